@@ -1,0 +1,34 @@
+/*
+ * admin: the control plane's REST interface: issuers, identities, federated credentials, the keys in force, explain. On
+ * the control thread; every write goes through the registry and is answered when every worker has it.
+ */
+#ifndef RELYD_ADMIN_H
+#define RELYD_ADMIN_H
+
+#include "relyd/http.h"
+#include "relyd/registry.h"
+
+/* How the fetching of one issuer's keys goes; times are seconds since 1970, 0: never. */
+struct rely_key_status {
+    int64_t last_attempt_s;
+    int64_t last_success_s;
+    int64_t next_fetch_s;
+    char last_error[256]; /* empty: none */
+};
+
+/* The service's side: all called on the control thread. */
+struct rely_admin {
+    struct rely_registry *registry; /* borrowed */
+    void *service;                  /* borrowed: first argument of the hooks */
+    /* Make changes live; takes them over and leaves them empty. `done` runs once, on this thread, when every worker has
+     * them (possibly at once). */
+    void (*publish)(void *service, struct rely_changes *changes, void (*done)(void *context), void *context);
+    const struct rely_snapshot *(*snapshot)(void *service);                            /* the newest */
+    bool (*key_status)(void *service, int64_t issuer_id, struct rely_key_status *out); /* false: nothing is known */
+};
+
+/* The handler of control-plane listeners for everything under /v1/; context is a struct rely_admin. Refuses unix peers
+ * other than root and relyd's own user, and what a browser page sent. */
+void rely_admin_handle(struct rely_http_request *request, void *context);
+
+#endif

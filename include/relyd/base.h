@@ -1,0 +1,149 @@
+/*
+ * base: what every folder may use. Slices, the request pool, faults, growing text, field problems.
+ * Knows nothing of tokens, HTTP or the registry.
+ */
+#ifndef RELYD_BASE_H
+#define RELYD_BASE_H
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+/* Bytes that somebody else owns: not NUL-terminated, may hold any byte. {NULL, 0} is "absent". */
+struct rely_slice {
+    const char *ptr; /* borrowed; the declaring struct's comment says from whom */
+    size_t len;      /* bytes */
+};
+
+#define RELY_LIT(literal) ((struct rely_slice){(literal), sizeof(literal) - 1})
+/* For printf's "%.*s". */
+#define RELY_ARG(slice) (int)(slice).len, (slice).ptr
+
+static inline struct rely_slice rely_slice(const char *ptr, size_t len)
+{
+    return (struct rely_slice){ptr, len};
+}
+
+static inline struct rely_slice rely_slice_of(const char *text)
+{
+    return (struct rely_slice){text, text == NULL ? 0 : strlen(text)};
+}
+
+/* Byte for byte; two empty slices are equal. Not constant-time: never for secrets. */
+static inline bool rely_slice_equal(struct rely_slice a, struct rely_slice b)
+{
+    return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
+}
+
+static inline bool rely_slice_starts(struct rely_slice text, struct rely_slice prefix)
+{
+    return text.len >= prefix.len && memcmp(text.ptr, prefix.ptr, prefix.len) == 0;
+}
+
+/* A bug, never an input: says where and aborts, in every build. */
+#define RELY_ASSERT(claim) ((claim) ? (void)0 : rely_bug(#claim, __FILE__, __LINE__))
+_Noreturn void rely_bug(const char *claim, const char *file, int line);
+
+/**
+ * Allocate zeroed memory; a failure ends the process (docs/decisions/0003), which fails closed.
+ *
+ * In:       size - bytes, already limited by the caller; 0 is allowed.
+ * Owner:    the caller, who frees with free().
+ */
+void *rely_alloc(size_t size) __attribute__((malloc, returns_nonnull));
+void *rely_realloc(void *old, size_t size) __attribute__((returns_nonnull));
+char *rely_strdup_slice(struct rely_slice text) __attribute__((malloc, returns_nonnull));
+
+/* --- faults: what went wrong on our side, never a review's outcome ------------------------- */
+
+enum rely_err_code {
+    RELY_ERR_NONE = 0,
+    RELY_ERR_INVALID,      /* the input breaks a rule; the message says which */
+    RELY_ERR_NOT_FOUND,    /* the object named does not exist */
+    RELY_ERR_CONFLICT,     /* it exists already, or changed meanwhile, or is in use */
+    RELY_ERR_LIMIT,        /* a quota is full */
+    RELY_ERR_PRECONDITION, /* If-Match did not match */
+    RELY_ERR_IO,           /* disk, socket, network */
+    RELY_ERR_INTERNAL      /* a bug or an unexpected answer of a library */
+};
+
+/* First failure wins; callers add context in front. Zero-filled is "no fault". */
+struct rely_err {
+    enum rely_err_code code;
+    char message[512];
+};
+
+/* Record a fault unless one is recorded already; always returns false, for `return rely_err_set(...)`. */
+bool rely_err_set(struct rely_err *err, enum rely_err_code code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* Put context in front of a recorded fault; always returns false. */
+bool rely_err_prefix(struct rely_err *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* --- the request pool ---------------------------------------------------------------------- */
+
+struct rely_pool_chunk;
+
+/*
+ * An arena with the lifetime of one request. The first chunk is kept by reset, so that a worker which
+ * resets its pool between requests does not allocate. Not thread-safe.
+ */
+struct rely_pool {
+    char *next;                     /* owned: inside the newest chunk */
+    char *end;                      /* owned */
+    struct rely_pool_chunk *chunks; /* owned: newest first */
+    struct rely_pool_chunk *first;  /* owned: survives reset */
+};
+
+void rely_pool_init(struct rely_pool *pool);
+void rely_pool_reset(struct rely_pool *pool);
+void rely_pool_fini(struct rely_pool *pool);
+/* Memory aligned to 16, not zeroed, valid until reset. */
+void *rely_pool_alloc(struct rely_pool *pool, size_t size) __attribute__((returns_nonnull));
+struct rely_slice rely_pool_copy(struct rely_pool *pool, struct rely_slice text);
+struct rely_slice rely_pool_printf(struct rely_pool *pool, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* --- growing text ---------------------------------------------------------------------------- */
+
+/* A growing byte string on the heap. Zero-filled is empty. Always NUL-terminated when ptr is set. */
+struct rely_buf {
+    char *ptr; /* owned: rely_buf_fini frees */
+    size_t len;
+    size_t cap;
+};
+
+void rely_buf_put(struct rely_buf *buf, struct rely_slice text);
+void rely_buf_putc(struct rely_buf *buf, char c);
+void rely_buf_printf(struct rely_buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* A JSON string with its quotes; control characters and the line separators U+2028/9 are escaped, bytes that
+ * are not UTF-8 become U+FFFD. */
+void rely_buf_put_json(struct rely_buf *buf, struct rely_slice text);
+void rely_buf_fini(struct rely_buf *buf);
+
+static inline struct rely_slice rely_buf_slice(const struct rely_buf *buf)
+{
+    return (struct rely_slice){buf->ptr, buf->len};
+}
+
+/* --- one entry per wrong field ----------------------------------------------------------------- */
+
+#define RELY_PROBLEMS_MAX 32
+
+struct rely_problem {
+    char field[64];    /* JSON path as the caller wrote it: `audiences[2]` */
+    char code[40];     /* stable, snake case: `too_long`, `required`, `invalid_url` */
+    char message[320]; /* a sentence that names the field, the limit and what was found */
+};
+
+/* What is wrong with one write; more than RELY_PROBLEMS_MAX are counted, not kept. */
+struct rely_problems {
+    size_t count; /* 0 = nothing wrong */
+    struct rely_problem items[RELY_PROBLEMS_MAX];
+};
+
+void rely_problems_add(struct rely_problems *problems, const char *field, const char *code, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+#endif

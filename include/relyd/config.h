@@ -1,0 +1,50 @@
+/*
+ * config: one table of settings (settings.def), one plain struct; file, line and column for every complaint.
+ */
+#ifndef RELYD_CONFIG_H
+#define RELYD_CONFIG_H
+
+#include "relyd/base.h"
+
+struct rely_text_list {
+    char **items; /* owned by the config */
+    size_t count;
+};
+
+struct rely_config {
+#define SETTING_INT(key, field, minimum, maximum, value, unit, sentence) int64_t field;
+#define SETTING_BOOL(key, field, value, sentence) bool field;
+#define SETTING_TEXT(key, field, max_bytes, value, sentence) char *field; /* owned, never NULL */
+#define SETTING_LIST(key, field, max_items, first, sentence) struct rely_text_list field;
+#define SETTING_ENUM(key, field, values, value, sentence) int field;
+#include "relyd/settings.def"
+#undef SETTING_INT
+#undef SETTING_BOOL
+#undef SETTING_TEXT
+#undef SETTING_LIST
+#undef SETTING_ENUM
+};
+
+/* Every setting at its default. Owner: rely_config_fini. */
+void rely_config_init(struct rely_config *config);
+void rely_config_fini(struct rely_config *config);
+
+/**
+ * Read a YAML file over the defaults.
+ *
+ * Spec:     YAML 1.1 by libyaml, one document, at most 1 MiB. Refused: unknown keys (with the nearest known one),
+ * duplicate keys, aliases and anchors, tags, values of the wrong type (`10s` or `1_0` for a number, `yes` for a
+ * boolean), numbers out of bounds. In:       name - for complaints; text - the file's bytes. Out:      config -
+ * initialised by the caller; complete only on true. complaints - every complaint, one a line: `file:line:column: key:
+ * what is wrong`.
+ */
+bool rely_config_parse(struct rely_config *config, const char *name, struct rely_slice text,
+                       struct rely_buf *complaints);
+bool rely_config_load(struct rely_config *config, const char *path, struct rely_buf *complaints);
+
+/* The configuration as YAML, each key under a comment with its sentence, unit, bounds and default. */
+void rely_config_print(const struct rely_config *config, struct rely_buf *out);
+/* docs/settings.md. */
+void rely_config_print_docs(struct rely_buf *out);
+
+#endif

@@ -1,0 +1,84 @@
+/*
+ * decide: the review. One pure function over one snapshot: no clock (now is a parameter), no lock, no I/O, no log.
+ */
+#ifndef RELYD_DECIDE_H
+#define RELYD_DECIDE_H
+
+#include "relyd/claims.h"
+#include "relyd/rules.h"
+
+/* What is asked. All borrowed. */
+struct rely_review_request {
+    struct rely_slice token;
+    const struct rely_slice *audiences; /* that the caller accepts; none: those of the credentials */
+    size_t audience_count;
+    struct rely_slice identity; /* that the caller wants; ptr NULL: any */
+    bool is_single;             /* the protocol has room for one identity: several are ambiguous */
+};
+
+/* The steps of a review, in their order. */
+enum rely_step {
+    RELY_STEP_TOKEN,
+    RELY_STEP_ISSUER,
+    RELY_STEP_KEYS,
+    RELY_STEP_SIGNATURE,
+    RELY_STEP_CLAIMS,
+    RELY_STEP_CREDENTIALS,
+    RELY_STEP_DECISION,
+    RELY_STEP_COUNT
+};
+const char *rely_step_name(enum rely_step step);
+
+/* An issuer's record that may have signed, and its keys that may have. Borrowed from the snapshot. */
+struct rely_candidate {
+    const struct rely_issuer *issuer;
+    const struct rely_key *keys[RELY_KEY_TRIES_MAX];
+    size_t key_count;
+};
+
+/* The outcome. Zero-filled is undecided, which denies. Read `reason == RELY_OK` for a yes, nothing else. */
+struct rely_decision {
+    enum rely_reason reason;
+    struct rely_detail detail; /* of a refusal */
+    int64_t valid_until_s;     /* allow: it may be cached until then (exp + leeway) */
+};
+
+/*
+ * One review with all that its steps found: the decision for everyone, the rest for answers, the log and explain. What
+ * a step that was not reached would have set is zero.
+ */
+struct rely_review {
+    struct rely_decision decision;
+    enum rely_step last_step; /* the step that refused; RELY_STEP_DECISION on an allow */
+    int64_t now_s;
+    struct rely_unverified token;                         /* from RELY_STEP_TOKEN */
+    struct rely_candidate candidates[RELY_KEY_TRIES_MAX]; /* from RELY_STEP_ISSUER */
+    size_t candidate_count;
+    const struct rely_issuer *issuer; /* who signed, from RELY_STEP_SIGNATURE; before: the only candidate, or NULL */
+    const struct rely_key *key;
+    struct rely_claims claims;   /* from RELY_STEP_CLAIMS */
+    struct rely_matches matches; /* from RELY_STEP_CREDENTIALS; on an allow count >= 1, and 1 for is_single */
+};
+
+/**
+ * Review one token.
+ *
+ * In:       snapshot, request - borrowed; now_s - seconds since 1970.
+ *           pool - for what the review refers to; must outlive *review.
+ * Out:      *review - always set whole.
+ * Cost:     one public-key operation and a few microseconds; independent of the registry's size.
+ */
+void rely_review_run(const struct rely_snapshot *snapshot, const struct rely_review_request *request, int64_t now_s,
+                     struct rely_pool *pool, struct rely_review *review);
+
+/* Might a newer key set of its issuer change this refusal? */
+static inline bool rely_review_wants_keys(const struct rely_review *review)
+{
+    return review->decision.reason == RELY_KEY_UNKNOWN || review->decision.reason == RELY_KEYS_UNAVAILABLE;
+}
+
+/* The username that a match yields; false when it may not be given out (a `system:` name). */
+bool rely_match_username(const struct rely_snapshot *snapshot, const struct rely_match *match,
+                         const struct rely_claims *claims, struct rely_slice *out);
+
+#endif

@@ -1,0 +1,69 @@
+/*
+ * endpoints: the data plane's protocols, one file each: tokenreview, check, review. They read a request, ask for a
+ * review of its token, and put the decision into the words of their callers. A worker has one reviewer.
+ */
+#ifndef RELYD_ENDPOINTS_H
+#define RELYD_ENDPOINTS_H
+
+#include "relyd/decide.h"
+#include "relyd/http.h"
+#include "relyd/observe.h"
+
+struct rely_waiting;
+
+#define RELY_COOLDOWNS 256
+
+/* What a worker remembers of one issuer, so that a flood of unknown keys does not reach the control thread. */
+struct rely_cooldown {
+    int64_t issuer_id; /* 0: free */
+    bool is_asked;     /* the control thread has been asked and has not answered yet */
+    int64_t until_ms;  /* monotonic: asking before that is useless */
+};
+
+/* The service's side of a reviewer. */
+struct rely_reviewer_hooks {
+    void *service; /* borrowed: first argument of each */
+    /* Tell the control thread that keys of this issuer are missing; it answers with rely_reviewer_keys_settled. */
+    void (*ask_for_keys)(void *service, int64_t issuer_id);
+    bool (*is_ready)(void *service);
+    void (*print_metrics)(void *service, struct rely_buf *out);
+};
+
+/* One worker's: used on its thread only. */
+struct rely_reviewer {
+    struct rely_loop *loop;               /* borrowed */
+    const struct rely_snapshot *snapshot; /* borrowed: replaced by the service between two turns of the loop */
+    struct rely_counters *counters;       /* borrowed */
+    struct rely_log_ring *ring;           /* borrowed */
+    struct rely_reviewer_hooks hooks;
+    int key_wait_ms;              /* keys.miss_wait_ms */
+    bool has_error_on_refusal;    /* tokenreview.error_on_refusal */
+    struct rely_buf out;          /* owned: the answer being written; reused */
+    struct rely_pool later;       /* owned: scratch of reviews made outside a handler */
+    struct rely_waiting *waiting; /* owned: requests that wait for a key set */
+    size_t waiting_count;
+    struct rely_cooldown cooldowns[RELY_COOLDOWNS];
+    char id_prefix[17]; /* of decision ids: random per worker */
+    uint64_t id_count;
+};
+
+/* In: all borrowed fields set by the caller, the rest zero. */
+void rely_reviewer_init(struct rely_reviewer *reviewer);
+/* Requests that still wait are forgotten: the loop has ended. */
+void rely_reviewer_fini(struct rely_reviewer *reviewer);
+
+/* The handler of a data-plane listener: context is the worker's reviewer. */
+void rely_endpoints_handle(struct rely_http_request *request, void *context);
+
+/**
+ * The fetch that was asked for is over, or there will be none: requests that wait for this issuer are reviewed once
+ * more, on the snapshot of now, and answered.
+ *
+ * In:       cooldown_ms - asking again before that is useless.
+ */
+void rely_reviewer_keys_settled(struct rely_reviewer *reviewer, int64_t issuer_id, int64_t cooldown_ms);
+
+/* /livez, /readyz and /metrics, for both planes: true when the request was one of them and has been answered. */
+bool rely_endpoints_handle_health(struct rely_http_request *request, const struct rely_reviewer_hooks *hooks);
+
+#endif

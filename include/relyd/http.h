@@ -1,0 +1,153 @@
+/*
+ * http: bytes on sockets to struct rely_http_request and back, and the event loop that carries them. libh2o is
+ * spelled in src/http/ only. HTTP/1.1; libh2o's HTTP/2 stays off (it is unsafe in 2.2.5).
+ */
+#ifndef RELYD_HTTP_H
+#define RELYD_HTTP_H
+
+#include "relyd/base.h"
+
+struct rely_loop;
+struct rely_http_request;
+
+/* Answers now (rely_http_respond) or later (rely_http_defer first). Runs on the loop's thread. */
+typedef void (*rely_http_handler)(struct rely_http_request *request, void *context);
+
+struct rely_loop_options {
+    size_t max_body_bytes;  /* 413 beyond */
+    int request_timeout_ms; /* from accept or the last answer to the last byte of a request; then silently closed */
+    int max_connections;    /* of this loop: beyond it, no accept until one closes. Below RLIMIT_NOFILE */
+};
+
+/* Bytes from the request line to the empty line; 431 beyond. Twice RELY_TOKEN_BYTES_MAX and room for the rest. */
+#define RELY_HTTP_HEAD_BYTES_MAX (160 * 1024)
+
+/* One request. Slices are borrowed until it is answered. */
+struct rely_http_request {
+    struct rely_slice method;
+    struct rely_slice path;    /* percent-decoded and without dot segments; begins with '/'; may hold any byte */
+    struct rely_slice query;   /* as sent, without '?'; ptr NULL: none */
+    struct rely_slice body;    /* ptr NULL: none */
+    struct rely_pool *scratch; /* the loop's: reset when the handler, message or timer that runs now returns */
+    struct rely_loop *loop;
+    bool is_unix; /* came by a unix socket; then peer_uid is the kernel's word */
+    uint32_t peer_uid;
+};
+
+/* The value of the first header of this lower-case name, ptr NULL when there is none; *count (may be NULL) says how
+ * many there are: a second Authorization must be refused. */
+struct rely_slice rely_http_find_header(const struct rely_http_request *request, struct rely_slice name, size_t *count);
+
+/* Who asked, for logs: "127.0.0.1:5123", "[::1]:5123", "unix:1000" (the uid), or "unknown" when it has left. Formatted
+ * only when somebody wants it. */
+#define RELY_PEER_SIZE 64
+void rely_http_peer(const struct rely_http_request *request, char out[RELY_PEER_SIZE]);
+
+struct rely_http_header {
+    struct rely_slice name; /* lower case */
+    struct rely_slice value;
+};
+
+struct rely_http_response {
+    int status;
+    struct rely_slice content_type; /* ptr NULL: none */
+    const struct rely_http_header *headers;
+    size_t header_count;
+    struct rely_slice body; /* not sent to HEAD */
+};
+
+/* Send the answer; everything in it is copied. Exactly once per request, on the loop's thread. A header name or value
+ * with a control character is never sent: the answer becomes an empty 500, so that no claim of a token can add a header
+ * or split the response. */
+void rely_http_respond(struct rely_http_request *request, const struct rely_http_response *response);
+
+/* An RFC 9457 application/problem+json: stable code, title from the status, and one entry in `errors` per problem (may
+ * be NULL). */
+void rely_http_problem(struct rely_http_request *request, int status, const char *code, const char *detail,
+                       const struct rely_problems *problems);
+
+/**
+ * Keep a request to answer it later; call inside the handler. The request (with its slices, but without what is in the
+ * scratch pool) stays valid until it is answered, or until `gone` runs because the client has closed or the loop stops;
+ * never touch it afterwards. A client that closes behind pipelined requests is not noticed.
+ */
+void rely_http_defer(struct rely_http_request *request, void (*gone)(void *context), void *context);
+
+/* --- the loop ------------------------------------------------------------------------------------- */
+
+/**
+ * Make an event loop. On the thread that will run it, like everything of a loop (libh2o keeps thread-local buffers).
+ *
+ * Owner:    the caller: rely_loop_free on the same thread, after rely_loop_run has returned.
+ */
+struct rely_loop *rely_loop_new(const struct rely_loop_options *options, struct rely_err *err);
+void rely_loop_free(struct rely_loop *loop);
+
+/**
+ * Open a listening socket: "127.0.0.1:8480", "[::1]:8480" or "unix:/path" (mode 0660, a stale socket file is replaced,
+ * a live one refused).
+ *
+ * In:       is_shared - SO_REUSEPORT, to bind the same TCP address once per worker.
+ * Out:      the descriptor, or -1 with the fault.
+ */
+int rely_http_bind(const char *address, bool is_shared, struct rely_err *err);
+/* Loopback or a unix socket? False also for what cannot be parsed. */
+bool rely_http_is_local(const char *address);
+
+/* Accept on a bound descriptor (taken over, also on failure) with this handler. On the loop's thread. Several loops may
+ * listen on dup()s. */
+bool rely_loop_listen(struct rely_loop *loop, int fd, rely_http_handler handler, void *context, struct rely_err *err);
+
+/* Run until rely_loop_stop; then stop listening, finish what is in flight, close the rest after drain_ms, return. */
+void rely_loop_run(struct rely_loop *loop);
+/* Thread: any, a message or a handler. Called again, it moves the deadline. */
+void rely_loop_stop(struct rely_loop *loop, int drain_ms);
+/* Open connections; any thread, approximate. */
+int rely_loop_connections(const struct rely_loop *loop);
+
+/* Something to do on a loop's thread; embed it at the start of a struct. The callback owns it from then on. */
+struct rely_message {
+    void (*run)(struct rely_message *message);
+    void (*drop)(struct rely_message *message); /* instead of run, when the loop is freed first; NULL: nothing to do */
+    struct rely_message *next;                  /* the loop's */
+};
+
+/* Thread: any. Messages of one sender run in the order sent, between requests and never inside one; those posted after
+ * the loop has stopped never run and stay the sender's. */
+void rely_loop_post(struct rely_loop *loop, struct rely_message *message);
+
+/* A one-shot timer on the monotonic clock; embed and zero-fill. Start again to move it; cancel is harmless when it is
+ * not running. Memory: never free or move one that is running. Thread: the loop's. */
+struct rely_timer {
+    void (*run)(struct rely_timer *timer);
+    uint64_t due_ms; /* the loop's */
+    size_t slot;     /* the loop's; 0: not running */
+};
+
+void rely_timer_start(struct rely_loop *loop, struct rely_timer *timer, int delay_ms);
+void rely_timer_cancel(struct rely_loop *loop, struct rely_timer *timer);
+
+/* --- small HTTP rules --------------------------------------------------------------------------- */
+
+/* The decoded value (percent signs, '+' is a blank) of the first query or form parameter of this name, in the pool;
+ * false when absent. A value that is badly encoded or hides a NUL is given as it was sent, so that a mistyped
+ * restriction (`aud=%zz`) matches nothing instead of reading as none. */
+bool rely_http_query(struct rely_slice query, struct rely_slice name, struct rely_pool *pool, struct rely_slice *out);
+/* The item-th value (from 0) of a repeated query parameter; false when there are no more. */
+bool rely_http_query_at(struct rely_slice query, struct rely_slice name, size_t item, struct rely_pool *pool,
+                        struct rely_slice *out);
+
+/* How often a query parameter of this name is there. */
+size_t rely_http_query_count(struct rely_slice query, struct rely_slice name);
+
+enum rely_bearer { RELY_BEARER_NONE, RELY_BEARER_TOKEN, RELY_BEARER_BAD };
+/**
+ * The bearer token of a request.
+ *
+ * Spec:     RFC 6750 s2.1: only the Authorization header, never query or cookie; scheme in any case, then one or more
+ *           blanks. More than one Authorization header, or anything but one token behind the scheme, is BAD (a proxy
+ *           may have judged another one than its backend reads).
+ */
+enum rely_bearer rely_http_bearer(const struct rely_http_request *request, struct rely_slice *token);
+
+#endif

@@ -1,0 +1,68 @@
+/*
+ * json: documents that are not on the hot path (admin bodies, JWKS, discovery, output), over jansson, which is
+ * spelled in src/base/json.c only. Tokens and data-plane bodies are read by view.h.
+ */
+#ifndef RELYD_JSON_H
+#define RELYD_JSON_H
+
+#include "relyd/base.h"
+
+/* A JSON value, reference-counted by jansson; NULL is "absent" in every reader. */
+struct rely_json;
+
+enum rely_json_type {
+    RELY_JSON_ABSENT = 0,
+    RELY_JSON_NULL,
+    RELY_JSON_BOOL,
+    RELY_JSON_INTEGER,
+    RELY_JSON_REAL,
+    RELY_JSON_STRING,
+    RELY_JSON_ARRAY,
+    RELY_JSON_OBJECT
+};
+
+/**
+ * Parse one strict JSON text: duplicate members, U+0000, bad UTF-8, trailing text are refused.
+ *
+ * Spec:     RFC 8259; RFC 7519 s4 (duplicates may be refused).
+ * In:       text - limited by the caller. Nesting deeper than 64 is refused.
+ * Fails:    RELY_ERR_INVALID with line and column.
+ * Owner:    the caller: rely_json_free.
+ */
+struct rely_json *rely_json_parse(struct rely_slice text, struct rely_err *err);
+void rely_json_free(struct rely_json *value);
+/* Cleanup attribute for owners: `RELY_JSON_OWNED struct rely_json *body = ...`. */
+void rely_json_free_at(struct rely_json **value);
+#define RELY_JSON_OWNED __attribute__((cleanup(rely_json_free_at)))
+
+enum rely_json_type rely_json_type(const struct rely_json *value);
+/* NULL where the value is no object or has no such member; borrowed from the object. */
+struct rely_json *rely_json_get(const struct rely_json *object, const char *name);
+size_t rely_json_size(const struct rely_json *array_or_object);
+struct rely_json *rely_json_at(const struct rely_json *array, size_t index);
+/* The slice is borrowed from the value. Absent slice where it is no string. */
+struct rely_slice rely_json_text(const struct rely_json *value);
+/* 0 where it is no integer: ask the type first. */
+int64_t rely_json_integer(const struct rely_json *value);
+bool rely_json_true(const struct rely_json *value);
+/* Walk an object: start with NULL, go on with the last name; NULL at the end. */
+const char *rely_json_next_name(const struct rely_json *object, const char *name);
+
+/* Builders. `set` and `append` take over the value (also on failure) and end the process when memory is out. */
+struct rely_json *rely_json_object(void);
+struct rely_json *rely_json_array(void);
+struct rely_json *rely_json_of_text(struct rely_slice text); /* bytes that are no UTF-8 become U+FFFD */
+struct rely_json *rely_json_of_integer(int64_t value);
+struct rely_json *rely_json_of_bool(bool value);
+struct rely_json *rely_json_of_null(void);
+struct rely_json *rely_json_share(struct rely_json *value); /* one more reference */
+void rely_json_set(struct rely_json *object, const char *name, struct rely_json *value);
+void rely_json_append(struct rely_json *array, struct rely_json *value);
+
+/* Append the text of a value, members in the order they were set, compact. */
+void rely_json_print(const struct rely_json *value, struct rely_buf *out);
+
+/* Once, before any thread starts: jansson's hash seed. */
+void rely_json_init(void);
+
+#endif

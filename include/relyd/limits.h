@@ -1,0 +1,48 @@
+/*
+ * limits: every size that a stranger or an administrator controls, in one place. Characters are Unicode code
+ * points. The registry's schema repeats those of stored fields, so that no path can break them.
+ */
+#ifndef RELYD_LIMITS_H
+#define RELYD_LIMITS_H
+
+/* tokens */
+#define RELY_TOKEN_BYTES_DEFAULT 8192 /* token.max_bytes */
+#define RELY_TOKEN_BYTES_MAX 65536
+#define RELY_JSON_DEPTH_MAX 32
+#define RELY_KID_BYTES_MAX 600
+#define RELY_AUDIENCES_IN_TOKEN_MAX 1000
+#define RELY_LEEWAY_DEFAULT_S 60
+#define RELY_LEEWAY_MAX_S 300
+/* NumericDate: kube-apiserver mints 136 years (2^32 s); milliseconds (1.7e12) are a mistake. 1e11 is the year 5138. */
+#define RELY_TIME_MAX_S 100000000000LL
+
+/* names and texts */
+#define RELY_NAME_MIN 3
+#define RELY_NAME_MAX 120
+#define RELY_TEXT_MAX 600 /* issuer URL, subject, audience, description: characters */
+#define RELY_CREDENTIALS_PER_IDENTITY_DEFAULT 20
+#define RELY_AUDIENCES_PER_CREDENTIAL_MAX 10
+#define RELY_GROUPS_PER_IDENTITY_MAX 64
+#define RELY_EXTRA_KEYS_MAX 32
+#define RELY_EXTRA_VALUES_MAX 16
+#define RELY_USERNAME_MAX 253
+#define RELY_CA_BUNDLE_BYTES_MAX 65536
+#define RELY_TYPES_PER_ISSUER_MAX 8
+
+/* keys */
+#define RELY_JWKS_BYTES_MAX 65536
+#define RELY_JWKS_KEYS_MAX 100
+#define RELY_DISCOVERY_BYTES_MAX 65536
+#define RELY_KEY_TRIES_MAX 8 /* candidates tried for a token without kid */
+#define RELY_RSA_BITS_MIN 2048
+#define RELY_RSA_BITS_MAX 8192
+
+/* requests */
+#define RELY_REQUEST_AUDIENCES_MAX 32
+#define RELY_DATA_BODY_BYTES_MAX (128 * 1024)
+#define RELY_ADMIN_BODY_BYTES_MAX (1024 * 1024)
+#define RELY_MATCHES_MAX 64 /* identities in one native review */
+#define RELY_LIST_DEFAULT 100
+#define RELY_LIST_MAX 1000
+
+#endif

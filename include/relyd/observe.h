@@ -1,0 +1,110 @@
+/*
+ * observe: counters, log rings and the log thread. Writers never block and never share a cache line: each thread that
+ * counts or logs has its own.
+ */
+#ifndef RELYD_OBSERVE_H
+#define RELYD_OBSERVE_H
+
+#include "relyd/reason.h"
+
+/* The endpoints that review tokens, for counters and the log. */
+enum rely_endpoint {
+    RELY_ENDPOINT_TOKENREVIEW,
+    RELY_ENDPOINT_CHECK,
+    RELY_ENDPOINT_REVIEW,
+    RELY_ENDPOINT_EXPLAIN,
+    RELY_ENDPOINT_COUNT
+};
+const char *rely_endpoint_name(enum rely_endpoint endpoint);
+
+/* Upper bounds of the latency histogram, in microseconds; one more bucket counts the rest. */
+#define RELY_LATENCY_BUCKETS 12
+extern const uint32_t rely_latency_bounds_us[RELY_LATENCY_BUCKETS];
+
+/* One thread's counters. Only its thread writes (plain adds through rely_count); any thread may read. 64-byte aligned.
+ */
+struct rely_counters {
+    _Alignas(64) uint64_t reviews[RELY_ENDPOINT_COUNT][RELY_REASON_COUNT];
+    uint64_t latency[RELY_LATENCY_BUCKETS + 1];
+    uint64_t latency_sum_us;
+    uint64_t requests;  /* all HTTP requests */
+    uint64_t key_waits; /* reviews that waited for a key set */
+    uint64_t log_lost;  /* lines dropped because the ring was full */
+};
+
+/* Add on the owner's thread: relaxed load and store, no locked instruction. */
+static inline void rely_count(uint64_t *counter, uint64_t more)
+{
+    __atomic_store_n(counter, __atomic_load_n(counter, __ATOMIC_RELAXED) + more, __ATOMIC_RELAXED);
+}
+
+/* What /metrics tells beside the counters. */
+struct rely_gauges {
+    uint64_t revision;
+    size_t issuers, identities, credentials;
+    int connections;
+    uint64_t fetches_ok, fetches_failed; /* key sets and discovery documents */
+    int64_t start_s;
+};
+
+/* Prometheus text (version 0.0.4), the sum over all threads' counters. In: counters - `count` pointers. Names and help
+ * come from metrics.def, and so does docs/metrics.md. */
+void rely_metrics_print(const struct rely_counters *const *counters, size_t count, const struct rely_gauges *gauges,
+                        struct rely_buf *out);
+/* docs/metrics.md, for the test that compares. */
+void rely_metrics_print_docs(struct rely_buf *out);
+
+/* docs/reasons.md: a section for every reason, with what an administrator does about it (src/observe/reason_docs.def).
+ */
+void rely_reasons_print_docs(struct rely_buf *out);
+
+/* --- the log ------------------------------------------------------------------------------------- */
+
+enum rely_level { RELY_LOG_DEBUG, RELY_LOG_INFO, RELY_LOG_WARNING, RELY_LOG_ERROR };
+enum rely_log_decisions { RELY_LOG_NO_DECISIONS, RELY_LOG_REFUSALS, RELY_LOG_ALL_DECISIONS };
+
+struct rely_log;
+/* One thread's ring: that thread alone writes, the log thread alone reads. */
+struct rely_log_ring;
+
+struct rely_log_options {
+    int fd;                /* where lines go; -1: standard error */
+    enum rely_level level; /* events below it are dropped */
+    enum rely_log_decisions decisions;
+};
+
+/**
+ * Start the log thread: it writes one JSON object a line: {"time","level","event",...}.
+ *
+ * Owner:    the caller: rely_log_stop writes out what is in the rings, then joins.
+ */
+struct rely_log *rely_log_start(const struct rely_log_options *options, struct rely_err *err);
+void rely_log_stop(struct rely_log *log);
+/* A ring for the calling thread; lives until rely_log_stop. Thread: any. */
+struct rely_log_ring *rely_log_ring_new(struct rely_log *log);
+
+/* An event: a short stable word, and a sentence. Never a token. Full ring: dropped and counted. */
+void rely_log_event(struct rely_log_ring *ring, enum rely_level level, const char *event, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/* One decision. Slices are copied; absent ones are left out. Never the token. */
+struct rely_log_decision {
+    int64_t now_s;
+    enum rely_endpoint endpoint;
+    enum rely_reason reason;
+    struct rely_slice detail; /* the refusal's sentence */
+    struct rely_slice issuer; /* the record's name, or the unverified `iss` when the issuer is unknown */
+    struct rely_slice subject, token_id, identity, credential;
+    struct rely_slice peer;
+    struct rely_slice decision_id;
+    uint32_t duration_us;
+};
+
+/* Dropped at once when log.decisions does not ask for it. Cost: a memcpy into the ring. */
+/* Does log.decisions ask for this outcome? Saves its caller the filling in. */
+bool rely_log_wants(const struct rely_log_ring *ring, enum rely_reason reason);
+void rely_log_decide(struct rely_log_ring *ring, const struct rely_log_decision *decision);
+/* How many lines this ring has dropped. */
+uint64_t rely_log_ring_lost(const struct rely_log_ring *ring);
+
+#endif

@@ -1,0 +1,168 @@
+/*
+ * registry: issuers, identities and federated credentials: validation, storage in SQLite, the change log. One
+ * connection, used by the control thread only. A refused write changes nothing.
+ *
+ * Objects go in and out as the JSON of the REST interface; the snapshot builder reads rows.
+ */
+#ifndef RELYD_REGISTRY_H
+#define RELYD_REGISTRY_H
+
+#include "relyd/json.h"
+#include "relyd/snapshot.h"
+
+struct rely_registry;
+
+enum rely_object {
+    RELY_OBJECT_ISSUER = 1,
+    RELY_OBJECT_IDENTITY,
+    RELY_OBJECT_CREDENTIAL /* its parent is an identity */
+};
+
+struct rely_registry_options {
+    const char *path;             /* the database file; its folder must exist. ":memory:" in unit tests */
+    int credentials_per_identity; /* registry.max_credentials_per_identity */
+    bool may_use_http;            /* issuers.allow_http: http URLs when the record's allowHttp is true as well */
+    bool may_use_system_names;    /* identities.allow_system_names */
+    bool (*check_jwks)(struct rely_slice jwks, struct rely_err *err); /* keys/'s judgement of an uploaded set */
+};
+
+/**
+ * Open the database, making or migrating it to the schema that this program knows.
+ *
+ * Spec:     WAL, synchronous=FULL, foreign_keys=ON, STRICT tables, trusted_schema=OFF, file mode 0600.
+ * Fails:    RELY_ERR_IO; RELY_ERR_INVALID when the schema is newer than the program or the file is no relyd database.
+ * Owner:    the caller: rely_registry_close.  Thread: all calls from one thread.
+ */
+struct rely_registry *rely_registry_open(const struct rely_registry_options *options, struct rely_err *err);
+void rely_registry_close(struct rely_registry *registry);
+/* The revision of the last accepted change; 0 in a new registry. */
+uint64_t rely_registry_revision(const struct rely_registry *registry);
+
+/* One object that a write touched, to be carried into the next snapshot. */
+struct rely_change {
+    enum rely_object object;
+    bool is_removed;
+    int64_t id;
+};
+
+/* What one accepted write changed. Zero-filled is empty. */
+struct rely_changes {
+    uint64_t revision;
+    struct rely_change *items; /* owned: rely_changes_fini */
+    size_t count;
+    size_t cap;
+};
+
+void rely_changes_fini(struct rely_changes *changes);
+
+/* Which object: `parent` is the identity's name for a credential, absent otherwise. */
+struct rely_object_path {
+    enum rely_object object;
+    struct rely_slice parent;
+    struct rely_slice name;
+};
+
+/* Who writes, when, and on what condition. */
+struct rely_writer {
+    struct rely_slice actor; /* for the change log: `uid:0`, `tcp:127.0.0.1`, `fetch` */
+    int64_t now_s;
+    struct rely_slice if_match; /* the ETag that the object must have now; ptr NULL: no condition */
+    bool may_cascade;           /* delete an issuer together with its credentials */
+};
+
+/* What a write answers. Zero-filled before the call; rely_write_result_fini after it. */
+struct rely_write_result {
+    bool is_created;
+    struct rely_json *object; /* owned: the object as it is now (NULL after a delete) */
+    char etag[32];            /* quoted, as in the header; changes with every change of the object */
+    char code[40];            /* of a refusal, for the REST interface: invalid_body, not_found, already_exists,
+                               * duplicate_issuer_and_subject, issuer_in_use, too_many_credentials, precondition_failed;
+                               * empty for a fault on our side */
+    struct rely_changes changes;
+};
+
+void rely_write_result_fini(struct rely_write_result *result);
+
+/**
+ * Create an object: the name is the body's `name`.
+ *
+ * In:       path - its name is ignored; body - borrowed, any JSON.
+ * Out:      *result on true. *problems - one entry per wrong field, on RELY_ERR_INVALID.
+ * Fails:    RELY_ERR_INVALID; RELY_ERR_NOT_FOUND (the parent); RELY_ERR_CONFLICT (name, uid, or issuer and subject are
+ * taken); RELY_ERR_LIMIT (the identity has its 20 credentials); RELY_ERR_IO. On false nothing has changed.
+ */
+bool rely_registry_create(struct rely_registry *registry, const struct rely_object_path *path,
+                          const struct rely_json *body, const struct rely_writer *writer,
+                          struct rely_write_result *result, struct rely_problems *problems, struct rely_err *err);
+
+/* Create or replace the object of this name; a `name` in the body must equal it. When an issuer's record names another
+ * source of keys, the stored set is dropped and keys_generation grows: keys in force come from the source named. Fails
+ * as create does, and with RELY_ERR_PRECONDITION. A replacement that changes nothing is accepted and is no change. */
+bool rely_registry_replace(struct rely_registry *registry, const struct rely_object_path *path,
+                           const struct rely_json *body, const struct rely_writer *writer,
+                           struct rely_write_result *result, struct rely_problems *problems, struct rely_err *err);
+
+/* Delete. An identity goes with its credentials; an issuer that has some is RELY_ERR_CONFLICT unless may_cascade. */
+bool rely_registry_delete(struct rely_registry *registry, const struct rely_object_path *path,
+                          const struct rely_writer *writer, struct rely_write_result *result, struct rely_err *err);
+
+/* Read one object as JSON. *object is owned by the caller; etag takes 32 bytes. */
+bool rely_registry_read(struct rely_registry *registry, const struct rely_object_path *path, struct rely_json **object,
+                        char etag[32], struct rely_err *err);
+
+/* Up to `limit` objects in the order of their names, behind the name `after` (absent: from the start). *array is owned
+ * by the caller; *has_more tells whether there are further ones. */
+bool rely_registry_list(struct rely_registry *registry, const struct rely_object_path *parent, struct rely_slice after,
+                        size_t limit, struct rely_json **array, bool *has_more, struct rely_err *err);
+
+/* --- for the snapshot builder and the key keeper ------------------------------------------------ */
+
+enum rely_key_source { RELY_KEYS_DISCOVERY = 1, RELY_KEYS_JWKS_URI, RELY_KEYS_UPLOADED };
+
+/* An issuer's row with where its keys come from. All slices are borrowed during the visit. */
+struct rely_issuer_row {
+    struct rely_issuer issuer; /* keyset is NULL; keys_generation counts accepted key sets */
+    enum rely_key_source key_source;
+    struct rely_slice discovery_url; /* absent: from the issuer's URL */
+    struct rely_slice jwks_uri;
+    struct rely_slice ca_bundle; /* PEM; absent: the system's */
+    bool may_use_http;
+    bool may_use_private_addresses;
+    struct rely_slice jwks; /* the key set last accepted; absent: none yet */
+    int64_t jwks_fetched_s;
+};
+
+/* Visit the row of one id, or all rows when id is 0. False only on a fault; a missing row is not visited. */
+bool rely_registry_each_issuer(struct rely_registry *registry, int64_t id,
+                               void (*visit)(const struct rely_issuer_row *row, void *context), void *context,
+                               struct rely_err *err);
+bool rely_registry_each_identity(struct rely_registry *registry, int64_t id,
+                                 void (*visit)(const struct rely_identity *row, void *context), void *context,
+                                 struct rely_err *err);
+bool rely_registry_each_credential(struct rely_registry *registry, int64_t id,
+                                   void (*visit)(const struct rely_credential *row, void *context), void *context,
+                                   struct rely_err *err);
+
+/**
+ * Store a key set that was fetched and accepted: one change, one row of the change log (the kids, not the document).
+ * The issuer's ETag stays: keys are no part of its record.
+ *
+ * In:       jwks - the document as received; source_url - the URL that was asked: of a jwksUri issuer exactly that.
+ * Out:      *changes on true: the issuer (its keys_generation has grown). An unchanged document only updates the time
+ *           of fetching: *changes stays empty.
+ * Fails:    RELY_ERR_NOT_FOUND (the issuer is gone), RELY_ERR_CONFLICT (its keys come from elsewhere by now: uploaded,
+ *           or another jwksUri), RELY_ERR_IO.
+ */
+bool rely_registry_put_keyset(struct rely_registry *registry, int64_t issuer_id, struct rely_slice jwks,
+                              struct rely_slice source_url, int64_t now_s, struct rely_changes *changes,
+                              struct rely_err *err);
+
+/**
+ * Visit the credentials nearest to a subject that matched none, for explain: those with the same subject, or one that
+ * differs in letter case, of every issuer; then this issuer's neighbours in the order of subjects. At most `limit`.
+ */
+bool rely_registry_each_near(struct rely_registry *registry, int64_t issuer_id, struct rely_slice subject, size_t limit,
+                             void (*visit)(const struct rely_credential *row, void *context), void *context,
+                             struct rely_err *err);
+
+#endif

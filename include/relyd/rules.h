@@ -1,0 +1,51 @@
+/*
+ * rules: which federated credentials a token matches, and what came closest.
+ */
+#ifndef RELYD_RULES_H
+#define RELYD_RULES_H
+
+#include "relyd/reason.h"
+#include "relyd/snapshot.h"
+
+/* What a token and its caller bring. All borrowed. */
+struct rely_match_query {
+    const struct rely_issuer *issuer;
+    struct rely_slice subject;
+    const struct rely_slice *audiences; /* of the token */
+    size_t audience_count;
+    const struct rely_slice *accepted; /* that the caller accepts; none: whatever the credential accepts */
+    size_t accepted_count;
+    struct rely_slice identity; /* only this identity's credentials count; ptr NULL: all */
+};
+
+/* One identity that the token maps to. Borrowed from the snapshot. */
+struct rely_match {
+    const struct rely_credential *credential;
+    const struct rely_identity *identity;
+};
+
+struct rely_matches {
+    struct rely_match items[RELY_MATCHES_MAX];
+    size_t count;
+    bool is_truncated;                           /* there were more than RELY_MATCHES_MAX */
+    const struct rely_credential *near_audience; /* matched but for its audiences; NULL: none */
+};
+
+/**
+ * Find the federated credentials that a verified token matches.
+ *
+ * Spec:     design: issuer and subject byte for byte, and one audience that the token has, the credential lists and,
+ *           when the caller named some, the caller accepts.
+ * Out:      *out - always set.
+ * Reasons:  RELY_OK (count >= 1), RELY_NO_MATCHING_CREDENTIAL, RELY_AUDIENCE_MISMATCH (issuer and subject match, no
+ *           audience does), RELY_IDENTITY_DISABLED (all that match are disabled).
+ * Cost:     one map look-up, and one per match; independent of the registry's size.
+ */
+enum rely_reason rely_rules_match(const struct rely_snapshot *snapshot, const struct rely_match_query *query,
+                                  struct rely_matches *out, struct rely_detail *detail);
+
+/* Does this audience count for this credential and caller? */
+bool rely_rules_has_audience(const struct rely_match_query *query, const struct rely_credential *credential,
+                             struct rely_slice audience);
+
+#endif

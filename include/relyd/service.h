@@ -1,0 +1,23 @@
+/*
+ * service: builds everything from the configuration, runs it until a signal, and takes it down in order.
+ *
+ *     main thread     signals
+ *     N workers       one loop each: data plane, reviews; each its own snapshot pointer, counters, log ring
+ *     control thread  one loop: admin listeners, registry, snapshots, key keeper
+ *     fetch thread    libcurl; log thread: drains the rings
+ */
+#ifndef RELYD_SERVICE_H
+#define RELYD_SERVICE_H
+
+#include "relyd/config.h"
+
+/**
+ * Run relyd until SIGTERM or SIGINT.
+ *
+ * In:       config - borrowed, checked.
+ * Fails:    before it is ready: RELY_ERR_IO, RELY_ERR_INVALID, with all that had started taken down again.
+ * Thread:   the main thread, before any other; blocks SIGTERM, SIGINT and SIGHUP in all.
+ */
+bool rely_service_run(const struct rely_config *config, struct rely_err *err);
+
+#endif

@@ -1,0 +1,114 @@
+/*
+ * snapshot: the registry as reviews see it. Immutable once published; the control thread alone makes new editions.
+ */
+#ifndef RELYD_SNAPSHOT_H
+#define RELYD_SNAPSHOT_H
+
+#include "relyd/limits.h"
+#include "relyd/map.h"
+
+struct rely_keyset; /* keys.h; here only carried */
+
+/* A registered issuer. Every pointer is owned by this object's one block of memory, but for keyset. */
+struct rely_issuer {
+    int64_t id; /* row, never reused */
+    struct rely_slice name;
+    struct rely_slice url; /* compared with `iss` byte for byte */
+    uint32_t algs;         /* rely_alg_set */
+    int32_t leeway_s;
+    int64_t max_lifetime_s;         /* 0 = no limit */
+    const struct rely_slice *types; /* accepted `typ`, lower case, without "application/" */
+    size_t type_count;
+    bool is_enabled;
+    const struct rely_keyset *keyset; /* borrowed: lives at least as long as this edition. NULL: never had keys */
+    uint64_t keys_generation;         /* grows with every accepted key set */
+};
+
+struct rely_identity_extra {
+    struct rely_slice key;
+    const struct rely_slice *values;
+    size_t value_count;
+};
+
+/* What tokens map to. Every pointer is owned by this object's one block of memory. */
+struct rely_identity {
+    int64_t id;
+    struct rely_slice name;
+    struct rely_slice uid;
+    struct rely_slice username; /* never empty */
+    bool is_username_subject;   /* `usernameFrom: subject`: the token's subject stands for the username */
+    const struct rely_slice *groups;
+    size_t group_count;
+    const struct rely_identity_extra *extra;
+    size_t extra_count;
+    bool is_enabled;
+};
+
+/* A federated credential: one rule. Every pointer is owned by this object's one block of memory. */
+struct rely_credential {
+    int64_t id;
+    int64_t issuer_id;
+    int64_t identity_id;
+    struct rely_slice name;
+    struct rely_slice subject;
+    const struct rely_slice *audiences;
+    size_t audience_count; /* 1..RELY_AUDIENCES_PER_CREDENTIAL_MAX */
+};
+
+/* One edition. Borrowed by readers for one turn of their loop. */
+struct rely_snapshot {
+    uint64_t revision;
+    uint64_t edition; /* counts the snapshots of this process; never 0 */
+    bool may_use_system_names; /* identities.allow_system_names */
+    size_t token_max_bytes;    /* token.max_bytes */
+    struct rely_map issuers_by_url;
+    struct rely_map issuers_by_id;
+    struct rely_map identities_by_id;
+    struct rely_map identities_by_name;
+    struct rely_map credentials;       /* by issuer and subject */
+    struct rely_map credentials_by_id; /* for the writer */
+    struct rely_retired retired;       /* owned: what this edition replaced; only older ones use it */
+};
+
+const struct rely_issuer *rely_snapshot_issuer(const struct rely_snapshot *snapshot, int64_t id);
+/* The cursor-th record with exactly this URL: several may share one. NULL at the end. */
+const struct rely_issuer *rely_snapshot_issuer_by_url(const struct rely_snapshot *snapshot, struct rely_slice url,
+                                                      size_t *cursor);
+const struct rely_identity *rely_snapshot_identity(const struct rely_snapshot *snapshot, int64_t id);
+const struct rely_identity *rely_snapshot_identity_by_name(const struct rely_snapshot *snapshot,
+                                                           struct rely_slice name);
+/* The cursor-th credential with exactly this issuer and subject; NULL at the end. */
+const struct rely_credential *rely_snapshot_credential(const struct rely_snapshot *snapshot, int64_t issuer_id,
+                                                       struct rely_slice subject, size_t *cursor);
+const struct rely_credential *rely_snapshot_credential_by_id(const struct rely_snapshot *snapshot, int64_t id);
+
+/* Deep copies in one block, for the builder: fill a struct with borrowed slices and copy it. */
+struct rely_issuer *rely_issuer_copy(const struct rely_issuer *from);
+struct rely_identity *rely_identity_copy(const struct rely_identity *from);
+struct rely_credential *rely_credential_copy(const struct rely_credential *from);
+
+/**
+ * Begin the next edition: a copy of the maps' roots. Only the control thread.
+ *
+ * In:       base - the newest edition, or NULL for the first.
+ * Owner:    the caller; put/remove change it until it is published, never afterwards.
+ */
+struct rely_snapshot *rely_snapshot_next(const struct rely_snapshot *base, uint64_t revision);
+
+/* Put takes over the object, and retires the one that it replaces (same id). Remove retires it; false: not there. */
+void rely_snapshot_put_issuer(struct rely_snapshot *next, struct rely_issuer *issuer);
+void rely_snapshot_put_identity(struct rely_snapshot *next, struct rely_identity *identity);
+void rely_snapshot_put_credential(struct rely_snapshot *next, struct rely_credential *credential);
+bool rely_snapshot_remove_issuer(struct rely_snapshot *next, int64_t id);
+bool rely_snapshot_remove_identity(struct rely_snapshot *next, int64_t id);
+bool rely_snapshot_remove_credential(struct rely_snapshot *next, int64_t id);
+
+/**
+ * Free what only editions older than this one used: what it replaced, and its base's own struct. Call once for every
+ * edition, oldest first, when no reader holds an older one.
+ */
+void rely_snapshot_settle(struct rely_snapshot *edition);
+/* Free the last edition with all that it holds (key sets excepted: they are the caller's). All others are settled. */
+void rely_snapshot_free_all(struct rely_snapshot *last);
+
+#endif
