@@ -1,0 +1,111 @@
+/*
+ * Growing text on the heap, and JSON strings into it. For answers, metrics and log lines; not for what strangers may
+ * grow without a limit. Used by every folder that writes text.
+ */
+#include "relyd/base.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static void reserve_text(struct rely_buf *buf, size_t more)
+{
+    if (buf->cap - buf->len > more)
+        return;
+    size_t cap = buf->cap == 0 ? 256 : buf->cap;
+    while (cap - buf->len <= more)
+        cap *= 2;
+    buf->ptr = rely_realloc(buf->ptr, cap);
+    buf->cap = cap;
+}
+
+void rely_buf_put(struct rely_buf *buf, struct rely_slice text)
+{
+    reserve_text(buf, text.len);
+    if (text.len != 0)
+        memcpy(buf->ptr + buf->len, text.ptr, text.len);
+    buf->len += text.len;
+    buf->ptr[buf->len] = '\0';
+}
+
+void rely_buf_putc(struct rely_buf *buf, char c)
+{
+    rely_buf_put(buf, rely_slice(&c, 1));
+}
+
+void rely_buf_printf(struct rely_buf *buf, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    va_list again;
+    va_copy(again, arguments);
+    int len = vsnprintf(NULL, 0, format, arguments);
+    va_end(arguments);
+    RELY_ASSERT(len >= 0);
+    reserve_text(buf, (size_t)len);
+    vsnprintf(buf->ptr + buf->len, (size_t)len + 1, format, again);
+    va_end(again);
+    buf->len += (size_t)len;
+}
+
+void rely_buf_fini(struct rely_buf *buf)
+{
+    free(buf->ptr);
+    *buf = (struct rely_buf){0};
+}
+
+/* The length of the well-formed UTF-8 sequence at the front of the text, 0 when it is not well-formed (RFC 3629 s4). */
+static size_t measure_utf8(const unsigned char *text, size_t len)
+{
+    unsigned char lead = text[0];
+    if (lead < 0x80)
+        return 1;
+    size_t need = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
+    if (lead < 0xc2 || lead > 0xf4 || len < need)
+        return 0;
+    for (size_t i = 1; i < need; i++)
+        if ((text[i] & 0xc0) != 0x80)
+            return 0;
+    bool is_overlong = (lead == 0xe0 && text[1] < 0xa0) || (lead == 0xf0 && text[1] < 0x90);
+    bool is_beyond = (lead == 0xed && text[1] >= 0xa0) || (lead == 0xf4 && text[1] >= 0x90);
+    return is_overlong || is_beyond ? 0 : need;
+}
+
+/* The separators are line ends to JavaScript and to some log readers. */
+static bool is_line_separator(const unsigned char *text, size_t len)
+{
+    return len == 3 && text[0] == 0xe2 && text[1] == 0x80 && (text[2] == 0xa8 || text[2] == 0xa9);
+}
+
+static void put_json_character(struct rely_buf *buf, const unsigned char *text, size_t len)
+{
+    static const char *const shorthand[] = {
+        ['\b'] = "\\b", ['\t'] = "\\t", ['\n'] = "\\n", ['\f'] = "\\f", ['\r'] = "\\r"};
+    unsigned char c = text[0];
+    if (is_line_separator(text, len))
+        rely_buf_put(buf, text[2] == 0xa8 ? RELY_LIT("\\u2028") : RELY_LIT("\\u2029"));
+    else if (c == '"' || c == '\\')
+        rely_buf_put(buf, c == '"' ? RELY_LIT("\\\"") : RELY_LIT("\\\\"));
+    else if (c < sizeof shorthand / sizeof shorthand[0] && shorthand[c] != NULL)
+        rely_buf_put(buf, rely_slice_of(shorthand[c]));
+    else if (c < 0x20 || c == 0x7f)
+        rely_buf_printf(buf, "\\u%04x", c);
+    else
+        rely_buf_put(buf, rely_slice((const char *)text, len));
+}
+
+void rely_buf_put_json(struct rely_buf *buf, struct rely_slice text)
+{
+    const unsigned char *next = (const unsigned char *)text.ptr;
+    size_t left = text.len;
+    rely_buf_putc(buf, '"');
+    while (left > 0) {
+        size_t len = measure_utf8(next, left);
+        if (len == 0)
+            rely_buf_put(buf, RELY_LIT("\xef\xbf\xbd"));
+        else
+            put_json_character(buf, next, len);
+        next += len == 0 ? 1 : len;
+        left -= len == 0 ? 1 : len;
+    }
+    rely_buf_putc(buf, '"');
+}

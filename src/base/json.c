@@ -1,0 +1,201 @@
+/*
+ * JSON documents off the hot path, over jansson: admin bodies, JWKS, discovery, answers. The only file that spells
+ * jansson. Strict: duplicates, U+0000, bad UTF-8 and trailing text are refused. Tokens are read by token/view.c
+ * instead.
+ */
+#include "relyd/json.h"
+
+#include "relyd/text.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+
+#define DEPTH_MAX 64
+
+/* struct rely_json is jansson's json_t by another name. */
+static json_t *as_jansson(const struct rely_json *value)
+{
+    return (json_t *)value;
+}
+
+static struct rely_json *from_jansson(json_t *value)
+{
+    return (struct rely_json *)value;
+}
+
+static struct rely_json *must_jansson(json_t *value)
+{
+    RELY_ASSERT(value != NULL);
+    return from_jansson(value);
+}
+
+/* jansson's own limit is 2048 levels: too deep for whoever walks the value recursively. Strings are skipped whole. */
+static bool is_too_deep(struct rely_slice text)
+{
+    size_t depth = 0;
+    bool is_string = false;
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.ptr[i];
+        if (c == '"')
+            is_string = !is_string;
+        else if (is_string)
+            i += c == '\\' ? 1 : 0;
+        else if (c == '{' || c == '[')
+            depth++;
+        else if ((c == '}' || c == ']') && depth > 0)
+            depth--;
+        if (depth > DEPTH_MAX)
+            return true;
+    }
+    return false;
+}
+
+struct rely_json *rely_json_parse(struct rely_slice text, struct rely_err *err)
+{
+    json_error_t fault;
+    if (is_too_deep(text)) {
+        rely_err_set(err, RELY_ERR_INVALID, "JSON is nested deeper than %d", DEPTH_MAX);
+        return NULL;
+    }
+    json_t *value = json_loadb(text.ptr == NULL ? "" : text.ptr, text.len, JSON_REJECT_DUPLICATES, &fault);
+    if (value == NULL)
+        rely_err_set(err, RELY_ERR_INVALID, "no valid JSON: line %d, column %d: %s", fault.line, fault.column,
+                     fault.text);
+    return from_jansson(value);
+}
+
+void rely_json_free(struct rely_json *value)
+{
+    json_decref(as_jansson(value));
+}
+
+void rely_json_free_at(struct rely_json **value)
+{
+    rely_json_free(*value);
+}
+
+enum rely_json_type rely_json_type(const struct rely_json *value)
+{
+    if (value == NULL)
+        return RELY_JSON_ABSENT;
+    static const enum rely_json_type types[] = {
+        [JSON_OBJECT] = RELY_JSON_OBJECT,   [JSON_ARRAY] = RELY_JSON_ARRAY, [JSON_STRING] = RELY_JSON_STRING,
+        [JSON_INTEGER] = RELY_JSON_INTEGER, [JSON_REAL] = RELY_JSON_REAL,   [JSON_TRUE] = RELY_JSON_BOOL,
+        [JSON_FALSE] = RELY_JSON_BOOL,      [JSON_NULL] = RELY_JSON_NULL,
+    };
+    return types[json_typeof(as_jansson(value))];
+}
+
+struct rely_json *rely_json_get(const struct rely_json *object, const char *name)
+{
+    return from_jansson(json_object_get(as_jansson(object), name));
+}
+
+size_t rely_json_size(const struct rely_json *value)
+{
+    return json_is_array(as_jansson(value)) ? json_array_size(as_jansson(value)) : json_object_size(as_jansson(value));
+}
+
+struct rely_json *rely_json_at(const struct rely_json *array, size_t index)
+{
+    return from_jansson(json_array_get(as_jansson(array), index));
+}
+
+struct rely_slice rely_json_text(const struct rely_json *value)
+{
+    if (!json_is_string(as_jansson(value)))
+        return (struct rely_slice){0};
+    return rely_slice(json_string_value(as_jansson(value)), json_string_length(as_jansson(value)));
+}
+
+int64_t rely_json_integer(const struct rely_json *value)
+{
+    return json_integer_value(as_jansson(value));
+}
+
+bool rely_json_true(const struct rely_json *value)
+{
+    return value != NULL && json_is_true(as_jansson(value));
+}
+
+const char *rely_json_next_name(const struct rely_json *object, const char *name)
+{
+    json_t *value = as_jansson(object);
+    void *place =
+        name == NULL ? json_object_iter(value) : json_object_iter_next(value, json_object_iter_at(value, name));
+    return place == NULL ? NULL : json_object_iter_key(place);
+}
+
+struct rely_json *rely_json_object(void)
+{
+    return must_jansson(json_object());
+}
+
+struct rely_json *rely_json_array(void)
+{
+    return must_jansson(json_array());
+}
+
+/* jansson takes only UTF-8: print the text as a JSON string, which mends it, and parse that. */
+static struct rely_json *mend_text(struct rely_slice text)
+{
+    struct rely_buf buf = {0};
+    rely_buf_put_json(&buf, text);
+    json_t *value = json_loadb(buf.ptr, buf.len, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+    rely_buf_fini(&buf);
+    return must_jansson(value);
+}
+
+struct rely_json *rely_json_of_text(struct rely_slice text)
+{
+    size_t count = 0;
+    if (!rely_utf8_count(text, &count))
+        return mend_text(text);
+    return must_jansson(json_stringn_nocheck(text.ptr == NULL ? "" : text.ptr, text.len));
+}
+
+struct rely_json *rely_json_of_integer(int64_t value)
+{
+    return must_jansson(json_integer(value));
+}
+
+struct rely_json *rely_json_of_bool(bool value)
+{
+    return must_jansson(json_boolean(value));
+}
+
+struct rely_json *rely_json_of_null(void)
+{
+    return must_jansson(json_null());
+}
+
+struct rely_json *rely_json_share(struct rely_json *value)
+{
+    return from_jansson(json_incref(as_jansson(value)));
+}
+
+void rely_json_set(struct rely_json *object, const char *name, struct rely_json *value)
+{
+    RELY_ASSERT(json_object_set_new(as_jansson(object), name, as_jansson(value)) == 0);
+}
+
+void rely_json_append(struct rely_json *array, struct rely_json *value)
+{
+    RELY_ASSERT(json_array_append_new(as_jansson(array), as_jansson(value)) == 0);
+}
+
+static int put_printed(const char *text, size_t len, void *out)
+{
+    rely_buf_put(out, rely_slice(text, len));
+    return 0;
+}
+
+void rely_json_print(const struct rely_json *value, struct rely_buf *out)
+{
+    RELY_ASSERT(json_dump_callback(as_jansson(value), put_printed, out, JSON_COMPACT | JSON_ENCODE_ANY) == 0);
+}
+
+void rely_json_init(void)
+{
+    json_object_seed(0);
+}

@@ -1,0 +1,139 @@
+/* base64url, UTF-8, times, quoting, hashes. Vectors: RFC 4648 s10, RFC 3629, RFC 3339 s5.8. */
+#include "tests.h"
+
+#include "relyd/text.h"
+
+#include <setjmp.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+static void base64url_vectors_both_ways(void **state)
+{
+    static const char *const pairs[][2] = {
+        {"", ""},           {"f", "Zg"},          {"fo", "Zm8"},          {"foo", "Zm9v"},
+        {"foob", "Zm9vYg"}, {"fooba", "Zm9vYmE"}, {"foobar", "Zm9vYmFy"}, {"\xff\xef\xfe", "_-_-"}};
+    (void)state;
+    for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
+        uint8_t out[32];
+        char text[32];
+        size_t len = 99;
+        assert_true(rely_base64url_decode(rely_slice_of(pairs[i][1]), out, &len));
+        assert_int_equal(len, strlen(pairs[i][0]));
+        assert_memory_equal(out, pairs[i][0], len);
+        assert_int_equal(rely_base64url_encode(out, len, text), strlen(pairs[i][1]));
+        assert_string_equal(text, pairs[i][1]);
+    }
+}
+
+static void base64url_has_one_spelling_only(void **state)
+{
+    static const char *const wrong[] = {"Zg==", "Zm8=",  "Z",   "Zm9vY", "Zh",    "Zm9",      "Zm9vYmF", "+/+/",
+                                        "Zm 9", "Zm9\n", "Zg ", " Zg",   "Zm9v.", "Zm9v\xc3", "Zm9vYg\t"};
+    (void)state;
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        uint8_t out[32];
+        size_t len = 99;
+        assert_false(rely_base64url_decode(rely_slice_of(wrong[i]), out, &len));
+        assert_int_equal(len, 99);
+    }
+}
+
+static void code_points_are_counted_not_bytes(void **state)
+{
+    size_t count = 0;
+    (void)state;
+    assert_true(rely_utf8_count(RELY_LIT("a\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80"), &count));
+    assert_int_equal(count, 4);
+    static const char *const wrong[] = {"\xff",     "\xc0\x80", "\xed\xa0\x80",    "\xf4\x90\x80\x80",
+                                        "\xe2\x82", "\x80",     "\xf5\x80\x80\x80"};
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+        assert_false(rely_utf8_count(rely_slice_of(wrong[i]), &count));
+    assert_true(rely_text_has_control(RELY_LIT("a\nb")));
+    assert_true(rely_text_has_control(RELY_LIT("\xc2\x85")));
+    assert_false(rely_text_has_control(RELY_LIT("r\xc3\xa9sum\xc3\xa9 \xf0\x9f\x98\x80")));
+}
+
+static void times_are_read_and_printed(void **state)
+{
+    static const struct {
+        const char *text;
+        int64_t unix_s;
+    } right[] = {{"1970-01-01T00:00:00Z", 0},
+                 {"1985-04-12T23:20:50.52Z", 482196050},
+                 {"1996-12-19T16:39:57-08:00", 851042397},
+                 {"2026-11-22T10:00:00+01:00", 1795338000},
+                 {"2024-02-29t00:00:00z", 1709164800},
+                 {"1990-12-31T23:59:60Z", 662688000}};
+    static const char *const wrong[] = {"",
+                                        "2026-11-22",
+                                        "2026-11-22T10:00:00",
+                                        "2026-13-22T10:00:00Z",
+                                        "2026-02-30T10:00:00Z",
+                                        "2025-02-29T00:00:00Z",
+                                        "2026-11-22T24:00:00Z",
+                                        "2026-11-22T10:00:00Zx",
+                                        "2026-11-22T10:00:00.Z",
+                                        "2026-11-22T10:00:00+25:00"};
+    char out[RELY_TIME_SIZE];
+    int64_t found = 0;
+    (void)state;
+    for (size_t i = 0; i < sizeof right / sizeof right[0]; i++) {
+        assert_true(rely_time_parse(rely_slice_of(right[i].text), &found));
+        assert_int_equal(found, right[i].unix_s);
+    }
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+        assert_false(rely_time_parse(rely_slice_of(wrong[i]), &found));
+    rely_time_print(1795322819, out);
+    assert_string_equal(out, "2026-11-22T04:46:59Z");
+}
+
+static void strangers_text_is_quoted(void **state)
+{
+    char out[RELY_QUOTED_SIZE];
+    char longest[400];
+    (void)state;
+    assert_string_equal(rely_quote(RELY_LIT("a\"\\\n\x80"), out), "\"a\\x22\\x5c\\x0a\\x80\"");
+    memset(longest, 0, sizeof longest);
+    assert_true(strlen(rely_quote(rely_slice(longest, sizeof longest), out)) < RELY_QUOTED_SIZE);
+    assert_string_equal(out + 2 + 320 - 1, "\"...");
+}
+
+static void hashes_depend_on_every_byte_and_the_seed(void **state)
+{
+    char text[40];
+    (void)state;
+    memset(text, 'a', sizeof text);
+    uint64_t whole = rely_hash(rely_slice(text, sizeof text), 1);
+    assert_true(whole == rely_hash(rely_slice(text, sizeof text), 1));
+    assert_true(whole != rely_hash(rely_slice(text, sizeof text), 2));
+    for (size_t i = 0; i < sizeof text; i++) {
+        text[i] = 'b';
+        assert_true(whole != rely_hash(rely_slice(text, sizeof text), 1));
+        assert_true(whole != rely_hash(rely_slice(text, i), 1));
+        text[i] = 'a';
+    }
+}
+
+static void uuids_are_version_4_and_differ(void **state)
+{
+    char one[RELY_UUID_SIZE], two[RELY_UUID_SIZE];
+    (void)state;
+    rely_uuid_new(one);
+    rely_uuid_new(two);
+    assert_string_not_equal(one, two);
+    assert_int_equal(strlen(one), 36);
+    assert_int_equal(one[14], '4');
+    assert_non_null(strchr("89ab", one[19]));
+}
+
+int run_text_tests(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(base64url_vectors_both_ways),       cmocka_unit_test(base64url_has_one_spelling_only),
+        cmocka_unit_test(code_points_are_counted_not_bytes), cmocka_unit_test(times_are_read_and_printed),
+        cmocka_unit_test(strangers_text_is_quoted),          cmocka_unit_test(hashes_depend_on_every_byte_and_the_seed),
+        cmocka_unit_test(uuids_are_version_4_and_differ),
+    };
+    return cmocka_run_group_tests_name("text", tests, NULL, NULL);
+}
