@@ -1,0 +1,284 @@
+/*
+ * Sets the fields of the configuration from a document, by the table: which keys exist, their types and bounds. Goes on
+ * after a complaint, so that one run shows them all. Rules between settings are check.c's. Called by config.c.
+ */
+#include "setting.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "relyd/text.h"
+
+#define KEY_SIZE 96
+#define KEY_SHOWN_MAX 40
+
+/* A binding in progress. */
+struct binding {
+    struct rely_config *config;
+    struct bound *bound;
+    struct complaints *complaints;
+    const struct node *groups[SETTING_COUNT]; /* where a group was found, at the place of its first setting */
+};
+
+/* A key for a message: as it stands when it is a plain word, quoted otherwise, cut when it is long. */
+static void show_key(struct rely_slice group, struct rely_slice key, char out[KEY_SIZE])
+{
+    bool is_plain = key.len > 0 && key.len <= KEY_SHOWN_MAX;
+    for (size_t i = 0; is_plain && i < key.len; i++)
+        is_plain = strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-", key.ptr[i]) != NULL &&
+                   key.ptr[i] != '\0';
+    char quoted[RELY_QUOTED_SIZE];
+    const char *shown = rely_quote(key, quoted);
+    if (is_plain)
+        snprintf(out, KEY_SIZE, "%.*s%s%.*s", RELY_ARG(group), group.len == 0 ? "" : ".", RELY_ARG(key));
+    else
+        snprintf(out, KEY_SIZE, "%.*s%s%.60s", RELY_ARG(group), group.len == 0 ? "" : ".", shown);
+}
+
+/* Found, for a message: the value of a scalar, or the word for a collection. */
+static const char *show_value(const struct node *value, char out[RELY_QUOTED_SIZE])
+{
+    if (value->kind == NODE_MAPPING)
+        return "a mapping";
+    if (value->kind == NODE_SEQUENCE)
+        return "a list";
+    if (value->is_plain && value->text.len == 0)
+        return "nothing";
+    return rely_quote(value->text, out);
+}
+
+/* --- values --------------------------------------------------------------------------------------- */
+
+static void bind_number(struct binding *binding, const struct setting *setting, const struct node *value)
+{
+    int64_t number = 0;
+    bool is_number = value->kind == NODE_SCALAR && value->is_plain && value->text.len > 0 && value->text.len <= 15 &&
+                     (value->text.len == 1 || value->text.ptr[0] != '0');
+    for (size_t i = 0; is_number && i < value->text.len; i++) {
+        is_number = value->text.ptr[i] >= '0' && value->text.ptr[i] <= '9';
+        number = number * 10 + (value->text.ptr[i] - '0');
+    }
+    if (is_number && number >= setting->minimum && number <= setting->maximum) {
+        *rely_config_number(binding->config, setting) = number;
+        return;
+    }
+    char quoted[RELY_QUOTED_SIZE];
+    rely_config_complain(binding->complaints, value, "%s: expected a number%s%s from %lld to %lld, found %s",
+                         setting->key, setting->unit[0] == '\0' ? "" : " of ", setting->unit,
+                         (long long)setting->minimum, (long long)setting->maximum, show_value(value, quoted));
+}
+
+static void bind_flag(struct binding *binding, const struct setting *setting, const struct node *value)
+{
+    bool is_word = value->kind == NODE_SCALAR && value->is_plain;
+    bool is_true = is_word && rely_slice_equal(value->text, RELY_LIT("true"));
+    if (is_true || (is_word && rely_slice_equal(value->text, RELY_LIT("false")))) {
+        *rely_config_flag(binding->config, setting) = is_true;
+        return;
+    }
+    char quoted[RELY_QUOTED_SIZE];
+    rely_config_complain(binding->complaints, value, "%s: expected true or false, found %s", setting->key,
+                         show_value(value, quoted));
+}
+
+static void bind_choice(struct binding *binding, const struct setting *setting, const struct node *value)
+{
+    int index = value->kind == NODE_SCALAR ? rely_config_word_index(setting->unit, value->text) : -1;
+    if (index >= 0) {
+        *rely_config_choice(binding->config, setting) = index;
+        return;
+    }
+    char quoted[RELY_QUOTED_SIZE];
+    rely_config_complain(binding->complaints, value, "%s: expected one of %s, found %s", setting->key, setting->unit,
+                         show_value(value, quoted));
+}
+
+/* One text of a text setting (item < 0) or of a list: owned by the caller, NULL after a complaint. */
+static char *take_text(struct binding *binding, const struct setting *setting, int item, const struct node *value)
+{
+    char key[KEY_SIZE];
+    if (item < 0)
+        snprintf(key, sizeof(key), "%s", setting->key);
+    else
+        snprintf(key, sizeof(key), "%s[%d]", setting->key, item);
+    size_t max_bytes = item < 0 ? (size_t)setting->maximum : 1024;
+    char quoted[RELY_QUOTED_SIZE];
+    bool is_null = value->kind == NODE_SCALAR && value->is_plain &&
+                   (value->text.len == 0 || rely_slice_equal(value->text, RELY_LIT("~")) ||
+                    rely_slice_equal(value->text, RELY_LIT("null")));
+    if (value->kind != NODE_SCALAR || is_null)
+        rely_config_complain(binding->complaints, value, "%s: expected a text (\"\" for none), found %s", key,
+                             show_value(value, quoted));
+    else if (value->text.len > max_bytes)
+        rely_config_complain(binding->complaints, value, "%s: expected at most %zu bytes, found %zu", key, max_bytes,
+                             value->text.len);
+    else if (rely_text_has_control(value->text))
+        rely_config_complain(binding->complaints, value, "%s: expected a text without control characters, found %s",
+                             key, rely_quote(value->text, quoted));
+    else
+        return rely_strdup_slice(value->text);
+    return NULL;
+}
+
+static void bind_text(struct binding *binding, const struct setting *setting, const struct node *value)
+{
+    char *text = take_text(binding, setting, -1, value);
+    if (text == NULL)
+        return;
+    char **field = rely_config_text(binding->config, setting);
+    free(*field);
+    *field = text;
+}
+
+static void bind_list(struct binding *binding, const struct setting *setting, const struct node *value)
+{
+    char quoted[RELY_QUOTED_SIZE];
+    if (value->kind != NODE_SEQUENCE) {
+        rely_config_complain(binding->complaints, value, "%s: expected a list (- item, one a line), found %s",
+                             setting->key, show_value(value, quoted));
+        return;
+    }
+    struct rely_text_list *list = rely_config_list(binding->config, setting);
+    for (size_t i = 0; i < list->count; i++)
+        free(list->items[i]);
+    free(list->items);
+    *list = (struct rely_text_list){rely_alloc((size_t)setting->maximum * sizeof(char *)), 0};
+    int position = 0;
+    for (const struct node *item = value->first; item != NULL; item = item->next, position++) {
+        if (position == setting->maximum) {
+            rely_config_complain(binding->complaints, item, "%s: expected at most %lld items, found more", setting->key,
+                                 (long long)setting->maximum);
+            return;
+        }
+        char *text = take_text(binding, setting, position, item);
+        if (text != NULL)
+            list->items[list->count++] = text;
+    }
+}
+
+static void bind_value(struct binding *binding, size_t index, const struct node *value)
+{
+    const struct setting *setting = &rely_config_settings[index];
+    const struct node *before = binding->bound->at[index];
+    if (before != NULL) {
+        rely_config_complain(binding->complaints, value->key, "%s: set twice, before in line %zu: leave one",
+                             setting->key, before->key->line);
+        return;
+    }
+    binding->bound->at[index] = value;
+    switch (setting->kind) {
+    case KIND_INT:
+        bind_number(binding, setting, value);
+        break;
+    case KIND_BOOL:
+        bind_flag(binding, setting, value);
+        break;
+    case KIND_TEXT:
+        bind_text(binding, setting, value);
+        break;
+    case KIND_LIST:
+        bind_list(binding, setting, value);
+        break;
+    case KIND_ENUM:
+        bind_choice(binding, setting, value);
+        break;
+    }
+}
+
+/* --- keys ----------------------------------------------------------------------------------------- */
+
+static bool find_setting(struct rely_slice group, struct rely_slice key, size_t *index)
+{
+    for (size_t i = 0; i < SETTING_COUNT; i++)
+        if (rely_slice_equal(rely_config_group(&rely_config_settings[i]), group) &&
+            rely_slice_equal(rely_config_leaf(&rely_config_settings[i]), key)) {
+            *index = i;
+            return true;
+        }
+    return false;
+}
+
+/* The place of a group's first setting. */
+static bool find_group(struct rely_slice name, size_t *index)
+{
+    for (size_t i = 0; name.len > 0 && i < SETTING_COUNT; i++)
+        if (rely_slice_equal(rely_config_group(&rely_config_settings[i]), name)) {
+            *index = i;
+            return true;
+        }
+    return false;
+}
+
+static void refuse_key(struct binding *binding, struct rely_slice group, const struct node *key)
+{
+    char shown[KEY_SIZE];
+    char suggestion[KEY_SIZE + 32];
+    show_key(group, key->text, shown);
+    rely_config_suggest(group, key->text, suggestion, sizeof(suggestion));
+    for (size_t i = 0; i < SETTING_COUNT; i++) {
+        const char *known = rely_config_settings[i].key;
+        if (group.len == 0 && strchr(known, '.') != NULL && rely_slice_equal(rely_slice_of(known), key->text)) {
+            struct rely_slice own_group = rely_config_group(&rely_config_settings[i]);
+            snprintf(suggestion, sizeof(suggestion), ", write %.*s: and under it, indented, %s:", RELY_ARG(own_group),
+                     known + own_group.len + 1);
+        }
+    }
+    rely_config_complain(binding->complaints, key, "%s: unknown key%s", shown, suggestion);
+}
+
+static void bind_group(struct binding *binding, struct rely_slice group, const struct node *mapping)
+{
+    for (const struct node *value = mapping->first; value != NULL; value = value->next) {
+        size_t index;
+        if (binding->complaints->count > RELY_COMPLAINTS_MAX)
+            return;
+        if (find_setting(group, value->key->text, &index))
+            bind_value(binding, index, value);
+        else
+            refuse_key(binding, group, value->key);
+    }
+}
+
+static void bind_top(struct binding *binding, const struct node *value)
+{
+    size_t index;
+    char quoted[RELY_QUOTED_SIZE];
+    struct rely_slice key = value->key->text;
+    struct rely_slice no_group = {NULL, 0};
+    if (find_setting(no_group, key, &index)) {
+        bind_value(binding, index, value);
+        return;
+    }
+    if (!find_group(key, &index)) {
+        refuse_key(binding, no_group, value->key);
+        return;
+    }
+    if (binding->groups[index] != NULL)
+        rely_config_complain(binding->complaints, value->key, "%.*s: set twice, before in line %zu: join the two",
+                             RELY_ARG(key), binding->groups[index]->key->line);
+    else if (value->kind != NODE_MAPPING)
+        rely_config_complain(binding->complaints, value, "%.*s: expected settings under it, indented, found %s",
+                             RELY_ARG(key), show_value(value, quoted));
+    else
+        bind_group(binding, key, value);
+    binding->groups[index] = value;
+}
+
+void rely_config_bind(struct rely_config *config, const struct node *root, struct bound *bound,
+                      struct complaints *complaints)
+{
+    struct binding binding = {.config = config, .bound = bound, .complaints = complaints};
+    /* A file with comments only is one empty document in some spellings ("---"). */
+    if (root == NULL || (root->kind == NODE_SCALAR && root->is_plain && root->text.len == 0))
+        return;
+    if (root->kind != NODE_MAPPING) {
+        char quoted[RELY_QUOTED_SIZE];
+        rely_config_complain(complaints, root, "expected settings (key: value), found %s", show_value(root, quoted));
+        return;
+    }
+    for (const struct node *value = root->first; value != NULL; value = value->next) {
+        if (complaints->count > RELY_COMPLAINTS_MAX)
+            return;
+        bind_top(&binding, value);
+    }
+}

@@ -1,0 +1,97 @@
+/*
+ * Judges the meaning of settings and rules between several of them: addresses, what is reachable from outside, least
+ * and most. Types and bounds are bind.c's. Called by config.c, last.
+ */
+#include "setting.h"
+
+#include "relyd/address.h"
+
+/* The position of a list item in the file, NULL for a default. */
+static const struct node *find_item(const struct node *list, size_t item)
+{
+    const struct node *found = list == NULL ? NULL : list->first;
+    for (; found != NULL && item > 0; item--)
+        found = found->next;
+    return found;
+}
+
+static void judge_listener(const struct rely_config *config, size_t item, const struct node *where,
+                           struct complaints *complaints)
+{
+    const char *text = config->listen.items[item];
+    struct rely_address address;
+    struct rely_err err = {.code = RELY_ERR_NONE};
+    if (!rely_address_parse(rely_slice_of(text), &address, &err)) {
+        rely_config_complain(complaints, where, "listen[%zu]: %s", item, err.message);
+        return;
+    }
+    for (size_t i = 0; i < item; i++)
+        if (strcmp(config->listen.items[i], text) == 0)
+            rely_config_complain(complaints, where, "listen[%zu]: %s stands here twice: leave one", item, text);
+    if (!address.is_local && !config->may_be_unauthenticated)
+        rely_config_complain(complaints, where,
+                             "listen[%zu]: %s is reachable from other machines, and relyd neither encrypts nor "
+                             "authenticates callers there: listen on loopback or unix:/path behind a proxy that does, "
+                             "or set allow_unauthenticated: true",
+                             item, text);
+}
+
+static void judge_listeners(const struct rely_config *config, const struct bound *bound, struct complaints *complaints)
+{
+    const struct node *list = bound->at[SETTING_AT_listen];
+    if (config->listen.count == 0) {
+        rely_config_complain(complaints, list, "listen: expected at least one address, found none");
+        return;
+    }
+    for (size_t i = 0; i < config->listen.count; i++) {
+        const struct node *item = find_item(list, i);
+        judge_listener(config, i, item == NULL ? list : item, complaints);
+    }
+}
+
+/* Whoever reaches the control plane over TCP may administer relyd: never from another machine. */
+static void judge_admin(const struct rely_config *config, const struct bound *bound, struct complaints *complaints)
+{
+    const struct node *where = bound->at[SETTING_AT_admin_listen];
+    struct rely_address address;
+    struct rely_err err = {.code = RELY_ERR_NONE};
+    if (config->admin_socket[0] != '\0' && config->admin_socket[0] != '/')
+        rely_config_complain(complaints, bound->at[SETTING_AT_admin_socket],
+                             "admin.socket: expected an absolute path (without unix:), found %s", config->admin_socket);
+    if (config->admin_listen[0] == '\0')
+        return;
+    if (!rely_address_parse(rely_slice_of(config->admin_listen), &address, &err))
+        rely_config_complain(complaints, where, "admin.listen: %s", err.message);
+    else if (address.is_unix)
+        rely_config_complain(complaints, where, "admin.listen: expected a TCP address, found %s: use admin.socket",
+                             config->admin_listen);
+    else if (!address.is_local)
+        rely_config_complain(complaints, where,
+                             "admin.listen: expected a loopback address, found %s: there is no authentication on it, "
+                             "and other machines could administer relyd",
+                             config->admin_listen);
+    for (size_t i = 0; i < config->listen.count; i++)
+        if (strcmp(config->listen.items[i], config->admin_listen) == 0)
+            rely_config_complain(complaints, where, "admin.listen: %s is the data plane's listen[%zu]: choose another",
+                                 config->admin_listen, i);
+}
+
+static void judge_refresh(const struct rely_config *config, const struct bound *bound, struct complaints *complaints)
+{
+    const struct node *minimum = bound->at[SETTING_AT_key_refresh_min_s];
+    const struct node *maximum = bound->at[SETTING_AT_key_refresh_max_s];
+    if (config->key_refresh_min_s > config->key_refresh_max_s)
+        rely_config_complain(complaints, minimum == NULL ? maximum : minimum,
+                             "keys.refresh_min_s: expected at most keys.refresh_max_s, which is %lld, found %lld",
+                             (long long)config->key_refresh_max_s, (long long)config->key_refresh_min_s);
+}
+
+void rely_config_check(struct rely_config *config, const struct bound *bound, struct complaints *complaints)
+{
+    judge_listeners(config, bound, complaints);
+    judge_admin(config, bound, complaints);
+    judge_refresh(config, bound, complaints);
+    if (config->registry_path[0] == '\0')
+        rely_config_complain(complaints, bound->at[SETTING_AT_registry_path],
+                             "registry.path: expected the path of a file, found nothing");
+}

@@ -1,0 +1,104 @@
+/*
+ * Inside config only: the table of settings.def as data, and the parsed document that is bound to it.
+ */
+#ifndef RELYD_CONFIG_SETTING_H
+#define RELYD_CONFIG_SETTING_H
+
+#include "relyd/config.h"
+
+enum setting_kind { KIND_INT, KIND_BOOL, KIND_TEXT, KIND_LIST, KIND_ENUM };
+
+/* One line of settings.def. All text is static. */
+struct setting {
+    const char *key; /* "token.max_bytes": nested at the dot */
+    enum setting_kind kind;
+    size_t offset;            /* of the field in struct rely_config */
+    int64_t minimum, maximum; /* of the number; maximum: bytes of a text, items of a list */
+    int64_t default_number;   /* also of a boolean */
+    const char *default_text; /* also the first item of a list, and the word of an enum */
+    const char *unit;         /* of a number, "" for none; of an enum its words, "a|b|c" */
+    const char *sentence;
+};
+
+/* The settings by their place in settings.def. */
+enum setting_index {
+#define SETTING_INT(key, field, minimum, maximum, value, unit, sentence) SETTING_AT_##field,
+#define SETTING_BOOL(key, field, value, sentence) SETTING_AT_##field,
+#define SETTING_TEXT(key, field, max_bytes, value, sentence) SETTING_AT_##field,
+#define SETTING_LIST(key, field, max_items, first, sentence) SETTING_AT_##field,
+#define SETTING_ENUM(key, field, values, value, sentence) SETTING_AT_##field,
+#include "relyd/settings.def"
+#undef SETTING_INT
+#undef SETTING_BOOL
+#undef SETTING_TEXT
+#undef SETTING_LIST
+#undef SETTING_ENUM
+    SETTING_COUNT
+};
+
+extern const struct setting rely_config_settings[SETTING_COUNT];
+
+/* The field of a setting inside a config, by type. */
+int64_t *rely_config_number(struct rely_config *config, const struct setting *setting);
+bool *rely_config_flag(struct rely_config *config, const struct setting *setting);
+char **rely_config_text(struct rely_config *config, const struct setting *setting);
+struct rely_text_list *rely_config_list(struct rely_config *config, const struct setting *setting);
+int *rely_config_choice(struct rely_config *config, const struct setting *setting);
+
+/* The group of a key: "token" of "token.max_bytes", empty for a key without a dot. Borrowed from the setting. */
+struct rely_slice rely_config_group(const struct setting *setting);
+/* The part of a key below its group. Borrowed from the setting. */
+struct rely_slice rely_config_leaf(const struct setting *setting);
+/* The item-th word of "a|b|c"; false when there are no more. */
+bool rely_config_word(const char *words, int item, struct rely_slice *out);
+/* The place of a word in "a|b|c", or -1. */
+int rely_config_word_index(const char *words, struct rely_slice word);
+
+/* --- the document -------------------------------------------------------------------------------- */
+
+enum node_kind { NODE_SCALAR, NODE_SEQUENCE, NODE_MAPPING };
+
+/* A node of the YAML document, in the pool of its reader. */
+struct node {
+    enum node_kind kind;
+    bool is_plain;          /* a scalar without quotes */
+    size_t line, column;    /* from 1 */
+    struct rely_slice text; /* of a scalar */
+    struct node *key;       /* of a value in a mapping */
+    struct node *first;     /* children: items, or values with their keys */
+    struct node *next;      /* the next sibling */
+    struct node *parent;
+};
+
+/* What is wrong so far; more than RELY_COMPLAINTS_MAX are not written down. */
+#define RELY_COMPLAINTS_MAX 100
+struct complaints {
+    const char *name;     /* borrowed: the file's name */
+    struct rely_buf *out; /* borrowed */
+    size_t count;
+};
+
+/* One complaint line. In: where - its position, or NULL when the key is not in the file. */
+void rely_config_complain(struct complaints *complaints, const struct node *where, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* Read one YAML document. Out: *root - in the pool, NULL for an empty file. False after a complaint. */
+bool rely_config_read(struct rely_slice text, struct rely_pool *pool, struct node **root,
+                      struct complaints *complaints);
+
+/* Where each setting was found; NULL: it is at its default. */
+struct bound {
+    const struct node *at[SETTING_COUNT];
+};
+
+/* Set the fields of config from the document. */
+void rely_config_bind(struct rely_config *config, const struct node *root, struct bound *bound,
+                      struct complaints *complaints);
+
+/* Write ", did you mean X?" for an unknown key in a group (empty: the top), or nothing. */
+void rely_config_suggest(struct rely_slice group, struct rely_slice key, char *out, size_t size);
+
+/* Rules that concern the meaning of values, and several values together. */
+void rely_config_check(struct rely_config *config, const struct bound *bound, struct complaints *complaints);
+
+#endif

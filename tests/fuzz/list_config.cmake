@@ -1,0 +1,1 @@
+relyd_fuzz(config USES base config)

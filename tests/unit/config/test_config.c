@@ -1,0 +1,401 @@
+/*
+ * The configuration: what is read, every complaint with its exact position and text, and the documents that come out of
+ * the table.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "relyd/config.h"
+
+/* Parses text and compares the complaints to the byte; "" means that it must be accepted. */
+static void expect_complaints(const char *text, const char *expected)
+{
+    struct rely_config config;
+    struct rely_buf complaints = {0};
+    rely_config_init(&config);
+    bool is_good = rely_config_parse(&config, "r.yaml", rely_slice_of(text), &complaints);
+    const char *found = complaints.ptr == NULL ? "" : complaints.ptr;
+    if (strcmp(found, expected) != 0)
+        print_error("--- of\n%s\n--- found\n%s\n--- expected\n%s\n", text, found, expected);
+    assert_string_equal(found, expected);
+    assert_int_equal(is_good, expected[0] == '\0');
+    rely_buf_fini(&complaints);
+    rely_config_fini(&config);
+}
+
+static void test_defaults(void **state)
+{
+    (void)state;
+    struct rely_config config;
+    rely_config_init(&config);
+    assert_int_equal(config.listen.count, 1);
+    assert_string_equal(config.listen.items[0], "127.0.0.1:8480");
+    assert_false(config.may_be_unauthenticated);
+    assert_string_equal(config.admin_socket, "/run/relyd/admin.sock");
+    assert_string_equal(config.admin_listen, "");
+    assert_int_equal(config.token_max_bytes, 8192);
+    assert_int_equal(config.log_level, 1);
+    assert_int_equal(config.log_decisions, 1);
+    assert_true(config.has_error_on_refusal);
+    rely_config_fini(&config);
+}
+
+static void test_empty_files_are_all_defaults(void **state)
+{
+    (void)state;
+    expect_complaints("", "");
+    expect_complaints("\n\n", "");
+    expect_complaints("# only a comment\n", "");
+    expect_complaints("---\n", "");
+    expect_complaints("{}\n", "");
+}
+
+static void test_values_are_read(void **state)
+{
+    (void)state;
+    struct rely_config config;
+    struct rely_buf complaints = {0};
+    rely_config_init(&config);
+    assert_true(rely_config_parse(&config, "r.yaml",
+                                  RELY_LIT("listen: [\"unix:/run/relyd/relyd.sock\", '[::1]:8480', localhost:1]\n"
+                                           "workers: 3\n"
+                                           "admin:\n  socket: \"\"\n  listen: 127.0.0.1:8481\n"
+                                           "issuers: {allow_http: true}\n"
+                                           "log:\n  level: debug\n  decisions: \"all\"\n"
+                                           "tokenreview:\n  error_on_refusal: false\n"),
+                                  &complaints));
+    assert_int_equal(complaints.len, 0);
+    assert_int_equal(config.listen.count, 3);
+    assert_string_equal(config.listen.items[0], "unix:/run/relyd/relyd.sock");
+    assert_string_equal(config.listen.items[1], "[::1]:8480");
+    assert_int_equal(config.workers, 3);
+    assert_string_equal(config.admin_socket, "");
+    assert_string_equal(config.admin_listen, "127.0.0.1:8481");
+    assert_true(config.may_use_http);
+    assert_int_equal(config.log_level, 0);
+    assert_int_equal(config.log_decisions, 2);
+    assert_false(config.has_error_on_refusal);
+    rely_config_fini(&config);
+}
+
+static void test_numbers_are_strict(void **state)
+{
+    (void)state;
+    expect_complaints("keys:\n  miss_wait_ms: 10s\n",
+                      "r.yaml:2:17: keys.miss_wait_ms: expected a number of ms from 0 to 10000, found \"10s\"\n");
+    expect_complaints("keys:\n  miss_wait_ms: 10001\n",
+                      "r.yaml:2:17: keys.miss_wait_ms: expected a number of ms from 0 to 10000, found \"10001\"\n");
+    expect_complaints("keys:\n  miss_wait_ms: 10000\n", "");
+    expect_complaints("keys:\n  miss_wait_ms: 0\n", "");
+    const char *const wrong[] = {"010", "0x10", "1_0", "+5", "-1", "1e2", "5.0", "99999999999999999999", "yes"};
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        char text[64];
+        char expected[160];
+        snprintf(text, sizeof(text), "workers: %s\n", wrong[i]);
+        snprintf(expected, sizeof(expected),
+                 "r.yaml:1:10: workers: expected a number of threads from 0 to 256, found \"%s\"\n", wrong[i]);
+        expect_complaints(text, expected);
+    }
+    expect_complaints("workers: \"5\"\n",
+                      "r.yaml:1:10: workers: expected a number of threads from 0 to 256, found \"5\"\n");
+    expect_complaints("workers: [5]\n",
+                      "r.yaml:1:10: workers: expected a number of threads from 0 to 256, found a list\n");
+    expect_complaints("workers:\n", "r.yaml:1:9: workers: expected a number of threads from 0 to 256, found nothing\n");
+}
+
+static void test_booleans_are_strict(void **state)
+{
+    (void)state;
+    expect_complaints("allow_unauthenticated: yes\n",
+                      "r.yaml:1:24: allow_unauthenticated: expected true or false, found \"yes\"\n");
+    expect_complaints("allow_unauthenticated: 'true'\n",
+                      "r.yaml:1:24: allow_unauthenticated: expected true or false, found \"true\"\n");
+    expect_complaints("allow_unauthenticated: True\n",
+                      "r.yaml:1:24: allow_unauthenticated: expected true or false, found \"True\"\n");
+    expect_complaints("allow_unauthenticated: {}\n",
+                      "r.yaml:1:24: allow_unauthenticated: expected true or false, found a mapping\n");
+}
+
+static void test_words_and_texts(void **state)
+{
+    (void)state;
+    expect_complaints("log: {level: loud}\n",
+                      "r.yaml:1:14: log.level: expected one of debug|info|warning|error, found \"loud\"\n");
+    expect_complaints("log: {level: debug|info}\n",
+                      "r.yaml:1:14: log.level: expected one of debug|info|warning|error, found \"debug|info\"\n");
+    expect_complaints("registry: {path: ~}\n",
+                      "r.yaml:1:18: registry.path: expected a text (\"\" for none), found \"~\"\n");
+    expect_complaints("registry: {path: \"a\\0b\"}\n",
+                      "r.yaml:1:18: registry.path: expected a text without control characters, found \"a\\x00b\"\n");
+    expect_complaints("registry: {path: \"\"}\n",
+                      "r.yaml:1:18: registry.path: expected the path of a file, found nothing\n");
+    char text[256] = "admin:\n  socket: /";
+    memset(text + strlen(text), 'x', 100);
+    expect_complaints(text, "r.yaml:2:11: admin.socket: expected at most 100 bytes, found 101\n");
+}
+
+static void test_lists(void **state)
+{
+    (void)state;
+    expect_complaints("listen: 127.0.0.1:1\n",
+                      "r.yaml:1:9: listen: expected a list (- item, one a line), found \"127.0.0.1:1\"\n");
+    expect_complaints("listen:\n  - [a]\n  - null\n",
+                      "r.yaml:2:5: listen[0]: expected a text (\"\" for none), found a list\n"
+                      "r.yaml:3:5: listen[1]: expected a text (\"\" for none), found \"null\"\n");
+    expect_complaints("listen: []\n", "r.yaml:1:9: listen: expected at least one address, found none\n");
+    expect_complaints("listen: [unix:/1, unix:/2, unix:/3, unix:/4, unix:/5, unix:/6, unix:/7, unix:/8]\n", "");
+    expect_complaints("listen: [unix:/1, unix:/2, unix:/3, unix:/4, unix:/5, unix:/6, unix:/7, unix:/8, x, y]\n",
+                      "r.yaml:1:82: listen: expected at most 8 items, found more\n");
+}
+
+static void test_unknown_keys_name_the_nearest(void **state)
+{
+    (void)state;
+    expect_complaints("worker: 2\n", "r.yaml:1:1: worker: unknown key, did you mean workers?\n");
+    expect_complaints("toekn:\n  max_bytes: 4096\n", "r.yaml:1:1: toekn: unknown key, did you mean token?\n");
+    expect_complaints("token:\n  max_byte: 4096\n",
+                      "r.yaml:2:3: token.max_byte: unknown key, did you mean token.max_bytes?\n");
+    expect_complaints("refresh_min_s: 60\n",
+                      "r.yaml:1:1: refresh_min_s: unknown key, did you mean keys.refresh_min_s?\n");
+    expect_complaints("token.max_bytes: 4096\n",
+                      "r.yaml:1:1: token.max_bytes: unknown key, write token: and under it, indented, max_bytes:\n");
+    expect_complaints("zzzzzzzzzzzzzz: 1\n", "r.yaml:1:1: zzzzzzzzzzzzzz: unknown key\n");
+    expect_complaints("\"a b\": 1\n", "r.yaml:1:1: \"a b\": unknown key\n");
+    expect_complaints("<<: {workers: 1}\n", "r.yaml:1:1: \"<<\": unknown key\n");
+    expect_complaints("workers:\n  x: 1\n",
+                      "r.yaml:2:3: workers: expected a number of threads from 0 to 256, found a mapping\n");
+    expect_complaints("token: 5\n", "r.yaml:1:8: token: expected settings under it, indented, found \"5\"\n");
+    expect_complaints("token:\n", "r.yaml:1:7: token: expected settings under it, indented, found nothing\n");
+}
+
+static void test_duplicates(void **state)
+{
+    (void)state;
+    expect_complaints("workers: 1\nworkers: 2\n", "r.yaml:2:1: workers: set twice, before in line 1: leave one\n");
+    expect_complaints("log:\n  level: info\nworkers: 1\nlog:\n  decisions: all\n",
+                      "r.yaml:4:1: log: set twice, before in line 1: join the two\n");
+    expect_complaints("log:\n  level: info\n  level: info\n",
+                      "r.yaml:3:3: log.level: set twice, before in line 2: leave one\n");
+}
+
+static void test_yaml_that_hides_things(void **state)
+{
+    (void)state;
+    expect_complaints("workers: &a 1\n", "r.yaml:1:10: anchors (&name) are not allowed: write the value out\n");
+    expect_complaints("listen: &a [x]\n", "r.yaml:1:9: anchors (&name) are not allowed: write the value out\n");
+    expect_complaints("log: &a {level: info}\n", "r.yaml:1:6: anchors (&name) are not allowed: write the value out\n");
+    expect_complaints("workers: *a\n", "r.yaml:1:10: aliases (*name) are not allowed: write the value out\n");
+    expect_complaints("workers: !!int 1\n", "r.yaml:1:10: tags (!name) are not allowed: write the plain value\n");
+    expect_complaints("!!map {workers: 1}\n", "r.yaml:1:1: tags (!name) are not allowed: write the plain value\n");
+    expect_complaints("workers: 1\n---\nworkers: 2\n", "r.yaml:2:1: a second document begins here: one is allowed\n");
+    expect_complaints("[[[[[[[[[1]]]]]]]]]\n", "r.yaml:1:9: nested deeper than 8 levels, and settings have 3\n");
+    expect_complaints("? [a]\n: 1\n", "r.yaml:1:3: a key must be a word, found a list or a mapping\n");
+    expect_complaints("- a\n", "r.yaml:1:1: expected settings (key: value), found a list\n");
+    expect_complaints("hello\n", "r.yaml:1:1: expected settings (key: value), found \"hello\"\n");
+}
+
+static void test_syntax(void **state)
+{
+    (void)state;
+    expect_complaints("workers: 1\n\tx: 2\n",
+                      "r.yaml:2:1: not YAML: found a tab character that violates indentation, while scanning a plain "
+                      "scalar\n");
+    expect_complaints("workers: 1\nlog: {level: info\n",
+                      "r.yaml:3:1: not YAML: did not find expected ',' or '}', while parsing a flow mapping\n");
+    expect_complaints("workers: 1\nx: \xff\n", "r.yaml:2:4: not YAML: invalid leading UTF-8 octet\n");
+}
+
+static void test_every_complaint_is_shown(void **state)
+{
+    (void)state;
+    expect_complaints("wrokers: 2\ntoken:\n  max_bytes: 1\nlog:\n  level: x\n",
+                      "r.yaml:1:1: wrokers: unknown key, did you mean workers?\n"
+                      "r.yaml:3:14: token.max_bytes: expected a number of bytes from 1024 to 65536, found \"1\"\n"
+                      "r.yaml:5:10: log.level: expected one of debug|info|warning|error, found \"x\"\n");
+}
+
+static void test_complaints_are_bounded(void **state)
+{
+    (void)state;
+    struct rely_buf text = {0};
+    struct rely_buf complaints = {0};
+    struct rely_config config;
+    for (int i = 0; i < 5000; i++)
+        rely_buf_printf(&text, "qqqqqqq%d: 1\n", i);
+    rely_config_init(&config);
+    assert_false(rely_config_parse(&config, "r.yaml", rely_buf_slice(&text), &complaints));
+    assert_non_null(strstr(complaints.ptr, "r.yaml:100:1: qqqqqqq99: unknown key\nr.yaml: there are more"));
+    assert_null(strstr(complaints.ptr, "r.yaml:101:1"));
+    rely_config_fini(&config);
+    rely_buf_fini(&complaints);
+    rely_buf_fini(&text);
+}
+
+static void test_listeners(void **state)
+{
+    (void)state;
+    expect_complaints("listen: [\"0.0.0.0:8480\"]\n",
+                      "r.yaml:1:10: listen[0]: 0.0.0.0:8480 is reachable from other machines, and relyd neither "
+                      "encrypts nor authenticates callers there: listen on loopback or unix:/path behind a proxy that "
+                      "does, or set allow_unauthenticated: true\n");
+    expect_complaints("allow_unauthenticated: true\nlisten: [\"0.0.0.0:8480\", \"[::]:8480\"]\n", "");
+    expect_complaints("listen:\n  - 127.0.0.1:1\n  - example.com:80\n",
+                      "r.yaml:3:5: listen[1]: the host is not an IP address: expected 127.0.0.1:8480, [::1]:8480, "
+                      "localhost:8480 or unix:/path, found \"example.com:80\"\n");
+    expect_complaints("listen:\n  - unix:/a\n  - unix:/a\n",
+                      "r.yaml:3:5: listen[1]: unix:/a stands here twice: leave one\n");
+}
+
+static void test_admin_is_local(void **state)
+{
+    (void)state;
+    expect_complaints("admin: {listen: 10.0.0.1:8481}\nallow_unauthenticated: true\n",
+                      "r.yaml:1:17: admin.listen: expected a loopback address, found 10.0.0.1:8481: there is no "
+                      "authentication on it, and other machines could administer relyd\n");
+    expect_complaints("admin: {listen: unix:/a}\n",
+                      "r.yaml:1:17: admin.listen: expected a TCP address, found unix:/a: use admin.socket\n");
+    expect_complaints("admin: {listen: x}\n",
+                      "r.yaml:1:17: admin.listen: not an address with a port: expected 127.0.0.1:8480, [::1]:8480, "
+                      "localhost:8480 or unix:/path, found \"x\"\n");
+    expect_complaints("admin: {listen: 127.0.0.1:8480}\n",
+                      "r.yaml:1:17: admin.listen: 127.0.0.1:8480 is the data plane's listen[0]: choose another\n");
+    expect_complaints("admin: {socket: unix:/a}\n",
+                      "r.yaml:1:17: admin.socket: expected an absolute path (without unix:), found unix:/a\n");
+}
+
+static void test_refresh_order(void **state)
+{
+    (void)state;
+    expect_complaints("keys:\n  refresh_min_s: 600\n  refresh_max_s: 300\n",
+                      "r.yaml:2:18: keys.refresh_min_s: expected at most keys.refresh_max_s, which is 300, found "
+                      "600\n");
+    expect_complaints("keys:\n  refresh_min_s: 3601\n",
+                      "r.yaml:2:18: keys.refresh_min_s: expected at most keys.refresh_max_s, which is 3600, found "
+                      "3601\n");
+    expect_complaints("keys:\n  refresh_min_s: 3600\n", "");
+}
+
+static void test_size_limit(void **state)
+{
+    (void)state;
+    size_t len = ((size_t)1 << 20) + 1;
+    char *text = malloc(len);
+    memset(text, '\n', len);
+    struct rely_buf complaints = {0};
+    struct rely_config config;
+    rely_config_init(&config);
+    assert_false(rely_config_parse(&config, "r.yaml", rely_slice(text, len), &complaints));
+    assert_string_equal(complaints.ptr, "r.yaml: expected at most 1048576 bytes, found more\n");
+    rely_buf_fini(&complaints);
+    assert_true(rely_config_parse(&config, "r.yaml", rely_slice(text, len - 1), &complaints));
+    rely_config_fini(&config);
+    rely_buf_fini(&complaints);
+    free(text);
+}
+
+static void test_files(void **state)
+{
+    (void)state;
+    struct rely_buf complaints = {0};
+    struct rely_config config;
+    rely_config_init(&config);
+    assert_false(rely_config_load(&config, "/nonexistent/r.yaml", &complaints));
+    assert_string_equal(complaints.ptr, "/nonexistent/r.yaml: cannot be opened: No such file or directory\n");
+    complaints.len = 0;
+    assert_false(rely_config_load(&config, "/", &complaints));
+    assert_string_equal(complaints.ptr, "/: cannot be read: Is a directory\n");
+    complaints.len = 0;
+    assert_true(rely_config_load(&config, RELYD_SOURCE "/conf/relyd.yaml", &complaints));
+    assert_int_equal(complaints.len, 0);
+    rely_config_fini(&config);
+    rely_buf_fini(&complaints);
+}
+
+/* What is printed is read back to the same, also texts that YAML would take for something else. */
+static void test_print_round_trip(void **state)
+{
+    (void)state;
+    struct rely_config config;
+    struct rely_config again;
+    struct rely_buf complaints = {0};
+    struct rely_buf first = {0};
+    struct rely_buf second = {0};
+    rely_config_init(&config);
+    assert_true(rely_config_parse(&config, "r.yaml",
+                                  RELY_LIT("registry: {path: \"/a: #\\\"b\\\\ \\u00e9\\u2028x\"}\nworkers: 7\n"
+                                           "listen: ['unix:/a, b', \"unix:/true\"]\nlog: {decisions: none}\n"),
+                                  &complaints));
+    rely_config_print(&config, &first);
+    rely_config_init(&again);
+    assert_true(rely_config_parse(&again, "r.yaml", rely_buf_slice(&first), &complaints));
+    rely_config_print(&again, &second);
+    assert_string_equal(first.ptr, second.ptr);
+    assert_string_equal(again.registry_path, config.registry_path);
+    assert_string_equal(again.listen.items[0], "unix:/a, b");
+    assert_int_equal(again.workers, 7);
+    assert_int_equal(again.log_decisions, 0);
+    rely_config_fini(&config);
+    rely_config_fini(&again);
+    rely_buf_fini(&first);
+    rely_buf_fini(&second);
+    rely_buf_fini(&complaints);
+}
+
+static void expect_file(const char *path, const struct rely_buf *expected)
+{
+    static char found[200000];
+    FILE *file = fopen(path, "rb");
+    assert_non_null(file);
+    size_t len = fread(found, 1, sizeof(found) - 1, file);
+    fclose(file);
+    found[len] = '\0';
+    assert_string_equal(found, expected->ptr);
+}
+
+/* The documents in the repository are what the table says. */
+static void test_documents(void **state)
+{
+    (void)state;
+    struct rely_config config;
+    struct rely_buf out = {0};
+    rely_config_init(&config);
+    rely_config_print(&config, &out);
+    expect_file(RELYD_SOURCE "/conf/relyd.yaml", &out);
+    out.len = 0;
+    rely_config_print_docs(&out);
+    expect_file(RELYD_SOURCE "/docs/settings.md", &out);
+    rely_config_fini(&config);
+    rely_buf_fini(&out);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_empty_files_are_all_defaults),
+        cmocka_unit_test(test_values_are_read),
+        cmocka_unit_test(test_numbers_are_strict),
+        cmocka_unit_test(test_booleans_are_strict),
+        cmocka_unit_test(test_words_and_texts),
+        cmocka_unit_test(test_lists),
+        cmocka_unit_test(test_unknown_keys_name_the_nearest),
+        cmocka_unit_test(test_duplicates),
+        cmocka_unit_test(test_yaml_that_hides_things),
+        cmocka_unit_test(test_syntax),
+        cmocka_unit_test(test_every_complaint_is_shown),
+        cmocka_unit_test(test_complaints_are_bounded),
+        cmocka_unit_test(test_listeners),
+        cmocka_unit_test(test_admin_is_local),
+        cmocka_unit_test(test_refresh_order),
+        cmocka_unit_test(test_size_limit),
+        cmocka_unit_test(test_files),
+        cmocka_unit_test(test_print_round_trip),
+        cmocka_unit_test(test_documents),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
