@@ -1,0 +1,147 @@
+/*
+ * Metrics and the documents of observe: exact lines of the Prometheus text.
+ */
+#include <stdio.h>
+
+#include "relyd/observe.h"
+
+#include "tests.h"
+
+static void expect_line(const struct rely_buf *text, const char *line)
+{
+    const char *found = text->ptr;
+    while ((found = strstr(found, line)) != NULL) {
+        char behind = found[strlen(line)];
+        if ((found == text->ptr || found[-1] == '\n') && behind == '\n')
+            return;
+        found++;
+    }
+    print_error("no line: %s\nin:\n%s\n", line, text->ptr);
+    fail();
+}
+
+static void expect_absent(const struct rely_buf *text, const char *part)
+{
+    assert_null(strstr(text->ptr, part));
+}
+
+static void test_metrics(void **state)
+{
+    (void)state;
+    static struct rely_counters one;
+    static struct rely_counters two;
+    struct rely_gauges gauges = {.revision = 42,
+                                 .issuers = 2,
+                                 .identities = 3,
+                                 .credentials = 4,
+                                 .connections = 5,
+                                 .fetches_ok = 6,
+                                 .fetches_failed = 7,
+                                 .start_s = 1700000000};
+    rely_count(&one.reviews[RELY_ENDPOINT_CHECK][RELY_EXPIRED], 3);
+    rely_count(&two.reviews[RELY_ENDPOINT_CHECK][RELY_EXPIRED], 4);
+    rely_count(&two.reviews[RELY_ENDPOINT_REVIEW][RELY_OK], 1);
+    rely_count(&one.reviews[RELY_ENDPOINT_CHECK][RELY_UNDECIDED], 1);
+    rely_count(&one.reviews[RELY_ENDPOINT_CHECK][RELY_INTERNAL_ERROR], 1);
+    rely_count(&one.latency[0], 5);
+    rely_count(&two.latency[1], 6);
+    rely_count(&two.latency[RELY_LATENCY_BUCKETS], 1);
+    rely_count(&one.latency_sum_us, 2000000);
+    rely_count(&two.latency_sum_us, 55);
+    rely_count(&one.requests, 100);
+    rely_count(&one.key_waits, 8);
+    rely_count(&two.log_lost, 9);
+    const struct rely_counters *const both[] = {&one, &two};
+    struct rely_buf out = {0};
+    rely_metrics_print(both, 2, &gauges, &out);
+    expect_line(&out, "# TYPE relyd_reviews_total counter");
+    expect_line(&out, "relyd_reviews_total{endpoint=\"check\",reason=\"expired\"} 7");
+    expect_line(&out, "relyd_reviews_total{endpoint=\"review\",reason=\"ok\"} 1");
+    expect_line(&out, "relyd_reviews_total{endpoint=\"check\",reason=\"internal_error\"} 2");
+    expect_absent(&out, "endpoint=\"tokenreview\"");
+    expect_line(&out, "# TYPE relyd_review_duration_seconds histogram");
+    expect_line(&out, "relyd_review_duration_seconds_bucket{le=\"5e-06\"} 5");
+    expect_line(&out, "relyd_review_duration_seconds_bucket{le=\"1e-05\"} 11");
+    expect_line(&out, "relyd_review_duration_seconds_bucket{le=\"1\"} 11");
+    expect_line(&out, "relyd_review_duration_seconds_bucket{le=\"+Inf\"} 12");
+    expect_line(&out, "relyd_review_duration_seconds_sum 2.000055");
+    expect_line(&out, "relyd_review_duration_seconds_count 12");
+    expect_line(&out, "relyd_http_requests_total 100");
+    expect_line(&out, "relyd_key_waits_total 8");
+    expect_line(&out, "relyd_log_lines_lost_total 9");
+    expect_line(&out, "relyd_fetches_total{outcome=\"ok\"} 6");
+    expect_line(&out, "relyd_fetches_total{outcome=\"failed\"} 7");
+    expect_line(&out, "relyd_revision 42");
+    expect_line(&out, "relyd_issuers 2");
+    expect_line(&out, "relyd_identities 3");
+    expect_line(&out, "relyd_credentials 4");
+    expect_line(&out, "relyd_connections 5");
+    expect_line(&out, "relyd_build_info{version=\"" RELYD_VERSION "\"} 1");
+    expect_line(&out, "process_start_time_seconds 1700000000");
+    assert_non_null(strstr(out.ptr, "\nprocess_cpu_seconds_total "));
+    assert_non_null(strstr(out.ptr, "\nprocess_resident_memory_bytes "));
+    rely_buf_fini(&out);
+}
+
+static void test_metrics_of_nothing(void **state)
+{
+    (void)state;
+    struct rely_gauges gauges = {.revision = 0};
+    struct rely_buf out = {0};
+    rely_metrics_print(NULL, 0, &gauges, &out);
+    expect_line(&out, "# TYPE relyd_reviews_total counter");
+    expect_absent(&out, "relyd_reviews_total{");
+    expect_line(&out, "relyd_review_duration_seconds_bucket{le=\"+Inf\"} 0");
+    rely_buf_fini(&out);
+}
+
+static void test_names(void **state)
+{
+    (void)state;
+    assert_string_equal(rely_endpoint_name(RELY_ENDPOINT_TOKENREVIEW), "tokenreview");
+    assert_string_equal(rely_endpoint_name(RELY_ENDPOINT_CHECK), "check");
+    assert_string_equal(rely_endpoint_name(RELY_ENDPOINT_REVIEW), "review");
+    assert_string_equal(rely_endpoint_name(RELY_ENDPOINT_EXPLAIN), "explain");
+    for (size_t i = 1; i < RELY_LATENCY_BUCKETS; i++)
+        assert_true(rely_latency_bounds_us[i] > rely_latency_bounds_us[i - 1]);
+}
+
+static void expect_file(const char *path, const struct rely_buf *expected)
+{
+    static char found[200000];
+    FILE *file = fopen(path, "rb");
+    assert_non_null(file);
+    size_t len = fread(found, 1, sizeof(found) - 1, file);
+    fclose(file);
+    found[len] = '\0';
+    assert_string_equal(found, expected->ptr);
+}
+
+static void test_documents(void **state)
+{
+    (void)state;
+    struct rely_buf out = {0};
+    rely_metrics_print_docs(&out);
+    expect_file(RELYD_SOURCE "/docs/metrics.md", &out);
+    out.len = 0;
+    rely_reasons_print_docs(&out);
+    expect_file(RELYD_SOURCE "/docs/reasons.md", &out);
+    for (size_t i = RELY_UNDECIDED + 1; i < RELY_REASON_COUNT; i++) {
+        char heading[64];
+        snprintf(heading, sizeof(heading), "## %s", rely_reason_word((enum rely_reason)i));
+        expect_line(&out, heading);
+    }
+    rely_buf_fini(&out);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_metrics),
+        cmocka_unit_test(test_metrics_of_nothing),
+        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_documents),
+    };
+    int failed = cmocka_run_group_tests_name("metrics", tests, NULL, NULL);
+    return failed + run_log_tests();
+}
