@@ -1,0 +1,246 @@
+/*
+ * One transfer: sets up libcurl so that it can do no more than asked, collects at most max_bytes, judges what came, and
+ * follows redirects within one origin. The thread and the queue are fetcher.c's.
+ */
+#include "transfer.h"
+
+#include <arpa/inet.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "relyd/text.h"
+
+/* --- libcurl's callbacks -------------------------------------------------------------------------- */
+
+static void describe_address(const struct sockaddr *address, char *out, size_t size)
+{
+    const void *bytes = address->sa_family == AF_INET6
+                            ? (const void *)&((const struct sockaddr_in6 *)(const void *)address)->sin6_addr
+                            : (const void *)&((const struct sockaddr_in *)(const void *)address)->sin_addr;
+    if ((address->sa_family != AF_INET && address->sa_family != AF_INET6) ||
+        inet_ntop(address->sa_family, bytes, out, (socklen_t)size) == NULL)
+        snprintf(out, size, "of family %d", address->sa_family);
+}
+
+/* Sees the real address of every attempt, whatever the name said before: the fence against SSRF. */
+static curl_socket_t open_fenced_socket(void *context, curlsocktype purpose, struct curl_sockaddr *address)
+{
+    struct transfer *transfer = context;
+    bool is_internet = address->family == AF_INET || address->family == AF_INET6;
+    if (purpose != CURLSOCKTYPE_IPCXN || !is_internet ||
+        (!transfer->may_use_private_addresses && rely_address_is_special(&address->addr))) {
+        describe_address(&address->addr, transfer->blocked, sizeof(transfer->blocked));
+        return CURL_SOCKET_BAD;
+    }
+    return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+}
+
+/* CURLOPT_MAXFILESIZE does not see chunked bodies. */
+static size_t collect_body(char *bytes, size_t one, size_t count, void *context)
+{
+    struct transfer *transfer = context;
+    if (one * count > transfer->max_bytes - transfer->body.len) {
+        transfer->is_too_large = true;
+        return 0;
+    }
+    rely_buf_put(&transfer->body, rely_slice(bytes, one * count));
+    return one * count;
+}
+
+/* Also sees interim answers: an endless row of 100 Continue ends here. */
+static size_t count_header(char *bytes, size_t one, size_t count, void *context)
+{
+    (void)bytes;
+    struct transfer *transfer = context;
+    transfer->header_bytes += one * count;
+    if (transfer->header_bytes <= FETCH_HEADER_BYTES_MAX)
+        return one * count;
+    transfer->has_too_many_headers = true;
+    return 0;
+}
+
+/* --- set-up --------------------------------------------------------------------------------------- */
+
+/* The first option that libcurl refuses; CURLE_OK stays only when all were taken. */
+struct options {
+    CURL *easy;
+    CURLcode code;
+};
+
+static void set_number(struct options *options, CURLoption option, long value)
+{
+    if (options->code == CURLE_OK)
+        options->code = curl_easy_setopt(options->easy, option, value);
+}
+
+static void set_pointer(struct options *options, CURLoption option, const void *value)
+{
+    if (options->code == CURLE_OK)
+        options->code = curl_easy_setopt(options->easy, option, value);
+}
+
+static void set_limits(struct options *options, struct transfer *transfer, int64_t left_ms)
+{
+    set_number(options, CURLOPT_TIMEOUT_MS, (long)left_ms);
+    set_number(options, CURLOPT_CONNECTTIMEOUT_MS, (long)left_ms);
+    set_number(options, CURLOPT_MAXFILESIZE, (long)transfer->max_bytes);
+    set_pointer(options, CURLOPT_WRITEDATA, transfer);
+    set_pointer(options, CURLOPT_HEADERDATA, transfer);
+    if (options->code == CURLE_OK)
+        options->code = curl_easy_setopt(options->easy, CURLOPT_WRITEFUNCTION, collect_body);
+    if (options->code == CURLE_OK)
+        options->code = curl_easy_setopt(options->easy, CURLOPT_HEADERFUNCTION, count_header);
+}
+
+static void set_fences(struct options *options, struct transfer *transfer)
+{
+    set_pointer(options, CURLOPT_PROTOCOLS_STR, transfer->may_use_http ? "https,http" : "https");
+    set_number(options, CURLOPT_FOLLOWLOCATION, 0);
+    /* A proxy from the environment would make the connection, and the address check would see only the proxy. */
+    set_pointer(options, CURLOPT_PROXY, "");
+    set_pointer(options, CURLOPT_NOPROXY, "*");
+    set_number(options, CURLOPT_NETRC, CURL_NETRC_IGNORED);
+    /* A connection, TLS session or name looked up for one issuer never serves another with other authorities. */
+    set_number(options, CURLOPT_FORBID_REUSE, 1);
+    set_number(options, CURLOPT_FRESH_CONNECT, 1);
+    set_number(options, CURLOPT_SSL_SESSIONID_CACHE, 0);
+    set_number(options, CURLOPT_DNS_CACHE_TIMEOUT, 0);
+    set_number(options, CURLOPT_NOSIGNAL, 1);
+    /* A resolver that hangs must not hold up a stop. */
+    set_number(options, CURLOPT_QUICK_EXIT, 1);
+    set_pointer(options, CURLOPT_OPENSOCKETDATA, transfer);
+    if (options->code == CURLE_OK)
+        options->code = curl_easy_setopt(options->easy, CURLOPT_OPENSOCKETFUNCTION, open_fenced_socket);
+}
+
+static void set_http(struct options *options, struct transfer *transfer)
+{
+    set_pointer(options, CURLOPT_URL, transfer->url);
+    set_number(options, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
+    set_number(options, CURLOPT_HTTP09_ALLOWED, 0);
+    set_number(options, CURLOPT_HTTP_CONTENT_DECODING, 0);
+    set_pointer(options, CURLOPT_USERAGENT, "relyd/" RELYD_VERSION);
+    set_pointer(options, CURLOPT_ERRORBUFFER, transfer->curl_error);
+    set_pointer(options, CURLOPT_PRIVATE, transfer);
+}
+
+static void set_tls(struct options *options, struct transfer *transfer)
+{
+    set_number(options, CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2);
+    set_number(options, CURLOPT_SSL_VERIFYPEER, 1);
+    set_number(options, CURLOPT_SSL_VERIFYHOST, 2);
+    if (transfer->ca_bundle == NULL)
+        return;
+    struct curl_blob blob = {transfer->ca_bundle, transfer->ca_bundle_len, CURL_BLOB_NOCOPY};
+    set_pointer(options, CURLOPT_CAINFO_BLOB, &blob);
+    /* With a path of its own libcurl would go on trusting the system's authorities. */
+    set_pointer(options, CURLOPT_CAINFO, NULL);
+    set_pointer(options, CURLOPT_CAPATH, NULL);
+}
+
+static void drop_hop(struct transfer *transfer)
+{
+    if (transfer->easy != NULL)
+        curl_easy_cleanup(transfer->easy);
+    transfer->easy = NULL;
+    transfer->body.len = 0;
+    transfer->blocked[0] = '\0';
+    transfer->curl_error[0] = '\0';
+}
+
+bool rely_transfer_prepare(struct transfer *transfer, int64_t now_ms, struct rely_err *err)
+{
+    if (transfer->deadline_ms == 0)
+        transfer->deadline_ms = now_ms + transfer->timeout_ms;
+    if (!rely_url_check(transfer->url, transfer->may_use_http, err))
+        return false;
+    if (now_ms >= transfer->deadline_ms)
+        return rely_err_set(err, RELY_ERR_IO, "no complete answer within %d ms", transfer->timeout_ms);
+    transfer->easy = curl_easy_init();
+    RELY_ASSERT(transfer->easy != NULL);
+    struct options options = {transfer->easy, CURLE_OK};
+    set_limits(&options, transfer, transfer->deadline_ms - now_ms);
+    set_fences(&options, transfer);
+    set_http(&options, transfer);
+    set_tls(&options, transfer);
+    if (options.code != CURLE_OK)
+        return rely_err_set(err, RELY_ERR_INTERNAL, "libcurl refuses an option: %s", curl_easy_strerror(options.code));
+    return true;
+}
+
+struct transfer *rely_transfer_new(const struct rely_fetch_request *request)
+{
+    struct transfer *transfer = rely_alloc(sizeof(*transfer));
+    /* A NUL would hide the rest from every check; an empty URL is refused later, with a message. */
+    bool has_nul = request->url.len > 0 && memchr(request->url.ptr, '\0', request->url.len) != NULL;
+    transfer->url = rely_strdup_slice(has_nul ? RELY_LIT("") : request->url);
+    if (request->ca_bundle.ptr != NULL) {
+        transfer->ca_bundle = rely_strdup_slice(request->ca_bundle);
+        transfer->ca_bundle_len = request->ca_bundle.len;
+    }
+    transfer->may_use_http = request->may_use_http;
+    transfer->may_use_private_addresses = request->may_use_private_addresses;
+    transfer->max_bytes = request->max_bytes;
+    transfer->timeout_ms = request->timeout_ms;
+    transfer->redirects_left = request->max_redirects;
+    return transfer;
+}
+
+void rely_transfer_free(struct transfer *transfer)
+{
+    drop_hop(transfer);
+    rely_buf_fini(&transfer->body);
+    free(transfer->url);
+    free(transfer->ca_bundle);
+    free(transfer);
+}
+
+/* --- judging -------------------------------------------------------------------------------------- */
+
+static bool is_redirect(long status)
+{
+    return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
+}
+
+static enum hop follow_redirect(struct transfer *transfer, long status, struct rely_err *err)
+{
+    struct curl_header *header = NULL;
+    if (curl_easy_header(transfer->easy, "Location", 0, CURLH_HEADER, -1, &header) != CURLHE_OK ||
+        header->amount != 1) {
+        rely_err_set(err, RELY_ERR_IO, "answered %ld without one Location", status);
+        return HOP_FAILED;
+    }
+    if (transfer->redirects_left <= 0) {
+        rely_err_set(err, RELY_ERR_IO, "redirected more often than is allowed");
+        return HOP_FAILED;
+    }
+    char *next = rely_url_follow(transfer->url, header->value, transfer->may_use_http, err);
+    if (next == NULL)
+        return HOP_FAILED;
+    transfer->redirects_left--;
+    drop_hop(transfer);
+    free(transfer->url);
+    transfer->url = next;
+    return HOP_AGAIN;
+}
+
+enum hop rely_transfer_judge(struct transfer *transfer, CURLcode code, int64_t *max_age_s, struct rely_err *err)
+{
+    if (code != CURLE_OK) {
+        rely_fault_explain(transfer, code, err);
+        return HOP_FAILED;
+    }
+    long status = 0;
+    curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
+    if (is_redirect(status))
+        return follow_redirect(transfer, status, err);
+    if (status != 200) {
+        rely_err_set(err, RELY_ERR_IO, "answered %ld, not 200", status);
+        return HOP_FAILED;
+    }
+    if (!rely_answer_check(transfer->easy, err))
+        return HOP_FAILED;
+    *max_age_s = rely_answer_max_age(transfer->easy);
+    return HOP_DONE;
+}

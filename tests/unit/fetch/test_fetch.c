@@ -1,0 +1,497 @@
+/*
+ * Transfers against server.py: well-behaved issuers are fetched, every misbehaving one ends in its own fault within its
+ * time, with bounded memory and without touching another host.
+ */
+#include <dlfcn.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "tests.h"
+
+#define LIMIT 4096    /* as in server.py */
+#define LONG_MS 20000 /* for what must not run into its time, also on a busy machine */
+#define SHORT_MS 600  /* for what hangs */
+
+static struct test_server server;
+static struct rely_fetcher *fetcher;
+
+/* --- what libcurl trusts -------------------------------------------------------------------------- */
+
+/* libcurl calls these of ours in place of OpenSSL's: so a test sees whether the system's authorities were loaded. */
+int X509_STORE_load_file(void *store, const char *file);
+int X509_STORE_load_path(void *store, const char *folder);
+
+static int system_loads; /* atomic */
+
+int X509_STORE_load_file(void *store, const char *file)
+{
+    int (*real)(void *, const char *);
+    *(void **)&real = dlsym(RTLD_NEXT, "X509_STORE_load_file");
+    __atomic_add_fetch(&system_loads, 1, __ATOMIC_RELAXED);
+    return real(store, file);
+}
+
+int X509_STORE_load_path(void *store, const char *folder)
+{
+    int (*real)(void *, const char *);
+    *(void **)&real = dlsym(RTLD_NEXT, "X509_STORE_load_path");
+    __atomic_add_fetch(&system_loads, 1, __ATOMIC_RELAXED);
+    return real(store, folder);
+}
+
+/* --- running transfers ---------------------------------------------------------------------------- */
+
+/* One transfer, what must come of it, and what came. */
+struct job {
+    const char *port;
+    const char *path;   /* or a whole URL, when port is NULL */
+    const char *body;   /* expected; NULL: a fault is */
+    const char *fault;  /* expected somewhere in the message */
+    int timeout_ms;     /* 0: LONG_MS */
+    int64_t max_age_s;  /* expected of a success */
+    int max_redirects;  /* -1: 0 */
+    bool is_public;     /* no private addresses */
+    bool is_without_ca; /* the system's authorities */
+    bool may_use_http;
+    size_t expected_len; /* in place of body, when body is "" and this is not 0 */
+
+    struct rely_buf found;
+    struct rely_fetch_result result;
+    int calls;
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
+static size_t jobs_left;
+
+static void keep_result(const struct rely_fetch_result *result, void *context)
+{
+    struct job *job = context;
+    pthread_mutex_lock(&lock);
+    job->result = *result;
+    rely_buf_put(&job->found, result->body);
+    job->calls++;
+    jobs_left--;
+    pthread_cond_signal(&changed);
+    pthread_mutex_unlock(&lock);
+}
+
+static void start_job(struct job *job)
+{
+    char url[512];
+    if (job->port == NULL)
+        snprintf(url, sizeof(url), "%s", job->path);
+    else
+        snprintf(url, sizeof(url), "%s://127.0.0.1:%d%s", strcmp(job->port, "http") == 0 ? "http" : "https",
+                 find_port(&server, job->port), job->path);
+    struct rely_fetch_request request = {
+        .url = rely_slice_of(url),
+        .ca_bundle = job->is_without_ca ? rely_slice(NULL, 0) : rely_buf_slice(&server.ca),
+        .may_use_http = job->may_use_http,
+        .may_use_private_addresses = !job->is_public,
+        .max_bytes = LIMIT,
+        .timeout_ms = job->timeout_ms == 0 ? LONG_MS : job->timeout_ms,
+        .max_redirects = job->max_redirects < 0 ? 0 : 3,
+    };
+    rely_fetch_start(fetcher, &request, keep_result, job);
+    memset(url, 'x', sizeof(url)); /* all slices must have been copied */
+}
+
+static void await_jobs(void)
+{
+    pthread_mutex_lock(&lock);
+    while (jobs_left > 0)
+        pthread_cond_wait(&changed, &lock);
+    pthread_mutex_unlock(&lock);
+}
+
+static void judge_job(const struct job *job)
+{
+    assert_int_equal(job->calls, 1);
+    if (job->body == NULL) {
+        if (job->result.is_ok || strstr(job->result.err.message, job->fault) == NULL)
+            fail_msg("%s: found: %s\nexpected: %s", job->path,
+                     job->result.is_ok ? "a success" : job->result.err.message, job->fault);
+        assert_int_not_equal(job->result.err.code, RELY_ERR_NONE);
+        assert_null(job->result.body.ptr);
+        assert_int_equal(job->result.max_age_s, -1);
+        return;
+    }
+    if (!job->result.is_ok)
+        fail_msg("%s: %s", job->path, job->result.err.message);
+    assert_int_equal(job->result.err.code, RELY_ERR_NONE);
+    assert_int_equal(job->result.max_age_s, job->max_age_s);
+    assert_non_null(job->result.body.ptr);
+    if (job->expected_len != 0)
+        assert_int_equal(job->found.len, job->expected_len);
+    else
+        assert_string_equal(job->found.ptr, job->body);
+}
+
+/* All at once; each must end as it says. */
+static void run_jobs(struct job *jobs, size_t count)
+{
+    jobs_left = count;
+    for (size_t i = 0; i < count; i++)
+        start_job(&jobs[i]);
+    await_jobs();
+    for (size_t i = 0; i < count; i++) {
+        judge_job(&jobs[i]);
+        rely_buf_fini(&jobs[i].found);
+    }
+}
+
+#define RUN(jobs) run_jobs(jobs, sizeof(jobs) / sizeof((jobs)[0]))
+#define GOOD "{\"keys\":[]}"
+
+/* --- tests ---------------------------------------------------------------------------------------- */
+
+static void test_good_answers(void **state)
+{
+    (void)state;
+    struct job jobs[] = {
+        {.port = "https", .path = "/ok", .body = GOOD, .max_age_s = 300},
+        {.port = "https", .path = "/ok?query=1", .body = GOOD, .max_age_s = 300},
+        {.port = "https", .path = "/noct", .body = GOOD, .max_age_s = -1},
+        {.port = "https", .path = "/nocache", .body = GOOD, .max_age_s = 0},
+        {.port = "https", .path = "/chunked", .body = GOOD, .max_age_s = -1},
+        {.port = "https", .path = "/cl", .body = GOOD, .max_age_s = -1},
+        {.port = "https", .path = "/http10", .body = GOOD, .max_age_s = -1},
+        /* libcurl takes a TLS connection that is cut without goodbye for the end of a body without length. */
+        {.port = "https", .path = "/cut", .body = GOOD, .max_age_s = -1},
+        {.port = "https", .path = "/empty", .body = "", .max_age_s = -1},
+        {.port = "https", .path = "/continue", .body = GOOD, .max_age_s = -1},
+        {.port = "https", .path = "/limit", .body = "", .expected_len = LIMIT, .max_age_s = -1},
+        {.port = "https", .path = "/limitchunked", .body = "", .expected_len = LIMIT, .max_age_s = -1},
+        {.port = "http", .path = "/ok", .body = GOOD, .max_age_s = 300, .may_use_http = true},
+    };
+    RUN(jobs);
+}
+
+static void test_only_200_counts(void **state)
+{
+    (void)state;
+    struct job jobs[] = {
+        {.port = "https", .path = "/e404", .fault = "/e404: answered 404, not 200"},
+        {.port = "https", .path = "/e500", .fault = "answered 500, not 200"},
+        {.port = "https", .path = "/e503", .fault = "answered 503, not 200"},
+        {.port = "https", .path = "/c201", .fault = "answered 201, not 200"},
+        {.port = "https", .path = "/c204", .fault = "answered 204, not 200"},
+        {.port = "https", .path = "/c206", .fault = "answered 206, not 200"},
+        {.port = "https", .path = "/c304", .fault = "answered 304, not 200"},
+        {.port = "https", .path = "/r300", .fault = "answered 300, not 200"},
+    };
+    RUN(jobs);
+}
+
+static long read_resident_pages(void)
+{
+    long total = 0;
+    long resident = 0;
+    FILE *file = fopen("/proc/self/statm", "r");
+    assert_non_null(file);
+    assert_int_equal(fscanf(file, "%ld %ld", &total, &resident), 2);
+    fclose(file);
+    return resident;
+}
+
+static void test_too_much(void **state)
+{
+    (void)state;
+    const char *large = "the answer is larger than 4096 bytes";
+    const char *headers = "the answer's headers are larger than 32768 bytes";
+    struct job jobs[] = {
+        {.port = "https", .path = "/overlimit", .fault = large},
+        {.port = "https", .path = "/overlimitchunked", .fault = large},
+        {.port = "https", .path = "/big", .fault = large},
+        {.port = "https", .path = "/bigchunked", .fault = large},
+        {.port = "https", .path = "/endless", .fault = large},
+        {.port = "https", .path = "/cllong", .fault = large},
+        {.port = "https", .path = "/endlesshdr", .fault = headers},
+        {.port = "https", .path = "/endless100", .fault = headers},
+        {.port = "https",
+         .path = "/longhdr",
+         .fault = "/longhdr: one header of the answer is too long, or memory is short"},
+    };
+    long before = read_resident_pages();
+    RUN(jobs);
+    assert_true((read_resident_pages() - before) * sysconf(_SC_PAGESIZE) < 48 * 1024 * 1024);
+}
+
+static void test_too_slow(void **state)
+{
+    (void)state;
+    const char *late = "no complete answer within 600 ms";
+    struct job jobs[] = {
+        {.port = "https", .path = "/hang", .fault = late, .timeout_ms = SHORT_MS},
+        {.port = "https", .path = "/slow", .fault = late, .timeout_ms = SHORT_MS},
+        {.port = "https", .path = "/slowhdr", .fault = late, .timeout_ms = SHORT_MS},
+        {.port = "https", .path = "/clsilent", .fault = late, .timeout_ms = SHORT_MS},
+        {.port = "silence", .path = "/ok", .fault = late, .timeout_ms = SHORT_MS},
+        {.port = "https", .path = "/ok", .body = GOOD, .max_age_s = 300},
+    };
+    struct timespec begin;
+    struct timespec end;
+    clock_gettime(CLOCK_MONOTONIC, &begin);
+    RUN(jobs);
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    int64_t took_ms = (end.tv_sec - begin.tv_sec) * 1000 + (end.tv_nsec - begin.tv_nsec) / 1000000;
+    assert_in_range(took_ms, SHORT_MS - 50, SHORT_MS + 4000);
+}
+
+static void test_broken_answers(void **state)
+{
+    (void)state;
+    const char *ended = "the answer is not complete: ";
+    struct job jobs[] = {
+        {.port = "https", .path = "/reset", .fault = ended},
+        {.port = "https", .path = "/closemid", .fault = ended},
+        {.port = "https", .path = "/closechunk", .fault = ended},
+        {.port = "https", .path = "/clneg", .fault = "Invalid Content-Length: value"},
+        {.port = "https", .path = "/clhuge", .fault = "the answer is larger than 4096 bytes"},
+        {.port = "https", .path = "/cltwo", .fault = "the answer has 2 Content-Length headers"},
+        {.port = "https", .path = "/cllist", .fault = "the answer's Content-Length is \"11, 11\", not a length"},
+        {.port = "https", .path = "/chunkbad", .fault = "the answer is not complete: Illegal or missing hexadecimal"},
+        {.port = "https", .path = "/chunkhuge", .fault = "the answer is not complete: Too long hexadecimal number"},
+        {.port = "https", .path = "/status", .fault = "Unsupported HTTP version in response"},
+        {.port = "https", .path = "/http09", .fault = "Received HTTP/0.9 when not allowed"},
+        {.port = "https", .path = "/http3", .fault = "Unsupported HTTP version (3.7) in response"},
+        {.port = "https",
+         .path = "/gzip",
+         .fault = "the answer has Content-Encoding \"gzip\", which was not asked for"},
+    };
+    RUN(jobs);
+}
+
+static void test_redirected(void **state)
+{
+    (void)state;
+    const char *elsewhere = "redirected to another origin, ";
+    struct job jobs[] = {
+        {.port = "https", .path = "/rother", .body = GOOD, .max_age_s = 300},
+        {.port = "https", .path = "/rrelative", .body = GOOD, .max_age_s = 300},
+        {.port = "https", .path = "/rabsolute", .body = GOOD, .max_age_s = 300},
+        {.port = "https", .path = "/rcase", .body = GOOD, .max_age_s = 300},
+        {.port = "https", .path = "/rother", .fault = "redirected more often than is allowed", .max_redirects = -1},
+        {.port = "https", .path = "/rloop", .fault = "redirected more often than is allowed"},
+        {.port = "https", .path = "/rmeta", .fault = "redirected to another origin, \"http://169.254.169.254/\""},
+        {.port = "https", .path = "/rtrap", .fault = elsewhere, .may_use_http = true},
+        {.port = "https", .path = "/rport", .fault = elsewhere},
+        {.port = "https", .path = "/rhost", .fault = elsewhere},
+        {.port = "https", .path = "/rslashes", .fault = elsewhere},
+        {.port = "https", .path = "/rfile", .fault = "redirected to \"file:///etc/passwd\""},
+        {.port = "https", .path = "/rgopher", .fault = elsewhere},
+        {.port = "https", .path = "/ruser", .fault = "a user or password in a URL is not allowed"},
+        {.port = "https", .path = "/rfragment", .fault = "a fragment (#...) in a URL is not allowed"},
+        {.port = "https", .path = "/rempty", .fault = "redirected to \"\\x0d\", which is not a URL"},
+        {.port = "https", .path = "/r302", .fault = "answered 302 without one Location"},
+        {.port = "https", .path = "/rtwo", .fault = "answered 302 without one Location"},
+    };
+    RUN(jobs);
+    struct job trap[] = {{.port = "https", .path = "/rhits", .body = "{\"trap\":0}", .max_age_s = -1}};
+    RUN(trap);
+}
+
+static void test_tls(void **state)
+{
+    (void)state;
+    struct job jobs[] = {
+        {.port = "wronghost", .path = "/ok", .fault = "/ok: the certificate is not for this host"},
+        {.port = "expired", .path = "/ok", .fault = "the certificate is not trusted: certificate has expired"},
+        {.port = "unknown",
+         .path = "/ok",
+         .fault = "the certificate is not trusted: unable to get local issuer certificate"},
+        {.port = "oldtls", .path = "/ok", .fault = "the TLS handshake failed: "},
+        {.port = "noise", .path = "/ok", .fault = "the TLS handshake failed: "},
+        {.port = "closed", .path = "/ok", .fault = "/ok: connection refused"},
+    };
+    RUN(jobs);
+}
+
+static void test_what_is_trusted(void **state)
+{
+    (void)state;
+    __atomic_store_n(&system_loads, 0, __ATOMIC_RELAXED);
+    struct job with[] = {{.port = "https", .path = "/ok", .body = GOOD, .max_age_s = 300}};
+    RUN(with);
+    assert_int_equal(__atomic_load_n(&system_loads, __ATOMIC_RELAXED), 0);
+    struct job without[] = {
+        {.port = "https",
+         .path = "/ok",
+         .is_without_ca = true,
+         .fault = "the certificate is not trusted: unable to get local issuer certificate"},
+    };
+    RUN(without);
+    assert_true(__atomic_load_n(&system_loads, __ATOMIC_RELAXED) > 0);
+}
+
+/* A bundle without a certificate trusts nobody, not everybody and not the system's authorities. */
+static void test_useless_bundles(void **state)
+{
+    (void)state;
+    struct rely_buf kept = server.ca;
+    const char *const bundles[] = {"", "no PEM", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"};
+    for (size_t i = 0; i < 3; i++) {
+        server.ca = (struct rely_buf){0};
+        rely_buf_put(&server.ca, rely_slice_of(bundles[i]));
+        struct job job[] = {
+            {.port = "https", .path = "/ok", .fault = "caBundle is not PEM with at least one certificate"}};
+        RUN(job);
+        rely_buf_fini(&server.ca);
+    }
+    server.ca = kept;
+}
+
+static void test_address_fence(void **state)
+{
+    (void)state;
+    const char *loopback = "address 127.0.0.1 is in a special range and allowPrivateAddresses is false";
+    char decimal[64];
+    char localhost[64];
+    snprintf(decimal, sizeof(decimal), "https://2130706433:%d/ok", find_port(&server, "https"));
+    snprintf(localhost, sizeof(localhost), "https://localhost:%d/ok", find_port(&server, "https"));
+    struct job jobs[] = {
+        {.port = "https", .path = "/ok", .is_public = true, .fault = loopback},
+        {.path = decimal, .is_public = true, .fault = loopback},
+        {.path = "https://0x7f.1/", .is_public = true, .fault = loopback},
+        {.path = "https://0177.0.0.1/", .is_public = true, .fault = loopback},
+        {.path = localhost, .is_public = true, .fault = "is in a special range and allowPrivateAddresses is false"},
+        {.path = "https://169.254.169.254/", .is_public = true, .fault = "address 169.254.169.254 is in a special"},
+        {.path = "https://0.0.0.0/", .is_public = true, .fault = "address 0.0.0.0 is in a special range"},
+        {.path = "https://[::1]/", .is_public = true, .fault = "address ::1 is in a special range"},
+        {.path = "https://[::ffff:127.0.0.1]/", .is_public = true, .fault = "address ::ffff:127.0.0.1 is in a special"},
+        {.path = "https://[fd00:ec2::254]/", .is_public = true, .fault = "address fd00:ec2::254 is in a special range"},
+    };
+    RUN(jobs);
+}
+
+static void test_refused_at_once(void **state)
+{
+    (void)state;
+    struct job jobs[] = {
+        {.port = "http", .path = "/ok", .fault = "http is not allowed for this issuer, only https"},
+        {.path = "file:///etc/passwd", .may_use_http = true, .fault = "not a URL with a scheme and a host"},
+        {.path = "ftp://127.0.0.1/", .may_use_http = true, .fault = "only https URLs are fetched"},
+        {.path = "", .fault = "a URL is 1 to 2048 printable ASCII characters"},
+        {.path =
+             "https://aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.test/",
+         .fault = "the host name does not resolve"},
+    };
+    RUN(jobs);
+}
+
+static void test_nul_in_url(void **state)
+{
+    (void)state;
+    struct job job = {.fault = "a URL is 1 to 2048 printable ASCII characters"};
+    struct rely_fetch_request request = {.url = RELY_LIT("https://example.com/\0x"), .max_bytes = 1, .timeout_ms = 100};
+    jobs_left = 1;
+    rely_fetch_start(fetcher, &request, keep_result, &job);
+    await_jobs();
+    judge_job(&job);
+    rely_buf_fini(&job.found);
+}
+
+/* What is sent: no proxy's absolute form, no encodings, no cookies, nothing of the environment. */
+static void test_request_sent(void **state)
+{
+    (void)state;
+    struct job job = {.port = "https", .path = "/echo"};
+    jobs_left = 1;
+    start_job(&job);
+    await_jobs();
+    assert_true(job.result.is_ok);
+    char expected[256];
+    snprintf(expected, sizeof(expected),
+             "GET /echo HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nUser-Agent: relyd/" RELYD_VERSION "\r\nAccept: */*\r\n\r\n",
+             find_port(&server, "https"));
+    assert_string_equal(job.found.ptr, expected);
+    rely_buf_fini(&job.found);
+}
+
+/* More than run at once: all are served. */
+static void test_many(void **state)
+{
+    (void)state;
+    enum { MANY = 150 };
+    static struct job jobs[MANY];
+    for (size_t i = 0; i < MANY; i++)
+        jobs[i] = (struct job){.port = "http", .path = "/ok", .body = GOOD, .max_age_s = 300, .may_use_http = true};
+    run_jobs(jobs, MANY);
+}
+
+/* Running, waiting and just queued transfers all get their one callback, and the stop is quick. */
+static void test_stop(void **state)
+{
+    (void)state;
+    enum { MANY = 80 };
+    static struct job jobs[MANY];
+    struct timespec begin;
+    struct timespec end;
+    jobs_left = MANY;
+    for (size_t i = 0; i < MANY; i++) {
+        jobs[i] = (struct job){.port = "https", .path = "/hang", .fault = "/hang: abandoned: relyd is stopping"};
+        start_job(&jobs[i]);
+        if (i == 40)
+            nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
+    }
+    clock_gettime(CLOCK_MONOTONIC, &begin);
+    rely_fetcher_stop(fetcher);
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    assert_true(end.tv_sec - begin.tv_sec <= 2);
+    assert_int_equal(jobs_left, 0);
+    for (size_t i = 0; i < MANY; i++) {
+        judge_job(&jobs[i]);
+        rely_buf_fini(&jobs[i].found);
+    }
+    struct rely_err err = {.code = RELY_ERR_NONE};
+    fetcher = rely_fetcher_start(&err);
+    assert_non_null(fetcher);
+}
+
+static int begin_tests(void **state)
+{
+    (void)state;
+    struct rely_err err = {.code = RELY_ERR_NONE};
+    /* A proxy that would answer nothing: it must not be used. */
+    setenv("https_proxy", "http://127.0.0.1:1", 1);
+    setenv("http_proxy", "http://127.0.0.1:1", 1);
+    setenv("all_proxy", "socks5://127.0.0.1:1", 1);
+    start_server(&server);
+    fetcher = rely_fetcher_start(&err);
+    return fetcher == NULL ? -1 : 0;
+}
+
+static int end_tests(void **state)
+{
+    (void)state;
+    rely_fetcher_stop(fetcher);
+    stop_server(&server);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_good_answers),
+        cmocka_unit_test(test_only_200_counts),
+        cmocka_unit_test(test_too_much),
+        cmocka_unit_test(test_too_slow),
+        cmocka_unit_test(test_broken_answers),
+        cmocka_unit_test(test_redirected),
+        cmocka_unit_test(test_tls),
+        cmocka_unit_test(test_what_is_trusted),
+        cmocka_unit_test(test_useless_bundles),
+        cmocka_unit_test(test_address_fence),
+        cmocka_unit_test(test_refused_at_once),
+        cmocka_unit_test(test_nul_in_url),
+        cmocka_unit_test(test_request_sent),
+        cmocka_unit_test(test_many),
+        cmocka_unit_test(test_stop),
+    };
+    int failed = run_rule_tests();
+    return failed + cmocka_run_group_tests_name("transfers", tests, begin_tests, end_tests);
+}

@@ -1,0 +1,252 @@
+/*
+ * The rules of fetch that need no network: special addresses, URLs and redirects, Cache-Control.
+ */
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "tests.h"
+#include "transfer.h"
+
+static bool is_special(const char *text)
+{
+    struct sockaddr_storage storage;
+    memset(&storage, 0, sizeof(storage));
+    struct sockaddr_in *four = (struct sockaddr_in *)(void *)&storage;
+    struct sockaddr_in6 *six = (struct sockaddr_in6 *)(void *)&storage;
+    if (inet_pton(AF_INET, text, &four->sin_addr) == 1) {
+        four->sin_family = AF_INET;
+        return rely_address_is_special(&storage);
+    }
+    assert_int_equal(inet_pton(AF_INET6, text, &six->sin6_addr), 1);
+    six->sin6_family = AF_INET6;
+    return rely_address_is_special(&storage);
+}
+
+static void test_special_addresses(void **state)
+{
+    (void)state;
+    const char *const special[] = {
+        "0.0.0.0",
+        "0.255.255.255",
+        "10.0.0.0",
+        "10.255.255.255",
+        "100.64.0.0",
+        "100.127.255.255",
+        "127.0.0.1",
+        "127.255.255.255",
+        "169.254.169.254",
+        "169.254.0.0",
+        "172.16.0.0",
+        "172.31.255.255",
+        "192.0.0.192",
+        "192.0.2.1",
+        "192.88.99.1",
+        "192.168.0.0",
+        "192.168.255.255",
+        "198.18.0.0",
+        "198.19.255.255",
+        "198.51.100.1",
+        "203.0.113.255",
+        "224.0.0.1",
+        "239.255.255.255",
+        "240.0.0.1",
+        "255.255.255.255",
+        "::",
+        "::1",
+        "::2",
+        "::8.8.8.8",
+        "::ffff:127.0.0.1",
+        "::ffff:8.8.8.8",
+        "::ffff:0:8.8.8.8",
+        "64:ff9b::8.8.8.8",
+        "64:ff9b:1::1",
+        "100::1",
+        "2001::1",
+        "2001:1::1",
+        "2001:1ff::1",
+        "2001:db8::1",
+        "2001:db8:ffff:ffff:ffff:ffff:ffff:ffff",
+        "2002:7f00:1::",
+        "2002:ffff::",
+        "3fff::1",
+        "5f00::1",
+        "fc00::1",
+        "fd00:ec2::254",
+        "fe80::1",
+        "febf::1",
+        "fec0::1",
+        "ff02::1",
+    };
+    const char *const plain[] = {
+        "1.0.0.0",         "9.255.255.255",   "11.0.0.0",
+        "100.63.255.255",  "100.128.0.0",     "126.255.255.255",
+        "128.0.0.0",       "169.253.255.255", "169.255.0.0",
+        "172.15.255.255",  "172.32.0.0",      "192.0.1.0",
+        "192.0.3.0",       "192.88.98.0",     "192.88.100.0",
+        "192.167.255.255", "192.169.0.0",     "198.17.255.255",
+        "198.20.0.0",      "198.51.99.0",     "198.51.101.0",
+        "203.0.112.0",     "203.0.114.0",     "223.255.255.255",
+        "8.8.8.8",         "2001:200::1",     "2001:4860:4860::8888",
+        "2001:db7::1",     "2001:db9::1",     "2003::1",
+        "2600::1",         "2a00::1",         "3ffe::1",
+    };
+    for (size_t i = 0; i < sizeof(special) / sizeof(special[0]); i++)
+        if (!is_special(special[i]))
+            fail_msg("%s is not special", special[i]);
+    for (size_t i = 0; i < sizeof(plain) / sizeof(plain[0]); i++)
+        if (is_special(plain[i]))
+            fail_msg("%s is special", plain[i]);
+    struct sockaddr_un unix_socket = {.sun_family = AF_UNIX, .sun_path = "/x"};
+    assert_true(rely_address_is_special(&unix_socket));
+    struct sockaddr unknown = {.sa_family = 77};
+    assert_true(rely_address_is_special(&unknown));
+}
+
+static void test_cache_control(void **state)
+{
+    (void)state;
+    const struct {
+        const char *value;
+        int64_t expected;
+    } cases[] = {
+        {"max-age=300", 300},
+        {"public, max-age=300, must-revalidate", 300},
+        {"Max-Age=300", 300},
+        {"max-age=\"300\"", 300},
+        {" \tmax-age=300\t ", 300},
+        {",,max-age=300,", 300},
+        {"max-age=0", 0},
+        {"max-age=300, max-age=60", 60},
+        {"max-age=300, max-age=junk", 300},
+        {"no-store", 0},
+        {"No-Cache", 0},
+        {"no-cache=\"set-cookie\", max-age=300", 0},
+        {"max-age=300, no-store", 0},
+        {"max-age=315360000", 315360000},
+        {"max-age=315360001", 315360000},
+        {"max-age=99999999999999999999999999", 315360000},
+        {"max-age=-1", -1},
+        {"max-age=", -1},
+        {"max-age", -1},
+        {"max-age=\"", -1},
+        {"max-age=\"\"", -1},
+        {"max-age=1.5", -1},
+        {"max-age= 300", -1},
+        {"max-age=300s", -1},
+        {"xmax-age=300", -1},
+        {"s-maxage=300", -1},
+        {"max-agee=300", -1},
+        {"no-stored", -1},
+        {"", -1},
+        {",", -1},
+        {"=", -1},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        /* In a block of exactly this size, so that ASan sees one byte too far. */
+        size_t len = strlen(cases[i].value);
+        char *exact = malloc(len == 0 ? 1 : len);
+        memcpy(exact, cases[i].value, len);
+        int64_t found = rely_cache_control_read(rely_slice(exact, len));
+        free(exact);
+        if (found != cases[i].expected)
+            fail_msg("%s: %lld", cases[i].value, (long long)found);
+    }
+}
+
+static void expect_url(const char *url, bool may_use_http, const char *why)
+{
+    struct rely_err err = {.code = RELY_ERR_NONE};
+    bool is_good = rely_url_check(url, may_use_http, &err);
+    assert_int_equal(is_good, why == NULL);
+    assert_int_equal(err.code, why == NULL ? RELY_ERR_NONE : RELY_ERR_INVALID);
+    if (why != NULL && strstr(err.message, why) == NULL)
+        fail_msg("%s: found: %s\nexpected: %s", url, err.message, why);
+}
+
+static void test_urls(void **state)
+{
+    (void)state;
+    expect_url("https://example.com/a?b=c", false, NULL);
+    expect_url("HTTPS://example.com:8443", false, NULL);
+    expect_url("https://[2001:db8::1]/", false, NULL);
+    expect_url("http://example.com/", true, NULL);
+    expect_url("http://example.com/", false, "http is not allowed for this issuer, only https");
+    expect_url("file:///etc/passwd", true, "not a URL with a scheme and a host");
+    expect_url("ftp://example.com/", true, "only https URLs are fetched");
+    expect_url("gopher://example.com/", true, "only https URLs are fetched");
+    expect_url("https://me@example.com/", false, "a user or password in a URL is not allowed");
+    expect_url("https://:secret@example.com/", false, "a user or password in a URL is not allowed");
+    expect_url("https://example.com/#x", false, "a fragment (#...) in a URL is not allowed");
+    expect_url("", false, "a URL is 1 to 2048 printable ASCII characters");
+    expect_url("https://example.com/\r\nX: y", false, "a URL is 1 to 2048 printable ASCII characters");
+    expect_url("https://ex\xc3\xa4mple.com/", false, "a URL is 1 to 2048 printable ASCII characters");
+    expect_url("https://", false, "not a URL");
+    expect_url("https://example.com:99999/", false, "not a URL");
+    char url[2100] = "https://example.com/";
+    memset(url + strlen(url), 'x', 2048 - strlen(url));
+    expect_url(url, false, NULL);
+    strcat(url, "x");
+    expect_url(url, false, "a URL is 1 to 2048 printable ASCII characters");
+}
+
+static void expect_follow(const char *location, const char *next, const char *why)
+{
+    struct rely_err err = {.code = RELY_ERR_NONE};
+    char *found = rely_url_follow("https://example.com/a/b?c", location, true, &err);
+    if (next == NULL) {
+        assert_null(found);
+        if (strstr(err.message, why) == NULL)
+            fail_msg("%s: found: %s\nexpected: %s", location, err.message, why);
+        return;
+    }
+    assert_non_null(found);
+    assert_string_equal(found, next);
+    assert_int_equal(err.code, RELY_ERR_NONE);
+    free(found);
+}
+
+static void test_redirects(void **state)
+{
+    (void)state;
+    expect_follow("/x", "https://example.com/x", NULL);
+    expect_follow("x?y", "https://example.com/a/x?y", NULL);
+    expect_follow("../x", "https://example.com/x", NULL);
+    expect_follow("https://example.com:443/x", "https://example.com:443/x", NULL);
+    expect_follow("https://EXAMPLE.com/x", "https://EXAMPLE.com/x", NULL);
+    const char *const elsewhere[] = {
+        "https://example.org/",     "http://example.com/",       "//example.org/x",          "https://example.com:8443",
+        "https://example.com.:443", "https://example.com@evil/", "https://sub.example.com/", "ftp://example.com/"};
+    for (size_t i = 0; i < sizeof(elsewhere) / sizeof(elsewhere[0]); i++)
+        expect_follow(elsewhere[i], NULL, "redirected to another origin");
+    expect_follow("https://me@example.com/", NULL, "a user or password in a URL is not allowed");
+    expect_follow("/x#y", NULL, "a fragment (#...) in a URL is not allowed");
+    expect_follow("", NULL, "which is not a URL");
+    expect_follow("/a b", NULL, "which is not a URL");
+    expect_follow("https:///x", NULL, "redirected to");
+    expect_follow("file:///etc/passwd", NULL, "redirected to");
+}
+
+static void test_shown_url(void **state)
+{
+    (void)state;
+    char out[SHOWN_URL_SIZE];
+    assert_string_equal(rely_url_show("https://a/b?secret=1", out), "https://a/b");
+    assert_string_equal(rely_url_show("https://a/\n\xff", out), "https://a/??");
+    char url[400];
+    memset(url, 'u', sizeof(url));
+    url[399] = '\0';
+    assert_int_equal(strlen(rely_url_show(url, out)), SHOWN_URL_SIZE - 1);
+    assert_string_equal(out + SHOWN_URL_SIZE - 5, "u...");
+}
+
+int run_rule_tests(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_special_addresses), cmocka_unit_test(test_cache_control), cmocka_unit_test(test_urls),
+        cmocka_unit_test(test_redirects),         cmocka_unit_test(test_shown_url),
+    };
+    return cmocka_run_group_tests_name("rules", tests, NULL, NULL);
+}
