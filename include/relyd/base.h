@@ -96,6 +96,7 @@ struct rely_pool {
     struct rely_pool_chunk *first;  /* owned: survives reset */
 };
 
+/* Init takes no memory; reset keeps the first chunk; fini frees all. What was allocated is gone after either. */
 void rely_pool_init(struct rely_pool *pool);
 void rely_pool_reset(struct rely_pool *pool);
 void rely_pool_fini(struct rely_pool *pool);
@@ -114,6 +115,7 @@ struct rely_buf {
     size_t cap;
 };
 
+/* Append bytes, one byte, formatted text. */
 void rely_buf_put(struct rely_buf *buf, struct rely_slice text);
 void rely_buf_putc(struct rely_buf *buf, char c);
 void rely_buf_printf(struct rely_buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -143,6 +145,7 @@ struct rely_problems {
     struct rely_problem items[RELY_PROBLEMS_MAX];
 };
 
+/* Note one wrong field. */
 void rely_problems_add(struct rely_problems *problems, const char *field, const char *code, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 

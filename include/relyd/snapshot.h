@@ -22,6 +22,7 @@ struct rely_issuer {
     bool is_enabled;
     const struct rely_keyset *keyset; /* borrowed: lives at least as long as this edition. NULL: never had keys */
     uint64_t keys_generation;         /* grows with every accepted key set */
+    uint64_t edition; /* that brought this record and key set: what was verified under another is not believed */
 };
 
 struct rely_identity_extra {
@@ -59,6 +60,7 @@ struct rely_credential {
 struct rely_snapshot {
     uint64_t revision;
     uint64_t edition; /* counts the snapshots of this process; never 0 */
+    uint64_t issuer_set_edition; /* the last that changed which record a token with some `iss` may come from */
     bool may_use_system_names; /* identities.allow_system_names */
     size_t token_max_bytes;    /* token.max_bytes */
     struct rely_map issuers_by_url;

@@ -1,0 +1,116 @@
+/*
+ * The ceiling: a bare libh2o handler that answers every request with 200 and a small JSON body. Uses nothing of relyd,
+ * so that relyd's endpoints can be measured against the most that libh2o gives on the same machine. Usage:
+ *     bench_ceiling PORT [--threads N] [--body TEXT]
+ */
+#include <arpa/inet.h>
+#include <h2o.h>
+#include <h2o/http1.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+
+#define THREADS_MAX 64
+
+struct worker {
+    h2o_context_t context; /* first */
+    h2o_globalconf_t config;
+    h2o_accept_ctx_t accept;
+    pthread_t thread;
+};
+
+static const char *body = "{\"active\":true}";
+static int port;
+
+static void die(const char *what)
+{
+    perror(what);
+    exit(EXIT_FAILURE);
+}
+
+static int answer_request(h2o_handler_t *self, h2o_req_t *request)
+{
+    static h2o_generator_t generator;
+    (void)self;
+    h2o_iovec_t text = h2o_iovec_init(body, strlen(body));
+    request->res.status = 200;
+    request->res.reason = "OK";
+    request->res.content_length = text.len;
+    h2o_add_header(&request->pool, &request->res.headers, H2O_TOKEN_CONTENT_TYPE, NULL, H2O_STRLIT("application/json"));
+    h2o_start_response(request, &generator);
+    h2o_send(request, &text, 1, H2O_SEND_STATE_FINAL);
+    return 0;
+}
+
+static void take_connection(h2o_socket_t *listener, const char *error)
+{
+    struct worker *worker = listener->data;
+    h2o_socket_t *socket = error == NULL ? h2o_evloop_socket_accept(listener) : NULL;
+    if (socket == NULL)
+        return;
+    struct timeval now;
+    gettimeofday(&now, NULL);
+    h2o_http1_accept(&worker->accept, socket, now);
+}
+
+static int open_listener(void)
+{
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
+    struct sockaddr_in name = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    name.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (fd < 0)
+        die("socket");
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
+    if (bind(fd, (struct sockaddr *)&name, sizeof(name)) != 0)
+        die("bind");
+    if (listen(fd, 4096) != 0)
+        die("listen");
+    return fd;
+}
+
+/* Everything of a loop is made on its own thread: libh2o keeps thread-local buffers. */
+static void *run_worker(void *argument)
+{
+    struct worker *worker = argument;
+    h2o_config_init(&worker->config);
+    worker->config.server_name = h2o_iovec_init("", 0);
+    worker->config.http1.upgrade_to_http2 = 0;
+    h2o_hostconf_t *host = h2o_config_register_host(&worker->config, h2o_iovec_init(H2O_STRLIT("default")), 65535);
+    h2o_create_handler(h2o_config_register_path(host, "/", 0), sizeof(h2o_handler_t))->on_req = answer_request;
+    h2o_context_init(&worker->context, h2o_evloop_create(), &worker->config);
+    worker->accept = (h2o_accept_ctx_t){.ctx = &worker->context, .hosts = worker->config.hosts};
+    h2o_socket_t *listener = h2o_evloop_socket_create(worker->context.loop, open_listener(), H2O_SOCKET_FLAG_DONT_READ);
+    listener->data = worker;
+    h2o_socket_read_start(listener, take_connection);
+    for (;;)
+        h2o_evloop_run(worker->context.loop, INT32_MAX);
+    return NULL;
+}
+
+int main(int argc, char **argv)
+{
+    static struct worker workers[THREADS_MAX];
+    int threads = 1;
+    for (int i = 1; i + 1 < argc; i++) {
+        if (strcmp(argv[i], "--threads") == 0)
+            threads = atoi(argv[i + 1]);
+        if (strcmp(argv[i], "--body") == 0)
+            body = argv[i + 1];
+    }
+    port = argc > 1 ? atoi(argv[1]) : 0;
+    if (port <= 0 || port > 65535 || threads < 1 || threads > THREADS_MAX) {
+        fprintf(stderr, "usage: %s PORT [--threads 1..%d] [--body TEXT]\n", argv[0], THREADS_MAX);
+        return EXIT_FAILURE;
+    }
+    signal(SIGPIPE, SIG_IGN);
+    for (int i = 0; i < threads; i++)
+        if (pthread_create(&workers[i].thread, NULL, run_worker, &workers[i]) != 0)
+            die("pthread_create");
+    pthread_join(workers[0].thread, NULL);
+    return EXIT_SUCCESS;
+}

@@ -1,0 +1,113 @@
+/*
+ * Opens listening sockets: TCP with numeric addresses, and unix sockets that only their owner and group may use.
+ * Decides whether a socket file may be replaced; accepts nothing. Called by the service, before it drops privileges.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "relyd/address.h"
+#include "relyd/http.h"
+
+#define UNIX_MODE 0660
+#define BACKLOG 4096
+
+bool rely_http_is_local(const char *address)
+{
+    struct rely_address parsed;
+    struct rely_err ignored = {0};
+    return rely_address_parse(rely_slice_of(address), &parsed, &ignored) && parsed.is_local;
+}
+
+static int fail_bind(int fd, const char *address, const char *step, struct rely_err *err)
+{
+    enum rely_err_code code = errno == EADDRINUSE ? RELY_ERR_CONFLICT : RELY_ERR_IO;
+    rely_err_set(err, code, "cannot listen on %s: %s: %s", address, step, strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
+static socklen_t fill_ip(const struct rely_address *address, struct sockaddr_storage *out)
+{
+    if (address->is_ipv6) {
+        struct sockaddr_in6 *six = (struct sockaddr_in6 *)out;
+        *six = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = htons(address->port)};
+        inet_pton(AF_INET6, address->host, &six->sin6_addr);
+        return sizeof(*six);
+    }
+    struct sockaddr_in *four = (struct sockaddr_in *)out;
+    *four = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(address->port)};
+    inet_pton(AF_INET, address->host, &four->sin_addr);
+    return sizeof(*four);
+}
+
+static int bind_ip(const char *text, const struct rely_address *address, bool is_shared, struct rely_err *err)
+{
+    struct sockaddr_storage name = {0};
+    socklen_t size = fill_ip(address, &name);
+    int on = 1, fd = socket(name.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return fail_bind(fd, text, "socket", err);
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    if (is_shared && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) != 0)
+        return fail_bind(fd, text, "SO_REUSEPORT", err);
+    if (bind(fd, (struct sockaddr *)&name, size) != 0)
+        return fail_bind(fd, text, "bind", err);
+    if (listen(fd, BACKLOG) != 0)
+        return fail_bind(fd, text, "listen", err);
+    return fd;
+}
+
+/* Removes a socket file that nobody listens on any more; false, with the fault, for a live one and for other files. */
+static bool remove_stale(const struct sockaddr_un *name, struct rely_err *err)
+{
+    struct stat found;
+    if (lstat(name->sun_path, &found) != 0)
+        return errno == ENOENT ||
+               rely_err_set(err, RELY_ERR_IO, "cannot look at %s: %s", name->sun_path, strerror(errno));
+    if (!S_ISSOCK(found.st_mode))
+        return rely_err_set(err, RELY_ERR_CONFLICT, "%s exists and is not a socket", name->sun_path);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return rely_err_set(err, RELY_ERR_IO, "cannot open a socket: %s", strerror(errno));
+    bool is_dead = connect(fd, (const struct sockaddr *)name, sizeof(*name)) != 0 && errno == ECONNREFUSED;
+    close(fd);
+    if (!is_dead)
+        return rely_err_set(err, RELY_ERR_CONFLICT, "another process listens on %s", name->sun_path);
+    if (unlink(name->sun_path) != 0 && errno != ENOENT)
+        return rely_err_set(err, RELY_ERR_IO, "cannot remove %s: %s", name->sun_path, strerror(errno));
+    return true;
+}
+
+static int bind_unix(const char *text, const struct rely_address *address, struct rely_err *err)
+{
+    struct sockaddr_un name = {.sun_family = AF_UNIX};
+    memcpy(name.sun_path, address->path, sizeof(name.sun_path));
+    if (!remove_stale(&name, err))
+        return -1;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return fail_bind(fd, text, "socket", err);
+    /* Before bind, so that the file never stands there open to all; after it, because the umask has cut bits off. */
+    if (fchmod(fd, UNIX_MODE) != 0)
+        return fail_bind(fd, text, "fchmod", err);
+    if (bind(fd, (struct sockaddr *)&name, sizeof(name)) != 0)
+        return fail_bind(fd, text, "bind", err);
+    if (chmod(name.sun_path, UNIX_MODE) != 0)
+        return fail_bind(fd, text, "chmod", err);
+    if (listen(fd, BACKLOG) != 0)
+        return fail_bind(fd, text, "listen", err);
+    return fd;
+}
+
+int rely_http_bind(const char *address, bool is_shared, struct rely_err *err)
+{
+    struct rely_address parsed;
+    if (!rely_address_parse(rely_slice_of(address), &parsed, err))
+        return -1;
+    return parsed.is_unix ? bind_unix(address, &parsed, err) : bind_ip(address, &parsed, is_shared, err);
+}

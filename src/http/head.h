@@ -1,0 +1,53 @@
+/*
+ * The parts of http/ that know nothing of libh2o: pure functions over bytes, and the timers of a loop.
+ */
+#ifndef RELYD_HTTP_HEAD_H
+#define RELYD_HTTP_HEAD_H
+
+#include "relyd/http.h"
+
+/* What the raw head of a request says about its framing. */
+struct rely_http_framing {
+    bool is_chunked;
+    bool has_length;
+};
+
+/**
+ * Judge the raw head of a request, which libh2o has already accepted.
+ *
+ * Spec:     RFC 9112 s2.2 (line ends), s3.2 (Host), s5.2 (obs-fold), s6.1 and s6.3 (framing).
+ * In:       input - begins with the request line, holds at least the whole head; is_http11 - then Host is required.
+ * Out:      *out - set only when 0 is returned; *fault - a sentence, set otherwise.
+ * Returns:  0, or the status to answer: 400 or 431.
+ * Cost:     one memchr per line.
+ */
+int rely_http_check_head(struct rely_slice input, bool is_http11, struct rely_http_framing *out, const char **fault);
+
+/* The bearer token in one Authorization value, as rely_http_bearer has it. */
+enum rely_bearer rely_http_read_bearer(struct rely_slice value, struct rely_slice *token);
+
+/* "Not Found" for 404; never NULL. */
+const char *rely_http_phrase(int status);
+
+/* The body of a problem; appended. */
+void rely_http_print_problem(struct rely_buf *out, int status, const char *code, const char *detail,
+                             const struct rely_problems *problems);
+
+/* The running timers of a loop: a binary heap by due time, slots from 1. Zero-filled is empty. */
+struct rely_timers {
+    struct rely_timer **heap; /* owned: the array; the timers are borrowed from their owners */
+    size_t count;
+    size_t capacity;
+};
+
+/* Milliseconds of the monotonic clock: a step of the wall clock fires nothing. */
+uint64_t rely_timers_now(void);
+void rely_timers_put(struct rely_timers *timers, struct rely_timer *timer, uint64_t due_ms);
+void rely_timers_drop(struct rely_timers *timers, struct rely_timer *timer);
+/* Takes out and returns the earliest timer that is due, or NULL. */
+struct rely_timer *rely_timers_take(struct rely_timers *timers, uint64_t now_ms);
+/* Milliseconds to the earliest timer, INT32_MAX when there is none. */
+int32_t rely_timers_wait(const struct rely_timers *timers);
+void rely_timers_fini(struct rely_timers *timers);
+
+#endif

@@ -1,0 +1,144 @@
+/*
+ * Accepts connections up to the loop's limit and gives each to libh2o's HTTP/1.1. Decides when to stop and to go on
+ * accepting; knows nothing of requests. Called by the service (rely_loop_listen) and by loop.c.
+ */
+#include "loop.h"
+
+#include <errno.h>
+#include <h2o/http1.h>
+#include <netinet/tcp.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#define ACCEPTS_PER_TURN 16
+#define ACCEPT_PAUSE_MS 100
+/* HTTP/1.1 in libh2o 2.2.5 has no write timeout: the kernel ends a connection whose peer takes nothing for so long. */
+#define UNSENT_TIMEOUT_MS 15000
+
+static bool is_full(const struct rely_loop *loop)
+{
+    return rely_loop_connections(loop) >= loop->options.max_connections;
+}
+
+static void count_connection(struct rely_loop *loop, int change)
+{
+    /* One writer: no locked instruction is needed. */
+    int count = atomic_load_explicit(&loop->connections, memory_order_relaxed);
+    atomic_store_explicit(&loop->connections, count + change, memory_order_relaxed);
+}
+
+/* At the limit the listener must not be polled: level-triggered, it would wake the loop for ever. */
+static void pause_accepting(struct rely_loop *loop)
+{
+    loop->is_paused = true;
+    for (struct rely_listener *listener = loop->listeners; listener != NULL; listener = listener->next)
+        h2o_socket_read_stop(listener->socket);
+}
+
+static void take_connections(h2o_socket_t *socket, const char *error);
+
+static void resume_accepting(struct rely_loop *loop)
+{
+    if (!loop->is_paused || loop->is_draining || loop->accept_timer.slot != 0 || is_full(loop))
+        return;
+    loop->is_paused = false;
+    for (struct rely_listener *listener = loop->listeners; listener != NULL; listener = listener->next)
+        h2o_socket_read_start(listener->socket, take_connections);
+}
+
+void rely_listeners_resume(struct rely_timer *timer)
+{
+    resume_accepting(H2O_STRUCT_FROM_MEMBER(struct rely_loop, accept_timer, timer));
+}
+
+/* libh2o closes the socket. */
+static void forget_connection(void *data)
+{
+    struct rely_connection *connection = data;
+    struct rely_loop *loop = connection->listener->loop;
+    free(connection);
+    count_connection(loop, -1);
+    resume_accepting(loop);
+}
+
+static uint32_t read_peer_uid(int fd)
+{
+    struct ucred peer;
+    socklen_t size = sizeof(peer);
+    /* Unknown is nobody, never root. */
+    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 ? peer.uid : UINT32_MAX;
+}
+
+static void start_connection(struct rely_listener *listener, h2o_socket_t *socket)
+{
+    struct rely_connection *connection = rely_alloc(sizeof(*connection));
+    connection->listener = listener;
+    connection->socket = socket;
+    connection->peer_uid = listener->is_unix ? read_peer_uid(h2o_socket_get_fd(socket)) : UINT32_MAX;
+    socket->on_close.cb = forget_connection;
+    socket->on_close.data = connection;
+    count_connection(listener->loop, 1);
+    struct timeval now;
+    gettimeofday(&now, NULL);
+    h2o_http1_accept(&listener->loop->accept, socket, now);
+}
+
+static void take_connections(h2o_socket_t *socket, const char *error)
+{
+    struct rely_listener *listener = socket->data;
+    struct rely_loop *loop = listener->loop;
+    for (int i = 0; error == NULL && i < ACCEPTS_PER_TURN && !is_full(loop); i++) {
+        h2o_socket_t *accepted = h2o_evloop_socket_accept(socket);
+        if (accepted != NULL) {
+            start_connection(listener, accepted);
+            continue;
+        }
+        if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+            rely_timer_start(loop, &loop->accept_timer, ACCEPT_PAUSE_MS);
+            pause_accepting(loop);
+        }
+        return;
+    }
+    if (is_full(loop))
+        pause_accepting(loop);
+}
+
+static bool is_listening(int fd, int *family)
+{
+    int is_open = 0;
+    socklen_t size = sizeof(is_open);
+    if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &is_open, &size) != 0 || !is_open)
+        return false;
+    size = sizeof(*family);
+    return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, family, &size) == 0;
+}
+
+bool rely_loop_listen(struct rely_loop *loop, int fd, rely_http_handler handler, void *context, struct rely_err *err)
+{
+    int family = AF_UNSPEC, timeout_ms = UNSENT_TIMEOUT_MS;
+    if (!is_listening(fd, &family)) {
+        close(fd);
+        return rely_err_set(err, RELY_ERR_INVALID, "descriptor %d is not a listening socket", fd);
+    }
+    if (family != AF_UNIX) /* inherited by what is accepted, like the TCP_NODELAY that libh2o sets */
+        setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, sizeof(timeout_ms));
+    struct rely_listener *listener = rely_alloc(sizeof(*listener));
+    *listener = (struct rely_listener){
+        .loop = loop, .handler = handler, .context = context, .next = loop->listeners, .is_unix = family == AF_UNIX};
+    listener->socket = h2o_evloop_socket_create(loop->context.loop, fd, H2O_SOCKET_FLAG_DONT_READ);
+    listener->socket->data = listener;
+    loop->listeners = listener;
+    if (!loop->is_paused)
+        h2o_socket_read_start(listener->socket, take_connections);
+    return true;
+}
+
+void rely_listeners_close(struct rely_loop *loop)
+{
+    rely_timer_cancel(loop, &loop->accept_timer);
+    for (struct rely_listener *listener = loop->listeners; listener != NULL; listener = listener->next) {
+        if (listener->socket != NULL)
+            h2o_socket_close(listener->socket);
+        listener->socket = NULL;
+    }
+}

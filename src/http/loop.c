@@ -1,0 +1,234 @@
+/*
+ * Makes, runs and stops an event loop over libh2o: messages from other threads, timers, and the drain at the end.
+ * Decides the order of a turn (sockets, then messages, then timers); knows nothing of requests. Called by the service.
+ */
+#include "loop.h"
+
+#include <signal.h>
+
+/* A connection that neither reads nor closes after the deadline is cut off again so often. */
+#define CUT_AGAIN_MS 50
+
+static void ignore_wake(h2o_multithread_receiver_t *receiver, h2o_linklist_t *messages)
+{
+    (void)receiver;
+    (void)messages;
+}
+
+static void fill_config(struct rely_loop *loop)
+{
+    h2o_globalconf_t *config = &loop->config;
+    h2o_config_init(config);
+    config->server_name = h2o_iovec_init("", 0); /* strangers need not know whose holes to look up */
+    config->max_request_entity_size = loop->options.max_body_bytes;
+    config->http1.req_timeout = (uint64_t)loop->options.request_timeout_ms;
+    config->http1.upgrade_to_http2 = 0; /* unsafe in 2.2.5: unbounded header lists, rapid reset */
+    h2o_hostconf_t *host = h2o_config_register_host(config, h2o_iovec_init(H2O_STRLIT("default")), 65535);
+    h2o_pathconf_t *path = h2o_config_register_path(host, "/", 0);
+    h2o_create_handler(path, sizeof(h2o_handler_t))->on_req = rely_exchange_start;
+}
+
+struct rely_loop *rely_loop_new(const struct rely_loop_options *options, struct rely_err *err)
+{
+    if (options->max_body_bytes == 0 || options->request_timeout_ms <= 0 || options->max_connections <= 0) {
+        rely_err_set(err, RELY_ERR_INVALID, "a loop needs limits above 0 for body, request time and connections");
+        return NULL;
+    }
+    signal(SIGPIPE, SIG_IGN);
+    struct rely_loop *loop = rely_alloc(sizeof(*loop));
+    loop->options = *options;
+    atomic_init(&loop->stop_ms, -1);
+    rely_pool_init(&loop->scratch);
+    fill_config(loop);
+    h2o_context_init(&loop->context, h2o_evloop_create(), &loop->config);
+    h2o_multithread_register_receiver(loop->context.queue, &loop->wake, ignore_wake);
+    loop->accept = (h2o_accept_ctx_t){.ctx = &loop->context, .hosts = loop->config.hosts};
+    loop->accept_timer.run = rely_listeners_resume;
+    return loop;
+}
+
+int rely_loop_connections(const struct rely_loop *loop)
+{
+    return atomic_load_explicit(&loop->connections, memory_order_relaxed);
+}
+
+/* --- messages and timers ---------------------------------------------------------------------------- */
+
+void rely_loop_post(struct rely_loop *loop, struct rely_message *message)
+{
+    struct rely_message *newest = atomic_load_explicit(&loop->inbox, memory_order_relaxed);
+    do
+        message->next = newest;
+    while (!atomic_compare_exchange_weak_explicit(&loop->inbox, &newest, message, memory_order_acq_rel,
+                                                  memory_order_relaxed));
+    if (newest == NULL) /* else whoever posted the first one has woken the loop */
+        h2o_multithread_send_message(&loop->wake, NULL);
+}
+
+/* Empties the inbox; the messages in the order they were posted. */
+static struct rely_message *take_messages(struct rely_loop *loop)
+{
+    if (atomic_load_explicit(&loop->inbox, memory_order_relaxed) == NULL)
+        return NULL;
+    struct rely_message *newest = atomic_exchange_explicit(&loop->inbox, NULL, memory_order_acquire);
+    struct rely_message *oldest = NULL;
+    while (newest != NULL) {
+        struct rely_message *next = newest->next;
+        newest->next = oldest;
+        oldest = newest;
+        newest = next;
+    }
+    return oldest;
+}
+
+static bool run_messages(struct rely_loop *loop)
+{
+    struct rely_message *message = take_messages(loop);
+    bool has_run = message != NULL;
+    while (message != NULL) {
+        struct rely_message *next = message->next; /* the callback may free it */
+        message->run(message);
+        rely_pool_reset(&loop->scratch);
+        message = next;
+    }
+    return has_run;
+}
+
+/* Whoever posted after the last turn learns that it will not run. */
+static void drop_messages(struct rely_loop *loop)
+{
+    for (struct rely_message *message = take_messages(loop); message != NULL;) {
+        struct rely_message *next = message->next;
+        if (message->drop != NULL)
+            message->drop(message);
+        message = next;
+    }
+}
+
+void rely_timer_start(struct rely_loop *loop, struct rely_timer *timer, int delay_ms)
+{
+    rely_timers_put(&loop->timers, timer, rely_timers_now() + (uint64_t)(delay_ms < 0 ? 0 : delay_ms));
+}
+
+void rely_timer_cancel(struct rely_loop *loop, struct rely_timer *timer)
+{
+    rely_timers_drop(&loop->timers, timer);
+}
+
+static bool run_timers(struct rely_loop *loop)
+{
+    if (loop->timers.count == 0)
+        return false;
+    uint64_t now_ms = rely_timers_now();
+    bool has_run = false;
+    /* No more than were running: one that starts itself again with 0 ms must not hold the loop. */
+    for (size_t left = loop->timers.count; left > 0; left--) {
+        struct rely_timer *timer = rely_timers_take(&loop->timers, now_ms);
+        if (timer == NULL)
+            break;
+        timer->run(timer);
+        rely_pool_reset(&loop->scratch);
+        has_run = true;
+    }
+    return has_run;
+}
+
+/* --- the end ---------------------------------------------------------------------------------------- */
+
+static void for_each_connection(struct rely_loop *loop, int (*visit)(h2o_req_t *h2o, void *data))
+{
+    loop->config.http1.callbacks.foreach_request(&loop->context, visit, NULL);
+}
+
+static struct rely_connection *connection_of(h2o_req_t *h2o)
+{
+    return h2o->conn->callbacks->get_socket(h2o->conn)->on_close.data;
+}
+
+/* What the client has sent is still read and answered; then the end of input closes the connection. */
+static int close_when_idle(h2o_req_t *h2o, void *data)
+{
+    (void)data;
+    const struct rely_connection *connection = connection_of(h2o);
+    h2o_socket_t *socket = connection->socket;
+    if (connection->exchange == NULL && !h2o_socket_is_writing(socket) && socket->input->size == 0)
+        shutdown(h2o_socket_get_fd(socket), SHUT_RD);
+    return 0;
+}
+
+static int cut_off(h2o_req_t *h2o, void *data)
+{
+    (void)data;
+    const struct rely_connection *connection = connection_of(h2o);
+    if (connection->exchange != NULL)
+        rely_exchange_abandon(connection->exchange);
+    shutdown(h2o_socket_get_fd(connection->socket), SHUT_RDWR);
+    return 0;
+}
+
+static void cut_off_all(struct rely_timer *timer)
+{
+    struct rely_loop *loop = H2O_STRUCT_FROM_MEMBER(struct rely_loop, drain_timer, timer);
+    for_each_connection(loop, cut_off);
+    rely_timer_start(loop, timer, CUT_AGAIN_MS);
+}
+
+static void drain_if_told(struct rely_loop *loop)
+{
+    int drain_ms = atomic_exchange(&loop->stop_ms, -1);
+    if (drain_ms < 0)
+        return;
+    loop->drain_timer.run = cut_off_all;
+    rely_timer_start(loop, &loop->drain_timer, drain_ms);
+    if (loop->is_draining)
+        return;
+    loop->is_draining = true;
+    /* Not h2o_context_request_shutdown: for HTTP/2 it leaves a timer behind, on which disposing the context aborts. */
+    loop->context.shutdown_requested = 1;
+    rely_listeners_close(loop);
+    for_each_connection(loop, close_when_idle);
+}
+
+void rely_loop_stop(struct rely_loop *loop, int drain_ms)
+{
+    atomic_store(&loop->stop_ms, drain_ms < 0 ? 0 : drain_ms);
+    h2o_multithread_send_message(&loop->wake, NULL);
+}
+
+void rely_loop_run(struct rely_loop *loop)
+{
+    bool has_run = true;
+    while (!loop->is_draining || rely_loop_connections(loop) > 0) {
+        /* What ran outside of libh2o may have answered requests, whose connections it looks at in its next turn. */
+        h2o_evloop_run(loop->context.loop, has_run ? 0 : rely_timers_wait(&loop->timers));
+        has_run = run_messages(loop);
+        has_run = run_timers(loop) || has_run;
+        if (atomic_load_explicit(&loop->stop_ms, memory_order_relaxed) >= 0) {
+            drain_if_told(loop);
+            has_run = true;
+        }
+    }
+    rely_timer_cancel(loop, &loop->drain_timer);
+}
+
+void rely_loop_free(struct rely_loop *loop)
+{
+    if (loop == NULL)
+        return;
+    RELY_ASSERT(rely_loop_connections(loop) == 0);
+    rely_listeners_close(loop);
+    while (loop->listeners != NULL) {
+        struct rely_listener *listener = loop->listeners;
+        loop->listeners = listener->next;
+        free(listener);
+    }
+    drop_messages(loop);
+    h2o_evloop_t *evloop = loop->context.loop;
+    h2o_multithread_unregister_receiver(loop->context.queue, &loop->wake);
+    h2o_context_dispose(&loop->context);
+    h2o_evloop_destroy(evloop);
+    h2o_config_dispose(&loop->config);
+    rely_timers_fini(&loop->timers);
+    rely_pool_fini(&loop->scratch);
+    free(loop);
+}

@@ -1,0 +1,57 @@
+/*
+ * Prints an RFC 9457 problem: what went wrong, with a stable code, and one entry per wrong field. Decides no status and
+ * no code. Called by the admin resources and endpoints through rely_http_problem.
+ */
+#include "head.h"
+
+static void put_member(struct rely_buf *out, const char *name, const char *value)
+{
+    rely_buf_printf(out, ",\"%s\":", name);
+    rely_buf_put_json(out, rely_slice_of(value));
+}
+
+static void put_field(struct rely_buf *out, const struct rely_problem *problem)
+{
+    rely_buf_put(out, RELY_LIT("{\"field\":"));
+    rely_buf_put_json(out, rely_slice_of(problem->field));
+    put_member(out, "code", problem->code);
+    put_member(out, "message", problem->message);
+    rely_buf_putc(out, '}');
+}
+
+static void put_fields(struct rely_buf *out, const struct rely_problems *problems)
+{
+    size_t kept = problems->count < RELY_PROBLEMS_MAX ? problems->count : RELY_PROBLEMS_MAX;
+    rely_buf_put(out, RELY_LIT(",\"errors\":["));
+    for (size_t i = 0; i < kept; i++) {
+        if (i > 0)
+            rely_buf_putc(out, ',');
+        put_field(out, &problems->items[i]);
+    }
+    rely_buf_putc(out, ']');
+}
+
+void rely_http_print_problem(struct rely_buf *out, int status, const char *code, const char *detail,
+                             const struct rely_problems *problems)
+{
+    rely_buf_printf(out, "{\"type\":\"https://relyd.dev/problems/%s\"", code);
+    put_member(out, "title", rely_http_phrase(status));
+    rely_buf_printf(out, ",\"status\":%d", status);
+    put_member(out, "code", code);
+    if (detail != NULL)
+        put_member(out, "detail", detail);
+    if (problems != NULL && problems->count > 0)
+        put_fields(out, problems);
+    rely_buf_put(out, RELY_LIT("}\n"));
+}
+
+void rely_http_problem(struct rely_http_request *request, int status, const char *code, const char *detail,
+                       const struct rely_problems *problems)
+{
+    struct rely_buf body = {0};
+    rely_http_print_problem(&body, status, code, detail, problems);
+    struct rely_http_response response = {
+        .status = status, .content_type = RELY_LIT("application/problem+json"), .body = rely_buf_slice(&body)};
+    rely_http_respond(request, &response);
+    rely_buf_fini(&body);
+}

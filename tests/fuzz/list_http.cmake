@@ -1,0 +1,2 @@
+relyd_fuzz(http_text USES http base)
+target_include_directories(fuzz_http_text PRIVATE ${CMAKE_SOURCE_DIR}/src/http)

@@ -1,0 +1,214 @@
+/*
+ * The server and the raw clients that the tests of http/ use. Its handler answers by path; what it answers names what
+ * it saw, so that a test can tell one request from another.
+ */
+#include "server.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+static void note_gone(void *context)
+{
+    struct server *server = context;
+    atomic_store(&server->kept, NULL);
+    atomic_fetch_add(&server->gone_count, 1);
+}
+
+static void answer_seen(struct rely_http_request *request)
+{
+    struct rely_slice token = {NULL, 0};
+    enum rely_bearer bearer = rely_http_bearer(request, &token);
+    size_t count = 0;
+    rely_http_find_header(request, RELY_LIT("x-twice"), &count);
+    char peer[RELY_PEER_SIZE];
+    rely_http_peer(request, peer);
+    struct rely_slice text = rely_pool_printf(
+        request->scratch, "%.*s %.*s query=%.*s body=%.*s bearer=%d:%.*s twice=%zu unix=%d:%u peer=%s",
+        RELY_ARG(request->method), RELY_ARG(request->path), RELY_ARG(request->query), RELY_ARG(request->body),
+        (int)bearer, RELY_ARG(token), count, request->is_unix, request->peer_uid, peer);
+    struct rely_http_header header = {RELY_LIT("x-relyd-test"), RELY_LIT("yes")};
+    rely_http_respond(request, &(struct rely_http_response){.status = 200,
+                                                            .content_type = RELY_LIT("text/plain"),
+                                                            .headers = &header,
+                                                            .header_count = 1,
+                                                            .body = text});
+}
+
+static void answer_split(struct rely_http_request *request)
+{
+    struct rely_http_header header = {RELY_LIT("x-subject"), RELY_LIT("a\r\nset-cookie: b")};
+    rely_http_respond(request, &(struct rely_http_response){
+                                   .status = 200, .headers = &header, .header_count = 1, .body = RELY_LIT("x")});
+}
+
+static void answer_problem(struct rely_http_request *request)
+{
+    struct rely_problems problems = {0};
+    rely_problems_add(&problems, "name", "too_long", "a \"name\"");
+    rely_http_problem(request, 422, "invalid_fields", "two\nlines", &problems);
+}
+
+static void answer_big(struct rely_http_request *request)
+{
+    size_t size = 4 * 1024 * 1024;
+    char *body = rely_alloc(size);
+    memset(body, 'x', size);
+    rely_http_respond(request, &(struct rely_http_response){.status = 200, .body = rely_slice(body, size)});
+    free(body);
+}
+
+static void handle_request(struct rely_http_request *request, void *context)
+{
+    struct server *server = context;
+    atomic_fetch_add(&server->handled_count, 1);
+    if (rely_slice_equal(request->path, RELY_LIT("/defer"))) {
+        rely_http_defer(request, note_gone, server);
+        atomic_store(&server->kept, request);
+    } else if (rely_slice_equal(request->path, RELY_LIT("/split"))) {
+        answer_split(request);
+    } else if (rely_slice_equal(request->path, RELY_LIT("/problem"))) {
+        answer_problem(request);
+    } else if (rely_slice_equal(request->path, RELY_LIT("/big"))) {
+        answer_big(request);
+    } else if (rely_slice_equal(request->path, RELY_LIT("/204"))) {
+        rely_http_respond(request, &(struct rely_http_response){.status = 204});
+    } else {
+        answer_seen(request);
+    }
+}
+
+static void handle_other(struct rely_http_request *request, void *context)
+{
+    (void)context;
+    rely_http_respond(request, &(struct rely_http_response){.status = 200, .body = RELY_LIT("the other listener")});
+}
+
+static void *run_server(void *argument)
+{
+    struct server *server = argument;
+    struct rely_err err = {0};
+    server->loop = rely_loop_new(&server->options, &err);
+    for (int i = 0; i < 3; i++)
+        if (server->fds[i] >= 0)
+            RELY_ASSERT(
+                rely_loop_listen(server->loop, server->fds[i], i == 1 ? handle_other : handle_request, server, &err));
+    pthread_barrier_wait(&server->ready);
+    rely_loop_run(server->loop);
+    return NULL;
+}
+
+/* Frees on the loop's thread, as the contract wants. */
+static void *run_and_free(void *argument)
+{
+    struct server *server = argument;
+    run_server(server);
+    pthread_barrier_wait(&server->ready); /* until the test has looked at the stopped loop */
+    rely_loop_free(server->loop);
+    return NULL;
+}
+
+static int port_of(int fd)
+{
+    struct sockaddr_in name;
+    socklen_t size = sizeof(name);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&name, &size), 0);
+    return ntohs(name.sin_port);
+}
+
+void server_start(struct server *server, const struct rely_loop_options *options)
+{
+    int fds[3] = {server->fds[0], server->fds[1], server->fds[2]};
+    struct rely_err err = {0};
+    *server = (struct server){.options = *options, .fds = {fds[0], fds[1], fds[2]}};
+    if (server->fds[0] <= 0)
+        server->fds[0] = rely_http_bind("127.0.0.1:0", true, &err);
+    assert_true(server->fds[0] >= 0);
+    for (int i = 1; i < 3; i++)
+        if (server->fds[i] == 0)
+            server->fds[i] = -1;
+    server->port = port_of(server->fds[0]);
+    pthread_barrier_init(&server->ready, NULL, 2);
+    assert_int_equal(pthread_create(&server->thread, NULL, run_and_free, server), 0);
+    pthread_barrier_wait(&server->ready);
+}
+
+void server_stop(struct server *server, int drain_ms)
+{
+    rely_loop_stop(server->loop, drain_ms);
+    pthread_barrier_wait(&server->ready);
+    pthread_join(server->thread, NULL);
+    pthread_barrier_destroy(&server->ready);
+    server->has_stopped = true;
+}
+
+int client_connect(int port)
+{
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct sockaddr_in name = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    name.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    assert_int_equal(connect(fd, (struct sockaddr *)&name, sizeof(name)), 0);
+    struct timeval limit = {.tv_sec = 5};
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+    return fd;
+}
+
+void client_send(int fd, const char *text)
+{
+    size_t len = strlen(text);
+    assert_int_equal(send(fd, text, len, MSG_NOSIGNAL), len);
+}
+
+/* Byte by byte up to the empty line: what follows belongs to the next response. */
+static size_t read_head(int fd, char *out, size_t size)
+{
+    size_t len = 0;
+    while (len + 1 < size && recv(fd, out + len, 1, 0) == 1) {
+        len++;
+        if (len >= 4 && memcmp(out + len - 4, "\r\n\r\n", 4) == 0)
+            break;
+    }
+    out[len] = '\0';
+    return len;
+}
+
+int client_read(int fd, char *out, size_t size, bool is_head)
+{
+    int status = 0;
+    size_t len = read_head(fd, out, size), body = 0;
+    if (sscanf(out, "HTTP/1.1 %d", &status) != 1)
+        return 0;
+    const char *length = strcasestr(out, "\r\ncontent-length:");
+    if (length != NULL && !is_head)
+        body = strtoul(strchr(length, ':') + 1, NULL, 10);
+    assert_true(len + body < size);
+    for (size_t got = 0; got < body;) {
+        ssize_t part = recv(fd, out + len + got, body - got, 0);
+        if (part <= 0)
+            return 0;
+        got += (size_t)part;
+    }
+    out[len + body] = '\0';
+    return status;
+}
+
+bool client_is_closed(int fd)
+{
+    char bytes[4096];
+    ssize_t got;
+    while ((got = recv(fd, bytes, sizeof(bytes), 0)) > 0)
+        ;
+    return got == 0 || errno == ECONNRESET;
+}
+
+void wait_for(atomic_int *value, int number)
+{
+    struct timespec nap = {.tv_nsec = 1000000};
+    for (int i = 0; i < 5000 && atomic_load(value) < number; i++)
+        nanosleep(&nap, NULL);
+    assert_true(atomic_load(value) >= number);
+}

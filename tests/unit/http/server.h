@@ -1,0 +1,46 @@
+/* A real loop in a thread of its own, talked to by raw sockets. */
+#ifndef TEST_HTTP_SERVER_H
+#define TEST_HTTP_SERVER_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "relyd/http.h"
+
+struct server {
+    struct rely_loop_options options;
+    int fds[3]; /* listening; -1: none */
+    int port;   /* of fds[0] */
+    struct rely_loop *loop;
+    pthread_t thread;
+    pthread_barrier_t ready;
+    /* what the handler does with /defer and /slow */
+    _Atomic(struct rely_http_request *) kept;
+    atomic_int gone_count;
+    atomic_int handled_count;
+    bool has_stopped;
+};
+
+void server_start(struct server *server, const struct rely_loop_options *options);
+/* Also without having been stopped by the test. */
+void server_stop(struct server *server, int drain_ms);
+
+int client_connect(int port);
+void client_send(int fd, const char *text);
+/* Reads one response with Content-Length (or none for 204, 304 and HEAD) into out; returns its status, 0 at the end. */
+int client_read(int fd, char *out, size_t size, bool is_head);
+/* Reads until the peer closes; false after 5 s. */
+bool client_is_closed(int fd);
+/* Waits until *value is at least the number; fails after 5 s. */
+void wait_for(atomic_int *value, int number);
+
+extern const struct CMUnitTest text_tests[], head_tests[], timer_tests[], bind_tests[], loop_tests[], hostile_tests[];
+extern const size_t text_count, head_count, timer_count, bind_count, loop_count, hostile_count;
+
+#endif

@@ -1,0 +1,140 @@
+/*
+ * Listening sockets: what is local, who may replace a socket file, and its mode.
+ */
+#include "server.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static void test_local(void **state)
+{
+    (void)state;
+    assert_true(rely_http_is_local("127.0.0.1:1"));
+    assert_true(rely_http_is_local("127.9.9.9:1"));
+    assert_true(rely_http_is_local("[::1]:1"));
+    assert_true(rely_http_is_local("unix:/run/x.sock"));
+    assert_false(rely_http_is_local("0.0.0.0:1"));
+    assert_false(rely_http_is_local("[::]:1"));
+    assert_false(rely_http_is_local("10.0.0.1:1"));
+    assert_false(rely_http_is_local("127.0.0.1"));
+    assert_false(rely_http_is_local("127.0.0.1.evil.example:1"));
+    assert_false(rely_http_is_local(""));
+    assert_false(rely_http_is_local("unix:"));
+}
+
+static void check_refused(const char *address, enum rely_err_code code, const char *word)
+{
+    struct rely_err err = {0};
+    assert_int_equal(rely_http_bind(address, false, &err), -1);
+    assert_int_equal(err.code, code);
+    assert_non_null(strstr(err.message, word));
+}
+
+static void test_tcp(void **state)
+{
+    (void)state;
+    struct rely_err err = {0};
+    int first = rely_http_bind("127.0.0.1:0", false, &err);
+    assert_true(first >= 0);
+    assert_int_equal(fcntl(first, F_GETFD), FD_CLOEXEC);
+    int six = rely_http_bind("[::1]:0", true, &err);
+    if (six >= 0) /* a machine may have no IPv6 */
+        close(six);
+    check_refused("127.0.0.1", RELY_ERR_INVALID, "port");
+    check_refused("example.org:80", RELY_ERR_INVALID, "not an IP address");
+    close(first);
+}
+
+static int port_of_listener(int fd)
+{
+    struct sockaddr_storage name;
+    socklen_t size = sizeof(name);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&name, &size), 0);
+    return (((unsigned char *)&name)[2] << 8) | ((unsigned char *)&name)[3];
+}
+
+static void test_tcp_address_in_use(void **state)
+{
+    (void)state;
+    struct rely_err err = {0};
+    int shared = rely_http_bind("127.0.0.1:0", true, &err);
+    assert_true(shared >= 0);
+    char address[64];
+    snprintf(address, sizeof(address), "127.0.0.1:%d", port_of_listener(shared));
+    int again = rely_http_bind(address, true, &err);
+    assert_true(again >= 0);
+    check_refused(address, RELY_ERR_CONFLICT, "in use");
+    close(shared);
+    close(again);
+}
+
+static void test_unix(void **state)
+{
+    (void)state;
+    char dir[] = "/tmp/relyd-bind-XXXXXX", address[128], path[64];
+    assert_non_null(mkdtemp(dir));
+    snprintf(path, sizeof(path), "%s/s", dir);
+    snprintf(address, sizeof(address), "unix:%s", path);
+    struct rely_err err = {0};
+    mode_t old = umask(0);
+    int fd = rely_http_bind(address, false, &err);
+    umask(old);
+    assert_true(fd >= 0);
+    struct stat found;
+    assert_int_equal(stat(path, &found), 0);
+    assert_int_equal(found.st_mode & 0777, 0660);
+    check_refused(address, RELY_ERR_CONFLICT, "another process listens");
+    close(fd);
+    old = umask(0077);
+    fd = rely_http_bind(address, false, &err); /* stale: replaced */
+    umask(old);
+    assert_true(fd >= 0);
+    assert_int_equal(stat(path, &found), 0);
+    assert_int_equal(found.st_mode & 0777, 0660);
+    close(fd);
+    unlink(path);
+    int file = open(path, O_CREAT | O_WRONLY, 0600);
+    close(file);
+    check_refused(address, RELY_ERR_CONFLICT, "not a socket");
+    assert_int_equal(access(path, F_OK), 0); /* and left alone */
+    unlink(path);
+    rmdir(dir);
+    check_refused(address, RELY_ERR_IO, "bind");
+}
+
+static void test_listen_wants_a_listener(void **state)
+{
+    (void)state;
+    struct rely_err err = {0};
+    struct rely_loop_options options = {.max_body_bytes = 1, .request_timeout_ms = 1, .max_connections = 1};
+    struct rely_loop *loop = rely_loop_new(&options, &err);
+    assert_non_null(loop);
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    assert_false(rely_loop_listen(loop, fd, NULL, NULL, &err));
+    assert_int_equal(err.code, RELY_ERR_INVALID);
+    assert_int_equal(fcntl(fd, F_GETFD), -1); /* taken over: closed */
+    rely_loop_free(loop);
+}
+
+static void test_loop_wants_limits(void **state)
+{
+    (void)state;
+    struct rely_err err = {0};
+    struct rely_loop_options options = {.max_body_bytes = 1, .request_timeout_ms = 1, .max_connections = 0};
+    assert_null(rely_loop_new(&options, &err));
+    assert_int_equal(err.code, RELY_ERR_INVALID);
+}
+
+const struct CMUnitTest bind_tests[] = {
+    cmocka_unit_test(test_local),
+    cmocka_unit_test(test_tcp),
+    cmocka_unit_test(test_tcp_address_in_use),
+    cmocka_unit_test(test_unix),
+    cmocka_unit_test(test_listen_wants_a_listener),
+    cmocka_unit_test(test_loop_wants_limits),
+};
+const size_t bind_count = sizeof(bind_tests) / sizeof(bind_tests[0]);

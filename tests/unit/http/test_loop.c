@@ -1,0 +1,622 @@
+/*
+ * A real loop in a thread: keep-alive, pipelining, deferred answers, leaving clients, timers, limits, the drain.
+ */
+#include "server.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+static const struct rely_loop_options plain = {
+    .max_body_bytes = 1000, .request_timeout_ms = 5000, .max_connections = 100};
+
+#define GET(path) "GET " path " HTTP/1.1\r\nHost: a\r\n\r\n"
+
+static int64_t now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static void sleep_ms(int ms)
+{
+    nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L}, NULL);
+}
+
+static void expect(int fd, int status, const char *word)
+{
+    static char answer[65536];
+    assert_int_equal(client_read(fd, answer, sizeof(answer), false), status);
+    if (word != NULL && strstr(answer, word) == NULL)
+        fail_msg("no '%s' in: %s", word, answer);
+}
+
+static void test_keep_alive(void **state)
+{
+    (void)state;
+    struct server server = {0};
+    server_start(&server, &plain);
+    int fd = client_connect(server.port);
+    for (int i = 0; i < 3; i++) {
+        client_send(fd, "GET /a/%62/../c?x=%31&y HTTP/1.1\r\nHost: a\r\nX-Twice: 1\r\nx-twice: 2\r\n\r\n");
+        expect(fd, 200, "GET /a/c query=x=%31&y body= bearer=0: twice=2 unix=0:4294967295 peer=127.0.0.1:");
+    }
+    client_send(fd, "POST /p HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer t.o.k\r\nContent-Length: 5\r\n\r\nhello");
+    expect(fd, 200, "POST /p query= body=hello bearer=1:t.o.k");
+    client_send(fd, "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    expect(fd, 200, "\r\nConnection: close\r\n");
+    assert_true(client_is_closed(fd));
+    close(fd);
+    server_stop(&server, 0);
+    assert_int_equal(atomic_load(&server.handled_count), 5);
+}
+
+static void test_headers_of_an_answer(void **state)
+{
+    (void)state;
+    struct server server = {0};
+    server_start(&server, &plain);
+    int fd = client_connect(server.port);
+    char answer[4096];
+    client_send(fd, GET("/x"));
+    assert_int_equal(client_read(fd, answer, sizeof(answer), false), 200);
+    assert_non_null(strstr(answer, "HTTP/1.1 200 OK\r\n"));
+    assert_non_null(strstr(answer, "\r\ncontent-type: text/plain\r\n"));
+    assert_non_null(strstr(answer, "\r\nx-relyd-test: yes\r\n"));
+    assert_null(strcasestr(answer, "\r\nserver:"));
+    client_send(fd, GET("/204"));
+    assert_int_equal(client_read(fd, answer, sizeof(answer), false), 204);
+    assert_null(strcasestr(answer, "content-length"));
+    assert_null(strcasestr(answer, "transfer-encoding"));
+    client_send(fd, GET("/problem"));
+    expect(fd, 422, "\"detail\":\"two\\nlines\",\"errors\":[{\"field\":\"name\",\"code\":\"too_long\"");
+    close(fd);
+    server_stop(&server, 0);
+}
+
+/* A subject with a line end must not write headers of its own. */
+static void test_response_splitting(void **state)
+{
+    (void)state;
+    struct server server = {0};
+    server_start(&server, &plain);
+    int fd = client_connect(server.port);
+    char answer[4096];
+    client_send(fd, GET("/split"));
+    assert_int_equal(client_read(fd, answer, sizeof(answer), false), 500);
+    assert_null(strstr(answer, "set-cookie"));
+    client_send(fd, GET("/x"));
+    expect(fd, 200, "GET /x");
+    close(fd);
+    server_stop(&server, 0);
+}
+
+static void test_head_has_no_body(void **state)
+{
+    (void)state;
+    struct server server = {0};
+    server_start(&server, &plain);
+    int fd = client_connect(server.port);
+    char answer[4096];
+    client_send(fd, "HEAD /h HTTP/1.1\r\nHost: a\r\n\r\n" GET("/next"));
+    assert_int_equal(client_read(fd, answer, sizeof(answer), true), 200);
+    const char *length = strcasestr(answer, "content-length:");
+    assert_non_null(length);
+    assert_true(atoi(length + 15) > 10);
+    expect(fd, 200, "GET /next");
+    close(fd);
+    server_stop(&server, 0);
+}
+
+static void test_pipelining(void **state)
+{
+    (void)state;
+    struct server server = {0};
+    server_start(&server, &plain);
+    int fd = client_connect(server.port);
+    for (int i = 0; i < 100; i++) {
+        char request[128], word[32];
+        snprintf(request, sizeof(request), "GET /n%d HTTP/1.1\r\nHost: a\r\n\r\n", i);
+        client_send(fd, request);
+        if (i % 10 != 9)
+            continue;
+        for (int j = i - 9; j <= i; j++) {
+            snprintf(word, sizeof(word), "GET /n%d query", j);
+            expect(fd, 200, word);
+        }
+    }
+    close(fd);
+    server_stop(&server, 0);
+    assert_int_equal(atomic_load(&server.handled_count), 100);
+}
+
+/* --- messages, deferred answers ----------------------------------------------------------------- */
+
+struct note {
+    struct rely_message message; /* first */
+    struct server *server;
+    int number;
+    int *order;
+    atomic_int *count;
+};
+
+static void note_order(struct rely_message *message)
+{
+    struct note *note = (struct note *)message;
+    note->order[atomic_load(note->count)] = note->number;
+    atomic_fetch_add(note->count, 1);
+    free(note);
+}
+
+static void test_messages_keep_their_order(void **state)
+{
+    (void)state;
+    struct server server = {0};
+    server_start(&server, &plain);
+    static int order[2000];
+    atomic_int count = 0;
+    for (int i = 0; i < 2000; i++) {
+        struct note *note = rely_alloc(sizeof(*note));
+        *note = (struct note){.message.run = note_order, .number = i, .order = order, .count = &count};
+        rely_loop_post(server.loop, &note->message);
+    }
+    wait_for(&count, 2000);
+    for (int i = 0; i < 2000; i++)
+        assert_int_equal(order[i], i);
+    server_stop(&server, 0);
+}
+
+static void answer_kept(struct rely_message *message)
+{
+    struct note *note = (struct note *)message;
+    struct rely_http_request *request = atomic_exchange(&note->server->kept, NULL);
+    struct rely_slice body = request == NULL ? RELY_LIT("")
+                                             : rely_pool_printf(request->scratch, "late %.*s %.*s",
+                                                                RELY_ARG(request->path), RELY_ARG(request->body));
+    if (request != NULL)
+        rely_http_respond(request, &(struct rely_http_response){.status = 200, .body = body});
+    free(note);
+}
+
+static void post_answer(struct server *server)
+{
+    struct note *note = rely_alloc(sizeof(*note));
+    *note = (struct note){.message.run = answer_kept, .server = server};
+    rely_loop_post(server->loop, &note->message);
+}
+
+static void test_deferred_answer(void **state)
+{
+    (void)state;
+    struct server server = {0};
+    server_start(&server, &plain);
+    int fd = client_connect(server.port);
+    for (int i = 1; i <= 3; i++) {
+        client_send(fd, "POST /defer HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody");
+        wait_for(&server.handled_count, i);
+        sleep_ms(5);
+        post_answer(&server);
+        expect(fd, 200, "late /defer body");
+    }
+    assert_int_equal(atomic_load(&server.gone_count), 0);
+    close(fd);
+    server_stop(&server, 0);
+}
+
+/* The next request is in the kernel or in the buffer while the first one waits; neither may be lost or mixed up. */
+static void test_deferred_with_pipelined(void **state)
+{
+    (void)state;
+    struct server server = {0};
+    server_start(&server, &plain);
+    int fd = client_connect(server.port);
+    client_send(fd, GET("/defer") GET("/second"));
+    wait_for(&server.handled_count, 1);
+    client_send(fd, GET("/third"));
+    sleep_ms(20);
+    assert_int_equal(atomic_load(&server.handled_count), 1);
+    post_answer(&server);
+    expect(fd, 200, "late /defer");
+    expect(fd, 200, "GET /second");
+    expect(fd, 200, "GET /third");
+    assert_int_equal(atomic_load(&server.gone_count), 0);
+    close(fd);
+    server_stop(&server, 0);
+}
+
+static void test_client_leaves_while_deferred(void **state)
+{
+    (void)state;
+    struct server server = {0};
+    server_start(&server, &plain);
+    for (int i = 1; i <= 4; i++) {
+        int fd = client_connect(server.port);
+        struct linger reset = {.l_onoff = 1, .l_linger = 0};
+        if (i % 2 == 0) /* a reset instead of an orderly end */
+            setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+        client_send(fd, GET("/defer"));
+        wait_for(&server.handled_count, i);
+        close(fd);
+        wait_for(&server.gone_count, i);
+        assert_null(atomic_load(&server.kept));
+        post_answer(&server); /* finds nothing to answer */
+    }
+    for (int i = 0; i < 1000 && rely_loop_connections(server.loop) > 0; i++)
+        sleep_ms(1);
+    assert_int_equal(rely_loop_connections(server.loop), 0);
+    server_stop(&server, 0);
+}
+
+/* --- timers ---------------------------------------------------------------------------------------- */
+
+struct alarm {
+    struct rely_timer timer; /* first */
+    int64_t rang_ms;
+    atomic_int *count;
+};
+
+static void ring(struct rely_timer *timer)
+{
+    struct alarm *alarm = (struct alarm *)timer;
+    alarm->rang_ms = now_ms();
+    atomic_fetch_add(alarm->count, 1);
+}
+
+struct alarms {
+    struct rely_message message; /* first */
+    struct rely_loop *loop;
+    struct alarm alarm[4];
+};
+
+static void start_alarms(struct rely_message *message)
+{
+    struct alarms *alarms = (struct alarms *)message;
+    rely_timer_start(alarms->loop, &alarms->alarm[0].timer, 60);
+    rely_timer_start(alarms->loop, &alarms->alarm[1].timer, 20);
+    rely_timer_start(alarms->loop, &alarms->alarm[2].timer, 10);
+    rely_timer_cancel(alarms->loop, &alarms->alarm[2].timer);
+    rely_timer_start(alarms->loop, &alarms->alarm[3].timer, 3600000);
+    rely_timer_start(alarms->loop, &alarms->alarm[3].timer, 0); /* moved */
+}
+
+static void test_timers(void **state)
+{
+    (void)state;
+    struct server server = {0};
+    server_start(&server, &plain);
+    atomic_int count = 0;
+    struct alarms alarms = {.message.run = start_alarms, .loop = server.loop};
+    for (int i = 0; i < 4; i++)
+        alarms.alarm[i] = (struct alarm){.timer.run = ring, .count = &count};
+    int64_t start = now_ms();
+    rely_loop_post(server.loop, &alarms.message);
+    wait_for(&count, 3);
+    sleep_ms(20);
+    assert_int_equal(atomic_load(&count), 3);
+    server_stop(&server, 0);
+    assert_in_range(alarms.alarm[0].rang_ms - start, 59, 1000);
+    assert_in_range(alarms.alarm[1].rang_ms - start, 19, 1000);
+    assert_true(alarms.alarm[1].rang_ms <= alarms.alarm[0].rang_ms);
+    assert_int_equal(alarms.alarm[2].rang_ms, 0);
+    assert_true(alarms.alarm[3].rang_ms <= alarms.alarm[1].rang_ms);
+}
+
+/* --- stopping -------------------------------------------------------------------------------------- */
+
+static void test_stop_finishes_what_is_in_flight(void **state)
+{
+    (void)state;
+    struct server server = {0};
+    server_start(&server, &plain);
+    int idle = client_connect(server.port), busy = client_connect(server.port), late = client_connect(server.port);
+    client_send(idle, GET("/x"));
+    expect(idle, 200, "GET /x");
+    client_send(late, "POST /p HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbo");
+    client_send(busy, GET("/defer"));
+    wait_for(&server.handled_count, 2);
+    sleep_ms(20);
+    rely_loop_stop(server.loop, 10000);
+    int64_t start = now_ms();
+    assert_true(client_is_closed(idle));
+    assert_true(now_ms() - start < 2000);
+    int refused = socket(AF_INET, SOCK_STREAM, 0);
+    close(refused);
+    client_send(late, "dy");
+    expect(late, 200, "\r\nConnection: close\r\n");
+    post_answer(&server);
+    expect(busy, 200, "\r\nConnection: close\r\n"); /* it was parsed before the stop */
+    assert_true(client_is_closed(busy));
+    assert_int_equal(atomic_load(&server.gone_count), 0);
+    pthread_barrier_wait(&server.ready); /* the loop has returned long before its deadline */
+    assert_true(now_ms() - start < 5000);
+    pthread_join(server.thread, NULL);
+    pthread_barrier_destroy(&server.ready);
+    close(idle);
+    close(busy);
+    close(late);
+}
+
+static void test_stop_cuts_off_after_the_deadline(void **state)
+{
+    (void)state;
+    struct server server = {0};
+    server_start(&server, &plain);
+    int busy = client_connect(server.port), slow = client_connect(server.port), deaf = client_connect(server.port);
+    client_send(slow, "GET /never HTTP/1.1\r\nHos");
+    client_send(deaf, GET("/big"));
+    client_send(busy, GET("/defer"));
+    wait_for(&server.handled_count, 2);
+    int64_t start = now_ms();
+    server_stop(&server, 100);
+    assert_in_range(now_ms() - start, 90, 3000);
+    assert_int_equal(atomic_load(&server.gone_count), 1);
+    assert_true(client_is_closed(busy));
+    assert_true(client_is_closed(slow));
+    assert_true(client_is_closed(deaf));
+    close(busy);
+    close(slow);
+    close(deaf);
+}
+
+static void test_second_stop_moves_the_deadline(void **state)
+{
+    (void)state;
+    struct server server = {0};
+    server_start(&server, &plain);
+    int busy = client_connect(server.port);
+    client_send(busy, GET("/defer"));
+    wait_for(&server.handled_count, 1);
+    rely_loop_stop(server.loop, 60000);
+    sleep_ms(20);
+    int64_t start = now_ms();
+    server_stop(&server, 0);
+    assert_true(now_ms() - start < 3000);
+    close(busy);
+}
+
+static void note_drop(struct rely_message *message)
+{
+    struct note *note = (struct note *)message;
+    note->order[atomic_load(note->count)] = -note->number;
+    atomic_fetch_add(note->count, 1);
+}
+
+static void test_post_after_the_stop(void **state)
+{
+    (void)state;
+    struct server server = {0};
+    server_start(&server, &plain);
+    int order[3] = {0};
+    atomic_int count = 0;
+    struct note notes[3];
+    for (int i = 0; i < 3; i++)
+        rely_loop_stop(server.loop, 0);
+    sleep_ms(50);
+    for (int i = 0; i < 3; i++) {
+        notes[i] = (struct note){.message.run = note_order, .number = i + 1, .order = order, .count = &count};
+        notes[i].message.drop = i == 1 ? NULL : note_drop;
+        rely_loop_post(server.loop, &notes[i].message);
+    }
+    sleep_ms(20);
+    assert_int_equal(atomic_load(&count), 0);
+    pthread_barrier_wait(&server.ready); /* now it is freed */
+    pthread_join(server.thread, NULL);
+    pthread_barrier_destroy(&server.ready);
+    assert_int_equal(atomic_load(&count), 2);
+    assert_int_equal(order[0], -1);
+    assert_int_equal(order[1], -3);
+}
+
+/* --- limits ---------------------------------------------------------------------------------------- */
+
+static void test_body_limit(void **state)
+{
+    (void)state;
+    struct server server = {0};
+    server_start(&server, &plain);
+    int fd = client_connect(server.port);
+    client_send(fd, "POST /p HTTP/1.1\r\nHost: a\r\nContent-Length: 1001\r\n\r\n");
+    expect(fd, 413, NULL);
+    assert_true(client_is_closed(fd));
+    close(fd);
+    fd = client_connect(server.port);
+    client_send(fd, "POST /p HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3e9\r\n");
+    char chunk[1002] = "";
+    memset(chunk, 'x', sizeof(chunk) - 1);
+    client_send(fd, chunk);
+    expect(fd, 413, NULL);
+    close(fd);
+    server_stop(&server, 0);
+    assert_int_equal(atomic_load(&server.handled_count), 0);
+}
+
+static void test_request_timeout(void **state)
+{
+    (void)state;
+    struct server server = {0};
+    struct rely_loop_options options = plain;
+    options.request_timeout_ms = 150;
+    server_start(&server, &options);
+    int idle = client_connect(server.port), slow = client_connect(server.port), body = client_connect(server.port);
+    client_send(slow, "GET / HTTP/1.1\r\nHo");
+    client_send(body, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n");
+    int64_t start = now_ms();
+    assert_true(client_is_closed(idle));
+    assert_true(client_is_closed(slow));
+    assert_true(client_is_closed(body));
+    assert_in_range(now_ms() - start, 100, 2500);
+    close(idle);
+    close(slow);
+    close(body);
+    server_stop(&server, 0);
+}
+
+static void test_connection_limit(void **state)
+{
+    (void)state;
+    struct server server = {0};
+    struct rely_loop_options options = plain;
+    options.max_connections = 2;
+    server_start(&server, &options);
+    int first = client_connect(server.port), second = client_connect(server.port);
+    client_send(first, GET("/1"));
+    expect(first, 200, "GET /1");
+    client_send(second, GET("/2"));
+    expect(second, 200, "GET /2");
+    int third = client_connect(server.port); /* the kernel takes it, the loop does not */
+    client_send(third, GET("/3"));
+    sleep_ms(100);
+    assert_int_equal(atomic_load(&server.handled_count), 2);
+    assert_int_equal(rely_loop_connections(server.loop), 2);
+    close(first);
+    expect(third, 200, "GET /3");
+    close(second);
+    close(third);
+    server_stop(&server, 0);
+}
+
+static double cpu_seconds(void)
+{
+    struct timespec used;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+    return (double)used.tv_sec + (double)used.tv_nsec / 1e9;
+}
+
+/* Out of descriptors, the loop must neither spin nor stop accepting for good. */
+static void test_out_of_descriptors(void **state)
+{
+    (void)state;
+    struct server server = {0};
+    server_start(&server, &plain);
+    struct rlimit old, none;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+    none = (struct rlimit){.rlim_cur = 3, .rlim_max = old.rlim_max};
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    struct sockaddr_in name = {.sin_family = AF_INET, .sin_port = htons((uint16_t)server.port)};
+    name.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&name, sizeof(name)), 0);
+    client_send(fd, GET("/x"));
+    double before = cpu_seconds();
+    sleep_ms(300);
+    double used = cpu_seconds() - before;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+    assert_int_equal(atomic_load(&server.handled_count), 0);
+    assert_true(used < 0.15);
+    expect(fd, 200, "GET /x");
+    close(fd);
+    server_stop(&server, 0);
+}
+
+static int count_descriptors(void)
+{
+    int count = 0;
+    for (int fd = 0; fd < 1000; fd++)
+        count += fcntl(fd, F_GETFD) != -1;
+    return count;
+}
+
+/* libh2o 2.2.5 forgets one end of the pipe that wakes a loop; nothing else may stay open. */
+static void test_a_freed_loop_closes_its_descriptors(void **state)
+{
+    (void)state;
+    int before = count_descriptors();
+    for (int i = 0; i < 3; i++) {
+        struct server server = {0};
+        server_start(&server, &plain);
+        server_stop(&server, 0);
+    }
+    assert_in_range(count_descriptors(), before, before + 3);
+}
+
+static void test_two_listeners_and_a_unix_socket(void **state)
+{
+    (void)state;
+    struct rely_err err = {0};
+    char path[64], address[80];
+    snprintf(path, sizeof(path), "/tmp/relyd-loop-%d", (int)getpid());
+    snprintf(address, sizeof(address), "unix:%s", path);
+    struct server server = {
+        .fds = {0, rely_http_bind("127.0.0.1:0", false, &err), rely_http_bind(address, false, &err)}};
+    assert_true(server.fds[1] >= 0 && server.fds[2] >= 0);
+    struct sockaddr_in other;
+    socklen_t size = sizeof(other);
+    getsockname(server.fds[1], (struct sockaddr *)&other, &size);
+    server_start(&server, &plain);
+    int tcp = client_connect(server.port), second = client_connect((other.sin_port >> 8) | (other.sin_port & 255) << 8);
+    struct sockaddr_un name = {.sun_family = AF_UNIX};
+    memcpy(name.sun_path, path, strlen(path));
+    int local = socket(AF_UNIX, SOCK_STREAM, 0);
+    assert_int_equal(connect(local, (struct sockaddr *)&name, sizeof(name)), 0);
+    char word[64];
+    snprintf(word, sizeof(word), "unix=1:%u peer=unix:%u", getuid(), getuid());
+    client_send(local, GET("/u"));
+    expect(local, 200, word);
+    client_send(second, GET("/x"));
+    expect(second, 200, "the other listener");
+    client_send(tcp, GET("/x"));
+    expect(tcp, 200, "unix=0:4294967295");
+    client_send(local, GET("/defer"));
+    wait_for(&server.handled_count, 3);
+    close(local);
+    wait_for(&server.gone_count, 1);
+    close(tcp);
+    close(second);
+    server_stop(&server, 0);
+    unlink(path);
+}
+
+/* --- several loops --------------------------------------------------------------------------------- */
+
+static void test_several_loops(void **state)
+{
+    (void)state;
+    struct server servers[3] = {0};
+    for (int i = 0; i < 3; i++)
+        server_start(&servers[i], &plain);
+    for (int round = 0; round < 30; round++)
+        for (int i = 0; i < 3; i++) {
+            int fd = client_connect(servers[i].port);
+            client_send(fd, GET("/x") GET("/defer"));
+            expect(fd, 200, "GET /x");
+            wait_for(&servers[i].handled_count, 2 * round + 2);
+            post_answer(&servers[i]);
+            expect(fd, 200, "late /defer");
+            close(fd);
+        }
+    for (int i = 0; i < 3; i++)
+        server_stop(&servers[i], 1000);
+}
+
+const struct CMUnitTest loop_tests[] = {
+    cmocka_unit_test(test_keep_alive),
+    cmocka_unit_test(test_headers_of_an_answer),
+    cmocka_unit_test(test_response_splitting),
+    cmocka_unit_test(test_head_has_no_body),
+    cmocka_unit_test(test_pipelining),
+    cmocka_unit_test(test_messages_keep_their_order),
+    cmocka_unit_test(test_deferred_answer),
+    cmocka_unit_test(test_deferred_with_pipelined),
+    cmocka_unit_test(test_client_leaves_while_deferred),
+    cmocka_unit_test(test_timers),
+    cmocka_unit_test(test_stop_finishes_what_is_in_flight),
+    cmocka_unit_test(test_stop_cuts_off_after_the_deadline),
+    cmocka_unit_test(test_second_stop_moves_the_deadline),
+    cmocka_unit_test(test_post_after_the_stop),
+    cmocka_unit_test(test_body_limit),
+    cmocka_unit_test(test_request_timeout),
+    cmocka_unit_test(test_connection_limit),
+    cmocka_unit_test(test_out_of_descriptors),
+    cmocka_unit_test(test_a_freed_loop_closes_its_descriptors),
+    cmocka_unit_test(test_two_listeners_and_a_unix_socket),
+    cmocka_unit_test(test_several_loops),
+};
+const size_t loop_count = sizeof(loop_tests) / sizeof(loop_tests[0]);
