@@ -125,6 +125,7 @@ struct rely_timer {
     size_t slot;     /* the loop's; 0: not running */
 };
 
+/* On the loop's thread. */
 void rely_timer_start(struct rely_loop *loop, struct rely_timer *timer, int delay_ms);
 void rely_timer_cancel(struct rely_loop *loop, struct rely_timer *timer);
 

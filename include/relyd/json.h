@@ -35,6 +35,7 @@ void rely_json_free(struct rely_json *value);
 void rely_json_free_at(struct rely_json **value);
 #define RELY_JSON_OWNED __attribute__((cleanup(rely_json_free_at)))
 
+/* RELY_JSON_ABSENT for NULL. */
 enum rely_json_type rely_json_type(const struct rely_json *value);
 /* NULL where the value is no object or has no such member; borrowed from the object. */
 struct rely_json *rely_json_get(const struct rely_json *object, const char *name);

@@ -25,22 +25,26 @@ struct rely_keyset_skipped {
  * Spec:     RFC 7517 s4, s5; RFC 7518 s6.2, s6.3; RFC 8037 s2. RSA 2048-8192 bits with odd n and 3 <= e < 2^32 odd;
  *           EC P-256, P-384, P-521 with x and y of exactly the field's length and on the curve (infinity cannot be
  *           spelled); Ed25519 without its small-order points. Keys of unknown kty, crv, alg or use, or
- *           without the operation "verify", are skipped, not an error (RFC 7517 s5). Symmetric keys are never used.
+ *           without the operation "verify", are skipped, not an error (RFC 7517 s5). Symmetric keys are never used,
+ *           nor are keys with private members: whoever has read the set can sign with them.
  * In:       jwks - at most RELY_JWKS_BYTES_MAX, at most RELY_JWKS_KEYS_MAX keys.
  * Out:      the key set, or NULL with the fault. A set without one usable key is a fault: an issuer that publishes
- *           it must not wipe out the last good keys.
+ *           it must not wipe out the last good keys. A set whose only keys are weak is accepted all the same, with no
+ *           usable key, so that its tokens are told about the weak key.
  * Fails:    RELY_ERR_INVALID.
  * Owner:    the caller: rely_keyset_free, when no snapshot holds it.
  */
 struct rely_keyset *rely_keyset_parse(struct rely_slice jwks, struct rely_err *err);
 void rely_keyset_free(struct rely_keyset *keyset);
 
+/* What a set holds: its usable keys, in the document's order, and those that were skipped. Borrowed from the set. */
 size_t rely_keyset_count(const struct rely_keyset *keyset);
 const struct rely_key *rely_keyset_at(const struct rely_keyset *keyset, size_t index);
 size_t rely_keyset_skipped_count(const struct rely_keyset *keyset);
 const struct rely_keyset_skipped *rely_keyset_skipped_at(const struct rely_keyset *keyset, size_t index);
 
-struct rely_slice rely_key_kid(const struct rely_key *key); /* ptr NULL: it has none */
+/* ptr NULL: it has none. */
+struct rely_slice rely_key_kid(const struct rely_key *key);
 /* The algorithms that this key may be used with: its family and curve, narrowed by the JWK's `alg`. */
 rely_alg_set rely_key_algs(const struct rely_key *key);
 /* For people: "RSA 2048", "EC P-256", "OKP Ed25519". */
@@ -50,11 +54,12 @@ const char *rely_key_kind(const struct rely_key *key);
  * Collect the keys that may have signed a token.
  *
  * Spec:     RFC 7515 s4.1.4, RFC 8725 s3.1: alg must fit the key. Several keys may share a kid (RFC 7517 s4.5): all are
- *           candidates. Without a kid every key that fits the alg is one, at most RELY_KEY_TRIES_MAX.
+ *           candidates. Without a kid every key that fits the alg is one. More than RELY_KEY_TRIES_MAX candidates are
+ *           refused, not tried in part: which key wins must not depend on their order.
  * In:       token - its alg is known to be allowed by the issuer.
  * Out:      *out, *count - set only on RELY_OK, then count >= 1.
- * Reasons:  RELY_OK; RELY_KEY_UNKNOWN (no such kid, or no key fits); RELY_ALGORITHM_NOT_ALLOWED (the kid is there, but
- * no key of that name fits the alg); RELY_WEAK_KEY (the kid names a skipped weak key).
+ * Reasons:  RELY_OK; RELY_KEY_UNKNOWN (no such kid, no key fits, or too many do); RELY_ALGORITHM_NOT_ALLOWED (the kid
+ * is there, but no key of that name fits the alg); RELY_WEAK_KEY (the kid names a skipped weak key).
  */
 enum rely_reason rely_keys_find(const struct rely_keyset *keyset, const struct rely_unverified *token,
                                 const struct rely_key *out[RELY_KEY_TRIES_MAX], size_t *count,

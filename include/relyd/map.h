@@ -31,6 +31,7 @@ struct rely_retired {
     size_t cap;
 };
 
+/* Note memory to be released once no older edition is held. */
 void rely_retired_add(struct rely_retired *retired, void *memory, void (*release)(void *));
 /* Append all of `from` to `into`; `from` is empty afterwards. */
 void rely_retired_move(struct rely_retired *into, struct rely_retired *from);
@@ -52,6 +53,7 @@ struct rely_edit {
  */
 const void *rely_map_find(const struct rely_map *map, uint64_t hash, size_t *cursor);
 
+/* Changes of an edition that has not been handed out yet. Several items may share a hash. */
 void rely_map_put(struct rely_map *map, const struct rely_edit *edit, uint64_t hash, const void *item);
 /* True when the item (by address) was there under this hash. The item itself is not retired. */
 bool rely_map_remove(struct rely_map *map, const struct rely_edit *edit, uint64_t hash, const void *item);

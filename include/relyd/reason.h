@@ -13,6 +13,7 @@ enum rely_reason {
     RELY_REASON_COUNT
 };
 
+/* The word that callers see; static. */
 const char *rely_reason_word(enum rely_reason reason);
 /* What /check answers: 200, 401, 403 or 503. */
 int rely_reason_status(enum rely_reason reason);

@@ -53,6 +53,7 @@ struct rely_changes {
     size_t cap;
 };
 
+/* Free the list; it is empty afterwards. */
 void rely_changes_fini(struct rely_changes *changes);
 
 /* Which object: `parent` is the identity's name for a credential, absent otherwise. */
@@ -81,6 +82,7 @@ struct rely_write_result {
     struct rely_changes changes;
 };
 
+/* Free the object and the changes. */
 void rely_write_result_fini(struct rely_write_result *result);
 
 /**

@@ -59,10 +59,10 @@ struct rely_credential {
 /* One edition. Borrowed by readers for one turn of their loop. */
 struct rely_snapshot {
     uint64_t revision;
-    uint64_t edition; /* counts the snapshots of this process; never 0 */
+    uint64_t edition;            /* counts the snapshots of this process; never 0 */
     uint64_t issuer_set_edition; /* the last that changed which record a token with some `iss` may come from */
-    bool may_use_system_names; /* identities.allow_system_names */
-    size_t token_max_bytes;    /* token.max_bytes */
+    bool may_use_system_names;   /* identities.allow_system_names */
+    size_t token_max_bytes;      /* token.max_bytes */
     struct rely_map issuers_by_url;
     struct rely_map issuers_by_id;
     struct rely_map identities_by_id;
@@ -72,6 +72,7 @@ struct rely_snapshot {
     struct rely_retired retired;       /* owned: what this edition replaced; only older ones use it */
 };
 
+/* Look-ups: NULL when there is none. What they return is borrowed from the snapshot. */
 const struct rely_issuer *rely_snapshot_issuer(const struct rely_snapshot *snapshot, int64_t id);
 /* The cursor-th record with exactly this URL: several may share one. NULL at the end. */
 const struct rely_issuer *rely_snapshot_issuer_by_url(const struct rely_snapshot *snapshot, struct rely_slice url,

@@ -49,10 +49,11 @@ void rely_random(void *out, size_t len);
 uint64_t rely_hash(struct rely_slice text, uint64_t seed);
 
 /**
- * SipHash-2-4 with 128 bits under a key of the caller's (Aumasson, Bernstein 2012; the variant with 128 bits of output).
+ * SipHash-2-4 with 128 bits under a key of the caller's (Aumasson, Bernstein 2012; the variant with 128 bits of
+ * output).
  *
- * A MAC: without the key nobody can find two texts with the same value, so it may stand for a text where SHA-256 would, as
- * long as the key stays in this process.
+ * A MAC: without the key nobody can find two texts with the same value, so it may stand for a text where SHA-256 would,
+ * as long as the key stays in this process.
  */
 struct rely_mac {
     uint64_t word[2];

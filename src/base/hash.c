@@ -41,12 +41,9 @@ static inline void mix_word(uint64_t v[4], uint64_t word)
     v[0] ^= word;
 }
 
-uint64_t rely_hash(struct rely_slice text, uint64_t seed)
+/* All words of the text, the last one with the length in its top byte. */
+static inline void mix_text(uint64_t v[4], struct rely_slice text)
 {
-    pthread_once(&once, draw_hash_key);
-    uint64_t k0 = key[0] ^ seed;
-    uint64_t v[4] = {k0 ^ 0x736f6d6570736575ULL, key[1] ^ 0x646f72616e646f6dULL, k0 ^ 0x6c7967656e657261ULL,
-                     key[1] ^ 0x7465646279746573ULL};
     const char *next = text.ptr;
     size_t left = text.len;
     for (; left >= 8; left -= 8, next += 8) {
@@ -58,8 +55,35 @@ uint64_t rely_hash(struct rely_slice text, uint64_t seed)
     if (left != 0)
         memcpy(&last, next, left);
     mix_word(v, last);
-    v[2] ^= 0xff;
+}
+
+static inline uint64_t finish_word(uint64_t v[4])
+{
     for (int i = 0; i < 4; i++)
         mix_round(v);
     return v[0] ^ v[1] ^ v[2] ^ v[3];
+}
+
+uint64_t rely_hash(struct rely_slice text, uint64_t seed)
+{
+    pthread_once(&once, draw_hash_key);
+    uint64_t k0 = key[0] ^ seed;
+    uint64_t v[4] = {k0 ^ 0x736f6d6570736575ULL, key[1] ^ 0x646f72616e646f6dULL, k0 ^ 0x6c7967656e657261ULL,
+                     key[1] ^ 0x7465646279746573ULL};
+    mix_text(v, text);
+    v[2] ^= 0xff;
+    return finish_word(v);
+}
+
+struct rely_mac rely_mac_of(struct rely_slice text, const uint64_t mac_key[2])
+{
+    struct rely_mac mac;
+    uint64_t v[4] = {mac_key[0] ^ 0x736f6d6570736575ULL, mac_key[1] ^ 0x646f72616e646f6dULL ^ 0xee,
+                     mac_key[0] ^ 0x6c7967656e657261ULL, mac_key[1] ^ 0x7465646279746573ULL};
+    mix_text(v, text);
+    v[2] ^= 0xee;
+    mac.word[0] = finish_word(v);
+    v[1] ^= 0xdd;
+    mac.word[1] = finish_word(v);
+    return mac;
 }

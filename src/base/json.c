@@ -57,6 +57,10 @@ struct rely_json *rely_json_parse(struct rely_slice text, struct rely_err *err)
         rely_err_set(err, RELY_ERR_INVALID, "JSON is nested deeper than %d", DEPTH_MAX);
         return NULL;
     }
+    if (text.len != 0 && memchr(text.ptr, '\0', text.len) != NULL) { /* jansson 2.14 loses one that follows a number */
+        rely_err_set(err, RELY_ERR_INVALID, "JSON holds a NUL byte");
+        return NULL;
+    }
     json_t *value = json_loadb(text.ptr == NULL ? "" : text.ptr, text.len, JSON_REJECT_DUPLICATES, &fault);
     if (value == NULL)
         rely_err_set(err, RELY_ERR_INVALID, "no valid JSON: line %d, column %d: %s", fault.line, fault.column,

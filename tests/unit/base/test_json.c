@@ -29,6 +29,17 @@ static void only_strict_json_is_read(void **state)
     }
 }
 
+static void a_raw_nul_is_refused_wherever_it_stands(void **state)
+{
+    static const struct rely_slice texts[] = {{"{\"a\":164\0}", 10}, {"{\"a\":true\0}", 11}, {"{}\0", 3}, {"\0{}", 3}};
+    (void)state;
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        struct rely_err err = {0};
+        assert_null(rely_json_parse(texts[i], &err));
+        assert_string_equal(err.message, "JSON holds a NUL byte");
+    }
+}
+
 static void nesting_is_limited(void **state)
 {
     char text[400] = "";
@@ -88,6 +99,7 @@ int run_json_tests(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(only_strict_json_is_read),
+        cmocka_unit_test(a_raw_nul_is_refused_wherever_it_stands),
         cmocka_unit_test(nesting_is_limited),
         cmocka_unit_test(values_are_read_by_type),
         cmocka_unit_test(what_is_built_is_printed_in_order),

@@ -1,0 +1,44 @@
+/*
+ * cache: the verified-token cache in front of the review, one per worker. It holds that a token's signature has
+ * verified, and its claims; never the token, never a refusal, never a decision: time, rules and identities are judged
+ * on every hit.
+ */
+#ifndef RELYD_CACHE_H
+#define RELYD_CACHE_H
+
+#include "relyd/decide.h"
+
+struct rely_cache;
+
+/**
+ * Make a cache.
+ *
+ * In:       entries - how many tokens it holds, at RELY_CACHE_ENTRY_BYTES each; 0: none, and NULL is returned, which
+ * every function below takes as a cache that holds nothing. Owner:    the caller: rely_cache_free.  Thread: one.
+ */
+#define RELY_CACHE_ENTRY_BYTES 1024
+struct rely_cache *rely_cache_new(size_t entries);
+void rely_cache_free(struct rely_cache *cache);
+
+/**
+ * Review one token as rely_review_run does, without verifying its signature again when that was done.
+ *
+ * A token that verified is remembered under a MAC of all its bytes (128 bits, under a secret of this cache), with the
+ * edition of the issuer's record and key set that was taken from the snapshot before verifying: any change of either,
+ * or of which records share its `iss`, makes it unknown again. A token earns its place by being seen a second time, so
+ * that a flood of distinct tokens evicts nothing; where places are scarce, those that are used least give way.
+ *
+ * Out:      *review - always set whole; on a hit its token and candidates are empty, all else is as if it had been
+ * read. Its slices may point into the cache: valid until the next call.
+ */
+void rely_cache_review(struct rely_cache *cache, const struct rely_snapshot *snapshot,
+                       const struct rely_review_request *request, int64_t now_s, struct rely_pool *pool,
+                       struct rely_review *review);
+
+/* For /metrics and tests. */
+struct rely_cache_counts {
+    uint64_t hits, misses, admitted, evicted;
+};
+struct rely_cache_counts rely_cache_count(const struct rely_cache *cache);
+
+#endif

@@ -1,0 +1,272 @@
+/*
+ * Strings and numbers of a JSON text: one pass that validates UTF-8 on the way and copies only what was escaped.
+ * Decides whether a word is well-formed; does not know what stands around it. Called by view.c.
+ */
+#include "view_text.h"
+
+#include <endian.h>
+#include <math.h>
+#include <stdlib.h>
+
+#define EVERY_BYTE(value) (UINT64_C(0x0101010101010101) * (value))
+
+/*
+ * The first byte that needs a look: a quote, a backslash, a control character, or no ASCII. Eight bytes at a time:
+ * a subtraction sets the top bit of a byte that is below what is subtracted. It may borrow from the byte above a
+ * hit, never from one below, so the lowest hit is exact.
+ */
+static const char *skip_plain_text(const char *at, const char *end)
+{
+    while (end - at >= 8) {
+        uint64_t word;
+        memcpy(&word, at, 8);
+        word = le64toh(word);
+        uint64_t control = word - EVERY_BYTE(0x20);
+        uint64_t quote = (word ^ EVERY_BYTE('"')) - EVERY_BYTE(1);
+        uint64_t backslash = (word ^ EVERY_BYTE('\\')) - EVERY_BYTE(1);
+        uint64_t hits = (control | quote | backslash | word) & EVERY_BYTE(0x80);
+        if (hits != 0)
+            return at + (__builtin_ctzll(hits) >> 3);
+        at += 8;
+    }
+    while (at < end && (unsigned char)*at >= 0x20 && (unsigned char)*at < 0x80 && *at != '"' && *at != '\\')
+        at++;
+    return at;
+}
+
+static bool is_continuation(unsigned char c)
+{
+    return (c & 0xC0) == 0x80;
+}
+
+/* The bytes of the character that starts here, 0 when it is not UTF-8. RFC 3629 s4: the second byte's range keeps out
+ * overlong forms, surrogates and all above U+10FFFF. */
+static size_t measure_utf8_char(const char *at, const char *end)
+{
+    const unsigned char *c = (const unsigned char *)at;
+    size_t left = (size_t)(end - at);
+    if (left >= 2 && c[0] >= 0xC2 && c[0] <= 0xDF)
+        return is_continuation(c[1]) ? 2 : 0;
+    if (left >= 3 && (c[0] & 0xF0) == 0xE0) {
+        unsigned char low = c[0] == 0xE0 ? 0xA0 : 0x80;
+        unsigned char high = c[0] == 0xED ? 0x9F : 0xBF;
+        return c[1] >= low && c[1] <= high && is_continuation(c[2]) ? 3 : 0;
+    }
+    if (left >= 4 && c[0] >= 0xF0 && c[0] <= 0xF4) {
+        unsigned char low = c[0] == 0xF0 ? 0x90 : 0x80;
+        unsigned char high = c[0] == 0xF4 ? 0x8F : 0xBF;
+        return c[1] >= low && c[1] <= high && is_continuation(c[2]) && is_continuation(c[3]) ? 4 : 0;
+    }
+    return 0;
+}
+
+/* The next quote or backslash, with everything before it validated; NULL on a fault. */
+static const char *find_string_mark(struct rely_view_text *text, const char *at)
+{
+    for (;;) {
+        at = skip_plain_text(at, text->end);
+        if (at == text->end) {
+            rely_view_text_fail(text, "unterminated string");
+            return NULL;
+        }
+        if (*at == '"' || *at == '\\')
+            return at;
+        if ((unsigned char)*at < 0x20) {
+            rely_view_text_fail(text, "control character in a string");
+            return NULL;
+        }
+        size_t length = measure_utf8_char(at, text->end);
+        if (length == 0) {
+            rely_view_text_fail(text, "invalid UTF-8");
+            return NULL;
+        }
+        at += length;
+    }
+}
+
+static int hex_digit_value(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c = (char)(c | 0x20);
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* The four hexadecimal digits behind `\u`; `at` is at the backslash. False when that is not what stands there. */
+static bool read_code_unit(const char *at, const char *end, uint32_t *out)
+{
+    if (end - at < 6 || at[0] != '\\' || at[1] != 'u')
+        return false;
+    uint32_t unit = 0;
+    for (int i = 2; i < 6; i++) {
+        int digit = hex_digit_value(at[i]);
+        if (digit < 0)
+            return false;
+        unit = unit << 4 | (uint32_t)digit;
+    }
+    *out = unit;
+    return true;
+}
+
+static char *put_utf8_char(char *to, uint32_t code)
+{
+    if (code < 0x80) {
+        *to++ = (char)code;
+    } else if (code < 0x800) {
+        *to++ = (char)(0xC0 | code >> 6);
+        *to++ = (char)(0x80 | (code & 0x3F));
+    } else if (code < 0x10000) {
+        *to++ = (char)(0xE0 | code >> 12);
+        *to++ = (char)(0x80 | (code >> 6 & 0x3F));
+        *to++ = (char)(0x80 | (code & 0x3F));
+    } else {
+        *to++ = (char)(0xF0 | code >> 18);
+        *to++ = (char)(0x80 | (code >> 12 & 0x3F));
+        *to++ = (char)(0x80 | (code >> 6 & 0x3F));
+        *to++ = (char)(0x80 | (code & 0x3F));
+    }
+    return to;
+}
+
+/* `at` is at the backslash of `\u`. Returns what follows the escape, or NULL on a fault. */
+static const char *decode_code_point(struct rely_view_text *text, const char *at, char **to)
+{
+    uint32_t code;
+    if (!read_code_unit(at, text->end, &code)) {
+        rely_view_text_fail(text, "bad escape");
+        return NULL;
+    }
+    at += 6;
+    if (code == 0) { /* `aud\0evil`: a later C string would end there */
+        rely_view_text_fail(text, "U+0000");
+        return NULL;
+    }
+    if (code >= 0xD800 && code <= 0xDFFF) {
+        uint32_t low;
+        if (code >= 0xDC00 || !read_code_unit(at, text->end, &low) || low < 0xDC00 || low > 0xDFFF) {
+            rely_view_text_fail(text, "lone surrogate");
+            return NULL;
+        }
+        at += 6;
+        code = 0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00);
+    }
+    *to = put_utf8_char(*to, code);
+    return at;
+}
+
+/* `at` is at a backslash. Returns what follows the escape, or NULL on a fault. */
+static const char *decode_escape(struct rely_view_text *text, const char *at, char **to)
+{
+    static const char letters[] = "\"\\/bfnrt";
+    static const char meanings[] = "\"\\/\b\f\n\r\t";
+    if (text->end - at < 2) {
+        rely_view_text_fail(text, "unterminated string");
+        return NULL;
+    }
+    if (at[1] == 'u')
+        return decode_code_point(text, at, to);
+    const char *letter = memchr(letters, at[1], sizeof letters - 1);
+    if (letter == NULL) {
+        rely_view_text_fail(text, "bad escape");
+        return NULL;
+    }
+    *(*to)++ = meanings[letter - letters];
+    return at + 2;
+}
+
+/* The rest of a string that has an escape at `mark`. */
+static bool decode_string(struct rely_view_text *text, const char *start, const char *mark, struct rely_slice *out)
+{
+    /* No escape is shorter than what it stands for: the rest of the text can decode to no more than its own length. */
+    if (text->decoded == NULL)
+        text->decoded = rely_pool_alloc(text->pool, (size_t)(text->end - start));
+    char *begin = text->decoded, *to = begin;
+    const char *run = start;
+    for (;;) {
+        memcpy(to, run, (size_t)(mark - run));
+        to += mark - run;
+        if (*mark == '"')
+            break;
+        run = decode_escape(text, mark, &to);
+        mark = run == NULL ? NULL : find_string_mark(text, run);
+        if (mark == NULL)
+            return false;
+    }
+    text->decoded = to;
+    text->at = mark + 1;
+    *out = rely_slice(begin, (size_t)(to - begin));
+    return true;
+}
+
+bool rely_view_text_string(struct rely_view_text *text, struct rely_slice *out)
+{
+    const char *start = text->at + 1;
+    const char *mark = find_string_mark(text, start);
+    if (mark == NULL)
+        return false;
+    if (*mark == '\\')
+        return decode_string(text, start, mark, out);
+    text->at = mark + 1;
+    *out = rely_slice(start, (size_t)(mark - start));
+    return true;
+}
+
+/* Behind the digits; NULL when there is none. */
+static const char *skip_digits(const char *at, const char *end)
+{
+    const char *start = at;
+    while (at != NULL && at < end && *at >= '0' && *at <= '9')
+        at++;
+    return at == start ? NULL : at;
+}
+
+bool rely_view_text_number(struct rely_view_text *text, struct rely_slice *out)
+{
+    const char *at = text->at, *end = text->end;
+    if (*at == '-')
+        at++;
+    at = at < end && *at == '0' ? at + 1 : skip_digits(at, end);
+    if (at != NULL && at < end && *at == '.')
+        at = skip_digits(at + 1, end);
+    if (at != NULL && at < end && (*at == 'e' || *at == 'E')) {
+        at++;
+        if (at < end && (*at == '+' || *at == '-'))
+            at++;
+        at = skip_digits(at, end);
+    }
+    if (at == NULL)
+        return rely_view_text_fail(text, "bad number");
+    *out = rely_slice(text->at, (size_t)(at - text->at));
+    text->at = at;
+    return true;
+}
+
+/* The usual NumericDate: up to 18 digits, which fit an int64_t. */
+static bool read_whole_number(struct rely_slice number, double *out)
+{
+    size_t sign = number.ptr[0] == '-';
+    if (number.len - sign > 18)
+        return false;
+    int64_t whole = 0;
+    for (size_t i = sign; i < number.len; i++) {
+        if (number.ptr[i] < '0' || number.ptr[i] > '9')
+            return false;
+        whole = whole * 10 + (number.ptr[i] - '0');
+    }
+    *out = sign != 0 ? -(double)whole : (double)whole;
+    return true;
+}
+
+bool rely_view_text_value(struct rely_slice number, double *out)
+{
+    if (read_whole_number(number, out))
+        return true;
+    /* strtod may look behind the number: a byte that ends it always follows, the root's `}` at the latest. Under a
+     * locale with a decimal comma it stops too early, and the number is refused rather than misread. */
+    char *behind;
+    double value = strtod(number.ptr, &behind);
+    if (behind != number.ptr + number.len || isinf(value))
+        return false;
+    *out = value;
+    return true;
+}
