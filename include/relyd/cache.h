@@ -28,10 +28,11 @@ void rely_cache_free(struct rely_cache *cache);
  * or of which records share its `iss`, makes it unknown again. A token earns its place by being seen a second time, so
  * that a flood of distinct tokens evicts nothing; where places are scarce, those that are used least give way.
  *
+ * Returns:  whether it was a hit.
  * Out:      *review - always set whole; on a hit its token and candidates are empty, all else is as if it had been
  * read. Its slices may point into the cache: valid until the next call.
  */
-void rely_cache_review(struct rely_cache *cache, const struct rely_snapshot *snapshot,
+bool rely_cache_review(struct rely_cache *cache, const struct rely_snapshot *snapshot,
                        const struct rely_review_request *request, int64_t now_s, struct rely_pool *pool,
                        struct rely_review *review);
 

@@ -5,7 +5,7 @@
 #ifndef RELYD_ENDPOINTS_H
 #define RELYD_ENDPOINTS_H
 
-#include "relyd/decide.h"
+#include "relyd/cache.h"
 #include "relyd/http.h"
 #include "relyd/observe.h"
 
@@ -35,6 +35,7 @@ struct rely_reviewer {
     const struct rely_snapshot *snapshot; /* borrowed: replaced by the service between two turns of the loop */
     struct rely_counters *counters;       /* borrowed */
     struct rely_log_ring *ring;           /* borrowed */
+    struct rely_cache *cache;             /* borrowed; NULL: none */
     struct rely_reviewer_hooks hooks;
     int key_wait_ms;              /* keys.miss_wait_ms */
     bool has_error_on_refusal;    /* tokenreview.error_on_refusal */

@@ -27,9 +27,10 @@ struct rely_counters {
     _Alignas(64) uint64_t reviews[RELY_ENDPOINT_COUNT][RELY_REASON_COUNT];
     uint64_t latency[RELY_LATENCY_BUCKETS + 1];
     uint64_t latency_sum_us;
-    uint64_t requests;  /* all HTTP requests */
-    uint64_t key_waits; /* reviews that waited for a key set */
-    uint64_t log_lost;  /* lines dropped because the ring was full */
+    uint64_t requests;                 /* all HTTP requests */
+    uint64_t key_waits;                /* reviews that waited for a key set */
+    uint64_t cache_hits, cache_misses; /* reviews whose signature was known to verify, or was not */
+    uint64_t log_lost;                 /* lines dropped because the ring was full */
 };
 
 /* Add on the owner's thread: relaxed load and store, no locked instruction. */
@@ -100,9 +101,9 @@ struct rely_log_decision {
     uint32_t duration_us;
 };
 
-/* Dropped at once when log.decisions does not ask for it. Cost: a memcpy into the ring. */
 /* Does log.decisions ask for this outcome? Saves its caller the filling in. */
 bool rely_log_wants(const struct rely_log_ring *ring, enum rely_reason reason);
+/* Dropped at once when log.decisions does not ask for it. Cost: a memcpy into the ring. */
 void rely_log_decide(struct rely_log_ring *ring, const struct rely_log_decision *decision);
 /* How many lines this ring has dropped. */
 uint64_t rely_log_ring_lost(const struct rely_log_ring *ring);

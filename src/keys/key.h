@@ -1,0 +1,49 @@
+/*
+ * What a key is made of. Shared by keys/, which makes keys, and signature/, which uses them; nobody else includes it.
+ */
+#ifndef RELYD_KEYS_KEY_H
+#define RELYD_KEYS_KEY_H
+
+#include "relyd/json.h"
+#include "relyd/keys.h"
+
+#include <openssl/evp.h>
+
+/* Immutable after rely_keyset_parse. */
+struct rely_key {
+    struct rely_slice kid; /* owned; ptr NULL: it has none */
+    char kind[24];
+    uint64_t serial; /* never 0, never used again: a new key at a freed key's address is another key */
+    rely_alg_set algs;
+    size_t signature_bytes;                 /* the only right length of a signature; EC: of R || S */
+    EVP_PKEY *pkey;                         /* owned */
+    EVP_PKEY_CTX *prepared[RELY_ALG_COUNT]; /* owned; ready to verify, for algs but EdDSA; only ever duplicated */
+};
+
+struct rely_keyset {
+    struct rely_key *keys; /* owned */
+    size_t count;
+    struct rely_keyset_skipped *skipped; /* owned, with their kids */
+    size_t skipped_count;
+};
+
+/* Say why a key is skipped; always returns false, for `return rely_key_skip(...)`. */
+bool rely_key_skip(struct rely_keyset_skipped *skipped, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* The same for a key that is too weak to be used: a token naming it is told so. */
+bool rely_key_skip_weak(struct rely_keyset_skipped *skipped, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* Read one JWK. *key, zero-filled before, is complete on true (rely_key_fini); *skipped says why on false. */
+bool rely_jwk_read(const struct rely_json *jwk, struct rely_key *key, struct rely_keyset_skipped *skipped);
+
+/* The kty's members to key->pkey, kind, signature_bytes, and algs (all that the family and curve allow). */
+bool rely_material_read(const struct rely_json *jwk, struct rely_key *key, struct rely_keyset_skipped *skipped);
+
+/* Make the contexts of every algorithm in key->algs. False: OpenSSL failed. */
+bool rely_key_prepare(struct rely_key *key);
+void rely_key_fini(struct rely_key *key);
+
+/* Which digest: "SHA256", or NULL for EdDSA. */
+const char *rely_alg_digest(enum rely_alg alg);
+
+#endif

@@ -1,0 +1,73 @@
+/*
+ * Does a signature verify under a key, with the algorithm that the key is bound to? The one place that makes a
+ * verified payload of an unverified one. Does not choose keys and reads no claim. Called by decide/.
+ */
+#include "verify.h"
+
+#include <openssl/err.h>
+
+/* EdDSA signs the message itself; OpenSSL offers it in one call only. */
+static int verify_eddsa(const struct rely_unverified *token, const struct rely_key *key)
+{
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    if (ctx == NULL)
+        return -1;
+    int answer = EVP_DigestVerifyInit(ctx, NULL, NULL, NULL, key->pkey);
+    if (answer == 1)
+        answer = EVP_DigestVerify(ctx, (const uint8_t *)token->signature.ptr, token->signature.len,
+                                  (const uint8_t *)token->signed_bytes.ptr, token->signed_bytes.len);
+    else
+        answer = -1;
+    EVP_MD_CTX_free(ctx);
+    return answer;
+}
+
+static int verify_digest(const struct rely_unverified *token, const struct rely_key *key)
+{
+    struct rely_scratch *scratch = rely_scratch_get();
+    uint8_t digest[EVP_MAX_MD_SIZE];
+    size_t digest_len = scratch == NULL ? 0 : rely_scratch_digest(scratch, token->alg, token->signed_bytes, digest);
+    EVP_PKEY_CTX *ctx = digest_len == 0 ? NULL : rely_scratch_context(scratch, key, token->alg);
+    if (ctx == NULL)
+        return -1;
+    const uint8_t *signature = (const uint8_t *)token->signature.ptr;
+    size_t len = token->signature.len;
+    uint8_t der[RELY_DER_MAX];
+    if (token->alg >= RELY_ALG_ES256 && token->alg <= RELY_ALG_ES512) {
+        len = rely_der_of_raw(token->signature, der);
+        signature = der;
+    }
+    int answer = EVP_PKEY_verify(ctx, signature, len, digest, digest_len);
+    return answer == 1 ? 1 : 0;
+}
+
+/* Empties the error queue, which the next caller of OpenSSL on this thread would read as its own. */
+static bool drain_errors(void)
+{
+    bool is_out_of_memory = false;
+    for (unsigned long error = ERR_get_error(); error != 0; error = ERR_get_error())
+        is_out_of_memory |= ERR_GET_REASON(error) == ERR_R_MALLOC_FAILURE;
+    return is_out_of_memory;
+}
+
+enum rely_reason rely_signature_verify(const struct rely_unverified *token, const struct rely_key *key,
+                                       struct rely_verified *out, struct rely_detail *detail)
+{
+    /* rely_keys_find has seen to it; algorithm confusion (RFC 8725 s2.1) is worth a second look. */
+    if ((key->algs & (1u << token->alg) & RELY_ALGS_ALL) == 0)
+        return rely_refuse(detail, RELY_BAD_SIGNATURE, "the key (%s) is not for %s", key->kind,
+                           rely_alg_name(token->alg));
+    /* RFC 8017 s8.2.2 step 1, RFC 7518 s3.4: the length first. DER and shortened signatures end here. */
+    if (token->signature.len != key->signature_bytes)
+        return rely_refuse(detail, RELY_BAD_SIGNATURE, "the signature has %zu bytes, not the %zu of %s under %s",
+                           token->signature.len, key->signature_bytes, rely_alg_name(token->alg), key->kind);
+    int answer = token->alg == RELY_ALG_EDDSA ? verify_eddsa(token, key) : verify_digest(token, key);
+    if (answer == 1) {
+        *out = (struct rely_verified){token->payload.view_, key};
+        return RELY_OK;
+    }
+    if (drain_errors() || answer < 0)
+        return rely_refuse(detail, RELY_INTERNAL_ERROR, "OpenSSL could not check the signature");
+    return rely_refuse(detail, RELY_BAD_SIGNATURE, "the %s signature does not verify under the issuer's %s key",
+                       rely_alg_name(token->alg), key->kind);
+}

@@ -1,0 +1,26 @@
+/* What the files of signature/ share. */
+#ifndef RELYD_SIGNATURE_VERIFY_H
+#define RELYD_SIGNATURE_VERIFY_H
+
+#include "../keys/key.h"
+
+#include "relyd/signature.h"
+
+/* ECDSA-Sig-Value with two integers of 66 bytes: 02 43 00 <66> twice behind 30 81 8a. */
+#define RELY_DER_MAX 144
+
+/* R || S, each of half the length, to DER; returns its length. Any number goes, right or not. */
+size_t rely_der_of_raw(struct rely_slice raw, uint8_t out[RELY_DER_MAX]);
+
+/* What a thread keeps from one verification to the next. */
+struct rely_scratch;
+/* This thread's own; made at the first call, freed when the thread ends. NULL: OpenSSL failed. */
+struct rely_scratch *rely_scratch_get(void);
+
+/* The digest of `bytes` for alg into out; returns its length, 0 when OpenSSL failed. */
+size_t rely_scratch_digest(struct rely_scratch *scratch, enum rely_alg alg, struct rely_slice bytes,
+                           uint8_t out[EVP_MAX_MD_SIZE]);
+/* A context ready to verify under this key with alg, borrowed until the next call. NULL: OpenSSL failed. */
+EVP_PKEY_CTX *rely_scratch_context(struct rely_scratch *scratch, const struct rely_key *key, enum rely_alg alg);
+
+#endif

@@ -1,0 +1,2 @@
+relyd_fuzz(jwks USES base token keys LIBRARIES OpenSSL::Crypto)
+relyd_fuzz(signature USES base token keys signature LIBRARIES OpenSSL::Crypto)

@@ -1,0 +1,145 @@
+/* Which whole documents are key sets, and what a real API server publishes. */
+#include "tests.h"
+
+#include <openssl/err.h>
+#include <stdio.h>
+
+static void check_refused(const char *jwks, const char *message)
+{
+    struct rely_err err = {0};
+    struct rely_keyset *keyset = rely_keyset_parse(rely_slice_of(jwks), &err);
+    assert_null(keyset);
+    assert_int_equal(err.code, RELY_ERR_INVALID);
+    if (strstr(err.message, message) == NULL)
+        fail_msg("refused because %s, not because %s", err.message, message);
+    assert_int_equal(ERR_peek_error(), 0);
+}
+
+static const char *good(void)
+{
+    return mint_jwk(mint_key("p256"), "good", NULL);
+}
+
+static void refuse_other_documents(void **state)
+{
+    (void)state;
+    const char *shape = "no JSON object with an array \"keys\"";
+    check_refused("{}", shape);
+    check_refused("{\"keys\":{}}", shape);
+    check_refused("{\"keys\":null}", shape);
+    check_refused(mint_print("{\"KEYS\":[%s]}", good()), shape);
+    check_refused(mint_print("[%s]", good()), shape);
+    check_refused(good(), shape);
+    check_refused("{\"keys\":[]}", "the key set has no keys");
+    check_refused(mint_jwks(good(), "\"x\"", NULL), "keys[1] of the key set is no JSON object");
+    check_refused(mint_jwks("null", good(), NULL), "keys[0] of the key set is no JSON object");
+    check_refused(mint_print("{\"keys\":[],\"keys\":[%s]}", good()), "");
+    check_refused(mint_print("%s x", mint_jwks(good(), NULL)), "");
+    check_refused("", "");
+    mint_reset();
+}
+
+static void refuse_duplicate_members(void **state)
+{
+    (void)state;
+    struct rely_err err = {0};
+    const char *jwks = mint_jwks(mint_jwk_with(mint_key("p256"), "good", NULL, "\"kid\":\"other\""), NULL);
+    assert_null(rely_keyset_parse(rely_slice_of(jwks), &err));
+    assert_int_equal(err.code, RELY_ERR_INVALID);
+    mint_reset();
+}
+
+static void refuse_useless_sets(void **state)
+{
+    (void)state;
+    check_refused(mint_jwks("{\"kty\":\"oct\",\"k\":\"AAAA\"}", NULL),
+                  "the key set has no usable key; the first one is skipped because its \"kty\" is not RSA, EC or OKP");
+    check_refused(mint_jwks(mint_jwk_with(mint_key("p256"), "a", NULL, "\"use\":\"enc\""), NULL),
+                  "the key set has no usable key");
+    mint_reset();
+}
+
+static void keep_sets_of_weak_keys(void **state)
+{
+    (void)state;
+    struct rely_keyset *keyset = parse_good(mint_jwks(mint_jwk(mint_key("rsa1024"), "weak", NULL), NULL));
+    assert_int_equal(rely_keyset_count(keyset), 0);
+    assert_int_equal(rely_keyset_skipped_count(keyset), 1);
+    assert_true(rely_keyset_has_kid(keyset, RELY_LIT("weak")));
+    rely_keyset_free(keyset);
+    mint_reset();
+}
+
+static const char *many_keys(size_t count)
+{
+    const char *jwks[RELY_JWKS_KEYS_MAX + 1];
+    for (size_t i = 0; i < count; i++)
+        jwks[i] = mint_jwk(mint_key("ed25519"), mint_print("k%zu", i), NULL);
+    return mint_jwks_of(jwks, count);
+}
+
+static void limit_keys_and_bytes(void **state)
+{
+    (void)state;
+    struct rely_keyset *keyset = parse_good(many_keys(RELY_JWKS_KEYS_MAX));
+    assert_int_equal(rely_keyset_count(keyset), RELY_JWKS_KEYS_MAX);
+    rely_keyset_free(keyset);
+    check_refused(many_keys(RELY_JWKS_KEYS_MAX + 1), "the key set has 101 keys, more than 100");
+    const char *jwks = mint_jwks(good(), NULL);
+    int blanks = RELY_JWKS_BYTES_MAX - (int)strlen(jwks);
+    keyset = parse_good(mint_print("%s%*s", jwks, blanks, ""));
+    rely_keyset_free(keyset);
+    check_refused(mint_print("%s%*s", jwks, blanks + 1, ""), "the key set has 65537 bytes, more than 65536");
+    mint_reset();
+}
+
+static void ignore_unknown_members(void **state)
+{
+    (void)state;
+    struct rely_keyset *keyset =
+        parse_good(mint_print("{\"spiffe_sequence\":1,\"d\":{},\"keys\":[%s,%s,%s]}",
+                              mint_jwk_with(mint_key("p256"), "good", NULL, "\"foo\":[1,{}]"),
+                              "{\"kty\":\"XYZ\",\"kid\":\"new\"}", "{\"kty\":\"RSA\",\"n\":\"!\",\"e\":\"AQAB\"}"));
+    assert_int_equal(rely_keyset_count(keyset), 1);
+    assert_int_equal(rely_keyset_skipped_count(keyset), 2);
+    rely_keyset_free(keyset);
+    mint_reset();
+}
+
+static void read_kubernetes_sets(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *path, *kind;
+        size_t count;
+    } sets[] = {
+        {"kubernetes/rs256/jwks.json", "RSA 2048", 1},
+        {"kubernetes/es256/jwks.json", "EC P-256", 1},
+        {"kubernetes/es384/jwks.json", "EC P-384", 1},
+        {"kubernetes/es512/jwks.json", "EC P-521", 1},
+    };
+    for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]); i++) {
+        char text[8192] = {0};
+        FILE *file = fopen(mint_print("%s/%s", RELYD_VECTORS, sets[i].path), "r");
+        assert_non_null(file);
+        assert_true(fread(text, 1, sizeof(text) - 1, file) > 0);
+        fclose(file);
+        struct rely_keyset *keyset = parse_good(text);
+        assert_int_equal(rely_keyset_count(keyset), sets[i].count);
+        assert_string_equal(rely_key_kind(rely_keyset_at(keyset, 0)), sets[i].kind);
+        assert_non_null(rely_key_kid(rely_keyset_at(keyset, 0)).ptr);
+        rely_keyset_free(keyset);
+    }
+    mint_reset();
+}
+
+int run_set_tests(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(refuse_other_documents), cmocka_unit_test(refuse_duplicate_members),
+        cmocka_unit_test(refuse_useless_sets),    cmocka_unit_test(keep_sets_of_weak_keys),
+        cmocka_unit_test(limit_keys_and_bytes),   cmocka_unit_test(ignore_unknown_members),
+        cmocka_unit_test(read_kubernetes_sets),
+    };
+    return cmocka_run_group_tests_name("set", tests, NULL, NULL);
+}
