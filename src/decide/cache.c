@@ -1,0 +1,244 @@
+/*
+ * The verified-token cache: sets of eight entries found by a MAC of the token. Remembers only cryptographic success;
+ * everything that can change (time, rules, identities, the record, its keys) is judged or compared on every hit. Called
+ * by endpoints/ in place of rely_review_run.
+ */
+#include "relyd/cache.h"
+
+#include "steps.h"
+
+#include "relyd/text.h"
+
+#include <stdlib.h>
+
+#define WAYS 8
+#define USES_MAX 15
+#define TEXT_BYTES (RELY_CACHE_ENTRY_BYTES - sizeof(struct cache_entry))
+#define AUDIENCES_MAX 8
+
+struct cache_entry {
+    struct rely_mac mac;
+    int64_t issuer_id; /* 0: free */
+    uint64_t issuer_edition;
+    uint64_t issuer_set_edition;
+    const struct rely_key *key; /* borrowed: valid while issuer_edition is the snapshot's */
+    struct rely_claims claims;  /* slices point into text, audiences into the array */
+    struct rely_slice audiences[AUDIENCES_MAX];
+    char text[];
+};
+
+struct cache_set {
+    struct cache_entry *entries[WAYS]; /* owned; NULL: free */
+    uint64_t tags[WAYS];               /* second word of the MAC: one cache line to look through */
+    uint8_t uses[WAYS];
+};
+
+struct rely_cache {
+    uint64_t key[2]; /* secret: without it nobody can prepare two tokens with one MAC */
+    size_t set_count;
+    struct cache_set *sets; /* owned */
+    uint32_t *seen;         /* owned: tags of tokens that were seen once; seen_count of them */
+    size_t seen_count;
+    struct rely_cache_counts counts;
+};
+
+struct rely_cache *rely_cache_new(size_t entries)
+{
+    if (entries == 0)
+        return NULL;
+    struct rely_cache *cache = rely_alloc(sizeof *cache);
+    rely_random(cache->key, sizeof cache->key);
+    cache->set_count = 1;
+    while (cache->set_count * WAYS < entries)
+        cache->set_count *= 2;
+    cache->sets = rely_alloc(cache->set_count * sizeof *cache->sets);
+    cache->seen_count = cache->set_count * WAYS * 4;
+    cache->seen = rely_alloc(cache->seen_count * sizeof *cache->seen);
+    return cache;
+}
+
+void rely_cache_free(struct rely_cache *cache)
+{
+    if (cache == NULL)
+        return;
+    for (size_t i = 0; i < cache->set_count; i++)
+        for (size_t k = 0; k < WAYS; k++)
+            free(cache->sets[i].entries[k]);
+    free(cache->sets);
+    free(cache->seen);
+    free(cache);
+}
+
+struct rely_cache_counts rely_cache_count(const struct rely_cache *cache)
+{
+    return cache == NULL ? (struct rely_cache_counts){0} : cache->counts;
+}
+
+static struct cache_set *find_set(const struct rely_cache *cache, struct rely_mac mac)
+{
+    return &cache->sets[mac.word[0] & (cache->set_count - 1)];
+}
+
+static bool is_same_mac(struct rely_mac a, struct rely_mac b)
+{
+    return a.word[0] == b.word[0] && a.word[1] == b.word[1];
+}
+
+/* --- hits ---------------------------------------------------------------------------------------- */
+
+/* The record and key set must be those that the token was verified under, and no other record may have come to share
+ * its `iss`. */
+static const struct rely_issuer *find_current_issuer(const struct cache_entry *entry,
+                                                     const struct rely_snapshot *snapshot)
+{
+    if (entry->issuer_set_edition != snapshot->issuer_set_edition)
+        return NULL;
+    const struct rely_issuer *issuer = rely_snapshot_issuer(snapshot, entry->issuer_id);
+    return issuer != NULL && issuer->edition == entry->issuer_edition ? issuer : NULL;
+}
+
+static bool find_hit(struct rely_cache *cache, const struct rely_snapshot *snapshot, struct rely_mac mac,
+                     struct rely_known_token *known)
+{
+    struct cache_set *set = find_set(cache, mac);
+    for (size_t i = 0; i < WAYS; i++) {
+        const struct cache_entry *entry = set->entries[i];
+        if (set->tags[i] != mac.word[1] || entry == NULL || !is_same_mac(entry->mac, mac))
+            continue;
+        known->issuer = find_current_issuer(entry, snapshot);
+        known->key = entry->key;
+        known->claims = &entry->claims;
+        if (set->uses[i] < USES_MAX)
+            set->uses[i]++;
+        return known->issuer != NULL;
+    }
+    return false;
+}
+
+/* --- admission ------------------------------------------------------------------------------------- */
+
+/* Has this token been seen lately? If not, it has now. */
+static bool was_seen_before(struct rely_cache *cache, struct rely_mac mac)
+{
+    uint32_t *place = &cache->seen[(mac.word[0] >> 20) & (cache->seen_count - 1)];
+    uint32_t tag = (uint32_t)mac.word[1] | 1;
+    bool is_seen = *place == tag;
+    *place = tag;
+    return is_seen;
+}
+
+/* A place in the set: the token's own, a free one, or that of an entry which has not been used since all were aged.
+ * Each newcomer that finds none ages the set, so that what is used all the time stays and what is not goes. */
+static size_t choose_place(struct rely_cache *cache, struct cache_set *set, struct rely_mac mac)
+{
+    size_t place = WAYS;
+    for (size_t i = 0; i < WAYS; i++) {
+        if (set->entries[i] != NULL && is_same_mac(set->entries[i]->mac, mac))
+            return i;
+        if (set->entries[i] == NULL || (set->uses[i] == 0 && place == WAYS))
+            place = i;
+    }
+    if (place < WAYS && set->entries[place] != NULL)
+        cache->counts.evicted++;
+    for (size_t i = 0; i < WAYS && place == WAYS; i++)
+        set->uses[i]--;
+    return place;
+}
+
+static size_t measure_claims(const struct rely_claims *claims)
+{
+    const struct rely_kubernetes_claims *kubernetes = &claims->kubernetes;
+    size_t size = claims->subject.len + claims->token_id.len + kubernetes->namespace_name.len +
+                  kubernetes->account_name.len + kubernetes->account_uid.len + kubernetes->pod_name.len +
+                  kubernetes->pod_uid.len + kubernetes->node_name.len + kubernetes->node_uid.len;
+    for (size_t i = 0; i < claims->audience_count; i++)
+        size += claims->audiences[i].len;
+    return size;
+}
+
+static void keep_text(struct rely_slice *text, char **next)
+{
+    if (text->ptr == NULL)
+        return;
+    memcpy(*next, text->ptr, text->len);
+    text->ptr = *next;
+    *next += text->len;
+}
+
+static void keep_claims(struct cache_entry *entry, const struct rely_claims *claims)
+{
+    char *next = entry->text;
+    struct rely_claims *kept = &entry->claims;
+    *kept = *claims;
+    struct rely_slice *const texts[] = {
+        &kept->subject,
+        &kept->token_id,
+        &kept->kubernetes.namespace_name,
+        &kept->kubernetes.account_name,
+        &kept->kubernetes.account_uid,
+        &kept->kubernetes.pod_name,
+        &kept->kubernetes.pod_uid,
+        &kept->kubernetes.node_name,
+        &kept->kubernetes.node_uid,
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+        keep_text(texts[i], &next);
+    for (size_t i = 0; i < claims->audience_count; i++) {
+        entry->audiences[i] = claims->audiences[i];
+        keep_text(&entry->audiences[i], &next);
+    }
+    kept->audiences = entry->audiences;
+}
+
+static void admit_token(struct rely_cache *cache, const struct rely_snapshot *snapshot, struct rely_mac mac,
+                        const struct rely_review *review)
+{
+    struct cache_set *set = find_set(cache, mac);
+    size_t size = measure_claims(&review->claims);
+    if (size > TEXT_BYTES || review->claims.audience_count > AUDIENCES_MAX)
+        return; /* an unusual token: verified each time */
+    size_t place = choose_place(cache, set, mac);
+    if (place == WAYS)
+        return;
+    free(set->entries[place]);
+    struct cache_entry *entry = rely_alloc(sizeof *entry + size);
+    entry->mac = mac;
+    entry->issuer_id = review->issuer->id;
+    entry->issuer_edition = review->issuer->edition;
+    entry->issuer_set_edition = snapshot->issuer_set_edition;
+    entry->key = review->key;
+    keep_claims(entry, &review->claims);
+    set->entries[place] = entry;
+    set->tags[place] = mac.word[1];
+    set->uses[place] = 1;
+    cache->counts.admitted++;
+}
+
+/* The signature has verified and the claims could be read; what was decided then does not matter, it is decided anew
+ * each time. */
+static bool is_worth_remembering(const struct rely_review *review)
+{
+    return review->key != NULL && review->last_step >= RELY_STEP_CREDENTIALS;
+}
+
+bool rely_cache_review(struct rely_cache *cache, const struct rely_snapshot *snapshot,
+                       const struct rely_review_request *request, int64_t now_s, struct rely_pool *pool,
+                       struct rely_review *review)
+{
+    struct rely_known_token known;
+    if (cache == NULL || request->token.len == 0 || request->token.len > snapshot->token_max_bytes) {
+        rely_review_run(snapshot, request, now_s, pool, review);
+        return false;
+    }
+    struct rely_mac mac = rely_mac_of(request->token, cache->key);
+    if (find_hit(cache, snapshot, mac, &known)) {
+        cache->counts.hits++;
+        rely_review_known(snapshot, request, &known, now_s, pool, review);
+        return true;
+    }
+    cache->counts.misses++;
+    rely_review_run(snapshot, request, now_s, pool, review);
+    if (is_worth_remembering(review) && was_seen_before(cache, mac))
+        admit_token(cache, snapshot, mac, review);
+    return false;
+}

@@ -1,0 +1,161 @@
+/*
+ * One review as a table of steps, run in order until the first refusal, and one decision, sealed in one place. Pure: no
+ * clock, lock, I/O, global or log. Called by endpoints/, admin's explain, the tests, the fuzzers and the bench.
+ */
+#include "steps.h"
+
+#include "relyd/text.h"
+
+static enum rely_reason run_token_step(struct rely_review_work *work)
+{
+    return rely_token_read(work->request->token, work->snapshot->token_max_bytes, work->pool, &work->review->token,
+                           &work->review->decision.detail);
+}
+
+static enum rely_reason run_claims_step(struct rely_review_work *work)
+{
+    struct rely_review *review = work->review;
+    struct rely_time_rules rules = {review->issuer->leeway_s, review->issuer->max_lifetime_s};
+    enum rely_reason reason = RELY_OK;
+    if (work->known != NULL)
+        review->claims = *work->known->claims;
+    else
+        reason = rely_claims_read(&work->verified, work->pool, &review->claims, &review->decision.detail);
+    if (reason != RELY_OK)
+        return reason;
+    return rely_claims_check_time(&review->claims, &rules, review->now_s, &review->decision.detail);
+}
+
+static enum rely_reason run_credentials_step(struct rely_review_work *work)
+{
+    struct rely_review *review = work->review;
+    struct rely_match_query query = {
+        .issuer = review->issuer,
+        .subject = review->claims.subject,
+        .audiences = review->claims.audiences,
+        .audience_count = review->claims.audience_count,
+        .accepted = work->request->audiences,
+        .accepted_count = work->request->audience_count,
+        .identity = work->request->identity,
+    };
+    return rely_rules_match(work->snapshot, &query, &review->matches, &review->decision.detail);
+}
+
+bool rely_match_username(const struct rely_snapshot *snapshot, const struct rely_match *match,
+                         const struct rely_claims *claims, struct rely_slice *out)
+{
+    struct rely_slice username = match->identity->is_username_subject ? claims->subject : match->identity->username;
+    bool is_system = rely_slice_starts(username, RELY_LIT("system:"));
+    if (username.len == 0 || (is_system && !snapshot->may_use_system_names))
+        return false;
+    *out = username;
+    return true;
+}
+
+/* kube-apiserver believes any username and group: no identity leaves here with a name that it may not give out. */
+static enum rely_reason check_names(struct rely_review_work *work)
+{
+    struct rely_review *review = work->review;
+    for (size_t i = 0; i < review->matches.count; i++) {
+        const struct rely_match *match = &review->matches.items[i];
+        struct rely_slice username;
+        if (!rely_match_username(work->snapshot, match, &review->claims, &username))
+            return rely_refuse(
+                &review->decision.detail, RELY_IDENTITY_NOT_ALLOWED,
+                "identity %.*s would yield a username that begins with system:", RELY_ARG(match->identity->name));
+        for (size_t k = 0; k < match->identity->group_count && !work->snapshot->may_use_system_names; k++)
+            if (rely_slice_starts(match->identity->groups[k], RELY_LIT("system:")))
+                return rely_refuse(
+                    &review->decision.detail, RELY_IDENTITY_NOT_ALLOWED,
+                    "identity %.*s would yield a group that begins with system:", RELY_ARG(match->identity->name));
+    }
+    return RELY_OK;
+}
+
+static enum rely_reason run_decision_step(struct rely_review_work *work)
+{
+    struct rely_review *review = work->review;
+    const struct rely_matches *matches = &review->matches;
+    if (matches->count > 1 && work->request->is_single)
+        return rely_refuse(&review->decision.detail, RELY_AMBIGUOUS_IDENTITY,
+                           "the token maps to %zu%s identities, among them %.*s and %.*s: name the identity",
+                           matches->count, matches->is_truncated ? " or more" : "",
+                           RELY_ARG(matches->items[0].identity->name), RELY_ARG(matches->items[1].identity->name));
+    return check_names(work);
+}
+
+/* A request is this table. Expressions and groups belong to "credentials", guards to "claims", revocations between
+ * them: each will be a step or part of one, and no other code changes. */
+static const struct {
+    const char *name;
+    enum rely_reason (*run)(struct rely_review_work *work);
+} steps[RELY_STEP_COUNT] = {
+    [RELY_STEP_TOKEN] = {"token", run_token_step},
+    [RELY_STEP_ISSUER] = {"issuer", rely_step_issuer},
+    [RELY_STEP_KEYS] = {"keys", rely_step_keys},
+    [RELY_STEP_SIGNATURE] = {"signature", rely_step_signature},
+    [RELY_STEP_CLAIMS] = {"claims", run_claims_step},
+    [RELY_STEP_CREDENTIALS] = {"credentials", run_credentials_step},
+    [RELY_STEP_DECISION] = {"decision", run_decision_step},
+};
+
+const char *rely_step_name(enum rely_step step)
+{
+    RELY_ASSERT((unsigned)step < RELY_STEP_COUNT);
+    return steps[step].name;
+}
+
+/* The one place where a decision is made: everything that a yes needs is looked at once more, so that a step that
+ * forgot to refuse still does not allow. */
+static void seal_decision(struct rely_review *review, enum rely_reason reason)
+{
+    bool is_whole = review->last_step == RELY_STEP_DECISION && review->issuer != NULL && review->key != NULL &&
+                    review->claims.audience_count > 0 && review->matches.count > 0;
+    if (reason == RELY_OK && !is_whole)
+        reason = rely_refuse(&review->decision.detail, RELY_INTERNAL_ERROR, "a step left the review unfinished");
+    review->decision.reason = reason;
+    if (reason == RELY_OK)
+        review->decision.valid_until_s = (int64_t)review->claims.expires + review->issuer->leeway_s;
+    else
+        review->matches.count = reason == RELY_AMBIGUOUS_IDENTITY ? review->matches.count : 0;
+}
+
+static void run_steps(struct rely_review_work *work, enum rely_step first)
+{
+    enum rely_reason reason = RELY_OK;
+    for (int step = (int)first; step < RELY_STEP_COUNT && reason == RELY_OK; step++) {
+        work->review->last_step = (enum rely_step)step;
+        reason = steps[step].run(work);
+    }
+    seal_decision(work->review, reason);
+}
+
+/* All but the room for matches, which count says are not there. */
+static void clear_review(struct rely_review *review, int64_t now_s)
+{
+    memset(review, 0, offsetof(struct rely_review, matches));
+    review->matches.count = 0;
+    review->matches.is_truncated = false;
+    review->matches.near_audience = NULL;
+    review->now_s = now_s;
+}
+
+void rely_review_run(const struct rely_snapshot *snapshot, const struct rely_review_request *request, int64_t now_s,
+                     struct rely_pool *pool, struct rely_review *review)
+{
+    struct rely_review_work work = {.snapshot = snapshot, .request = request, .pool = pool, .review = review};
+    clear_review(review, now_s);
+    run_steps(&work, RELY_STEP_TOKEN);
+}
+
+void rely_review_known(const struct rely_snapshot *snapshot, const struct rely_review_request *request,
+                       const struct rely_known_token *known, int64_t now_s, struct rely_pool *pool,
+                       struct rely_review *review)
+{
+    struct rely_review_work work = {
+        .snapshot = snapshot, .request = request, .pool = pool, .review = review, .known = known};
+    clear_review(review, now_s);
+    review->issuer = known->issuer;
+    review->key = known->key;
+    run_steps(&work, RELY_STEP_CLAIMS);
+}

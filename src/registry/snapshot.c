@@ -1,0 +1,301 @@
+/*
+ * The registry as reviews see it: persistent maps of immutable objects. Look-ups are for every thread, changes for the
+ * control thread, which publishes an edition only when it is whole. Decides nothing about a token.
+ */
+#include "relyd/snapshot.h"
+
+#include "relyd/text.h"
+
+#include <stdlib.h>
+
+/* Ids are our own row numbers, so nobody can choose them: a multiplication spreads them well enough. */
+static uint64_t hash_id(int64_t id)
+{
+    return (uint64_t)id * 0x9e3779b97f4a7c15ULL;
+}
+
+static uint64_t hash_rule(int64_t issuer_id, struct rely_slice subject)
+{
+    return rely_hash(subject, (uint64_t)issuer_id);
+}
+
+/* Ids share a hash only by accident, so the loops below run once. */
+#define FIND_BY_ID(type, map, wanted)                                                                                  \
+    size_t cursor = 0;                                                                                                 \
+    const struct type *item;                                                                                           \
+    do                                                                                                                 \
+        item = rely_map_find(map, hash_id(wanted), &cursor);                                                           \
+    while (item != NULL && item->id != (wanted));                                                                      \
+    return item
+
+const struct rely_issuer *rely_snapshot_issuer(const struct rely_snapshot *snapshot, int64_t id)
+{
+    FIND_BY_ID(rely_issuer, &snapshot->issuers_by_id, id);
+}
+
+const struct rely_identity *rely_snapshot_identity(const struct rely_snapshot *snapshot, int64_t id)
+{
+    FIND_BY_ID(rely_identity, &snapshot->identities_by_id, id);
+}
+
+const struct rely_credential *rely_snapshot_credential_by_id(const struct rely_snapshot *snapshot, int64_t id)
+{
+    FIND_BY_ID(rely_credential, &snapshot->credentials_by_id, id);
+}
+
+const struct rely_issuer *rely_snapshot_issuer_by_url(const struct rely_snapshot *snapshot, struct rely_slice url,
+                                                      size_t *cursor)
+{
+    const struct rely_issuer *issuer;
+    do
+        issuer = rely_map_find(&snapshot->issuers_by_url, rely_hash(url, 0), cursor);
+    while (issuer != NULL && !rely_slice_equal(issuer->url, url));
+    return issuer;
+}
+
+const struct rely_identity *rely_snapshot_identity_by_name(const struct rely_snapshot *snapshot, struct rely_slice name)
+{
+    size_t cursor = 0;
+    const struct rely_identity *identity;
+    do
+        identity = rely_map_find(&snapshot->identities_by_name, rely_hash(name, 0), &cursor);
+    while (identity != NULL && !rely_slice_equal(identity->name, name));
+    return identity;
+}
+
+const struct rely_credential *rely_snapshot_credential(const struct rely_snapshot *snapshot, int64_t issuer_id,
+                                                       struct rely_slice subject, size_t *cursor)
+{
+    const struct rely_credential *credential;
+    do
+        credential = rely_map_find(&snapshot->credentials, hash_rule(issuer_id, subject), cursor);
+    while (credential != NULL &&
+           (credential->issuer_id != issuer_id || !rely_slice_equal(credential->subject, subject)));
+    return credential;
+}
+
+/* --- copies in one block: the struct, its arrays, its text ------------------------------------ */
+
+struct block {
+    char *next; /* borrowed: inside the block being filled */
+};
+
+static struct rely_slice put_text(struct block *block, struct rely_slice text)
+{
+    if (text.ptr == NULL)
+        return text;
+    char *copy = block->next;
+    if (text.len != 0)
+        memcpy(copy, text.ptr, text.len);
+    block->next += text.len;
+    return rely_slice(copy, text.len);
+}
+
+static size_t measure_texts(const struct rely_slice *texts, size_t count)
+{
+    size_t size = 0;
+    for (size_t i = 0; i < count; i++)
+        size += texts[i].len;
+    return size;
+}
+
+static void put_texts(struct block *block, struct rely_slice *to, const struct rely_slice *texts, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        to[i] = put_text(block, texts[i]);
+}
+
+struct rely_issuer *rely_issuer_copy(const struct rely_issuer *from)
+{
+    size_t arrays = from->type_count * sizeof(struct rely_slice);
+    size_t text = from->name.len + from->url.len + measure_texts(from->types, from->type_count);
+    struct rely_issuer *issuer = rely_alloc(sizeof *issuer + arrays + text);
+    struct rely_slice *types = (struct rely_slice *)(issuer + 1);
+    struct block block = {(char *)(issuer + 1) + arrays};
+    *issuer = *from;
+    issuer->name = put_text(&block, from->name);
+    issuer->url = put_text(&block, from->url);
+    put_texts(&block, types, from->types, from->type_count);
+    issuer->types = types;
+    return issuer;
+}
+
+static size_t measure_extra(const struct rely_identity *from, size_t *arrays)
+{
+    size_t text = 0;
+    *arrays += from->extra_count * sizeof *from->extra;
+    for (size_t i = 0; i < from->extra_count; i++) {
+        const struct rely_identity_extra *extra = &from->extra[i];
+        *arrays += extra->value_count * sizeof *extra->values;
+        text += extra->key.len + measure_texts(extra->values, extra->value_count);
+    }
+    return text;
+}
+
+static void put_extra(struct block *block, struct rely_identity_extra *to, const struct rely_identity *from)
+{
+    struct rely_slice *values = (struct rely_slice *)(to + from->extra_count);
+    for (size_t i = 0; i < from->extra_count; i++) {
+        to[i] = (struct rely_identity_extra){put_text(block, from->extra[i].key), values, from->extra[i].value_count};
+        put_texts(block, values, from->extra[i].values, from->extra[i].value_count);
+        values += from->extra[i].value_count;
+    }
+}
+
+struct rely_identity *rely_identity_copy(const struct rely_identity *from)
+{
+    size_t arrays = from->group_count * sizeof(struct rely_slice);
+    size_t groups_size = arrays;
+    size_t text = from->name.len + from->uid.len + from->username.len + measure_texts(from->groups, from->group_count) +
+                  measure_extra(from, &arrays);
+    struct rely_identity *identity = rely_alloc(sizeof *identity + arrays + text);
+    struct rely_slice *groups = (struct rely_slice *)(identity + 1);
+    struct rely_identity_extra *extra = (struct rely_identity_extra *)((char *)groups + groups_size);
+    struct block block = {(char *)(identity + 1) + arrays};
+    *identity = *from;
+    identity->name = put_text(&block, from->name);
+    identity->uid = put_text(&block, from->uid);
+    identity->username = put_text(&block, from->username);
+    put_texts(&block, groups, from->groups, from->group_count);
+    identity->groups = groups;
+    put_extra(&block, extra, from);
+    identity->extra = extra;
+    return identity;
+}
+
+struct rely_credential *rely_credential_copy(const struct rely_credential *from)
+{
+    size_t arrays = from->audience_count * sizeof(struct rely_slice);
+    size_t text = from->name.len + from->subject.len + measure_texts(from->audiences, from->audience_count);
+    struct rely_credential *credential = rely_alloc(sizeof *credential + arrays + text);
+    struct rely_slice *audiences = (struct rely_slice *)(credential + 1);
+    struct block block = {(char *)(credential + 1) + arrays};
+    *credential = *from;
+    credential->name = put_text(&block, from->name);
+    credential->subject = put_text(&block, from->subject);
+    put_texts(&block, audiences, from->audiences, from->audience_count);
+    credential->audiences = audiences;
+    return credential;
+}
+
+/* --- editions ----------------------------------------------------------------------------------- */
+
+struct rely_snapshot *rely_snapshot_next(const struct rely_snapshot *base, uint64_t revision)
+{
+    struct rely_snapshot *next = rely_alloc(sizeof *next);
+    if (base != NULL) {
+        *next = *base;
+        next->edition = base->edition + 1;
+        next->retired = (struct rely_retired){0};
+        rely_retired_add(&next->retired, (void *)base, free);
+    } else {
+        next->edition = 1;
+    }
+    next->revision = revision;
+    return next;
+}
+
+static struct rely_edit begin_edit(struct rely_snapshot *next)
+{
+    return (struct rely_edit){next->edition, &next->retired};
+}
+
+bool rely_snapshot_remove_issuer(struct rely_snapshot *next, int64_t id)
+{
+    struct rely_edit edit = begin_edit(next);
+    const struct rely_issuer *old = rely_snapshot_issuer(next, id);
+    if (old == NULL)
+        return false;
+    rely_map_remove(&next->issuers_by_id, &edit, hash_id(id), old);
+    rely_map_remove(&next->issuers_by_url, &edit, rely_hash(old->url, 0), old);
+    rely_retired_add(&next->retired, (void *)old, free);
+    next->issuer_set_edition = next->edition;
+    return true;
+}
+
+/* Is this the only record of its URL? Then a new key set or rule of it says nothing about other records' tokens. */
+static bool is_sole_record(const struct rely_snapshot *snapshot, const struct rely_issuer *issuer)
+{
+    size_t cursor = 0;
+    const struct rely_issuer *found = rely_snapshot_issuer_by_url(snapshot, issuer->url, &cursor);
+    return found != NULL && found->id == issuer->id &&
+           rely_snapshot_issuer_by_url(snapshot, issuer->url, &cursor) == NULL;
+}
+
+void rely_snapshot_put_issuer(struct rely_snapshot *next, struct rely_issuer *issuer)
+{
+    uint64_t set_edition = is_sole_record(next, issuer) ? next->issuer_set_edition : next->edition;
+    rely_snapshot_remove_issuer(next, issuer->id);
+    next->issuer_set_edition = set_edition;
+    issuer->edition = next->edition;
+    struct rely_edit edit = begin_edit(next);
+    rely_map_put(&next->issuers_by_id, &edit, hash_id(issuer->id), issuer);
+    rely_map_put(&next->issuers_by_url, &edit, rely_hash(issuer->url, 0), issuer);
+}
+
+bool rely_snapshot_remove_identity(struct rely_snapshot *next, int64_t id)
+{
+    struct rely_edit edit = begin_edit(next);
+    const struct rely_identity *old = rely_snapshot_identity(next, id);
+    if (old == NULL)
+        return false;
+    rely_map_remove(&next->identities_by_id, &edit, hash_id(id), old);
+    rely_map_remove(&next->identities_by_name, &edit, rely_hash(old->name, 0), old);
+    rely_retired_add(&next->retired, (void *)old, free);
+    return true;
+}
+
+void rely_snapshot_put_identity(struct rely_snapshot *next, struct rely_identity *identity)
+{
+    rely_snapshot_remove_identity(next, identity->id);
+    struct rely_edit edit = begin_edit(next);
+    rely_map_put(&next->identities_by_id, &edit, hash_id(identity->id), identity);
+    rely_map_put(&next->identities_by_name, &edit, rely_hash(identity->name, 0), identity);
+}
+
+bool rely_snapshot_remove_credential(struct rely_snapshot *next, int64_t id)
+{
+    struct rely_edit edit = begin_edit(next);
+    const struct rely_credential *old = rely_snapshot_credential_by_id(next, id);
+    if (old == NULL)
+        return false;
+    rely_map_remove(&next->credentials_by_id, &edit, hash_id(id), old);
+    rely_map_remove(&next->credentials, &edit, hash_rule(old->issuer_id, old->subject), old);
+    rely_retired_add(&next->retired, (void *)old, free);
+    return true;
+}
+
+void rely_snapshot_put_credential(struct rely_snapshot *next, struct rely_credential *credential)
+{
+    rely_snapshot_remove_credential(next, credential->id);
+    struct rely_edit edit = begin_edit(next);
+    rely_map_put(&next->credentials_by_id, &edit, hash_id(credential->id), credential);
+    rely_map_put(&next->credentials, &edit, hash_rule(credential->issuer_id, credential->subject), credential);
+}
+
+void rely_snapshot_settle(struct rely_snapshot *edition)
+{
+    rely_retired_free(&edition->retired);
+}
+
+static bool free_item(const void *item, void *context)
+{
+    (void)context;
+    free((void *)item);
+    return true;
+}
+
+void rely_snapshot_free_all(struct rely_snapshot *last)
+{
+    rely_snapshot_settle(last);
+    rely_map_each(&last->issuers_by_id, free_item, NULL);
+    rely_map_each(&last->identities_by_id, free_item, NULL);
+    rely_map_each(&last->credentials_by_id, free_item, NULL);
+    rely_map_fini(&last->issuers_by_url);
+    rely_map_fini(&last->issuers_by_id);
+    rely_map_fini(&last->identities_by_id);
+    rely_map_fini(&last->identities_by_name);
+    rely_map_fini(&last->credentials);
+    rely_map_fini(&last->credentials_by_id);
+    free(last);
+}

@@ -1,0 +1,85 @@
+/*
+ * Which federated credentials a verified token matches: exact issuer record, exact subject, one audience. Decides
+ * nothing about keys or time. Called by decide/ once a review.
+ */
+#include "relyd/rules.h"
+
+#include "relyd/text.h"
+
+static bool has_text(const struct rely_slice *texts, size_t count, struct rely_slice wanted)
+{
+    for (size_t i = 0; i < count; i++)
+        if (rely_slice_equal(texts[i], wanted))
+            return true;
+    return false;
+}
+
+bool rely_rules_has_audience(const struct rely_match_query *query, const struct rely_credential *credential,
+                             struct rely_slice audience)
+{
+    bool is_accepted = query->accepted_count == 0 || has_text(query->accepted, query->accepted_count, audience);
+    return is_accepted && has_text(credential->audiences, credential->audience_count, audience) &&
+           has_text(query->audiences, query->audience_count, audience);
+}
+
+static bool has_any_audience(const struct rely_match_query *query, const struct rely_credential *credential)
+{
+    for (size_t i = 0; i < credential->audience_count; i++)
+        if (rely_rules_has_audience(query, credential, credential->audiences[i]))
+            return true;
+    return false;
+}
+
+static bool is_wanted_identity(const struct rely_match_query *query, const struct rely_identity *identity)
+{
+    return query->identity.ptr == NULL || rely_slice_equal(query->identity, identity->name);
+}
+
+static void keep_match(struct rely_matches *out, struct rely_match match)
+{
+    if (out->count == RELY_MATCHES_MAX)
+        out->is_truncated = true;
+    else
+        out->items[out->count++] = match;
+}
+
+static enum rely_reason refuse_match(const struct rely_match_query *query, const struct rely_identity *disabled,
+                                     const struct rely_credential *near_audience, struct rely_detail *detail)
+{
+    char subject[RELY_QUOTED_SIZE];
+    if (disabled != NULL)
+        return rely_refuse(detail, RELY_IDENTITY_DISABLED, "identity %.*s is disabled", RELY_ARG(disabled->name));
+    if (near_audience != NULL)
+        return rely_refuse(
+            detail, RELY_AUDIENCE_MISMATCH,
+            "a federated credential matches issuer %.*s and this subject, but no audience of the token is "
+            "one that it%s accepts",
+            RELY_ARG(query->issuer->name), query->accepted_count == 0 ? "" : " and the caller");
+    return rely_refuse(detail, RELY_NO_MATCHING_CREDENTIAL,
+                       "no federated credential%s matches issuer %.*s and subject %s",
+                       query->identity.ptr == NULL ? "" : " of the identity asked for", RELY_ARG(query->issuer->name),
+                       rely_quote(query->subject, subject));
+}
+
+enum rely_reason rely_rules_match(const struct rely_snapshot *snapshot, const struct rely_match_query *query,
+                                  struct rely_matches *out, struct rely_detail *detail)
+{
+    const struct rely_identity *disabled = NULL;
+    const struct rely_credential *credential;
+    size_t cursor = 0;
+    out->count = 0;
+    out->is_truncated = false;
+    out->near_audience = NULL;
+    while ((credential = rely_snapshot_credential(snapshot, query->issuer->id, query->subject, &cursor)) != NULL) {
+        const struct rely_identity *identity = rely_snapshot_identity(snapshot, credential->identity_id);
+        if (identity == NULL || !is_wanted_identity(query, identity))
+            continue;
+        if (!has_any_audience(query, credential))
+            out->near_audience = credential;
+        else if (!identity->is_enabled)
+            disabled = identity;
+        else
+            keep_match(out, (struct rely_match){credential, identity});
+    }
+    return out->count > 0 ? RELY_OK : refuse_match(query, disabled, out->near_audience, detail);
+}

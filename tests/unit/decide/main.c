@@ -1,0 +1,14 @@
+/* Runs the groups of src/decide, src/rules and the snapshot. */
+#include "scene.h"
+
+#include "relyd/json.h"
+
+int main(void)
+{
+    rely_json_init();
+    int failed = run_vector_tests();
+    failed += run_decision_tests();
+    failed += run_snapshot_tests();
+    failed += run_cache_tests();
+    return failed;
+}

@@ -1,0 +1,117 @@
+/* See scene.h. */
+#include "scene.h"
+
+#include "relyd/keys.h"
+
+#include <setjmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+static struct rely_review last_review;
+
+void scene_init(struct scene *scene)
+{
+    *scene = (struct scene){.next_id = 1};
+    rely_pool_init(&scene->pool);
+    scene->snapshot = rely_snapshot_next(NULL, 1);
+    scene->snapshot->token_max_bytes = RELY_TOKEN_BYTES_DEFAULT;
+}
+
+void scene_free(struct scene *scene)
+{
+    for (size_t i = 0; i < scene->keyset_count; i++)
+        rely_keyset_free(scene->keysets[i]);
+    rely_snapshot_free_all(scene->snapshot);
+    rely_pool_fini(&scene->pool);
+}
+
+int64_t scene_add_issuer(struct scene *scene, const char *name, const char *url, const char *jwks)
+{
+    static const struct rely_slice types[] = {{"jwt", 3}, {"jose", 4}, {"at+jwt", 6}};
+    struct rely_err err = {0};
+    struct rely_issuer issuer = {.id = scene->next_id++,
+                                 .name = rely_slice_of(name),
+                                 .url = rely_slice_of(url),
+                                 .algs = RELY_ALGS_ALL,
+                                 .leeway_s = RELY_LEEWAY_DEFAULT_S,
+                                 .types = types,
+                                 .type_count = 3,
+                                 .is_enabled = true};
+    if (jwks != NULL) {
+        issuer.keyset = rely_keyset_parse(rely_slice_of(jwks), &err);
+        assert_string_equal(err.message, "");
+        scene->keysets[scene->keyset_count++] = (struct rely_keyset *)issuer.keyset;
+    }
+    rely_snapshot_put_issuer(scene->snapshot, rely_issuer_copy(&issuer));
+    return issuer.id;
+}
+
+int64_t scene_add_identity(struct scene *scene, const char *name)
+{
+    struct rely_identity identity = {.id = scene->next_id++,
+                                     .name = rely_slice_of(name),
+                                     .uid = RELY_LIT("00000000-0000-4000-8000-000000000001"),
+                                     .username = rely_slice_of(name),
+                                     .is_enabled = true};
+    rely_snapshot_put_identity(scene->snapshot, rely_identity_copy(&identity));
+    return identity.id;
+}
+
+int64_t scene_add_credential(struct scene *scene, int64_t issuer, int64_t identity, const char *subject,
+                             const char *audience)
+{
+    struct rely_slice audiences[] = {rely_slice_of(audience)};
+    struct rely_credential credential = {.id = scene->next_id++,
+                                         .issuer_id = issuer,
+                                         .identity_id = identity,
+                                         .name = RELY_LIT("rule"),
+                                         .subject = rely_slice_of(subject),
+                                         .audiences = audiences,
+                                         .audience_count = 1};
+    rely_snapshot_put_credential(scene->snapshot, rely_credential_copy(&credential));
+    return credential.id;
+}
+
+struct rely_issuer *scene_edit_issuer(struct scene *scene, int64_t id)
+{
+    struct rely_issuer *copy = rely_issuer_copy(rely_snapshot_issuer(scene->snapshot, id));
+    rely_snapshot_put_issuer(scene->snapshot, copy);
+    return copy;
+}
+
+struct rely_identity *scene_edit_identity(struct scene *scene, int64_t id)
+{
+    struct rely_identity *copy = rely_identity_copy(rely_snapshot_identity(scene->snapshot, id));
+    rely_snapshot_put_identity(scene->snapshot, copy);
+    return copy;
+}
+
+const struct rely_review *scene_review_request(struct scene *scene, const struct rely_review_request *request,
+                                               int64_t now_s)
+{
+    rely_pool_reset(&scene->pool);
+    rely_review_run(scene->snapshot, request, now_s, &scene->pool, &last_review);
+    return &last_review;
+}
+
+const struct rely_review *scene_review(struct scene *scene, const char *token, int64_t now_s)
+{
+    return scene_review_request(scene, &(struct rely_review_request){.token = rely_slice_of(token), .is_single = true},
+                                now_s);
+}
+
+char *scene_read_file(const char *name)
+{
+    char path[512];
+    snprintf(path, sizeof path, "%s/%s", RELYD_VECTORS, name);
+    FILE *file = fopen(path, "rb");
+    assert_non_null(file);
+    char *text = rely_alloc(1 << 17);
+    size_t len = fread(text, 1, (1 << 17) - 1, file);
+    fclose(file);
+    while (len > 0 && (text[len - 1] == '\n'))
+        text[--len] = '\0';
+    return text;
+}

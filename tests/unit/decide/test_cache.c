@@ -1,0 +1,223 @@
+/* The verified-token cache: what it remembers, what it never does, and what makes it forget. */
+#include "scene.h"
+
+#include "../mint/mint.h"
+
+#include "relyd/cache.h"
+
+#include <setjmp.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#define NOW 1800000000
+#define URL "https://issuer.example"
+
+struct cached_world {
+    struct scene scene;
+    struct rely_cache *cache;
+    int64_t issuer, identity;
+    const char *token;
+};
+
+static const char *mint_app_token(const char *subject, int64_t exp)
+{
+    return mint_token(mint_key("p256"), "ES256", "{\"alg\":\"ES256\",\"kid\":\"a\"}",
+                      mint_print("{\"iss\":\"%s\",\"sub\":\"%s\",\"aud\":[\"relyd\"],\"exp\":%lld,\"jti\":\"j-1\","
+                                 "\"kubernetes.io\":{\"namespace\":\"ns\"}}",
+                                 URL, subject, (long long)exp));
+}
+
+static int set_up_cache(void **state)
+{
+    struct cached_world *world = rely_alloc(sizeof *world);
+    scene_init(&world->scene);
+    world->issuer =
+        scene_add_issuer(&world->scene, "one", URL, mint_jwks(mint_jwk(mint_key("p256"), "a", "ES256"), NULL));
+    world->identity = scene_add_identity(&world->scene, "app-one");
+    scene_add_credential(&world->scene, world->issuer, world->identity, "app", "relyd");
+    world->token = mint_app_token("app", NOW + 3600);
+    world->cache = rely_cache_new(64);
+    *state = world;
+    return 0;
+}
+
+static int tear_down_cache(void **state)
+{
+    struct cached_world *world = *state;
+    rely_cache_free(world->cache);
+    scene_free(&world->scene);
+    free(world);
+    mint_reset();
+    return 0;
+}
+
+static struct rely_review judge_cached(struct cached_world *world, const char *token, int64_t now_s)
+{
+    struct rely_review_request request = {.token = rely_slice_of(token), .is_single = true};
+    struct rely_review review;
+    rely_pool_reset(&world->scene.pool);
+    rely_cache_review(world->cache, world->scene.snapshot, &request, now_s, &world->scene.pool, &review);
+    return review;
+}
+
+static uint64_t count_hits(const struct cached_world *world)
+{
+    return rely_cache_count(world->cache).hits;
+}
+
+/* Seen twice: from then on it is known. */
+static void warm_cache(struct cached_world *world)
+{
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(judge_cached(world, world->token, NOW).decision.reason, RELY_OK);
+    assert_int_equal(count_hits(world), 0);
+    assert_int_equal(rely_cache_count(world->cache).admitted, 1);
+}
+
+static void a_token_is_known_from_the_third_time(void **state)
+{
+    struct cached_world *world = *state;
+    warm_cache(world);
+    struct rely_review review = judge_cached(world, world->token, NOW);
+    assert_int_equal(count_hits(world), 1);
+    assert_int_equal(review.decision.reason, RELY_OK);
+    assert_int_equal(review.decision.valid_until_s, NOW + 3660);
+    assert_true(rely_slice_equal(review.claims.subject, RELY_LIT("app")));
+    assert_true(rely_slice_equal(review.claims.token_id, RELY_LIT("j-1")));
+    assert_true(rely_slice_equal(review.claims.audiences[0], RELY_LIT("relyd")));
+    assert_true(rely_slice_equal(review.claims.kubernetes.namespace_name, RELY_LIT("ns")));
+    assert_true(rely_slice_equal(review.matches.items[0].identity->name, RELY_LIT("app-one")));
+}
+
+static void time_is_judged_on_every_hit(void **state)
+{
+    struct cached_world *world = *state;
+    warm_cache(world);
+    assert_int_equal(judge_cached(world, world->token, NOW + 3659).decision.reason, RELY_OK);
+    assert_int_equal(judge_cached(world, world->token, NOW + 3660).decision.reason, RELY_EXPIRED);
+    assert_int_equal(count_hits(world), 2);
+}
+
+static void rules_and_identities_are_judged_on_every_hit(void **state)
+{
+    struct cached_world *world = *state;
+    warm_cache(world);
+    scene_edit_identity(&world->scene, world->identity)->is_enabled = false;
+    assert_int_equal(judge_cached(world, world->token, NOW).decision.reason, RELY_IDENTITY_DISABLED);
+    rely_snapshot_remove_identity(world->scene.snapshot, world->identity);
+    assert_int_equal(judge_cached(world, world->token, NOW).decision.reason, RELY_NO_MATCHING_CREDENTIAL);
+    assert_int_equal(count_hits(world), 2);
+}
+
+/* Every edit of this kind is a new edition, as in the service. */
+static void begin_next_edition(struct cached_world *world)
+{
+    world->scene.snapshot = rely_snapshot_next(world->scene.snapshot, 2);
+    rely_snapshot_settle(world->scene.snapshot);
+}
+
+static void a_change_of_the_record_is_felt_at_once(void **state)
+{
+    struct cached_world *world = *state;
+    warm_cache(world);
+    begin_next_edition(world);
+    assert_int_equal(judge_cached(world, world->token, NOW).decision.reason, RELY_OK);
+    assert_int_equal(count_hits(world), 1); /* an edition alone is no change of the record */
+    scene_edit_issuer(&world->scene, world->issuer)->is_enabled = false;
+    assert_int_equal(judge_cached(world, world->token, NOW).decision.reason, RELY_ISSUER_DISABLED);
+    assert_int_equal(count_hits(world), 1);
+}
+
+static void a_removed_key_is_felt_at_once(void **state)
+{
+    struct cached_world *world = *state;
+    struct rely_err err = {0};
+    warm_cache(world);
+    begin_next_edition(world);
+    struct rely_keyset *other =
+        rely_keyset_parse(rely_slice_of(mint_jwks(mint_jwk(mint_key("p256#two"), "b", "ES256"), NULL)), &err);
+    world->scene.keysets[world->scene.keyset_count++] = other;
+    scene_edit_issuer(&world->scene, world->issuer)->keyset = other;
+    assert_int_equal(judge_cached(world, world->token, NOW).decision.reason, RELY_KEY_UNKNOWN);
+    assert_int_equal(count_hits(world), 0);
+}
+
+static void a_second_record_with_the_same_key_makes_it_ambiguous_at_once(void **state)
+{
+    struct cached_world *world = *state;
+    warm_cache(world);
+    begin_next_edition(world);
+    scene_add_issuer(&world->scene, "two", URL, mint_jwks(mint_jwk(mint_key("p256"), "a", "ES256"), NULL));
+    assert_int_equal(judge_cached(world, world->token, NOW).decision.reason, RELY_AMBIGUOUS_ISSUER);
+}
+
+static void no_refusal_of_the_signature_is_remembered(void **state)
+{
+    struct cached_world *world = *state;
+    const char *forged = mint_resign(world->token, mint_part(mint_app_token("other", NOW + 3600), 2));
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(judge_cached(world, forged, NOW).decision.reason, RELY_BAD_SIGNATURE);
+    assert_int_equal(rely_cache_count(world->cache).admitted, 0);
+}
+
+static void every_byte_of_a_token_counts(void **state)
+{
+    struct cached_world *world = *state;
+    warm_cache(world);
+    size_t len = strlen(world->token);
+    for (size_t i = 0; i < len; i++) {
+        char *changed = rely_strdup_slice(rely_slice_of(world->token));
+        changed[i] = changed[i] == 'A' ? 'B' : 'A';
+        assert_int_not_equal(judge_cached(world, changed, NOW).decision.reason, RELY_OK);
+        free(changed);
+    }
+    assert_int_not_equal(judge_cached(world, mint_print("%s.", world->token), NOW).decision.reason, RELY_OK);
+    assert_int_equal(count_hits(world), 0);
+}
+
+/* A flood of ten times what the cache holds, each token once or twice: what is used all the time is verified no more
+ * often than when it is alone. */
+static void a_flood_does_not_evict_what_is_used(void **state)
+{
+    struct cached_world *world = *state;
+    warm_cache(world);
+    for (int i = 0; i < 640; i++) {
+        const char *token = mint_app_token(mint_print("flood-%d", i), NOW + 3600);
+        judge_cached(world, token, NOW);
+        if (i % 2 == 0)
+            judge_cached(world, token, NOW);
+        judge_cached(world, world->token, NOW);
+    }
+    assert_int_equal(count_hits(world), 640);
+}
+
+static void without_entries_there_is_no_cache(void **state)
+{
+    struct cached_world *world = *state;
+    rely_cache_free(world->cache);
+    world->cache = rely_cache_new(0);
+    assert_null(world->cache);
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(judge_cached(world, world->token, NOW).decision.reason, RELY_OK);
+    assert_int_equal(count_hits(world), 0);
+}
+
+#define CACHE_TEST(name) cmocka_unit_test_setup_teardown(name, set_up_cache, tear_down_cache)
+
+int run_cache_tests(void)
+{
+    const struct CMUnitTest tests[] = {
+        CACHE_TEST(a_token_is_known_from_the_third_time),
+        CACHE_TEST(time_is_judged_on_every_hit),
+        CACHE_TEST(rules_and_identities_are_judged_on_every_hit),
+        CACHE_TEST(a_change_of_the_record_is_felt_at_once),
+        CACHE_TEST(a_removed_key_is_felt_at_once),
+        CACHE_TEST(a_second_record_with_the_same_key_makes_it_ambiguous_at_once),
+        CACHE_TEST(no_refusal_of_the_signature_is_remembered),
+        CACHE_TEST(every_byte_of_a_token_counts),
+        CACHE_TEST(a_flood_does_not_evict_what_is_used),
+        CACHE_TEST(without_entries_there_is_no_cache),
+    };
+    return cmocka_run_group_tests_name("token cache", tests, NULL, NULL);
+}

@@ -1,0 +1,113 @@
+/* Editions of the registry: what a change shows, what older readers keep, and that everything is freed once (ASan
+ * judges). */
+#include "scene.h"
+
+#include <setjmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+static size_t count_credentials(const struct rely_snapshot *snapshot, int64_t issuer, const char *subject)
+{
+    size_t cursor = 0;
+    size_t count = 0;
+    while (rely_snapshot_credential(snapshot, issuer, rely_slice_of(subject), &cursor) != NULL)
+        count++;
+    return count;
+}
+
+static void an_older_edition_keeps_what_it_showed(void **state)
+{
+    struct scene scene;
+    (void)state;
+    scene_init(&scene);
+    int64_t issuer = scene_add_issuer(&scene, "one", "https://a", NULL);
+    int64_t identity = scene_add_identity(&scene, "app");
+    int64_t rule = scene_add_credential(&scene, issuer, identity, "app", "relyd");
+    struct rely_snapshot *old = scene.snapshot;
+    struct rely_snapshot *next = rely_snapshot_next(old, 2);
+    assert_true(rely_snapshot_remove_credential(next, rule));
+    assert_false(rely_snapshot_remove_credential(next, rule));
+    assert_true(rely_snapshot_remove_identity(next, identity));
+    assert_int_equal(count_credentials(old, issuer, "app"), 1);
+    assert_int_equal(count_credentials(next, issuer, "app"), 0);
+    assert_non_null(rely_snapshot_identity(old, identity));
+    assert_null(rely_snapshot_identity_by_name(next, RELY_LIT("app")));
+    assert_int_equal(next->edition, old->edition + 1);
+    rely_snapshot_settle(next); /* frees the old edition */
+    scene.snapshot = next;
+    scene_free(&scene);
+}
+
+static void a_replaced_credential_is_found_under_its_new_subject_only(void **state)
+{
+    struct scene scene;
+    (void)state;
+    scene_init(&scene);
+    int64_t rule = scene_add_credential(&scene, 1, 1, "before", "relyd");
+    struct rely_credential changed = *rely_snapshot_credential_by_id(scene.snapshot, rule);
+    changed.subject = RELY_LIT("after");
+    rely_snapshot_put_credential(scene.snapshot, rely_credential_copy(&changed));
+    assert_int_equal(count_credentials(scene.snapshot, 1, "before"), 0);
+    assert_int_equal(count_credentials(scene.snapshot, 1, "after"), 1);
+    assert_int_equal(count_credentials(scene.snapshot, 2, "after"), 0);
+    assert_int_equal(scene.snapshot->credentials.count, 1);
+    scene_free(&scene);
+}
+
+static void many_editions_of_many_credentials_are_freed(void **state)
+{
+    struct scene scene;
+    (void)state;
+    scene_init(&scene);
+    for (int i = 0; i < 2000; i++) {
+        char subject[32];
+        snprintf(subject, sizeof subject, "subject-%d", i);
+        scene_add_credential(&scene, 1, 1, subject, "relyd");
+    }
+    for (int i = 1; i < 500; i++) {
+        struct rely_snapshot *next = rely_snapshot_next(scene.snapshot, (uint64_t)i + 1);
+        scene.snapshot = next;
+        scene_add_credential(&scene, 1, 1, "again", "relyd");
+        assert_true(rely_snapshot_remove_credential(next, i));
+        rely_snapshot_settle(next);
+    }
+    assert_int_equal(count_credentials(scene.snapshot, 1, "again"), 499);
+    assert_int_equal(count_credentials(scene.snapshot, 1, "subject-498"), 0);
+    assert_int_equal(count_credentials(scene.snapshot, 1, "subject-499"), 1);
+    scene_free(&scene);
+}
+
+static void copies_own_all_that_they_show(void **state)
+{
+    char text[] = "text";
+    struct rely_slice slice = rely_slice_of(text);
+    struct rely_identity_extra extra[] = {{slice, &slice, 1}};
+    struct rely_identity from = {.name = slice,
+                                 .uid = slice,
+                                 .username = slice,
+                                 .groups = &slice,
+                                 .group_count = 1,
+                                 .extra = extra,
+                                 .extra_count = 1};
+    (void)state;
+    struct rely_identity *copy = rely_identity_copy(&from);
+    memset(text, 'x', 4);
+    assert_memory_equal(copy->name.ptr, "text", 4);
+    assert_memory_equal(copy->groups[0].ptr, "text", 4);
+    assert_memory_equal(copy->extra[0].key.ptr, "text", 4);
+    assert_memory_equal(copy->extra[0].values[0].ptr, "text", 4);
+    free(copy);
+}
+
+int run_snapshot_tests(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_older_edition_keeps_what_it_showed),
+        cmocka_unit_test(a_replaced_credential_is_found_under_its_new_subject_only),
+        cmocka_unit_test(many_editions_of_many_credentials_are_freed),
+        cmocka_unit_test(copies_own_all_that_they_show),
+    };
+    return cmocka_run_group_tests_name("snapshots", tests, NULL, NULL);
+}
