@@ -20,7 +20,7 @@ struct rely_loop_options {
 };
 
 /* Bytes from the request line to the empty line; 431 beyond. Twice RELY_TOKEN_BYTES_MAX and room for the rest. */
-#define RELY_HTTP_HEAD_BYTES_MAX (160 * 1024)
+#define RELY_HTTP_HEAD_BYTES_MAX ((size_t)160 * 1024)
 
 /* One request. Slices are borrowed until it is answered. */
 struct rely_http_request {

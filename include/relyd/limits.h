@@ -5,6 +5,8 @@
 #ifndef RELYD_LIMITS_H
 #define RELYD_LIMITS_H
 
+#include <stddef.h>
+
 /* tokens */
 #define RELY_TOKEN_BYTES_DEFAULT 8192 /* token.max_bytes */
 #define RELY_TOKEN_BYTES_MAX 65536
@@ -39,8 +41,8 @@
 
 /* requests */
 #define RELY_REQUEST_AUDIENCES_MAX 32
-#define RELY_DATA_BODY_BYTES_MAX (128 * 1024)
-#define RELY_ADMIN_BODY_BYTES_MAX (1024 * 1024)
+#define RELY_DATA_BODY_BYTES_MAX ((size_t)128 * 1024)
+#define RELY_ADMIN_BODY_BYTES_MAX ((size_t)1024 * 1024)
 #define RELY_MATCHES_MAX 64 /* identities in one native review */
 #define RELY_LIST_DEFAULT 100
 #define RELY_LIST_MAX 1000

@@ -48,18 +48,6 @@ void rely_random(void *out, size_t len);
 /* SipHash-2-4 (64 bit) under the process's random key: collisions cannot be prepared from outside. */
 uint64_t rely_hash(struct rely_slice text, uint64_t seed);
 
-/**
- * SipHash-2-4 with 128 bits under a key of the caller's (Aumasson, Bernstein 2012; the variant with 128 bits of
- * output).
- *
- * A MAC: without the key nobody can find two texts with the same value, so it may stand for a text where SHA-256 would,
- * as long as the key stays in this process.
- */
-struct rely_mac {
-    uint64_t word[2];
-};
-struct rely_mac rely_mac_of(struct rely_slice text, const uint64_t key[2]);
-
 /* Stranger's text for a message: quoted, at most 80 characters, all but printable ASCII as \xNN. `out` holds it. */
 #define RELY_QUOTED_SIZE 352
 const char *rely_quote(struct rely_slice text, char out[RELY_QUOTED_SIZE]);

@@ -74,16 +74,3 @@ uint64_t rely_hash(struct rely_slice text, uint64_t seed)
     v[2] ^= 0xff;
     return finish_word(v);
 }
-
-struct rely_mac rely_mac_of(struct rely_slice text, const uint64_t mac_key[2])
-{
-    struct rely_mac mac;
-    uint64_t v[4] = {mac_key[0] ^ 0x736f6d6570736575ULL, mac_key[1] ^ 0x646f72616e646f6dULL ^ 0xee,
-                     mac_key[0] ^ 0x6c7967656e657261ULL, mac_key[1] ^ 0x7465646279746573ULL};
-    mix_text(v, text);
-    v[2] ^= 0xee;
-    mac.word[0] = finish_word(v);
-    v[1] ^= 0xdd;
-    mac.word[1] = finish_word(v);
-    return mac;
-}

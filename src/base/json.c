@@ -95,9 +95,10 @@ struct rely_json *rely_json_get(const struct rely_json *object, const char *name
     return from_jansson(json_object_get(as_jansson(object), name));
 }
 
-size_t rely_json_size(const struct rely_json *value)
+size_t rely_json_size(const struct rely_json *array_or_object)
 {
-    return json_is_array(as_jansson(value)) ? json_array_size(as_jansson(value)) : json_object_size(as_jansson(value));
+    const json_t *value = as_jansson(array_or_object);
+    return json_is_array(value) ? json_array_size(value) : json_object_size(value);
 }
 
 struct rely_json *rely_json_at(const struct rely_json *array, size_t index)

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define FIRST_CHUNK_BYTES (32 * 1024)
+#define FIRST_CHUNK_BYTES ((size_t)32 * 1024)
 #define ALIGNMENT 16
 
 struct rely_pool_chunk {

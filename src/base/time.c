@@ -64,7 +64,7 @@ static bool take_offset(struct rely_slice *text, int64_t *offset_s)
     if (!take_character(text, "+-") || !take_digits(text, 2, &hours) || !take_character(text, ":") ||
         !take_digits(text, 2, &minutes) || hours > 23 || minutes > 59)
         return false;
-    *offset_s = (hours * 3600 + minutes * 60) * (is_west ? -1 : 1);
+    *offset_s = (int64_t)(hours * 3600 + minutes * 60) * (is_west ? -1 : 1);
     return true;
 }
 

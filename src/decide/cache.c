@@ -7,8 +7,6 @@
 
 #include "steps.h"
 
-#include "relyd/text.h"
-
 #include <stdlib.h>
 
 #define WAYS 8
@@ -34,7 +32,7 @@ struct cache_set {
 };
 
 struct rely_cache {
-    uint64_t key[2]; /* secret: without it nobody can prepare two tokens with one MAC */
+    struct rely_mac_key *key; /* owned; secret: without it nobody can prepare two tokens with one MAC */
     size_t set_count;
     struct cache_set *sets; /* owned */
     uint32_t *seen;         /* owned: tags of tokens that were seen once; seen_count of them */
@@ -47,7 +45,7 @@ struct rely_cache *rely_cache_new(size_t entries)
     if (entries == 0)
         return NULL;
     struct rely_cache *cache = rely_alloc(sizeof *cache);
-    rely_random(cache->key, sizeof cache->key);
+    cache->key = rely_mac_key_new();
     cache->set_count = 1;
     while (cache->set_count * WAYS < entries)
         cache->set_count *= 2;
@@ -64,6 +62,7 @@ void rely_cache_free(struct rely_cache *cache)
     for (size_t i = 0; i < cache->set_count; i++)
         for (size_t k = 0; k < WAYS; k++)
             free(cache->sets[i].entries[k]);
+    rely_mac_key_free(cache->key);
     free(cache->sets);
     free(cache->seen);
     free(cache);
@@ -230,7 +229,7 @@ bool rely_cache_review(struct rely_cache *cache, const struct rely_snapshot *sna
         rely_review_run(snapshot, request, now_s, pool, review);
         return false;
     }
-    struct rely_mac mac = rely_mac_of(request->token, cache->key);
+    struct rely_mac mac = rely_mac_of(cache->key, request->token);
     if (find_hit(cache, snapshot, mac, &known)) {
         cache->counts.hits++;
         rely_review_known(snapshot, request, &known, now_s, pool, review);

@@ -68,8 +68,8 @@ static enum rely_reason refuse_issuer(const struct rely_review_work *work, const
 static bool is_only_record(const struct rely_snapshot *snapshot, struct rely_slice url)
 {
     size_t cursor = 0;
-    return rely_snapshot_issuer_by_url(snapshot, url, &cursor) == NULL ||
-           rely_snapshot_issuer_by_url(snapshot, url, &cursor) == NULL;
+    bool has_first = rely_snapshot_issuer_by_url(snapshot, url, &cursor) != NULL;
+    return !has_first || rely_snapshot_issuer_by_url(snapshot, url, &cursor) == NULL;
 }
 
 /* An unknown kid among several records: all of them may have published a new key, so all are named as those to fetch

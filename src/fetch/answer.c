@@ -8,16 +8,16 @@
 
 #include "transfer.h"
 
-static bool is_blank(char c)
+static bool is_header_blank(char c)
 {
     return c == ' ' || c == '\t';
 }
 
-static struct rely_slice trim_blanks(struct rely_slice text)
+static struct rely_slice trim_header_value(struct rely_slice text)
 {
-    while (text.len > 0 && is_blank(text.ptr[0]))
+    while (text.len > 0 && is_header_blank(text.ptr[0]))
         text = rely_slice(text.ptr + 1, text.len - 1);
-    while (text.len > 0 && is_blank(text.ptr[text.len - 1]))
+    while (text.len > 0 && is_header_blank(text.ptr[text.len - 1]))
         text.len--;
     return text;
 }
@@ -48,7 +48,7 @@ static int64_t read_directive(struct rely_slice directive)
 {
     const char *equals = memchr(directive.ptr, '=', directive.len);
     size_t name_len = equals == NULL ? directive.len : (size_t)(equals - directive.ptr);
-    struct rely_slice name = trim_blanks(rely_slice(directive.ptr, name_len));
+    struct rely_slice name = trim_header_value(rely_slice(directive.ptr, name_len));
     if (is_word(name, "no-store") || is_word(name, "no-cache"))
         return 0;
     if (equals == NULL || !is_word(name, "max-age"))
@@ -69,7 +69,7 @@ int64_t rely_cache_control_read(struct rely_slice value)
     while (value.len > 0) {
         const char *comma = memchr(value.ptr, ',', value.len);
         size_t len = comma == NULL ? value.len : (size_t)(comma - value.ptr);
-        struct rely_slice directive = trim_blanks(rely_slice(value.ptr, len));
+        struct rely_slice directive = trim_header_value(rely_slice(value.ptr, len));
         if (directive.len > 0)
             least = least_given(least, read_directive(directive));
         size_t used = comma == NULL ? len : len + 1;

@@ -49,7 +49,7 @@ static size_t collect_body(char *bytes, size_t one, size_t count, void *context)
 }
 
 /* Also sees interim answers: an endless row of 100 Continue ends here. */
-static size_t count_header(char *bytes, size_t one, size_t count, void *context)
+static size_t count_header_bytes(char *bytes, size_t one, size_t count, void *context)
 {
     (void)bytes;
     struct transfer *transfer = context;
@@ -90,7 +90,7 @@ static void set_limits(struct options *options, struct transfer *transfer, int64
     if (options->code == CURLE_OK)
         options->code = curl_easy_setopt(options->easy, CURLOPT_WRITEFUNCTION, collect_body);
     if (options->code == CURLE_OK)
-        options->code = curl_easy_setopt(options->easy, CURLOPT_HEADERFUNCTION, count_header);
+        options->code = curl_easy_setopt(options->easy, CURLOPT_HEADERFUNCTION, count_header_bytes);
 }
 
 static void set_fences(struct options *options, struct transfer *transfer)

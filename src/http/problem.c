@@ -4,7 +4,7 @@
  */
 #include "head.h"
 
-static void put_member(struct rely_buf *out, const char *name, const char *value)
+static void put_problem_member(struct rely_buf *out, const char *name, const char *value)
 {
     rely_buf_printf(out, ",\"%s\":", name);
     rely_buf_put_json(out, rely_slice_of(value));
@@ -14,8 +14,8 @@ static void put_field(struct rely_buf *out, const struct rely_problem *problem)
 {
     rely_buf_put(out, RELY_LIT("{\"field\":"));
     rely_buf_put_json(out, rely_slice_of(problem->field));
-    put_member(out, "code", problem->code);
-    put_member(out, "message", problem->message);
+    put_problem_member(out, "code", problem->code);
+    put_problem_member(out, "message", problem->message);
     rely_buf_putc(out, '}');
 }
 
@@ -35,11 +35,11 @@ void rely_http_print_problem(struct rely_buf *out, int status, const char *code,
                              const struct rely_problems *problems)
 {
     rely_buf_printf(out, "{\"type\":\"https://relyd.dev/problems/%s\"", code);
-    put_member(out, "title", rely_http_phrase(status));
+    put_problem_member(out, "title", rely_http_phrase(status));
     rely_buf_printf(out, ",\"status\":%d", status);
-    put_member(out, "code", code);
+    put_problem_member(out, "code", code);
     if (detail != NULL)
-        put_member(out, "detail", detail);
+        put_problem_member(out, "detail", detail);
     if (problems != NULL && problems->count > 0)
         put_fields(out, problems);
     rely_buf_put(out, RELY_LIT("}\n"));

@@ -64,9 +64,14 @@ int rely_exchange_start(h2o_handler_t *self, h2o_req_t *h2o)
 
 struct rely_slice rely_http_find_header(const struct rely_http_request *request, struct rely_slice name, size_t *count)
 {
-    const h2o_headers_t *headers = &((const struct rely_exchange *)request)->h2o->headers;
+    const h2o_req_t *h2o = ((const struct rely_exchange *)request)->h2o;
+    const h2o_headers_t *headers = &h2o->headers;
     struct rely_slice first = {NULL, 0};
     size_t seen = 0;
+    if (rely_slice_equal(name, RELY_LIT("host"))) { /* libh2o keeps it apart; head.c has refused a second one */
+        first = rely_of_iovec(h2o->input.authority);
+        seen = 1;
+    }
     for (size_t i = 0; i < headers->size; i++) {
         if (!rely_slice_equal(rely_of_iovec(*headers->entries[i].name), name))
             continue;

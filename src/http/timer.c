@@ -69,6 +69,7 @@ void rely_timers_put(struct rely_timers *timers, struct rely_timer *timer, uint6
     rely_timers_drop(timers, timer);
     if (timers->count == timers->capacity) {
         timers->capacity = timers->capacity == 0 ? 16 : timers->capacity * 2;
+        /* NOLINTNEXTLINE(bugprone-sizeof-expression): the heap is of pointers */
         timers->heap = rely_realloc(timers->heap, timers->capacity * sizeof(*timers->heap));
     }
     timer->due_ms = due_ms;

@@ -210,6 +210,11 @@ static bool is_wanted(enum rely_log_decisions decisions, enum rely_reason reason
     return true;
 }
 
+bool rely_log_wants(const struct rely_log_ring *ring, enum rely_reason reason)
+{
+    return is_wanted(ring->log->options.decisions, reason);
+}
+
 void rely_log_decide(struct rely_log_ring *ring, const struct rely_log_decision *decision)
 {
     if (!is_wanted(ring->log->options.decisions, decision->reason))

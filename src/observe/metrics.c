@@ -47,6 +47,8 @@ static void add_counters(struct rely_counters *sum, const struct rely_counters *
     add_relaxed(&sum->latency_sum_us, &one->latency_sum_us);
     add_relaxed(&sum->requests, &one->requests);
     add_relaxed(&sum->key_waits, &one->key_waits);
+    add_relaxed(&sum->cache_hits, &one->cache_hits);
+    add_relaxed(&sum->cache_misses, &one->cache_misses);
     add_relaxed(&sum->log_lost, &one->log_lost);
 }
 
@@ -94,6 +96,12 @@ static void put_requests(const struct scrape *scrape, const char *name)
 static void put_key_waits(const struct scrape *scrape, const char *name)
 {
     put_number(scrape, name, scrape->sum.key_waits);
+}
+
+static void put_cache_lookups(const struct scrape *scrape, const char *name)
+{
+    rely_buf_printf(scrape->out, "%s{outcome=\"hit\"} %llu\n%s{outcome=\"miss\"} %llu\n", name,
+                    (unsigned long long)scrape->sum.cache_hits, name, (unsigned long long)scrape->sum.cache_misses);
 }
 
 static void put_log_lost(const struct scrape *scrape, const char *name)

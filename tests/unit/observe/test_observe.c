@@ -50,6 +50,8 @@ static void test_metrics(void **state)
     rely_count(&two.latency_sum_us, 55);
     rely_count(&one.requests, 100);
     rely_count(&one.key_waits, 8);
+    rely_count(&one.cache_hits, 21);
+    rely_count(&one.cache_misses, 22);
     rely_count(&two.log_lost, 9);
     const struct rely_counters *const both[] = {&one, &two};
     struct rely_buf out = {0};
@@ -68,6 +70,8 @@ static void test_metrics(void **state)
     expect_line(&out, "relyd_review_duration_seconds_count 12");
     expect_line(&out, "relyd_http_requests_total 100");
     expect_line(&out, "relyd_key_waits_total 8");
+    expect_line(&out, "relyd_cache_lookups_total{outcome=\"hit\"} 21");
+    expect_line(&out, "relyd_cache_lookups_total{outcome=\"miss\"} 22");
     expect_line(&out, "relyd_log_lines_lost_total 9");
     expect_line(&out, "relyd_fetches_total{outcome=\"ok\"} 6");
     expect_line(&out, "relyd_fetches_total{outcome=\"failed\"} 7");

@@ -1,0 +1,55 @@
+/*
+ * Pieces of answers that several protocols share. Writes JSON; decides nothing. Used by the endpoints.
+ */
+#include "reviewer.h"
+
+void rely_answer_put_member(struct rely_buf *out, const char *name, struct rely_slice value)
+{
+    rely_buf_put_json(out, rely_slice_of(name));
+    rely_buf_putc(out, ':');
+    rely_buf_put_json(out, value);
+}
+
+void rely_answer_put_texts(struct rely_buf *out, const struct rely_slice *texts, size_t count)
+{
+    rely_buf_putc(out, '[');
+    for (size_t i = 0; i < count; i++) {
+        if (i > 0)
+            rely_buf_putc(out, ',');
+        rely_buf_put_json(out, texts[i]);
+    }
+    rely_buf_putc(out, ']');
+}
+
+void rely_answer_put_audiences(struct rely_buf *out, const struct rely_answer *answer, const struct rely_match *match)
+{
+    const struct rely_review_request *asked = &answer->asked->review;
+    const struct rely_claims *claims = &answer->review->claims;
+    struct rely_match_query query = {
+        .audiences = claims->audiences,
+        .audience_count = claims->audience_count,
+        .accepted = asked->audiences,
+        .accepted_count = asked->audience_count,
+    };
+    bool is_named = asked->audience_count > 0;
+    const struct rely_slice *from = is_named ? asked->audiences : match->credential->audiences;
+    size_t count = is_named ? asked->audience_count : match->credential->audience_count;
+    const char *separator = "";
+    rely_buf_putc(out, '[');
+    for (size_t i = 0; i < count; i++) {
+        if (!rely_rules_has_audience(&query, match->credential, from[i]))
+            continue;
+        rely_buf_put(out, rely_slice_of(separator));
+        rely_buf_put_json(out, from[i]);
+        separator = ",";
+    }
+    rely_buf_putc(out, ']');
+}
+
+struct rely_slice rely_answer_sentence(const struct rely_answer *answer, struct rely_pool *pool)
+{
+    const struct rely_decision *decision = &answer->review->decision;
+    const char *detail =
+        decision->detail.text[0] != '\0' ? decision->detail.text : rely_reason_sentence(decision->reason);
+    return rely_pool_printf(pool, "%s: %s", rely_reason_word(decision->reason), detail);
+}

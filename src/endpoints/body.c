@@ -1,0 +1,57 @@
+/*
+ * Reads the bodies of the data plane: small JSON objects from strangers. Unknown members are tolerated, wrong types are
+ * not. Used by tokenreview and review.
+ */
+#include "reviewer.h"
+
+#include <strings.h>
+
+bool rely_body_is_json(const struct rely_http_request *request)
+{
+    static const char json[] = "application/json";
+    struct rely_slice type = rely_http_find_header(request, RELY_LIT("content-type"), NULL);
+    size_t len = sizeof json - 1;
+    if (type.ptr == NULL)
+        return true;
+    if (type.len < len || strncasecmp(type.ptr, json, len) != 0)
+        return false;
+    return type.len == len || type.ptr[len] == ';' || type.ptr[len] == ' ';
+}
+
+static const char *read_audiences(const struct rely_view *body, uint32_t array, struct rely_pool *pool,
+                                  struct rely_review_request *out)
+{
+    enum rely_view_type type = rely_view_type(body, array);
+    if (type == RELY_VIEW_ABSENT || type == RELY_VIEW_NULL)
+        return NULL;
+    if (type != RELY_VIEW_ARRAY)
+        return "audiences is no list of strings";
+    uint32_t count = body->nodes[array].count;
+    if (count > RELY_REQUEST_AUDIENCES_MAX)
+        return "audiences has more than 32 entries";
+    struct rely_slice *audiences = rely_pool_alloc(pool, count * sizeof *audiences);
+    size_t at = 0;
+    for (uint32_t i = rely_view_first(body, array); i != 0; i = rely_view_next(body, array, i)) {
+        if (rely_view_type(body, i) != RELY_VIEW_STRING)
+            return "audiences is no list of strings";
+        audiences[at++] = body->nodes[i].text;
+    }
+    out->audiences = audiences;
+    out->audience_count = at;
+    return NULL;
+}
+
+const char *rely_body_read_review(const struct rely_view *body, uint32_t object, struct rely_pool *pool,
+                                  struct rely_review_request *out)
+{
+    uint32_t token = rely_view_member(body, object, RELY_LIT("token"));
+    uint32_t identity = rely_view_member(body, object, RELY_LIT("identity"));
+    if (rely_view_type(body, token) != RELY_VIEW_STRING)
+        return "token is required, and is a string";
+    if (identity != 0 && rely_view_type(body, identity) == RELY_VIEW_STRING)
+        out->identity = body->nodes[identity].text;
+    else if (identity != 0 && rely_view_type(body, identity) != RELY_VIEW_NULL)
+        return "identity is no string";
+    out->token = body->nodes[token].text;
+    return read_audiences(body, rely_view_member(body, object, RELY_LIT("audiences")), pool, out);
+}

@@ -1,0 +1,112 @@
+/*
+ * POST /v1/review: relyd's own protocol. The whole decision with all mapped identities, for services that can take more
+ * than TokenReview has room for. A refusal is 200 with "decision": "deny".
+ */
+#include "reviewer.h"
+
+#include "relyd/text.h"
+
+static void put_identity(struct rely_reviewer *reviewer, const struct rely_answer *answer,
+                         const struct rely_match *match)
+{
+    struct rely_buf *out = &reviewer->out;
+    const struct rely_identity *identity = match->identity;
+    struct rely_slice username = {0};
+    RELY_ASSERT(rely_match_username(reviewer->snapshot, match, &answer->review->claims, &username));
+    rely_buf_putc(out, '{');
+    rely_answer_put_member(out, "name", identity->name);
+    rely_buf_putc(out, ',');
+    rely_answer_put_member(out, "uid", identity->uid);
+    rely_buf_putc(out, ',');
+    rely_answer_put_member(out, "username", username);
+    rely_buf_put(out, RELY_LIT(",\"groups\":"));
+    rely_answer_put_texts(out, identity->groups, identity->group_count);
+    rely_buf_put(out, RELY_LIT(",\"extra\":{"));
+    for (size_t i = 0; i < identity->extra_count; i++) {
+        rely_buf_put(out, i == 0 ? RELY_LIT("") : RELY_LIT(","));
+        rely_buf_put_json(out, identity->extra[i].key);
+        rely_buf_putc(out, ':');
+        rely_answer_put_texts(out, identity->extra[i].values, identity->extra[i].value_count);
+    }
+    rely_buf_put(out, RELY_LIT("},"));
+    rely_answer_put_member(out, "credential", match->credential->name);
+    rely_buf_put(out, RELY_LIT(",\"audiences\":"));
+    rely_answer_put_audiences(out, answer, match);
+    rely_buf_putc(out, '}');
+}
+
+static void put_allowed_members(struct rely_reviewer *reviewer, const struct rely_answer *answer)
+{
+    struct rely_buf *out = &reviewer->out;
+    const struct rely_review *review = answer->review;
+    char until[RELY_TIME_SIZE];
+    rely_time_print((int64_t)review->claims.expires, until);
+    rely_buf_putc(out, ',');
+    rely_answer_put_member(out, "subject", review->claims.subject);
+    rely_buf_put(out, RELY_LIT(",\"audiences\":"));
+    rely_answer_put_texts(out, review->claims.audiences, review->claims.audience_count);
+    rely_buf_putc(out, ',');
+    rely_answer_put_member(out, "expiresAt", rely_slice_of(until));
+    rely_buf_put(out, RELY_LIT(",\"identities\":["));
+    for (size_t i = 0; i < review->matches.count; i++) {
+        if (i > 0)
+            rely_buf_putc(out, ',');
+        put_identity(reviewer, answer, &review->matches.items[i]);
+    }
+    rely_buf_putc(out, ']');
+    if (review->matches.is_truncated)
+        rely_buf_put(out, RELY_LIT(",\"isTruncated\":true"));
+}
+
+static void reply_review(struct rely_reviewer *reviewer, struct rely_http_request *request,
+                         const struct rely_answer *answer)
+{
+    struct rely_buf *out = &reviewer->out;
+    const struct rely_review *review = answer->review;
+    bool is_allowed = review->decision.reason == RELY_OK;
+    rely_buf_put(out, is_allowed ? RELY_LIT("{\"decision\":\"allow\",") : RELY_LIT("{\"decision\":\"deny\","));
+    rely_answer_put_member(out, "reason", rely_slice_of(rely_reason_word(review->decision.reason)));
+    if (!is_allowed) {
+        rely_buf_putc(out, ',');
+        rely_answer_put_member(out, "detail", rely_slice_of(review->decision.detail.text));
+    }
+    rely_buf_putc(out, ',');
+    rely_answer_put_member(out, "decisionId", rely_slice_of(answer->decision_id));
+    if (review->issuer != NULL) {
+        rely_buf_putc(out, ',');
+        rely_answer_put_member(out, "issuer", review->issuer->name);
+    }
+    if (is_allowed)
+        put_allowed_members(reviewer, answer);
+    rely_buf_put(out, RELY_LIT("}\n"));
+    int status = rely_reason_status(review->decision.reason) == 503 ? 503 : 200;
+    rely_http_respond(request, &(struct rely_http_response){.status = status,
+                                                            .content_type = RELY_LIT("application/json"),
+                                                            .body = rely_buf_slice(out)});
+}
+
+static void refuse_review_method(struct rely_http_request *request)
+{
+    rely_http_problem(request, 405, "method_not_allowed", "a review is asked for by POST", NULL);
+}
+
+void rely_review_handle(struct rely_reviewer *reviewer, struct rely_http_request *request)
+{
+    struct rely_asked asked = {.endpoint = RELY_ENDPOINT_REVIEW, .reply = reply_review};
+    struct rely_view body;
+    const char *wrong = NULL;
+    if (!rely_slice_equal(request->method, RELY_LIT("POST"))) {
+        refuse_review_method(request);
+        return;
+    }
+    if (!rely_body_is_json(request)) {
+        rely_http_problem(request, 415, "unsupported_media_type", "the body must be application/json", NULL);
+        return;
+    }
+    if (rely_view_parse(request->body, request->scratch, &body, &wrong))
+        wrong = rely_body_read_review(&body, 0, request->scratch, &asked.review);
+    if (wrong != NULL)
+        rely_http_problem(request, 400, "invalid_body", wrong, NULL);
+    else
+        rely_reviewer_ask(reviewer, request, &asked);
+}

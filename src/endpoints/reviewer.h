@@ -1,0 +1,65 @@
+/*
+ * The inside of endpoints/: what an endpoint hands to the reviewer, and what it gets back.
+ */
+#ifndef RELYD_ENDPOINTS_REVIEWER_H
+#define RELYD_ENDPOINTS_REVIEWER_H
+
+#include "relyd/endpoints.h"
+
+#define RELY_DECISION_ID_SIZE 33
+
+struct rely_answer;
+
+/* A request for a review. Borrowed until rely_reviewer_ask returns: what waits is copied. */
+struct rely_asked {
+    enum rely_endpoint endpoint;
+    struct rely_review_request review;
+    const char *api_version; /* static; TokenReview only */
+    void (*reply)(struct rely_reviewer *reviewer, struct rely_http_request *request, const struct rely_answer *answer);
+};
+
+/* A finished review, for `reply`. Borrowed during the call. */
+struct rely_answer {
+    const struct rely_asked *asked;
+    const struct rely_review *review;
+    const char *decision_id;
+};
+
+/* Review now, or defer the request until the issuer's keys have been fetched (at most key_wait_ms), and reply. */
+void rely_reviewer_ask(struct rely_reviewer *reviewer, struct rely_http_request *request,
+                       const struct rely_asked *asked);
+
+/* Refuse before any review: counted, logged and answered like one. */
+void rely_reviewer_refuse(struct rely_reviewer *reviewer, struct rely_http_request *request,
+                          const struct rely_asked *asked, enum rely_reason reason, const char *detail);
+
+void rely_tokenreview_handle(struct rely_reviewer *reviewer, struct rely_http_request *request,
+                             const char *api_version);
+void rely_check_handle(struct rely_reviewer *reviewer, struct rely_http_request *request);
+void rely_review_handle(struct rely_reviewer *reviewer, struct rely_http_request *request);
+
+/* --- reading bodies ------------------------------------------------------------------------------- */
+
+/* Is the body JSON by its Content-Type? One that names none is (kubectl create --raw sends none). */
+bool rely_body_is_json(const struct rely_http_request *request);
+
+/**
+ * Read `token`, `audiences` and (when there) `identity` of an object.
+ *
+ * Out:      *out - slices in the pool or the body. Only on NULL.
+ * Returns:  NULL, or what is wrong, for people.
+ */
+const char *rely_body_read_review(const struct rely_view *body, uint32_t object, struct rely_pool *pool,
+                                  struct rely_review_request *out);
+
+/* --- writing answers: into reviewer->out, which is emptied first ------------------------------------ */
+
+/* `"name":` and a JSON string. */
+void rely_answer_put_member(struct rely_buf *out, const char *name, struct rely_slice value);
+void rely_answer_put_texts(struct rely_buf *out, const struct rely_slice *texts, size_t count);
+/* The audiences by which the match counts, as a JSON array: in the caller's order when it named some. */
+void rely_answer_put_audiences(struct rely_buf *out, const struct rely_answer *answer, const struct rely_match *match);
+/* `reason: detail`. */
+struct rely_slice rely_answer_sentence(const struct rely_answer *answer, struct rely_pool *pool);
+
+#endif

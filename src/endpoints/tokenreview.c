@@ -1,0 +1,163 @@
+/*
+ * Kubernetes' TokenReview, v1 and v1beta1: for kube-apiserver's webhook and for everything that speaks the API (Vault,
+ * Authorino, istiod). A refusal is 200 with authenticated false; only a body that is no TokenReview gets a 4xx with a
+ * Kubernetes Status.
+ */
+#include "reviewer.h"
+
+static void reply_status(struct rely_reviewer *reviewer, struct rely_http_request *request, int status,
+                         const char *reason, const char *message)
+{
+    struct rely_buf *out = &reviewer->out;
+    out->len = 0;
+    rely_buf_put(out, RELY_LIT("{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{},\"status\":\"Failure\","));
+    rely_answer_put_member(out, "message", rely_slice_of(message));
+    rely_buf_putc(out, ',');
+    rely_answer_put_member(out, "reason", rely_slice_of(reason));
+    rely_buf_printf(out, ",\"code\":%d}\n", status);
+    static const struct rely_http_header allow = {RELY_LIT("allow"), RELY_LIT("POST")};
+    rely_http_respond(request, &(struct rely_http_response){.status = status,
+                                                            .content_type = RELY_LIT("application/json"),
+                                                            .headers = &allow,
+                                                            .header_count = status == 405 ? 1 : 0,
+                                                            .body = rely_buf_slice(out)});
+}
+
+static void put_extra_value(struct rely_buf *out, const char *key, struct rely_slice value)
+{
+    rely_buf_put_json(out, rely_slice_of(key));
+    rely_buf_put(out, RELY_LIT(":["));
+    rely_buf_put_json(out, value);
+    rely_buf_putc(out, ']');
+}
+
+static void put_extra_map(struct rely_buf *out, const struct rely_answer *answer, const struct rely_match *match)
+{
+    const struct rely_identity *identity = match->identity;
+    rely_buf_put(out, RELY_LIT("\"extra\":{"));
+    for (size_t i = 0; i < identity->extra_count; i++) {
+        rely_buf_put_json(out, identity->extra[i].key);
+        rely_buf_putc(out, ':');
+        rely_answer_put_texts(out, identity->extra[i].values, identity->extra[i].value_count);
+        rely_buf_putc(out, ',');
+    }
+    put_extra_value(out, "relyd.io/issuer", answer->review->issuer->name);
+    rely_buf_putc(out, ',');
+    put_extra_value(out, "relyd.io/subject", answer->review->claims.subject);
+    rely_buf_putc(out, ',');
+    put_extra_value(out, "relyd.io/credential", match->credential->name);
+    rely_buf_putc(out, ',');
+    put_extra_value(out, "relyd.io/decision-id", rely_slice_of(answer->decision_id));
+    rely_buf_putc(out, '}');
+}
+
+static void put_allow(struct rely_reviewer *reviewer, const struct rely_answer *answer)
+{
+    struct rely_buf *out = &reviewer->out;
+    const struct rely_match *match = &answer->review->matches.items[0];
+    struct rely_slice username = {0};
+    RELY_ASSERT(rely_match_username(reviewer->snapshot, match, &answer->review->claims, &username));
+    rely_buf_put(out, RELY_LIT("{\"authenticated\":true,\"audiences\":"));
+    rely_answer_put_audiences(out, answer, match);
+    rely_buf_put(out, RELY_LIT(",\"user\":{"));
+    rely_answer_put_member(out, "username", username);
+    rely_buf_putc(out, ',');
+    rely_answer_put_member(out, "uid", match->identity->uid);
+    rely_buf_put(out, RELY_LIT(",\"groups\":"));
+    rely_answer_put_texts(out, match->identity->groups, match->identity->group_count);
+    rely_buf_putc(out, ',');
+    put_extra_map(out, answer, match);
+    rely_buf_put(out, RELY_LIT("}}"));
+}
+
+/* Without `error` kube-apiserver caches the refusal: right for a final one, wrong for one that a fetched key may mend.
+ */
+static void put_deny(struct rely_reviewer *reviewer, struct rely_pool *pool, const struct rely_answer *answer)
+{
+    struct rely_buf *out = &reviewer->out;
+    rely_buf_put(out, RELY_LIT("{\"authenticated\":false,\"user\":{}"));
+    if (reviewer->has_error_on_refusal || rely_review_wants_keys(answer->review)) {
+        rely_buf_putc(out, ',');
+        rely_answer_put_member(out, "error", rely_answer_sentence(answer, pool));
+    }
+    rely_buf_putc(out, '}');
+}
+
+static void reply_tokenreview(struct rely_reviewer *reviewer, struct rely_http_request *request,
+                              const struct rely_answer *answer)
+{
+    struct rely_buf *out = &reviewer->out;
+    if (rely_reason_status(answer->review->decision.reason) == 503) {
+        reply_status(reviewer, request, 503, "ServiceUnavailable", rely_reason_word(answer->review->decision.reason));
+        return;
+    }
+    rely_buf_put(out, RELY_LIT("{"));
+    rely_answer_put_member(out, "apiVersion", rely_slice_of(answer->asked->api_version));
+    rely_buf_put(out, RELY_LIT(",\"kind\":\"TokenReview\",\"metadata\":{},\"status\":"));
+    if (answer->review->decision.reason == RELY_OK)
+        put_allow(reviewer, answer);
+    else
+        put_deny(reviewer, &reviewer->later, answer);
+    rely_buf_put(out, RELY_LIT("}\n"));
+    rely_http_respond(request, &(struct rely_http_response){.status = 200,
+                                                            .content_type = RELY_LIT("application/json"),
+                                                            .body = rely_buf_slice(out)});
+    rely_pool_reset(&reviewer->later);
+}
+
+/* The body's own apiVersion is answered: kube-apiserver takes no other. */
+static const char *read_api_version(const struct rely_view *body, const char *of_path, const char **wrong)
+{
+    static const char *const versions[] = {"authentication.k8s.io/v1", "authentication.k8s.io/v1beta1"};
+    uint32_t version = rely_view_member(body, 0, RELY_LIT("apiVersion"));
+    uint32_t kind = rely_view_member(body, 0, RELY_LIT("kind"));
+    if (kind != 0 && (rely_view_type(body, kind) != RELY_VIEW_STRING ||
+                      !rely_slice_equal(body->nodes[kind].text, RELY_LIT("TokenReview"))))
+        *wrong = "kind is not TokenReview";
+    if (version == 0)
+        return of_path;
+    for (size_t i = 0; i < sizeof versions / sizeof versions[0]; i++)
+        if (rely_view_type(body, version) == RELY_VIEW_STRING &&
+            rely_slice_equal(body->nodes[version].text, rely_slice_of(versions[i])))
+            return versions[i];
+    *wrong = "apiVersion is neither authentication.k8s.io/v1 nor authentication.k8s.io/v1beta1";
+    return of_path;
+}
+
+static const char *read_tokenreview(struct rely_http_request *request, const char *api_version,
+                                    struct rely_asked *asked)
+{
+    struct rely_view body;
+    const char *wrong = NULL;
+    if (!rely_view_parse(request->body, request->scratch, &body, &wrong))
+        return wrong;
+    asked->api_version = read_api_version(&body, api_version, &wrong);
+    uint32_t spec = rely_view_member(&body, 0, RELY_LIT("spec"));
+    if (wrong == NULL && rely_view_type(&body, spec) != RELY_VIEW_OBJECT)
+        wrong = "spec is required, and is an object";
+    if (wrong == NULL)
+        wrong = rely_body_read_review(&body, spec, request->scratch, &asked->review);
+    if (wrong == NULL && asked->review.token.len == 0)
+        wrong = "token is required for TokenReview in authentication";
+    asked->review.identity = (struct rely_slice){0}; /* no member of a TokenReview */
+    return wrong;
+}
+
+void rely_tokenreview_handle(struct rely_reviewer *reviewer, struct rely_http_request *request, const char *api_version)
+{
+    struct rely_asked asked = {.endpoint = RELY_ENDPOINT_TOKENREVIEW, .reply = reply_tokenreview};
+    asked.review.is_single = true;
+    if (!rely_slice_equal(request->method, RELY_LIT("POST"))) {
+        reply_status(reviewer, request, 405, "MethodNotAllowed", "a TokenReview is sent by POST");
+        return;
+    }
+    if (!rely_body_is_json(request)) {
+        reply_status(reviewer, request, 415, "UnsupportedMediaType", "the body must be application/json");
+        return;
+    }
+    const char *wrong = read_tokenreview(request, api_version, &asked);
+    if (wrong != NULL)
+        reply_status(reviewer, request, 400, "BadRequest", wrong);
+    else
+        rely_reviewer_ask(reviewer, request, &asked);
+}
