@@ -1,0 +1,50 @@
+/*
+ * The change log: one row per changed object, its key is the revision. Append-only, also in SQL (schema.c). Decides
+ * nothing. Called within the transaction of a write.
+ */
+#include "store.h"
+#include <stdlib.h>
+
+static struct rely_slice print_state(const struct rely_json *state, struct rely_buf *buf)
+{
+    if (state != NULL)
+        rely_json_print(state, buf);
+    return rely_buf_slice(buf);
+}
+
+bool rely_change_log_append(struct rely_registry *registry, const struct rely_log_entry *entry, uint64_t *revision,
+                            struct rely_err *err)
+{
+    RELY_STMT_OWNED sqlite3_stmt *stmt =
+        rely_sql_prepare(registry->db,
+                         "INSERT INTO change_log (at, actor, object, name, operation, before, after)"
+                         " VALUES (?1, ?2, ?3, coalesce(?4 || '/', '') || ?5, ?6, ?7, ?8)",
+                         err);
+    if (stmt == NULL)
+        return false;
+    struct rely_buf before = {0}, after = {0};
+    rely_sql_bind(stmt, "ittttttt", entry->at_s, entry->actor, rely_slice_of(entry->object), entry->parent, entry->name,
+                  rely_slice_of(entry->operation), print_state(entry->before, &before),
+                  print_state(entry->after, &after));
+    bool is_appended = rely_sql_run(registry->db, stmt, err);
+    if (is_appended)
+        *revision = (uint64_t)sqlite3_last_insert_rowid(registry->db);
+    rely_buf_fini(&before);
+    rely_buf_fini(&after);
+    return is_appended;
+}
+
+void rely_changes_add(struct rely_changes *changes, enum rely_object object, bool is_removed, int64_t id)
+{
+    if (changes->count == changes->cap) {
+        changes->cap = changes->cap == 0 ? 4 : changes->cap * 2;
+        changes->items = rely_realloc(changes->items, changes->cap * sizeof *changes->items);
+    }
+    changes->items[changes->count++] = (struct rely_change){.object = object, .is_removed = is_removed, .id = id};
+}
+
+void rely_changes_fini(struct rely_changes *changes)
+{
+    free(changes->items);
+    *changes = (struct rely_changes){0};
+}

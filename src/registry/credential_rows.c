@@ -1,0 +1,143 @@
+/*
+ * Federated credentials in the database: how a row is shown, saved and visited. Decides whether issuer and subject are
+ * taken within the identity; the rest of a body is credential_body.c's. Called by write.c, read.c, near.c and the
+ * snapshot builder.
+ */
+#include "relyd/text.h"
+#include "rows.h"
+#include "store.h"
+
+#define SHOWN_CREDENTIAL                                                                                               \
+    "SELECT o.id, o.revision, o.uuid, o.name, i.url, i.name, o.subject, o.audiences, o.description, o.created_at,"     \
+    " o.updated_at FROM credential o JOIN issuer i ON i.id = o.issuer_id"
+
+static struct rely_json *show_credential_row(sqlite3_stmt *row)
+{
+    struct rely_json *object = rely_json_object();
+    rely_row_show_text(row, 2, object, "id");
+    rely_row_show_text(row, 3, object, "name");
+    rely_row_show_text(row, 4, object, "issuer");
+    rely_row_show_text(row, 5, object, "issuerName");
+    rely_row_show_text(row, 6, object, "subject");
+    rely_row_show_lines(row, 7, object, "audiences");
+    rely_json_set(object, "description", rely_json_of_null()); /* Entra shows it always */
+    rely_row_show_text(row, 8, object, "description");
+    rely_row_show_time(row, 9, object, "createdAt");
+    rely_row_show_time(row, 10, object, "updatedAt");
+    return object;
+}
+
+static bool check_pair_is_free(const struct rely_write *write, const struct rely_credential_record *record,
+                               struct rely_err *err)
+{
+    sqlite3 *db = write->registry->db;
+    RELY_STMT_OWNED sqlite3_stmt *stmt =
+        rely_sql_prepare(db,
+                         "SELECT name FROM credential WHERE identity_id = ?1 AND issuer_id = ?2 AND subject = ?3"
+                         " AND id <> ?4",
+                         err);
+    if (stmt == NULL)
+        return false;
+    rely_sql_bind(stmt, "iiti", write->parent_id, record->issuer_id, record->subject, write->id);
+    enum rely_sql_step step = rely_sql_step(db, stmt, err);
+    if (step != RELY_SQL_ROW)
+        return step == RELY_SQL_DONE;
+    return rely_write_refuse(write->result, err, RELY_ERR_CONFLICT, "duplicate_issuer_and_subject",
+                             "the identity has this issuer and subject already, in its credential %s",
+                             (const char *)sqlite3_column_text(stmt, 0));
+}
+
+static bool store_credential(struct rely_write *write, const struct rely_credential_record *record,
+                             struct rely_err *err)
+{
+    static const char insert[] = "INSERT INTO credential (identity_id, name, issuer_id, subject, audiences,"
+                                 " description, created_at, updated_at, uuid)"
+                                 " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, ?8)";
+    /* The last condition keeps ?1 to ?8 the same for both. */
+    static const char update[] = "UPDATE credential SET issuer_id = ?3, subject = ?4, audiences = ?5, description = ?6"
+                                 " WHERE identity_id = ?1 AND name = ?2 AND ?7 IS NOT ?8";
+    char uuid[RELY_UUID_SIZE];
+    sqlite3 *db = write->registry->db;
+    RELY_STMT_OWNED sqlite3_stmt *stmt = rely_sql_prepare(db, write->id == 0 ? insert : update, err);
+    if (stmt == NULL)
+        return false;
+    rely_uuid_new(uuid);
+    rely_sql_bind(stmt, "ititttit", write->parent_id, write->name, record->issuer_id, record->subject,
+                  rely_buf_slice(&record->audiences), record->description, write->writer->now_s, rely_slice_of(uuid));
+    struct rely_err own = {0};
+    if (!rely_sql_run(db, stmt, &own)) {
+        if (own.code == RELY_ERR_LIMIT)
+            return rely_write_refuse(write->result, err, RELY_ERR_LIMIT, "too_many_credentials",
+                                     "the identity has its %d federated credentials",
+                                     write->registry->credentials_per_identity);
+        return rely_err_set(err, own.code, "%s", own.message);
+    }
+    if (write->id == 0)
+        write->id = sqlite3_last_insert_rowid(db);
+    return true;
+}
+
+static bool save_credential(struct rely_write *write, struct rely_err *err)
+{
+    struct rely_credential_record record = {0};
+    bool is_saved = rely_credential_record_read(write, &record, err) && check_pair_is_free(write, &record, err) &&
+                    store_credential(write, &record, err);
+    rely_credential_record_fini(&record);
+    return is_saved;
+}
+
+static const struct rely_member credential_members[] = {
+    {"id", RELY_MEMBER_READ_ONLY},      {"name", RELY_MEMBER_PLAIN},          {"issuer", RELY_MEMBER_PLAIN},
+    {"issuerName", RELY_MEMBER_PLAIN},  {"subject", RELY_MEMBER_PLAIN},       {"audiences", RELY_MEMBER_PLAIN},
+    {"description", RELY_MEMBER_PLAIN}, {"createdAt", RELY_MEMBER_READ_ONLY}, {"updatedAt", RELY_MEMBER_READ_ONLY},
+};
+
+const struct rely_object_kind rely_credential_kind = {
+    .object = RELY_OBJECT_CREDENTIAL,
+    .word = "federatedIdentityCredential",
+    .article_word = "a federated credential",
+    .find_sql = SHOWN_CREDENTIAL " WHERE o.name = ?1 AND o.identity_id = ?2",
+    .page_sql = SHOWN_CREDENTIAL " WHERE o.name > ?1 AND o.identity_id = ?2 ORDER BY o.name LIMIT ?3",
+    .touch_sql = "UPDATE credential SET revision = ?2, updated_at = ?3 WHERE id = ?1",
+    .erase_sql = "DELETE FROM credential WHERE id = ?1",
+    .members = credential_members,
+    .member_count = sizeof credential_members / sizeof credential_members[0],
+    .show = show_credential_row,
+    .save = save_credential,
+};
+
+/* --- rows for the snapshot builder and explain --------------------------------------------------------- */
+
+bool rely_credential_visit(sqlite3 *db, sqlite3_stmt *stmt,
+                           void (*visit)(const struct rely_credential *row, void *context), void *context,
+                           struct rely_err *err)
+{
+    struct rely_slice audiences[RELY_AUDIENCES_PER_CREDENTIAL_MAX];
+    enum rely_sql_step step;
+    while ((step = rely_sql_step(db, stmt, err)) == RELY_SQL_ROW) {
+        struct rely_credential row = {
+            .id = sqlite3_column_int64(stmt, 0),
+            .issuer_id = sqlite3_column_int64(stmt, 1),
+            .identity_id = sqlite3_column_int64(stmt, 2),
+            .name = rely_sql_text(stmt, 3),
+            .subject = rely_sql_text(stmt, 4),
+            .audiences = audiences,
+            .audience_count = rely_row_lines(rely_sql_text(stmt, 5), audiences, RELY_AUDIENCES_PER_CREDENTIAL_MAX)};
+        visit(&row, context);
+    }
+    return step == RELY_SQL_DONE;
+}
+
+bool rely_registry_each_credential(struct rely_registry *registry, int64_t id,
+                                   void (*visit)(const struct rely_credential *row, void *context), void *context,
+                                   struct rely_err *err)
+{
+    static const char all[] = "SELECT " RELY_CREDENTIAL_COLUMNS " FROM credential o";
+    static const char one[] = "SELECT " RELY_CREDENTIAL_COLUMNS " FROM credential o WHERE o.id = ?1";
+    RELY_STMT_OWNED sqlite3_stmt *stmt = rely_sql_prepare(registry->db, id == 0 ? all : one, err);
+    if (stmt == NULL)
+        return false;
+    if (id != 0)
+        rely_sql_bind(stmt, "i", id);
+    return rely_credential_visit(registry->db, stmt, visit, context, err);
+}

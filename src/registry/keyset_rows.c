@@ -1,0 +1,136 @@
+/*
+ * Key sets in the database: the last accepted one of each issuer, so that a restart during an issuer's outage changes
+ * nothing. Decides whether a fetched set is news; whether it is usable, the key keeper has decided before. Called by
+ * the key keeper and by issuer_rows.c.
+ */
+#include "store.h"
+#include <stdlib.h>
+
+static bool bump_generation(struct rely_registry *registry, int64_t issuer_id, struct rely_err *err)
+{
+    /* Grows also when a set is dropped: a cached verification of its keys must not outlive it. */
+    RELY_STMT_OWNED sqlite3_stmt *stmt =
+        rely_sql_prepare(registry->db, "UPDATE issuer SET keys_generation = keys_generation + 1 WHERE id = ?1", err);
+    if (stmt == NULL)
+        return false;
+    rely_sql_bind(stmt, "i", issuer_id);
+    return rely_sql_run(registry->db, stmt, err);
+}
+
+bool rely_keyset_row_put(struct rely_registry *registry, int64_t issuer_id, struct rely_slice jwks,
+                         struct rely_slice source_url, int64_t now_s, struct rely_err *err)
+{
+    static const char replace[] = "INSERT INTO key_set (issuer_id, document, source_url, fetched_at)"
+                                  " VALUES (?1, ?2, ?3, ?4) ON CONFLICT (issuer_id) DO UPDATE SET"
+                                  " document = ?2, source_url = ?3, fetched_at = ?4";
+    static const char drop[] = "DELETE FROM key_set WHERE issuer_id = ?1";
+    RELY_STMT_OWNED sqlite3_stmt *stmt = rely_sql_prepare(registry->db, jwks.ptr == NULL ? drop : replace, err);
+    if (stmt == NULL)
+        return false;
+    if (jwks.ptr == NULL)
+        rely_sql_bind(stmt, "i", issuer_id);
+    else
+        rely_sql_bind(stmt, "itti", issuer_id, jwks, source_url, now_s);
+    return rely_sql_run(registry->db, stmt, err) && bump_generation(registry, issuer_id, err);
+}
+
+/* The issuer that a fetched set is for, as it is now. */
+struct fetched_for {
+    char *name;         /* owned */
+    bool is_same;       /* the document is the stored one */
+    bool is_unexpected; /* meanwhile the record names another source */
+};
+
+static bool find_fetched_issuer(struct rely_registry *registry, int64_t issuer_id, struct rely_slice jwks,
+                                struct rely_slice source_url, struct fetched_for *out, struct rely_err *err)
+{
+    static const char sql[] = "SELECT o.name, o.key_source = 3 OR (o.key_source = 2 AND o.jwks_uri <> ?3),"
+                              " k.document IS ?2 AND k.source_url IS ?3"
+                              " FROM issuer o LEFT JOIN key_set k ON k.issuer_id = o.id WHERE o.id = ?1";
+    RELY_STMT_OWNED sqlite3_stmt *stmt = rely_sql_prepare(registry->db, sql, err);
+    if (stmt == NULL)
+        return false;
+    rely_sql_bind(stmt, "itt", issuer_id, jwks, source_url);
+    enum rely_sql_step step = rely_sql_step(registry->db, stmt, err);
+    if (step == RELY_SQL_DONE)
+        return rely_err_set(err, RELY_ERR_NOT_FOUND, "the issuer with row %lld is gone", (long long)issuer_id);
+    if (step != RELY_SQL_ROW)
+        return false;
+    out->name = rely_strdup_slice(rely_sql_text(stmt, 0));
+    out->is_unexpected = sqlite3_column_int(stmt, 1) != 0;
+    out->is_same = sqlite3_column_int(stmt, 2) != 0;
+    return true;
+}
+
+static bool refresh_fetch_time(struct rely_registry *registry, int64_t issuer_id, int64_t now_s, struct rely_err *err)
+{
+    RELY_STMT_OWNED sqlite3_stmt *stmt =
+        rely_sql_prepare(registry->db, "UPDATE key_set SET fetched_at = ?2 WHERE issuer_id = ?1", err);
+    if (stmt == NULL)
+        return false;
+    rely_sql_bind(stmt, "ii", issuer_id, now_s);
+    return rely_sql_run(registry->db, stmt, err);
+}
+
+/* The log tells which keys came when, not the document: one that changes with every fetch must not fill the disk. */
+static struct rely_json *summarise_jwks(struct rely_slice jwks, struct rely_slice source_url)
+{
+    RELY_JSON_OWNED struct rely_json *document = rely_json_parse(jwks, &(struct rely_err){0});
+    const struct rely_json *list = rely_json_get(document, "keys");
+    struct rely_json *summary = rely_json_object();
+    struct rely_json *kids = rely_json_array();
+    for (size_t i = 0; rely_json_type(list) == RELY_JSON_ARRAY && i < rely_json_size(list) && i < RELY_JWKS_KEYS_MAX;
+         i++) {
+        struct rely_json *kid = rely_json_get(rely_json_at(list, i), "kid");
+        if (rely_json_type(kid) == RELY_JSON_STRING && rely_json_text(kid).len <= RELY_KID_BYTES_MAX)
+            rely_json_append(kids, rely_json_share(kid));
+    }
+    rely_json_set(summary, "sourceUrl", rely_json_of_text(source_url.ptr == NULL ? RELY_LIT("") : source_url));
+    rely_json_set(summary, "bytes", rely_json_of_integer((int64_t)jwks.len));
+    rely_json_set(summary, "kids", kids);
+    return summary;
+}
+
+static bool store_fetched_set(struct rely_registry *registry, int64_t issuer_id, struct rely_slice jwks,
+                              struct rely_slice source_url, int64_t now_s, uint64_t *revision, struct rely_err *err)
+{
+    struct fetched_for issuer = {0};
+    bool is_stored = find_fetched_issuer(registry, issuer_id, jwks, source_url, &issuer, err);
+    if (is_stored && issuer.is_unexpected)
+        is_stored = rely_err_set(err, RELY_ERR_CONFLICT, "issuer %s takes its keys from elsewhere now", issuer.name);
+    else if (is_stored && issuer.is_same)
+        is_stored = refresh_fetch_time(registry, issuer_id, now_s, err);
+    else if (is_stored) {
+        RELY_JSON_OWNED struct rely_json *summary = summarise_jwks(jwks, source_url);
+        struct rely_log_entry entry = {.at_s = now_s,
+                                       .actor = RELY_LIT("fetch"),
+                                       .object = "keySet",
+                                       .name = rely_slice_of(issuer.name),
+                                       .operation = "fetch",
+                                       .after = summary};
+        is_stored = rely_keyset_row_put(registry, issuer_id, jwks, source_url, now_s, err) &&
+                    rely_change_log_append(registry, &entry, revision, err);
+    }
+    free(issuer.name);
+    return is_stored;
+}
+
+bool rely_registry_put_keyset(struct rely_registry *registry, int64_t issuer_id, struct rely_slice jwks,
+                              struct rely_slice source_url, int64_t now_s, struct rely_changes *changes,
+                              struct rely_err *err)
+{
+    uint64_t revision = 0;
+    if (!rely_sql_exec(registry->db, "BEGIN IMMEDIATE", err))
+        return false;
+    if (!store_fetched_set(registry, issuer_id, jwks, source_url, now_s, &revision, err) ||
+        !rely_sql_exec(registry->db, "COMMIT", err)) {
+        sqlite3_exec(registry->db, "ROLLBACK", NULL, NULL, NULL);
+        return false;
+    }
+    if (revision == 0)
+        return true;
+    registry->revision = revision;
+    changes->revision = revision;
+    rely_changes_add(changes, RELY_OBJECT_ISSUER, false, issuer_id);
+    return true;
+}

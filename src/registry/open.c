@@ -1,0 +1,108 @@
+/*
+ * Opens and closes the registry's database. Decides how it is opened (durability, who else may use it); the schema is
+ * schema.c's. Called by the service once, and by the tests.
+ */
+#include "store.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#define BUSY_TIMEOUT_MS 5000
+
+/*
+ * Make the file with mode 0600 before SQLite would make it with the umask's, and lock it against a second relyd,
+ * whose snapshot would go on allowing what was deleted here. flock does not meet SQLite's own (fcntl) locks, but
+ * closing this descriptor drops those: it is closed after the database.
+ */
+static int lock_file(const char *path, struct rely_err *err)
+{
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        rely_err_set(err, RELY_ERR_IO, "%s", strerror(errno));
+        return -1;
+    }
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        rely_err_set(err, RELY_ERR_IO, "another relyd uses it (%s)", strerror(errno));
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+static bool harden_connection(sqlite3 *db, struct rely_err *err)
+{
+    sqlite3_extended_result_codes(db, 1);
+    sqlite3_busy_timeout(db, BUSY_TIMEOUT_MS);
+    bool is_set = sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, (int *)NULL) == SQLITE_OK &&
+                  sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, (int *)NULL) == SQLITE_OK &&
+                  sqlite3_db_config(db, SQLITE_DBCONFIG_DQS_DML, 0, (int *)NULL) == SQLITE_OK &&
+                  sqlite3_db_config(db, SQLITE_DBCONFIG_DQS_DDL, 0, (int *)NULL) == SQLITE_OK;
+    if (!is_set)
+        return rely_sql_fault(db, err);
+    /* synchronous=NORMAL may lose the last commits at a power cut: a deleted credential would come back. */
+    return rely_sql_exec(db, "PRAGMA foreign_keys = ON; PRAGMA cell_size_check = ON; PRAGMA synchronous = FULL", err);
+}
+
+static bool store_settings(struct rely_registry *registry, struct rely_err *err)
+{
+    RELY_STMT_OWNED sqlite3_stmt *stmt = rely_sql_prepare(
+        registry->db, "UPDATE setting SET credentials_per_identity = ?1 WHERE credentials_per_identity <> ?1", err);
+    if (stmt == NULL)
+        return false;
+    rely_sql_bind(stmt, "i", (int64_t)registry->credentials_per_identity);
+    return rely_sql_run(registry->db, stmt, err);
+}
+
+static bool prepare_database(struct rely_registry *registry, struct rely_err *err)
+{
+    int64_t revision = 0;
+    /* WAL only after the owner is known: switching would write to a stranger's file. */
+    if (!harden_connection(registry->db, err) || !rely_schema_migrate(registry->db, err) ||
+        !rely_sql_exec(registry->db, "PRAGMA journal_mode = WAL", err) || !store_settings(registry, err) ||
+        !rely_sql_integer(registry->db, "SELECT coalesce(max(revision), 0) FROM change_log", &revision, err))
+        return false;
+    registry->revision = (uint64_t)revision;
+    return true;
+}
+
+static bool open_database(struct rely_registry *registry, const char *path, struct rely_err *err)
+{
+    if (strcmp(path, ":memory:") != 0 && (registry->lock_fd = lock_file(path, err)) < 0)
+        return false;
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
+    if (sqlite3_open_v2(path, &registry->db, flags, NULL) != SQLITE_OK)
+        return rely_err_set(err, RELY_ERR_IO, "%s", registry->db == NULL ? "no memory" : sqlite3_errmsg(registry->db));
+    return prepare_database(registry, err);
+}
+
+struct rely_registry *rely_registry_open(const struct rely_registry_options *options, struct rely_err *err)
+{
+    struct rely_registry *registry = rely_alloc(sizeof *registry);
+    registry->lock_fd = -1;
+    registry->credentials_per_identity = options->credentials_per_identity;
+    registry->may_use_http = options->may_use_http;
+    registry->may_use_system_names = options->may_use_system_names;
+    registry->check_jwks = options->check_jwks;
+    if (open_database(registry, options->path, err))
+        return registry;
+    rely_err_prefix(err, "registry %s", options->path);
+    rely_registry_close(registry);
+    return NULL;
+}
+
+void rely_registry_close(struct rely_registry *registry)
+{
+    if (registry == NULL)
+        return;
+    sqlite3_close(registry->db);
+    if (registry->lock_fd >= 0)
+        close(registry->lock_fd);
+    free(registry);
+}
+
+uint64_t rely_registry_revision(const struct rely_registry *registry)
+{
+    return registry->revision;
+}

@@ -1,0 +1,93 @@
+/*
+ * Reading objects: one by its name, or a page of a collection. Decides nothing; an object that is not there is a fault
+ * only for whoever asked for it. Called by admin/ and by write.c.
+ */
+#include "store.h"
+#include <stdio.h>
+
+void rely_registry_print_etag(uint64_t revision, char etag[32])
+{
+    snprintf(etag, 32, "\"%llx\"", (unsigned long long)revision);
+}
+
+bool rely_registry_find(struct rely_registry *registry, const struct rely_object_kind *kind, struct rely_slice name,
+                        int64_t parent_id, struct rely_found *found, struct rely_err *err)
+{
+    RELY_STMT_OWNED sqlite3_stmt *stmt = rely_sql_prepare(registry->db, kind->find_sql, err);
+    if (stmt == NULL)
+        return false;
+    rely_sql_bind(stmt, "ti", name, parent_id);
+    enum rely_sql_step step = rely_sql_step(registry->db, stmt, err);
+    if (step == RELY_SQL_ROW) {
+        found->id = sqlite3_column_int64(stmt, 0);
+        found->revision = (uint64_t)sqlite3_column_int64(stmt, 1);
+        found->object = kind->show(stmt);
+    }
+    return step != RELY_SQL_FAULT;
+}
+
+bool rely_registry_find_parent(struct rely_registry *registry, const struct rely_object_path *path, int64_t *parent_id,
+                               struct rely_err *err)
+{
+    *parent_id = 0;
+    if (path->object != RELY_OBJECT_CREDENTIAL)
+        return true;
+    RELY_STMT_OWNED sqlite3_stmt *stmt = rely_sql_prepare(registry->db, "SELECT id FROM identity WHERE name = ?1", err);
+    if (stmt == NULL)
+        return false;
+    rely_sql_bind(stmt, "t", path->parent);
+    enum rely_sql_step step = rely_sql_step(registry->db, stmt, err);
+    if (step == RELY_SQL_DONE)
+        return rely_err_set(err, RELY_ERR_NOT_FOUND, "there is no such identity");
+    if (step == RELY_SQL_ROW)
+        *parent_id = sqlite3_column_int64(stmt, 0);
+    return step == RELY_SQL_ROW;
+}
+
+bool rely_registry_read(struct rely_registry *registry, const struct rely_object_path *path, struct rely_json **object,
+                        char etag[32], struct rely_err *err)
+{
+    int64_t parent_id = 0;
+    struct rely_found found = {0};
+    const struct rely_object_kind *kind = rely_object_kind(path->object);
+    if (!rely_registry_find_parent(registry, path, &parent_id, err) ||
+        !rely_registry_find(registry, kind, path->name, parent_id, &found, err))
+        return false;
+    if (found.id == 0)
+        return rely_err_set(err, RELY_ERR_NOT_FOUND, "there is no such %s", kind->word);
+    *object = found.object;
+    rely_registry_print_etag(found.revision, etag);
+    return true;
+}
+
+static bool collect_page(struct rely_registry *registry, const struct rely_object_kind *kind, sqlite3_stmt *stmt,
+                         size_t limit, struct rely_json *array, bool *has_more, struct rely_err *err)
+{
+    enum rely_sql_step step = RELY_SQL_ROW;
+    while (rely_json_size(array) < limit && (step = rely_sql_step(registry->db, stmt, err)) == RELY_SQL_ROW)
+        rely_json_append(array, kind->show(stmt));
+    if (step == RELY_SQL_ROW)
+        step = rely_sql_step(registry->db, stmt, err);
+    *has_more = step == RELY_SQL_ROW;
+    return step != RELY_SQL_FAULT;
+}
+
+bool rely_registry_list(struct rely_registry *registry, const struct rely_object_path *parent, struct rely_slice after,
+                        size_t limit, struct rely_json **array, bool *has_more, struct rely_err *err)
+{
+    int64_t parent_id = 0;
+    const struct rely_object_kind *kind = rely_object_kind(parent->object);
+    if (!rely_registry_find_parent(registry, parent, &parent_id, err))
+        return false;
+    RELY_STMT_OWNED sqlite3_stmt *stmt = rely_sql_prepare(registry->db, kind->page_sql, err);
+    if (stmt == NULL)
+        return false;
+    rely_sql_bind(stmt, "tii", after.ptr == NULL ? RELY_LIT("") : after, parent_id, (int64_t)limit + 1);
+    struct rely_json *page = rely_json_array();
+    if (collect_page(registry, kind, stmt, limit, page, has_more, err)) {
+        *array = page;
+        return true;
+    }
+    rely_json_free(page);
+    return false;
+}

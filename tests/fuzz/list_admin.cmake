@@ -1,0 +1,1 @@
+relyd_fuzz(admin_json USES base registry LIBRARIES PkgConfig::SQLITE)

@@ -1,0 +1,11 @@
+/*
+ * The registry's unit tests: real SQLite files, every limit from both sides.
+ */
+#include "fixture.h"
+
+int main(void)
+{
+    rely_json_init();
+    return run_open_tests() + run_issuer_tests() + run_identity_tests() + run_credential_tests() + run_limit_tests() +
+           run_schema_tests() + run_change_tests() + run_row_tests() + run_url_tests();
+}

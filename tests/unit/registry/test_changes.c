@@ -1,0 +1,238 @@
+/*
+ * What a write leaves behind: revisions, ETags, the change log, key sets; and what a refused one does not.
+ */
+#include "fixture.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+static void counts_accepted_changes(void **state)
+{
+    struct fixture *fixture = *state;
+    make_issuer_and_identity(fixture);
+    assert_int_equal(rely_registry_revision(fixture->registry), 2);
+    must_replace(fixture, identity_path("web"), "{\"groups\":[\"a\"]}");
+    assert_int_equal(fixture->result.changes.revision, 3);
+    assert_string_equal(fixture->result.etag, "\"3\"");
+    must_replace(fixture, identity_path("web"), "{\"groups\":[\"a\"]}");
+    assert_int_equal(fixture->result.changes.revision, 0);
+    assert_string_equal(fixture->result.etag, "\"3\"");
+    assert_int_equal(rely_registry_revision(fixture->registry), 3);
+}
+
+static void assert_log_row(struct fixture *fixture, int revision, const char *expected)
+{
+    sqlite3_stmt *stmt = NULL;
+    assert_int_equal(sqlite3_prepare_v2(fixture->other,
+                                        "SELECT actor || ' ' || operation || ' ' || object || ' ' || name || ' ' ||"
+                                        " (before IS NOT NULL) || ' ' || (after IS NOT NULL) || ' ' || at"
+                                        " FROM change_log WHERE revision = ?1",
+                                        -1, &stmt, NULL),
+                     SQLITE_OK);
+    sqlite3_bind_int(stmt, 1, revision);
+    assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
+    assert_string_equal((const char *)sqlite3_column_text(stmt, 0), expected);
+    sqlite3_finalize(stmt);
+}
+
+static void logs_who_changed_what_and_when(void **state)
+{
+    struct fixture *fixture = *state;
+    make_issuer_and_identity(fixture);
+    must_create(fixture, credential_path("web", NULL),
+                "{\"name\":\"first\",\"issuerName\":\"cluster\",\"subject\":\"s\",\"audiences\":[\"x\"]}");
+    must_replace(fixture, credential_path("web", "first"),
+                 "{\"issuerName\":\"cluster\",\"subject\":\"t\",\"audiences\":[\"x\"]}");
+    assert_true(try_delete(fixture, identity_path("web"), NULL, false));
+    assert_log_row(fixture, 1, "uid:0 create issuer cluster 0 1 1700000000");
+    assert_log_row(fixture, 2, "uid:0 create identity web 0 1 1700000000");
+    assert_log_row(fixture, 3, "uid:0 create federatedIdentityCredential web/first 0 1 1700000000");
+    assert_log_row(fixture, 4, "uid:0 replace federatedIdentityCredential web/first 1 1 1700000000");
+    assert_log_row(fixture, 5, "uid:0 delete federatedIdentityCredential web/first 1 0 1700000000");
+    assert_log_row(fixture, 6, "uid:0 delete identity web 1 0 1700000000");
+    assert_int_equal(count_rows(fixture, "SELECT json_extract(before, '$.subject') || json_extract(after, '$.subject')"
+                                         " = 'st' FROM change_log WHERE revision = 4"),
+                     1);
+}
+
+static void honours_if_match(void **state)
+{
+    struct fixture *fixture = *state;
+    make_issuer_and_identity(fixture);
+    assert_false(try_replace(fixture, identity_path("web"), "{\"groups\":[\"a\"]}", "\"1\""));
+    assert_refused(fixture, RELY_ERR_PRECONDITION, "precondition_failed");
+    assert_non_null(strstr(fixture->err.message, "\"2\""));
+    assert_true(try_replace(fixture, identity_path("web"), "{\"groups\":[\"a\"]}", "\"2\""));
+    assert_true(try_replace(fixture, identity_path("web"), "{\"groups\":[\"b\"]}", "*"));
+    assert_false(try_replace(fixture, identity_path("api"), "{}", "*"));
+    assert_refused(fixture, RELY_ERR_PRECONDITION, "precondition_failed");
+    assert_false(try_delete(fixture, identity_path("web"), "\"2\"", false));
+    assert_refused(fixture, RELY_ERR_PRECONDITION, "precondition_failed");
+    assert_true(try_delete(fixture, identity_path("web"), "\"4\"", false));
+}
+
+static void reads_and_reports_what_is_missing(void **state)
+{
+    struct fixture *fixture = *state;
+    struct rely_json *object = NULL;
+    struct rely_err err = {0};
+    char etag[32];
+    struct rely_object_path path = issuer_path("nothing");
+    assert_false(rely_registry_read(fixture->registry, &path, &object, etag, &err));
+    assert_int_equal(err.code, RELY_ERR_NOT_FOUND);
+    path = credential_path("nobody", "nothing");
+    err = (struct rely_err){0};
+    assert_false(rely_registry_read(fixture->registry, &path, &object, etag, &err));
+    assert_int_equal(err.code, RELY_ERR_NOT_FOUND);
+    assert_string_equal(err.message, "there is no such identity");
+}
+
+/* The names of one page, joined with commas; a plus at the end when there are more. Must be freed. */
+static char *list_names(struct fixture *fixture, struct rely_object_path parent, const char *after, size_t limit)
+{
+    struct rely_json *page = NULL;
+    struct rely_err err = {0};
+    struct rely_buf names = {0};
+    bool has_more = false;
+    if (!rely_registry_list(fixture->registry, &parent, rely_slice_of(after), limit, &page, &has_more, &err))
+        fail_msg("%s", err.message);
+    for (size_t i = 0; i < rely_json_size(page); i++)
+        rely_buf_printf(&names, "%s%.*s", i == 0 ? "" : ",",
+                        RELY_ARG(rely_json_text(rely_json_get(rely_json_at(page, i), "name"))));
+    rely_buf_printf(&names, "%s", has_more ? "+" : "");
+    rely_json_free(page);
+    return names.ptr;
+}
+
+static void assert_page(struct fixture *fixture, struct rely_object_path parent, const char *after, size_t limit,
+                        const char *expected)
+{
+    char *names = list_names(fixture, parent, after, limit);
+    assert_string_equal(names, expected);
+    free(names);
+}
+
+static void lists_in_pages(void **state)
+{
+    struct fixture *fixture = *state;
+    make_issuer_and_identity(fixture);
+    must_create(fixture, identity_path(NULL), "{\"name\":\"Zed\"}");
+    must_create(fixture, identity_path(NULL), "{\"name\":\"api\"}");
+    assert_page(fixture, identity_path(NULL), NULL, 100, "Zed,api,web");
+    assert_page(fixture, identity_path(NULL), NULL, 2, "Zed,api+");
+    assert_page(fixture, identity_path(NULL), "api", 2, "web");
+    assert_page(fixture, identity_path(NULL), "web", 2, "");
+    assert_page(fixture, identity_path(NULL), "b-is-not-there", 2, "web");
+    assert_page(fixture, identity_path(NULL), NULL, 3, "Zed,api,web");
+    assert_page(fixture, issuer_path(NULL), NULL, 3, "cluster");
+    must_create(fixture, credential_path("web", NULL),
+                "{\"name\":\"first\",\"issuerName\":\"cluster\",\"subject\":\"s\",\"audiences\":[\"x\"]}");
+    assert_page(fixture, credential_path("web", NULL), NULL, 3, "first");
+    assert_page(fixture, credential_path("api", NULL), NULL, 3, "");
+    struct rely_object_path nobody = credential_path("nobody", NULL);
+    struct rely_err err = {0};
+    struct rely_json *page = NULL;
+    bool has_more;
+    assert_false(rely_registry_list(fixture->registry, &nobody, (struct rely_slice){0}, 3, &page, &has_more, &err));
+    assert_int_equal(err.code, RELY_ERR_NOT_FOUND);
+}
+
+/* --- key sets ----------------------------------------------------------------------------------------- */
+
+static bool put_keys(struct fixture *fixture, int64_t issuer_id, const char *jwks, const char *url, size_t *changes)
+{
+    struct rely_changes found = {0};
+    fixture->err = (struct rely_err){0};
+    bool is_put = rely_registry_put_keyset(fixture->registry, issuer_id, rely_slice_of(jwks), rely_slice_of(url),
+                                           1700000100, &found, &fixture->err);
+    *changes = found.count;
+    rely_changes_fini(&found);
+    return is_put;
+}
+
+static void stores_fetched_key_sets(void **state)
+{
+    struct fixture *fixture = *state;
+    size_t changes = 0;
+    make_issuer_and_identity(fixture);
+    assert_true(put_keys(fixture, 1, "{\"keys\":[{\"kid\":\"a\"}]}", "https://issuer.example/k", &changes));
+    assert_int_equal(changes, 1);
+    assert_int_equal(rely_registry_revision(fixture->registry), 3);
+    assert_int_equal(count_rows(fixture, "SELECT keys_generation FROM issuer"), 1);
+    assert_log_row(fixture, 3, "fetch fetch keySet cluster 0 1 1700000100");
+    assert_int_equal(count_rows(fixture, "SELECT json_extract(after, '$.kids[0]') = 'a' FROM change_log"
+                                         " WHERE revision = 3"),
+                     1);
+    /* The same again is no change, but for its time. */
+    assert_true(put_keys(fixture, 1, "{\"keys\":[{\"kid\":\"a\"}]}", "https://issuer.example/k", &changes));
+    assert_int_equal(changes, 0);
+    assert_int_equal(rely_registry_revision(fixture->registry), 3);
+    assert_int_equal(count_rows(fixture, "SELECT keys_generation FROM issuer"), 1);
+    assert_false(put_keys(fixture, 9, "{}", "https://issuer.example/k", &changes));
+    assert_int_equal(fixture->err.code, RELY_ERR_NOT_FOUND);
+    /* The issuer's record has not changed by it. */
+    assert_true(try_replace(fixture, issuer_path("cluster"),
+                            "{\"issuer\":\"https://issuer.example/a\",\"leewaySeconds\":1}", "\"1\""));
+    assert_int_equal(count_rows(fixture, "SELECT count(*) FROM key_set"), 1);
+}
+
+static void drops_keys_of_another_source(void **state)
+{
+    struct fixture *fixture = *state;
+    size_t changes = 0;
+    make_issuer_and_identity(fixture);
+    assert_true(put_keys(fixture, 1, "{\"keys\":[]}", "https://issuer.example/k", &changes));
+    must_replace(fixture, issuer_path("cluster"),
+                 "{\"issuer\":\"https://issuer.example/a\",\"keys\":{\"jwksUri\":\"https://other.example/k\"}}");
+    assert_int_equal(count_rows(fixture, "SELECT count(*) FROM key_set"), 0);
+    assert_int_equal(count_rows(fixture, "SELECT keys_generation FROM issuer"), 2);
+    /* What was on its way from the old place is not taken any more. */
+    assert_false(put_keys(fixture, 1, "{\"keys\":[]}", "https://issuer.example/k", &changes));
+    assert_int_equal(fixture->err.code, RELY_ERR_CONFLICT);
+    assert_true(put_keys(fixture, 1, "{\"keys\":[]}", "https://other.example/k", &changes));
+    must_replace(fixture, issuer_path("cluster"),
+                 "{\"issuer\":\"https://issuer.example/a\",\"keys\":{\"jwks\":{\"keys\":[1]}}}");
+    assert_int_equal(count_rows(fixture, "SELECT document = '{\"keys\":[1]}' FROM key_set"), 1);
+    assert_false(put_keys(fixture, 1, "{\"keys\":[]}", "https://other.example/k", &changes));
+    assert_int_equal(fixture->err.code, RELY_ERR_CONFLICT);
+    must_replace(fixture, issuer_path("cluster"), "{\"issuer\":\"https://issuer.example/a\"}");
+    assert_int_equal(count_rows(fixture, "SELECT count(*) FROM key_set"), 0);
+    assert_int_equal(count_rows(fixture, "SELECT keys_generation FROM issuer"), 5);
+}
+
+static void leaves_no_trace_of_a_refused_write(void **state)
+{
+    struct fixture *fixture = *state;
+    make_issuer_and_identity(fixture);
+    int64_t before = count_rows(fixture, "SELECT count(*) FROM issuer, identity");
+    /* Good but for a field that nobody knows: the row was in the transaction already. */
+    refuse_create(fixture, identity_path(NULL), "{\"name\":\"api\",\"typo\":1}", "typo", "unknown_field");
+    assert_int_equal(count_rows(fixture, "SELECT count(*) FROM issuer, identity"), before);
+    must_create(fixture, identity_path(NULL), "{\"name\":\"api\"}");
+    assert_int_equal(rely_registry_revision(fixture->registry), 3);
+}
+
+static void writes_beside_a_reader(void **state)
+{
+    struct fixture *fixture = *state;
+    make_issuer_and_identity(fixture);
+    /* Readers of the second connection do not disturb; the write-ahead log serves both. */
+    assert_int_equal(run_sql(fixture, "BEGIN; SELECT * FROM issuer"), SQLITE_OK);
+    must_create(fixture, identity_path(NULL), "{\"name\":\"api\"}");
+    assert_int_equal(run_sql(fixture, "COMMIT"), SQLITE_OK);
+}
+
+int run_change_tests(void)
+{
+    const struct CMUnitTest tests[] = {
+        A_TEST(counts_accepted_changes),
+        A_TEST(logs_who_changed_what_and_when),
+        A_TEST(honours_if_match),
+        A_TEST(reads_and_reports_what_is_missing),
+        A_TEST(lists_in_pages),
+        A_TEST(stores_fetched_key_sets),
+        A_TEST(drops_keys_of_another_source),
+        A_TEST(leaves_no_trace_of_a_refused_write),
+        A_TEST(writes_beside_a_reader),
+    };
+    return cmocka_run_group_tests_name("changes", tests, NULL, NULL);
+}

@@ -1,0 +1,202 @@
+/*
+ * Issuers: defaults, normal forms, and what is refused.
+ */
+#include "fixture.h"
+#include <stdlib.h>
+
+#define HEAD "{\"name\":\"cluster\",\"issuer\":\"https://issuer.example/a\""
+
+static void fills_in_the_defaults(void **state)
+{
+    struct fixture *fixture = *state;
+    must_create(fixture, issuer_path(NULL), HEAD "}");
+    assert_member(fixture, "name", "cluster");
+    assert_member(fixture, "issuer", "https://issuer.example/a");
+    assert_member(fixture, "keys", "{\"discovery\":true}");
+    assert_member(
+        fixture, "algorithms",
+        "[\"RS256\",\"RS384\",\"RS512\",\"PS256\",\"PS384\",\"PS512\",\"ES256\",\"ES384\",\"ES512\",\"EdDSA\"]");
+    assert_member(fixture, "types", "[\"jwt\",\"jose\",\"at+jwt\"]");
+    assert_member(fixture, "leewaySeconds", "60");
+    assert_member(fixture, "maxTokenLifetimeSeconds", "absent");
+    assert_member(fixture, "allowHttp", "false");
+    assert_member(fixture, "allowPrivateAddresses", "false");
+    assert_member(fixture, "enabled", "true");
+    assert_member(fixture, "createdAt", "2023-11-14T22:13:20Z");
+    assert_string_equal(fixture->result.etag, "\"1\"");
+    assert_int_equal(fixture->result.changes.count, 1);
+    assert_int_equal(fixture->result.changes.revision, 1);
+    assert_int_equal(fixture->result.changes.items[0].object, RELY_OBJECT_ISSUER);
+}
+
+static void brings_values_to_their_normal_form(void **state)
+{
+    struct fixture *fixture = *state;
+    must_create(fixture, issuer_path(NULL),
+                HEAD ",\"algorithms\":[\"EdDSA\",\"RS256\"],\"types\":[\"application/AT+JWT\",\"JWT\"],"
+                     "\"leewaySeconds\":300,\"maxTokenLifetimeSeconds\":3600,\"enabled\":false}");
+    assert_member(fixture, "algorithms", "[\"RS256\",\"EdDSA\"]");
+    assert_member(fixture, "types", "[\"at+jwt\",\"jwt\"]");
+    assert_member(fixture, "maxTokenLifetimeSeconds", "3600");
+    assert_member(fixture, "enabled", "false");
+}
+
+static void takes_each_source_of_keys(void **state)
+{
+    struct fixture *fixture = *state;
+    must_create(
+        fixture, issuer_path(NULL),
+        "{\"name\":\"uri\",\"issuer\":\"https://a.example\",\"keys\":{\"jwksUri\":\"https://a.example/k?v=1\"}}");
+    assert_member(fixture, "keys", "{\"jwksUri\":\"https://a.example/k?v=1\"}");
+    must_create(fixture, issuer_path(NULL),
+                "{\"name\":\"disco\",\"issuer\":\"https://a.example\",\"discoveryUrl\":\"https://b.example/d\"}");
+    assert_member(fixture, "discoveryUrl", "https://b.example/d");
+    must_create(
+        fixture, issuer_path(NULL),
+        "{\"name\":\"upload\",\"issuer\":\"https://a.example\",\"keys\":{\"jwks\":{\"keys\":[{\"kty\":\"EC\"}]}}}");
+    assert_member(fixture, "keys", "{\"jwks\":{\"keys\":[{\"kty\":\"EC\"}]}}");
+}
+
+static void refuses_bad_keys(void **state)
+{
+    struct fixture *fixture = *state;
+    const char *const cases[][3] = {
+        {"7", "keys", "wrong_type"},
+        {"{}", "keys", "required"},
+        {"{\"discovery\":true,\"jwksUri\":\"https://a.example\"}", "keys", "too_many"},
+        {"{\"discovery\":false}", "keys.discovery", "invalid_value"},
+        {"{\"discovery\":1}", "keys.discovery", "wrong_type"},
+        {"{\"jwksURI\":\"https://a.example\"}", "keys.jwksURI", "unknown_field"},
+        {"{\"jwksUri\":\"ftp://a.example\"}", "keys.jwksUri", "invalid_url"},
+        {"{\"jwksUri\":\"http://a.example/k\"}", "keys.jwksUri", "not_allowed"},
+        {"{\"jwksUri\":null}", "keys.jwksUri", "wrong_type"},
+        {"{\"jwks\":[]}", "keys.jwks", "wrong_type"},
+        {"{\"jwks\":{\"unusable\":1}}", "keys.jwks", "invalid_key_set"},
+        {"{\"jwks\":{\"keys\":[{\"kty\":\"EC\",\"d\":\"AA\"}]}}", "keys.jwks", "private_key"},
+        {"{\"jwks\":{\"keys\":[{\"kty\":\"oct\",\"k\":\"AA\"}]}}", "keys.jwks", "private_key"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char *body = format_body(HEAD ",\"keys\":%s}", cases[i][0]);
+        refuse_create(fixture, issuer_path(NULL), body, cases[i][1], cases[i][2]);
+        free(body);
+    }
+}
+
+static void refuses_bad_fields(void **state)
+{
+    struct fixture *fixture = *state;
+    const char *const cases[][3] = {
+        {"\"algorithms\":[]", "algorithms", "too_few"},
+        {"\"algorithms\":[\"none\"]", "algorithms[0]", "not_allowed"},
+        {"\"algorithms\":[\"RS256\",\"HS256\"]", "algorithms[1]", "not_allowed"},
+        {"\"algorithms\":[\"rs256\"]", "algorithms[0]", "not_allowed"},
+        {"\"algorithms\":[\"RS256\",\"RS256\"]", "algorithms[1]", "duplicate"},
+        {"\"algorithms\":\"RS256\"", "algorithms", "wrong_type"},
+        {"\"types\":[]", "types", "too_few"},
+        {"\"types\":[\"a\",\"b\",\"c\",\"d\",\"e\",\"f\",\"g\",\"h\",\"i\"]", "types", "too_many"},
+        {"\"types\":[\"JWT\",\"application/jwt\"]", "types[1]", "duplicate"},
+        {"\"types\":[\"a b\"]", "types[0]", "invalid_value"},
+        {"\"types\":[7]", "types[0]", "wrong_type"},
+        {"\"leewaySeconds\":301", "leewaySeconds", "out_of_range"},
+        {"\"leewaySeconds\":-1", "leewaySeconds", "out_of_range"},
+        {"\"leewaySeconds\":1.5", "leewaySeconds", "wrong_type"},
+        {"\"leewaySeconds\":\"60\"", "leewaySeconds", "wrong_type"},
+        {"\"maxTokenLifetimeSeconds\":0", "maxTokenLifetimeSeconds", "out_of_range"},
+        {"\"enabled\":\"yes\"", "enabled", "wrong_type"},
+        {"\"allowHttp\":1", "allowHttp", "wrong_type"},
+        {"\"caBundle\":\"not pem\"", "caBundle", "invalid_value"},
+        {"\"caBundle\":\"-----BEGIN CERTIFICATE-----\\n-----BEGIN PRIVATE KEY-----\"", "caBundle", "private_key"},
+        {"\"discoveryUrl\":\"https://\"", "discoveryUrl", "invalid_url"},
+        {"\"keys\":{\"jwksUri\":\"https://a.example\"},\"discoveryUrl\":\"https://a.example\"", "discoveryUrl",
+         "not_allowed"},
+        {"\"leewayseconds\":60", "leewayseconds", "unknown_field"},
+        {"\"createdAt\":\"2023-11-14T22:13:20Z\"", "createdAt", "read_only"},
+        {"\"description\":\"a\\u0007b\"", "description", "invalid_text"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char *body = format_body(HEAD ",%s}", cases[i][0]);
+        refuse_create(fixture, issuer_path(NULL), body, cases[i][1], cases[i][2]);
+        free(body);
+    }
+}
+
+static void says_which_field_was_meant(void **state)
+{
+    struct fixture *fixture = *state;
+    refuse_create(fixture, issuer_path(NULL), HEAD ",\"leewaySecond\":60}", "leewaySecond", "unknown_field");
+    assert_non_null(strstr(fixture->problems.items[0].message, "did you mean leewaySeconds?"));
+}
+
+static void notes_every_wrong_field(void **state)
+{
+    struct fixture *fixture = *state;
+    assert_false(try_create(fixture, issuer_path(NULL), "{\"leewaySeconds\":999,\"typo\":1,\"name\":\"a\"}"));
+    assert_refused(fixture, RELY_ERR_INVALID, "invalid_body");
+    assert_int_equal(fixture->problems.count, 4);
+    assert_string_equal(fixture->err.message, "4 fields are wrong");
+}
+
+static void refuses_what_is_no_object(void **state)
+{
+    struct fixture *fixture = *state;
+    refuse_create(fixture, issuer_path(NULL), "[]", "body", "wrong_type");
+    refuse_create(fixture, issuer_path(NULL), "{\"issuer\":\"https://a.example\"}", "name", "required");
+    refuse_create(fixture, issuer_path(NULL), "{\"name\":7}", "name", "wrong_type");
+}
+
+static void keeps_name_and_url_for_good(void **state)
+{
+    struct fixture *fixture = *state;
+    must_create(fixture, issuer_path(NULL), HEAD "}");
+    refuse_replace(fixture, issuer_path("cluster"), "{\"name\":\"other\",\"issuer\":\"https://issuer.example/a\"}",
+                   "name", "immutable");
+    refuse_replace(fixture, issuer_path("cluster"), "{\"issuer\":\"https://issuer.example/a/\"}", "issuer",
+                   "immutable");
+    refuse_replace(fixture, issuer_path("cluster"), "{\"issuer\":7}", "issuer", "immutable");
+    refuse_replace(fixture, issuer_path("cluster"), "{}", "issuer", "required");
+    refuse_replace(fixture, issuer_path("new-one"), "{\"name\":\"other\",\"issuer\":\"https://issuer.example/a\"}",
+                   "name", "immutable");
+}
+
+static void allows_http_only_when_both_say_so(void **state)
+{
+    struct fixture *fixture = *state;
+    const char *body = "{\"name\":\"plain\",\"issuer\":\"http://a.example\",\"allowHttp\":true}";
+    refuse_create(fixture, issuer_path(NULL), body, "issuer", "not_allowed");
+    fixture->options.may_use_http = true;
+    reopen_registry(fixture);
+    refuse_create(fixture, issuer_path(NULL), "{\"name\":\"plain\",\"issuer\":\"http://a.example\"}", "issuer",
+                  "not_allowed");
+    must_create(fixture, issuer_path(NULL), body);
+    refuse_replace(fixture, issuer_path("plain"), "{\"issuer\":\"http://a.example\",\"allowHttp\":false}", "issuer",
+                   "not_allowed");
+}
+
+static void accepts_what_it_shows(void **state)
+{
+    struct fixture *fixture = *state;
+    must_create(fixture, issuer_path(NULL),
+                HEAD ",\"description\":\"one\\ntwo\",\"maxTokenLifetimeSeconds\":9,"
+                     "\"caBundle\":\"-----BEGIN CERTIFICATE-----\\n\"}");
+    char *shown = read_object(fixture, issuer_path("cluster"));
+    must_replace(fixture, issuer_path("cluster"), shown);
+    assert_false(fixture->result.is_created);
+    assert_int_equal(fixture->result.changes.count, 0);
+    assert_int_equal(fixture->result.changes.revision, 0);
+    assert_string_equal(fixture->result.etag, "\"1\"");
+    assert_int_equal(rely_registry_revision(fixture->registry), 1);
+    free(shown);
+}
+
+int run_issuer_tests(void)
+{
+    const struct CMUnitTest tests[] = {
+        A_TEST(fills_in_the_defaults),       A_TEST(brings_values_to_their_normal_form),
+        A_TEST(takes_each_source_of_keys),   A_TEST(refuses_bad_keys),
+        A_TEST(refuses_bad_fields),          A_TEST(says_which_field_was_meant),
+        A_TEST(notes_every_wrong_field),     A_TEST(refuses_what_is_no_object),
+        A_TEST(keeps_name_and_url_for_good), A_TEST(allows_http_only_when_both_say_so),
+        A_TEST(accepts_what_it_shows),
+    };
+    return cmocka_run_group_tests_name("issuer", tests, NULL, NULL);
+}

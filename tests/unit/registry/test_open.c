@@ -1,0 +1,138 @@
+/*
+ * Opening: modes, durability, migrations, strangers' files, a second relyd.
+ */
+#include "fixture.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static void opens_a_new_file_with_mode_0600(void **state)
+{
+    struct fixture *fixture = *state;
+    struct stat info;
+    assert_int_equal(stat(fixture->path, &info), 0);
+    assert_int_equal(info.st_mode & 0777, 0600);
+    assert_int_equal(rely_registry_revision(fixture->registry), 0);
+    assert_int_equal(count_rows(fixture, "PRAGMA application_id"), 0x52454C59);
+    assert_int_equal(count_rows(fixture, "PRAGMA user_version"), 1);
+}
+
+static void keeps_everything_over_a_reopening(void **state)
+{
+    struct fixture *fixture = *state;
+    make_issuer_and_identity(fixture);
+    char *before = read_object(fixture, issuer_path("cluster"));
+    reopen_registry(fixture);
+    char *after = read_object(fixture, issuer_path("cluster"));
+    assert_string_equal(before, after);
+    assert_int_equal(rely_registry_revision(fixture->registry), 2);
+    free(before);
+    free(after);
+}
+
+static void refuses_a_second_relyd(void **state)
+{
+    struct fixture *fixture = *state;
+    struct rely_err err = {0};
+    assert_null(rely_registry_open(&fixture->options, &err));
+    assert_int_equal(err.code, RELY_ERR_IO);
+    assert_non_null(strstr(err.message, "another relyd uses it"));
+}
+
+/* Close the registry, change the file, and try to open it. */
+static void refuse_opening_after(struct fixture *fixture, const char *sql, const char *message)
+{
+    struct rely_err err = {0};
+    rely_registry_close(fixture->registry);
+    fixture->registry = NULL;
+    assert_int_equal(run_sql(fixture, sql), SQLITE_OK);
+    assert_null(rely_registry_open(&fixture->options, &err));
+    assert_int_equal(err.code, RELY_ERR_INVALID);
+    if (strstr(err.message, message) == NULL)
+        fail_msg("%s", err.message);
+}
+
+static void refuses_a_newer_schema(void **state)
+{
+    refuse_opening_after(*state, "PRAGMA user_version = 2", "a newer relyd has written it");
+}
+
+static void refuses_a_strangers_database(void **state)
+{
+    refuse_opening_after(*state, "PRAGMA application_id = 77", "another program's SQLite database");
+}
+
+static void refuses_an_unmarked_database_with_tables(void **state)
+{
+    refuse_opening_after(*state, "PRAGMA application_id = 0", "another program's SQLite database");
+}
+
+static void refuses_a_file_that_is_no_database(void **state)
+{
+    struct fixture *fixture = *state;
+    struct rely_err err = {0};
+    char path[128];
+    snprintf(path, sizeof path, "%s/notes.txt", fixture->folder);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    for (int i = 0; i < 100; i++)
+        fputs("this is no database at all\n", file);
+    fclose(file);
+    struct rely_registry_options options = fixture->options;
+    options.path = path;
+    assert_null(rely_registry_open(&options, &err));
+    assert_int_equal(err.code, RELY_ERR_INVALID);
+    assert_non_null(strstr(err.message, "no relyd database"));
+    unlink(path);
+}
+
+static void refuses_a_missing_folder(void **state)
+{
+    struct fixture *fixture = *state;
+    struct rely_err err = {0};
+    struct rely_registry_options options = fixture->options;
+    options.path = "/nonexistent/relyd.db";
+    assert_null(rely_registry_open(&options, &err));
+    assert_int_equal(err.code, RELY_ERR_IO);
+    assert_non_null(strstr(err.message, "No such file"));
+}
+
+static void opens_in_memory(void **state)
+{
+    struct fixture *fixture = *state;
+    struct rely_err err = {0};
+    struct rely_registry_options options = fixture->options;
+    options.path = ":memory:";
+    struct rely_registry *registry = rely_registry_open(&options, &err);
+    assert_non_null(registry);
+    rely_registry_close(registry);
+}
+
+static void takes_the_quota_from_the_options(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->options.credentials_per_identity = 2;
+    reopen_registry(fixture);
+    assert_int_equal(count_rows(fixture, "SELECT credentials_per_identity FROM setting"), 2);
+    fixture->options.credentials_per_identity = 20;
+    reopen_registry(fixture);
+    assert_int_equal(count_rows(fixture, "SELECT credentials_per_identity FROM setting"), 20);
+}
+
+int run_open_tests(void)
+{
+    const struct CMUnitTest tests[] = {
+        A_TEST(opens_a_new_file_with_mode_0600),
+        A_TEST(keeps_everything_over_a_reopening),
+        A_TEST(refuses_a_second_relyd),
+        A_TEST(refuses_a_newer_schema),
+        A_TEST(refuses_a_strangers_database),
+        A_TEST(refuses_an_unmarked_database_with_tables),
+        A_TEST(refuses_a_file_that_is_no_database),
+        A_TEST(refuses_a_missing_folder),
+        A_TEST(opens_in_memory),
+        A_TEST(takes_the_quota_from_the_options),
+    };
+    return cmocka_run_group_tests_name("open", tests, NULL, NULL);
+}

@@ -1,0 +1,183 @@
+/*
+ * Rows for the snapshot builder and for explain: what they hold, in which order, and how fast they stream.
+ */
+#include "fixture.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+struct seen {
+    struct rely_buf text;
+    size_t count;
+};
+
+static void note_issuer(const struct rely_issuer_row *row, void *context)
+{
+    struct seen *seen = context;
+    seen->count++;
+    rely_buf_printf(&seen->text, "%lld %.*s %.*s algs=%x leeway=%d max=%lld types=", (long long)row->issuer.id,
+                    RELY_ARG(row->issuer.name), RELY_ARG(row->issuer.url), row->issuer.algs, (int)row->issuer.leeway_s,
+                    (long long)row->issuer.max_lifetime_s);
+    for (size_t i = 0; i < row->issuer.type_count; i++)
+        rely_buf_printf(&seen->text, "%.*s,", RELY_ARG(row->issuer.types[i]));
+    rely_buf_printf(&seen->text, " %d gen=%llu source=%d uri=%.*s jwks=%.*s at=%lld\n", row->issuer.is_enabled,
+                    (unsigned long long)row->issuer.keys_generation, row->key_source, RELY_ARG(row->jwks_uri),
+                    RELY_ARG(row->jwks), (long long)row->jwks_fetched_s);
+}
+
+static void visits_issuers(void **state)
+{
+    struct fixture *fixture = *state;
+    struct seen seen = {0};
+    make_issuer_and_identity(fixture);
+    must_create(fixture, issuer_path(NULL),
+                "{\"name\":\"uploaded\",\"issuer\":\"https://b.example\",\"keys\":{\"jwks\":{\"keys\":[]}},"
+                "\"algorithms\":[\"RS256\",\"EdDSA\"],\"maxTokenLifetimeSeconds\":9,\"enabled\":false}");
+    assert_true(rely_registry_each_issuer(fixture->registry, 0, note_issuer, &seen, &fixture->err));
+    assert_string_equal(seen.text.ptr,
+                        "1 cluster https://issuer.example/a algs=7fe leeway=60 max=0 types=jwt,jose,at+jwt, 1 gen=0 "
+                        "source=1 uri= jwks= at=0\n"
+                        "2 uploaded https://b.example algs=402 leeway=60 max=9 types=jwt,jose,at+jwt, 0 gen=1 source=3 "
+                        "uri= jwks={\"keys\":[]} at=1700000000\n");
+    seen.count = 0;
+    assert_true(rely_registry_each_issuer(fixture->registry, 2, note_issuer, &seen, &fixture->err));
+    assert_int_equal(seen.count, 1);
+    assert_true(rely_registry_each_issuer(fixture->registry, 99, note_issuer, &seen, &fixture->err));
+    assert_int_equal(seen.count, 1);
+    rely_buf_fini(&seen.text);
+}
+
+static void note_identity(const struct rely_identity *row, void *context)
+{
+    struct seen *seen = context;
+    seen->count++;
+    rely_buf_printf(&seen->text, "%lld %.*s %.*s %d %d uid=%zu groups=", (long long)row->id, RELY_ARG(row->name),
+                    RELY_ARG(row->username), row->is_username_subject, row->is_enabled, row->uid.len);
+    for (size_t i = 0; i < row->group_count; i++)
+        rely_buf_printf(&seen->text, "%.*s,", RELY_ARG(row->groups[i]));
+    for (size_t i = 0; i < row->extra_count; i++) {
+        rely_buf_printf(&seen->text, " %.*s=", RELY_ARG(row->extra[i].key));
+        for (size_t k = 0; k < row->extra[i].value_count; k++)
+            rely_buf_printf(&seen->text, "%.*s,", RELY_ARG(row->extra[i].values[k]));
+    }
+    rely_buf_putc(&seen->text, '\n');
+}
+
+static void visits_identities(void **state)
+{
+    struct fixture *fixture = *state;
+    struct seen seen = {0};
+    must_create(fixture, identity_path(NULL), "{\"name\":\"web\",\"usernameFrom\":\"subject\"}");
+    must_create(fixture, identity_path(NULL),
+                "{\"name\":\"api\",\"username\":\"u\",\"groups\":[\"g\",\"h\"],\"extra\":{\"b.c/k\":[\"1\",\"2\"],"
+                "\"b.c/l\":[\"3\"]},\"enabled\":false}");
+    assert_true(rely_registry_each_identity(fixture->registry, 0, note_identity, &seen, &fixture->err));
+    assert_string_equal(seen.text.ptr, "1 web web 1 1 uid=36 groups=\n"
+                                       "2 api u 0 0 uid=36 groups=g,h, b.c/k=1,2, b.c/l=3,\n");
+    seen.count = 0;
+    assert_true(rely_registry_each_identity(fixture->registry, 2, note_identity, &seen, &fixture->err));
+    assert_int_equal(seen.count, 1);
+    rely_buf_fini(&seen.text);
+}
+
+static void note_credential(const struct rely_credential *row, void *context)
+{
+    struct seen *seen = context;
+    seen->count++;
+    rely_buf_printf(&seen->text, "%.*s/%lld %.*s", RELY_ARG(row->name), (long long)row->issuer_id,
+                    RELY_ARG(row->subject));
+    for (size_t i = 0; i < row->audience_count; i++)
+        rely_buf_printf(&seen->text, " %.*s", RELY_ARG(row->audiences[i]));
+    rely_buf_putc(&seen->text, '\n');
+}
+
+static void put_credential(struct fixture *fixture, const char *name, const char *issuer, const char *subject)
+{
+    char *body = format_body("{\"issuerName\":\"%s\",\"subject\":\"%s\",\"audiences\":[\"x\",\"y\"]}", issuer, subject);
+    must_replace(fixture, credential_path("web", name), body);
+    free(body);
+}
+
+static void visits_credentials(void **state)
+{
+    struct fixture *fixture = *state;
+    struct seen seen = {0};
+    make_issuer_and_identity(fixture);
+    put_credential(fixture, "one", "cluster", "s");
+    put_credential(fixture, "two", "cluster", "t");
+    assert_true(rely_registry_each_credential(fixture->registry, 0, note_credential, &seen, &fixture->err));
+    assert_string_equal(seen.text.ptr, "one/1 s x y\ntwo/1 t x y\n");
+    seen.count = 0;
+    assert_true(rely_registry_each_credential(fixture->registry, 2, note_credential, &seen, &fixture->err));
+    assert_int_equal(seen.count, 1);
+    rely_buf_fini(&seen.text);
+}
+
+static void visits_the_nearest(void **state)
+{
+    struct fixture *fixture = *state;
+    struct seen seen = {0};
+    make_issuer_and_identity(fixture);
+    must_create(fixture, issuer_path(NULL), "{\"name\":\"other\",\"issuer\":\"https://b.example\"}");
+    put_credential(fixture, "behind", "cluster", "ns:b:app2");
+    put_credential(fixture, "before", "cluster", "ns:a:app");
+    put_credential(fixture, "far", "cluster", "zzz");
+    put_credential(fixture, "same-elsewhere", "other", "ns:b:app1");
+    put_credential(fixture, "other-case", "cluster", "NS:b:app1");
+    put_credential(fixture, "unrelated", "other", "ns:b:app2");
+    assert_true(
+        rely_registry_each_near(fixture->registry, 1, RELY_LIT("ns:b:app1"), 4, note_credential, &seen, &fixture->err));
+    assert_string_equal(seen.text.ptr, "other-case/1 NS:b:app1 x y\n"
+                                       "same-elsewhere/2 ns:b:app1 x y\n"
+                                       "before/1 ns:a:app x y\n"
+                                       "behind/1 ns:b:app2 x y\n");
+    rely_buf_fini(&seen.text);
+}
+
+static void count_credential(const struct rely_credential *row, void *context)
+{
+    struct seen *seen = context;
+    seen->count += row->audience_count;
+}
+
+static void streams_many_credentials(void **state)
+{
+    struct fixture *fixture = *state;
+    struct seen seen = {0};
+    struct timespec start, end;
+    make_issuer_and_identity(fixture);
+    assert_int_equal(run_sql(fixture, "UPDATE setting SET credentials_per_identity = 10000"), SQLITE_OK);
+    assert_int_equal(
+        run_sql(fixture, "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000)"
+                         " INSERT INTO credential (uuid, identity_id, issuer_id, name, subject, audiences, created_at,"
+                         " updated_at) SELECT hex(randomblob(18)), 1, 1, 'cred-' || i, 's' || i, 'x' || char(10),"
+                         " 0, 0 FROM n"),
+        SQLITE_OK);
+    clock_gettime(CLOCK_MONOTONIC, &start);
+    assert_true(rely_registry_each_credential(fixture->registry, 0, count_credential, &seen, &fixture->err));
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    assert_int_equal(seen.count, 10000);
+    print_message("10000 credentials in %.1f ms\n",
+                  (double)(end.tv_sec - start.tv_sec) * 1e3 + (double)(end.tv_nsec - start.tv_nsec) / 1e6);
+    /* Near ones by index: the plan must not scan. */
+    sqlite3_stmt *stmt = NULL;
+    assert_int_equal(sqlite3_prepare_v2(fixture->other,
+                                        "EXPLAIN QUERY PLAN SELECT o.id FROM credential o WHERE o.issuer_id = 1 AND"
+                                        " o.subject < 'x' AND o.subject <> 'x' COLLATE NOCASE ORDER BY o.subject DESC"
+                                        " LIMIT 5",
+                                        -1, &stmt, NULL),
+                     SQLITE_OK);
+    assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
+    assert_non_null(
+        strstr((const char *)sqlite3_column_text(stmt, 3), "SEARCH o USING COVERING INDEX credential_subject "));
+    sqlite3_finalize(stmt);
+}
+
+int run_row_tests(void)
+{
+    const struct CMUnitTest tests[] = {
+        A_TEST(visits_issuers),     A_TEST(visits_identities),        A_TEST(visits_credentials),
+        A_TEST(visits_the_nearest), A_TEST(streams_many_credentials),
+    };
+    return cmocka_run_group_tests_name("rows", tests, NULL, NULL);
+}
