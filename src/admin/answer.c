@@ -1,0 +1,147 @@
+/*
+ * Answers of the control plane: JSON, problems, and the answer of a write, which waits until every worker has the
+ * change. Decides which status a refusal has. Called by the resources.
+ */
+#include "call.h"
+#include "relyd/text.h"
+#include <stdlib.h>
+
+bool rely_admin_is_method(const struct rely_http_request *request, const char *method)
+{
+    return rely_slice_equal(request->method, rely_slice_of(method));
+}
+
+void rely_admin_refuse_method(struct rely_http_request *request, const char *allowed)
+{
+    static const char body[] = "{\"type\":\"https://relyd.dev/problems/method_not_allowed\",\"title\":\"Method Not "
+                               "Allowed\",\"status\":405,\"code\":\"method_not_allowed\"}\n";
+    struct rely_http_header header = {RELY_LIT("allow"), rely_slice_of(allowed)};
+    struct rely_http_response response = {.status = 405,
+                                          .content_type = RELY_LIT("application/problem+json"),
+                                          .headers = &header,
+                                          .header_count = 1,
+                                          .body = RELY_LIT(body)};
+    rely_http_respond(request, &response);
+}
+
+void rely_admin_set_time(struct rely_json *object, const char *name, int64_t unix_s)
+{
+    char text[RELY_TIME_SIZE];
+    if (unix_s == 0)
+        return;
+    rely_time_print(unix_s, text);
+    rely_admin_set_text(object, name, rely_slice_of(text));
+}
+
+void rely_admin_answer_json(struct rely_http_request *request, int status, const struct rely_json *value,
+                            const char *etag)
+{
+    struct rely_buf body = {0};
+    struct rely_http_header header = {RELY_LIT("etag"), rely_slice_of(etag)};
+    rely_json_print(value, &body);
+    rely_buf_putc(&body, '\n');
+    struct rely_http_response response = {.status = status,
+                                          .content_type = RELY_LIT("application/json"),
+                                          .headers = &header,
+                                          .header_count = etag == NULL ? 0 : 1,
+                                          .body = rely_buf_slice(&body)};
+    rely_http_respond(request, &response);
+    rely_buf_fini(&body);
+}
+
+static int status_of_fault(enum rely_err_code code, const char **word)
+{
+    switch (code) {
+    case RELY_ERR_INVALID:
+        *word = "invalid_body";
+        return 400;
+    case RELY_ERR_NOT_FOUND:
+        *word = "not_found";
+        return 404;
+    case RELY_ERR_CONFLICT:
+        *word = "conflict";
+        return 409;
+    case RELY_ERR_LIMIT:
+        *word = "too_many_credentials";
+        return 409;
+    case RELY_ERR_PRECONDITION:
+        *word = "precondition_failed";
+        return 412;
+    case RELY_ERR_NONE:
+    case RELY_ERR_IO:
+    case RELY_ERR_INTERNAL:
+        break;
+    }
+    *word = "internal_error";
+    return 500;
+}
+
+void rely_admin_answer_fault(struct rely_http_request *request, const struct rely_err *err, const char *word,
+                             const struct rely_problems *problems)
+{
+    const char *general = NULL;
+    int status = status_of_fault(err->code, &general);
+    rely_http_problem(request, status, word != NULL && word[0] != '\0' ? word : general, err->message, problems);
+}
+
+/* --- writes --------------------------------------------------------------------------------------- */
+
+/* An accepted write whose answer waits for the workers. Owned by itself: freed when it is live. */
+struct pending_answer {
+    struct rely_http_request *request; /* borrowed; NULL: the client has left */
+    int status;
+    char etag[32];
+    char *location; /* owned; NULL: none */
+    struct rely_buf body;
+};
+
+static void send_pending(struct pending_answer *pending)
+{
+    struct rely_http_header headers[2];
+    size_t count = 0;
+    if (pending->etag[0] != '\0')
+        headers[count++] = (struct rely_http_header){RELY_LIT("etag"), rely_slice_of(pending->etag)};
+    if (pending->location != NULL)
+        headers[count++] = (struct rely_http_header){RELY_LIT("location"), rely_slice_of(pending->location)};
+    struct rely_http_response response = {
+        .status = pending->status, .headers = headers, .header_count = count, .body = rely_buf_slice(&pending->body)};
+    if (pending->body.len > 0)
+        response.content_type = RELY_LIT("application/json");
+    rely_http_respond(pending->request, &response);
+}
+
+static void finish_pending(void *context)
+{
+    struct pending_answer *pending = context;
+    if (pending->request != NULL)
+        send_pending(pending);
+    rely_buf_fini(&pending->body);
+    free(pending->location);
+    free(pending);
+}
+
+static void forget_client(void *context)
+{
+    ((struct pending_answer *)context)->request = NULL;
+}
+
+void rely_admin_answer_write(struct rely_admin_call *call, int status, struct rely_write_result *result,
+                             const char *location)
+{
+    struct pending_answer *pending = rely_alloc(sizeof *pending);
+    pending->request = call->request;
+    pending->status = status;
+    if (location != NULL)
+        pending->location = rely_strdup_slice(rely_slice_of(location));
+    if (result->object != NULL) {
+        memcpy(pending->etag, result->etag, sizeof pending->etag);
+        rely_json_print(result->object, &pending->body);
+        rely_buf_putc(&pending->body, '\n');
+    }
+    if (result->changes.count == 0) {
+        finish_pending(pending);
+        return;
+    }
+    rely_http_defer(call->request, forget_client, pending);
+    call->admin->publish(call->admin->service, &result->changes, finish_pending, pending);
+}

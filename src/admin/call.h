@@ -1,0 +1,55 @@
+/*
+ * call: what the files of admin/ share: one call on its way from its route to its answer. Nothing outside this folder
+ * includes it.
+ */
+#ifndef RELYD_ADMIN_CALL_H
+#define RELYD_ADMIN_CALL_H
+
+#include "relyd/admin.h"
+#include "relyd/json.h"
+
+/* One call of the control plane. All borrowed from the request. */
+struct rely_admin_call {
+    struct rely_admin *admin;
+    struct rely_http_request *request;
+    struct rely_object_path path; /* of the resource; absent for explain */
+    int64_t now_s;
+};
+
+/* --- guard.c --- */
+
+/* May this peer administer, and is it no browser page's request? False: it has been answered with 403. */
+bool rely_admin_admit(struct rely_http_request *request);
+/* Read the request's body as JSON. NULL: it has been answered. Owner: the caller. */
+struct rely_json *rely_admin_read_body(struct rely_http_request *request);
+
+/* --- the resources --- */
+
+void rely_admin_handle_collection(struct rely_admin_call *call);
+void rely_admin_handle_object(struct rely_admin_call *call);
+void rely_admin_handle_keys(struct rely_admin_call *call);
+void rely_admin_handle_explain(struct rely_admin_call *call);
+
+/* --- answer.c --- */
+
+bool rely_admin_is_method(const struct rely_http_request *request, const char *method);
+/* 405, with what is allowed. */
+void rely_admin_refuse_method(struct rely_http_request *request, const char *allowed);
+/* Answer with a JSON value (borrowed), and an ETag unless it is NULL. */
+void rely_admin_answer_json(struct rely_http_request *request, int status, const struct rely_json *value,
+                            const char *etag);
+/* Answer with what the registry refused, or could not do. In: word - its code; empty: by the fault's kind. */
+void rely_admin_answer_fault(struct rely_http_request *request, const struct rely_err *err, const char *word,
+                             const struct rely_problems *problems);
+/* Answer a write when it is live in every worker: publishes result->changes. In: location - NULL: none. */
+void rely_admin_answer_write(struct rely_admin_call *call, int status, struct rely_write_result *result,
+                             const char *location);
+
+static inline void rely_admin_set_text(struct rely_json *object, const char *name, struct rely_slice text)
+{
+    rely_json_set(object, name, rely_json_of_text(text.ptr == NULL ? RELY_LIT("") : text));
+}
+/* RFC 3339; 0 (never) leaves the member out. */
+void rely_admin_set_time(struct rely_json *object, const char *name, int64_t unix_s);
+
+#endif

@@ -1,0 +1,237 @@
+/*
+ * What came closest to a token that nothing matched: registered issuers near its `iss`, and federated credentials
+ * compared with it field by field, nearest first. Decides what is near; the decision itself stands. Called by
+ * explain_steps.c.
+ */
+#include "compare.h"
+#include "explain.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+/* One thing compared, and how far it is. */
+struct near_item {
+    size_t weight;
+    struct rely_json *shown; /* owned until it is shown */
+    char sentence[320];
+};
+
+struct near_list {
+    const struct rely_explanation *explanation;
+    struct near_item items[RELY_NEAREST_SHOWN + 1]; /* sorted; the last is room for one more */
+    size_t count;
+    int64_t seen[64]; /* ids of credentials, so that none comes twice */
+    size_t seen_count;
+};
+
+/* Keep the nearest: a stable insertion, and what falls off the end is freed. */
+static void keep_near(struct near_list *list, const struct near_item *item)
+{
+    size_t at = list->count;
+    while (at > 0 && list->items[at - 1].weight > item->weight) {
+        list->items[at] = list->items[at - 1];
+        at--;
+    }
+    list->items[at] = *item;
+    if (list->count < RELY_NEAREST_SHOWN)
+        list->count++;
+    else
+        rely_json_free(list->items[RELY_NEAREST_SHOWN].shown);
+}
+
+static struct rely_json *take_near(struct near_list *list, struct rely_explanation *explanation)
+{
+    struct rely_json *shown = rely_json_array();
+    if (list->count > 0)
+        snprintf(explanation->nearest, sizeof explanation->nearest, "%s", list->items[0].sentence);
+    for (size_t i = 0; i < list->count; i++)
+        rely_json_append(shown, list->items[i].shown);
+    return shown;
+}
+
+/* --- issuers -------------------------------------------------------------------------------------------- */
+
+static bool weigh_issuer(const void *item, void *context)
+{
+    const struct rely_issuer *issuer = item;
+    struct near_list *list = context;
+    struct rely_difference difference;
+    rely_difference_find(list->explanation->review->token.iss, issuer->url, "record", &difference);
+    if (list->count == RELY_NEAREST_SHOWN && difference.weight >= list->items[RELY_NEAREST_SHOWN - 1].weight)
+        return true;
+    struct near_item near = {.weight = difference.weight, .shown = rely_json_object()};
+    rely_admin_set_text(near.shown, "issuerName", issuer->name);
+    rely_admin_set_text(near.shown, "issuer", issuer->url);
+    rely_admin_set_text(near.shown, "note", rely_slice_of(difference.note));
+    snprintf(near.sentence, sizeof near.sentence, "the nearest issuer is %.*s: iss %s", RELY_ARG(issuer->name),
+             difference.note);
+    keep_near(list, &near);
+    return true;
+}
+
+struct rely_json *rely_explain_near_issuers(struct rely_explanation *explanation)
+{
+    struct near_list list = {.explanation = explanation};
+    rely_map_each(&explanation->snapshot->issuers_by_id, weigh_issuer, &list);
+    return take_near(&list, explanation);
+}
+
+/* --- credentials ------------------------------------------------------------------------------------------ */
+
+/* Add one field to a comparison. Weights of several fields add up. */
+static void compare_field(struct rely_json *fields, const char *name, struct rely_json *token,
+                          struct rely_json *credential, const struct rely_difference *difference,
+                          struct near_item *near)
+{
+    struct rely_json *field = rely_json_object();
+    rely_admin_set_text(field, "field", rely_slice_of(name));
+    rely_json_set(field, "token", token);
+    rely_json_set(field, "credential", credential);
+    rely_json_set(field, "equal", rely_json_of_bool(difference->weight == 0));
+    rely_json_append(fields, field);
+    if (difference->weight == 0)
+        return;
+    rely_admin_set_text(field, "note", rely_slice_of(difference->note));
+    size_t used = strlen(near->sentence);
+    snprintf(near->sentence + used, sizeof near->sentence - used, "%s %s %.120s", near->weight == 0 ? ":" : ";", name,
+             difference->note);
+    near->weight += difference->weight;
+}
+
+static struct rely_json *list_texts(const struct rely_slice *texts, size_t count)
+{
+    struct rely_json *list = rely_json_array();
+    for (size_t i = 0; i < count; i++)
+        rely_json_append(list, rely_json_of_text(texts[i]));
+    return list;
+}
+
+static bool has_audience(const struct rely_slice *texts, size_t count, struct rely_slice wanted)
+{
+    for (size_t i = 0; i < count; i++)
+        if (rely_slice_equal(texts[i], wanted))
+            return true;
+    return false;
+}
+
+/* The pair of audiences that differs least; weight 0 when one is in both. */
+static void compare_audiences(const struct rely_explanation *explanation, const struct rely_credential *credential,
+                              struct rely_difference *out)
+{
+    const struct rely_claims *claims = &explanation->review->claims;
+    const struct rely_review_request *request = explanation->request;
+    bool is_shared = false, is_accepted = false;
+    *out = (struct rely_difference){.weight = SIZE_MAX};
+    for (size_t i = 0; i < claims->audience_count && !is_accepted; i++)
+        for (size_t k = 0; k < credential->audience_count; k++) {
+            struct rely_difference pair;
+            rely_difference_find(claims->audiences[i], credential->audiences[k], "credential", &pair);
+            if (pair.weight < out->weight)
+                *out = pair;
+            is_shared |= pair.weight == 0;
+            is_accepted |=
+                pair.weight == 0 && (request->audience_count == 0 ||
+                                     has_audience(request->audiences, request->audience_count, claims->audiences[i]));
+        }
+    if (is_shared && !is_accepted) {
+        out->weight = 3;
+        snprintf(out->note, sizeof out->note, "token and credential agree, but the caller accepts none of these");
+    } else if (is_accepted) {
+        out->weight = 0;
+    }
+}
+
+static void compare_issuer_and_subject(const struct near_list *list, const struct rely_credential *credential,
+                                       struct rely_json *fields, struct near_item *near)
+{
+    const struct rely_review *review = list->explanation->review;
+    const struct rely_issuer *issuer = rely_snapshot_issuer(list->explanation->snapshot, credential->issuer_id);
+    struct rely_difference difference = {.weight = 0};
+    if (issuer != NULL && issuer != review->issuer) {
+        difference.weight = 4;
+        if (rely_slice_equal(issuer->url, review->issuer->url))
+            snprintf(difference.note, sizeof difference.note,
+                     "is another record with the same URL: the token was signed by a key of %.*s",
+                     RELY_ARG(review->issuer->name));
+        else
+            snprintf(difference.note, sizeof difference.note, "is another issuer");
+    }
+    compare_field(fields, "issuer", rely_json_of_text(review->issuer->name),
+                  issuer == NULL ? rely_json_of_null() : rely_json_of_text(issuer->name), &difference, near);
+    rely_difference_find(review->claims.subject, credential->subject, "credential", &difference);
+    compare_field(fields, "subject", rely_json_of_text(review->claims.subject), rely_json_of_text(credential->subject),
+                  &difference, near);
+}
+
+/* The identity matters when the caller asked for another one, or when it is disabled. */
+static void compare_identity(const struct near_list *list, const struct rely_identity *identity,
+                             struct rely_json *fields, struct near_item *near)
+{
+    struct rely_slice wanted = list->explanation->request->identity;
+    struct rely_difference difference = {.weight = 0};
+    if (wanted.ptr != NULL) {
+        if (!rely_slice_equal(wanted, identity->name)) {
+            difference.weight = 2;
+            snprintf(difference.note, sizeof difference.note, "is not the one that the caller asks for");
+        }
+        compare_field(fields, "identity", rely_json_of_text(wanted), rely_json_of_text(identity->name), &difference,
+                      near);
+    }
+    if (!identity->is_enabled) {
+        difference = (struct rely_difference){.note = "the identity is disabled", .weight = 1};
+        compare_field(fields, "enabled", rely_json_of_bool(true), rely_json_of_bool(false), &difference, near);
+    }
+}
+
+static bool is_seen_before(struct near_list *list, int64_t id)
+{
+    for (size_t i = 0; i < list->seen_count; i++)
+        if (list->seen[i] == id)
+            return true;
+    if (list->seen_count == sizeof list->seen / sizeof list->seen[0])
+        return true;
+    list->seen[list->seen_count++] = id;
+    return false;
+}
+
+static void compare_credential(const struct rely_credential *credential, void *context)
+{
+    struct near_list *list = context;
+    const struct rely_claims *claims = &list->explanation->review->claims;
+    const struct rely_identity *identity = rely_snapshot_identity(list->explanation->snapshot, credential->identity_id);
+    if (identity == NULL || is_seen_before(list, credential->id))
+        return;
+    struct near_item near = {.shown = rely_json_object()};
+    struct rely_json *fields = rely_json_array();
+    struct rely_difference difference;
+    snprintf(near.sentence, sizeof near.sentence, "the nearest credential is %.*s/%.*s", RELY_ARG(identity->name),
+             RELY_ARG(credential->name));
+    rely_admin_set_text(near.shown, "identity", identity->name);
+    rely_admin_set_text(near.shown, "credential", credential->name);
+    rely_json_set(near.shown, "fields", fields);
+    compare_issuer_and_subject(list, credential, fields, &near);
+    compare_audiences(list->explanation, credential, &difference);
+    compare_field(fields, "audiences", list_texts(claims->audiences, claims->audience_count),
+                  list_texts(credential->audiences, credential->audience_count), &difference, &near);
+    compare_identity(list, identity, fields, &near);
+    keep_near(list, &near);
+}
+
+#define NEIGHBOURS_ASKED 16
+
+struct rely_json *rely_explain_near_credentials(struct rely_explanation *explanation)
+{
+    const struct rely_review *review = explanation->review;
+    struct near_list list = {.explanation = explanation};
+    struct rely_err err = {0};
+    const struct rely_credential *credential;
+    size_t cursor = 0;
+    /* Those of exactly this issuer and subject: the audience, the identity asked for or its state was wrong. */
+    while (list.seen_count < NEIGHBOURS_ASKED &&
+           (credential = rely_snapshot_credential(explanation->snapshot, review->issuer->id, review->claims.subject,
+                                                  &cursor)) != NULL)
+        compare_credential(credential, &list);
+    /* A fault of the registry leaves the comparison shorter: the explanation itself does not depend on it. */
+    rely_registry_each_near(explanation->admin->registry, review->issuer->id, review->claims.subject, NEIGHBOURS_ASKED,
+                            compare_credential, &list, &err);
+    return take_near(&list, explanation);
+}

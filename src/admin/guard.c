@@ -1,0 +1,94 @@
+/*
+ * Who may administer, and which bodies are looked at. Decides by the kernel's word on a unix socket; a TCP listener is
+ * loopback and was configured for it, so that what is left to keep out there is a page in somebody's browser. Called by
+ * route.c and the resources.
+ */
+#include "call.h"
+#include "relyd/limits.h"
+#include <strings.h>
+#include <unistd.h>
+
+static bool is_loopback_host(struct rely_slice host)
+{
+    size_t end = 0;
+    if (rely_slice_starts(host, RELY_LIT("[::1]")))
+        return host.len == 5 || host.ptr[5] == ':';
+    while (end < host.len && host.ptr[end] != ':')
+        end++;
+    if (end == 9 && strncasecmp(host.ptr, "localhost", 9) == 0)
+        return true;
+    if (!rely_slice_starts(host, RELY_LIT("127.")))
+        return false;
+    for (size_t i = 0; i < end; i++)
+        if ((host.ptr[i] < '0' || host.ptr[i] > '9') && host.ptr[i] != '.')
+            return false;
+    return true;
+}
+
+/*
+ * A page of any site may make a browser send requests to a loopback port (CSRF), and a name that is rebound to
+ * 127.0.0.1 even lets it read the answers. Programs send neither Origin nor Sec-Fetch-Site, and the Host that they were
+ * told.
+ */
+static const char *find_browser_trace(const struct rely_http_request *request)
+{
+    size_t origins = 0, sites = 0, hosts = 0;
+    rely_http_find_header(request, RELY_LIT("origin"), &origins);
+    struct rely_slice site = rely_http_find_header(request, RELY_LIT("sec-fetch-site"), &sites);
+    struct rely_slice host = rely_http_find_header(request, RELY_LIT("host"), &hosts);
+    if (origins > 0)
+        return "the request has an Origin header: a web page must not administer relyd";
+    if (sites > 1 ||
+        (sites == 1 && !rely_slice_equal(site, RELY_LIT("none")) && !rely_slice_equal(site, RELY_LIT("same-origin"))))
+        return "the request comes from a web page (Sec-Fetch-Site)";
+    if (hosts > 0 && !is_loopback_host(host))
+        return "the request's Host is no loopback name";
+    return NULL;
+}
+
+bool rely_admin_admit(struct rely_http_request *request)
+{
+    const char *why = NULL;
+    if (!request->is_unix)
+        why = find_browser_trace(request);
+    else if (request->peer_uid != 0 && request->peer_uid != geteuid())
+        why = "only root and relyd's own user may use this socket";
+    if (why == NULL)
+        return true;
+    rely_http_problem(request, 403, "not_permitted", why, NULL);
+    return false;
+}
+
+/* On TCP it must be said: a page can send text/plain without asking, but not application/json. */
+static bool is_json_declared(const struct rely_http_request *request)
+{
+    static const char json[] = "application/json";
+    size_t count = 0, len = sizeof json - 1;
+    struct rely_slice type = rely_http_find_header(request, RELY_LIT("content-type"), &count);
+    if (count == 0)
+        return request->is_unix;
+    if (count > 1 || type.len < len || strncasecmp(type.ptr, json, len) != 0)
+        return false;
+    return type.len == len || type.ptr[len] == ';' || type.ptr[len] == ' ';
+}
+
+struct rely_json *rely_admin_read_body(struct rely_http_request *request)
+{
+    struct rely_err err = {0};
+    if (!is_json_declared(request)) {
+        rely_http_problem(request, 415, "unsupported_media_type", "the body must be application/json", NULL);
+        return NULL;
+    }
+    if (request->body.len > RELY_ADMIN_BODY_BYTES_MAX) {
+        rely_http_problem(request, 413, "body_too_large", "the limit of a body is 1 MiB", NULL);
+        return NULL;
+    }
+    if (request->body.len == 0) {
+        rely_http_problem(request, 400, "invalid_body", "a JSON body is required", NULL);
+        return NULL;
+    }
+    struct rely_json *body = rely_json_parse(request->body, &err);
+    if (body == NULL)
+        rely_http_problem(request, 400, "invalid_body", err.message, NULL);
+    return body;
+}

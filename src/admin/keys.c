@@ -1,0 +1,121 @@
+/*
+ * GET /v1/issuers/{name}/keys: the key set in force, where it came from, what was skipped and why, how fetching goes.
+ * Decides nothing. Also shows key sets to explain. Called by route.c.
+ */
+#include "keys.h"
+#include "relyd/keys.h"
+
+struct rely_json *rely_admin_show_algs(uint32_t algs)
+{
+    struct rely_json *list = rely_json_array();
+    for (int alg = RELY_ALG_UNKNOWN + 1; alg < RELY_ALG_COUNT; alg++)
+        if ((algs & (1u << alg)) != 0)
+            rely_json_append(list, rely_json_of_text(rely_slice_of(rely_alg_name((enum rely_alg)alg))));
+    return list;
+}
+
+struct rely_json *rely_admin_show_key(const struct rely_key *key)
+{
+    struct rely_json *object = rely_json_object();
+    struct rely_slice kid = rely_key_kid(key);
+    rely_json_set(object, "kid", kid.ptr == NULL ? rely_json_of_null() : rely_json_of_text(kid));
+    rely_admin_set_text(object, "kind", rely_slice_of(rely_key_kind(key)));
+    rely_json_set(object, "algorithms", rely_admin_show_algs(rely_key_algs(key)));
+    return object;
+}
+
+static struct rely_json *show_skipped_key(const struct rely_keyset_skipped *skipped)
+{
+    struct rely_json *object = rely_json_object();
+    rely_json_set(object, "kid", skipped->kid.ptr == NULL ? rely_json_of_null() : rely_json_of_text(skipped->kid));
+    rely_admin_set_text(object, "why", rely_slice_of(skipped->why));
+    rely_json_set(object, "isWeak", rely_json_of_bool(skipped->is_weak));
+    return object;
+}
+
+void rely_admin_set_keyset(struct rely_json *object, const struct rely_keyset *keyset)
+{
+    struct rely_json *keys = rely_json_array(), *skipped = rely_json_array();
+    for (size_t i = 0; keyset != NULL && i < rely_keyset_count(keyset); i++)
+        rely_json_append(keys, rely_admin_show_key(rely_keyset_at(keyset, i)));
+    for (size_t i = 0; keyset != NULL && i < rely_keyset_skipped_count(keyset); i++)
+        rely_json_append(skipped, show_skipped_key(rely_keyset_skipped_at(keyset, i)));
+    rely_json_set(object, "keys", keys);
+    rely_json_set(object, "skipped", skipped);
+}
+
+void rely_admin_set_key_status(struct rely_json *object, const struct rely_admin *admin, int64_t issuer_id)
+{
+    struct rely_key_status status = {0};
+    if (!admin->key_status(admin->service, issuer_id, &status))
+        return;
+    rely_admin_set_time(object, "lastAttemptAt", status.last_attempt_s);
+    rely_admin_set_time(object, "lastSuccessAt", status.last_success_s);
+    rely_admin_set_time(object, "nextFetchAt", status.next_fetch_s);
+    if (status.last_error[0] != '\0')
+        rely_admin_set_text(object, "lastError", rely_slice_of(status.last_error));
+}
+
+static void show_key_source(const struct rely_issuer_row *row, void *context)
+{
+    static const char *const words[] = {
+        [RELY_KEYS_DISCOVERY] = "discovery", [RELY_KEYS_JWKS_URI] = "jwksUri", [RELY_KEYS_UPLOADED] = "jwks"};
+    struct rely_json *object = context;
+    rely_admin_set_text(object, "source", rely_slice_of(words[row->key_source]));
+    if (row->jwks_uri.ptr != NULL)
+        rely_admin_set_text(object, "jwksUri", row->jwks_uri);
+    if (row->discovery_url.ptr != NULL)
+        rely_admin_set_text(object, "discoveryUrl", row->discovery_url);
+    rely_admin_set_time(object, "fetchedAt", row->jwks_fetched_s);
+    rely_json_set(object, "generation", rely_json_of_integer((int64_t)row->issuer.keys_generation));
+}
+
+/* The record of this name in the snapshot: found by its URL, which several may share. */
+static const struct rely_issuer *find_record(const struct rely_snapshot *snapshot, const struct rely_json *shown)
+{
+    struct rely_slice url = rely_json_text(rely_json_get(shown, "issuer"));
+    struct rely_slice name = rely_json_text(rely_json_get(shown, "name"));
+    const struct rely_issuer *issuer;
+    size_t cursor = 0;
+    while ((issuer = rely_snapshot_issuer_by_url(snapshot, url, &cursor)) != NULL)
+        if (rely_slice_equal(issuer->name, name))
+            break;
+    return issuer;
+}
+
+static void answer_keys(struct rely_admin_call *call, const struct rely_json *shown, struct rely_err *err)
+{
+    RELY_JSON_OWNED struct rely_json *answer = rely_json_object();
+    const struct rely_issuer *issuer = find_record(call->admin->snapshot(call->admin->service), shown);
+    rely_admin_set_text(answer, "issuerName", rely_json_text(rely_json_get(shown, "name")));
+    rely_admin_set_text(answer, "issuer", rely_json_text(rely_json_get(shown, "issuer")));
+    if (issuer == NULL) {
+        rely_err_set(err, RELY_ERR_INTERNAL, "the record is not in the snapshot");
+        rely_admin_answer_fault(call->request, err, NULL, NULL);
+        return;
+    }
+    if (!rely_registry_each_issuer(call->admin->registry, issuer->id, show_key_source, answer, err)) {
+        rely_admin_answer_fault(call->request, err, NULL, NULL);
+        return;
+    }
+    rely_admin_set_keyset(answer, issuer->keyset);
+    rely_admin_set_key_status(answer, call->admin, issuer->id);
+    rely_admin_answer_json(call->request, 200, answer, NULL);
+}
+
+void rely_admin_handle_keys(struct rely_admin_call *call)
+{
+    struct rely_err err = {0};
+    struct rely_json *shown = NULL;
+    char etag[32];
+    if (!rely_admin_is_method(call->request, "GET") && !rely_admin_is_method(call->request, "HEAD")) {
+        rely_admin_refuse_method(call->request, "GET, HEAD");
+        return;
+    }
+    if (!rely_registry_read(call->admin->registry, &call->path, &shown, etag, &err)) {
+        rely_admin_answer_fault(call->request, &err, NULL, NULL);
+        return;
+    }
+    answer_keys(call, shown, &err);
+    rely_json_free(shown);
+}

@@ -1,0 +1,212 @@
+/*
+ * Issuers, identities and federated credentials over REST: the same four verbs for each. Decides about methods, headers
+ * and pages; what a good object is, registry/ decides. Called by route.c.
+ */
+#include "call.h"
+#include "relyd/limits.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+#define LINK_SIZE 512 /* the longest: two names of 120 */
+
+/* The path of a collection, or of one object in it. Names are of characters that need no escape. */
+static void print_link(const struct rely_object_path *path, struct rely_slice name, char out[LINK_SIZE])
+{
+    struct rely_slice slash = name.ptr == NULL ? (struct rely_slice){0} : RELY_LIT("/");
+    if (path->object == RELY_OBJECT_CREDENTIAL)
+        snprintf(out, LINK_SIZE, "/v1/identities/%.*s/federatedIdentityCredentials%.*s%.*s", RELY_ARG(path->parent),
+                 RELY_ARG(slash), RELY_ARG(name));
+    else
+        snprintf(out, LINK_SIZE, "/v1/%s%.*s%.*s", path->object == RELY_OBJECT_ISSUER ? "issuers" : "identities",
+                 RELY_ARG(slash), RELY_ARG(name));
+}
+
+/* --- reading ------------------------------------------------------------------------------------------ */
+
+static bool read_limit(const struct rely_http_request *request, size_t *limit)
+{
+    struct rely_slice text;
+    *limit = RELY_LIST_DEFAULT;
+    if (!rely_http_query(request->query, RELY_LIT("limit"), request->scratch, &text))
+        return true;
+    size_t value = 0;
+    for (size_t i = 0; i < text.len && i < 5; i++) {
+        if (text.ptr[i] < '0' || text.ptr[i] > '9')
+            return false;
+        value = value * 10 + (size_t)(text.ptr[i] - '0');
+    }
+    *limit = value;
+    return text.len <= 4 && value >= 1 && value <= RELY_LIST_MAX;
+}
+
+static void answer_page(struct rely_admin_call *call, struct rely_json *value, bool has_more, size_t limit)
+{
+    RELY_JSON_OWNED struct rely_json *page = rely_json_object();
+    size_t count = rely_json_size(value);
+    struct rely_slice last = rely_json_text(rely_json_get(rely_json_at(value, count == 0 ? 0 : count - 1), "name"));
+    rely_json_set(page, "value", value);
+    if (has_more) {
+        char collection[LINK_SIZE], link[2 * LINK_SIZE];
+        print_link(&call->path, (struct rely_slice){0}, collection);
+        snprintf(link, sizeof link, "%s?limit=%zu&after=%.*s", collection, limit, RELY_ARG(last));
+        rely_admin_set_text(page, "nextLink", rely_slice_of(link));
+    }
+    rely_admin_answer_json(call->request, 200, page, NULL);
+}
+
+static void list_objects(struct rely_admin_call *call)
+{
+    struct rely_err err = {0};
+    struct rely_json *value = NULL;
+    struct rely_slice after = {NULL, 0};
+    size_t limit;
+    bool has_more = false;
+    if (!read_limit(call->request, &limit)) {
+        rely_http_problem(call->request, 400, "invalid_query", "limit must be a number of 1 to 1000", NULL);
+        return;
+    }
+    rely_http_query(call->request->query, RELY_LIT("after"), call->request->scratch, &after);
+    if (rely_registry_list(call->admin->registry, &call->path, after, limit, &value, &has_more, &err))
+        answer_page(call, value, has_more, limit);
+    else
+        rely_admin_answer_fault(call->request, &err, NULL, NULL);
+}
+
+static void show_object(struct rely_admin_call *call)
+{
+    struct rely_err err = {0};
+    struct rely_json *object = NULL;
+    char etag[32];
+    if (!rely_registry_read(call->admin->registry, &call->path, &object, etag, &err)) {
+        rely_admin_answer_fault(call->request, &err, NULL, NULL);
+        return;
+    }
+    rely_admin_answer_json(call->request, 200, object, etag);
+    rely_json_free(object);
+}
+
+/* --- writing ------------------------------------------------------------------------------------------ */
+
+#define ACTOR_SIZE (RELY_PEER_SIZE + 8)
+
+/* Who, when, and If-Match. False: it has been answered. */
+static bool prepare_writer(const struct rely_admin_call *call, char actor[ACTOR_SIZE], struct rely_writer *writer)
+{
+    char peer[RELY_PEER_SIZE];
+    size_t count = 0;
+    struct rely_slice condition = rely_http_find_header(call->request, RELY_LIT("if-match"), &count);
+    if (count > 1) {
+        rely_http_problem(call->request, 400, "invalid_header", "more than one If-Match header", NULL);
+        return false;
+    }
+    if (call->request->is_unix) {
+        snprintf(actor, ACTOR_SIZE, "uid:%u", call->request->peer_uid);
+    } else {
+        rely_http_peer(call->request, peer);
+        snprintf(actor, ACTOR_SIZE, "tcp:%s", peer);
+    }
+    *writer = (struct rely_writer){.actor = rely_slice_of(actor), .now_s = call->now_s};
+    if (count == 1)
+        writer->if_match = condition.ptr == NULL ? RELY_LIT("") : condition;
+    return true;
+}
+
+static void answer_saved(struct rely_admin_call *call, struct rely_write_result *result)
+{
+    char location[LINK_SIZE];
+    print_link(&call->path, rely_json_text(rely_json_get(result->object, "name")), location);
+    rely_admin_answer_write(call, result->is_created ? 201 : 200, result, result->is_created ? location : NULL);
+}
+
+static void save_object(struct rely_admin_call *call, bool is_replacement)
+{
+    char actor[ACTOR_SIZE];
+    struct rely_writer writer;
+    struct rely_err err = {0};
+    struct rely_write_result result = {0};
+    if (!prepare_writer(call, actor, &writer))
+        return;
+    RELY_JSON_OWNED struct rely_json *body = rely_admin_read_body(call->request);
+    if (body == NULL)
+        return;
+    struct rely_problems *problems = rely_alloc(sizeof *problems);
+    struct rely_registry *registry = call->admin->registry;
+    bool is_saved = is_replacement
+                        ? rely_registry_replace(registry, &call->path, body, &writer, &result, problems, &err)
+                        : rely_registry_create(registry, &call->path, body, &writer, &result, problems, &err);
+    if (is_saved)
+        answer_saved(call, &result);
+    else
+        rely_admin_answer_fault(call->request, &err, result.code, problems);
+    free(problems);
+    rely_write_result_fini(&result);
+}
+
+/* `If-None-Match: *` on PUT: only create. Nothing can come between: this thread is the only writer. */
+static bool is_unwanted_replacement(struct rely_admin_call *call)
+{
+    struct rely_err err = {0};
+    struct rely_json *object = NULL;
+    char etag[32];
+    struct rely_slice condition = rely_http_find_header(call->request, RELY_LIT("if-none-match"), NULL);
+    if (!rely_slice_equal(condition, RELY_LIT("*")) ||
+        !rely_registry_read(call->admin->registry, &call->path, &object, etag, &err))
+        return false;
+    rely_json_free(object);
+    rely_http_problem(call->request, 412, "precondition_failed", "the object exists, and If-None-Match was *", NULL);
+    return true;
+}
+
+/* Deleting more than was meant cannot be taken back: only the exact word says so. */
+static bool read_cascade(const struct rely_admin_call *call, bool *may_cascade)
+{
+    struct rely_slice text;
+    *may_cascade = false;
+    if (!rely_http_query(call->request->query, RELY_LIT("withCredentials"), call->request->scratch, &text))
+        return true;
+    *may_cascade = rely_slice_equal(text, RELY_LIT("true"));
+    return *may_cascade || rely_slice_equal(text, RELY_LIT("false"));
+}
+
+static void delete_object(struct rely_admin_call *call)
+{
+    char actor[ACTOR_SIZE];
+    struct rely_writer writer;
+    struct rely_err err = {0};
+    struct rely_write_result result = {0};
+    if (!prepare_writer(call, actor, &writer))
+        return;
+    if (!read_cascade(call, &writer.may_cascade)) {
+        rely_http_problem(call->request, 400, "invalid_query", "withCredentials must be true or false", NULL);
+        return;
+    }
+    if (rely_registry_delete(call->admin->registry, &call->path, &writer, &result, &err))
+        rely_admin_answer_write(call, 204, &result, NULL);
+    else
+        rely_admin_answer_fault(call->request, &err, result.code, NULL);
+    rely_write_result_fini(&result);
+}
+
+/* --- methods ------------------------------------------------------------------------------------------ */
+
+void rely_admin_handle_collection(struct rely_admin_call *call)
+{
+    if (rely_admin_is_method(call->request, "GET") || rely_admin_is_method(call->request, "HEAD"))
+        list_objects(call);
+    else if (rely_admin_is_method(call->request, "POST"))
+        save_object(call, false);
+    else
+        rely_admin_refuse_method(call->request, "GET, HEAD, POST");
+}
+
+void rely_admin_handle_object(struct rely_admin_call *call)
+{
+    if (rely_admin_is_method(call->request, "GET") || rely_admin_is_method(call->request, "HEAD"))
+        show_object(call);
+    else if (rely_admin_is_method(call->request, "DELETE"))
+        delete_object(call);
+    else if (!rely_admin_is_method(call->request, "PUT"))
+        rely_admin_refuse_method(call->request, "GET, HEAD, PUT, DELETE");
+    else if (!is_unwanted_replacement(call))
+        save_object(call, true);
+}

@@ -1,0 +1,269 @@
+/*
+ * Fixture of the control plane's tests: the faked transport and the service's hooks. See fixture.h.
+ */
+#include "fixture.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static struct fixture *current; /* what the faked transport talks to */
+
+/* --- the faked transport --------------------------------------------------------------------------------- */
+
+struct rely_slice rely_http_find_header(const struct rely_http_request *request, struct rely_slice name, size_t *count)
+{
+    (void)request;
+    struct rely_slice first = {NULL, 0};
+    size_t seen = 0;
+    for (size_t i = 0; i < current->sent_count; i++)
+        if (rely_slice_equal(current->sent[i].name, name) && seen++ == 0)
+            first = current->sent[i].value;
+    if (count != NULL)
+        *count = seen;
+    return first;
+}
+
+void rely_http_peer(const struct rely_http_request *request, char out[RELY_PEER_SIZE])
+{
+    (void)request;
+    snprintf(out, RELY_PEER_SIZE, "127.0.0.1:5555");
+}
+
+static void keep_header(char *out, size_t size, struct rely_slice value)
+{
+    snprintf(out, size, "%.*s", RELY_ARG(value));
+}
+
+void rely_http_respond(struct rely_http_request *request, const struct rely_http_response *response)
+{
+    assert_ptr_equal(request, &current->request);
+    assert_int_equal(current->status, 0); /* exactly one answer */
+    current->status = response->status;
+    rely_buf_put(&current->body, response->body);
+    keep_header(current->content_type, sizeof current->content_type, response->content_type);
+    for (size_t i = 0; i < response->header_count; i++) {
+        if (rely_slice_equal(response->headers[i].name, RELY_LIT("etag")))
+            keep_header(current->etag, sizeof current->etag, response->headers[i].value);
+        if (rely_slice_equal(response->headers[i].name, RELY_LIT("location")))
+            keep_header(current->location, sizeof current->location, response->headers[i].value);
+        if (rely_slice_equal(response->headers[i].name, RELY_LIT("allow")))
+            keep_header(current->allow, sizeof current->allow, response->headers[i].value);
+    }
+}
+
+void rely_http_defer(struct rely_http_request *request, void (*gone)(void *context), void *context)
+{
+    assert_ptr_equal(request, &current->request);
+    current->gone = gone;
+    current->gone_context = context;
+}
+
+/* --- the service's hooks ----------------------------------------------------------------------------------- */
+
+static void carry_issuer(const struct rely_issuer_row *row, void *context)
+{
+    struct fixture *fixture = context;
+    struct rely_issuer issuer = row->issuer;
+    struct rely_err err = {0};
+    if (row->jwks.ptr != NULL) {
+        issuer.keyset = rely_keyset_parse(row->jwks, &err);
+        assert_string_equal(err.message, "");
+        fixture->keysets[fixture->keyset_count++] = (struct rely_keyset *)issuer.keyset;
+    }
+    rely_snapshot_put_issuer(fixture->snapshot, rely_issuer_copy(&issuer));
+}
+
+static void carry_identity(const struct rely_identity *row, void *context)
+{
+    rely_snapshot_put_identity(((struct fixture *)context)->snapshot, rely_identity_copy(row));
+}
+
+static void carry_credential(const struct rely_credential *row, void *context)
+{
+    rely_snapshot_put_credential(((struct fixture *)context)->snapshot, rely_credential_copy(row));
+}
+
+static void rebuild_snapshot(struct fixture *fixture)
+{
+    struct rely_err err = {0};
+    if (fixture->snapshot != NULL)
+        rely_snapshot_free_all(fixture->snapshot);
+    fixture->snapshot = rely_snapshot_next(NULL, rely_registry_revision(fixture->registry));
+    fixture->snapshot->token_max_bytes = RELY_TOKEN_BYTES_DEFAULT;
+    assert_true(rely_registry_each_issuer(fixture->registry, 0, carry_issuer, fixture, &err));
+    assert_true(rely_registry_each_identity(fixture->registry, 0, carry_identity, fixture, &err));
+    assert_true(rely_registry_each_credential(fixture->registry, 0, carry_credential, fixture, &err));
+}
+
+static void publish_changes(void *service, struct rely_changes *changes, void (*done)(void *context), void *context)
+{
+    struct fixture *fixture = service;
+    assert_true(changes->count > 0);
+    rely_changes_fini(changes);
+    rebuild_snapshot(fixture);
+    fixture->publish_count++;
+    fixture->done = done;
+    fixture->done_context = context;
+    if (!fixture->is_holding)
+        release_publication(fixture);
+}
+
+void release_publication(struct fixture *fixture)
+{
+    void (*done)(void *context) = fixture->done;
+    fixture->done = NULL;
+    done(fixture->done_context);
+}
+
+static const struct rely_snapshot *find_snapshot(void *service)
+{
+    return ((struct fixture *)service)->snapshot;
+}
+
+static bool find_key_status(void *service, int64_t issuer_id, struct rely_key_status *out)
+{
+    (void)issuer_id;
+    *out = ((struct fixture *)service)->key_status;
+    return true;
+}
+
+/* --- set-up -------------------------------------------------------------------------------------------------- */
+
+int make_fixture(void **state)
+{
+    struct rely_registry_options options = {.path = ":memory:", .credentials_per_identity = 20};
+    struct rely_err err = {0};
+    struct fixture *fixture = rely_alloc(sizeof *fixture);
+    current = fixture;
+    rely_pool_init(&fixture->scratch);
+    fixture->registry = rely_registry_open(&options, &err);
+    assert_string_equal(err.message, "");
+    fixture->admin = (struct rely_admin){.registry = fixture->registry,
+                                         .service = fixture,
+                                         .publish = publish_changes,
+                                         .snapshot = find_snapshot,
+                                         .key_status = find_key_status};
+    fixture->request = (struct rely_http_request){.is_unix = true, .peer_uid = 0};
+    rebuild_snapshot(fixture);
+    *state = fixture;
+    return 0;
+}
+
+int drop_fixture(void **state)
+{
+    struct fixture *fixture = *state;
+    rely_snapshot_free_all(fixture->snapshot);
+    for (size_t i = 0; i < fixture->keyset_count; i++)
+        rely_keyset_free(fixture->keysets[i]);
+    rely_registry_close(fixture->registry);
+    rely_pool_fini(&fixture->scratch);
+    rely_buf_fini(&fixture->body);
+    free(fixture);
+    return 0;
+}
+
+void add_header(struct fixture *fixture, const char *name, const char *value)
+{
+    fixture->sent[fixture->sent_count++] =
+        (struct rely_http_header){.name = rely_slice_of(name), .value = rely_slice_of(value)};
+}
+
+void come_by_tcp(struct fixture *fixture)
+{
+    fixture->request.is_unix = false;
+}
+
+void come_as(struct fixture *fixture, uint32_t uid)
+{
+    fixture->request.peer_uid = uid;
+}
+
+void send_request(struct fixture *fixture, const char *method, const char *target, const char *body)
+{
+    const char *mark = strchr(target, '?');
+    fixture->status = 0;
+    fixture->body.len = 0;
+    fixture->gone = NULL;
+    fixture->etag[0] = fixture->location[0] = fixture->allow[0] = '\0';
+    fixture->request.method = rely_slice_of(method);
+    fixture->request.path = rely_slice(target, mark == NULL ? strlen(target) : (size_t)(mark - target));
+    fixture->request.query = rely_slice_of(mark == NULL ? NULL : mark + 1);
+    fixture->request.body = rely_slice_of(body);
+    fixture->request.scratch = &fixture->scratch;
+    rely_admin_handle(&fixture->request, &fixture->admin);
+    rely_pool_reset(&fixture->scratch);
+    fixture->sent_count = 0;
+}
+
+/* --- looking at the answer ------------------------------------------------------------------------------------- */
+
+void assert_status(const struct fixture *fixture, int status)
+{
+    if (fixture->status != status)
+        fail_msg("%d, not %d: %.*s", fixture->status, status, RELY_ARG(rely_buf_slice(&fixture->body)));
+}
+
+void assert_problem(const struct fixture *fixture, int status, const char *code)
+{
+    assert_status(fixture, status);
+    assert_string_equal(fixture->content_type, "application/problem+json");
+    assert_value(fixture, "code", code);
+}
+
+static struct rely_json *parse_answer(const struct fixture *fixture)
+{
+    struct rely_err err = {0};
+    struct rely_json *answer = rely_json_parse(rely_buf_slice(&fixture->body), &err);
+    if (answer == NULL)
+        fail_msg("%s: %.*s", err.message, RELY_ARG(rely_buf_slice(&fixture->body)));
+    return answer;
+}
+
+static const struct rely_json *find_value(const struct rely_json *value, const char *path)
+{
+    char part[64];
+    while (*path != '\0') {
+        size_t len = strcspn(path, ".");
+        snprintf(part, sizeof part, "%.*s", (int)len, path);
+        value = rely_json_type(value) == RELY_JSON_ARRAY ? rely_json_at(value, (size_t)atoi(part))
+                                                         : rely_json_get(value, part);
+        path += len + (path[len] == '.' ? 1 : 0);
+    }
+    return value;
+}
+
+static void print_value(const struct rely_json *value, struct rely_buf *out)
+{
+    if (value == NULL)
+        rely_buf_put(out, RELY_LIT("absent"));
+    else if (rely_json_type(value) == RELY_JSON_STRING)
+        rely_buf_printf(out, "%.*s", RELY_ARG(rely_json_text(value)));
+    else if (rely_json_type(value) == RELY_JSON_INTEGER)
+        rely_buf_printf(out, "%lld", (long long)rely_json_integer(value));
+    else if (rely_json_type(value) == RELY_JSON_BOOL)
+        rely_buf_printf(out, "%s", rely_json_true(value) ? "true" : "false");
+    else if (rely_json_type(value) == RELY_JSON_NULL)
+        rely_buf_put(out, RELY_LIT("null"));
+    else
+        rely_json_print(value, out);
+}
+
+void assert_value(const struct fixture *fixture, const char *path, const char *expected)
+{
+    struct rely_buf text = {0};
+    RELY_JSON_OWNED struct rely_json *answer = parse_answer(fixture);
+    print_value(find_value(answer, path), &text);
+    if (strcmp(text.ptr, expected) != 0)
+        fail_msg("%s is %s, not %s, in %.*s", path, text.ptr, expected, RELY_ARG(rely_buf_slice(&fixture->body)));
+    rely_buf_fini(&text);
+}
+
+void assert_value_has(const struct fixture *fixture, const char *path, const char *part)
+{
+    struct rely_buf text = {0};
+    RELY_JSON_OWNED struct rely_json *answer = parse_answer(fixture);
+    print_value(find_value(answer, path), &text);
+    if (strstr(text.ptr, part) == NULL)
+        fail_msg("%s is %s, without %s, in %.*s", path, text.ptr, part, RELY_ARG(rely_buf_slice(&fixture->body)));
+    rely_buf_fini(&text);
+}

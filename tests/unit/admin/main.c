@@ -1,0 +1,10 @@
+/*
+ * The control plane's unit tests.
+ */
+#include "fixture.h"
+
+int main(void)
+{
+    rely_json_init();
+    return run_rest_tests() + run_guard_tests() + run_keys_tests() + run_compare_tests() + run_explain_tests();
+}

@@ -1,0 +1,280 @@
+/*
+ * Explain: for each step that can refuse, that the answer says why and what came closest.
+ */
+#include "fixture.h"
+#include "mint.h"
+#include <stdio.h>
+
+#define NOW "1700000000"
+#define HEADER "{\"alg\":\"ES256\",\"kid\":\"k1\",\"typ\":\"JWT\"}"
+
+static void make_scene(struct fixture *fixture)
+{
+    const char *jwks = mint_jwks(mint_jwk(mint_key("p256"), "k1", "ES256"), NULL);
+    send_request(
+        fixture, "POST", "/v1/issuers",
+        mint_print("{\"name\":\"cluster\",\"issuer\":\"https://issuer.example/a\",\"keys\":{\"jwks\":%s}}", jwks));
+    assert_status(fixture, 201);
+    send_request(fixture, "POST", "/v1/identities", "{\"name\":\"web\"}");
+    assert_status(fixture, 201);
+    send_request(fixture, "POST", "/v1/identities/web/federatedIdentityCredentials",
+                 "{\"name\":\"main\",\"issuerName\":\"cluster\",\"subject\":\"ns:prod:app\",\"audiences\":[\"relyd\","
+                 "\"other\"]}");
+    assert_status(fixture, 201);
+}
+
+static const char *token_with(const char *iss, const char *sub, const char *aud)
+{
+    return mint_token(
+        mint_key("p256"), "ES256", HEADER,
+        mint_print("{\"iss\":\"%s\",\"sub\":\"%s\",\"aud\":[\"%s\"],\"exp\":1700000600,\"iat\":1699999400,"
+                   "\"nbf\":1699999400.5,\"jti\":\"id-1\"}",
+                   iss, sub, aud));
+}
+
+static void ask(struct fixture *fixture, const char *token, const char *more)
+{
+    send_request(fixture, "POST", "/v1/explain", mint_print("{\"token\":\"%s\",\"at\":" NOW "%s}", token, more));
+    assert_status(fixture, 200);
+    /* The token itself is never repeated, nor its signature. */
+    if (strlen(token) > 20)
+        assert_null(strstr(fixture->body.ptr, token));
+    const char *signature = strrchr(token, '.');
+    if (signature != NULL && strlen(signature) > 20)
+        assert_null(strstr(fixture->body.ptr, signature));
+}
+
+static void explains_an_allow(void **state)
+{
+    struct fixture *fixture = *state;
+    make_scene(fixture);
+    ask(fixture, token_with("https://issuer.example/a", "ns:prod:app", "relyd"), "");
+    assert_value(fixture, "decision", "allow");
+    assert_value(fixture, "reason", "ok");
+    assert_value(fixture, "at", "2023-11-14T22:13:20Z");
+    assert_value(fixture, "revision", "3");
+    assert_value(fixture, "nearest", "absent");
+    assert_value(fixture, "steps.0.step", "token");
+    assert_value(fixture, "steps.0.alg", "ES256");
+    assert_value(fixture, "steps.0.kid", "k1");
+    assert_value(fixture, "steps.1.candidates", "[\"cluster\"]");
+    assert_value(fixture, "steps.2.candidates.0.tried.0.kid", "k1");
+    assert_value(fixture, "steps.3.key.kind", "EC P-256");
+    assert_value(fixture, "steps.4.sub", "ns:prod:app");
+    assert_value(fixture, "steps.4.exp.time", "2023-11-14T22:23:20Z");
+    assert_value(fixture, "steps.4.exp.secondsFromAt", "600");
+    assert_value(fixture, "steps.4.iat.distance", "600 s before at");
+    assert_value(fixture, "steps.5.matched", "[\"web/main\"]");
+    assert_value(fixture, "steps.6.outcome", "passed");
+    assert_value(fixture, "steps.6.validUntil", "2023-11-14T22:24:20Z");
+    assert_value(fixture, "identities.0.name", "web");
+    assert_value(fixture, "identities.0.username", "web");
+    assert_value(fixture, "identities.0.credential", "main");
+    mint_reset();
+}
+
+static void explains_a_subject(void **state)
+{
+    struct fixture *fixture = *state;
+    make_scene(fixture);
+    ask(fixture, token_with("https://issuer.example/a", "ns:prod:app2", "relyd"), "");
+    assert_value(fixture, "decision", "deny");
+    assert_value(fixture, "reason", "no_matching_credential");
+    assert_value(fixture, "steps.5.outcome", "refused");
+    assert_value(fixture, "steps.6.outcome", "not_reached");
+    assert_value(fixture, "steps.5.compared.0.credential", "main");
+    assert_value(fixture, "steps.5.compared.0.identity", "web");
+    assert_value(fixture, "steps.5.compared.0.fields.0.field", "issuer");
+    assert_value(fixture, "steps.5.compared.0.fields.0.equal", "true");
+    assert_value(fixture, "steps.5.compared.0.fields.1.field", "subject");
+    assert_value(fixture, "steps.5.compared.0.fields.1.token", "ns:prod:app2");
+    assert_value(fixture, "steps.5.compared.0.fields.1.credential", "ns:prod:app");
+    assert_value(fixture, "steps.5.compared.0.fields.1.equal", "false");
+    assert_value(fixture, "steps.5.compared.0.fields.1.note",
+                 "the credential ends after character 11, the token's goes on with \"2\"");
+    assert_value(fixture, "steps.5.compared.0.fields.2.equal", "true");
+    assert_value(fixture, "nearest",
+                 "the nearest credential is web/main: subject the credential ends after character 11, the token's goes "
+                 "on with \"2\"");
+    assert_value(fixture, "identities", "[]");
+    mint_reset();
+}
+
+static void puts_the_nearest_first(void **state)
+{
+    struct fixture *fixture = *state;
+    make_scene(fixture);
+    static const char *const subjects[] = {"ns:prod:batch",
+                                           "NS:prod:web",
+                                           "ns:prod:wex",
+                                           "a:completely:different:one",
+                                           "ns:staging:web",
+                                           "ns:prod:web-with-a-tail",
+                                           "z"};
+    for (size_t i = 0; i < sizeof subjects / sizeof subjects[0]; i++) {
+        send_request(fixture, "POST", "/v1/identities/web/federatedIdentityCredentials",
+                     mint_print("{\"name\":\"cred-%zu\",\"issuerName\":\"cluster\",\"subject\":\"%s\",\"audiences\":["
+                                "\"relyd\"]}",
+                                i, subjects[i]));
+        assert_status(fixture, 201);
+    }
+    ask(fixture, token_with("https://issuer.example/a", "ns:prod:web", "relyd"), "");
+    assert_value(fixture, "steps.5.compared.0.fields.1.credential", "NS:prod:web");
+    assert_value(fixture, "steps.5.compared.0.fields.1.note", "differs only in letter case");
+    assert_value(fixture, "steps.5.compared.1.fields.1.credential", "ns:prod:wex");
+    assert_value(fixture, "steps.5.compared.5", "absent");
+    mint_reset();
+}
+
+static void explains_an_audience(void **state)
+{
+    struct fixture *fixture = *state;
+    make_scene(fixture);
+    ask(fixture, token_with("https://issuer.example/a", "ns:prod:app", "Relyd"), "");
+    assert_value(fixture, "reason", "audience_mismatch");
+    assert_value(fixture, "steps.5.compared.0.fields.2.field", "audiences");
+    assert_value(fixture, "steps.5.compared.0.fields.2.token", "[\"Relyd\"]");
+    assert_value(fixture, "steps.5.compared.0.fields.2.note", "differs only in letter case");
+    ask(fixture, token_with("https://issuer.example/a", "ns:prod:app", "relyd"), ",\"audiences\":[\"api\"]");
+    assert_value(fixture, "reason", "audience_mismatch");
+    assert_value(fixture, "steps.5.acceptedAudiences", "[\"api\"]");
+    assert_value(fixture, "steps.5.compared.0.fields.2.note",
+                 "token and credential agree, but the caller accepts none of these");
+    mint_reset();
+}
+
+static void explains_an_identity(void **state)
+{
+    struct fixture *fixture = *state;
+    make_scene(fixture);
+    ask(fixture, token_with("https://issuer.example/a", "ns:prod:app", "relyd"), ",\"identity\":\"api\"");
+    assert_value(fixture, "reason", "no_matching_credential");
+    assert_value(fixture, "steps.5.compared.0.fields.3.field", "identity");
+    assert_value(fixture, "steps.5.compared.0.fields.3.credential", "web");
+    assert_value_has(fixture, "nearest", "web/main: identity is not the one that the caller asks for");
+    send_request(fixture, "PUT", "/v1/identities/web", "{\"enabled\":false}");
+    assert_status(fixture, 200);
+    ask(fixture, token_with("https://issuer.example/a", "ns:prod:app", "relyd"), "");
+    assert_value(fixture, "reason", "identity_disabled");
+    assert_value(fixture, "steps.5.compared.0.fields.3.note", "the identity is disabled");
+    mint_reset();
+}
+
+static void explains_another_cluster(void **state)
+{
+    struct fixture *fixture = *state;
+    make_scene(fixture);
+    send_request(fixture, "POST", "/v1/issuers", "{\"name\":\"staging\",\"issuer\":\"https://issuer.example/b\"}");
+    send_request(
+        fixture, "POST", "/v1/identities/web/federatedIdentityCredentials",
+        "{\"name\":\"stage\",\"issuerName\":\"staging\",\"subject\":\"ns:stage:app\",\"audiences\":[\"relyd\"]}");
+    assert_status(fixture, 201);
+    ask(fixture, token_with("https://issuer.example/a", "ns:stage:app", "relyd"), "");
+    assert_value(fixture, "reason", "no_matching_credential");
+    assert_value(fixture, "steps.5.compared.0.credential", "stage");
+    assert_value(fixture, "steps.5.compared.0.fields.0.token", "cluster");
+    assert_value(fixture, "steps.5.compared.0.fields.0.credential", "staging");
+    assert_value(fixture, "steps.5.compared.0.fields.0.note", "is another issuer");
+    mint_reset();
+}
+
+static void explains_an_issuer(void **state)
+{
+    struct fixture *fixture = *state;
+    make_scene(fixture);
+    ask(fixture, token_with("https://issuer.example/a/", "ns:prod:app", "relyd"), "");
+    assert_value(fixture, "reason", "unknown_issuer");
+    assert_value(fixture, "steps.1.outcome", "refused");
+    assert_value(fixture, "steps.1.compared.0.issuerName", "cluster");
+    assert_value(fixture, "nearest",
+                 "the nearest issuer is cluster: iss the token has a trailing slash, the record has none");
+    assert_value(fixture, "steps.2.outcome", "not_reached");
+    mint_reset();
+}
+
+static void explains_keys(void **state)
+{
+    struct fixture *fixture = *state;
+    make_scene(fixture);
+    fixture->key_status = (struct rely_key_status){.last_attempt_s = 1700000000, .last_error = "timeout after 10 s"};
+    const char *payload = "{\"iss\":\"https://issuer.example/a\",\"sub\":\"s\",\"aud\":\"x\",\"exp\":1700000600}";
+    ask(fixture, mint_token(mint_key("p256"), "ES256", "{\"alg\":\"ES256\",\"kid\":\"k2\"}", payload), "");
+    assert_value(fixture, "reason", "key_unknown");
+    assert_value(fixture, "steps.2.candidates.0.keys.0.kid", "k1");
+    assert_value(fixture, "steps.2.candidates.0.lastError", "timeout after 10 s");
+    assert_value(fixture, "nearest", "the last fetch of issuer cluster's keys failed: timeout after 10 s");
+    ask(fixture, mint_token(mint_key("p256#other"), "ES256", HEADER, payload), "");
+    assert_value(fixture, "reason", "bad_signature");
+    assert_value(fixture, "steps.3.outcome", "refused");
+    assert_value(fixture, "steps.2.candidates.0.tried.0.kid", "k1");
+    /* Claims of a token that did not verify are not shown as if they were true. */
+    assert_value(fixture, "steps.4", "{\"step\":\"claims\",\"outcome\":\"not_reached\"}");
+    mint_reset();
+}
+
+static void explains_time(void **state)
+{
+    struct fixture *fixture = *state;
+    make_scene(fixture);
+    const char *token = token_with("https://issuer.example/a", "ns:prod:app", "relyd");
+    send_request(fixture, "POST", "/v1/explain",
+                 mint_print("{\"token\":\"%s\",\"at\":\"2023-11-14T22:30:00Z\"}", token));
+    assert_status(fixture, 200);
+    assert_value(fixture, "reason", "expired");
+    assert_value(fixture, "steps.4.outcome", "refused");
+    assert_value(fixture, "steps.4.exp.secondsFromAt", "-400");
+    assert_value(fixture, "steps.4.exp.distance", "400 s before at");
+    assert_value(fixture, "steps.4.leewaySeconds", "60");
+    mint_reset();
+}
+
+static void explains_a_copied_token(void **state)
+{
+    struct fixture *fixture = *state;
+    make_scene(fixture);
+    const char *token = token_with("https://issuer.example/a", "ns:prod:app", "relyd");
+    ask(fixture, mint_print("%s\\n", token), "");
+    assert_value(fixture, "reason", "malformed_token");
+    assert_value_has(fixture, "nearest", "white space at its start or end");
+    ask(fixture, mint_print("Bearer %s", token), "");
+    assert_value(fixture, "reason", "malformed_token");
+    assert_value_has(fixture, "nearest", "begins with Bearer");
+    ask(fixture, "", "");
+    assert_value(fixture, "reason", "no_token");
+    mint_reset();
+}
+
+static void refuses_bad_questions(void **state)
+{
+    struct fixture *fixture = *state;
+    static const char *const cases[][2] = {
+        {"[]", "body"},
+        {"{}", "token"},
+        {"{\"token\":7}", "token"},
+        {"{\"token\":\"x\",\"at\":\"yesterday\"}", "at"},
+        {"{\"token\":\"x\",\"at\":-1}", "at"},
+        {"{\"token\":\"x\",\"at\":1700000000000}", "at"},
+        {"{\"token\":\"x\",\"at\":1.5}", "at"},
+        {"{\"token\":\"x\",\"audiences\":\"a\"}", "audiences"},
+        {"{\"token\":\"x\",\"audiences\":[1]}", "audiences"},
+        {"{\"token\":\"x\",\"identity\":[]}", "identity"},
+        {"{\"token\":\"x\",\"audience\":[]}", "audience"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        send_request(fixture, "POST", "/v1/explain", cases[i][0]);
+        assert_problem(fixture, 400, "invalid_body");
+        assert_value(fixture, "errors.0.field", cases[i][1]);
+        assert_value(fixture, "errors.1", "absent");
+    }
+}
+
+int run_explain_tests(void)
+{
+    const struct CMUnitTest tests[] = {
+        A_TEST(explains_an_allow),       A_TEST(explains_a_subject),    A_TEST(puts_the_nearest_first),
+        A_TEST(explains_an_audience),    A_TEST(explains_an_identity),  A_TEST(explains_another_cluster),
+        A_TEST(explains_an_issuer),      A_TEST(explains_keys),         A_TEST(explains_time),
+        A_TEST(explains_a_copied_token), A_TEST(refuses_bad_questions),
+    };
+    return cmocka_run_group_tests_name("explain", tests, NULL, NULL);
+}

@@ -1,0 +1,108 @@
+/*
+ * Who may administer: unix peers, and what a browser's page would send over TCP.
+ */
+#include "fixture.h"
+#include <stdlib.h>
+#include <unistd.h>
+
+#define BODY "{\"name\":\"web\"}"
+
+static void admits_root_and_its_own_user_alone(void **state)
+{
+    struct fixture *fixture = *state;
+    send_request(fixture, "GET", "/v1/issuers", NULL);
+    assert_status(fixture, 200);
+    come_as(fixture, (uint32_t)geteuid());
+    send_request(fixture, "GET", "/v1/issuers", NULL);
+    assert_status(fixture, 200);
+    come_as(fixture, (uint32_t)geteuid() + 4711);
+    send_request(fixture, "GET", "/v1/issuers", NULL);
+    assert_problem(fixture, 403, "not_permitted");
+    send_request(fixture, "POST", "/v1/identities", BODY);
+    assert_problem(fixture, 403, "not_permitted");
+    send_request(fixture, "GET", "/v1/nothing", NULL);
+    assert_problem(fixture, 403, "not_permitted");
+}
+
+static void refuse_with_header(struct fixture *fixture, const char *name, const char *value)
+{
+    add_header(fixture, "content-type", "application/json");
+    add_header(fixture, name, value);
+    send_request(fixture, "POST", "/v1/identities", BODY);
+    assert_problem(fixture, 403, "not_permitted");
+    assert_int_equal(fixture->publish_count, 0);
+}
+
+static void keeps_web_pages_out(void **state)
+{
+    struct fixture *fixture = *state;
+    come_by_tcp(fixture);
+    refuse_with_header(fixture, "origin", "https://evil.example");
+    refuse_with_header(fixture, "origin", "null");
+    refuse_with_header(fixture, "origin", "http://127.0.0.1:8481");
+    refuse_with_header(fixture, "sec-fetch-site", "cross-site");
+    refuse_with_header(fixture, "sec-fetch-site", "same-site");
+    refuse_with_header(fixture, "host", "evil.example");
+    refuse_with_header(fixture, "host", "127.0.0.1.evil.example:8481");
+    refuse_with_header(fixture, "host", "localhost.evil.example");
+    refuse_with_header(fixture, "host", "[::1].evil.example");
+    static const char *const hosts[] = {"127.0.0.1:8481", "127.0.0.1",  "localhost:8481",
+                                        "LOCALHOST",      "[::1]:8481", "[::1]"};
+    for (size_t i = 0; i < sizeof hosts / sizeof hosts[0]; i++) {
+        add_header(fixture, "host", hosts[i]);
+        add_header(fixture, "sec-fetch-site", "none");
+        send_request(fixture, "GET", "/v1/identities", NULL);
+        assert_status(fixture, 200);
+    }
+}
+
+static void wants_json_declared_over_tcp(void **state)
+{
+    struct fixture *fixture = *state;
+    come_by_tcp(fixture);
+    send_request(fixture, "POST", "/v1/identities", BODY);
+    assert_problem(fixture, 415, "unsupported_media_type");
+    static const char *const bad[] = {"text/plain", "application/jsonp", "application/x-www-form-urlencoded",
+                                      "text/plain; application/json", ""};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        add_header(fixture, "content-type", bad[i]);
+        send_request(fixture, "POST", "/v1/identities", BODY);
+        assert_problem(fixture, 415, "unsupported_media_type");
+    }
+    add_header(fixture, "content-type", "Application/JSON; charset=utf-8");
+    send_request(fixture, "POST", "/v1/identities", BODY);
+    assert_status(fixture, 201);
+}
+
+static void takes_no_other_type_over_unix_either(void **state)
+{
+    struct fixture *fixture = *state;
+    add_header(fixture, "content-type", "text/plain");
+    send_request(fixture, "POST", "/v1/identities", BODY);
+    assert_problem(fixture, 415, "unsupported_media_type");
+    send_request(fixture, "POST", "/v1/identities", BODY);
+    assert_status(fixture, 201);
+}
+
+static void limits_bodies(void **state)
+{
+    struct fixture *fixture = *state;
+    char *body = rely_alloc(1024 * 1024 + 2);
+    memset(body, ' ', 1024 * 1024 + 1);
+    send_request(fixture, "POST", "/v1/identities", body);
+    assert_problem(fixture, 413, "body_too_large");
+    memcpy(body, BODY, sizeof BODY - 1);
+    body[1024 * 1024] = '\0';
+    send_request(fixture, "POST", "/v1/identities", body);
+    assert_status(fixture, 201);
+    free(body);
+}
+
+int run_guard_tests(void)
+{
+    const struct CMUnitTest tests[] = {
+        A_TEST(admits_root_and_its_own_user_alone),   A_TEST(keeps_web_pages_out), A_TEST(wants_json_declared_over_tcp),
+        A_TEST(takes_no_other_type_over_unix_either), A_TEST(limits_bodies),
+    };
+    return cmocka_run_group_tests_name("guard", tests, NULL, NULL);
+}

@@ -1,0 +1,282 @@
+/*
+ * The REST resources: verbs, statuses, headers, pages, and that a write is answered when it is live.
+ */
+#include "fixture.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+#define ISSUER "{\"name\":\"cluster\",\"issuer\":\"https://issuer.example/a\"}"
+#define CREDENTIALS "/v1/identities/web/federatedIdentityCredentials"
+#define CREDENTIAL "{\"name\":\"first\",\"issuerName\":\"cluster\",\"subject\":\"s\",\"audiences\":[\"x\"]}"
+
+static void make_objects(struct fixture *fixture)
+{
+    send_request(fixture, "POST", "/v1/issuers", ISSUER);
+    assert_status(fixture, 201);
+    send_request(fixture, "POST", "/v1/identities", "{\"name\":\"web\"}");
+    assert_status(fixture, 201);
+}
+
+static void creates_and_reads(void **state)
+{
+    struct fixture *fixture = *state;
+    send_request(fixture, "POST", "/v1/issuers", ISSUER);
+    assert_status(fixture, 201);
+    assert_string_equal(fixture->location, "/v1/issuers/cluster");
+    assert_string_equal(fixture->etag, "\"1\"");
+    assert_string_equal(fixture->content_type, "application/json");
+    assert_value(fixture, "leewaySeconds", "60");
+    send_request(fixture, "GET", "/v1/issuers/cluster", NULL);
+    assert_status(fixture, 200);
+    assert_string_equal(fixture->etag, "\"1\"");
+    assert_value(fixture, "issuer", "https://issuer.example/a");
+    send_request(fixture, "POST", "/v1/identities", "{\"name\":\"web\"}");
+    send_request(fixture, "POST", CREDENTIALS, CREDENTIAL);
+    assert_status(fixture, 201);
+    assert_string_equal(fixture->location, CREDENTIALS "/first");
+    send_request(fixture, "HEAD", CREDENTIALS "/first", NULL);
+    assert_status(fixture, 200);
+}
+
+static void replaces_and_deletes(void **state)
+{
+    struct fixture *fixture = *state;
+    make_objects(fixture);
+    send_request(fixture, "PUT", "/v1/identities/web", "{\"groups\":[\"a\"]}");
+    assert_status(fixture, 200);
+    assert_string_equal(fixture->location, "");
+    assert_value(fixture, "groups.0", "a");
+    send_request(fixture, "PUT", "/v1/identities/api", "{}");
+    assert_status(fixture, 201);
+    assert_string_equal(fixture->location, "/v1/identities/api");
+    send_request(fixture, "DELETE", "/v1/identities/api", NULL);
+    assert_status(fixture, 204);
+    assert_int_equal(fixture->body.len, 0);
+    send_request(fixture, "GET", "/v1/identities/api", NULL);
+    assert_problem(fixture, 404, "not_found");
+    send_request(fixture, "DELETE", "/v1/identities/api", NULL);
+    assert_problem(fixture, 404, "not_found");
+}
+
+static void answers_no_change_without_publishing(void **state)
+{
+    struct fixture *fixture = *state;
+    make_objects(fixture);
+    int before = fixture->publish_count;
+    send_request(fixture, "PUT", "/v1/identities/web", "{}");
+    assert_status(fixture, 200);
+    assert_string_equal(fixture->etag, "\"2\"");
+    assert_int_equal(fixture->publish_count, before);
+}
+
+static void gives_each_refusal_its_code(void **state)
+{
+    struct fixture *fixture = *state;
+    make_objects(fixture);
+    send_request(fixture, "POST", CREDENTIALS, CREDENTIAL);
+    static const struct {
+        const char *method, *path, *body;
+        int status;
+        const char *code;
+    } cases[] = {
+        {"POST", "/v1/issuers", ISSUER, 409, "already_exists"},
+        {"POST", CREDENTIALS, CREDENTIAL, 409, "already_exists"},
+        {"POST", CREDENTIALS,
+         "{\"name\":\"second\",\"issuerName\":\"cluster\",\"subject\":\"s\",\"audiences\":[\"x\"]}", 409,
+         "duplicate_issuer_and_subject"},
+        {"DELETE", "/v1/issuers/cluster", NULL, 409, "issuer_in_use"},
+        {"DELETE", "/v1/issuers/cluster?withCredentials=false", NULL, 409, "issuer_in_use"},
+        {"DELETE", "/v1/issuers/cluster?withCredentials=yes", NULL, 400, "invalid_query"},
+        {"POST", "/v1/identities/nobody/federatedIdentityCredentials", CREDENTIAL, 404, "not_found"},
+        {"GET", "/v1/identities/nobody/federatedIdentityCredentials", NULL, 404, "not_found"},
+        {"POST", "/v1/issuers", "{\"name\":\"x\"}", 400, "invalid_body"},
+        {"POST", "/v1/issuers", "[]", 400, "invalid_body"},
+        {"POST", "/v1/issuers", "{", 400, "invalid_body"},
+        {"POST", "/v1/issuers", "{\"name\":\"abc\",\"name\":\"abc\"}", 400, "invalid_body"},
+        {"POST", "/v1/issuers", "{\"name\":\"abc\\u0000\"}", 400, "invalid_body"},
+        {"POST", "/v1/issuers", "", 400, "invalid_body"},
+        {"GET", "/v1/issuers?limit=0", NULL, 400, "invalid_query"},
+        {"GET", "/v1/issuers?limit=1001", NULL, 400, "invalid_query"},
+        {"GET", "/v1/issuers?limit=99999999999999999999", NULL, 400, "invalid_query"},
+        {"GET", "/v1/issuers?limit=x", NULL, 400, "invalid_query"},
+        {"GET", "/v1/issuers?limit=", NULL, 400, "invalid_query"},
+        {"GET", "/v1/nothing", NULL, 404, "not_found"},
+        {"GET", "/v1", NULL, 404, "not_found"},
+        {"GET", "/", NULL, 404, "not_found"},
+        {"GET", "/v1/issuers/", NULL, 404, "not_found"},
+        {"GET", "/v1//issuers", NULL, 404, "not_found"},
+        {"GET", "/v1/issuers/cluster/other", NULL, 404, "not_found"},
+        {"GET", "/v1/issuers/cluster/keys/more", NULL, 404, "not_found"},
+        {"GET", "/v1/identities/web/other", NULL, 404, "not_found"},
+        {"GET", CREDENTIALS "/first/more", NULL, 404, "not_found"},
+        {"GET", "/v1/identities/web/federatedIdentityCredentials/first/a/b/c", NULL, 404, "not_found"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        send_request(fixture, cases[i].method, cases[i].path, cases[i].body);
+        if (fixture->status != cases[i].status)
+            print_error("%s %s\n", cases[i].method, cases[i].path);
+        assert_problem(fixture, cases[i].status, cases[i].code);
+    }
+}
+
+static void lists_what_is_wrong(void **state)
+{
+    struct fixture *fixture = *state;
+    send_request(fixture, "POST", "/v1/issuers", "{\"name\":\"abc\",\"issuer\":\"http://a\",\"leewaySeconds\":999}");
+    assert_problem(fixture, 400, "invalid_body");
+    assert_value(fixture, "detail", "2 fields are wrong");
+    assert_value(fixture, "errors.0.field", "issuer");
+    assert_value(fixture, "errors.0.code", "not_allowed");
+    assert_value(fixture, "errors.1.field", "leewaySeconds");
+    assert_value(fixture, "errors.1.code", "out_of_range");
+    assert_value(fixture, "errors.1.message", "leewaySeconds is 999; it must be 0 to 300");
+}
+
+static void names_the_methods_allowed(void **state)
+{
+    struct fixture *fixture = *state;
+    send_request(fixture, "PATCH", "/v1/issuers", "{}");
+    assert_problem(fixture, 405, "method_not_allowed");
+    assert_string_equal(fixture->allow, "GET, HEAD, POST");
+    send_request(fixture, "POST", "/v1/issuers/cluster", "{}");
+    assert_problem(fixture, 405, "method_not_allowed");
+    assert_string_equal(fixture->allow, "GET, HEAD, PUT, DELETE");
+    send_request(fixture, "PUT", "/v1/issuers/cluster/keys", "{}");
+    assert_problem(fixture, 405, "method_not_allowed");
+    assert_string_equal(fixture->allow, "GET, HEAD");
+    send_request(fixture, "GET", "/v1/explain", NULL);
+    assert_problem(fixture, 405, "method_not_allowed");
+    assert_string_equal(fixture->allow, "POST");
+    send_request(fixture, "get", "/v1/issuers", NULL);
+    assert_problem(fixture, 405, "method_not_allowed");
+}
+
+static void honours_conditions(void **state)
+{
+    struct fixture *fixture = *state;
+    make_objects(fixture);
+    add_header(fixture, "if-match", "\"1\"");
+    send_request(fixture, "PUT", "/v1/identities/web", "{\"groups\":[\"a\"]}");
+    assert_problem(fixture, 412, "precondition_failed");
+    add_header(fixture, "if-match", "\"2\"");
+    send_request(fixture, "PUT", "/v1/identities/web", "{\"groups\":[\"a\"]}");
+    assert_status(fixture, 200);
+    add_header(fixture, "if-match", "\"2\"");
+    send_request(fixture, "DELETE", "/v1/identities/web", NULL);
+    assert_problem(fixture, 412, "precondition_failed");
+    add_header(fixture, "if-match", "W/\"3\"");
+    send_request(fixture, "DELETE", "/v1/identities/web", NULL);
+    assert_problem(fixture, 412, "precondition_failed");
+    add_header(fixture, "if-match", "\"3\"");
+    add_header(fixture, "if-match", "*");
+    send_request(fixture, "DELETE", "/v1/identities/web", NULL);
+    assert_problem(fixture, 400, "invalid_header");
+    add_header(fixture, "if-match", "");
+    send_request(fixture, "DELETE", "/v1/identities/web", NULL);
+    assert_problem(fixture, 412, "precondition_failed");
+    add_header(fixture, "if-none-match", "*");
+    send_request(fixture, "PUT", "/v1/identities/web", "{}");
+    assert_problem(fixture, 412, "precondition_failed");
+    add_header(fixture, "if-none-match", "*");
+    send_request(fixture, "PUT", "/v1/identities/api", "{}");
+    assert_status(fixture, 201);
+}
+
+static void links_the_next_page(void **state)
+{
+    struct fixture *fixture = *state;
+    make_objects(fixture);
+    send_request(fixture, "POST", "/v1/identities", "{\"name\":\"api\"}");
+    send_request(fixture, "GET", "/v1/identities?limit=1", NULL);
+    assert_status(fixture, 200);
+    assert_value(fixture, "value.0.name", "api");
+    assert_value(fixture, "value.1", "absent");
+    assert_value(fixture, "nextLink", "/v1/identities?limit=1&after=api");
+    send_request(fixture, "GET", "/v1/identities?limit=1&after=api", NULL);
+    assert_value(fixture, "value.0.name", "web");
+    assert_value(fixture, "nextLink", "absent");
+    send_request(fixture, "GET", CREDENTIALS, NULL);
+    assert_status(fixture, 200);
+    assert_value(fixture, "value", "[]");
+    send_request(fixture, "POST", CREDENTIALS, CREDENTIAL);
+    send_request(fixture, "POST", CREDENTIALS,
+                 "{\"name\":\"second\",\"issuerName\":\"cluster\",\"subject\":\"t\",\"audiences\":[\"x\"]}");
+    send_request(fixture, "GET", CREDENTIALS "?limit=1", NULL);
+    assert_value(fixture, "nextLink", CREDENTIALS "?limit=1&after=first");
+}
+
+static void deletes_an_issuer_with_its_credentials(void **state)
+{
+    struct fixture *fixture = *state;
+    make_objects(fixture);
+    send_request(fixture, "POST", CREDENTIALS, CREDENTIAL);
+    send_request(fixture, "DELETE", "/v1/issuers/cluster?withCredentials=true", NULL);
+    assert_status(fixture, 204);
+    send_request(fixture, "GET", CREDENTIALS "/first", NULL);
+    assert_problem(fixture, 404, "not_found");
+    assert_int_equal(fixture->snapshot->credentials.count, 0);
+}
+
+static void answers_a_write_only_when_it_is_live(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->is_holding = true;
+    send_request(fixture, "POST", "/v1/issuers", ISSUER);
+    assert_int_equal(fixture->status, 0);
+    assert_non_null(fixture->gone);
+    release_publication(fixture);
+    assert_status(fixture, 201);
+    assert_string_equal(fixture->etag, "\"1\"");
+    assert_string_equal(fixture->location, "/v1/issuers/cluster");
+    assert_value(fixture, "name", "cluster");
+}
+
+static void drops_the_answer_of_a_client_that_left(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->is_holding = true;
+    send_request(fixture, "POST", "/v1/issuers", ISSUER);
+    assert_int_equal(fixture->status, 0);
+    fixture->gone(fixture->gone_context);
+    release_publication(fixture);
+    assert_int_equal(fixture->status, 0);
+    /* The write itself stands. */
+    fixture->is_holding = false;
+    send_request(fixture, "GET", "/v1/issuers/cluster", NULL);
+    assert_status(fixture, 200);
+}
+
+static void refuses_the_21st_over_rest(void **state)
+{
+    struct fixture *fixture = *state;
+    make_objects(fixture);
+    for (int i = 0; i <= 20; i++) {
+        char body[128];
+        snprintf(body, sizeof body,
+                 "{\"name\":\"number-%d\",\"issuerName\":\"cluster\",\"subject\":\"s%d\",\"audiences\":[\"x\"]}", i, i);
+        send_request(fixture, "POST", CREDENTIALS, body);
+        if (i < 20)
+            assert_status(fixture, 201);
+    }
+    assert_problem(fixture, 409, "too_many_credentials");
+    assert_int_equal(fixture->snapshot->credentials.count, 20);
+}
+
+int run_rest_tests(void)
+{
+    const struct CMUnitTest tests[] = {
+        A_TEST(creates_and_reads),
+        A_TEST(replaces_and_deletes),
+        A_TEST(answers_no_change_without_publishing),
+        A_TEST(gives_each_refusal_its_code),
+        A_TEST(lists_what_is_wrong),
+        A_TEST(names_the_methods_allowed),
+        A_TEST(honours_conditions),
+        A_TEST(links_the_next_page),
+        A_TEST(deletes_an_issuer_with_its_credentials),
+        A_TEST(answers_a_write_only_when_it_is_live),
+        A_TEST(drops_the_answer_of_a_client_that_left),
+        A_TEST(refuses_the_21st_over_rest),
+    };
+    return cmocka_run_group_tests_name("rest", tests, NULL, NULL);
+}
