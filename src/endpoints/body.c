@@ -18,8 +18,8 @@ bool rely_body_is_json(const struct rely_http_request *request)
     return type.len == len || type.ptr[len] == ';' || type.ptr[len] == ' ';
 }
 
-static const char *read_audiences(const struct rely_view *body, uint32_t array, struct rely_pool *pool,
-                                  struct rely_review_request *out)
+static const char *read_accepted_audiences(const struct rely_view *body, uint32_t array, struct rely_pool *pool,
+                                           struct rely_review_request *out)
 {
     enum rely_view_type type = rely_view_type(body, array);
     if (type == RELY_VIEW_ABSENT || type == RELY_VIEW_NULL)
@@ -53,5 +53,5 @@ const char *rely_body_read_review(const struct rely_view *body, uint32_t object,
     else if (identity != 0 && rely_view_type(body, identity) != RELY_VIEW_NULL)
         return "identity is no string";
     out->token = body->nodes[token].text;
-    return read_audiences(body, rely_view_member(body, object, RELY_LIT("audiences")), pool, out);
+    return read_accepted_audiences(body, rely_view_member(body, object, RELY_LIT("audiences")), pool, out);
 }

@@ -66,7 +66,10 @@ static struct rely_slice make_challenge(struct rely_pool *pool, enum rely_reason
     char *plain = rely_pool_alloc(pool, sentence.len);
     for (size_t i = 0; i < sentence.len; i++) {
         char c = sentence.ptr[i];
-        plain[i] = c == '"' || c == '\\' || c < 0x20 || c > 0x7e ? '\'' : c;
+        bool is_plain = c != '"' && c != '\\' && c >= 0x20 && c <= 0x7e;
+        plain[i] = c;
+        if (!is_plain)
+            plain[i] = '\'';
     }
     return rely_pool_printf(pool, "Bearer realm=\"relyd\", error=\"%s\", error_description=\"%.*s\"", error,
                             (int)sentence.len, plain);

@@ -1,0 +1,154 @@
+/*
+ * The command line: reads the options and the configuration, and hands over to the service. Exit codes: 0 in order, 1 a
+ * fault at run time, 2 a mistake in the command line or the configuration.
+ */
+#include "relyd/config.h"
+#include "relyd/json.h"
+#include "relyd/observe.h"
+#include "relyd/service.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#define DEFAULT_CONFIG "/etc/relyd/relyd.yaml"
+
+enum action { RUN, CHECK_CONFIG, PRINT_CONFIG, PRINT_DOCS, PRINT_VERSION, PRINT_HELP };
+
+struct command_line {
+    enum action action;
+    const char *config_path; /* static or argv; NULL: none */
+    const char *docs_page;   /* argv */
+};
+
+static const char help[] =
+    "relyd checks workload identity tokens and answers allow or deny.\n"
+    "\n"
+    "usage: relyd [--config FILE] [--check-config | --print-config]\n"
+    "       relyd --print-docs settings|metrics|reasons\n"
+    "\n"
+    "  -c, --config FILE    the configuration (default " DEFAULT_CONFIG " when it exists)\n"
+    "      --check-config   read the configuration, complain with file:line:column, exit 0 or 2\n"
+    "      --print-config   print every setting with its value, unit, bounds and meaning\n"
+    "      --print-docs P   print a page of the documentation that comes from the tables\n"
+    "      --version        print the version\n"
+    "  -h, --help           print this\n";
+
+static bool read_command_line(int argc, char **argv, struct command_line *out)
+{
+    static const struct option options[] = {
+        {"config", required_argument, NULL, 'c'},
+        {"check-config", no_argument, NULL, 'C'},
+        {"print-config", no_argument, NULL, 'P'},
+        {"print-docs", required_argument, NULL, 'D'},
+        {"version", no_argument, NULL, 'V'},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
+    };
+    static const struct {
+        int letter;
+        enum action action;
+    } actions[] = {
+        {'C', CHECK_CONFIG}, {'P', PRINT_CONFIG}, {'D', PRINT_DOCS}, {'V', PRINT_VERSION}, {'h', PRINT_HELP}};
+    int letter;
+    while ((letter = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
+        if (letter == '?')
+            return false;
+        if (letter == 'c')
+            out->config_path = optarg;
+        for (size_t i = 0; i < sizeof actions / sizeof actions[0]; i++)
+            if (actions[i].letter == letter)
+                out->action = actions[i].action;
+        if (letter == 'D')
+            out->docs_page = optarg;
+    }
+    return optind == argc;
+}
+
+static int print_and_free(struct rely_buf *buf, FILE *to)
+{
+    size_t written = buf->len == 0 ? 0 : fwrite(buf->ptr, 1, buf->len, to);
+    bool is_whole = written == buf->len && fflush(to) == 0;
+    rely_buf_fini(buf);
+    return is_whole ? 0 : 1;
+}
+
+static int print_docs(const char *page)
+{
+    static const struct {
+        const char *page;
+        void (*print)(struct rely_buf *out);
+    } pages[] = {{"settings", rely_config_print_docs},
+                 {"metrics", rely_metrics_print_docs},
+                 {"reasons", rely_reasons_print_docs}};
+    struct rely_buf out = {0};
+    for (size_t i = 0; i < sizeof pages / sizeof pages[0]; i++) {
+        if (strcmp(page, pages[i].page) == 0) {
+            pages[i].print(&out);
+            return print_and_free(&out, stdout);
+        }
+    }
+    fprintf(stderr, "relyd: no page %s; there are settings, metrics and reasons\n", page);
+    return 2;
+}
+
+static int run_service(const struct rely_config *config)
+{
+    struct rely_err err = {0};
+    rely_json_init();
+    if (rely_service_run(config, &err))
+        return 0;
+    fprintf(stderr, "relyd: %s\n", err.message);
+    return 1;
+}
+
+static int act_on_config(const struct command_line *line, const struct rely_config *config)
+{
+    struct rely_buf out = {0};
+    switch (line->action) {
+    case CHECK_CONFIG:
+        puts("the configuration is right");
+        return 0;
+    case PRINT_CONFIG:
+        rely_config_print(config, &out);
+        return print_and_free(&out, stdout);
+    default:
+        return run_service(config);
+    }
+}
+
+static int load_and_act(const struct command_line *line)
+{
+    const char *path = line->config_path;
+    struct rely_config config;
+    struct rely_buf complaints = {0};
+    rely_config_init(&config);
+    if (path == NULL && access(DEFAULT_CONFIG, F_OK) == 0)
+        path = DEFAULT_CONFIG;
+    bool is_read = path == NULL || rely_config_load(&config, path, &complaints);
+    print_and_free(&complaints, stderr);
+    int code = is_read ? act_on_config(line, &config) : 2;
+    rely_config_fini(&config);
+    return code;
+}
+
+int main(int argc, char **argv)
+{
+    struct command_line line = {.action = RUN};
+    if (!read_command_line(argc, argv, &line)) {
+        fputs("relyd: see relyd --help\n", stderr);
+        return 2;
+    }
+    switch (line.action) {
+    case PRINT_HELP:
+        fputs(help, stdout);
+        return 0;
+    case PRINT_VERSION:
+        puts("relyd " RELYD_VERSION);
+        return 0;
+    case PRINT_DOCS:
+        return print_docs(line.docs_page);
+    default:
+        return load_and_act(&line);
+    }
+}

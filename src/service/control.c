@@ -1,0 +1,200 @@
+/*
+ * The control thread: the only writer. Its loop serves the administrators and the workers' questions; it owns the
+ * registry and the newest snapshot. Started and joined by service.c.
+ */
+#include "service.h"
+
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#define ADMIN_CONNECTIONS_MAX 256
+
+/* --- hooks ----------------------------------------------------------------------------------------- */
+
+static void publish_for_admin(void *context, struct rely_changes *changes, void (*done)(void *), void *done_context)
+{
+    rely_control_apply(context, changes, done, done_context);
+}
+
+static const struct rely_snapshot *newest_snapshot(void *context)
+{
+    const struct rely_control *control = context;
+    return control->snapshot;
+}
+
+static bool tell_key_status(void *context, int64_t issuer_id, struct rely_key_status *out)
+{
+    return rely_keeper_status(context, issuer_id, out);
+}
+
+static bool is_control_ready(void *context)
+{
+    struct rely_control *control = context;
+    return atomic_load(&control->service->is_ready);
+}
+
+static void print_control_metrics(void *context, struct rely_buf *out)
+{
+    struct rely_control *control = context;
+    rely_service_print_metrics(control->service, control->snapshot, out);
+}
+
+static void handle_control_request(struct rely_http_request *request, void *context)
+{
+    struct rely_control *control = context;
+    rely_count(&control->counters->requests, 1);
+    if (!rely_endpoints_handle_health(request, &control->hooks))
+        rely_admin_handle(request, &control->admin);
+}
+
+static bool judge_jwks(struct rely_slice jwks, struct rely_err *err)
+{
+    struct rely_keyset *keyset = rely_keyset_parse(jwks, err);
+    rely_keyset_free(keyset);
+    return keyset != NULL;
+}
+
+/* --- starting -------------------------------------------------------------------------------------- */
+
+static bool open_registry(struct rely_control *control, struct rely_err *err)
+{
+    const struct rely_config *config = control->service->config;
+    const struct rely_registry_options options = {.path = config->registry_path,
+                                                  .credentials_per_identity = (int)config->credentials_per_identity,
+                                                  .may_use_http = config->may_use_http,
+                                                  .may_use_system_names = config->may_use_system_names,
+                                                  .check_jwks = judge_jwks};
+    control->registry = rely_registry_open(&options, err);
+    if (control->registry == NULL)
+        return false;
+    control->snapshot = rely_control_load(control, err);
+    return control->snapshot != NULL;
+}
+
+static bool listen_on(struct rely_control *control, const char *address, struct rely_err *err)
+{
+    if (address[0] == '\0')
+        return true;
+    int fd = rely_http_bind(address, false, err);
+    if (fd < 0 || !rely_loop_listen(control->loop, fd, handle_control_request, control, err))
+        return false;
+    rely_log_event(control->ring, RELY_LOG_INFO, "listening", "control plane on %s", address);
+    return true;
+}
+
+static bool listen_for_admins(struct rely_control *control, struct rely_err *err)
+{
+    const struct rely_config *config = control->service->config;
+    struct rely_buf address = {0};
+    if (config->admin_socket[0] != '\0')
+        rely_buf_printf(&address, "unix:%s", config->admin_socket);
+    bool is_ok = listen_on(control, address.ptr == NULL ? "" : address.ptr, err) &&
+                 listen_on(control, config->admin_listen, err);
+    rely_buf_fini(&address);
+    return is_ok;
+}
+
+static bool start_control_thread(struct rely_control *control, struct rely_err *err)
+{
+    const struct rely_config *config = control->service->config;
+    const struct rely_loop_options options = {.max_body_bytes = RELY_ADMIN_BODY_BYTES_MAX,
+                                              .request_timeout_ms = (int)config->http_request_timeout_ms,
+                                              .max_connections = ADMIN_CONNECTIONS_MAX};
+    control->ring = rely_log_ring_new(control->service->log);
+    control->counters = aligned_alloc(64, sizeof *control->counters);
+    RELY_ASSERT(control->counters != NULL);
+    *control->counters = (struct rely_counters){0};
+    control->acknowledged = rely_alloc(control->service->worker_count * sizeof *control->acknowledged);
+    control->hooks = (struct rely_reviewer_hooks){
+        .service = control, .is_ready = is_control_ready, .print_metrics = print_control_metrics};
+    control->loop = rely_loop_new(&options, err);
+    if (control->loop == NULL || !open_registry(control, err))
+        return false;
+    control->admin = (struct rely_admin){.registry = control->registry,
+                                         .service = control,
+                                         .publish = publish_for_admin,
+                                         .snapshot = newest_snapshot,
+                                         .key_status = tell_key_status};
+    return true;
+}
+
+/* --- stopping -------------------------------------------------------------------------------------- */
+
+static bool free_issuer_keyset(const void *item, void *context)
+{
+    const struct rely_issuer *issuer = item;
+    (void)context;
+    rely_keyset_free((struct rely_keyset *)issuer->keyset);
+    return true;
+}
+
+static void free_control(struct rely_control *control)
+{
+    if (control->snapshot != NULL) {
+        rely_map_each(&control->snapshot->issuers_by_id, free_issuer_keyset, NULL);
+        rely_snapshot_free_all(control->snapshot);
+    }
+    rely_registry_close(control->registry);
+    free(control->acknowledged);
+    free(control->counters);
+}
+
+void *rely_control_main(void *context)
+{
+    struct rely_control *control = context;
+    struct rely_err err = {0};
+    bool is_started = start_control_thread(control, &err);
+    rely_service_report(control->service, is_started ? NULL : &err);
+    if (control->loop != NULL) {
+        rely_loop_run(control->loop);
+        rely_keeper_stop(control);
+        rely_loop_free(control->loop);
+    }
+    free_control(control);
+    return NULL;
+}
+
+/* --- messages from the main thread ------------------------------------------------------------------ */
+
+struct notice {
+    struct rely_message message; /* first */
+    struct rely_control *control;
+};
+
+static void post_notice(struct rely_control *control, void (*run)(struct rely_message *))
+{
+    struct notice *notice = rely_alloc(sizeof *notice);
+    notice->message.run = run;
+    notice->control = control;
+    rely_loop_post(control->loop, &notice->message);
+}
+
+/* The workers are there: administrators may write, since a write is answered when the workers have it. */
+static void open_control_plane(struct rely_message *message)
+{
+    struct rely_control *control = ((struct notice *)message)->control;
+    struct rely_err err = {0};
+    rely_keeper_start(control);
+    bool is_listening = listen_for_admins(control, &err);
+    rely_service_report(control->service, is_listening ? NULL : &err);
+    free(message);
+}
+
+void rely_control_post_start(struct rely_control *control)
+{
+    post_notice(control, open_control_plane);
+}
+
+static void forget_workers(struct rely_message *message)
+{
+    struct rely_control *control = ((struct notice *)message)->control;
+    rely_control_forget_workers(control);
+    rely_service_report(control->service, NULL);
+    free(message);
+}
+
+void rely_control_post_workers_gone(struct rely_control *control)
+{
+    post_notice(control, forget_workers);
+}

@@ -1,0 +1,122 @@
+/*
+ * How a change becomes live: the control thread makes the next edition, sends every worker a message, and answers the
+ * administrator when the last one has taken it up. Then what only older editions used is freed. Called by control.c and
+ * the key keeper.
+ */
+#include "service.h"
+
+#include <stdlib.h>
+
+/* One edition's message to one worker, and the way back. */
+struct delivery {
+    struct rely_message there;            /* runs on the worker */
+    struct rely_message back;             /* runs on the control thread */
+    struct rely_publication *publication; /* borrowed: lives until all deliveries are back */
+    struct rely_worker *worker;
+};
+
+struct rely_publication {
+    struct rely_publication *next;
+    struct rely_control *control;   /* borrowed */
+    struct rely_snapshot *snapshot; /* borrowed: the control thread's */
+    void (*done)(void *context);
+    void *context;
+    struct delivery deliveries[]; /* one per worker */
+};
+
+static bool is_taken_up(const struct rely_control *control, uint64_t edition)
+{
+    for (size_t i = 0; i < control->service->worker_count; i++)
+        if (control->acknowledged[i] < edition)
+            return false;
+    return true;
+}
+
+/* Oldest first: an edition may be settled only when no reader holds an older one. */
+static void settle_publications(struct rely_control *control)
+{
+    while (control->oldest != NULL && is_taken_up(control, control->oldest->snapshot->edition)) {
+        struct rely_publication *publication = control->oldest;
+        control->oldest = publication->next;
+        if (control->oldest == NULL)
+            control->newest = NULL;
+        rely_snapshot_settle(publication->snapshot);
+        if (publication->done != NULL)
+            publication->done(publication->context);
+        free(publication);
+    }
+}
+
+static struct delivery *delivery_of_back(struct rely_message *message)
+{
+    return (struct delivery *)((char *)message - offsetof(struct delivery, back));
+}
+
+static void note_acknowledgement(struct rely_message *message)
+{
+    struct delivery *delivery = delivery_of_back(message);
+    struct rely_control *control = delivery->publication->control;
+    control->acknowledged[delivery->worker->index] = delivery->publication->snapshot->edition;
+    settle_publications(control);
+}
+
+static void take_up_snapshot(struct rely_message *message)
+{
+    struct delivery *delivery = (struct delivery *)message;
+    struct rely_worker *worker = delivery->worker;
+    worker->reviewer.snapshot = delivery->publication->snapshot;
+    delivery->back.run = note_acknowledgement;
+    rely_loop_post(worker->service->control.loop, &delivery->back);
+}
+
+void rely_control_publish(struct rely_control *control, struct rely_snapshot *next, void (*done)(void *), void *context)
+{
+    struct rely_service *service = control->service;
+    struct rely_publication *publication =
+        rely_alloc(sizeof *publication + service->worker_count * sizeof publication->deliveries[0]);
+    *publication = (struct rely_publication){.control = control, .snapshot = next, .done = done, .context = context};
+    control->snapshot = next;
+    *(control->newest == NULL ? &control->oldest : &control->newest->next) = publication;
+    control->newest = publication;
+    for (size_t i = 0; i < service->worker_count && !control->are_workers_gone; i++) {
+        struct delivery *delivery = &publication->deliveries[i];
+        *delivery = (struct delivery){
+            .there = {.run = take_up_snapshot}, .publication = publication, .worker = &service->workers[i]};
+        rely_loop_post(service->workers[i].loop, &delivery->there);
+    }
+    settle_publications(control); /* at once when the workers are gone */
+}
+
+void rely_control_forget_workers(struct rely_control *control)
+{
+    control->are_workers_gone = true;
+    for (size_t i = 0; i < control->service->worker_count; i++)
+        control->acknowledged[i] = UINT64_MAX;
+    settle_publications(control);
+}
+
+/* The database has accepted the change: an edition that cannot show it must not be served on. */
+static void end_for_unreadable_registry(struct rely_control *control, const struct rely_err *err)
+{
+    rely_log_event(control->ring, RELY_LOG_ERROR, "registry_unreadable", "%s", err->message);
+    RELY_ASSERT(!"the registry cannot be read back");
+}
+
+void rely_control_apply(struct rely_control *control, struct rely_changes *changes, void (*done)(void *), void *context)
+{
+    struct rely_err err = {0};
+    if (changes->count == 0) {
+        rely_changes_fini(changes);
+        done(context);
+        return;
+    }
+    struct rely_snapshot *next = rely_snapshot_next(control->snapshot, changes->revision);
+    for (size_t i = 0; i < changes->count; i++)
+        if (!rely_control_carry_change(control, next, &changes->items[i], &err))
+            end_for_unreadable_registry(control, &err);
+    rely_control_publish(control, next, done, context);
+    for (size_t i = 0; i < changes->count; i++)
+        if (changes->items[i].object == RELY_OBJECT_ISSUER)
+            rely_keeper_note_issuer(control, changes->items[i].id, changes->items[i].is_removed);
+    rely_changes_fini(changes);
+}

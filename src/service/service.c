@@ -1,0 +1,286 @@
+/*
+ * Starts the threads in order, waits for a signal, and takes them down in the reverse: the data plane first, so that
+ * nothing is answered from a half that is gone. Decides nothing about tokens. Called by main.c.
+ */
+#include "service.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+int64_t rely_service_now_s(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return now.tv_sec;
+}
+
+int64_t rely_service_now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* --- starting ------------------------------------------------------------------------------------ */
+
+void rely_service_report(struct rely_service *service, const struct rely_err *err)
+{
+    pthread_mutex_lock(&service->report_lock);
+    service->report_count++;
+    if (err != NULL)
+        rely_err_set(&service->report_err, err->code, "%s", err->message);
+    pthread_cond_broadcast(&service->report_signal);
+    pthread_mutex_unlock(&service->report_lock);
+}
+
+static bool wait_for_reports(struct rely_service *service, size_t count, struct rely_err *err)
+{
+    pthread_mutex_lock(&service->report_lock);
+    while (service->report_count < count)
+        pthread_cond_wait(&service->report_signal, &service->report_lock);
+    *err = service->report_err;
+    pthread_mutex_unlock(&service->report_lock);
+    return err->code == RELY_ERR_NONE;
+}
+
+/* As many descriptors as may be had, and fewer connections than that: at the limit a listener would spin. */
+static int limit_connections(const struct rely_config *config, size_t worker_count)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return (int)config->http_max_connections;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    int64_t spare = limit.rlim_cur > (1 << 24) ? 1 << 24 : (int64_t)limit.rlim_cur;
+    int64_t each = (spare - 128) / (int64_t)(worker_count + 1);
+    return (int)(each < config->http_max_connections ? each : config->http_max_connections);
+}
+
+static void set_up_threads(struct rely_service *service)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    int64_t wanted = service->config->workers;
+    service->worker_count = wanted > 0 ? (size_t)wanted : cores > 0 ? (size_t)cores : 1;
+    service->workers = rely_alloc(service->worker_count * sizeof *service->workers);
+    service->max_connections = limit_connections(service->config, service->worker_count);
+    for (size_t i = 0; i < service->worker_count; i++) {
+        service->workers[i].service = service;
+        service->workers[i].index = i;
+        service->workers[i].counters = aligned_alloc(64, sizeof(struct rely_counters));
+        RELY_ASSERT(service->workers[i].counters != NULL);
+        *service->workers[i].counters = (struct rely_counters){0};
+    }
+}
+
+/* A TCP address is bound once per worker (SO_REUSEPORT), so that the kernel spreads connections; a unix socket once,
+ * shared. */
+static bool bind_listener(struct rely_service *service, const char *address, struct rely_err *err)
+{
+    bool is_unix = strncmp(address, "unix:", 5) == 0;
+    int shared = is_unix ? rely_http_bind(address, false, err) : -1;
+    if (is_unix && shared < 0)
+        return false;
+    for (size_t i = 0; i < service->worker_count; i++) {
+        struct rely_worker *worker = &service->workers[i];
+        int fd = !is_unix ? rely_http_bind(address, true, err) : i == 0 ? shared : dup(shared);
+        if (fd < 0)
+            return rely_err_set(err, RELY_ERR_IO, "cannot share %s: %s", address, strerror(errno));
+        worker->fds[worker->fd_count++] = fd;
+    }
+    rely_log_event(service->ring, RELY_LOG_INFO, "listening", "data plane on %s", address);
+    return true;
+}
+
+static bool bind_listeners(struct rely_service *service, struct rely_err *err)
+{
+    const struct rely_text_list *list = &service->config->listen;
+    for (size_t i = 0; i < list->count && i < RELY_LISTENERS_MAX; i++)
+        if (!bind_listener(service, list->items[i], err))
+            return false;
+    return true;
+}
+
+static bool start_control(struct rely_service *service, struct rely_err *err)
+{
+    service->control.service = service;
+    int failure = pthread_create(&service->control.thread, NULL, rely_control_main, &service->control);
+    RELY_ASSERT(failure == 0);
+    return wait_for_reports(service, 1, err);
+}
+
+static bool start_workers(struct rely_service *service, struct rely_err *err)
+{
+    for (size_t i = 0; i < service->worker_count; i++) {
+        service->workers[i].first = service->control.snapshot;
+        int failure = pthread_create(&service->workers[i].thread, NULL, rely_worker_main, &service->workers[i]);
+        RELY_ASSERT(failure == 0);
+    }
+    return wait_for_reports(service, 1 + service->worker_count, err);
+}
+
+/* --- stopping ------------------------------------------------------------------------------------ */
+
+void rely_service_await_free(struct rely_service *service)
+{
+    rely_service_report(service, NULL);
+    pthread_mutex_lock(&service->report_lock);
+    while (!service->may_free_workers)
+        pthread_cond_wait(&service->report_signal, &service->report_lock);
+    pthread_mutex_unlock(&service->report_lock);
+}
+
+static void let_workers_free(struct rely_service *service)
+{
+    pthread_mutex_lock(&service->report_lock);
+    service->may_free_workers = true;
+    pthread_cond_broadcast(&service->report_signal);
+    pthread_mutex_unlock(&service->report_lock);
+}
+
+static size_t read_report_count(struct rely_service *service)
+{
+    pthread_mutex_lock(&service->report_lock);
+    size_t count = service->report_count;
+    pthread_mutex_unlock(&service->report_lock);
+    return count;
+}
+
+/* The loops drain; then the control thread promises not to post to them any more; then they are freed. */
+static void stop_workers(struct rely_service *service)
+{
+    struct rely_err ignored;
+    size_t reports = read_report_count(service);
+    for (size_t i = 0; i < service->worker_count; i++) {
+        if (service->workers[i].loop == NULL)
+            continue;
+        rely_loop_stop(service->workers[i].loop, (int)service->config->drain_ms);
+        reports++;
+    }
+    wait_for_reports(service, reports, &ignored);
+    rely_control_post_workers_gone(&service->control);
+    wait_for_reports(service, reports + 1, &ignored);
+    let_workers_free(service);
+    for (size_t i = 0; i < service->worker_count; i++)
+        pthread_join(service->workers[i].thread, NULL);
+}
+
+static void stop_control(struct rely_service *service)
+{
+    if (service->control.loop != NULL)
+        rely_loop_stop(service->control.loop, (int)service->config->drain_ms);
+    pthread_join(service->control.thread, NULL);
+}
+
+static void free_service(struct rely_service *service)
+{
+    for (size_t i = 0; i < service->worker_count; i++)
+        free(service->workers[i].counters);
+    free(service->workers);
+    pthread_mutex_destroy(&service->report_lock);
+    pthread_cond_destroy(&service->report_signal);
+}
+
+/* --- between -------------------------------------------------------------------------------------- */
+
+void rely_service_print_metrics(struct rely_service *service, const struct rely_snapshot *snapshot,
+                                struct rely_buf *out)
+{
+    const struct rely_counters **all = rely_alloc((service->worker_count + 1) * sizeof(const struct rely_counters *));
+    struct rely_gauges gauges = {
+        .revision = snapshot->revision,
+        .issuers = snapshot->issuers_by_id.count,
+        .identities = snapshot->identities_by_id.count,
+        .credentials = snapshot->credentials_by_id.count,
+        .fetches_ok = __atomic_load_n(&service->control.keeper.fetches_ok, __ATOMIC_RELAXED),
+        .fetches_failed = __atomic_load_n(&service->control.keeper.fetches_failed, __ATOMIC_RELAXED),
+        .start_s = service->start_s,
+    };
+    for (size_t i = 0; i < service->worker_count; i++) {
+        all[i] = service->workers[i].counters;
+        gauges.connections += rely_loop_connections(service->workers[i].loop);
+    }
+    all[service->worker_count] = service->control.counters;
+    rely_metrics_print(all, service->worker_count + 1, &gauges, out);
+    free(all);
+}
+
+static void wait_for_signal(struct rely_service *service, const sigset_t *signals)
+{
+    int number = 0;
+    do {
+        sigwait(signals, &number);
+        if (number == SIGHUP)
+            rely_log_event(service->ring, RELY_LOG_WARNING, "signal",
+                           "SIGHUP is ignored: the configuration is read at the start only");
+    } while (number == SIGHUP);
+    rely_log_event(service->ring, RELY_LOG_INFO, "stopping", "on signal %d", number);
+}
+
+static void serve_until_signal(struct rely_service *service, const sigset_t *signals)
+{
+    atomic_store(&service->is_ready, true);
+    rely_log_event(service->ring, RELY_LOG_INFO, "ready", "relyd " RELYD_VERSION ", %zu workers",
+                   service->worker_count);
+    rely_notify("READY=1");
+    wait_for_signal(service, signals);
+    rely_notify("STOPPING=1");
+    atomic_store(&service->is_ready, false);
+}
+
+/* The control plane opens last: a write is answered when every worker has it. */
+static bool run_planes(struct rely_service *service, const sigset_t *signals, struct rely_err *err)
+{
+    if (!bind_listeners(service, err))
+        return false;
+    bool is_started = start_workers(service, err);
+    if (is_started) {
+        rely_control_post_start(&service->control);
+        is_started = wait_for_reports(service, 2 + service->worker_count, err);
+    }
+    if (is_started)
+        serve_until_signal(service, signals);
+    stop_workers(service);
+    return is_started;
+}
+
+static bool run_with_log(struct rely_service *service, const sigset_t *signals, struct rely_err *err)
+{
+    service->fetcher = rely_fetcher_start(err);
+    if (service->fetcher == NULL)
+        return false;
+    bool is_ok = start_control(service, err) && run_planes(service, signals, err);
+    rely_fetcher_stop(service->fetcher);
+    stop_control(service);
+    return is_ok;
+}
+
+bool rely_service_run(const struct rely_config *config, struct rely_err *err)
+{
+    struct rely_service service = {.config = config, .start_s = rely_service_now_s()};
+    const struct rely_log_options options = {.fd = -1,
+                                             .level = (enum rely_level)config->log_level,
+                                             .decisions = (enum rely_log_decisions)config->log_decisions};
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    pthread_mutex_init(&service.report_lock, NULL);
+    pthread_cond_init(&service.report_signal, NULL);
+    service.log = rely_log_start(&options, err);
+    if (service.log == NULL)
+        return false;
+    service.ring = rely_log_ring_new(service.log);
+    set_up_threads(&service);
+    bool is_ok = run_with_log(&service, &signals, err);
+    rely_log_event(service.ring, RELY_LOG_INFO, "stopped", "%s", is_ok ? "in order" : err->message);
+    rely_log_stop(service.log);
+    free_service(&service);
+    return is_ok;
+}

@@ -1,0 +1,166 @@
+/*
+ * The inside of service/: the threads' structs and what they tell each other. Every field's comment says whose thread
+ * may touch it.
+ */
+#ifndef RELYD_SERVICE_INSIDE_H
+#define RELYD_SERVICE_INSIDE_H
+
+#include "relyd/admin.h"
+#include "relyd/config.h"
+#include "relyd/endpoints.h"
+#include "relyd/fetch.h"
+#include "relyd/keys.h"
+#include "relyd/registry.h"
+#include "relyd/service.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#define RELY_LISTENERS_MAX 8
+
+struct rely_service;
+
+/* One event-loop thread of the data plane. */
+struct rely_worker {
+    struct rely_service *service; /* borrowed */
+    size_t index;
+    pthread_t thread;
+    int fds[RELY_LISTENERS_MAX]; /* main, before the thread starts: bound sockets, taken over by the loop */
+    size_t fd_count;
+    struct rely_loop *loop;            /* set before the thread says that it has started */
+    struct rely_reviewer reviewer;     /* the worker's */
+    struct rely_counters *counters;    /* the worker's; read by all */
+    const struct rely_snapshot *first; /* control, before the thread starts */
+};
+
+/* A snapshot on its way to the workers. The control thread's. */
+struct rely_publication;
+
+/* What the key keeper knows of one issuer. The control thread's. */
+struct rely_keeper_issuer;
+
+struct rely_keeper {
+    struct rely_map issuers;             /* struct rely_keeper_issuer by id, changed in place */
+    struct rely_retired unused;          /* always empty: the map has one edition */
+    uint64_t fetches_ok, fetches_failed; /* atomic: read by /metrics of any thread */
+};
+
+/* The control thread: the only writer. All fields are its own unless they say otherwise. */
+struct rely_control {
+    struct rely_service *service; /* borrowed */
+    pthread_t thread;
+    struct rely_loop *loop; /* set before the thread says that it has started */
+    struct rely_log_ring *ring;
+    struct rely_counters *counters; /* read by all */
+    struct rely_registry *registry;
+    struct rely_snapshot *snapshot;           /* the newest edition */
+    struct rely_publication *oldest, *newest; /* published and not yet taken up by all, oldest first */
+    uint64_t *acknowledged;                   /* per worker: the edition it reads */
+    bool are_workers_gone;
+    struct rely_keeper keeper;
+    struct rely_admin admin;
+    struct rely_reviewer_hooks hooks; /* for /metrics and the like on the control plane */
+};
+
+struct rely_service {
+    const struct rely_config *config; /* borrowed */
+    struct rely_log *log;
+    struct rely_log_ring *ring; /* main's */
+    struct rely_fetcher *fetcher;
+    struct rely_control control;
+    struct rely_worker *workers; /* owned: worker_count of them */
+    size_t worker_count;
+    int max_connections;
+    int64_t start_s;
+    atomic_bool is_ready;
+    /* Starting and stopping: the main thread waits until threads say how far they are. */
+    pthread_mutex_t report_lock;
+    pthread_cond_t report_signal;
+    size_t report_count;        /* under report_lock */
+    struct rely_err report_err; /* under report_lock: the first fault */
+    bool may_free_workers;      /* under report_lock: nobody posts to a worker's loop any more */
+};
+
+/* A thread has come one stage further, or failed to (err is not NULL). */
+void rely_service_report(struct rely_service *service, const struct rely_err *err);
+/* Called by a worker whose loop has ended: returns when its loop may be freed. */
+void rely_service_await_free(struct rely_service *service);
+/* Hooks of health and metrics; context is a struct rely_service *. `snapshot` is the caller's own. */
+void rely_service_print_metrics(struct rely_service *service, const struct rely_snapshot *snapshot,
+                                struct rely_buf *out);
+
+/* --- worker.c ------------------------------------------------------------------------------------ */
+
+/* A thread; context is its struct rely_worker. */
+void *rely_worker_main(void *context);
+
+/* --- control.c ----------------------------------------------------------------------------------- */
+
+/* A thread; context is the struct rely_control. */
+void *rely_control_main(void *context);
+/* The workers have started: open the control plane and begin to keep keys; reported as one more start. */
+void rely_control_post_start(struct rely_control *control);
+/* The workers' loops have ended: whatever waits for them is settled, and nothing is posted to them any more; reported.
+ */
+void rely_control_post_workers_gone(struct rely_control *control);
+
+/* --- publish.c: on the control thread --------------------------------------------------------------- */
+
+/* Hand an edition, made by rely_snapshot_next from the newest, to every worker; `done` (may be NULL) when all have
+ * taken it up. */
+void rely_control_publish(struct rely_control *control, struct rely_snapshot *next, void (*done)(void *),
+                          void *context);
+/* Every worker reads at least this edition. */
+void rely_control_forget_workers(struct rely_control *control);
+/* Carry changes into the next edition and publish it. Takes the changes over. */
+void rely_control_apply(struct rely_control *control, struct rely_changes *changes, void (*done)(void *),
+                        void *context);
+
+/* --- load.c: on the control thread ------------------------------------------------------------------ */
+
+/* The first edition, from all rows; stored key sets are prepared again. */
+struct rely_snapshot *rely_control_load(struct rely_control *control, struct rely_err *err);
+/* Carry one touched object into an edition: its row is read again, or it is removed. */
+bool rely_control_carry_change(struct rely_control *control, struct rely_snapshot *next,
+                               const struct rely_change *change, struct rely_err *err);
+
+/* --- keeper.c, keeper_fetch.c: on the control thread --------------------------------------------------- */
+
+/* Begin to keep the keys of every issuer in the snapshot. */
+void rely_keeper_start(struct rely_control *control);
+void rely_keeper_stop(struct rely_control *control);
+/* An issuer was registered, changed or removed: fetch its keys soon, or forget it. */
+void rely_keeper_note_issuer(struct rely_control *control, int64_t issuer_id, bool is_removed);
+/* A worker misses a key: fetch unless that was done a moment ago; every worker is told when it is settled. */
+void rely_keeper_ask(struct rely_control *control, int64_t issuer_id);
+bool rely_keeper_status(struct rely_control *control, int64_t issuer_id, struct rely_key_status *out);
+
+struct rely_keeper_issuer {
+    int64_t id;
+    struct rely_control *control; /* borrowed */
+    struct rely_timer timer;      /* the next ordinary fetch */
+    bool is_fetching;
+    bool is_asked;   /* workers wait for the fetch under way */
+    bool is_removed; /* forget it when the fetch under way ends */
+    bool is_stale;   /* its record changed during a fetch: fetch once more */
+    int failures;    /* in a row */
+    int64_t cooldown_until_ms;
+    struct rely_key_status status;
+};
+
+/* Fetch discovery document and key set; ends in rely_keeper_finish. */
+void rely_keeper_fetch(struct rely_keeper_issuer *issuer);
+/* There is nothing to fetch: the key set was uploaded. */
+void rely_keeper_rest(struct rely_keeper_issuer *issuer);
+/* The fetch is over: max_age_s as in rely_fetch_result; err is NULL when a key set was accepted. */
+void rely_keeper_finish(struct rely_keeper_issuer *issuer, int64_t max_age_s, const struct rely_err *err);
+
+/* --- notify.c ---------------------------------------------------------------------------------------- */
+
+/* Tell the service manager (NOTIFY_SOCKET), when there is one: "READY=1", "STOPPING=1". */
+void rely_notify(const char *state);
+
+int64_t rely_service_now_s(void);
+int64_t rely_service_now_ms(void); /* monotonic */
+
+#endif

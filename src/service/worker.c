@@ -1,0 +1,96 @@
+/*
+ * One worker: an event loop with its own listening sockets, snapshot pointer, counters and log ring. Everything of a
+ * loop is made on its thread. Shares no lock with anyone on the path of a request.
+ */
+#include "service.h"
+
+#include <stdlib.h>
+
+struct key_question {
+    struct rely_message message; /* first */
+    struct rely_control *control;
+    int64_t issuer_id;
+};
+
+static void pass_question_to_keeper(struct rely_message *message)
+{
+    struct key_question *question = (struct key_question *)message;
+    rely_keeper_ask(question->control, question->issuer_id);
+    free(question);
+}
+
+static void drop_question(struct rely_message *message)
+{
+    free(message);
+}
+
+static void ask_control_for_keys(void *context, int64_t issuer_id)
+{
+    struct rely_worker *worker = context;
+    struct key_question *question = rely_alloc(sizeof *question);
+    question->message.run = pass_question_to_keeper;
+    question->message.drop = drop_question;
+    question->control = &worker->service->control;
+    question->issuer_id = issuer_id;
+    rely_loop_post(question->control->loop, &question->message);
+}
+
+static bool is_worker_ready(void *context)
+{
+    struct rely_worker *worker = context;
+    return atomic_load(&worker->service->is_ready);
+}
+
+static void print_worker_metrics(void *context, struct rely_buf *out)
+{
+    struct rely_worker *worker = context;
+    rely_service_print_metrics(worker->service, worker->reviewer.snapshot, out);
+}
+
+static void set_up_reviewer(struct rely_worker *worker)
+{
+    const struct rely_config *config = worker->service->config;
+    worker->reviewer = (struct rely_reviewer){
+        .loop = worker->loop,
+        .snapshot = worker->first,
+        .counters = worker->counters,
+        .ring = rely_log_ring_new(worker->service->log),
+        .cache = rely_cache_new((size_t)config->cache_entries),
+        .hooks = {worker, ask_control_for_keys, is_worker_ready, print_worker_metrics},
+        .key_wait_ms = (int)config->key_miss_wait_ms,
+        .has_error_on_refusal = config->has_error_on_refusal,
+    };
+    rely_reviewer_init(&worker->reviewer);
+}
+
+static bool start_worker(struct rely_worker *worker, struct rely_err *err)
+{
+    const struct rely_config *config = worker->service->config;
+    const struct rely_loop_options options = {.max_body_bytes = RELY_DATA_BODY_BYTES_MAX,
+                                              .request_timeout_ms = (int)config->http_request_timeout_ms,
+                                              .max_connections = worker->service->max_connections};
+    worker->loop = rely_loop_new(&options, err);
+    if (worker->loop == NULL)
+        return false;
+    set_up_reviewer(worker);
+    for (size_t i = 0; i < worker->fd_count; i++)
+        if (!rely_loop_listen(worker->loop, worker->fds[i], rely_endpoints_handle, &worker->reviewer, err))
+            return false;
+    return true;
+}
+
+void *rely_worker_main(void *context)
+{
+    struct rely_worker *worker = context;
+    struct rely_err err = {0};
+    bool is_started = start_worker(worker, &err);
+    rely_service_report(worker->service, is_started ? NULL : &err);
+    if (worker->loop != NULL) {
+        rely_loop_run(worker->loop);
+        rely_service_await_free(worker->service);
+        rely_cache_free(worker->reviewer.cache);
+        rely_reviewer_fini(&worker->reviewer);
+        rely_loop_free(worker->loop);
+    }
+    return NULL;
+}
