@@ -44,7 +44,7 @@ struct rely_slice rely_http_find_header(const struct rely_http_request *request,
 void rely_http_peer(const struct rely_http_request *request, char out[RELY_PEER_SIZE]);
 
 struct rely_http_header {
-    struct rely_slice name; /* lower case */
+    struct rely_slice name; /* static, lower case, an RFC 9110 token: written in the source, never from input */
     struct rely_slice value;
 };
 
@@ -56,9 +56,9 @@ struct rely_http_response {
     struct rely_slice body; /* not sent to HEAD */
 };
 
-/* Send the answer; everything in it is copied. Exactly once per request, on the loop's thread. A header name or value
- * with a control character is never sent: the answer becomes an empty 500, so that no claim of a token can add a header
- * or split the response. */
+/* Send the answer; everything in it but header names is copied. Exactly once per request, on the loop's thread. A
+ * header value with a control character is never sent: the answer becomes an empty 500, so that no claim of a token can
+ * add a header or split the response. */
 void rely_http_respond(struct rely_http_request *request, const struct rely_http_response *response);
 
 /* An RFC 9457 application/problem+json: stable code, title from the status, and one entry in `errors` per problem (may

@@ -4,6 +4,7 @@
  */
 #include "loop.h"
 
+#include <sched.h>
 #include <signal.h>
 
 /* A connection that neither reads nor closes after the deadline is cut off again so often. */
@@ -54,8 +55,29 @@ int rely_loop_connections(const struct rely_loop *loop)
 
 /* --- messages and timers ---------------------------------------------------------------------------- */
 
+/*
+ * What another thread sends may end the loop before its own call has returned: the loop's pipe must not be closed, and
+ * its number given to another file, while that thread is about to write to it.
+ */
+static void enter_as_sender(struct rely_loop *loop)
+{
+    atomic_fetch_add_explicit(&loop->senders, 1, memory_order_relaxed);
+}
+
+static void leave_as_sender(struct rely_loop *loop)
+{
+    atomic_fetch_sub_explicit(&loop->senders, 1, memory_order_release);
+}
+
+static void wait_for_senders(struct rely_loop *loop)
+{
+    while (atomic_load_explicit(&loop->senders, memory_order_acquire) > 0)
+        sched_yield();
+}
+
 void rely_loop_post(struct rely_loop *loop, struct rely_message *message)
 {
+    enter_as_sender(loop);
     struct rely_message *newest = atomic_load_explicit(&loop->inbox, memory_order_relaxed);
     do
         message->next = newest;
@@ -63,6 +85,7 @@ void rely_loop_post(struct rely_loop *loop, struct rely_message *message)
                                                   memory_order_relaxed));
     if (newest == NULL) /* else whoever posted the first one has woken the loop */
         h2o_multithread_send_message(&loop->wake, NULL);
+    leave_as_sender(loop);
 }
 
 /* Empties the inbox; the messages in the order they were posted. */
@@ -191,8 +214,10 @@ static void drain_if_told(struct rely_loop *loop)
 
 void rely_loop_stop(struct rely_loop *loop, int drain_ms)
 {
+    enter_as_sender(loop);
     atomic_store(&loop->stop_ms, drain_ms < 0 ? 0 : drain_ms);
     h2o_multithread_send_message(&loop->wake, NULL);
+    leave_as_sender(loop);
 }
 
 void rely_loop_run(struct rely_loop *loop)
@@ -216,6 +241,7 @@ void rely_loop_free(struct rely_loop *loop)
     if (loop == NULL)
         return;
     RELY_ASSERT(rely_loop_connections(loop) == 0);
+    wait_for_senders(loop);
     rely_listeners_close(loop);
     while (loop->listeners != NULL) {
         struct rely_listener *listener = loop->listeners;

@@ -54,6 +54,7 @@ struct rely_loop {
     bool is_paused;                 /* not accepting */
     bool is_draining;
     atomic_int connections;               /* written by the loop's thread only */
+    atomic_int senders;                   /* threads that are inside post or stop */
     atomic_int stop_ms;                   /* -1: no order to stop is waiting */
     _Atomic(struct rely_message *) inbox; /* newest first */
 };
