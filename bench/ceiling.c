@@ -1,7 +1,9 @@
 /*
- * The ceiling: a bare libh2o handler that answers every request with 200 and a small JSON body. Uses nothing of relyd,
- * so that relyd's endpoints can be measured against the most that libh2o gives on the same machine. Usage:
- *     bench_ceiling PORT [--threads N] [--body TEXT]
+ * The ceiling: a bare libh2o handler that answers every request with 200 and always the same header lines and body.
+ * Uses nothing of relyd, so that relyd's endpoints can be measured against the most that libh2o gives on the same
+ * machine for the same bytes. Usage:
+ *     bench_ceiling PORT [--threads N] [--body TEXT] [--get FILE] [--post FILE]
+ * A FILE holds an answer: header lines, an empty line, the body. What libh2o writes itself is not in it.
  */
 #include <arpa/inet.h>
 #include <h2o.h>
@@ -15,6 +17,15 @@
 #include <sys/time.h>
 
 #define THREADS_MAX 64
+#define HEADERS_MAX 32
+#define ANSWER_MAX 65536
+
+struct answer {
+    char text[ANSWER_MAX]; /* what names, values and body point into */
+    size_t count;
+    h2o_iovec_t names[HEADERS_MAX], values[HEADERS_MAX];
+    h2o_iovec_t body;
+};
 
 struct worker {
     h2o_context_t context; /* first */
@@ -23,7 +34,7 @@ struct worker {
     pthread_t thread;
 };
 
-static const char *body = "{\"active\":true}";
+static struct answer get_answer, post_answer;
 static int port;
 
 static void die(const char *what)
@@ -32,17 +43,47 @@ static void die(const char *what)
     exit(EXIT_FAILURE);
 }
 
+static void read_answer(const char *path, struct answer *answer)
+{
+    FILE *file = fopen(path, "rbe");
+    size_t len = file == NULL ? 0 : fread(answer->text, 1, ANSWER_MAX - 1, file);
+    if (len == 0)
+        die(path);
+    fclose(file);
+    char *line = answer->text;
+    for (char *end; (end = strstr(line, "\r\n")) != NULL && end != line; line = end + 2) {
+        char *colon = memchr(line, ':', (size_t)(end - line));
+        if (colon == NULL || answer->count == HEADERS_MAX)
+            die(path);
+        char *value = colon + 1 + strspn(colon + 1, " ");
+        answer->names[answer->count] = h2o_iovec_init(line, (size_t)(colon - line));
+        answer->values[answer->count++] = h2o_iovec_init(value, (size_t)(end - value));
+    }
+    answer->body = h2o_iovec_init(line + 2, len - (size_t)(line + 2 - answer->text));
+}
+
+static void use_plain_body(const char *text, struct answer *answer)
+{
+    answer->names[0] = h2o_iovec_init(H2O_STRLIT("content-type"));
+    answer->values[0] = h2o_iovec_init(H2O_STRLIT("application/json"));
+    answer->count = 1;
+    answer->body = h2o_iovec_init(text, strlen(text));
+}
+
 static int answer_request(h2o_handler_t *self, h2o_req_t *request)
 {
     static h2o_generator_t generator;
     (void)self;
-    h2o_iovec_t text = h2o_iovec_init(body, strlen(body));
+    struct answer *answer = request->method.len == 4 ? &post_answer : &get_answer;
     request->res.status = 200;
     request->res.reason = "OK";
-    request->res.content_length = text.len;
-    h2o_add_header(&request->pool, &request->res.headers, H2O_TOKEN_CONTENT_TYPE, NULL, H2O_STRLIT("application/json"));
+    request->res.content_length = answer->body.len;
+    for (size_t i = 0; i < answer->count; i++)
+        h2o_add_header_by_str(&request->pool, &request->res.headers, answer->names[i].base, answer->names[i].len, 0,
+                              NULL, answer->values[i].base, answer->values[i].len);
     h2o_start_response(request, &generator);
-    h2o_send(request, &text, 1, H2O_SEND_STATE_FINAL);
+    /* No empty buffer: libh2o would write it by a second call. */
+    h2o_send(request, &answer->body, answer->body.len > 0, H2O_SEND_STATE_FINAL);
     return 0;
 }
 
@@ -92,19 +133,31 @@ static void *run_worker(void *argument)
     return NULL;
 }
 
+static void read_arguments(int argc, char **argv, int *threads)
+{
+    use_plain_body("{\"active\":true}", &get_answer);
+    use_plain_body("{\"active\":true}", &post_answer);
+    for (int i = 2; i + 1 < argc; i += 2) {
+        if (strcmp(argv[i], "--threads") == 0)
+            *threads = atoi(argv[i + 1]);
+        else if (strcmp(argv[i], "--body") == 0)
+            use_plain_body(argv[i + 1], &get_answer);
+        else if (strcmp(argv[i], "--get") == 0)
+            get_answer.count = 0, read_answer(argv[i + 1], &get_answer);
+        else if (strcmp(argv[i], "--post") == 0)
+            post_answer.count = 0, read_answer(argv[i + 1], &post_answer);
+    }
+    port = argc > 1 ? atoi(argv[1]) : 0;
+}
+
 int main(int argc, char **argv)
 {
     static struct worker workers[THREADS_MAX];
     int threads = 1;
-    for (int i = 1; i + 1 < argc; i++) {
-        if (strcmp(argv[i], "--threads") == 0)
-            threads = atoi(argv[i + 1]);
-        if (strcmp(argv[i], "--body") == 0)
-            body = argv[i + 1];
-    }
-    port = argc > 1 ? atoi(argv[1]) : 0;
+    read_arguments(argc, argv, &threads);
     if (port <= 0 || port > 65535 || threads < 1 || threads > THREADS_MAX) {
-        fprintf(stderr, "usage: %s PORT [--threads 1..%d] [--body TEXT]\n", argv[0], THREADS_MAX);
+        fprintf(stderr, "usage: %s PORT [--threads 1..%d] [--body TEXT] [--get FILE] [--post FILE]\n", argv[0],
+                THREADS_MAX);
         return EXIT_FAILURE;
     }
     signal(SIGPIPE, SIG_IGN);
