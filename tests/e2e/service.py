@@ -1,0 +1,184 @@
+"""A relyd of the test's own: its folder, configuration, ports and process; and the questions that one asks it."""
+
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import time
+
+import tokens
+import wire
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BINARY = os.environ.get("RELYD_BINARY", str(ROOT / "build/dev/relyd"))
+VECTORS = ROOT / "tests/vectors/kubernetes"
+ENVIRONMENT = {"LSAN_OPTIONS": f"suppressions='{ROOT}/tests/lsan.supp'"} | os.environ
+TOKENREVIEWS = "/apis/authentication.k8s.io/v1/tokenreviews"
+ISSUER = "https://prod.example"
+SANITIZER = re.compile(r"(Address|Leak|Thread|UndefinedBehavior)Sanitizer|runtime error:")
+
+
+
+
+def write_yaml(settings):
+    """{"a.b": value} as nested YAML."""
+    lines, written = [], []
+    for name, value in sorted(settings.items()):
+        *parents, leaf = name.split(".")
+        for depth, parent in enumerate(parents):
+            if written[: depth + 1] != parents[: depth + 1]:
+                lines.append("  " * depth + parent + ":")
+        written = parents
+        indent = "  " * len(parents)
+        if isinstance(value, list):
+            lines.append(f"{indent}{leaf}:")
+            lines += [f'{indent}  - "{item}"' for item in value]
+        elif isinstance(value, bool):
+            lines.append(f"{indent}{leaf}: {str(value).lower()}")
+        elif isinstance(value, int):
+            lines.append(f"{indent}{leaf}: {value}")
+        else:
+            lines.append(f'{indent}{leaf}: "{value}"')
+    return "\n".join(lines) + "\n"
+
+
+class Relyd:
+    def __init__(self, folder, **settings):
+        """Settings by their key with `__` for the dot: `keys__miss_wait_ms=50`."""
+        self.folder = pathlib.Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.data = ("127.0.0.1", wire.free_port())
+        self.admin_tcp = ("127.0.0.1", wire.free_port())
+        self.socket = str(self.folder / "admin.sock")
+        self.database = self.folder / "relyd.db"
+        self.log_path = self.folder / "relyd.log"
+        self.process = None
+        self.settings = {
+            "listen": ["%s:%d" % self.data],
+            "workers": 2,
+            "admin.socket": self.socket,
+            "admin.listen": "%s:%d" % self.admin_tcp,
+            "registry.path": str(self.database),
+            "log.decisions": "all",
+            "shutdown.drain_ms": 1000,
+        } | {name.replace("__", "."): value for name, value in settings.items()}
+
+    # --- the process ---------------------------------------------------------------------------------------------
+
+    def start(self):
+        config = self.folder / "relyd.yaml"
+        config.write_text(write_yaml(self.settings))
+        with open(self.log_path, "ab") as log:
+            self.process = subprocess.Popen([BINARY, "--config", str(config)], stdout=log, stderr=log, env=ENVIRONMENT)
+        wire.wait_for(self.is_ready, 30, "readiness")
+        return self
+
+    def is_ready(self):
+        assert self.process.poll() is None, f"relyd ended with {self.process.returncode}:\n{self.log()}"
+        try:
+            return wire.ask(self.data, "GET", "/readyz").status == 200
+        except OSError:
+            return False
+
+    def stop(self):
+        """An orderly stop, which must be one: exit code 0 and nothing that a sanitizer has found."""
+        if self.process is None:
+            return
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            code = self.process.wait(30)
+        finally:
+            if self.process.poll() is None:
+                self.process.kill()
+                self.process.wait()
+        self.process = None
+        assert not SANITIZER.search(self.log()), self.log()[-20000:]
+        assert code == 0, f"exit code {code}:\n{self.log()[-5000:]}"
+
+    def kill(self):
+        """As a power cut would, for this process."""
+        self.process.kill()
+        self.process.wait()
+        self.process = None
+
+    def restart(self):
+        self.stop()
+        return self.start()
+
+    def log(self):
+        return self.log_path.read_text(errors="replace")
+
+    def resident_bytes(self):
+        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(re.search(r"VmRSS:\s+(\d+) kB", status).group(1)) * 1024
+
+    # --- the control plane ---------------------------------------------------------------------------------------
+
+    def admin(self, method, path, body=None, headers=None):
+        return wire.ask(self.socket, method, path, body, headers)
+
+    def put(self, path, body, *expected):
+        answer = self.admin("PUT", path, body)
+        assert answer.status in (expected or (200, 201)), answer
+        return answer.json()
+
+    def put_issuer(self, name="prod", issuer=ISSUER, **fields):
+        return self.put(f"/v1/issuers/{name}", {"issuer": issuer} | fields)
+
+    def put_identity(self, name="payments-api", **fields):
+        return self.put(f"/v1/identities/{name}", fields)
+
+    def put_credential(self, name="builder", identity="payments-api", **fields):
+        credential = {"issuer": ISSUER, "subject": "system:serviceaccount:team-a:builder", "audiences": ["relyd"]}
+        return self.put(f"/v1/identities/{identity}/federatedIdentityCredentials/{name}", credential | fields)
+
+    def put_world(self, *keys):
+        """One issuer with an uploaded key set, one identity, one credential; the key that signs for it comes back."""
+        signer = tokens.key("prod")
+        self.put_issuer(keys={"jwks": tokens.jwks(*(keys or (signer,)))})
+        self.put_identity(groups=["payments"], extra={"example.com/team": ["a", "b"]})
+        self.put_credential()
+        return signer
+
+    # --- the data plane ------------------------------------------------------------------------------------------
+
+    def review(self, token, **fields):
+        """The native review's JSON."""
+        answer = wire.ask(self.data, "POST", "/v1/review", {"token": token} | fields)
+        assert answer.status == 200, answer
+        decision = answer.json()
+        assert decision["decision"] == ("allow" if decision["reason"] == "ok" else "deny"), decision
+        return decision
+
+    def reason(self, token, **fields):
+        return self.review(token, **fields)["reason"]
+
+    def tokenreview(self, token, version="v1", **spec):
+        """The status of a TokenReview."""
+        body = {
+            "apiVersion": f"authentication.k8s.io/{version}",
+            "kind": "TokenReview",
+            "spec": {"token": token} | spec,
+        }
+        answer = wire.ask(self.data, "POST", TOKENREVIEWS.replace("v1", version), body)
+        assert answer.status == 200, answer
+        assert answer.json()["apiVersion"] == f"authentication.k8s.io/{version}"
+        assert answer.json()["kind"] == "TokenReview"
+        return answer.json()["status"]
+
+    def check(self, token=None, path="/check/default", method="GET", headers=None):
+        headers = dict(headers or {})
+        if token is not None:
+            headers["Authorization"] = f"Bearer {token}"
+        return wire.ask(self.data, method, path, None, headers)
+
+    def explain(self, token, at=None, **fields):
+        """The control plane's review at a stated time."""
+        body = {"token": token} | fields
+        if at is not None:
+            body["at"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at))
+        answer = self.admin("POST", "/v1/explain", body)
+        assert answer.status == 200, answer
+        return answer.json()

@@ -1,0 +1,170 @@
+"""The gateways' endpoint: 200, 401 or 403 and nothing else, whatever the client sends."""
+
+import pytest
+import tokens
+import wire
+from service import ISSUER
+
+IDENTITY_HEADERS = ("identity", "username", "uid", "issuer", "subject", "credential")
+
+
+@pytest.fixture
+def token(shared):
+    return shared.signer.sign(tokens.claims(ISSUER))
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "PROPFIND", "X-ANY"])
+def test_any_method(shared, token, method):
+    """Envoy asks with the method of its client."""
+    answer = shared.check(token, method=method)
+    assert (answer.status, answer.header("x-relyd-identity")) == (200, "payments-api")
+    assert shared.check("not.a.token", method=method).status == 401
+
+
+@pytest.mark.parametrize("path", ["/check/default", "/check/default/", "/check/default/orders/7", "/check/default/orders/7?x=1&y=%zz", "/check/default/a%2fb%20c", "/check/default?aud=relyd"])
+def test_any_path_below(shared, token, path):
+    assert shared.check(token, path).status == 200
+
+
+@pytest.mark.parametrize("path", ["/check", "/check/", "/check/defaultx", "/check/other", "/Check/default", "/"])
+def test_paths_that_are_no_check(shared, token, path):
+    assert shared.check(token, path).status in (403, 404)
+
+
+def test_keep_alive_after_head_and_body(shared, token):
+    """The connection must not get out of step: an answer to HEAD has no body, a request's body is read."""
+    client = wire.Client(shared.data)
+    headers = {"Authorization": f"Bearer {token}"}
+    for _ in range(3):
+        assert client.ask("HEAD", "/check/default", None, headers).status == 200
+        assert client.ask("HEAD", "/check/default").status == 401
+        assert client.ask("POST", "/check/default", b"x" * 5000, headers).status == 200
+        assert client.ask("GET", "/livez").body == b"ok\n"
+    client.close()
+
+
+def test_no_token(shared):
+    answer = shared.check()
+    assert (answer.status, answer.header("x-relyd-reason")) == (401, "no_token")
+    assert answer.header("www-authenticate") == 'Bearer realm="relyd"'  # RFC 6750 s3: no error code
+    assert "error" not in answer.json()
+
+
+@pytest.mark.parametrize(
+    "make, status, error, reason",
+    [
+        (lambda shared: "not.a.token", 401, "invalid_token", "malformed_token"),
+        (lambda shared: shared.signer.sign(tokens.claims(ISSUER, lifetime=-100, iat=None, nbf=None)), 401, "invalid_token", "expired"),
+        (lambda shared: shared.signer.sign(tokens.claims(ISSUER, account="x")), 403, "insufficient_scope", "no_matching_credential"),
+        (lambda shared: shared.signer.sign(tokens.claims(ISSUER, audience="x")), 403, "insufficient_scope", "audience_mismatch"),
+    ],
+)
+def test_refusals(shared, make, status, error, reason):
+    answer = shared.check(make(shared))
+    assert (answer.status, answer.header("x-relyd-reason")) == (status, reason)
+    challenge = answer.header("www-authenticate")
+    assert challenge.startswith(f'Bearer realm="relyd", error="{error}", error_description="{reason}: ')
+    assert challenge.endswith('"') and challenge.isascii() and challenge.isprintable()
+    assert answer.header("content-type") == "application/json"
+    body = answer.json()
+    assert (body["error"], body["reason"]) == (error, reason)
+    assert body["decisionId"] == answer.header("x-relyd-decision-id")
+    for name in IDENTITY_HEADERS:
+        assert answer.header(f"x-relyd-{name}") is None
+
+
+def test_quotes_cannot_end_the_challenge(shared):
+    token = shared.signer.sign(tokens.claims('https://x"y\\z.example/\r\nset-cookie: a=b'))
+    answer = shared.check(token)
+    assert answer.header("set-cookie") is None
+    assert answer.header("www-authenticate").count('"') == 6
+
+
+@pytest.mark.parametrize("subject", ["a\r\nx-relyd-identity: admin", "größe 😀", "a%0d%0ab", "x y\tz"])
+def test_subjects_in_headers(shared, subject):
+    """Printable ASCII only, so that no subject can end the line: everything else is percent-encoded."""
+    shared.put_credential("odd", subject=subject.replace("\r\n", "~").replace("\t", " "))
+    answer = shared.check(shared.signer.sign(tokens.claims(ISSUER, sub=subject, **{"kubernetes.io": None})))
+    if answer.status == 200:
+        value = answer.header("x-relyd-subject")
+        assert value.isascii() and value.isprintable() and " " not in value
+    else:
+        assert answer.header("x-relyd-reason") in ("no_matching_credential", "invalid_claim")
+    assert [value for name, value in answer.headers if name == "x-relyd-identity"] in ([], ["payments-api"])
+
+
+@pytest.mark.parametrize(
+    "query, status, reason",
+    [
+        ("aud=relyd", 200, None),
+        ("aud=other&aud=relyd", 200, None),
+        ("aud=other", 403, "audience_mismatch"),
+        ("aud=%72elyd", 200, None),
+        ("aud=", 403, "audience_mismatch"),
+        ("aud=%zz", 403, "audience_mismatch"),
+        ("&".join(["aud=x"] * 33), 403, "audience_mismatch"),
+        ("identity=payments-api", 200, None),
+        ("identity=nobody-else", 403, "no_matching_credential"),
+        ("identity=payments-api&identity=other", 403, "audience_mismatch"),
+    ],
+)
+def test_query(shared, token, query, status, reason):
+    answer = shared.check(token, f"/check/default?{query}")
+    assert (answer.status, answer.header("x-relyd-reason")) == (status, reason)
+
+
+def raw(shared, *lines):
+    """(status, reason) of a check with these header lines."""
+    head = "GET /check/default HTTP/1.1\r\nHost: x\r\n" + "".join(line + "\r\n" for line in lines) + "\r\n"
+    received = wire.exchange(shared.data, head.encode("latin-1"), seconds=2)
+    found = [line for line in received.split(b"\r\n") if line.lower().startswith(b"x-relyd-reason:")]
+    assert len(found) <= 1
+    return wire.statuses(received), found[0].split(b":")[1].strip().decode() if found else None
+
+
+def test_authorization_headers(shared, token):
+    right, other = f"Authorization: Bearer {token}", "Authorization: Bearer x.y.z"
+    assert raw(shared, right) == ([200], None)
+    assert raw(shared, right, other) == ([401], "malformed_token")  # Caddy and Traefik pass both on
+    assert raw(shared, other, right) == ([401], "malformed_token")
+    assert raw(shared, right, right) == ([401], "malformed_token")
+    assert raw(shared, right, "Authorization: Basic dTpw") == ([401], "malformed_token")
+    assert raw(shared, f"authorization: bearer {token}") == ([200], None)
+    assert raw(shared, f"Authorization: BEARER   {token}") == ([200], None)
+    assert raw(shared, f"Authorization: Bearer {token}, Bearer {token}") == ([401], "malformed_token")
+    assert raw(shared, f"Authorization: Bearer {token} {token}") == ([401], "malformed_token")
+    assert raw(shared, "Authorization: Basic dTpw") in (([401], "no_token"), ([401], "malformed_token"))
+    assert raw(shared, "Authorization: Bearer")[0] == [401]
+    assert raw(shared, "Authorization: Bearer ")[0] == [401]
+    assert raw(shared, "Authorization:")[0] == [401]
+    assert raw(shared, f"Authorization: {token}")[0] == [401]
+    assert raw(shared, f"Authorization: Bearer\t{token}")[0] == [401]
+    assert raw(shared, f"Authorization: Bearer{token}")[0] == [401]
+    assert raw(shared, f"X-Authorization: Bearer {token}") == ([401], "no_token")
+    assert raw(shared, f"Proxy-Authorization: Bearer {token}") == ([401], "no_token")
+
+
+def test_token_from_the_header_only(shared, token):
+    assert shared.check(path=f"/check/default?access_token={token}").header("x-relyd-reason") == "no_token"
+    assert shared.check(headers={"Cookie": f"access_token={token}"}).header("x-relyd-reason") == "no_token"
+    body = f"access_token={token}".encode()
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    assert wire.ask(shared.data, "POST", "/check/default", body, headers).header("x-relyd-reason") == "no_token"
+
+
+def test_forged_headers_do_not_matter(shared, token):
+    """nginx, Caddy and Traefik pass on what their client sends."""
+    forged = {f"X-Relyd-{name}": "admin" for name in IDENTITY_HEADERS}
+    answer = shared.check(token, headers=forged)
+    assert answer.header("x-relyd-identity") == "payments-api"
+    answer = shared.check("not.a.token", headers=forged)
+    assert answer.status == 401
+    assert not [name for name, _ in answer.headers if name in ("x-relyd-identity", "x-relyd-subject")]
+
+
+def test_every_answer_of_an_allow_is_whole(shared, token):
+    """All identity headers are always set, so that a proxy overwrites whatever its client sent."""
+    answer = shared.check(token)
+    for name in IDENTITY_HEADERS:
+        assert answer.header(f"x-relyd-{name}")
+    assert answer.header("content-length") in ("0", None)

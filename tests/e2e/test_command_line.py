@@ -1,0 +1,159 @@
+"""The command line and the configuration file; and that generated pages are what the binary prints."""
+
+import re
+import subprocess
+
+import pytest
+import wire
+from service import BINARY, ROOT, Relyd, write_yaml
+
+
+def run(*arguments):
+    return subprocess.run([BINARY, *arguments], capture_output=True, text=True, timeout=30)
+
+
+def check(tmp_path, text):
+    path = tmp_path / "relyd.yaml"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return run("--check-config", "--config", str(path)), str(path)
+
+
+@pytest.mark.parametrize("page", ["settings", "metrics", "reasons"])
+def test_generated_pages_are_up_to_date(page):
+    done = run("--print-docs", page)
+    assert done.returncode == 0, done.stderr
+    assert (ROOT / f"docs/{page}.md").read_text() == done.stdout, f"relyd --print-docs {page} > docs/{page}.md"
+
+
+def test_example_configuration_is_up_to_date(tmp_path):
+    empty = tmp_path / "empty.yaml"
+    empty.write_text("")
+    done = run("--print-config", "--config", str(empty))
+    assert done.returncode == 0, done.stderr
+    assert (ROOT / "conf/relyd.yaml").read_text() == done.stdout, "relyd --print-config > conf/relyd.yaml"
+
+
+def test_example_configuration_is_right():
+    done = run("--check-config", "--config", str(ROOT / "conf/relyd.yaml"))
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_printed_configuration_is_read_back(tmp_path):
+    path = tmp_path / "relyd.yaml"
+    path.write_text("workers: 3\nkeys:\n  miss_wait_ms: 77\nlog:\n  decisions: all\n")
+    first = run("--print-config", "--config", str(path))
+    again = tmp_path / "again.yaml"
+    again.write_text(first.stdout)
+    second = run("--print-config", "--config", str(again))
+    assert first.stdout == second.stdout
+    assert re.search(r"^ *miss_wait_ms: 77$", first.stdout, re.M)
+
+
+def test_every_setting_is_tested_to_exist():
+    names = re.findall(r'^SETTING_\w+\("([\w.]+)"', (ROOT / "include/relyd/settings.def").read_text(), re.M)
+    assert len(names) > 15
+    page = run("--print-docs", "settings").stdout
+    assert not [name for name in names if f"`{name}`" not in page]
+
+
+MISTAKES = {
+    "unknown key": ("workerz: 2\n", 1, 1, "workers"),
+    "unknown nested key": ("keys:\n  miss_wait: 5\n", 2, 3, "miss_wait_ms"),
+    "duplicate key": ("workers: 2\nworkers: 3\n", 2, 1, "workers"),
+    "10s for a number": ("keys:\n  miss_wait_ms: 10s\n", 2, 17, "10s"),
+    "underscores in a number": ("token:\n  max_bytes: 8_192\n", 2, 14, "8_192"),
+    "hexadecimal": ("workers: 0x2\n", 1, 10, "0x2"),
+    "too small": ("token:\n  max_bytes: 1023\n", 2, 14, "1024"),
+    "too large": ("token:\n  max_bytes: 65537\n", 2, 14, "65536"),
+    "yes for a boolean": ("allow_unauthenticated: yes\n", 1, 24, "true"),
+    "word for an enumeration": ("log:\n  level: loud\n", 2, 10, "debug"),
+    "text where a list belongs": ("listen: 127.0.0.1:8480\n", 1, 9, "list"),
+    "list where a text belongs": ("registry:\n  path: [a]\n", 2, 9, ""),
+    "text where a section belongs": ("keys: 5\n", 1, 7, ""),
+    "alias": ("workers: &a 2\ntoken: *a\n", None, None, ""),
+    "tag": ("workers: !!int 2\n", None, None, ""),
+    "two documents": ("workers: 2\n---\nworkers: 3\n", None, None, ""),
+    "no YAML": ("workers: [\n", None, None, ""),
+    "tab": ("keys:\n\tmiss_wait_ms: 5\n", None, None, ""),
+    "no mapping": ("- a\n", None, None, ""),
+    "no UTF-8": (b"registry:\n  path: \xff\n", None, None, ""),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_mistakes_have_file_line_and_column(tmp_path, name):
+    text, line, column, hint = MISTAKES[name]
+    done, path = check(tmp_path, text)
+    assert done.returncode == 2, done
+    place = f"{path}:{line}:{column}: " if line else f"{path}:"
+    assert done.stderr.startswith(place) and re.match(r".*?:\d+:\d+: ", done.stderr), done.stderr
+    assert hint in done.stderr
+    assert run("--config", path).returncode == 2  # and it does not start
+
+
+def test_all_mistakes_are_named_at_once(tmp_path):
+    done, path = check(tmp_path, "workerz: 2\ntoken:\n  max_bytes: x\nlog:\n  level: loud\n")
+    assert done.returncode == 2
+    assert len(done.stderr.strip().splitlines()) == 3
+
+
+def test_huge_configuration_is_refused(tmp_path):
+    done, _ = check(tmp_path, "# " + "x" * 2_000_000 + "\nworkers: 2\n")
+    assert done.returncode == 2
+
+
+def test_missing_file():
+    done = run("--config", "/nonexistent/relyd.yaml")
+    assert done.returncode == 2
+    assert "/nonexistent/relyd.yaml" in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [["--unknown"], ["extra"], ["--print-docs", "nothing"], ["--print-docs"]])
+def test_wrong_command_lines(arguments):
+    done = run(*arguments)
+    assert done.returncode == 2 and done.stderr and not done.stdout
+
+
+def test_help_and_version():
+    assert "--config" in run("--help").stdout
+    assert re.fullmatch(r"relyd \d+\.\d+\.\d+\n", run("--version").stdout)
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0:8480", "[::]:8480", "192.0.2.1:8480"])
+def test_open_listeners_need_a_word(tmp_path, address):
+    """A listener that others can reach, without authentication, is refused unless it was asked for."""
+    relyd = Relyd(tmp_path)
+    relyd.settings["listen"] = [address]
+    path = tmp_path / "relyd.yaml"
+    path.write_text(write_yaml(relyd.settings))
+    done = run("--config", str(path))
+    assert done.returncode in (1, 2)
+    assert "allow_unauthenticated" in done.stderr
+
+
+def test_open_listener_when_asked_for(start):
+    port = wire.free_port()
+    relyd = start(allow_unauthenticated=True)
+    relyd.stop()
+    relyd.settings["listen"] = ["%s:%d" % relyd.data, f"0.0.0.0:{port}"]
+    relyd.start()
+    assert wire.ask(("127.0.0.1", port), "GET", "/livez").status == 200
+
+
+def test_admin_listener_must_be_loopback(tmp_path):
+    relyd = Relyd(tmp_path)
+    relyd.settings["admin.listen"] = "0.0.0.0:8481"
+    path = tmp_path / "relyd.yaml"
+    path.write_text(write_yaml(relyd.settings))
+    done = run("--config", str(path))
+    assert done.returncode in (1, 2) and "admin.listen" in done.stderr
+
+
+def test_port_that_is_taken(start, tmp_path):
+    relyd = start()
+    second = Relyd(tmp_path / "second")
+    second.settings["admin.listen"] = "%s:%d" % relyd.admin_tcp
+    path = tmp_path / "second.yaml"
+    path.write_text(write_yaml(second.settings))
+    done = run("--config", str(path))
+    assert done.returncode == 1 and str(relyd.admin_tcp[1]) in done.stderr

@@ -1,0 +1,245 @@
+"""Where keys come from: discovery, rotation, outages, restarts; and what is not fetched."""
+
+import json
+import time
+
+import pytest
+import tokens
+import wire
+from issuer import DISCOVERY, response
+
+pytestmark = pytest.mark.threads
+
+
+def register(relyd, issuer, **fields):
+    relyd.put_issuer("cluster", **issuer.record(**fields))
+    relyd.put_identity()
+    relyd.put_credential(issuer=issuer.url)
+
+
+def wait_for_keys(relyd, name="cluster"):
+    return wire.wait_for(lambda: keys_of(relyd, name).get("keys"), what="the key set")
+
+
+def keys_of(relyd, name="cluster"):
+    answer = relyd.admin("GET", f"/v1/issuers/{name}/keys")
+    assert answer.status == 200, answer
+    return answer.json()
+
+
+def test_discovery(relyd, issuer):
+    register(relyd, issuer)
+    (key,) = wait_for_keys(relyd)
+    assert key["kid"] == issuer.keys[0].kid
+    assert relyd.reason(issuer.token()) == "ok"
+    assert issuer.requests == [DISCOVERY, "/openid/v1/jwks"]
+    assert b"Cookie" not in b"".join(issuer.requests_text) and b"Authorization" not in b"".join(issuer.requests_text)
+
+
+def test_first_review_waits_for_the_first_fetch(start, issuer):
+    """No sleep between registering and the first token: the answer is right all the same."""
+    relyd = start(keys__miss_wait_ms=5000)
+    register(relyd, issuer)
+    assert relyd.reason(issuer.token()) == "ok"
+
+
+def test_jwks_uri(relyd, issuer):
+    register(relyd, issuer, keys={"jwksUri": issuer.url + "/openid/v1/jwks"})
+    wait_for_keys(relyd)
+    assert relyd.reason(issuer.token()) == "ok"
+    assert issuer.count(DISCOVERY) == 0
+
+
+def test_discovery_url_elsewhere(relyd, issuer):
+    url = "https://kubernetes.default.svc.cluster.local"
+    issuer.answers["/elsewhere"] = response(issuer.discovery(issuer=url))
+    relyd.put_issuer("cluster", **issuer.record(issuer=url, discoveryUrl=issuer.url + "/elsewhere"))
+    relyd.put_identity()
+    relyd.put_credential(issuer=url)
+    wait_for_keys(relyd)
+    assert relyd.reason(issuer.keys[0].sign(tokens.claims(url))) == "ok"
+
+
+def test_issuer_with_a_slash_at_its_end(relyd, issuer):
+    """One terminating slash is dropped for the well-known path; `iss` keeps it, as on AKS."""
+    issuer.answers[DISCOVERY] = response(issuer.discovery(issuer=issuer.url + "/"))
+    relyd.put_issuer("cluster", **issuer.record(issuer=issuer.url + "/"))
+    relyd.put_identity()
+    relyd.put_credential(issuer=issuer.url + "/")
+    wait_for_keys(relyd)
+    assert relyd.reason(issuer.keys[0].sign(tokens.claims(issuer.url + "/"))) == "ok"
+    assert relyd.reason(issuer.token()) == "unknown_issuer"
+
+
+def test_rotation_is_noticed_by_the_first_token(start, issuer):
+    """An unknown kid wakes the fetcher; the review waits for it and is answered right."""
+    relyd = start(keys__miss_wait_ms=5000, keys__miss_cooldown_ms=100)
+    register(relyd, issuer)
+    wait_for_keys(relyd)
+    for number in range(3):
+        new = tokens.key(f"rotated-{number}")
+        issuer.keys = [new, issuer.keys[0]]
+        time.sleep(0.25)
+        assert relyd.reason(issuer.token(new)) == "ok", number
+        assert relyd.reason(issuer.token(issuer.keys[1])) == "ok"
+
+
+def test_key_that_was_withdrawn(start, issuer):
+    relyd = start(keys__miss_wait_ms=5000, keys__miss_cooldown_ms=100)
+    old, new = tokens.key("issuer"), tokens.key("rotated-0")
+    register(relyd, issuer)
+    wait_for_keys(relyd)
+    issuer.keys = [new]
+    time.sleep(0.25)
+    assert relyd.reason(issuer.token(new)) == "ok"
+    assert relyd.reason(issuer.token(old)) == "key_unknown"
+
+
+def test_unknown_keys_do_not_flood_the_issuer(start, issuer):
+    relyd = start(keys__miss_wait_ms=50, keys__miss_cooldown_ms=60000)
+    register(relyd, issuer)
+    wait_for_keys(relyd)
+    before = issuer.count()
+    for number in range(100):
+        assert relyd.reason(issuer.keys[0].sign(tokens.claims(issuer.url), kid=f"unknown-{number}")) == "key_unknown"
+    assert issuer.count() - before <= 1
+
+
+def test_wait_is_bounded(start, issuer):
+    """The issuer hangs: the review answers after keys.miss_wait_ms, and known keys do not wait at all."""
+    relyd = start(keys__miss_wait_ms=300, keys__miss_cooldown_ms=100)
+    register(relyd, issuer)
+    wait_for_keys(relyd)
+    issuer.answers["/openid/v1/jwks"] = lambda server, connection: time.sleep(5)
+    begin = time.monotonic()
+    assert relyd.reason(issuer.token(tokens.key("never-published"))) == "key_unknown"
+    assert 0.2 < time.monotonic() - begin < 3
+    begin = time.monotonic()
+    assert relyd.reason(issuer.token()) == "ok"
+    assert time.monotonic() - begin < 1
+
+
+def test_outage_keeps_the_keys(start, issuer):
+    relyd = start(keys__miss_wait_ms=500, keys__miss_cooldown_ms=100)
+    register(relyd, issuer)
+    wait_for_keys(relyd)
+    issuer.is_down = True
+    assert relyd.reason(issuer.token(tokens.key("never-published"))) == "key_unknown"
+    assert relyd.reason(issuer.token()) == "ok"
+    wire.wait_for(lambda: keys_of(relyd).get("lastError"), what="the failure to be shown")
+    relyd.restart()  # still down: the stored key set is used
+    assert relyd.reason(issuer.token()) == "ok"
+    relyd.kill()
+    relyd.start()
+    assert relyd.reason(issuer.token()) == "ok"
+
+
+def test_a_set_without_usable_keys_does_not_replace_a_good_one(start, issuer):
+    relyd = start(keys__miss_wait_ms=2000, keys__miss_cooldown_ms=100)
+    register(relyd, issuer)
+    wait_for_keys(relyd)
+    for body in ('{"keys": []}', "{}", "[]", "garbage", '{"keys": [{"kty": "oct", "k": "AAAA"}]}', ""):
+        issuer.answers["/openid/v1/jwks"] = response(body)
+        time.sleep(0.15)
+        assert relyd.reason(issuer.token(tokens.key("never-published"))) == "key_unknown"
+        assert relyd.reason(issuer.token()) == "ok"
+
+
+def test_never_had_keys(relyd, issuer):
+    issuer.is_down = True
+    register(relyd, issuer)
+    assert relyd.reason(issuer.token()) == "keys_unavailable"
+    assert relyd.tokenreview(issuer.token())["error"].startswith("keys_unavailable: ")
+    assert relyd.check(issuer.token()).status == 401  # a decision, never a 5xx
+
+
+def test_private_addresses_need_the_administrators_word(start, issuer):
+    relyd = start(keys__miss_wait_ms=500)
+    register(relyd, issuer, allowPrivateAddresses=False)
+    assert relyd.reason(issuer.token()) == "keys_unavailable"
+    wire.wait_for(lambda: keys_of(relyd).get("lastError"), what="the failure to be shown")
+    time.sleep(0.3)
+    assert issuer.requests == []
+    register(relyd, issuer)
+    wait_for_keys(relyd)
+    assert relyd.reason(issuer.token()) == "ok"
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["127.0.0.1", "localhost", "0.0.0.0", "[::1]", "[::ffff:127.0.0.1]", "2130706433", "0x7f.1", "017700000001", "169.254.169.254", "[fd00::1]"],
+)
+def test_spellings_of_private_addresses(start, issuer, host):
+    """The address that is connected to counts, not how it is spelled."""
+    relyd = start(keys__miss_wait_ms=0)
+    answer = relyd.admin("PUT", "/v1/issuers/cluster", {"issuer": "https://x.example", "keys": {"jwksUri": f"https://{host}:{issuer.port}/openid/v1/jwks"}, "caBundle": issuer.ca})
+    if answer.status in (200, 201):
+        wire.wait_for(lambda: keys_of(relyd).get("lastError"), what="the failure to be shown")
+        assert not keys_of(relyd).get("keys")
+    else:
+        assert answer.status == 400
+    assert issuer.requests == []
+
+
+def test_ca_bundle_is_the_only_trust(start, issuer):
+    relyd = start(keys__miss_wait_ms=1000)
+    record = issuer.record()
+    del record["caBundle"]
+    relyd.put_issuer("cluster", **record)
+    assert relyd.reason(issuer.token()) == "keys_unavailable"
+    assert issuer.requests == []
+
+
+def test_http_needs_two_words(start, issuer):
+    relyd = start()
+    body = {"issuer": "http://plain.example", "allowHttp": True}
+    assert relyd.admin("PUT", "/v1/issuers/plain", body).status == 400
+    other = start(issuers__allow_http=True)
+    assert other.admin("PUT", "/v1/issuers/plain", {"issuer": "http://plain.example"}).status == 400
+    assert other.admin("PUT", "/v1/issuers/plain", body).status == 201
+
+
+def test_keys_page(relyd, issuer):
+    weak = tokens.Key("RS256", bits=1024)
+    issuer.answers["/openid/v1/jwks"] = response(json.dumps(tokens.jwks(issuer.keys[0], weak, {"kty": "oct", "k": "AA"})))
+    register(relyd, issuer)
+    wait_for_keys(relyd)
+    page = keys_of(relyd)
+    assert [key["kid"] for key in page["keys"]] == [issuer.keys[0].kid]
+    assert len(page["skipped"]) == 2
+    assert relyd.reason(issuer.token(weak)) == "weak_key"
+
+
+def test_upload_instead_of_fetching(relyd, issuer):
+    register(relyd, issuer)
+    wait_for_keys(relyd)
+    other = tokens.key("uploaded")
+    register(relyd, issuer, keys={"jwks": tokens.jwks(other)})
+    assert relyd.reason(issuer.token(other)) == "ok"
+    assert relyd.reason(issuer.token()) == "key_unknown"
+    count = len(issuer.requests)
+    assert relyd.reason(issuer.token(tokens.key("never-published"))) == "key_unknown"
+    assert len(issuer.requests) == count
+
+
+def test_many_issuers_at_once(start, issuer):
+    """Fetches of one issuer do not hold up those of others."""
+    relyd = start(keys__miss_wait_ms=2000)
+    issuer.answers["/hanging" + DISCOVERY] = lambda server, connection: time.sleep(8)
+    relyd.put_identity()
+    for name in ["hanging"] + [f"cluster-{number}" for number in range(30)]:
+        relyd.put_issuer(name, **issuer.record(issuer=f"{issuer.url}/{name}"))
+        if name != "hanging":
+            relyd.put_identity(name)
+            relyd.put_credential(identity=name, issuer=f"{issuer.url}/{name}")
+    for number in range(30):
+        assert relyd.reason(issuer.token(base=f"/cluster-{number}")) == "ok"
+
+
+def test_stop_in_the_middle_of_a_fetch(start, issuer):
+    relyd = start(keys__miss_wait_ms=10000)
+    issuer.answers[DISCOVERY] = lambda server, connection: time.sleep(8)
+    register(relyd, issuer)
+    begin = time.monotonic()
+    relyd.stop()
+    assert time.monotonic() - begin < 7

@@ -1,0 +1,160 @@
+"""Metrics, probes, and the log: which has the refusal, and never the token."""
+
+import json
+import re
+import signal
+import threading
+import time
+
+import pytest
+import tokens
+import wire
+from service import ISSUER
+
+pytestmark = pytest.mark.threads
+
+
+def metrics(relyd, address=None):
+    """{sample with its labels: value}; the text must be in Prometheus' format."""
+    answer = wire.ask(address or relyd.data, "GET", "/metrics")
+    assert answer.status == 200
+    assert answer.header("content-type").startswith("text/plain; version=0.0.4")
+    samples = {}
+    for line in answer.body.decode().splitlines():
+        if line.startswith("#"):
+            assert re.fullmatch(r"# (HELP|TYPE) [a-z_]+ .+", line), line
+            continue
+        found = re.fullmatch(r'([a-z_]+(?:\{[a-z]+="[^"]*"(?:,[a-z]+="[^"]*")*\})?) (\S+)', line)
+        assert found, line
+        assert found.group(1) not in samples
+        samples[found.group(1)] = float(found.group(2))
+    return samples
+
+
+def test_reviews_are_counted(start):
+    relyd = start(workers=4)
+    signer = relyd.put_world()
+    good, bad = signer.sign(tokens.claims(ISSUER)), signer.sign(tokens.claims(ISSUER, account="deployer"))
+    for _ in range(10):
+        relyd.reason(good)
+        relyd.check(bad)
+        relyd.tokenreview(good)
+    relyd.check()
+    samples = metrics(relyd)
+    assert samples['relyd_reviews_total{endpoint="review",reason="ok"}'] == 10
+    assert samples['relyd_reviews_total{endpoint="check",reason="no_matching_credential"}'] == 10
+    assert samples['relyd_reviews_total{endpoint="tokenreview",reason="ok"}'] == 10
+    assert samples['relyd_reviews_total{endpoint="check",reason="no_token"}'] == 1
+    assert samples["relyd_review_duration_seconds_count"] == 31
+    assert samples['relyd_review_duration_seconds_bucket{le="+Inf"}'] == 31
+    assert 0 < samples["relyd_review_duration_seconds_sum"] < 10
+    assert samples["relyd_http_requests_total"] >= 31
+
+
+def test_gauges(relyd):
+    before = metrics(relyd)["relyd_revision"]
+    relyd.put_world()
+    samples = metrics(relyd)
+    assert (samples["relyd_issuers"], samples["relyd_identities"], samples["relyd_credentials"]) == (1, 1, 1)
+    assert samples["relyd_revision"] == before + 3
+    assert abs(samples["process_start_time_seconds"] - time.time()) < 120
+    assert samples["process_resident_memory_bytes"] > 1_000_000
+    assert any(name.startswith("relyd_build_info{") for name in samples)
+    assert metrics(relyd, relyd.socket)["relyd_credentials"] == 1
+
+
+def test_counters_only_grow(relyd):
+    relyd.put_world()
+    first = metrics(relyd)
+    relyd.check()
+    second = metrics(relyd)
+    for name, value in first.items():
+        if "_total" in name or "_bucket" in name or name.endswith("_count"):
+            assert second[name] >= value, name
+
+
+def test_probes(relyd):
+    for address in (relyd.data, relyd.socket):
+        for path in ("/livez", "/readyz"):
+            answer = wire.ask(address, "GET", path)
+            assert (answer.status, answer.body) == (200, b"ok\n")
+            assert wire.ask(address, "HEAD", path).status == 200
+            assert wire.ask(address, "POST", path, {}).status == 405
+
+
+def test_not_ready_while_draining(start, issuer):
+    """A request in flight is finished; meanwhile the probe says no; then the process ends with 0."""
+    relyd = start(keys__miss_wait_ms=2500, keys__miss_cooldown_ms=100, shutdown__drain_ms=6000)
+    relyd.put_issuer("cluster", **issuer.record())
+    wire.wait_for(lambda: relyd.admin("GET", "/v1/issuers/cluster/keys").json().get("keys"))
+    issuer.answers["/openid/v1/jwks"] = lambda server, connection: time.sleep(8)
+    answers = []
+    token = issuer.token(tokens.key("never-published"))
+    probes = [wire.Client(relyd.data) for _ in range(4)]
+    assert {probe.ask("GET", "/readyz").status for probe in probes} == {200}
+    slow = threading.Thread(target=lambda: answers.append(relyd.review(token)))
+    slow.start()
+    time.sleep(0.4)
+    relyd.process.send_signal(signal.SIGTERM)
+    time.sleep(0.2)
+    for probe in probes:
+        try:
+            assert probe.ask("GET", "/readyz").status == 503
+        except (OSError, wire.http.client.HTTPException):
+            pass  # idle connections may be closed at once: not ready, either
+    slow.join(20)
+    assert answers and answers[0]["reason"] == "key_unknown"
+    relyd.stop()
+
+
+def test_log_has_decisions_and_never_tokens(start):
+    relyd = start(log__decisions="all", log__level="debug")
+    signer = relyd.put_world()
+    claims = tokens.claims(ISSUER)
+    sent = [signer.sign(claims), signer.sign(tokens.claims(ISSUER, account="deployer")), "garbage.garbage.garbage-that-is-long-enough"]
+    for token in sent:
+        relyd.review(token)
+        relyd.check(token)
+        relyd.check(token, f"/check/default?access_token={token}")
+        relyd.tokenreview(token)
+        relyd.explain(token)
+        wire.ask(relyd.data, "POST", "/v1/review", b'{"token": "' + token.encode() + b'", ', wire.JSON)
+    ids = [relyd.review(token)["decisionId"] for token in sent]
+    relyd.stop()
+    log = relyd.log()
+    for token in sent:
+        for part in token.split("."):
+            assert part[:40] not in log
+    lines = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
+    decisions = {line["decisionId"]: line for line in lines if line["event"] == "decision"}
+    allow, deny, garbage = (decisions[id] for id in ids)
+    assert (allow["outcome"], allow["reason"], allow["jti"]) == ("allow", "ok", claims["jti"])
+    assert (allow["issuer"], allow["identity"], allow["credential"]) == ("prod", "payments-api", "builder")
+    assert (deny["outcome"], deny["reason"], deny["subject"]) == ("deny", "no_matching_credential", "system:serviceaccount:team-a:deployer")
+    assert (garbage["outcome"], garbage["reason"]) == ("deny", "malformed_token")
+    assert all({"time", "level", "event"} <= set(line) for line in lines)
+
+
+@pytest.mark.parametrize("setting, expected", [("none", set()), ("refusals", {"deny"}), ("all", {"allow", "deny"})])
+def test_which_decisions_are_logged(start, setting, expected):
+    relyd = start(log__decisions=setting)
+    signer = relyd.put_world()
+    relyd.reason(signer.sign(tokens.claims(ISSUER)))
+    relyd.reason("not.a.token")
+    relyd.stop()
+    lines = [json.loads(line) for line in relyd.log().splitlines() if line.startswith("{")]
+    assert {line["outcome"] for line in lines if line["event"] == "decision"} == expected
+
+
+def test_no_text_of_a_stranger_forges_a_line(start):
+    relyd = start()
+    signer = relyd.put_world()
+    evil = 'x"}\n{"event":"decision","outcome":"allow","reason":"ok"\x1b[2J\u2028'
+    relyd.reason(signer.sign(tokens.claims(ISSUER, sub=evil, jti=evil, **{"kubernetes.io": None})))
+    relyd.reason(signer.sign(tokens.claims("https://" + evil)))
+    relyd.stop()
+    log = relyd.log()
+    assert "\x1b" not in log
+    for line in log.splitlines():
+        if '"decision"' in line:
+            assert json.loads(line)["outcome"] == "deny"

@@ -1,0 +1,194 @@
+"""TokenReview as Kubernetes, Vault and the like speak it."""
+
+import json
+
+import pytest
+import tokens
+import wire
+from service import ISSUER, TOKENREVIEWS
+
+V1BETA1 = TOKENREVIEWS.replace("/v1/", "/v1beta1/")
+
+
+@pytest.fixture
+def token(shared):
+    return shared.signer.sign(tokens.claims(ISSUER, audience="relyd"))
+
+
+def post(shared, body, path=TOKENREVIEWS, headers=None):
+    return wire.ask(shared.data, "POST", path, body, wire.JSON if headers is None else headers)
+
+
+def kubernetes_status(answer):
+    """(HTTP status, reason) of a Kubernetes error object."""
+    body = answer.json()
+    assert (body["kind"], body["apiVersion"], body["status"]) == ("Status", "v1", "Failure")
+    assert body["code"] == answer.status and body["message"]
+    return answer.status, body["reason"]
+
+
+def test_the_api_servers_exact_request(shared, token):
+    """What kube-apiserver's webhook authenticator sends, to the byte but for the token."""
+    body = (
+        '{"kind":"TokenReview","apiVersion":"authentication.k8s.io/v1","metadata":{},"spec":{"token":"%s",'
+        '"audiences":["relyd"]},"status":{"user":{}}}\n' % token
+    ).encode()
+    head = (
+        f"POST {TOKENREVIEWS}?timeout=30s HTTP/1.1\r\nHost: 127.0.0.1:9443\r\nUser-Agent: Go-http-client/1.1\r\n"
+        f"Content-Length: {len(body)}\r\nAccept: application/json, */*\r\nContent-Type: application/json\r\n"
+        "Accept-Encoding: gzip\r\n\r\n"
+    ).encode()
+    received = wire.exchange(shared.data, head + body, seconds=2)
+    assert wire.statuses(received) == [200]
+    assert json.loads(received.split(b"\r\n\r\n", 1)[1])["status"]["authenticated"] is True
+
+
+def test_kubectls_chunked_request_without_content_type(shared, token):
+    body = json.dumps({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": {"token": token}}).encode()
+    head = f"POST {TOKENREVIEWS} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
+    chunks = b"".join(b"1\r\n" + body[i : i + 1] + b"\r\n" for i in range(len(body))) + b"0\r\n\r\n"
+    received = wire.exchange(shared.data, head + chunks, seconds=2)
+    assert wire.statuses(received) == [200]
+    assert b'"authenticated":true' in received
+
+
+@pytest.mark.parametrize("version", ["v1", "v1beta1"])
+@pytest.mark.parametrize("path", [TOKENREVIEWS, V1BETA1])
+def test_the_bodys_version_is_answered(shared, token, version, path):
+    body = {"apiVersion": f"authentication.k8s.io/{version}", "kind": "TokenReview", "spec": {"token": token}}
+    answer = post(shared, body, path)
+    assert (answer.status, answer.json()["apiVersion"]) == (200, f"authentication.k8s.io/{version}")
+
+
+def test_a_body_without_version_gets_that_of_the_path(shared, token):
+    for path, version in ((TOKENREVIEWS, "v1"), (V1BETA1, "v1beta1")):
+        answer = post(shared, {"spec": {"token": token}}, path)
+        assert answer.json()["apiVersion"] == f"authentication.k8s.io/{version}"
+        assert answer.json()["status"]["authenticated"] is True
+
+
+def test_audiences_are_the_intersection_in_the_order_of_the_request(start):
+    relyd = start()
+    signer = relyd.put_world()
+    relyd.put_credential(audiences=["a", "b", "c"])
+    token = signer.sign(tokens.claims(ISSUER, aud=["c", "b", "x"]))
+    assert relyd.tokenreview(token, audiences=["x", "b", "z", "c"])["audiences"] == ["b", "c"]
+    assert relyd.tokenreview(token)["audiences"] == ["b", "c"]
+    assert relyd.tokenreview(token, audiences=[])["audiences"] == ["b", "c"]
+    refused = relyd.tokenreview(token, audiences=["x"])
+    assert refused["error"].startswith("audience_mismatch: ")
+
+
+def test_a_refusal(shared):
+    """200, false, a reason, no audiences: the API server compares audiences before it looks at the error."""
+    status = shared.tokenreview(shared.signer.sign(tokens.claims(ISSUER, account="deployer")), audiences=["relyd"])
+    assert status["authenticated"] is False
+    assert status["error"].startswith("no_matching_credential: ")
+    assert "audiences" not in status
+    assert not status.get("user")
+
+
+def test_refusals_without_error_when_asked_for(start):
+    """Then kube-apiserver caches a final refusal; one that a fetched key may mend keeps its error."""
+    relyd = start(tokenreview__error_on_refusal=False)
+    signer = relyd.put_world()
+    assert "error" not in relyd.tokenreview(signer.sign(tokens.claims(ISSUER, account="deployer")))
+    unknown = relyd.tokenreview(signer.sign(tokens.claims(ISSUER), kid="unknown"))
+    assert unknown["error"].startswith("key_unknown: ")
+
+
+BODIES = {
+    "empty": b"",
+    "cut": b'{"spec":{"token":"x',
+    "null": b"null",
+    "list": b"[]",
+    "no spec": b"{}",
+    "spec a list": b'{"spec":[]}',
+    "no token": b'{"spec":{}}',
+    "empty token": b'{"spec":{"token":""}}',
+    "null token": b'{"spec":{"token":null}}',
+    "token a list": b'{"spec":{"token":["x"]}}',
+    "token a number": b'{"spec":{"token":5}}',
+    "spec twice": b'{"spec":{"token":"x"},"spec":{"token":"y"}}',
+    "token twice": b'{"spec":{"token":"x","token":"y"}}',
+    "kind Pod": b'{"kind":"Pod","spec":{"token":"x"}}',
+    "kind a number": b'{"kind":5,"spec":{"token":"x"}}',
+    "version v9": b'{"apiVersion":"authentication.k8s.io/v9","spec":{"token":"x"}}',
+    "version null": b'{"apiVersion":null,"spec":{"token":"x"}}',
+    "audiences text": b'{"spec":{"token":"x","audiences":"relyd"}}',
+    "audiences numbers": b'{"spec":{"token":"x","audiences":[5]}}',
+    "33 audiences": json.dumps({"spec": {"token": "x", "audiences": ["a"] * 33}}).encode(),
+    "open lists": b"[" * 60000,
+    "open objects": b'{"a":' * 20000,
+    "no UTF-8": b'{"spec":{"token":"\xff"}}',
+    "lone surrogate": b'{"spec":{"token":"\\ud800"}}',
+    "NUL": b'{"spec":{"token":"a\\u0000b"}}',
+    "garbage behind": b'{"spec":{"token":"x"}} x',
+    "BOM": b'\xef\xbb\xbf{"spec":{"token":"x"}}',
+    "protobuf magic": b"k8s\x00\x0a\x0b",
+}
+
+
+@pytest.mark.parametrize("name", BODIES)
+def test_bodies_that_are_no_tokenreview(shared, name):
+    assert kubernetes_status(post(shared, BODIES[name])) == (400, "BadRequest")
+
+
+def test_long_tokens(shared):
+    for count in (8193, 100_000):
+        assert shared.tokenreview("x" * count)["error"].startswith("token_too_large: ")
+    body = json.dumps({"spec": {"token": "x" * 3_000_000}}).encode()
+    head = b"POST %s HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+    received = wire.exchange(shared.data, head % (TOKENREVIEWS.encode(), len(body)) + body, is_open=True)
+    assert wire.statuses(received) in ([413], [])
+
+
+def test_blanks_are_not_trimmed(shared, token):
+    """A real API server takes a token with a blank in front for the anonymous user."""
+    for text in (" " + token, token + " ", token + "\n", "\t" + token):
+        assert shared.tokenreview(text)["error"].startswith("malformed_token: ")
+
+
+def test_members_that_are_not_known_are_tolerated(shared, token):
+    body = {"metadata": {"creationTimestamp": None, "labels": {}}, "spec": {"token": token, "x": [1]}, "status": {"user": {}}, "y": 1.5}
+    assert post(shared, body).json()["status"]["authenticated"] is True
+
+
+def test_identity_is_no_member_of_a_tokenreview(shared, token):
+    status = post(shared, {"spec": {"token": token, "identity": "somebody-else"}}).json()["status"]
+    assert status["user"]["username"] == "payments-api"
+
+
+@pytest.mark.parametrize(
+    "media_type, expected",
+    [
+        ("application/json", 200),
+        ("application/json; charset=utf-8", 200),
+        ("application/JSON", 200),
+        ("text/plain", 415),
+        ("application/vnd.kubernetes.protobuf", 415),
+        ("application/jsonx", 415),
+    ],
+)
+def test_media_types(shared, token, media_type, expected):
+    answer = post(shared, json.dumps({"spec": {"token": token}}).encode(), headers={"Content-Type": media_type})
+    assert answer.status == expected
+    if expected == 415:
+        assert kubernetes_status(answer) == (415, "UnsupportedMediaType")
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH"])
+def test_methods(shared, method):
+    answer = wire.ask(shared.data, method, TOKENREVIEWS)
+    assert kubernetes_status(answer) == (405, "MethodNotAllowed")
+    assert answer.header("allow") == "POST"
+
+
+def test_overload_and_trouble_never_carry_retry_after(shared):
+    for body in (b"", b"[]"):
+        assert post(shared, body).header("retry-after") is None
+
+
+def test_namespaced_path_is_not_there(shared, token):
+    path = "/apis/authentication.k8s.io/v1/namespaces/team-a/tokenreviews"
+    assert post(shared, {"spec": {"token": token}}, path).status == 404

@@ -1,0 +1,116 @@
+"""HTTP as a client sees it: one-shot requests over TCP or a unix socket, and raw bytes for what no client should send."""
+
+import contextlib
+import http.client
+import json
+import select
+import socket
+import time
+
+JSON = {"Content-Type": "application/json"}
+TIMEOUT = 20
+
+
+class Answer:
+    def __init__(self, status, headers, body):
+        self.status = status
+        self.headers = headers  # [(lower-case name, value)]
+        self.body = body
+
+    def header(self, name):
+        """The value of a header that is there once, or None."""
+        values = [value for key, value in self.headers if key == name]
+        assert len(values) <= 1, f"{name} is there {len(values)} times"
+        return values[0] if values else None
+
+    def json(self):
+        return json.loads(self.body)
+
+    def __repr__(self):
+        return f"<{self.status} {self.body[:500]!r}>"
+
+
+def connect(address, timeout=TIMEOUT):
+    """`address` is (host, port) or the path of a unix socket."""
+    if isinstance(address, tuple):
+        return socket.create_connection(address, timeout=timeout)
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    connection.settimeout(timeout)
+    connection.connect(address)
+    return connection
+
+
+class Client(http.client.HTTPConnection):
+    """A connection that is kept between requests."""
+
+    def __init__(self, address):
+        super().__init__("%s:%d" % address if isinstance(address, tuple) else "localhost", timeout=TIMEOUT)
+        self.address = address
+
+    def connect(self):
+        self.sock = connect(self.address)
+
+    def ask(self, method, path, body=None, headers=None):
+        """`body` that is not bytes is sent as JSON."""
+        headers = dict(headers or {})
+        if body is not None and not isinstance(body, bytes):
+            body = json.dumps(body).encode()
+            headers = JSON | headers
+        self.request(method, path, body, headers)
+        answer = self.getresponse()
+        return Answer(answer.status, [(name.lower(), value) for name, value in answer.getheaders()], answer.read())
+
+
+def ask(address, method, path, body=None, headers=None):
+    """One request on a connection of its own."""
+    with contextlib.closing(Client(address)) as client:
+        return client.ask(method, path, body, headers)
+
+
+def exchange(address, data, seconds=3, is_open=False):
+    """Sends bytes as they are; returns all that comes back until the server closes, or is silent for `seconds`."""
+    received = b""
+    with contextlib.closing(connect(address)) as connection:
+        try:
+            connection.sendall(data)
+            if not is_open:
+                connection.shutdown(socket.SHUT_WR)
+            while select.select([connection], [], [], seconds)[0]:
+                piece = connection.recv(65536)
+                if not piece:
+                    break
+                received += piece
+        except OSError:
+            pass  # reset, or closed before all was sent
+    return received
+
+
+def statuses(received):
+    """The status codes of the answers in a byte stream, by their Content-Length; [] is "closed without an answer"."""
+    found = []
+    while received.startswith(b"HTTP/1."):
+        head, _, rest = received.partition(b"\r\n\r\n")
+        found.append(int(head.split()[1]))
+        length = [line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
+        received = rest[int(length[0].split(b":")[1]) :] if length else b""
+        if found[-1] == 100:
+            found.pop()
+            received = rest
+    return found
+
+
+def wait_for(condition, seconds=15, what="it"):
+    """Polls until the condition yields something true, and returns that."""
+    end = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        assert time.monotonic() < end, f"waited {seconds} s for {what}; the last value was {value!r}"
+        time.sleep(0.02)
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]

@@ -1,0 +1,42 @@
+"""Documents say what is there. (That generated ones are up to date is checked in tests/e2e/test_command_line.py.)"""
+
+import re
+
+import pytest
+from tree import ROOT, files, functions, short
+
+DOCUMENTS = files(".md")
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=short)
+def test_relative_links_lead_somewhere(path):
+    text = re.sub(r"```.*?```", "", path.read_text(), flags=re.S)
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if not re.match(r"[a-z]+:|#", target):
+            assert (path.parent / target.split("#")[0]).exists(), target
+
+
+def test_readme_is_short():
+    assert len((ROOT / "README.md").read_text().splitlines()) < 120
+
+
+def test_names_of_the_tour_exist():
+    """docs/tour.md walks one request through files and functions."""
+    tour = (ROOT / "docs/tour.md").read_text()
+    paths = re.findall(r"`([\w./-]+\.(?:c|h|def|py|md|yaml))`", tour)
+    names = set(re.findall(r"`(\w+)\(\)`", tour))
+    assert len(paths) >= 8 and len(names) >= 8
+    assert not [path for path in paths if not (ROOT / path).is_file()]
+    known = {name for path in files(".c", ".h") for name, _, _, _ in functions(path)}
+    assert not names - known
+
+
+def test_every_reason_has_its_place_in_the_docs():
+    words = re.findall(r'^REASON\(\w+, "(\w+)"', (ROOT / "include/relyd/reason.def").read_text(), re.M)
+    page = (ROOT / "docs/reasons.md").read_text()
+    assert not [word for word in words if f"## {word}\n" not in page]
+
+
+def test_scripts_named_in_the_readme_can_be_run():
+    for name in ("quickstart", "tests/run", ".ci/run"):
+        assert (ROOT / name).stat().st_mode & 0o111, name
