@@ -39,8 +39,8 @@ struct rely_candidate {
 /* The outcome. Zero-filled is undecided, which denies. Read `reason == RELY_OK` for a yes, nothing else. */
 struct rely_decision {
     enum rely_reason reason;
-    struct rely_detail detail; /* of a refusal */
     int64_t valid_until_s;     /* allow: it may be cached until then (exp + leeway) */
+    struct rely_detail detail; /* of a refusal */
 };
 
 /*
@@ -48,15 +48,16 @@ struct rely_decision {
  * a step that was not reached would have set is zero.
  */
 struct rely_review {
-    struct rely_decision decision;
     enum rely_step last_step; /* the step that refused; RELY_STEP_DECISION on an allow */
     int64_t now_s;
-    struct rely_unverified token;                         /* from RELY_STEP_TOKEN */
-    struct rely_candidate candidates[RELY_KEY_TRIES_MAX]; /* from RELY_STEP_ISSUER */
-    size_t candidate_count;
+    struct rely_unverified token;     /* from RELY_STEP_TOKEN */
     const struct rely_issuer *issuer; /* who signed, from RELY_STEP_SIGNATURE; before: the only candidate, or NULL */
     const struct rely_key *key;
-    struct rely_claims claims;   /* from RELY_STEP_CLAIMS */
+    struct rely_claims claims; /* from RELY_STEP_CLAIMS */
+    size_t candidate_count;
+    struct rely_decision decision;
+    /* The long arrays come last: they are not cleared, their counts say how much of them is there. */
+    struct rely_candidate candidates[RELY_KEY_TRIES_MAX]; /* from RELY_STEP_ISSUER */
     struct rely_matches matches; /* from RELY_STEP_CREDENTIALS; on an allow count >= 1, and 1 for is_single */
 };
 

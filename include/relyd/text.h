@@ -45,7 +45,7 @@ void rely_uuid_new(char out[RELY_UUID_SIZE]);
 /* Fill with random bytes from the kernel; ends the process when it cannot. */
 void rely_random(void *out, size_t len);
 
-/* SipHash-2-4 (64 bit) under the process's random key: collisions cannot be prepared from outside. */
+/* SipHash-1-3 (64 bit) under the process's random key: collisions cannot be prepared from outside. */
 uint64_t rely_hash(struct rely_slice text, uint64_t seed);
 
 /* Stranger's text for a message: quoted, at most 80 characters, all but printable ASCII as \xNN. `out` holds it. */

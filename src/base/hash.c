@@ -1,6 +1,7 @@
 /*
- * SipHash-2-4 under a random key of this process (Aumasson, Bernstein 2012), so that nobody outside can prepare
- * subjects that fall on one hash. Not a digest: never decides equality alone. Used by the maps.
+ * SipHash-1-3 under a random key of this process (Aumasson, Bernstein 2012; the rounds that Rust and Python use for
+ * tables), so that nobody outside can prepare subjects that fall on one hash. Not a digest: never decides equality
+ * alone. Used by the maps.
  */
 #include "relyd/text.h"
 
@@ -37,7 +38,6 @@ static inline void mix_word(uint64_t v[4], uint64_t word)
 {
     v[3] ^= word;
     mix_round(v);
-    mix_round(v);
     v[0] ^= word;
 }
 
@@ -59,7 +59,7 @@ static inline void mix_text(uint64_t v[4], struct rely_slice text)
 
 static inline uint64_t finish_word(uint64_t v[4])
 {
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; i < 3; i++)
         mix_round(v);
     return v[0] ^ v[1] ^ v[2] ^ v[3];
 }

@@ -130,10 +130,11 @@ static void run_steps(struct rely_review_work *work, enum rely_step first)
     seal_decision(work->review, reason);
 }
 
-/* All but the room for matches, which count says are not there. */
+/* All but the long arrays at the end, which their counts say are empty. */
 static void clear_review(struct rely_review *review, int64_t now_s)
 {
-    memset(review, 0, offsetof(struct rely_review, matches));
+    memset(review, 0, offsetof(struct rely_review, decision.detail));
+    review->decision.detail.text[0] = '\0';
     review->matches.count = 0;
     review->matches.is_truncated = false;
     review->matches.near_audience = NULL;

@@ -65,6 +65,13 @@ static enum rely_reason refuse_issuer(const struct rely_review_work *work, const
     return rely_refuse(detail, RELY_UNKNOWN_ISSUER, "no registered issuer has iss %s", rely_quote(token->iss, text));
 }
 
+static void add_candidate(struct rely_review *review, const struct rely_issuer *issuer)
+{
+    struct rely_candidate *candidate = &review->candidates[review->candidate_count++];
+    candidate->issuer = issuer;
+    candidate->key_count = 0;
+}
+
 static bool is_only_record(const struct rely_snapshot *snapshot, struct rely_slice url)
 {
     size_t cursor = 0;
@@ -82,7 +89,7 @@ static void name_all_for_fetching(struct rely_review_work *work)
     while (review->candidate_count < RELY_KEY_TRIES_MAX &&
            (issuer = rely_snapshot_issuer_by_url(work->snapshot, review->token.iss, &cursor)) != NULL)
         if (issuer->is_enabled)
-            review->candidates[review->candidate_count++].issuer = issuer;
+            add_candidate(review, issuer);
 }
 
 enum rely_reason rely_step_issuer(struct rely_review_work *work)
@@ -101,7 +108,7 @@ enum rely_reason rely_step_issuer(struct rely_review_work *work)
             passed.is_too_many = true;
             return refuse_issuer(work, &passed);
         }
-        review->candidates[review->candidate_count++].issuer = issuer;
+        add_candidate(review, issuer);
     }
     if (review->candidate_count == 1)
         review->issuer = review->candidates[0].issuer;

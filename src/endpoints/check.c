@@ -26,12 +26,12 @@ static struct rely_slice percent_encode(struct rely_pool *pool, struct rely_slic
 /* Header values are printable ASCII only: everything else is percent-encoded, so that no subject can end the line. */
 static struct rely_slice header_safe(struct rely_pool *pool, struct rely_slice text)
 {
+    bool is_unsafe = false;
     for (size_t i = 0; i < text.len; i++) {
         unsigned char c = (unsigned char)text.ptr[i];
-        if (c <= 0x20 || c >= 0x7f || c == '%')
-            return percent_encode(pool, text);
+        is_unsafe |= (unsigned char)(c - 0x21) > 0x7e - 0x21 || c == '%';
     }
-    return text;
+    return is_unsafe ? percent_encode(pool, text) : text;
 }
 
 static void reply_allow(struct rely_reviewer *reviewer, struct rely_http_request *request,

@@ -39,7 +39,12 @@ static bool has_control(struct rely_slice text)
         memcpy(&bytes, text.ptr + i, sizeof bytes);
         suspects |= find_controls(bytes);
     }
-    return (suspects != 0 && has_control_byte(text.ptr, whole)) || has_control_byte(text.ptr + whole, text.len - whole);
+    if (text.len < 8)
+        return has_control_byte(text.ptr, text.len);
+    uint64_t last; /* overlaps those before: cheaper than byte by byte */
+    memcpy(&last, text.ptr + text.len - 8, sizeof last);
+    suspects |= find_controls(last);
+    return suspects != 0 && has_control_byte(text.ptr, text.len);
 }
 
 static bool is_sendable(const struct rely_http_response *response)
