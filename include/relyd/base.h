@@ -116,8 +116,24 @@ struct rely_buf {
 };
 
 /* Append bytes, one byte, formatted text. */
-void rely_buf_put(struct rely_buf *buf, struct rely_slice text);
-void rely_buf_putc(struct rely_buf *buf, char c);
+/* Make room for `more` bytes and the final NUL. */
+void rely_buf_reserve(struct rely_buf *buf, size_t more);
+
+static inline void rely_buf_put(struct rely_buf *buf, struct rely_slice text)
+{
+    if (buf->cap - buf->len <= text.len)
+        rely_buf_reserve(buf, text.len);
+    if (text.len != 0)
+        memcpy(buf->ptr + buf->len, text.ptr, text.len);
+    buf->len += text.len;
+    buf->ptr[buf->len] = '\0';
+}
+
+static inline void rely_buf_putc(struct rely_buf *buf, char c)
+{
+    rely_buf_put(buf, rely_slice(&c, 1));
+}
+
 void rely_buf_printf(struct rely_buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* A JSON string with its quotes; control characters and the line separators U+2028/9 are escaped, bytes that
  * are not UTF-8 become U+FFFD. */

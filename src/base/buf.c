@@ -2,12 +2,12 @@
  * Growing text on the heap, and JSON strings into it. For answers, metrics and log lines; not for what strangers may
  * grow without a limit. Used by every folder that writes text.
  */
-#include "relyd/base.h"
+#include "relyd/bytes.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-static void reserve_text(struct rely_buf *buf, size_t more)
+void rely_buf_reserve(struct rely_buf *buf, size_t more)
 {
     if (buf->cap - buf->len > more)
         return;
@@ -16,20 +16,6 @@ static void reserve_text(struct rely_buf *buf, size_t more)
         cap *= 2;
     buf->ptr = rely_realloc(buf->ptr, cap);
     buf->cap = cap;
-}
-
-void rely_buf_put(struct rely_buf *buf, struct rely_slice text)
-{
-    reserve_text(buf, text.len);
-    if (text.len != 0)
-        memcpy(buf->ptr + buf->len, text.ptr, text.len);
-    buf->len += text.len;
-    buf->ptr[buf->len] = '\0';
-}
-
-void rely_buf_putc(struct rely_buf *buf, char c)
-{
-    rely_buf_put(buf, rely_slice(&c, 1));
 }
 
 void rely_buf_printf(struct rely_buf *buf, const char *format, ...)
@@ -41,7 +27,7 @@ void rely_buf_printf(struct rely_buf *buf, const char *format, ...)
     int len = vsnprintf(NULL, 0, format, arguments);
     va_end(arguments);
     RELY_ASSERT(len >= 0);
-    reserve_text(buf, (size_t)len);
+    rely_buf_reserve(buf, (size_t)len);
     vsnprintf(buf->ptr + buf->len, (size_t)len + 1, format, again);
     va_end(again);
     buf->len += (size_t)len;
@@ -93,10 +79,17 @@ static void put_json_character(struct rely_buf *buf, const unsigned char *text, 
         rely_buf_put(buf, rely_slice((const char *)text, len));
 }
 
+static uint64_t mark_unplain(uint64_t bytes)
+{
+    return rely_bytes_json(bytes) | rely_bytes_equal(bytes, 0x7f);
+}
+
 /* How many bytes at the front need no escape and are ASCII: nearly all of nearly every text. */
 static size_t measure_plain(const unsigned char *text, size_t len)
 {
     size_t plain = 0;
+    while (len - plain >= 8 && mark_unplain(rely_bytes_load((const char *)text + plain)) == 0)
+        plain += 8;
     while (plain < len && text[plain] >= 0x20 && text[plain] < 0x7f && text[plain] != '"' && text[plain] != '\\')
         plain++;
     return plain;
@@ -106,7 +99,7 @@ void rely_buf_put_json(struct rely_buf *buf, struct rely_slice text)
 {
     const unsigned char *next = (const unsigned char *)text.ptr;
     size_t left = text.len;
-    reserve_text(buf, text.len + 2);
+    rely_buf_reserve(buf, text.len + 2);
     rely_buf_putc(buf, '"');
     while (left > 0) {
         size_t len = measure_plain(next, left);

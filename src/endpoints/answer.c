@@ -3,13 +3,6 @@
  */
 #include "reviewer.h"
 
-void rely_answer_put_member(struct rely_buf *out, const char *name, struct rely_slice value)
-{
-    rely_buf_put_json(out, rely_slice_of(name));
-    rely_buf_putc(out, ':');
-    rely_buf_put_json(out, value);
-}
-
 void rely_answer_put_texts(struct rely_buf *out, const struct rely_slice *texts, size_t count)
 {
     rely_buf_putc(out, '[');

@@ -54,8 +54,9 @@ const char *rely_body_read_review(const struct rely_view *body, uint32_t object,
 
 /* --- writing answers: into reviewer->out, which is emptied first ------------------------------------ */
 
-/* `"name":` and a JSON string. */
-void rely_answer_put_member(struct rely_buf *out, const char *name, struct rely_slice value);
+/* `"name":` and a JSON string; the name is a literal. */
+#define rely_answer_put_member(out, name, value)                                                                       \
+    (rely_buf_put((out), RELY_LIT("\"" name "\":")), rely_buf_put_json((out), (value)))
 void rely_answer_put_texts(struct rely_buf *out, const struct rely_slice *texts, size_t count);
 /* The audiences by which the match counts, as a JSON array: in the caller's order when it named some. */
 void rely_answer_put_audiences(struct rely_buf *out, const struct rely_answer *answer, const struct rely_match *match);

@@ -4,16 +4,11 @@
  */
 #include "loop.h"
 
-#define EIGHT_TIMES(byte) (0x0101010101010101ULL * (byte))
+#include "relyd/bytes.h"
 
-/* The top bit of each byte that may be a control character: below a blank, or DEL. May also name the neighbour of one.
- */
-static uint64_t find_controls(uint64_t bytes)
+static uint64_t mark_controls(uint64_t bytes)
 {
-    uint64_t del = bytes ^ EIGHT_TIMES(0x7f);
-    uint64_t below = (bytes - EIGHT_TIMES(0x20)) & ~bytes;
-    uint64_t is_del = (del - EIGHT_TIMES(1)) & ~del;
-    return (below | is_del) & EIGHT_TIMES(0x80);
+    return rely_bytes_below(bytes, 0x20) | rely_bytes_equal(bytes, 0x7f);
 }
 
 static bool has_control_byte(const char *text, size_t len)
@@ -34,16 +29,11 @@ static bool has_control(struct rely_slice text)
     if (text.len == 0)
         return false;
     size_t whole = text.len & ~(size_t)7;
-    for (size_t i = 0; i < whole; i += 8) {
-        uint64_t bytes;
-        memcpy(&bytes, text.ptr + i, sizeof bytes);
-        suspects |= find_controls(bytes);
-    }
+    for (size_t i = 0; i < whole; i += 8)
+        suspects |= mark_controls(rely_bytes_load(text.ptr + i));
     if (text.len < 8)
         return has_control_byte(text.ptr, text.len);
-    uint64_t last; /* overlaps those before: cheaper than byte by byte */
-    memcpy(&last, text.ptr + text.len - 8, sizeof last);
-    suspects |= find_controls(last);
+    suspects |= mark_controls(rely_bytes_load(text.ptr + text.len - 8)); /* overlaps: cheaper than byte by byte */
     return suspects != 0 && has_control_byte(text.ptr, text.len);
 }
 

@@ -4,30 +4,18 @@
  */
 #include "view_text.h"
 
-#include <endian.h>
+#include "relyd/bytes.h"
+
 #include <math.h>
 #include <stdlib.h>
 
-#define EVERY_BYTE(value) (UINT64_C(0x0101010101010101) * (value))
-
-/*
- * The first byte that needs a look: a quote, a backslash, a control character, or no ASCII. Eight bytes at a time:
- * a subtraction sets the top bit of a byte that is below what is subtracted. It may borrow from the byte above a
- * hit, never from one below, so the lowest hit is exact.
- */
+/* The first byte that needs a look. The lowest mark of eight bytes is exact. */
 static const char *skip_plain_text(const char *at, const char *end)
 {
-    while (end - at >= 8) {
-        uint64_t word;
-        memcpy(&word, at, 8);
-        word = le64toh(word);
-        uint64_t control = word - EVERY_BYTE(0x20);
-        uint64_t quote = (word ^ EVERY_BYTE('"')) - EVERY_BYTE(1);
-        uint64_t backslash = (word ^ EVERY_BYTE('\\')) - EVERY_BYTE(1);
-        uint64_t hits = (control | quote | backslash | word) & EVERY_BYTE(0x80);
-        if (hits != 0)
-            return at + (__builtin_ctzll(hits) >> 3);
-        at += 8;
+    for (; end - at >= 8; at += 8) {
+        uint64_t marks = rely_bytes_json(rely_bytes_load(at));
+        if (marks != 0)
+            return at + (__builtin_ctzll(marks) >> 3);
     }
     while (at < end && (unsigned char)*at >= 0x20 && (unsigned char)*at < 0x80 && *at != '"' && *at != '\\')
         at++;
