@@ -27,7 +27,7 @@ static void test_bearer_rows(void **state)
     check_bearer("bEARER   abc", RELY_BEARER_TOKEN, "abc");
     check_bearer("Bearer abc \t ", RELY_BEARER_TOKEN, "abc");
     check_bearer("Bearer a-._~+/=", RELY_BEARER_TOKEN, "a-._~+/=");
-    check_bearer("Bearer \xff", RELY_BEARER_TOKEN, "\xff"); /* the token reader refuses it by name */
+    check_bearer("Bearer \xff", RELY_BEARER_BAD, NULL);
     check_bearer("", RELY_BEARER_NONE, NULL);
     check_bearer("Basic YWxhZGRpbg==", RELY_BEARER_NONE, NULL);
     check_bearer("Bearerx abc", RELY_BEARER_NONE, NULL);
@@ -63,7 +63,7 @@ static void test_bearer_bytes(void **state)
             for (int byte = 0; byte < 256; byte++) {
                 memset(value + 7, 'a', len);
                 value[7 + at] = (char)byte;
-                bool is_bad = byte <= ' ' || byte == ',' || byte == 0x7f;
+                bool is_bad = byte <= ' ' || byte == ',' || byte >= 0x7f;
                 /* blanks around the token are not part of it */
                 bool is_around = (byte == ' ' && (at == 0 || at == len - 1)) || (byte == '\t' && at == len - 1);
                 struct rely_slice token = {NULL, 0};
