@@ -15,8 +15,8 @@ static struct rely_slice print_state(const struct rely_json *state, struct rely_
 bool rely_change_log_append(struct rely_registry *registry, const struct rely_log_entry *entry, uint64_t *revision,
                             struct rely_err *err)
 {
-    RELY_STMT_OWNED sqlite3_stmt *stmt =
-        rely_sql_prepare(registry->db,
+    RELY_STMT_LENT struct rely_stmt *stmt =
+        rely_sql_prepare(&registry->sql,
                          "INSERT INTO change_log (at, actor, object, name, operation, before, after)"
                          " VALUES (?1, ?2, ?3, coalesce(?4 || '/', '') || ?5, ?6, ?7, ?8)",
                          err);
@@ -26,9 +26,9 @@ bool rely_change_log_append(struct rely_registry *registry, const struct rely_lo
     rely_sql_bind(stmt, "ittttttt", entry->at_s, entry->actor, rely_slice_of(entry->object), entry->parent, entry->name,
                   rely_slice_of(entry->operation), print_state(entry->before, &before),
                   print_state(entry->after, &after));
-    bool is_appended = rely_sql_run(registry->db, stmt, err);
+    bool is_appended = rely_sql_run(stmt, err);
     if (is_appended)
-        *revision = (uint64_t)sqlite3_last_insert_rowid(registry->db);
+        *revision = (uint64_t)sqlite3_last_insert_rowid(registry->sql.db);
     rely_buf_fini(&before);
     rely_buf_fini(&after);
     return is_appended;

@@ -17,18 +17,17 @@ struct issuer_choice {
 static bool find_issuers_by_url(const struct rely_write *write, struct rely_slice url, struct issuer_choice *choice,
                                 struct rely_err *err)
 {
-    sqlite3 *db = write->registry->db;
-    RELY_STMT_OWNED sqlite3_stmt *stmt =
-        rely_sql_prepare(db, "SELECT id, name FROM issuer WHERE url = ?1 ORDER BY name LIMIT ?2", err);
+    RELY_STMT_LENT struct rely_stmt *stmt = rely_sql_prepare(
+        &write->registry->sql, "SELECT id, name FROM issuer WHERE url = ?1 ORDER BY name LIMIT ?2", err);
     if (stmt == NULL)
         return false;
     rely_sql_bind(stmt, "ti", url, (int64_t)NAMES_SHOWN + 1);
     enum rely_sql_step step;
-    while ((step = rely_sql_step(db, stmt, err)) == RELY_SQL_ROW) {
-        choice->id = sqlite3_column_int64(stmt, 0);
+    while ((step = rely_sql_step(stmt, err)) == RELY_SQL_ROW) {
+        choice->id = sqlite3_column_int64(stmt->raw, 0);
         if (choice->count++ < NAMES_SHOWN)
             rely_buf_printf(&choice->names, "%s%.120s", choice->count > 1 ? ", " : "",
-                            (const char *)sqlite3_column_text(stmt, 1));
+                            (const char *)sqlite3_column_text(stmt->raw, 1));
     }
     return step == RELY_SQL_DONE;
 }
@@ -77,21 +76,21 @@ static bool bind_by_name(const struct rely_write *write, struct rely_slice name,
                          int64_t *issuer_id, struct rely_err *err)
 {
     char quoted[RELY_QUOTED_SIZE];
-    sqlite3 *db = write->registry->db;
-    RELY_STMT_OWNED sqlite3_stmt *stmt = rely_sql_prepare(db, "SELECT id, url FROM issuer WHERE name = ?1", err);
+    RELY_STMT_LENT struct rely_stmt *stmt =
+        rely_sql_prepare(&write->registry->sql, "SELECT id, url FROM issuer WHERE name = ?1", err);
     if (stmt == NULL)
         return false;
     rely_sql_bind(stmt, "t", name);
-    enum rely_sql_step step = rely_sql_step(db, stmt, err);
+    enum rely_sql_step step = rely_sql_step(stmt, err);
     if (step == RELY_SQL_DONE)
         rely_problems_add(write->problems, "issuerName", "not_registered", "no registered issuer has the name %.150s",
                           rely_quote(name, quoted));
-    else if (step == RELY_SQL_ROW && url.ptr != NULL && !rely_slice_equal(rely_sql_text(stmt, 1), url))
+    else if (step == RELY_SQL_ROW && url.ptr != NULL && !rely_slice_equal(rely_sql_text(stmt->raw, 1), url))
         rely_problems_add(write->problems, "issuer", "issuer_mismatch",
                           "issuer is not the URL of the record that issuerName names, which is %.200s",
-                          rely_quote(rely_sql_text(stmt, 1), quoted));
+                          rely_quote(rely_sql_text(stmt->raw, 1), quoted));
     else if (step == RELY_SQL_ROW)
-        *issuer_id = sqlite3_column_int64(stmt, 0);
+        *issuer_id = sqlite3_column_int64(stmt->raw, 0);
     return step != RELY_SQL_FAULT;
 }
 

@@ -30,21 +30,20 @@ static struct rely_json *show_credential_row(sqlite3_stmt *row)
 static bool check_pair_is_free(const struct rely_write *write, const struct rely_credential_record *record,
                                struct rely_err *err)
 {
-    sqlite3 *db = write->registry->db;
-    RELY_STMT_OWNED sqlite3_stmt *stmt =
-        rely_sql_prepare(db,
+    RELY_STMT_LENT struct rely_stmt *stmt =
+        rely_sql_prepare(&write->registry->sql,
                          "SELECT name FROM credential WHERE identity_id = ?1 AND issuer_id = ?2 AND subject = ?3"
                          " AND id <> ?4",
                          err);
     if (stmt == NULL)
         return false;
     rely_sql_bind(stmt, "iiti", write->parent_id, record->issuer_id, record->subject, write->id);
-    enum rely_sql_step step = rely_sql_step(db, stmt, err);
+    enum rely_sql_step step = rely_sql_step(stmt, err);
     if (step != RELY_SQL_ROW)
         return step == RELY_SQL_DONE;
     return rely_write_refuse(write->result, err, RELY_ERR_CONFLICT, "duplicate_issuer_and_subject",
                              "the identity has this issuer and subject already, in its credential %s",
-                             (const char *)sqlite3_column_text(stmt, 0));
+                             (const char *)sqlite3_column_text(stmt->raw, 0));
 }
 
 static bool store_credential(struct rely_write *write, const struct rely_credential_record *record,
@@ -57,15 +56,15 @@ static bool store_credential(struct rely_write *write, const struct rely_credent
     static const char update[] = "UPDATE credential SET issuer_id = ?3, subject = ?4, audiences = ?5, description = ?6"
                                  " WHERE identity_id = ?1 AND name = ?2 AND ?7 IS NOT ?8";
     char uuid[RELY_UUID_SIZE];
-    sqlite3 *db = write->registry->db;
-    RELY_STMT_OWNED sqlite3_stmt *stmt = rely_sql_prepare(db, write->id == 0 ? insert : update, err);
+    RELY_STMT_LENT struct rely_stmt *stmt =
+        rely_sql_prepare(&write->registry->sql, write->id == 0 ? insert : update, err);
     if (stmt == NULL)
         return false;
     rely_uuid_new(uuid);
     rely_sql_bind(stmt, "ititttit", write->parent_id, write->name, record->issuer_id, record->subject,
                   rely_buf_slice(&record->audiences), record->description, write->writer->now_s, rely_slice_of(uuid));
     struct rely_err own = {0};
-    if (!rely_sql_run(db, stmt, &own)) {
+    if (!rely_sql_run(stmt, &own)) {
         if (own.code == RELY_ERR_LIMIT)
             return rely_write_refuse(write->result, err, RELY_ERR_LIMIT, "too_many_credentials",
                                      "the identity has its %d federated credentials",
@@ -73,7 +72,7 @@ static bool store_credential(struct rely_write *write, const struct rely_credent
         return rely_err_set(err, own.code, "%s", own.message);
     }
     if (write->id == 0)
-        write->id = sqlite3_last_insert_rowid(db);
+        write->id = sqlite3_last_insert_rowid(write->registry->sql.db);
     return true;
 }
 
@@ -108,21 +107,20 @@ const struct rely_object_kind rely_credential_kind = {
 
 /* --- rows for the snapshot builder and explain --------------------------------------------------------- */
 
-bool rely_credential_visit(sqlite3 *db, sqlite3_stmt *stmt,
-                           void (*visit)(const struct rely_credential *row, void *context), void *context,
-                           struct rely_err *err)
+bool rely_credential_visit(struct rely_stmt *stmt, void (*visit)(const struct rely_credential *row, void *context),
+                           void *context, struct rely_err *err)
 {
     struct rely_slice audiences[RELY_AUDIENCES_PER_CREDENTIAL_MAX];
     enum rely_sql_step step;
-    while ((step = rely_sql_step(db, stmt, err)) == RELY_SQL_ROW) {
-        struct rely_credential row = {
-            .id = sqlite3_column_int64(stmt, 0),
-            .issuer_id = sqlite3_column_int64(stmt, 1),
-            .identity_id = sqlite3_column_int64(stmt, 2),
-            .name = rely_sql_text(stmt, 3),
-            .subject = rely_sql_text(stmt, 4),
-            .audiences = audiences,
-            .audience_count = rely_row_lines(rely_sql_text(stmt, 5), audiences, RELY_AUDIENCES_PER_CREDENTIAL_MAX)};
+    while ((step = rely_sql_step(stmt, err)) == RELY_SQL_ROW) {
+        struct rely_credential row = {.id = sqlite3_column_int64(stmt->raw, 0),
+                                      .issuer_id = sqlite3_column_int64(stmt->raw, 1),
+                                      .identity_id = sqlite3_column_int64(stmt->raw, 2),
+                                      .name = rely_sql_text(stmt->raw, 3),
+                                      .subject = rely_sql_text(stmt->raw, 4),
+                                      .audiences = audiences,
+                                      .audience_count = rely_row_lines(rely_sql_text(stmt->raw, 5), audiences,
+                                                                       RELY_AUDIENCES_PER_CREDENTIAL_MAX)};
         visit(&row, context);
     }
     return step == RELY_SQL_DONE;
@@ -134,10 +132,10 @@ bool rely_registry_each_credential(struct rely_registry *registry, int64_t id,
 {
     static const char all[] = "SELECT " RELY_CREDENTIAL_COLUMNS " FROM credential o";
     static const char one[] = "SELECT " RELY_CREDENTIAL_COLUMNS " FROM credential o WHERE o.id = ?1";
-    RELY_STMT_OWNED sqlite3_stmt *stmt = rely_sql_prepare(registry->db, id == 0 ? all : one, err);
+    RELY_STMT_LENT struct rely_stmt *stmt = rely_sql_prepare(&registry->sql, id == 0 ? all : one, err);
     if (stmt == NULL)
         return false;
     if (id != 0)
         rely_sql_bind(stmt, "i", id);
-    return rely_credential_visit(registry->db, stmt, visit, context, err);
+    return rely_credential_visit(stmt, visit, context, err);
 }

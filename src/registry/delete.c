@@ -27,56 +27,57 @@ static bool log_removal(const struct removal *removal, const struct rely_object_
 static bool erase_row(struct rely_registry *registry, const struct rely_object_kind *kind, int64_t id,
                       struct rely_err *err)
 {
-    RELY_STMT_OWNED sqlite3_stmt *stmt = rely_sql_prepare(registry->db, kind->erase_sql, err);
+    RELY_STMT_LENT struct rely_stmt *stmt = rely_sql_prepare(&registry->sql, kind->erase_sql, err);
     if (stmt == NULL)
         return false;
     rely_sql_bind(stmt, "i", id);
-    return rely_sql_run(registry->db, stmt, err);
+    return rely_sql_run(stmt, err);
 }
 
+#define DEPENDENTS                                                                                                     \
+    "SELECT o.id, o.revision, o.uuid, o.name, i.url, i.name, o.subject, o.audiences, o.description, o.created_at,"     \
+    " o.updated_at, d.name FROM credential o JOIN issuer i ON i.id = o.issuer_id"                                      \
+    " JOIN identity d ON d.id = o.identity_id "
+static const char dependents_of_issuer[] = DEPENDENTS "WHERE o.issuer_id = ?1";
+static const char dependents_of_identity[] = DEPENDENTS "WHERE o.identity_id = ?1";
+
 /* Log each credential under an identity, or bound to an issuer, and note it as removed. */
-static bool log_dependents(const struct removal *removal, const char *condition, int64_t owner_id, struct rely_err *err)
+static bool log_dependents(const struct removal *removal, const char *sql, int64_t owner_id, struct rely_err *err)
 {
-    static const char columns[] =
-        "SELECT o.id, o.revision, o.uuid, o.name, i.url, i.name, o.subject, o.audiences, o.description, o.created_at,"
-        " o.updated_at, d.name FROM credential o JOIN issuer i ON i.id = o.issuer_id"
-        " JOIN identity d ON d.id = o.identity_id WHERE ";
-    char sql[512];
-    snprintf(sql, sizeof sql, "%s%s", columns, condition);
-    sqlite3 *db = removal->registry->db;
-    RELY_STMT_OWNED sqlite3_stmt *stmt = rely_sql_prepare(db, sql, err);
+    RELY_STMT_LENT struct rely_stmt *stmt = rely_sql_prepare(&removal->registry->sql, sql, err);
     if (stmt == NULL)
         return false;
     rely_sql_bind(stmt, "i", owner_id);
     enum rely_sql_step step;
-    while ((step = rely_sql_step(db, stmt, err)) == RELY_SQL_ROW) {
-        RELY_JSON_OWNED struct rely_json *before = rely_credential_kind.show(stmt);
-        if (!log_removal(removal, &rely_credential_kind, rely_sql_text(stmt, 11), rely_sql_text(stmt, 3), before, err))
+    while ((step = rely_sql_step(stmt, err)) == RELY_SQL_ROW) {
+        RELY_JSON_OWNED struct rely_json *before = rely_credential_kind.show(stmt->raw);
+        if (!log_removal(removal, &rely_credential_kind, rely_sql_text(stmt->raw, 11), rely_sql_text(stmt->raw, 3),
+                         before, err))
             return false;
-        rely_changes_add(&removal->result->changes, RELY_OBJECT_CREDENTIAL, true, sqlite3_column_int64(stmt, 0));
+        rely_changes_add(&removal->result->changes, RELY_OBJECT_CREDENTIAL, true, sqlite3_column_int64(stmt->raw, 0));
     }
     return step == RELY_SQL_DONE;
 }
 
 static bool erase_issuer_dependents(const struct removal *removal, int64_t issuer_id, struct rely_err *err)
 {
-    sqlite3 *db = removal->registry->db;
-    RELY_STMT_OWNED sqlite3_stmt *count =
-        rely_sql_prepare(db, "SELECT count(*) FROM credential WHERE issuer_id = ?1", err);
-    RELY_STMT_OWNED sqlite3_stmt *erase = rely_sql_prepare(db, "DELETE FROM credential WHERE issuer_id = ?1", err);
+    RELY_STMT_LENT struct rely_stmt *count =
+        rely_sql_prepare(&removal->registry->sql, "SELECT count(*) FROM credential WHERE issuer_id = ?1", err);
+    RELY_STMT_LENT struct rely_stmt *erase =
+        rely_sql_prepare(&removal->registry->sql, "DELETE FROM credential WHERE issuer_id = ?1", err);
     if (count == NULL || erase == NULL)
         return false;
     rely_sql_bind(count, "i", issuer_id);
     rely_sql_bind(erase, "i", issuer_id);
-    if (rely_sql_step(db, count, err) != RELY_SQL_ROW)
+    if (rely_sql_step(count, err) != RELY_SQL_ROW)
         return false;
-    long long found = sqlite3_column_int64(count, 0);
+    long long found = sqlite3_column_int64(count->raw, 0);
     if (found > 0 && !removal->writer->may_cascade)
         return rely_write_refuse(removal->result, err, RELY_ERR_CONFLICT, "issuer_in_use",
                                  "%lld federated credentials trust this issuer; delete them first, or ask for "
                                  "withCredentials=true",
                                  found);
-    return log_dependents(removal, "o.issuer_id = ?1", issuer_id, err) && rely_sql_run(db, erase, err);
+    return log_dependents(removal, dependents_of_issuer, issuer_id, err) && rely_sql_run(erase, err);
 }
 
 static bool erase_with_dependents(const struct removal *removal, const struct rely_object_path *path,
@@ -87,7 +88,7 @@ static bool erase_with_dependents(const struct removal *removal, const struct re
     if (path->object == RELY_OBJECT_ISSUER)
         is_clear = erase_issuer_dependents(removal, found->id, err);
     else if (path->object == RELY_OBJECT_IDENTITY) /* the rows themselves go by ON DELETE CASCADE */
-        is_clear = log_dependents(removal, "o.identity_id = ?1", found->id, err);
+        is_clear = log_dependents(removal, dependents_of_identity, found->id, err);
     if (!is_clear || !erase_row(removal->registry, kind, found->id, err) ||
         !log_removal(removal, kind, path->parent, path->name, found->object, err))
         return false;
@@ -128,13 +129,13 @@ bool rely_registry_delete(struct rely_registry *registry, const struct rely_obje
                           const struct rely_writer *writer, struct rely_write_result *result, struct rely_err *err)
 {
     struct removal removal = {.registry = registry, .writer = writer, .result = result};
-    if (!rely_sql_exec(registry->db, "BEGIN IMMEDIATE", err))
+    if (!rely_sql_do(&registry->sql, "BEGIN IMMEDIATE", err))
         return false;
-    if (delete_in_transaction(&removal, path, err) && rely_sql_exec(registry->db, "COMMIT", err)) {
+    if (delete_in_transaction(&removal, path, err) && rely_sql_do(&registry->sql, "COMMIT", err)) {
         registry->revision = result->changes.revision;
         return true;
     }
-    sqlite3_exec(registry->db, "ROLLBACK", NULL, NULL, NULL);
+    rely_sql_roll_back(&registry->sql);
     rely_changes_fini(&result->changes);
     if (err->code == RELY_ERR_NOT_FOUND)
         snprintf(result->code, sizeof result->code, "not_found");

@@ -67,18 +67,18 @@ static bool store_identity(struct rely_write *write, const struct rely_identity_
     static const char update[] = "UPDATE identity SET username = ?2, is_username_subject = ?3, groups = ?4, extra = ?5,"
                                  " is_enabled = ?6, description = ?7 WHERE name = ?1 AND ?8 IS NOT ?9";
     char uid[RELY_UUID_SIZE];
-    sqlite3 *db = write->registry->db;
-    RELY_STMT_OWNED sqlite3_stmt *stmt = rely_sql_prepare(db, write->id == 0 ? insert : update, err);
+    RELY_STMT_LENT struct rely_stmt *stmt =
+        rely_sql_prepare(&write->registry->sql, write->id == 0 ? insert : update, err);
     if (stmt == NULL)
         return false;
     rely_uuid_new(uid);
     rely_sql_bind(stmt, "ttittitit", write->name, record->username, (int64_t)record->is_username_subject,
                   rely_buf_slice(&record->groups), rely_buf_slice(&record->extra), (int64_t)record->is_enabled,
                   record->description, write->writer->now_s, rely_slice_of(uid));
-    if (!rely_sql_run(db, stmt, err))
+    if (!rely_sql_run(stmt, err))
         return false;
     if (write->id == 0)
-        write->id = sqlite3_last_insert_rowid(db);
+        write->id = sqlite3_last_insert_rowid(write->registry->sql.db);
     return true;
 }
 
@@ -160,16 +160,16 @@ bool rely_registry_each_identity(struct rely_registry *registry, int64_t id,
                                  void (*visit)(const struct rely_identity *row, void *context), void *context,
                                  struct rely_err *err)
 {
-    RELY_STMT_OWNED sqlite3_stmt *stmt =
-        rely_sql_prepare(registry->db, id == 0 ? IDENTITY_COLUMNS : IDENTITY_COLUMNS " WHERE id = ?1", err);
+    RELY_STMT_LENT struct rely_stmt *stmt =
+        rely_sql_prepare(&registry->sql, id == 0 ? IDENTITY_COLUMNS : IDENTITY_COLUMNS " WHERE id = ?1", err);
     if (stmt == NULL)
         return false;
     if (id != 0)
         rely_sql_bind(stmt, "i", id);
     struct identity_parts *parts = rely_alloc(sizeof *parts);
     enum rely_sql_step step;
-    while ((step = rely_sql_step(registry->db, stmt, err)) == RELY_SQL_ROW)
-        visit_identity_row(stmt, parts, visit, context);
+    while ((step = rely_sql_step(stmt, err)) == RELY_SQL_ROW)
+        visit_identity_row(stmt->raw, parts, visit, context);
     free(parts);
     return step == RELY_SQL_DONE;
 }

@@ -72,8 +72,8 @@ static const char update_issuer[] =
 
 static bool store_issuer(struct rely_write *write, const struct rely_issuer_record *record, struct rely_err *err)
 {
-    sqlite3 *db = write->registry->db;
-    RELY_STMT_OWNED sqlite3_stmt *stmt = rely_sql_prepare(db, write->id == 0 ? insert_issuer : update_issuer, err);
+    RELY_STMT_LENT struct rely_stmt *stmt =
+        rely_sql_prepare(&write->registry->sql, write->id == 0 ? insert_issuer : update_issuer, err);
     if (stmt == NULL)
         return false;
     rely_sql_bind(stmt, "ttitttiiitiiiti", write->name, record->url, (int64_t)record->keys.source,
@@ -81,10 +81,10 @@ static bool store_issuer(struct rely_write *write, const struct rely_issuer_reco
                   (int64_t)record->may_use_private_addresses, (int64_t)record->algs, rely_buf_slice(&record->types),
                   record->leeway_s, record->max_lifetime_s, (int64_t)record->is_enabled, record->description,
                   write->writer->now_s);
-    if (!rely_sql_run(db, stmt, err))
+    if (!rely_sql_run(stmt, err))
         return false;
     if (write->id == 0)
-        write->id = sqlite3_last_insert_rowid(db);
+        write->id = sqlite3_last_insert_rowid(write->registry->sql.db);
     return true;
 }
 
@@ -199,14 +199,14 @@ bool rely_registry_each_issuer(struct rely_registry *registry, int64_t id,
                                void (*visit)(const struct rely_issuer_row *row, void *context), void *context,
                                struct rely_err *err)
 {
-    RELY_STMT_OWNED sqlite3_stmt *stmt =
-        rely_sql_prepare(registry->db, id == 0 ? ISSUER_COLUMNS : ISSUER_COLUMNS " WHERE o.id = ?1", err);
+    RELY_STMT_LENT struct rely_stmt *stmt =
+        rely_sql_prepare(&registry->sql, id == 0 ? ISSUER_COLUMNS : ISSUER_COLUMNS " WHERE o.id = ?1", err);
     if (stmt == NULL)
         return false;
     if (id != 0)
         rely_sql_bind(stmt, "i", id);
     enum rely_sql_step step;
-    while ((step = rely_sql_step(registry->db, stmt, err)) == RELY_SQL_ROW)
-        visit_issuer_row(registry, stmt, visit, context);
+    while ((step = rely_sql_step(stmt, err)) == RELY_SQL_ROW)
+        visit_issuer_row(registry, stmt->raw, visit, context);
     return step == RELY_SQL_DONE;
 }

@@ -9,12 +9,12 @@
 static bool bump_generation(struct rely_registry *registry, int64_t issuer_id, struct rely_err *err)
 {
     /* Grows also when a set is dropped: a cached verification of its keys must not outlive it. */
-    RELY_STMT_OWNED sqlite3_stmt *stmt =
-        rely_sql_prepare(registry->db, "UPDATE issuer SET keys_generation = keys_generation + 1 WHERE id = ?1", err);
+    RELY_STMT_LENT struct rely_stmt *stmt =
+        rely_sql_prepare(&registry->sql, "UPDATE issuer SET keys_generation = keys_generation + 1 WHERE id = ?1", err);
     if (stmt == NULL)
         return false;
     rely_sql_bind(stmt, "i", issuer_id);
-    return rely_sql_run(registry->db, stmt, err);
+    return rely_sql_run(stmt, err);
 }
 
 bool rely_keyset_row_put(struct rely_registry *registry, int64_t issuer_id, struct rely_slice jwks,
@@ -24,14 +24,14 @@ bool rely_keyset_row_put(struct rely_registry *registry, int64_t issuer_id, stru
                                   " VALUES (?1, ?2, ?3, ?4) ON CONFLICT (issuer_id) DO UPDATE SET"
                                   " document = ?2, source_url = ?3, fetched_at = ?4";
     static const char drop[] = "DELETE FROM key_set WHERE issuer_id = ?1";
-    RELY_STMT_OWNED sqlite3_stmt *stmt = rely_sql_prepare(registry->db, jwks.ptr == NULL ? drop : replace, err);
+    RELY_STMT_LENT struct rely_stmt *stmt = rely_sql_prepare(&registry->sql, jwks.ptr == NULL ? drop : replace, err);
     if (stmt == NULL)
         return false;
     if (jwks.ptr == NULL)
         rely_sql_bind(stmt, "i", issuer_id);
     else
         rely_sql_bind(stmt, "itti", issuer_id, jwks, source_url, now_s);
-    return rely_sql_run(registry->db, stmt, err) && bump_generation(registry, issuer_id, err);
+    return rely_sql_run(stmt, err) && bump_generation(registry, issuer_id, err);
 }
 
 /* The issuer that a fetched set is for, as it is now. */
@@ -47,29 +47,29 @@ static bool find_fetched_issuer(struct rely_registry *registry, int64_t issuer_i
     static const char sql[] = "SELECT o.name, o.key_source = 3 OR (o.key_source = 2 AND o.jwks_uri <> ?3),"
                               " k.document IS ?2 AND k.source_url IS ?3"
                               " FROM issuer o LEFT JOIN key_set k ON k.issuer_id = o.id WHERE o.id = ?1";
-    RELY_STMT_OWNED sqlite3_stmt *stmt = rely_sql_prepare(registry->db, sql, err);
+    RELY_STMT_LENT struct rely_stmt *stmt = rely_sql_prepare(&registry->sql, sql, err);
     if (stmt == NULL)
         return false;
     rely_sql_bind(stmt, "itt", issuer_id, jwks, source_url);
-    enum rely_sql_step step = rely_sql_step(registry->db, stmt, err);
+    enum rely_sql_step step = rely_sql_step(stmt, err);
     if (step == RELY_SQL_DONE)
         return rely_err_set(err, RELY_ERR_NOT_FOUND, "the issuer with row %lld is gone", (long long)issuer_id);
     if (step != RELY_SQL_ROW)
         return false;
-    out->name = rely_strdup_slice(rely_sql_text(stmt, 0));
-    out->is_unexpected = sqlite3_column_int(stmt, 1) != 0;
-    out->is_same = sqlite3_column_int(stmt, 2) != 0;
+    out->name = rely_strdup_slice(rely_sql_text(stmt->raw, 0));
+    out->is_unexpected = sqlite3_column_int(stmt->raw, 1) != 0;
+    out->is_same = sqlite3_column_int(stmt->raw, 2) != 0;
     return true;
 }
 
 static bool refresh_fetch_time(struct rely_registry *registry, int64_t issuer_id, int64_t now_s, struct rely_err *err)
 {
-    RELY_STMT_OWNED sqlite3_stmt *stmt =
-        rely_sql_prepare(registry->db, "UPDATE key_set SET fetched_at = ?2 WHERE issuer_id = ?1", err);
+    RELY_STMT_LENT struct rely_stmt *stmt =
+        rely_sql_prepare(&registry->sql, "UPDATE key_set SET fetched_at = ?2 WHERE issuer_id = ?1", err);
     if (stmt == NULL)
         return false;
     rely_sql_bind(stmt, "ii", issuer_id, now_s);
-    return rely_sql_run(registry->db, stmt, err);
+    return rely_sql_run(stmt, err);
 }
 
 /* The log tells which keys came when, not the document: one that changes with every fetch must not fill the disk. */
@@ -120,11 +120,11 @@ bool rely_registry_put_keyset(struct rely_registry *registry, int64_t issuer_id,
                               struct rely_err *err)
 {
     uint64_t revision = 0;
-    if (!rely_sql_exec(registry->db, "BEGIN IMMEDIATE", err))
+    if (!rely_sql_do(&registry->sql, "BEGIN IMMEDIATE", err))
         return false;
     if (!store_fetched_set(registry, issuer_id, jwks, source_url, now_s, &revision, err) ||
-        !rely_sql_exec(registry->db, "COMMIT", err)) {
-        sqlite3_exec(registry->db, "ROLLBACK", NULL, NULL, NULL);
+        !rely_sql_do(&registry->sql, "COMMIT", err)) {
+        rely_sql_roll_back(&registry->sql);
         return false;
     }
     if (revision == 0)

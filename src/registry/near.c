@@ -8,11 +8,11 @@ static bool visit_near(struct rely_registry *registry, const char *sql, int64_t 
                        size_t limit, void (*visit)(const struct rely_credential *row, void *context), void *context,
                        struct rely_err *err)
 {
-    RELY_STMT_OWNED sqlite3_stmt *stmt = rely_sql_prepare(registry->db, sql, err);
+    RELY_STMT_LENT struct rely_stmt *stmt = rely_sql_prepare(&registry->sql, sql, err);
     if (stmt == NULL)
         return false;
     rely_sql_bind(stmt, "iti", issuer_id, subject, (int64_t)limit);
-    return rely_credential_visit(registry->db, stmt, visit, context, err);
+    return rely_credential_visit(stmt, visit, context, err);
 }
 
 #define NEAR "SELECT " RELY_CREDENTIAL_COLUMNS " FROM credential o "

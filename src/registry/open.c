@@ -31,8 +31,9 @@ static int lock_file(const char *path, struct rely_err *err)
     return fd;
 }
 
-static bool harden_connection(sqlite3 *db, struct rely_err *err)
+static bool harden_connection(struct rely_sql *sql, struct rely_err *err)
 {
+    sqlite3 *db = sql->db;
     sqlite3_extended_result_codes(db, 1);
     sqlite3_busy_timeout(db, BUSY_TIMEOUT_MS);
     bool is_set = sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, (int *)NULL) == SQLITE_OK &&
@@ -41,27 +42,31 @@ static bool harden_connection(sqlite3 *db, struct rely_err *err)
                   sqlite3_db_config(db, SQLITE_DBCONFIG_DQS_DDL, 0, (int *)NULL) == SQLITE_OK;
     if (!is_set)
         return rely_sql_fault(db, err);
-    /* synchronous=NORMAL may lose the last commits at a power cut: a deleted credential would come back. */
-    return rely_sql_exec(db, "PRAGMA foreign_keys = ON; PRAGMA cell_size_check = ON; PRAGMA synchronous = FULL", err);
+    /* synchronous=NORMAL may lose the last commits at a power cut: a deleted credential would come back.
+     * 16 MiB of pages: at most what this process adds, in a registry of any size. */
+    return rely_sql_exec(sql,
+                         "PRAGMA foreign_keys = ON; PRAGMA cell_size_check = ON; PRAGMA synchronous = FULL;"
+                         " PRAGMA cache_size = -16384",
+                         err);
 }
 
 static bool store_settings(struct rely_registry *registry, struct rely_err *err)
 {
-    RELY_STMT_OWNED sqlite3_stmt *stmt = rely_sql_prepare(
-        registry->db, "UPDATE setting SET credentials_per_identity = ?1 WHERE credentials_per_identity <> ?1", err);
+    RELY_STMT_LENT struct rely_stmt *stmt = rely_sql_prepare(
+        &registry->sql, "UPDATE setting SET credentials_per_identity = ?1 WHERE credentials_per_identity <> ?1", err);
     if (stmt == NULL)
         return false;
     rely_sql_bind(stmt, "i", (int64_t)registry->credentials_per_identity);
-    return rely_sql_run(registry->db, stmt, err);
+    return rely_sql_run(stmt, err);
 }
 
 static bool prepare_database(struct rely_registry *registry, struct rely_err *err)
 {
     int64_t revision = 0;
     /* WAL only after the owner is known: switching would write to a stranger's file. */
-    if (!harden_connection(registry->db, err) || !rely_schema_migrate(registry->db, err) ||
-        !rely_sql_exec(registry->db, "PRAGMA journal_mode = WAL", err) || !store_settings(registry, err) ||
-        !rely_sql_integer(registry->db, "SELECT coalesce(max(revision), 0) FROM change_log", &revision, err))
+    if (!harden_connection(&registry->sql, err) || !rely_schema_migrate(&registry->sql, err) ||
+        !rely_sql_exec(&registry->sql, "PRAGMA journal_mode = WAL", err) || !store_settings(registry, err) ||
+        !rely_sql_integer(&registry->sql, "SELECT coalesce(max(revision), 0) FROM change_log", &revision, err))
         return false;
     registry->revision = (uint64_t)revision;
     return true;
@@ -72,8 +77,9 @@ static bool open_database(struct rely_registry *registry, const char *path, stru
     if (strcmp(path, ":memory:") != 0 && (registry->lock_fd = lock_file(path, err)) < 0)
         return false;
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
-    if (sqlite3_open_v2(path, &registry->db, flags, NULL) != SQLITE_OK)
-        return rely_err_set(err, RELY_ERR_IO, "%s", registry->db == NULL ? "no memory" : sqlite3_errmsg(registry->db));
+    if (sqlite3_open_v2(path, &registry->sql.db, flags, NULL) != SQLITE_OK)
+        return rely_err_set(err, RELY_ERR_IO, "%s",
+                            registry->sql.db == NULL ? "no memory" : sqlite3_errmsg(registry->sql.db));
     return prepare_database(registry, err);
 }
 
@@ -96,7 +102,7 @@ void rely_registry_close(struct rely_registry *registry)
 {
     if (registry == NULL)
         return;
-    sqlite3_close(registry->db);
+    rely_sql_close(&registry->sql);
     if (registry->lock_fd >= 0)
         close(registry->lock_fd);
     free(registry);

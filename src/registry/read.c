@@ -13,15 +13,15 @@ void rely_registry_print_etag(uint64_t revision, char etag[32])
 bool rely_registry_find(struct rely_registry *registry, const struct rely_object_kind *kind, struct rely_slice name,
                         int64_t parent_id, struct rely_found *found, struct rely_err *err)
 {
-    RELY_STMT_OWNED sqlite3_stmt *stmt = rely_sql_prepare(registry->db, kind->find_sql, err);
+    RELY_STMT_LENT struct rely_stmt *stmt = rely_sql_prepare(&registry->sql, kind->find_sql, err);
     if (stmt == NULL)
         return false;
     rely_sql_bind(stmt, "ti", name, parent_id);
-    enum rely_sql_step step = rely_sql_step(registry->db, stmt, err);
+    enum rely_sql_step step = rely_sql_step(stmt, err);
     if (step == RELY_SQL_ROW) {
-        found->id = sqlite3_column_int64(stmt, 0);
-        found->revision = (uint64_t)sqlite3_column_int64(stmt, 1);
-        found->object = kind->show(stmt);
+        found->id = sqlite3_column_int64(stmt->raw, 0);
+        found->revision = (uint64_t)sqlite3_column_int64(stmt->raw, 1);
+        found->object = kind->show(stmt->raw);
     }
     return step != RELY_SQL_FAULT;
 }
@@ -32,15 +32,16 @@ bool rely_registry_find_parent(struct rely_registry *registry, const struct rely
     *parent_id = 0;
     if (path->object != RELY_OBJECT_CREDENTIAL)
         return true;
-    RELY_STMT_OWNED sqlite3_stmt *stmt = rely_sql_prepare(registry->db, "SELECT id FROM identity WHERE name = ?1", err);
+    RELY_STMT_LENT struct rely_stmt *stmt =
+        rely_sql_prepare(&registry->sql, "SELECT id FROM identity WHERE name = ?1", err);
     if (stmt == NULL)
         return false;
     rely_sql_bind(stmt, "t", path->parent);
-    enum rely_sql_step step = rely_sql_step(registry->db, stmt, err);
+    enum rely_sql_step step = rely_sql_step(stmt, err);
     if (step == RELY_SQL_DONE)
         return rely_err_set(err, RELY_ERR_NOT_FOUND, "there is no such identity");
     if (step == RELY_SQL_ROW)
-        *parent_id = sqlite3_column_int64(stmt, 0);
+        *parent_id = sqlite3_column_int64(stmt->raw, 0);
     return step == RELY_SQL_ROW;
 }
 
@@ -60,14 +61,14 @@ bool rely_registry_read(struct rely_registry *registry, const struct rely_object
     return true;
 }
 
-static bool collect_page(struct rely_registry *registry, const struct rely_object_kind *kind, sqlite3_stmt *stmt,
-                         size_t limit, struct rely_json *array, bool *has_more, struct rely_err *err)
+static bool collect_page(const struct rely_object_kind *kind, struct rely_stmt *stmt, size_t limit,
+                         struct rely_json *array, bool *has_more, struct rely_err *err)
 {
     enum rely_sql_step step = RELY_SQL_ROW;
-    while (rely_json_size(array) < limit && (step = rely_sql_step(registry->db, stmt, err)) == RELY_SQL_ROW)
-        rely_json_append(array, kind->show(stmt));
+    while (rely_json_size(array) < limit && (step = rely_sql_step(stmt, err)) == RELY_SQL_ROW)
+        rely_json_append(array, kind->show(stmt->raw));
     if (step == RELY_SQL_ROW)
-        step = rely_sql_step(registry->db, stmt, err);
+        step = rely_sql_step(stmt, err);
     *has_more = step == RELY_SQL_ROW;
     return step != RELY_SQL_FAULT;
 }
@@ -79,12 +80,12 @@ bool rely_registry_list(struct rely_registry *registry, const struct rely_object
     const struct rely_object_kind *kind = rely_object_kind(parent->object);
     if (!rely_registry_find_parent(registry, parent, &parent_id, err))
         return false;
-    RELY_STMT_OWNED sqlite3_stmt *stmt = rely_sql_prepare(registry->db, kind->page_sql, err);
+    RELY_STMT_LENT struct rely_stmt *stmt = rely_sql_prepare(&registry->sql, kind->page_sql, err);
     if (stmt == NULL)
         return false;
     rely_sql_bind(stmt, "tii", after.ptr == NULL ? RELY_LIT("") : after, parent_id, (int64_t)limit + 1);
     struct rely_json *page = rely_json_array();
-    if (collect_page(registry, kind, stmt, limit, page, has_more, err)) {
+    if (collect_page(kind, stmt, limit, page, has_more, err)) {
         *array = page;
         return true;
     }

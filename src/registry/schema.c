@@ -166,24 +166,24 @@ static const char *const migrations[][2] = {
 };
 #define SCHEMA_VERSION ((int64_t)(sizeof migrations / sizeof migrations[0]))
 
-static bool apply_migration(sqlite3 *db, int64_t version, struct rely_err *err)
+static bool apply_migration(struct rely_sql *sql, int64_t version, struct rely_err *err)
 {
     char stamp[128];
     snprintf(stamp, sizeof stamp, "PRAGMA application_id = %d; PRAGMA user_version = %lld; COMMIT", APPLICATION_ID,
              (long long)version);
-    bool is_done = rely_sql_exec(db, "BEGIN EXCLUSIVE", err) && rely_sql_exec(db, migrations[version - 1][0], err) &&
-                   rely_sql_exec(db, migrations[version - 1][1], err) && rely_sql_exec(db, stamp, err);
+    bool is_done = rely_sql_exec(sql, "BEGIN EXCLUSIVE", err) && rely_sql_exec(sql, migrations[version - 1][0], err) &&
+                   rely_sql_exec(sql, migrations[version - 1][1], err) && rely_sql_exec(sql, stamp, err);
     if (is_done)
         return true;
-    sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+    rely_sql_roll_back(sql);
     return rely_err_prefix(err, "migration to schema version %lld", (long long)version);
 }
 
-static bool check_owner(sqlite3 *db, struct rely_err *err)
+static bool check_owner(struct rely_sql *sql, struct rely_err *err)
 {
     int64_t id = 0, objects = 0;
-    if (!rely_sql_integer(db, "PRAGMA application_id", &id, err) ||
-        !rely_sql_integer(db, "SELECT count(*) FROM sqlite_schema", &objects, err))
+    if (!rely_sql_integer(sql, "PRAGMA application_id", &id, err) ||
+        !rely_sql_integer(sql, "SELECT count(*) FROM sqlite_schema", &objects, err))
         return false;
     if (id == APPLICATION_ID || (id == 0 && objects == 0))
         return true;
@@ -191,10 +191,10 @@ static bool check_owner(sqlite3 *db, struct rely_err *err)
                         (long long)id);
 }
 
-bool rely_schema_migrate(sqlite3 *db, struct rely_err *err)
+bool rely_schema_migrate(struct rely_sql *sql, struct rely_err *err)
 {
     int64_t version = 0;
-    if (!check_owner(db, err) || !rely_sql_integer(db, "PRAGMA user_version", &version, err))
+    if (!check_owner(sql, err) || !rely_sql_integer(sql, "PRAGMA user_version", &version, err))
         return false;
     if (version < 0 || version > SCHEMA_VERSION)
         return rely_err_set(err, RELY_ERR_INVALID,
@@ -202,7 +202,7 @@ bool rely_schema_migrate(sqlite3 *db, struct rely_err *err)
                             "written it",
                             (long long)version, (long long)SCHEMA_VERSION);
     while (version < SCHEMA_VERSION)
-        if (!apply_migration(db, ++version, err))
+        if (!apply_migration(sql, ++version, err))
             return false;
     return true;
 }

@@ -9,23 +9,52 @@
 
 enum rely_sql_step { RELY_SQL_FAULT = 0, RELY_SQL_ROW, RELY_SQL_DONE };
 
-void rely_sql_finalize_at(sqlite3_stmt **stmt);
-/* Cleanup attribute for owners. */
-#define RELY_STMT_OWNED __attribute__((cleanup(rely_sql_finalize_at)))
+/* More than the folder has texts; what finds no room is compiled for one use. */
+#define RELY_SQL_KEPT_MAX 64
 
-/* Run statements without parameters or rows. */
-bool rely_sql_exec(sqlite3 *db, const char *sql, struct rely_err *err);
-/* NULL with the fault. Owner: the caller. */
-sqlite3_stmt *rely_sql_prepare(sqlite3 *db, const char *sql, struct rely_err *err);
+/* One compiled statement, lent to one user at a time. */
+struct rely_stmt {
+    sqlite3_stmt *raw; /* owned; its columns are read with SQLite's own functions */
+    const char *text;  /* borrowed, and only compared as an address: see rely_sql_prepare */
+    bool is_lent;
+    bool is_kept; /* in rely_sql.kept; otherwise it ends with its use */
+};
+
+/* A connection and the statements compiled for it: compiling them anew was most of a write's CPU time. Zero-filled is
+ * closed. */
+struct rely_sql {
+    sqlite3 *db; /* owned */
+    struct rely_stmt kept[RELY_SQL_KEPT_MAX];
+    size_t kept_count;
+};
+
+/* Finalize all statements, none of which may be lent, and close. */
+void rely_sql_close(struct rely_sql *sql);
+
+/* Give a statement back: reset, so that it holds no read transaction open and no checkpoint back; its borrowed
+ * parameters forgotten. */
+void rely_sql_return_at(struct rely_stmt **stmt);
+/* Cleanup attribute for borrowers. */
+#define RELY_STMT_LENT __attribute__((cleanup(rely_sql_return_at)))
+
+/* Run statements without parameters or rows, once: nothing is kept. */
+bool rely_sql_exec(struct rely_sql *sql, const char *text, struct rely_err *err);
+/* Run one statement without parameters or rows, and keep it. */
+bool rely_sql_do(struct rely_sql *sql, const char *text, struct rely_err *err);
+/* End the transaction, if there is one, without a trace. */
+void rely_sql_roll_back(struct rely_sql *sql);
+/* NULL with the fault. Lent to the caller; the same text may be asked for again while it is. A text is found by its
+ * address, so it should be static. */
+struct rely_stmt *rely_sql_prepare(struct rely_sql *sql, const char *text, struct rely_err *err);
 /* Bind from ?1 on: 'i' int64_t, 't' struct rely_slice (borrowed until the statement's end; ptr NULL is NULL). */
-void rely_sql_bind(sqlite3_stmt *stmt, const char *types, ...);
-enum rely_sql_step rely_sql_step(sqlite3 *db, sqlite3_stmt *stmt, struct rely_err *err);
+void rely_sql_bind(struct rely_stmt *stmt, const char *types, ...);
+enum rely_sql_step rely_sql_step(struct rely_stmt *stmt, struct rely_err *err);
 /* Step a statement that yields no row. */
-bool rely_sql_run(sqlite3 *db, sqlite3_stmt *stmt, struct rely_err *err);
+bool rely_sql_run(struct rely_stmt *stmt, struct rely_err *err);
 /* Borrowed until the next step; ptr NULL for NULL. */
-struct rely_slice rely_sql_text(sqlite3_stmt *stmt, int column);
+struct rely_slice rely_sql_text(sqlite3_stmt *row, int column);
 /* The first column of the first row; a fault when there is none. */
-bool rely_sql_integer(sqlite3 *db, const char *sql, int64_t *out, struct rely_err *err);
+bool rely_sql_integer(struct rely_sql *sql, const char *text, int64_t *out, struct rely_err *err);
 /* Record what SQLite complains of; always false. */
 bool rely_sql_fault(sqlite3 *db, struct rely_err *err);
 

@@ -10,9 +10,9 @@
 #include "sql.h"
 
 struct rely_registry {
-    sqlite3 *db;       /* owned */
-    int lock_fd;       /* owned: flock on the database file, so that no second relyd serves it; -1 for ":memory:" */
-    uint64_t revision; /* of the last commit */
+    struct rely_sql sql; /* owned */
+    int lock_fd;         /* owned: flock on the database file, so that no second relyd serves it; -1 for ":memory:" */
+    uint64_t revision;   /* of the last commit */
     int credentials_per_identity;
     bool may_use_http;
     bool may_use_system_names;
@@ -20,7 +20,7 @@ struct rely_registry {
 };
 
 /* Bring a database to this program's schema: one transaction per version. */
-bool rely_schema_migrate(sqlite3 *db, struct rely_err *err);
+bool rely_schema_migrate(struct rely_sql *sql, struct rely_err *err);
 
 struct rely_object_kind;
 
@@ -151,9 +151,8 @@ void rely_credential_record_fini(struct rely_credential_record *record);
 
 /* Visits credential rows of one statement whose columns are RELY_CREDENTIAL_COLUMNS. */
 #define RELY_CREDENTIAL_COLUMNS "o.id, o.issuer_id, o.identity_id, o.name, o.subject, o.audiences"
-bool rely_credential_visit(sqlite3 *db, sqlite3_stmt *stmt,
-                           void (*visit)(const struct rely_credential *row, void *context), void *context,
-                           struct rely_err *err);
+bool rely_credential_visit(struct rely_stmt *stmt, void (*visit)(const struct rely_credential *row, void *context),
+                           void *context, struct rely_err *err);
 
 /* Put an issuer's key set into its row: its keys_generation grows. An absent document removes it. */
 bool rely_keyset_row_put(struct rely_registry *registry, int64_t issuer_id, struct rely_slice jwks,

@@ -113,9 +113,10 @@ static bool read_back(struct rely_write *write, struct rely_found *after, struct
 
 static bool is_same_state(const struct rely_json *before, const struct rely_json *after)
 {
+    if (before == NULL)
+        return false;
     struct rely_buf a = {0}, b = {0};
-    if (before != NULL)
-        rely_json_print(before, &a);
+    rely_json_print(before, &a);
     rely_json_print(after, &b);
     bool is_same = rely_slice_equal(rely_buf_slice(&a), rely_buf_slice(&b));
     rely_buf_fini(&a);
@@ -125,11 +126,11 @@ static bool is_same_state(const struct rely_json *before, const struct rely_json
 
 static bool stamp_row(struct rely_write *write, uint64_t revision, struct rely_err *err)
 {
-    RELY_STMT_OWNED sqlite3_stmt *stmt = rely_sql_prepare(write->registry->db, write->kind->touch_sql, err);
+    RELY_STMT_LENT struct rely_stmt *stmt = rely_sql_prepare(&write->registry->sql, write->kind->touch_sql, err);
     if (stmt == NULL)
         return false;
     rely_sql_bind(stmt, "iii", write->id, (int64_t)revision, write->writer->now_s);
-    return rely_sql_run(write->registry->db, stmt, err);
+    return rely_sql_run(stmt, err);
 }
 
 static bool log_write(struct rely_write *write, const struct rely_json *after, uint64_t *revision, struct rely_err *err)
@@ -153,23 +154,31 @@ static void fill_result(struct rely_write *write, struct rely_found *after)
     after->object = NULL;
 }
 
+/* Log the row and stamp it with the revision. *after becomes the stamped row. */
+static bool log_and_stamp(struct rely_write *write, struct rely_found *after, struct rely_err *err)
+{
+    uint64_t revision = 0;
+    if (!log_write(write, after->object, &revision, err) || !stamp_row(write, revision, err))
+        return false;
+    write->result->changes.revision = revision;
+    after->revision = revision;
+    if (write->before == NULL)
+        return true; /* a new row has the time of the stamp already */
+    rely_json_free(after->object);
+    *after = (struct rely_found){0};
+    return read_back(write, after, err);
+}
+
 /* The row is stored: log it, unless nothing has changed. Leaves the transaction open; *is_news tells how to end it. */
 static bool finish_row(struct rely_write *write, bool *is_news, struct rely_err *err)
 {
-    uint64_t revision = 0;
     struct rely_found after = {0};
     bool is_good = read_back(write, &after, err);
     *is_news = is_good && !is_same_state(write->before, after.object);
-    if (is_good && *is_news) {
-        is_good = log_write(write, after.object, &revision, err) && stamp_row(write, revision, err);
-        rely_json_free(after.object);
-        after = (struct rely_found){0};
-        is_good = is_good && read_back(write, &after, err);
-    }
-    if (is_good) {
+    if (*is_news)
+        is_good = log_and_stamp(write, &after, err);
+    if (is_good)
         fill_result(write, &after);
-        write->result->changes.revision = revision;
-    }
     rely_json_free(after.object);
     return is_good;
 }
@@ -196,11 +205,11 @@ static bool end_transaction(struct rely_write *write, bool is_news, struct rely_
 {
     struct rely_registry *registry = write->registry;
     if (!is_news) {
-        sqlite3_exec(registry->db, "ROLLBACK", NULL, NULL, NULL);
+        rely_sql_roll_back(&registry->sql);
         return true;
     }
-    if (!rely_sql_exec(registry->db, "COMMIT", err)) {
-        sqlite3_exec(registry->db, "ROLLBACK", NULL, NULL, NULL);
+    if (!rely_sql_do(&registry->sql, "COMMIT", err)) {
+        rely_sql_roll_back(&registry->sql);
         return false;
     }
     registry->revision = write->result->changes.revision;
@@ -221,12 +230,11 @@ static bool run_write(struct rely_write *write, bool may_replace, struct rely_er
                                  write->kind->article_word, write->problems);
         return refuse_body(write, err);
     }
-    if (!rely_sql_exec(write->registry->db, "BEGIN IMMEDIATE", err))
+    if (!rely_sql_do(&write->registry->sql, "BEGIN IMMEDIATE", err))
         return false;
     if (write_in_transaction(write, may_replace, &is_news, err) && end_transaction(write, is_news, err))
         return true;
-    if (sqlite3_get_autocommit(write->registry->db) == 0)
-        sqlite3_exec(write->registry->db, "ROLLBACK", NULL, NULL, NULL);
+    rely_sql_roll_back(&write->registry->sql);
     rely_json_free(write->result->object);
     write->result->object = NULL;
     rely_changes_fini(&write->result->changes);
