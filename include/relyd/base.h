@@ -134,6 +134,7 @@ static inline void rely_buf_putc(struct rely_buf *buf, char c)
     rely_buf_put(buf, rely_slice(&c, 1));
 }
 
+/* printf behind what is there. */
 void rely_buf_printf(struct rely_buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* A JSON string with its quotes; control characters and the line separators U+2028/9 are escaped, bytes that
  * are not UTF-8 become U+FFFD. */
