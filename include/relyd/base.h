@@ -115,10 +115,10 @@ struct rely_buf {
     size_t cap;
 };
 
-/* Append bytes, one byte, formatted text. */
 /* Make room for `more` bytes and the final NUL. */
 void rely_buf_reserve(struct rely_buf *buf, size_t more);
 
+/* Append bytes. */
 static inline void rely_buf_put(struct rely_buf *buf, struct rely_slice text)
 {
     if (buf->cap - buf->len <= text.len)
