@@ -54,6 +54,7 @@ struct rely_review {
     const struct rely_issuer *issuer; /* who signed, from RELY_STEP_SIGNATURE; before: the only candidate, or NULL */
     const struct rely_key *key;
     struct rely_claims claims; /* from RELY_STEP_CLAIMS */
+    uint64_t rule_hash;        /* of issuer and subject, from RELY_STEP_CREDENTIALS */
     size_t candidate_count;
     struct rely_decision decision;
     /* The long arrays come last: they are not cleared, their counts say how much of them is there. */

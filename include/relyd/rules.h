@@ -11,6 +11,7 @@
 struct rely_match_query {
     const struct rely_issuer *issuer;
     struct rely_slice subject;
+    uint64_t rule_hash;                 /* rely_rule_hash of issuer and subject */
     const struct rely_slice *audiences; /* of the token */
     size_t audience_count;
     const struct rely_slice *accepted; /* that the caller accepts; none: whatever the credential accepts */

@@ -80,9 +80,11 @@ const struct rely_issuer *rely_snapshot_issuer_by_url(const struct rely_snapshot
 const struct rely_identity *rely_snapshot_identity(const struct rely_snapshot *snapshot, int64_t id);
 const struct rely_identity *rely_snapshot_identity_by_name(const struct rely_snapshot *snapshot,
                                                            struct rely_slice name);
-/* The cursor-th credential with exactly this issuer and subject; NULL at the end. */
-const struct rely_credential *rely_snapshot_credential(const struct rely_snapshot *snapshot, int64_t issuer_id,
-                                                       struct rely_slice subject, size_t *cursor);
+/* What credentials of this issuer and subject are found by; never 0. The same for the life of the process. */
+uint64_t rely_rule_hash(int64_t issuer_id, struct rely_slice subject);
+/* The cursor-th credential with exactly this issuer and subject; NULL at the end. In: hash - rely_rule_hash of both. */
+const struct rely_credential *rely_snapshot_credential(const struct rely_snapshot *snapshot, uint64_t hash,
+                                                       int64_t issuer_id, struct rely_slice subject, size_t *cursor);
 const struct rely_credential *rely_snapshot_credential_by_id(const struct rely_snapshot *snapshot, int64_t id);
 
 /* Deep copies in one block, for the builder: fill a struct with borrowed slices and copy it. */

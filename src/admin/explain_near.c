@@ -227,8 +227,8 @@ struct rely_json *rely_explain_near_credentials(struct rely_explanation *explana
     size_t cursor = 0;
     /* Those of exactly this issuer and subject: the audience, the identity asked for or its state was wrong. */
     while (list.seen_count < NEIGHBOURS_ASKED &&
-           (credential = rely_snapshot_credential(explanation->snapshot, review->issuer->id, review->claims.subject,
-                                                  &cursor)) != NULL)
+           (credential = rely_snapshot_credential(explanation->snapshot, review->rule_hash, review->issuer->id,
+                                                  review->claims.subject, &cursor)) != NULL)
         compare_credential(credential, &list);
     /* A fault of the registry leaves the comparison shorter: the explanation itself does not depend on it. */
     rely_registry_each_near(explanation->admin->registry, review->issuer->id, review->claims.subject, NEIGHBOURS_ASKED,

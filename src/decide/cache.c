@@ -20,7 +20,8 @@ struct cache_entry {
     uint64_t issuer_edition;
     uint64_t issuer_set_edition;
     const struct rely_key *key; /* borrowed: valid while issuer_edition is the snapshot's */
-    struct rely_claims claims;  /* slices point into text, audiences into the array */
+    uint64_t rule_hash;
+    struct rely_claims claims; /* slices point into text, audiences into the array */
     struct rely_slice audiences[AUDIENCES_MAX];
     char text[];
 };
@@ -107,6 +108,7 @@ static bool find_hit(struct rely_cache *cache, const struct rely_snapshot *snaps
         known->issuer = find_current_issuer(entry, snapshot);
         known->key = entry->key;
         known->claims = &entry->claims;
+        known->rule_hash = entry->rule_hash;
         if (set->uses[i] < USES_MAX)
             set->uses[i]++;
         return known->issuer != NULL;
@@ -206,6 +208,7 @@ static void admit_token(struct rely_cache *cache, const struct rely_snapshot *sn
     entry->issuer_edition = review->issuer->edition;
     entry->issuer_set_edition = snapshot->issuer_set_edition;
     entry->key = review->key;
+    entry->rule_hash = review->rule_hash;
     keep_claims(entry, &review->claims);
     set->entries[place] = entry;
     set->tags[place] = mac.word[1];

@@ -29,9 +29,12 @@ static enum rely_reason run_claims_step(struct rely_review_work *work)
 static enum rely_reason run_credentials_step(struct rely_review_work *work)
 {
     struct rely_review *review = work->review;
+    review->rule_hash =
+        work->known != NULL ? work->known->rule_hash : rely_rule_hash(review->issuer->id, review->claims.subject);
     struct rely_match_query query = {
         .issuer = review->issuer,
         .subject = review->claims.subject,
+        .rule_hash = review->rule_hash,
         .audiences = review->claims.audiences,
         .audience_count = review->claims.audience_count,
         .accepted = work->request->audiences,

@@ -13,6 +13,7 @@ struct rely_known_token {
     const struct rely_issuer *issuer;
     const struct rely_key *key;
     const struct rely_claims *claims;
+    uint64_t rule_hash;
 };
 
 /* rely_review_run from the claims on. */

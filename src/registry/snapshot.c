@@ -14,9 +14,10 @@ static uint64_t hash_id(int64_t id)
     return (uint64_t)id * 0x9e3779b97f4a7c15ULL;
 }
 
-static uint64_t hash_rule(int64_t issuer_id, struct rely_slice subject)
+uint64_t rely_rule_hash(int64_t issuer_id, struct rely_slice subject)
 {
-    return rely_hash(subject, (uint64_t)issuer_id);
+    uint64_t hash = rely_hash(subject, (uint64_t)issuer_id);
+    return hash == 0 ? 1 : hash;
 }
 
 /* Ids share a hash only by accident, so the loops below run once. */
@@ -63,12 +64,12 @@ const struct rely_identity *rely_snapshot_identity_by_name(const struct rely_sna
     return identity;
 }
 
-const struct rely_credential *rely_snapshot_credential(const struct rely_snapshot *snapshot, int64_t issuer_id,
-                                                       struct rely_slice subject, size_t *cursor)
+const struct rely_credential *rely_snapshot_credential(const struct rely_snapshot *snapshot, uint64_t hash,
+                                                       int64_t issuer_id, struct rely_slice subject, size_t *cursor)
 {
     const struct rely_credential *credential;
     do
-        credential = rely_map_find(&snapshot->credentials, hash_rule(issuer_id, subject), cursor);
+        credential = rely_map_find(&snapshot->credentials, hash, cursor);
     while (credential != NULL &&
            (credential->issuer_id != issuer_id || !rely_slice_equal(credential->subject, subject)));
     return credential;
@@ -260,7 +261,7 @@ bool rely_snapshot_remove_credential(struct rely_snapshot *next, int64_t id)
     if (old == NULL)
         return false;
     rely_map_remove(&next->credentials_by_id, &edit, hash_id(id), old);
-    rely_map_remove(&next->credentials, &edit, hash_rule(old->issuer_id, old->subject), old);
+    rely_map_remove(&next->credentials, &edit, rely_rule_hash(old->issuer_id, old->subject), old);
     rely_retired_add(&next->retired, (void *)old, free);
     return true;
 }
@@ -270,7 +271,7 @@ void rely_snapshot_put_credential(struct rely_snapshot *next, struct rely_creden
     rely_snapshot_remove_credential(next, credential->id);
     struct rely_edit edit = begin_edit(next);
     rely_map_put(&next->credentials_by_id, &edit, hash_id(credential->id), credential);
-    rely_map_put(&next->credentials, &edit, hash_rule(credential->issuer_id, credential->subject), credential);
+    rely_map_put(&next->credentials, &edit, rely_rule_hash(credential->issuer_id, credential->subject), credential);
 }
 
 void rely_snapshot_settle(struct rely_snapshot *edition)

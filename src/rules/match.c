@@ -70,7 +70,8 @@ enum rely_reason rely_rules_match(const struct rely_snapshot *snapshot, const st
     out->count = 0;
     out->is_truncated = false;
     out->near_audience = NULL;
-    while ((credential = rely_snapshot_credential(snapshot, query->issuer->id, query->subject, &cursor)) != NULL) {
+    while ((credential = rely_snapshot_credential(snapshot, query->rule_hash, query->issuer->id, query->subject,
+                                                  &cursor)) != NULL) {
         const struct rely_identity *identity = rely_snapshot_identity(snapshot, credential->identity_id);
         if (identity == NULL || !is_wanted_identity(query, identity))
             continue;

@@ -12,7 +12,8 @@ static size_t count_credentials(const struct rely_snapshot *snapshot, int64_t is
 {
     size_t cursor = 0;
     size_t count = 0;
-    while (rely_snapshot_credential(snapshot, issuer, rely_slice_of(subject), &cursor) != NULL)
+    while (rely_snapshot_credential(snapshot, rely_rule_hash(issuer, rely_slice_of(subject)), issuer,
+                                    rely_slice_of(subject), &cursor) != NULL)
         count++;
     return count;
 }
