@@ -23,6 +23,14 @@ size_t rely_base64url_encode(const uint8_t *data, size_t len, char *out);
 #define RELY_BASE64_ENCODED(len) (((len) + 2) / 3 * 4 + 1)
 
 /**
+ * The length of the well-formed UTF-8 character at the front, 0 when there is none.
+ *
+ * Spec:     RFC 3629 s4: the second byte's range keeps out overlong forms, surrogates and all above U+10FFFF.
+ * In:       len - at least 1.
+ */
+size_t rely_utf8_measure(const char *text, size_t len);
+
+/**
  * Count the Unicode code points of UTF-8 text.
  *
  * Spec:     RFC 3629: no overlong form, no surrogate, nothing above U+10FFFF.

@@ -3,6 +3,7 @@
  * grow without a limit. Used by every folder that writes text.
  */
 #include "relyd/bytes.h"
+#include "relyd/text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,23 +38,6 @@ void rely_buf_fini(struct rely_buf *buf)
 {
     free(buf->ptr);
     *buf = (struct rely_buf){0};
-}
-
-/* The length of the well-formed UTF-8 sequence at the front of the text, 0 when it is not well-formed (RFC 3629 s4). */
-static size_t measure_utf8(const unsigned char *text, size_t len)
-{
-    unsigned char lead = text[0];
-    if (lead < 0x80)
-        return 1;
-    size_t need = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
-    if (lead < 0xc2 || lead > 0xf4 || len < need)
-        return 0;
-    for (size_t i = 1; i < need; i++)
-        if ((text[i] & 0xc0) != 0x80)
-            return 0;
-    bool is_overlong = (lead == 0xe0 && text[1] < 0xa0) || (lead == 0xf0 && text[1] < 0x90);
-    bool is_beyond = (lead == 0xed && text[1] >= 0xa0) || (lead == 0xf4 && text[1] >= 0x90);
-    return is_overlong || is_beyond ? 0 : need;
 }
 
 /* The separators are line ends to JavaScript and to some log readers. */
@@ -106,7 +90,7 @@ void rely_buf_put_json(struct rely_buf *buf, struct rely_slice text)
         if (len > 0) {
             rely_buf_put(buf, rely_slice((const char *)next, len));
         } else {
-            len = measure_utf8(next, left);
+            len = rely_utf8_measure((const char *)next, left);
             if (len == 0)
                 rely_buf_put(buf, RELY_LIT("\xef\xbf\xbd"));
             else

@@ -7,53 +7,53 @@
 #include <stdio.h>
 #include <sys/random.h>
 
-static size_t count_continuation_bytes(unsigned char lead)
+static bool is_continuation(unsigned char c)
 {
-    if (lead < 0x80)
-        return 0;
-    if (lead >= 0xc2 && lead < 0xe0)
-        return 1;
-    if (lead >= 0xe0 && lead < 0xf0)
-        return 2;
-    return lead >= 0xf0 && lead < 0xf5 ? 3 : 4; /* 4: no lead byte */
+    return (c & 0xc0) == 0x80;
 }
 
-/* The code point at the front and its length in *used; -1 when it is not UTF-8 (RFC 3629 s4). */
-static int32_t read_code_point(const unsigned char *text, size_t len, size_t *used)
+size_t rely_utf8_measure(const char *text, size_t len)
 {
-    static const int32_t least[] = {0, 0x80, 0x800, 0x10000};
-    size_t more = count_continuation_bytes(text[0]);
-    if (more == 4 || len <= more)
-        return -1;
-    int32_t point = more == 0 ? text[0] : text[0] & (0x3f >> more);
-    for (size_t i = 1; i <= more; i++) {
-        if ((text[i] & 0xc0) != 0x80)
-            return -1;
-        point = point << 6 | (text[i] & 0x3f);
+    const unsigned char *c = (const unsigned char *)text;
+    if (c[0] < 0x80)
+        return 1;
+    if (len >= 2 && c[0] >= 0xc2 && c[0] <= 0xdf)
+        return is_continuation(c[1]) ? 2 : 0;
+    if (len >= 3 && (c[0] & 0xf0) == 0xe0) {
+        unsigned char low = c[0] == 0xe0 ? 0xa0 : 0x80;
+        unsigned char high = c[0] == 0xed ? 0x9f : 0xbf;
+        return c[1] >= low && c[1] <= high && is_continuation(c[2]) ? 3 : 0;
     }
-    bool is_surrogate = point >= 0xd800 && point <= 0xdfff;
-    *used = more + 1;
-    return point < least[more] || is_surrogate || point > 0x10ffff ? -1 : point;
+    if (len >= 4 && c[0] >= 0xf0 && c[0] <= 0xf4) {
+        unsigned char low = c[0] == 0xf0 ? 0x90 : 0x80;
+        unsigned char high = c[0] == 0xf4 ? 0x8f : 0xbf;
+        return c[1] >= low && c[1] <= high && is_continuation(c[2]) && is_continuation(c[3]) ? 4 : 0;
+    }
+    return 0;
 }
 
 bool rely_utf8_count(struct rely_slice text, size_t *count)
 {
     size_t found = 0;
-    size_t used = 0;
-    for (size_t at = 0; at < text.len; at += used, found++)
-        if (read_code_point((const unsigned char *)text.ptr + at, text.len - at, &used) < 0)
+    for (size_t at = 0; at < text.len; found++) {
+        size_t used = rely_utf8_measure(text.ptr + at, text.len - at);
+        if (used == 0)
             return false;
+        at += used;
+    }
     *count = found;
     return true;
 }
 
+/* U+0080 to U+009F are C2 80 to C2 9F. What is no UTF-8 counts as a control character. */
 bool rely_text_has_control(struct rely_slice text)
 {
-    size_t used = 0;
-    for (size_t at = 0; at < text.len; at += used) {
-        int32_t point = read_code_point((const unsigned char *)text.ptr + at, text.len - at, &used);
-        if (point < 0x20 || (point >= 0x7f && point <= 0x9f))
+    for (size_t at = 0; at < text.len;) {
+        const unsigned char *c = (const unsigned char *)text.ptr + at;
+        size_t used = rely_utf8_measure(text.ptr + at, text.len - at);
+        if (used == 0 || c[0] < 0x20 || c[0] == 0x7f || (c[0] == 0xc2 && c[1] <= 0x9f))
             return true;
+        at += used;
     }
     return false;
 }

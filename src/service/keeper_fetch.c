@@ -166,10 +166,7 @@ static bool accept_jwks(struct errand *errand, struct rely_err *err)
                                   rely_service_now_s(), &changes, err))
         return false;
     if (changes.count > 0) {
-        struct rely_snapshot *next = rely_snapshot_next(control->snapshot, changes.revision);
-        for (size_t i = 0; i < changes.count; i++)
-            RELY_ASSERT(rely_control_carry_change(control, next, &changes.items[i], err));
-        rely_control_publish(control, next, NULL, NULL);
+        rely_control_publish_changes(control, &changes, NULL, NULL);
         rely_log_event(control->ring, RELY_LOG_INFO, "keys_accepted", "a new key set from %s is in force", errand->url);
     }
     rely_changes_fini(&changes);

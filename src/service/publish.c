@@ -102,19 +102,23 @@ static void end_for_unreadable_registry(struct rely_control *control, const stru
     RELY_ASSERT(!"the registry cannot be read back");
 }
 
-void rely_control_apply(struct rely_control *control, struct rely_changes *changes, void (*done)(void *), void *context)
+void rely_control_publish_changes(struct rely_control *control, const struct rely_changes *changes,
+                                  void (*done)(void *), void *context)
 {
     struct rely_err err = {0};
-    if (changes->count == 0) {
-        rely_changes_fini(changes);
-        done(context);
-        return;
-    }
     struct rely_snapshot *next = rely_snapshot_next(control->snapshot, changes->revision);
     for (size_t i = 0; i < changes->count; i++)
         if (!rely_control_carry_change(control, next, &changes->items[i], &err))
             end_for_unreadable_registry(control, &err);
     rely_control_publish(control, next, done, context);
+}
+
+void rely_control_apply(struct rely_control *control, struct rely_changes *changes, void (*done)(void *), void *context)
+{
+    if (changes->count == 0)
+        done(context);
+    else
+        rely_control_publish_changes(control, changes, done, context);
     for (size_t i = 0; i < changes->count; i++)
         if (changes->items[i].object == RELY_OBJECT_ISSUER)
             rely_keeper_note_issuer(control, changes->items[i].id, changes->items[i].is_removed);

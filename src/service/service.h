@@ -112,7 +112,11 @@ void rely_control_publish(struct rely_control *control, struct rely_snapshot *ne
                           void *context);
 /* Every worker reads at least this edition. */
 void rely_control_forget_workers(struct rely_control *control);
-/* Carry changes into the next edition and publish it. Takes the changes over. */
+/* Carry changes (at least one) into the next edition and publish it. */
+void rely_control_publish_changes(struct rely_control *control, const struct rely_changes *changes,
+                                  void (*done)(void *), void *context);
+/* The same for an administrator's write, which may have changed nothing: takes the changes over, and has the key keeper
+ * look after touched issuers. */
 void rely_control_apply(struct rely_control *control, struct rely_changes *changes, void (*done)(void *),
                         void *context);
 

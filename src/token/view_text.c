@@ -5,6 +5,7 @@
 #include "view_text.h"
 
 #include "relyd/bytes.h"
+#include "relyd/text.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -22,32 +23,6 @@ static const char *skip_plain_text(const char *at, const char *end)
     return at;
 }
 
-static bool is_continuation(unsigned char c)
-{
-    return (c & 0xC0) == 0x80;
-}
-
-/* The bytes of the character that starts here, 0 when it is not UTF-8. RFC 3629 s4: the second byte's range keeps out
- * overlong forms, surrogates and all above U+10FFFF. */
-static size_t measure_utf8_char(const char *at, const char *end)
-{
-    const unsigned char *c = (const unsigned char *)at;
-    size_t left = (size_t)(end - at);
-    if (left >= 2 && c[0] >= 0xC2 && c[0] <= 0xDF)
-        return is_continuation(c[1]) ? 2 : 0;
-    if (left >= 3 && (c[0] & 0xF0) == 0xE0) {
-        unsigned char low = c[0] == 0xE0 ? 0xA0 : 0x80;
-        unsigned char high = c[0] == 0xED ? 0x9F : 0xBF;
-        return c[1] >= low && c[1] <= high && is_continuation(c[2]) ? 3 : 0;
-    }
-    if (left >= 4 && c[0] >= 0xF0 && c[0] <= 0xF4) {
-        unsigned char low = c[0] == 0xF0 ? 0x90 : 0x80;
-        unsigned char high = c[0] == 0xF4 ? 0x8F : 0xBF;
-        return c[1] >= low && c[1] <= high && is_continuation(c[2]) && is_continuation(c[3]) ? 4 : 0;
-    }
-    return 0;
-}
-
 /* The next quote or backslash, with everything before it validated; NULL on a fault. */
 static const char *find_string_mark(struct rely_view_text *text, const char *at)
 {
@@ -63,7 +38,7 @@ static const char *find_string_mark(struct rely_view_text *text, const char *at)
             rely_view_text_fail(text, "control character in a string");
             return NULL;
         }
-        size_t length = measure_utf8_char(at, text->end);
+        size_t length = rely_utf8_measure(at, (size_t)(text->end - at));
         if (length == 0) {
             rely_view_text_fail(text, "invalid UTF-8");
             return NULL;
