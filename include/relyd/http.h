@@ -147,8 +147,10 @@ enum rely_bearer { RELY_BEARER_NONE, RELY_BEARER_TOKEN, RELY_BEARER_BAD };
  * The bearer token of a request.
  *
  * Spec:     RFC 6750 s2.1: only the Authorization header, never query or cookie; scheme in any case, then one or more
- *           blanks. More than one Authorization header, or anything but one token behind the scheme, is BAD (a proxy
+ *           blanks. More than one Authorization header, or none or no blank behind the scheme, is BAD (a proxy
  *           may have judged another one than its backend reads).
+ * Out:      *token - all behind the blanks, whatever it is: on TOKEN only. That it is one token, without blank or
+ *           comma, rely_token_read judges, whose alphabet has neither.
  */
 enum rely_bearer rely_http_bearer(const struct rely_http_request *request, struct rely_slice *token);
 

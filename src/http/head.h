@@ -26,6 +26,10 @@ int rely_http_check_head(struct rely_slice input, bool is_http11, struct rely_ht
 /* The bearer token in one Authorization value, as rely_http_bearer has it. */
 enum rely_bearer rely_http_read_bearer(struct rely_slice value, struct rely_slice *token);
 
+/* Is there a control character other than a tab? A claim of a token may become a header: CR or LF in it would let a
+ * stranger write headers of his own. */
+bool rely_http_has_control(struct rely_slice text);
+
 /* "Not Found" for 404; never NULL. */
 const char *rely_http_phrase(int status);
 

@@ -1,6 +1,7 @@
 /*
- * Reads query strings, forms and Authorization values: small rules over bytes that strangers send. Decides nothing
- * about what a parameter or a token means. Called by the endpoints; rely_http_read_bearer also by request.c.
+ * Reads query strings, forms and Authorization values, and finds control characters in what is to become a header:
+ * small rules over bytes that strangers send. Decides nothing about what a parameter or a token means. Called by the
+ * endpoints, request.c and respond.c.
  */
 #include "head.h"
 
@@ -101,29 +102,6 @@ bool rely_http_query(struct rely_slice query, struct rely_slice name, struct rel
     return rely_http_query_at(query, name, 0, pool, out);
 }
 
-/* Sixteen bytes that compilers compare at once; byte by byte, a token of 1 KB cost a tenth of a whole request. */
-typedef int8_t sixteen_bytes __attribute__((vector_size(16)));
-
-/* One token, whatever its alphabet: no blank, control character or comma, and (as a negative number) nothing but ASCII.
- * The token reader judges the rest. */
-static bool is_one_token(struct rely_slice text)
-{
-    sixteen_bytes above = ~(sixteen_bytes){0}, comma = {0}, del = {0}, part;
-    size_t at = 0;
-    for (; text.len - at >= sizeof(part); at += sizeof(part)) {
-        memcpy(&part, text.ptr + at, sizeof(part));
-        above &= part > ' ';
-        comma |= part == ',';
-        del |= part == 0x7f;
-    }
-    memset(&part, 'x', sizeof(part));
-    memcpy(&part, text.ptr + at, text.len - at);
-    sixteen_bytes found = ~(above & (part > ' ')) | comma | del | (part == ',') | (part == 0x7f);
-    static const sixteen_bytes none = {0};
-    /* NOLINTNEXTLINE(bugprone-suspicious-memory-comparison): sixteen bytes, no padding */
-    return text.len > 0 && memcmp(&found, &none, sizeof(none)) == 0;
-}
-
 static struct rely_slice trim_end(struct rely_slice text)
 {
     while (text.len > 0 && (text.ptr[text.len - 1] == ' ' || text.ptr[text.len - 1] == '\t'))
@@ -142,10 +120,55 @@ enum rely_bearer rely_http_read_bearer(struct rely_slice value, struct rely_slic
         return RELY_BEARER_BAD;
     if (rest.ptr[0] != ' ') /* a longer word is another scheme; a tab or a comma is a broken one */
         return (unsigned char)rest.ptr[0] < ' ' || rest.ptr[0] == ',' ? RELY_BEARER_BAD : RELY_BEARER_NONE;
-    while (rest.len > 0 && rest.ptr[0] == ' ')
+    while (rest.ptr[0] == ' ') /* ends: the value does not end in one */
         rest = rely_slice(rest.ptr + 1, rest.len - 1);
-    if (!is_one_token(rest))
-        return RELY_BEARER_BAD;
     *token = rest;
     return RELY_BEARER_TOKEN;
+}
+
+/* Sixteen bytes that compilers compare at once: every byte of every answer's headers comes by here. */
+typedef int8_t sixteen_bytes __attribute__((vector_size(16)));
+
+/* Which of the sixteen bytes are a control character other than a tab. Signed: what is not ASCII stands below zero, and
+ * is let through. */
+static sixteen_bytes mark_controls(sixteen_bytes part)
+{
+    return ((part >= 0) & (part < ' ') & (part != '\t')) | (part == 0x7f);
+}
+
+static sixteen_bytes load_sixteen(const char *text)
+{
+    sixteen_bytes part;
+    memcpy(&part, text, sizeof part);
+    return part;
+}
+
+/* A short text, the gap filled with bytes of its own or with letters. */
+static sixteen_bytes load_short(struct rely_slice text)
+{
+    char part[sizeof(sixteen_bytes)];
+    if (text.len >= sizeof part / 2) {
+        memcpy(part, text.ptr, sizeof part / 2);
+        memcpy(part + sizeof part / 2, text.ptr + text.len - sizeof part / 2, sizeof part / 2);
+    } else {
+        memset(part, 'x', sizeof part);
+        for (size_t i = 0; i < text.len; i++)
+            part[i] = text.ptr[i];
+    }
+    return load_sixteen(part);
+}
+
+bool rely_http_has_control(struct rely_slice text)
+{
+    static const sixteen_bytes none = {0};
+    sixteen_bytes found = none;
+    if (text.len < sizeof found) {
+        found = mark_controls(load_short(text));
+    } else {
+        for (size_t at = 0; text.len - at > sizeof found; at += sizeof found)
+            found |= mark_controls(load_sixteen(text.ptr + at));
+        found |= mark_controls(load_sixteen(text.ptr + text.len - sizeof found)); /* may overlap: no rest to look at */
+    }
+    /* NOLINTNEXTLINE(bugprone-suspicious-memory-comparison): sixteen bytes, no padding */
+    return memcmp(&found, &none, sizeof none) != 0;
 }

@@ -133,6 +133,9 @@ def test_authorization_headers(shared, token):
     assert raw(shared, f"Authorization: BEARER   {token}") == ([200], None)
     assert raw(shared, f"Authorization: Bearer {token}, Bearer {token}") == ([401], "malformed_token")
     assert raw(shared, f"Authorization: Bearer {token} {token}") == ([401], "malformed_token")
+    for around in (",", " ,", "\t,", ";", "=", "\x01", "\x7f", "\xa0", '"'):
+        assert raw(shared, f"Authorization: Bearer {token}{around}") in (([401], "malformed_token"), ([400], None)), around
+        assert raw(shared, f"Authorization: Bearer {around}{token}") in (([401], "malformed_token"), ([400], None)), around
     assert raw(shared, "Authorization: Basic dTpw") in (([401], "no_token"), ([401], "malformed_token"))
     assert raw(shared, "Authorization: Bearer")[0] == [401]
     assert raw(shared, "Authorization: Bearer ")[0] == [401]

@@ -22,10 +22,7 @@ static void fuzz_bearer(struct rely_slice input)
         return;
     }
     RELY_ASSERT(token.len > 0 && token.ptr > input.ptr && token.ptr + token.len <= input.ptr + input.len);
-    for (size_t i = 0; i < token.len; i++) {
-        unsigned char c = (unsigned char)token.ptr[i];
-        RELY_ASSERT(c > ' ' && c != ',' && c != 0x7f);
-    }
+    RELY_ASSERT(token.ptr[0] != ' ' && token.ptr[token.len - 1] != ' ');
 }
 
 static void fuzz_query(struct rely_slice input)

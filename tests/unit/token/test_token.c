@@ -3,6 +3,7 @@
  */
 #include "token_tests.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 
 static int open_pool(void **state)
@@ -192,6 +193,30 @@ static void test_nested_token(void **state)
     expect_reason("C32 nested JWS", outer, RELY_TOKEN_BYTES_DEFAULT, RELY_MALFORMED_TOKEN);
 }
 
+/* Nothing in front looks at a bearer value's bytes: a blank or comma here would be two tokens to a proxy. */
+static void test_every_foreign_byte_at_every_place(void **state)
+{
+    struct rely_slice token = make_token(*state, TEXT(GOOD_HEADER), TEXT(GOOD_PAYLOAD));
+    for (size_t at = 0; at <= token.len; at++)
+        for (int byte = 0; byte < 256; byte++) {
+            bool is_own = byte == '.' || byte == '-' || byte == '_' || (byte < 0x80 && isalnum(byte));
+            struct rely_buf changed = {0};
+            rely_buf_put(&changed, rely_slice(token.ptr, at));
+            rely_buf_putc(&changed, (char)byte);
+            rely_buf_put(&changed, rely_slice(token.ptr + at, token.len - at));
+            if (!is_own)
+                expect_reason("one byte more", rely_buf_slice(&changed), RELY_TOKEN_BYTES_DEFAULT,
+                              RELY_MALFORMED_TOKEN);
+            if (!is_own && at < token.len) {
+                changed.len = 0;
+                rely_buf_put(&changed, token);
+                changed.ptr[at] = (char)byte;
+                expect_reason("another byte", rely_buf_slice(&changed), RELY_TOKEN_BYTES_DEFAULT, RELY_MALFORMED_TOKEN);
+            }
+            rely_buf_fini(&changed);
+        }
+}
+
 /* No prefix of a token is a token, but for those that only shorten the signature. */
 static void test_every_prefix(void **state)
 {
@@ -216,6 +241,7 @@ int run_token_tests(void)
         cmocka_unit_test_setup_teardown(test_length_limit, open_pool, close_pool),
         cmocka_unit_test_setup_teardown(test_compact_form, open_pool, close_pool),
         cmocka_unit_test_setup_teardown(test_nested_token, open_pool, close_pool),
+        cmocka_unit_test_setup_teardown(test_every_foreign_byte_at_every_place, open_pool, close_pool),
         cmocka_unit_test_setup_teardown(test_every_prefix, open_pool, close_pool),
     };
     return cmocka_run_group_tests_name("token", tests, NULL, NULL);
