@@ -12,6 +12,7 @@
 struct rely_waiting;
 
 #define RELY_COOLDOWNS 256
+#define RELY_DECISION_ID_SIZE 33
 
 /* What a worker remembers of one issuer, so that a flood of unknown keys does not reach the control thread. */
 struct rely_cooldown {
@@ -25,6 +26,8 @@ struct rely_reviewer_hooks {
     void *service; /* borrowed: first argument of each */
     /* Tell the control thread that keys of this issuer are missing; it answers with rely_reviewer_keys_settled. */
     void (*ask_for_keys)(void *service, int64_t issuer_id);
+    /* Tell it that this issuer's key of this serial has earned a table (rely_signature_wants_table). */
+    void (*ask_for_table)(void *service, int64_t issuer_id, uint64_t key_serial);
     bool (*is_ready)(void *service);
     void (*print_metrics)(void *service, struct rely_buf *out);
 };
@@ -44,8 +47,7 @@ struct rely_reviewer {
     struct rely_waiting *waiting; /* owned: requests that wait for a key set */
     size_t waiting_count;
     struct rely_cooldown cooldowns[RELY_COOLDOWNS];
-    char id_prefix[17]; /* of decision ids: random per worker */
-    uint64_t id_count;
+    char decision_id[RELY_DECISION_ID_SIZE]; /* of the last review: random per worker, and a count */
 };
 
 /* In: all borrowed fields set by the caller, the rest zero. */

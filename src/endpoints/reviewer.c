@@ -44,7 +44,7 @@ void rely_reviewer_init(struct rely_reviewer *reviewer)
 {
     uint64_t random;
     rely_random(&random, sizeof random);
-    snprintf(reviewer->id_prefix, sizeof reviewer->id_prefix, "%016llx", (unsigned long long)random);
+    snprintf(reviewer->decision_id, sizeof reviewer->decision_id, "%016llx%016x", (unsigned long long)random, 0);
     rely_pool_init(&reviewer->later);
 }
 
@@ -100,24 +100,24 @@ static void log_review(struct rely_reviewer *reviewer, const struct rely_http_re
                                     });
 }
 
-/* 32 hexadecimal digits: which worker of which process, and its how manieth decision. */
-static void print_decision_id(struct rely_reviewer *reviewer, char out[RELY_DECISION_ID_SIZE])
+/* 32 hexadecimal digits: which worker of which process, and its how manieth decision, counted up in place. */
+static void advance_decision_id(char id[RELY_DECISION_ID_SIZE])
 {
-    static const char hex[] = "0123456789abcdef";
-    uint64_t count = ++reviewer->id_count;
-    memcpy(out, reviewer->id_prefix, 16);
-    for (int i = 0; i < 16; i++)
-        out[16 + i] = hex[count >> (60 - 4 * i) & 15];
-    out[32] = '\0';
+    for (size_t i = RELY_DECISION_ID_SIZE - 2; i >= 16; i--) {
+        if (id[i] != 'f') {
+            id[i] = (char)(id[i] == '9' ? 'a' : id[i] + 1);
+            return;
+        }
+        id[i] = '0';
+    }
 }
 
 static void finish_review(struct rely_reviewer *reviewer, struct rely_http_request *request,
                           const struct rely_asked *asked, const struct rely_review *review, int64_t start_us)
 {
-    char decision_id[RELY_DECISION_ID_SIZE];
-    struct rely_answer answer = {asked, review, decision_id};
+    struct rely_answer answer = {asked, review, reviewer->decision_id};
     uint32_t duration_us = (uint32_t)(read_steady_clock_us() - start_us);
-    print_decision_id(reviewer, decision_id);
+    advance_decision_id(reviewer->decision_id);
     count_review(reviewer->counters, &answer, duration_us);
     if (rely_log_wants(reviewer->ring, review->decision.reason))
         log_review(reviewer, request, &answer, duration_us);

@@ -6,8 +6,6 @@
 
 #include "relyd/endpoints.h"
 
-#define RELY_DECISION_ID_SIZE 33
-
 struct rely_answer;
 
 /* A request for a review. Borrowed until rely_reviewer_ask returns: what waits is copied. */
