@@ -63,22 +63,6 @@ static void put_json_character(struct rely_buf *buf, const unsigned char *text, 
         rely_buf_put(buf, rely_slice((const char *)text, len));
 }
 
-static uint64_t mark_unplain(uint64_t bytes)
-{
-    return rely_bytes_json(bytes) | rely_bytes_equal(bytes, 0x7f);
-}
-
-/* How many bytes at the front need no escape and are ASCII: nearly all of nearly every text. */
-static size_t measure_plain(const unsigned char *text, size_t len)
-{
-    size_t plain = 0;
-    while (len - plain >= 8 && mark_unplain(rely_bytes_load((const char *)text + plain)) == 0)
-        plain += 8;
-    while (plain < len && text[plain] >= 0x20 && text[plain] < 0x7f && text[plain] != '"' && text[plain] != '\\')
-        plain++;
-    return plain;
-}
-
 void rely_buf_put_json(struct rely_buf *buf, struct rely_slice text)
 {
     const unsigned char *next = (const unsigned char *)text.ptr;
@@ -86,7 +70,7 @@ void rely_buf_put_json(struct rely_buf *buf, struct rely_slice text)
     rely_buf_reserve(buf, text.len + 2);
     rely_buf_putc(buf, '"');
     while (left > 0) {
-        size_t len = measure_plain(next, left);
+        size_t len = rely_bytes_measure_plain((const char *)next, left);
         if (len > 0) {
             rely_buf_put(buf, rely_slice((const char *)next, len));
         } else {

@@ -5,6 +5,8 @@
  */
 #include "head.h"
 
+#include "relyd/bytes.h"
+
 #include <strings.h>
 
 static int hex_value(char c)
@@ -126,27 +128,17 @@ enum rely_bearer rely_http_read_bearer(struct rely_slice value, struct rely_slic
     return RELY_BEARER_TOKEN;
 }
 
-/* Sixteen bytes that compilers compare at once: every byte of every answer's headers comes by here. */
-typedef int8_t sixteen_bytes __attribute__((vector_size(16)));
-
 /* Which of the sixteen bytes are a control character other than a tab. Signed: what is not ASCII stands below zero, and
  * is let through. */
-static sixteen_bytes mark_controls(sixteen_bytes part)
+static rely_sixteen mark_controls(rely_sixteen part)
 {
     return ((part >= 0) & (part < ' ') & (part != '\t')) | (part == 0x7f);
 }
 
-static sixteen_bytes load_sixteen(const char *text)
-{
-    sixteen_bytes part;
-    memcpy(&part, text, sizeof part);
-    return part;
-}
-
 /* A short text, the gap filled with bytes of its own or with letters. */
-static sixteen_bytes load_short(struct rely_slice text)
+static rely_sixteen load_short(struct rely_slice text)
 {
-    char part[sizeof(sixteen_bytes)];
+    char part[sizeof(rely_sixteen)];
     if (text.len >= sizeof part / 2) {
         memcpy(part, text.ptr, sizeof part / 2);
         memcpy(part + sizeof part / 2, text.ptr + text.len - sizeof part / 2, sizeof part / 2);
@@ -155,20 +147,18 @@ static sixteen_bytes load_short(struct rely_slice text)
         for (size_t i = 0; i < text.len; i++)
             part[i] = text.ptr[i];
     }
-    return load_sixteen(part);
+    return rely_sixteen_load(part);
 }
 
 bool rely_http_has_control(struct rely_slice text)
 {
-    static const sixteen_bytes none = {0};
-    sixteen_bytes found = none;
+    rely_sixteen found = {0};
     if (text.len < sizeof found) {
         found = mark_controls(load_short(text));
     } else {
         for (size_t at = 0; text.len - at > sizeof found; at += sizeof found)
-            found |= mark_controls(load_sixteen(text.ptr + at));
-        found |= mark_controls(load_sixteen(text.ptr + text.len - sizeof found)); /* may overlap: no rest to look at */
+            found |= mark_controls(rely_sixteen_load(text.ptr + at));
+        found |= mark_controls(rely_sixteen_load(text.ptr + text.len - sizeof found)); /* may overlap */
     }
-    /* NOLINTNEXTLINE(bugprone-suspicious-memory-comparison): sixteen bytes, no padding */
-    return memcmp(&found, &none, sizeof none) != 0;
+    return rely_sixteen_first(found) < sizeof found;
 }

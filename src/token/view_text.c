@@ -10,24 +10,11 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* The first byte that needs a look. The lowest mark of eight bytes is exact. */
-static const char *skip_plain_text(const char *at, const char *end)
-{
-    for (; end - at >= 8; at += 8) {
-        uint64_t marks = rely_bytes_json(rely_bytes_load(at));
-        if (marks != 0)
-            return at + (__builtin_ctzll(marks) >> 3);
-    }
-    while (at < end && (unsigned char)*at >= 0x20 && (unsigned char)*at < 0x80 && *at != '"' && *at != '\\')
-        at++;
-    return at;
-}
-
 /* The next quote or backslash, with everything before it validated; NULL on a fault. */
 static const char *find_string_mark(struct rely_view_text *text, const char *at)
 {
     for (;;) {
-        at = skip_plain_text(at, text->end);
+        at += rely_bytes_measure_plain(at, (size_t)(text->end - at));
         if (at == text->end) {
             rely_view_text_fail(text, "unterminated string");
             return NULL;

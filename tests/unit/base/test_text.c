@@ -1,6 +1,7 @@
 /* base64url, UTF-8, times, quoting, hashes. Vectors: RFC 4648 s10, RFC 3629, RFC 3339 s5.8. */
 #include "tests.h"
 
+#include "relyd/bytes.h"
 #include "relyd/text.h"
 
 #include <setjmp.h>
@@ -37,6 +38,24 @@ static void base64url_has_one_spelling_only(void **state)
         assert_false(rely_base64url_decode(rely_slice_of(wrong[i]), out, &len));
         assert_int_equal(len, 99);
     }
+}
+
+/* Every byte at every place: sixteen are looked at together, and the ends overlap. */
+static void plain_text_is_measured_exactly(void **state)
+{
+    char text[50];
+    (void)state;
+    assert_int_equal(rely_bytes_measure_plain("", 0), 0);
+    for (size_t len = 1; len <= sizeof text; len++)
+        for (size_t at = 0; at < len; at++)
+            for (int byte = 0; byte < 256; byte++) {
+                memset(text, 'a', sizeof text);
+                text[at] = (char)byte;
+                bool is_plain = byte >= ' ' && byte < 0x7f && byte != '"' && byte != '\\';
+                if (len < sizeof text)
+                    text[len] = '"'; /* what stands behind does not count */
+                assert_int_equal(rely_bytes_measure_plain(text, len), is_plain ? len : at);
+            }
 }
 
 static void code_points_are_counted_not_bytes(void **state)
@@ -130,9 +149,13 @@ static void uuids_are_version_4_and_differ(void **state)
 int run_text_tests(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(base64url_vectors_both_ways),       cmocka_unit_test(base64url_has_one_spelling_only),
-        cmocka_unit_test(code_points_are_counted_not_bytes), cmocka_unit_test(times_are_read_and_printed),
-        cmocka_unit_test(strangers_text_is_quoted),          cmocka_unit_test(hashes_depend_on_every_byte_and_the_seed),
+        cmocka_unit_test(base64url_vectors_both_ways),
+        cmocka_unit_test(base64url_has_one_spelling_only),
+        cmocka_unit_test(code_points_are_counted_not_bytes),
+        cmocka_unit_test(plain_text_is_measured_exactly),
+        cmocka_unit_test(times_are_read_and_printed),
+        cmocka_unit_test(strangers_text_is_quoted),
+        cmocka_unit_test(hashes_depend_on_every_byte_and_the_seed),
         cmocka_unit_test(uuids_are_version_4_and_differ),
     };
     return cmocka_run_group_tests_name("text", tests, NULL, NULL);
