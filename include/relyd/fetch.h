@@ -34,14 +34,18 @@ struct rely_fetch_result {
  * Start the fetch thread.
  *
  * Fails:    RELY_ERR_INTERNAL when libcurl is not the OpenSSL flavour, or has no thread.
- * Owner:    the caller: rely_fetcher_stop, which abandons transfers (their callbacks run with a fault) and joins within
- *           two seconds.
+ * Owner:    the caller: rely_fetcher_stop, then rely_fetcher_free.
  */
 struct rely_fetcher *rely_fetcher_start(struct rely_err *err);
+/* Abandon all transfers, whose callbacks run with a fault, and end the thread, within two seconds. What is asked for
+ * afterwards is abandoned at once: whoever fetches may be stopped later than the fetcher. */
 void rely_fetcher_stop(struct rely_fetcher *fetcher);
+/* When nobody can ask any more. */
+void rely_fetcher_free(struct rely_fetcher *fetcher);
 
 /**
- * Fetch one URL; exactly one callback, on the fetch thread, also for a request that is refused at once.
+ * Fetch one URL; exactly one callback, on the fetch thread, also for a request that is refused at once; on the
+ * caller's when the fetcher has been stopped.
  *
  * In:       request - timeout_ms above 0, max_redirects 0..3. Beyond 64 at once, requests wait; timeout_ms counts from
  *           their turn.

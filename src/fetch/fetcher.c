@@ -144,6 +144,13 @@ static void begin_queued(struct rely_fetcher *fetcher)
     }
 }
 
+static void abandon_transfer(struct transfer *transfer)
+{
+    struct rely_err err = {.code = RELY_ERR_NONE};
+    rely_err_set(&err, RELY_ERR_IO, "abandoned: relyd is stopping");
+    finish_transfer(transfer, false, -1, &err);
+}
+
 static void abandon_all(struct rely_fetcher *fetcher)
 {
     for (;;) {
@@ -154,9 +161,7 @@ static void abandon_all(struct rely_fetcher *fetcher)
             transfer = take_queued(fetcher);
         if (transfer == NULL)
             return;
-        struct rely_err err = {.code = RELY_ERR_NONE};
-        rely_err_set(&err, RELY_ERR_IO, "abandoned: relyd is stopping");
-        finish_transfer(transfer, false, -1, &err);
+        abandon_transfer(transfer);
     }
 }
 
@@ -246,6 +251,10 @@ void rely_fetcher_stop(struct rely_fetcher *fetcher)
     pthread_mutex_unlock(&fetcher->lock);
     curl_multi_wakeup(fetcher->multi);
     pthread_join(fetcher->thread, NULL);
+}
+
+void rely_fetcher_free(struct rely_fetcher *fetcher)
+{
     curl_multi_cleanup(fetcher->multi);
     curl_global_cleanup();
     pthread_mutex_destroy(&fetcher->lock);
@@ -260,7 +269,12 @@ void rely_fetch_start(struct rely_fetcher *fetcher, const struct rely_fetch_requ
     transfer->done = done;
     transfer->context = context;
     pthread_mutex_lock(&fetcher->lock);
-    append_transfer(&fetcher->queue, transfer);
+    bool is_taken = !fetcher->is_stopping;
+    if (is_taken)
+        append_transfer(&fetcher->queue, transfer);
     pthread_mutex_unlock(&fetcher->lock);
-    curl_multi_wakeup(fetcher->multi);
+    if (is_taken)
+        curl_multi_wakeup(fetcher->multi);
+    else
+        abandon_transfer(transfer);
 }

@@ -447,6 +447,14 @@ static void test_stop(void **state)
         judge_job(&jobs[i]);
         rely_buf_fini(&jobs[i].found);
     }
+    /* A timer of the control thread may still ask. */
+    struct job late = {.port = "https", .path = "/hang", .fault = "/hang: abandoned: relyd is stopping"};
+    jobs_left = 1;
+    start_job(&late);
+    assert_int_equal(jobs_left, 0);
+    judge_job(&late);
+    rely_buf_fini(&late.found);
+    rely_fetcher_free(fetcher);
     struct rely_err err = {.code = RELY_ERR_NONE};
     fetcher = rely_fetcher_start(&err);
     assert_non_null(fetcher);
@@ -469,6 +477,7 @@ static int end_tests(void **state)
 {
     (void)state;
     rely_fetcher_stop(fetcher);
+    rely_fetcher_free(fetcher);
     stop_server(&server);
     return 0;
 }
