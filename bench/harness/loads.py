@@ -4,7 +4,7 @@ import json
 import subprocess
 
 from . import prepare
-from .servers import LOAD_CORE
+from .servers import LOAD_CORE, SERVER_CORE
 
 CONNECTIONS = 64
 
@@ -66,3 +66,11 @@ def measure(server, arguments, seconds, **options):
     result["server_busy_share"] = used / result["seconds"]
     result["server_bytes"] = server.resident_bytes()
     return result
+
+
+def measure_stalls(seconds):
+    """What the machine alone does to threads that never sleep, on both cores at once, with no server running."""
+    running = {name: subprocess.Popen(["taskset", "-c", str(core), prepare.program("bench_stalls"), str(seconds)],
+                                      stdout=subprocess.PIPE, text=True)
+               for name, core in (("server", SERVER_CORE), ("load", LOAD_CORE))}
+    return {name: json.loads(process.communicate(timeout=seconds + 60)[0]) for name, process in running.items()}

@@ -7,7 +7,8 @@
 #include "relyd/limits.h"
 #include "relyd/token.h"
 
-/* One public key, prepared once. Immutable; OpenSSL's parts are in src/keys/key.h. */
+/* One public key, prepared once. Immutable, but for the table that signature/ may hang on it while others read it;
+ * OpenSSL's parts are in src/keys/key.h. */
 struct rely_key;
 /* The usable keys of one JWKS, and what was skipped and why. Immutable. */
 struct rely_keyset;
@@ -47,6 +48,8 @@ const struct rely_keyset_skipped *rely_keyset_skipped_at(const struct rely_keyse
 struct rely_slice rely_key_kid(const struct rely_key *key);
 /* The algorithms that this key may be used with: its family and curve, narrowed by the JWK's `alg`. */
 rely_alg_set rely_key_algs(const struct rely_key *key);
+/* Never 0, and never another key's in the life of the process. */
+uint64_t rely_key_serial(const struct rely_key *key);
 /* For people: "RSA 2048", "EC P-256", "OKP Ed25519". */
 const char *rely_key_kind(const struct rely_key *key);
 

@@ -43,6 +43,7 @@ static inline void rely_count(uint64_t *counter, uint64_t more)
 struct rely_gauges {
     uint64_t revision;
     size_t issuers, identities, credentials;
+    size_t key_tables;
     int connections;
     uint64_t fetches_ok, fetches_failed; /* key sets and discovery documents */
     int64_t start_s;

@@ -7,6 +7,14 @@
 #include "relyd/reason.h"
 #include "relyd/snapshot.h"
 
+/* What the index answered to a query, for asking again: good for one edition, in which nothing that it points to can
+ * change. Zero-filled is empty. */
+struct rely_rules_memo {
+    uint64_t edition;                         /* of the snapshot that was asked; 0: empty */
+    const struct rely_credential *credential; /* the only one of this issuer and subject */
+    const struct rely_identity *identity;     /* its identity */
+};
+
 /* What a token and its caller bring. All borrowed. */
 struct rely_match_query {
     const struct rely_issuer *issuer;
@@ -16,7 +24,8 @@ struct rely_match_query {
     size_t audience_count;
     const struct rely_slice *accepted; /* that the caller accepts; none: whatever the credential accepts */
     size_t accepted_count;
-    struct rely_slice identity; /* only this identity's credentials count; ptr NULL: all */
+    struct rely_slice identity;   /* only this identity's credentials count; ptr NULL: all */
+    struct rely_rules_memo *memo; /* of queries with this issuer and subject: read and written; NULL: none */
 };
 
 /* One identity that the token maps to. Borrowed from the snapshot. */
@@ -40,7 +49,7 @@ struct rely_matches {
  * Out:      *out - always set.
  * Reasons:  RELY_OK (count >= 1), RELY_NO_MATCHING_CREDENTIAL, RELY_AUDIENCE_MISMATCH (issuer and subject match, no
  *           audience does), RELY_IDENTITY_DISABLED (all that match are disabled).
- * Cost:     one map look-up, and one per match; independent of the registry's size.
+ * Cost:     one map look-up, and one per match, none with a memo of this edition; independent of the registry's size.
  */
 enum rely_reason rely_rules_match(const struct rely_snapshot *snapshot, const struct rely_match_query *query,
                                   struct rely_matches *out, struct rely_detail *detail);

@@ -21,6 +21,7 @@ struct rely_issuer {
     size_t type_count;
     bool is_enabled;
     const struct rely_keyset *keyset; /* borrowed: lives at least as long as this edition. NULL: never had keys */
+    bool has_uploaded_keys;           /* there is nothing to fetch */
     uint64_t keys_generation;         /* grows with every accepted key set */
     uint64_t edition; /* that brought this record and key set: what was verified under another is not believed */
 };

@@ -21,6 +21,9 @@ struct cache_entry {
     uint64_t issuer_set_edition;
     const struct rely_key *key; /* borrowed: valid while issuer_edition is the snapshot's */
     uint64_t rule_hash;
+    uint64_t issuer_found_edition; /* of the snapshot in which issuer was looked up; 0: not yet */
+    const struct rely_issuer *issuer;
+    struct rely_rules_memo memo;
     struct rely_claims claims; /* slices point into text, audiences into the array */
     struct rely_slice audiences[AUDIENCES_MAX];
     char text[];
@@ -28,7 +31,7 @@ struct cache_entry {
 
 struct cache_set {
     struct cache_entry *entries[WAYS]; /* owned; NULL: free */
-    uint64_t tags[WAYS];               /* second word of the MAC: one cache line to look through */
+    uint64_t tags[WAYS];               /* the scattered MACs: one cache line to look through */
     uint8_t uses[WAYS];
 };
 
@@ -74,22 +77,29 @@ struct rely_cache_counts rely_cache_count(const struct rely_cache *cache)
     return cache == NULL ? (struct rely_cache_counts){0} : cache->counts;
 }
 
-static struct cache_set *find_set(const struct rely_cache *cache, struct rely_mac mac)
+/* What a token is looked up by. */
+struct cache_name {
+    struct rely_mac mac;
+    uint64_t tag; /* low bits: which set; high bits: which place among those seen */
+};
+
+static struct cache_name name_token(const struct rely_cache *cache, struct rely_slice token)
 {
-    return &cache->sets[mac.word[0] & (cache->set_count - 1)];
+    struct cache_name name = {.mac = rely_mac_of(cache->key, token)};
+    name.tag = rely_mac_scatter(&name.mac);
+    return name;
 }
 
-static bool is_same_mac(struct rely_mac a, struct rely_mac b)
+static struct cache_set *find_set(const struct rely_cache *cache, uint64_t tag)
 {
-    return a.word[0] == b.word[0] && a.word[1] == b.word[1];
+    return &cache->sets[tag & (cache->set_count - 1)];
 }
 
 /* --- hits ---------------------------------------------------------------------------------------- */
 
 /* The record and key set must be those that the token was verified under, and no other record may have come to share
  * its `iss`. */
-static const struct rely_issuer *find_current_issuer(const struct cache_entry *entry,
-                                                     const struct rely_snapshot *snapshot)
+static const struct rely_issuer *look_up_issuer(const struct cache_entry *entry, const struct rely_snapshot *snapshot)
 {
     if (entry->issuer_set_edition != snapshot->issuer_set_edition)
         return NULL;
@@ -97,18 +107,29 @@ static const struct rely_issuer *find_current_issuer(const struct cache_entry *e
     return issuer != NULL && issuer->edition == entry->issuer_edition ? issuer : NULL;
 }
 
-static bool find_hit(struct rely_cache *cache, const struct rely_snapshot *snapshot, struct rely_mac mac,
+/* Within one edition the answer stays the same: look-ups in a registry of millions are what a hit would wait for. */
+static const struct rely_issuer *find_current_issuer(struct cache_entry *entry, const struct rely_snapshot *snapshot)
+{
+    if (entry->issuer_found_edition != snapshot->edition) {
+        entry->issuer = look_up_issuer(entry, snapshot);
+        entry->issuer_found_edition = snapshot->edition;
+    }
+    return entry->issuer;
+}
+
+static bool find_hit(struct rely_cache *cache, const struct rely_snapshot *snapshot, const struct cache_name *name,
                      struct rely_known_token *known)
 {
-    struct cache_set *set = find_set(cache, mac);
+    struct cache_set *set = find_set(cache, name->tag);
     for (size_t i = 0; i < WAYS; i++) {
-        const struct cache_entry *entry = set->entries[i];
-        if (set->tags[i] != mac.word[1] || entry == NULL || !is_same_mac(entry->mac, mac))
+        struct cache_entry *entry = set->entries[i];
+        if (set->tags[i] != name->tag || entry == NULL || !rely_mac_is_same(&entry->mac, &name->mac))
             continue;
         known->issuer = find_current_issuer(entry, snapshot);
         known->key = entry->key;
         known->claims = &entry->claims;
         known->rule_hash = entry->rule_hash;
+        known->memo = &entry->memo;
         if (set->uses[i] < USES_MAX)
             set->uses[i]++;
         return known->issuer != NULL;
@@ -119,22 +140,22 @@ static bool find_hit(struct rely_cache *cache, const struct rely_snapshot *snaps
 /* --- admission ------------------------------------------------------------------------------------- */
 
 /* Has this token been seen lately? If not, it has now. */
-static bool was_seen_before(struct rely_cache *cache, struct rely_mac mac)
+static bool was_seen_before(struct rely_cache *cache, const struct cache_name *name)
 {
-    uint32_t *place = &cache->seen[(mac.word[0] >> 20) & (cache->seen_count - 1)];
-    uint32_t tag = (uint32_t)mac.word[1] | 1;
-    bool is_seen = *place == tag;
-    *place = tag;
+    uint32_t *place = &cache->seen[(name->tag >> 32) & (cache->seen_count - 1)];
+    uint32_t mark = (uint32_t)name->mac.word[2] | 1;
+    bool is_seen = *place == mark;
+    *place = mark;
     return is_seen;
 }
 
 /* A place in the set: the token's own, a free one, or that of an entry which has not been used since all were aged.
  * Each newcomer that finds none ages the set, so that what is used all the time stays and what is not goes. */
-static size_t choose_place(struct rely_cache *cache, struct cache_set *set, struct rely_mac mac)
+static size_t choose_place(struct rely_cache *cache, struct cache_set *set, const struct cache_name *name)
 {
     size_t place = WAYS;
     for (size_t i = 0; i < WAYS; i++) {
-        if (set->entries[i] != NULL && is_same_mac(set->entries[i]->mac, mac))
+        if (set->entries[i] != NULL && rely_mac_is_same(&set->entries[i]->mac, &name->mac))
             return i;
         if (set->entries[i] == NULL || (set->uses[i] == 0 && place == WAYS))
             place = i;
@@ -191,19 +212,19 @@ static void keep_claims(struct cache_entry *entry, const struct rely_claims *cla
     kept->audiences = entry->audiences;
 }
 
-static void admit_token(struct rely_cache *cache, const struct rely_snapshot *snapshot, struct rely_mac mac,
+static void admit_token(struct rely_cache *cache, const struct rely_snapshot *snapshot, const struct cache_name *name,
                         const struct rely_review *review)
 {
-    struct cache_set *set = find_set(cache, mac);
+    struct cache_set *set = find_set(cache, name->tag);
     size_t size = measure_claims(&review->claims);
     if (size > TEXT_BYTES || review->claims.audience_count > AUDIENCES_MAX)
         return; /* an unusual token: verified each time */
-    size_t place = choose_place(cache, set, mac);
+    size_t place = choose_place(cache, set, name);
     if (place == WAYS)
         return;
     free(set->entries[place]);
     struct cache_entry *entry = rely_alloc(sizeof *entry + size);
-    entry->mac = mac;
+    entry->mac = name->mac;
     entry->issuer_id = review->issuer->id;
     entry->issuer_edition = review->issuer->edition;
     entry->issuer_set_edition = snapshot->issuer_set_edition;
@@ -211,7 +232,7 @@ static void admit_token(struct rely_cache *cache, const struct rely_snapshot *sn
     entry->rule_hash = review->rule_hash;
     keep_claims(entry, &review->claims);
     set->entries[place] = entry;
-    set->tags[place] = mac.word[1];
+    set->tags[place] = name->tag;
     set->uses[place] = 1;
     cache->counts.admitted++;
 }
@@ -232,15 +253,15 @@ bool rely_cache_review(struct rely_cache *cache, const struct rely_snapshot *sna
         rely_review_run(snapshot, request, now_s, pool, review);
         return false;
     }
-    struct rely_mac mac = rely_mac_of(cache->key, request->token);
-    if (find_hit(cache, snapshot, mac, &known)) {
+    struct cache_name name = name_token(cache, request->token);
+    if (find_hit(cache, snapshot, &name, &known)) {
         cache->counts.hits++;
         rely_review_known(snapshot, request, &known, now_s, pool, review);
         return true;
     }
     cache->counts.misses++;
     rely_review_run(snapshot, request, now_s, pool, review);
-    if (is_worth_remembering(review) && was_seen_before(cache, mac))
-        admit_token(cache, snapshot, mac, review);
+    if (is_worth_remembering(review) && was_seen_before(cache, &name))
+        admit_token(cache, snapshot, &name, review);
     return false;
 }

@@ -40,6 +40,7 @@ static enum rely_reason run_credentials_step(struct rely_review_work *work)
         .accepted = work->request->audiences,
         .accepted_count = work->request->audience_count,
         .identity = work->request->identity,
+        .memo = work->known != NULL ? work->known->memo : NULL,
     };
     return rely_rules_match(work->snapshot, &query, &review->matches, &review->decision.detail);
 }

@@ -5,6 +5,7 @@
  */
 #include "reviewer.h"
 
+#include "relyd/signature.h"
 #include "relyd/text.h"
 
 #include <stdio.h>
@@ -139,6 +140,8 @@ static void review_with_cache(struct rely_reviewer *reviewer, const struct rely_
 {
     bool is_hit = rely_cache_review(reviewer->cache, reviewer->snapshot, request, read_wall_clock_s(), pool, review);
     rely_count(is_hit ? &reviewer->counters->cache_hits : &reviewer->counters->cache_misses, 1);
+    if (!is_hit && review->key != NULL && rely_signature_wants_table(review->key))
+        reviewer->hooks.ask_for_table(reviewer->hooks.service, review->issuer->id, rely_key_serial(review->key));
 }
 
 /* --- waiting for keys ----------------------------------------------------------------------------- */

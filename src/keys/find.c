@@ -16,6 +16,11 @@ rely_alg_set rely_key_algs(const struct rely_key *key)
     return key->algs;
 }
 
+uint64_t rely_key_serial(const struct rely_key *key)
+{
+    return key->serial;
+}
+
 const char *rely_key_kind(const struct rely_key *key)
 {
     return key->kind;

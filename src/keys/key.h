@@ -8,16 +8,24 @@
 #include "relyd/keys.h"
 
 #include <openssl/evp.h>
+#include <stdatomic.h>
 
-/* Immutable after rely_keyset_parse. */
+struct rely_key_table;
+
+/* Immutable after rely_keyset_parse, but for the table and what earns it. */
 struct rely_key {
     struct rely_slice kid; /* owned; ptr NULL: it has none */
     char kind[24];
     uint64_t serial; /* never 0, never used again: a new key at a freed key's address is another key */
     rely_alg_set algs;
-    size_t signature_bytes;                 /* the only right length of a signature; EC: of R || S */
-    EVP_PKEY *pkey;                         /* owned */
-    EVP_PKEY_CTX *prepared[RELY_ALG_COUNT]; /* owned; ready to verify, for algs but EdDSA; only ever duplicated */
+    size_t signature_bytes;     /* the only right length of a signature; EC: of R || S */
+    EVP_PKEY *pkey;             /* owned */
+    enum rely_alg prepared_alg; /* the first of algs */
+    EVP_PKEY_CTX *prepared;     /* owned; ready to verify with prepared_alg, NULL for EdDSA; only duplicated */
+    /* Signature's, which lies above: it hangs a table here, once, while workers read; until then NULL. */
+    _Atomic(struct rely_key_table *) table; /* owned */
+    void (*free_table)(struct rely_key_table *table);
+    atomic_uint verified_count; /* up to the number that earns a table */
 };
 
 struct rely_keyset {
@@ -39,8 +47,12 @@ bool rely_jwk_read(const struct rely_json *jwk, struct rely_key *key, struct rel
 /* The kty's members to key->pkey, kind, signature_bytes, and algs (all that the family and curve allow). */
 bool rely_material_read(const struct rely_json *jwk, struct rely_key *key, struct rely_keyset_skipped *skipped);
 
-/* Make the contexts of every algorithm in key->algs. False: OpenSSL failed. */
+/* Give the key its serial and the context of its first algorithm, and have OpenSSL compute what it otherwise would at
+ * the first verification. False: OpenSSL failed. */
 bool rely_key_prepare(struct rely_key *key);
+/* A context ready to verify with alg, one of key->algs but EdDSA. Owner: the caller, EVP_PKEY_CTX_free. NULL: OpenSSL
+ * failed. Thread: any. */
+EVP_PKEY_CTX *rely_key_context(const struct rely_key *key, enum rely_alg alg);
 void rely_key_fini(struct rely_key *key);
 
 /* Which digest: "SHA256", or NULL for EdDSA. */

@@ -1,5 +1,5 @@
 /*
- * Sets up OpenSSL's contexts once per key and algorithm: looking methods up and setting the padding anew would add
+ * Sets up OpenSSL's context once per key: looking methods up and setting the padding anew would add
  * 2.5 us to each verification, and take shared locks. Decides nothing: which algorithms a key may be used with has
  * been settled in jwk.c. Called by keyset.c.
  */
@@ -55,26 +55,59 @@ static EVP_PKEY_CTX *prepare_context(EVP_PKEY *pkey, enum rely_alg alg)
     return NULL;
 }
 
+EVP_PKEY_CTX *rely_key_context(const struct rely_key *key, enum rely_alg alg)
+{
+    return alg == key->prepared_alg ? EVP_PKEY_CTX_dup(key->prepared) : prepare_context(key->pkey, alg);
+}
+
+/* OpenSSL computes an RSA key's Montgomery constants at its first use: 8 us that the first token after a rotation would
+ * pay. Any signature will do; the answer does not matter. */
+static bool warm_up(const struct rely_key *key)
+{
+    static const uint8_t digest[EVP_MAX_MD_SIZE];
+    const EVP_MD *method = NULL;
+    uint8_t *signature = rely_alloc(key->signature_bytes);
+    EVP_PKEY_CTX *ctx = rely_key_context(key, key->prepared_alg);
+    bool is_ready = ctx != NULL && EVP_PKEY_CTX_get_signature_md(ctx, &method) == 1;
+    signature[key->signature_bytes - 1] = 1;
+    if (is_ready)
+        (void)EVP_PKEY_verify(ctx, signature, key->signature_bytes, digest, (size_t)EVP_MD_get_size(method));
+    ERR_clear_error();
+    free(signature);
+    EVP_PKEY_CTX_free(ctx);
+    return is_ready;
+}
+
+static enum rely_alg first_alg(rely_alg_set algs)
+{
+    enum rely_alg alg = RELY_ALG_RS256;
+    while (alg < RELY_ALG_COUNT && (algs & (1u << alg)) == 0)
+        alg++;
+    return alg;
+}
+
+/* One context, not one for each algorithm: whole fleets sign with one, and memory is what makes ten thousand issuers
+ * slow. A worker that needs another makes it itself. */
 bool rely_key_prepare(struct rely_key *key)
 {
     static atomic_uint_fast64_t serials;
     key->serial = atomic_fetch_add_explicit(&serials, 1, memory_order_relaxed) + 1;
-    for (enum rely_alg alg = RELY_ALG_RS256; alg < RELY_ALG_COUNT; alg++) {
-        if ((key->algs & (1u << alg)) == 0 || rely_alg_digest(alg) == NULL)
-            continue;
-        key->prepared[alg] = prepare_context(key->pkey, alg);
-        if (key->prepared[alg] == NULL) {
-            ERR_clear_error();
-            return false;
-        }
-    }
-    return true;
+    key->prepared_alg = first_alg(key->algs);
+    if (key->prepared_alg == RELY_ALG_EDDSA)
+        return true;
+    key->prepared = prepare_context(key->pkey, key->prepared_alg);
+    bool is_ready = key->prepared != NULL && (key->prepared_alg > RELY_ALG_PS512 || warm_up(key));
+    if (!is_ready)
+        ERR_clear_error();
+    return is_ready;
 }
 
 void rely_key_fini(struct rely_key *key)
 {
-    for (size_t alg = 0; alg < RELY_ALG_COUNT; alg++)
-        EVP_PKEY_CTX_free(key->prepared[alg]);
+    struct rely_key_table *table = atomic_load_explicit(&key->table, memory_order_acquire);
+    if (table != NULL)
+        key->free_table(table);
+    EVP_PKEY_CTX_free(key->prepared);
     EVP_PKEY_free(key->pkey);
     free((char *)key->kid.ptr);
 }

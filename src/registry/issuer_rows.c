@@ -172,6 +172,7 @@ static void fill_issuer_row(sqlite3_stmt *row, bool may_use_http, struct rely_is
                    .leeway_s = sqlite3_column_int(row, 4),
                    .max_lifetime_s = sqlite3_column_int64(row, 5),
                    .is_enabled = sqlite3_column_int(row, 7) != 0,
+                   .has_uploaded_keys = sqlite3_column_int(row, 9) == RELY_KEYS_UPLOADED,
                    .keys_generation = (uint64_t)sqlite3_column_int64(row, 8)},
         .key_source = (enum rely_key_source)sqlite3_column_int(row, 9),
         .discovery_url = rely_sql_text(row, 10),

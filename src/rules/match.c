@@ -61,26 +61,53 @@ static enum rely_reason refuse_match(const struct rely_match_query *query, const
                        rely_quote(query->subject, subject));
 }
 
+/* What came out of judging all credentials of an issuer and subject. */
+struct judged {
+    const struct rely_identity *disabled;
+    const struct rely_identity *identity; /* of the last one */
+    const struct rely_credential *credential;
+    size_t count;
+};
+
+static void judge_credential(const struct rely_match_query *query, const struct rely_credential *credential,
+                             const struct rely_identity *identity, struct rely_matches *out, struct judged *judged)
+{
+    judged->credential = credential;
+    judged->identity = identity;
+    judged->count++;
+    if (identity == NULL || !is_wanted_identity(query, identity))
+        return;
+    if (!has_any_audience(query, credential))
+        out->near_audience = credential;
+    else if (!identity->is_enabled)
+        judged->disabled = identity;
+    else
+        keep_match(out, (struct rely_match){credential, identity});
+}
+
+static void judge_all(const struct rely_snapshot *snapshot, const struct rely_match_query *query,
+                      struct rely_matches *out, struct judged *judged)
+{
+    const struct rely_credential *credential;
+    size_t cursor = 0;
+    while ((credential = rely_snapshot_credential(snapshot, query->rule_hash, query->issuer->id, query->subject,
+                                                  &cursor)) != NULL)
+        judge_credential(query, credential, rely_snapshot_identity(snapshot, credential->identity_id), out, judged);
+    if (query->memo != NULL && judged->count == 1)
+        *query->memo = (struct rely_rules_memo){snapshot->edition, judged->credential, judged->identity};
+}
+
 enum rely_reason rely_rules_match(const struct rely_snapshot *snapshot, const struct rely_match_query *query,
                                   struct rely_matches *out, struct rely_detail *detail)
 {
-    const struct rely_identity *disabled = NULL;
-    const struct rely_credential *credential;
-    size_t cursor = 0;
+    struct judged judged = {0};
+    const struct rely_rules_memo *memo = query->memo;
     out->count = 0;
     out->is_truncated = false;
     out->near_audience = NULL;
-    while ((credential = rely_snapshot_credential(snapshot, query->rule_hash, query->issuer->id, query->subject,
-                                                  &cursor)) != NULL) {
-        const struct rely_identity *identity = rely_snapshot_identity(snapshot, credential->identity_id);
-        if (identity == NULL || !is_wanted_identity(query, identity))
-            continue;
-        if (!has_any_audience(query, credential))
-            out->near_audience = credential;
-        else if (!identity->is_enabled)
-            disabled = identity;
-        else
-            keep_match(out, (struct rely_match){credential, identity});
-    }
-    return out->count > 0 ? RELY_OK : refuse_match(query, disabled, out->near_audience, detail);
+    if (memo != NULL && memo->edition == snapshot->edition)
+        judge_credential(query, memo->credential, memo->identity, out, &judged);
+    else
+        judge_all(snapshot, query, out, &judged);
+    return out->count > 0 ? RELY_OK : refuse_match(query, judged.disabled, out->near_audience, detail);
 }

@@ -141,9 +141,9 @@ static void free_control(struct rely_control *control)
     free(control->counters);
 }
 
-/* Reviews come first: where a worker and this thread want the same core, a write waits and a login does not. Linux
- * keeps the niceness per thread. Failing to is no fault. */
-static void yield_to_workers(void)
+/* Where a worker and this thread want the same core, a write waits and a login does not. Linux keeps the niceness per
+ * thread. Failing to is no fault. */
+void rely_service_yield_to_workers(void)
 {
     (void)setpriority(PRIO_PROCESS, (id_t)gettid(), CONTROL_NICENESS);
 }
@@ -152,7 +152,7 @@ void *rely_control_main(void *context)
 {
     struct rely_control *control = context;
     struct rely_err err = {0};
-    yield_to_workers();
+    rely_service_yield_to_workers();
     bool is_started = start_control_thread(control, &err);
     rely_service_report(control->service, is_started ? NULL : &err);
     if (control->loop != NULL) {

@@ -201,12 +201,14 @@ bool rely_keeper_status(struct rely_control *control, int64_t issuer_id, struct 
     return true;
 }
 
-/* At the start, issuers without keys come first; the others keep what was stored and spread over a minute. */
+/* At the start, issuers without keys come first; the others keep what was stored and spread over a minute. Looking at
+ * thousands of uploaded key sets that cannot be fetched would only take time from the first reviews. */
 static bool schedule_first_fetch(const void *item, void *context)
 {
     const struct rely_issuer *row = item;
     struct rely_keeper_issuer *issuer = keep_issuer(context, row->id);
-    schedule_fetch(issuer, row->keyset == NULL ? random() % 200 : 500 + random() % 60000);
+    if (!row->has_uploaded_keys)
+        schedule_fetch(issuer, row->keyset == NULL ? random() % 200 : 500 + random() % 60000);
     return true;
 }
 

@@ -4,6 +4,8 @@
  */
 #include "service.h"
 
+#include "relyd/signature.h"
+
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -197,6 +199,7 @@ void rely_service_print_metrics(struct rely_service *service, const struct rely_
         .credentials = snapshot->credentials_by_id.count,
         .fetches_ok = __atomic_load_n(&service->control.keeper.fetches_ok, __ATOMIC_RELAXED),
         .fetches_failed = __atomic_load_n(&service->control.keeper.fetches_failed, __ATOMIC_RELAXED),
+        .key_tables = rely_key_tables_count(),
         .start_s = service->start_s,
     };
     for (size_t i = 0; i < service->worker_count; i++) {
@@ -252,9 +255,13 @@ static bool run_with_log(struct rely_service *service, const sigset_t *signals, 
     service->fetcher = rely_fetcher_start(err);
     if (service->fetcher == NULL)
         return false;
+    rely_tables_start(&service->tables);
     bool is_ok = start_control(service, err) && run_planes(service, signals, err);
     rely_fetcher_stop(service->fetcher);
+    rely_tables_stop(&service->tables);
     stop_control(service);
+    rely_fetcher_free(service->fetcher); /* a timer of the control thread may have asked it until now */
+    rely_tables_fini(&service->tables);
     return is_ok;
 }
 

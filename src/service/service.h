@@ -45,6 +45,27 @@ struct rely_keeper {
     uint64_t fetches_ok, fetches_failed; /* atomic: read by /metrics of any thread */
 };
 
+/* A table to be made for a key; and the thread that makes them. */
+struct rely_table_order;
+struct rely_tables {
+    pthread_t thread;
+    pthread_mutex_t lock; /* guards the rest */
+    pthread_cond_t has_order;
+    struct rely_table_order *oldest, *newest; /* owned: not begun */
+    bool is_stopping;                         /* then nothing is taken any more */
+};
+
+/* Writes of administrators that wait for one commit. The control thread's. */
+struct rely_batch_answer;
+struct rely_batch {
+    bool is_open; /* the registry has a batch open */
+    struct rely_changes changes;
+    struct rely_batch_answer *first, *last; /* owned: who waits, in the order of their writes */
+    int count;
+    struct rely_timer timer; /* ends the batch */
+    int64_t last_commit_ms;
+};
+
 /* The control thread: the only writer. All fields are its own unless they say otherwise. */
 struct rely_control {
     struct rely_service *service; /* borrowed */
@@ -57,7 +78,9 @@ struct rely_control {
     struct rely_publication *oldest, *newest; /* published and not yet taken up by all, oldest first */
     uint64_t *acknowledged;                   /* per worker: the edition it reads */
     bool are_workers_gone;
+    struct rely_batch batch;
     struct rely_keeper keeper;
+    size_t tables_pending; /* ordered and not yet back */
     struct rely_admin admin;
     struct rely_reviewer_hooks hooks; /* for /metrics and the like on the control plane */
 };
@@ -67,6 +90,7 @@ struct rely_service {
     struct rely_log *log;
     struct rely_log_ring *ring; /* main's */
     struct rely_fetcher *fetcher;
+    struct rely_tables tables;
     struct rely_control control;
     struct rely_worker *workers; /* owned: worker_count of them */
     size_t worker_count;
@@ -103,6 +127,17 @@ void rely_control_post_start(struct rely_control *control);
 /* The workers' loops have ended: whatever waits for them is settled, and nothing is posted to them any more; reported.
  */
 void rely_control_post_workers_gone(struct rely_control *control);
+
+/* --- batch.c: on the control thread ----------------------------------------------------------------- */
+
+/* Before a write of an administrator: opens the batch that it will be in. */
+bool rely_batch_begin(struct rely_control *control, struct rely_err *err);
+/* Behind a write with changes, which are taken over: `done` runs with err NULL when they are durable and every worker
+ * has them, or with the fault of the commit. */
+void rely_batch_join(struct rely_control *control, struct rely_changes *changes,
+                     void (*done)(void *context, const struct rely_err *err), void *context);
+/* Commit and publish what is open. False: it did not happen, and those who wait have been told. */
+bool rely_batch_settle(struct rely_control *control, struct rely_err *err);
 
 /* --- publish.c: on the control thread --------------------------------------------------------------- */
 
@@ -159,11 +194,22 @@ void rely_keeper_rest(struct rely_keeper_issuer *issuer);
 /* The fetch is over: max_age_s as in rely_fetch_result; err is NULL when a key set was accepted. */
 void rely_keeper_finish(struct rely_keeper_issuer *issuer, int64_t max_age_s, const struct rely_err *err);
 
+/* --- tables.c ----------------------------------------------------------------------------------------- */
+
+/* Thread: main. Stopping waits for the table that is being made; the control thread may ask on, until fini. */
+void rely_tables_start(struct rely_tables *tables);
+void rely_tables_stop(struct rely_tables *tables);
+void rely_tables_fini(struct rely_tables *tables);
+/* On the control thread: a key of this issuer has earned a table. It gets one if there is a place left. */
+void rely_tables_ask(struct rely_control *control, int64_t issuer_id, uint64_t serial);
+
 /* --- notify.c ---------------------------------------------------------------------------------------- */
 
 /* Tell the service manager (NOTIFY_SOCKET), when there is one: "READY=1", "STOPPING=1". */
 void rely_notify(const char *state);
 
+/* Lower the calling thread's priority: reviews come first. */
+void rely_service_yield_to_workers(void);
 int64_t rely_service_now_s(void);
 int64_t rely_service_now_ms(void); /* monotonic */
 

@@ -35,6 +35,29 @@ static void ask_control_for_keys(void *context, int64_t issuer_id)
     rely_loop_post(question->control->loop, &question->message);
 }
 
+struct table_question {
+    struct rely_message message; /* first */
+    struct rely_control *control;
+    int64_t issuer_id;
+    uint64_t serial;
+};
+
+static void pass_question_to_tables(struct rely_message *message)
+{
+    struct table_question *question = (struct table_question *)message;
+    rely_tables_ask(question->control, question->issuer_id, question->serial);
+    free(question);
+}
+
+static void ask_control_for_table(void *context, int64_t issuer_id, uint64_t serial)
+{
+    struct rely_worker *worker = context;
+    struct table_question *question = rely_alloc(sizeof *question);
+    *question = (struct table_question){
+        {.run = pass_question_to_tables, .drop = drop_question}, &worker->service->control, issuer_id, serial};
+    rely_loop_post(question->control->loop, &question->message);
+}
+
 static bool is_worker_ready(void *context)
 {
     struct rely_worker *worker = context;
@@ -56,7 +79,7 @@ static void set_up_reviewer(struct rely_worker *worker)
         .counters = worker->counters,
         .ring = rely_log_ring_new(worker->service->log),
         .cache = rely_cache_new((size_t)config->cache_entries),
-        .hooks = {worker, ask_control_for_keys, is_worker_ready, print_worker_metrics},
+        .hooks = {worker, ask_control_for_keys, ask_control_for_table, is_worker_ready, print_worker_metrics},
         .key_wait_ms = (int)config->key_miss_wait_ms,
         .has_error_on_refusal = config->has_error_on_refusal,
     };

@@ -13,7 +13,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-#define SLOTS 64 /* power of two; each holds about 1 KB of OpenSSL's */
+#define SLOTS 512 /* power of two: hundreds of clusters; each holds about 1 KB of OpenSSL's */
 
 enum digest { SHA256, SHA384, SHA512, DIGEST_COUNT };
 
@@ -26,6 +26,7 @@ struct slot {
 struct rely_scratch {
     EVP_MD_CTX *digests[DIGEST_COUNT]; /* owned */
     struct slot slots[SLOTS];
+    struct rely_table_scratch *tables; /* owned; NULL: not used yet */
 };
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -40,6 +41,7 @@ static void free_scratch(void *memory)
         EVP_MD_CTX_free(scratch->digests[i]);
     for (size_t i = 0; i < SLOTS; i++)
         EVP_PKEY_CTX_free(scratch->slots[i].ctx);
+    rely_table_scratch_free(scratch->tables);
     free(scratch);
     mine = NULL;
 }
@@ -95,10 +97,17 @@ EVP_PKEY_CTX *rely_scratch_context(struct rely_scratch *scratch, const struct re
     struct slot *slot = &scratch->slots[(key->serial * RELY_ALG_COUNT + alg) & (SLOTS - 1)];
     if (slot->serial == key->serial && slot->alg == alg)
         return slot->ctx;
-    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_dup(key->prepared[alg]);
+    EVP_PKEY_CTX *ctx = rely_key_context(key, alg);
     if (ctx == NULL)
         return NULL;
     EVP_PKEY_CTX_free(slot->ctx);
     *slot = (struct slot){key->serial, alg, ctx};
     return ctx;
+}
+
+struct rely_table_scratch *rely_scratch_tables(struct rely_scratch *scratch)
+{
+    if (scratch->tables == NULL)
+        scratch->tables = rely_table_scratch_new();
+    return scratch->tables;
 }

@@ -22,12 +22,24 @@ static int verify_eddsa(const struct rely_unverified *token, const struct rely_k
     return answer;
 }
 
-static int verify_digest(const struct rely_unverified *token, const struct rely_key *key)
+/* By the key's table: 1 or 0, -1 when it has none or that could not tell. */
+static int verify_by_table(const struct rely_unverified *token, const struct rely_key *key,
+                           struct rely_scratch *scratch, struct rely_slice digest)
 {
-    struct rely_scratch *scratch = rely_scratch_get();
-    uint8_t digest[EVP_MAX_MD_SIZE];
-    size_t digest_len = scratch == NULL ? 0 : rely_scratch_digest(scratch, token->alg, token->signed_bytes, digest);
-    EVP_PKEY_CTX *ctx = digest_len == 0 ? NULL : rely_scratch_context(scratch, key, token->alg);
+    const struct rely_key_table *table = atomic_load_explicit(&((struct rely_key *)key)->table, memory_order_acquire);
+    struct rely_table_scratch *tables = table == NULL ? NULL : rely_scratch_tables(scratch);
+    if (tables == NULL)
+        return -1;
+    int answer = rely_key_table_verify(table, tables, digest, token->signature);
+    if (answer < 0)
+        ERR_clear_error(); /* EVP is asked next */
+    return answer;
+}
+
+static int verify_by_evp(const struct rely_unverified *token, const struct rely_key *key, struct rely_scratch *scratch,
+                         struct rely_slice digest)
+{
+    EVP_PKEY_CTX *ctx = rely_scratch_context(scratch, key, token->alg);
     if (ctx == NULL)
         return -1;
     const uint8_t *signature = (const uint8_t *)token->signature.ptr;
@@ -37,8 +49,20 @@ static int verify_digest(const struct rely_unverified *token, const struct rely_
         len = rely_der_of_raw(token->signature, der);
         signature = der;
     }
-    int answer = EVP_PKEY_verify(ctx, signature, len, digest, digest_len);
+    int answer = EVP_PKEY_verify(ctx, signature, len, (const uint8_t *)digest.ptr, digest.len);
     return answer == 1 ? 1 : 0;
+}
+
+static int verify_digest(const struct rely_unverified *token, const struct rely_key *key)
+{
+    struct rely_scratch *scratch = rely_scratch_get();
+    uint8_t bytes[EVP_MAX_MD_SIZE];
+    size_t len = scratch == NULL ? 0 : rely_scratch_digest(scratch, token->alg, token->signed_bytes, bytes);
+    if (len == 0)
+        return -1;
+    struct rely_slice digest = rely_slice((const char *)bytes, len);
+    int answer = verify_by_table(token, key, scratch, digest);
+    return answer >= 0 ? answer : verify_by_evp(token, key, scratch, digest);
 }
 
 /* Empties the error queue, which the next caller of OpenSSL on this thread would read as its own. */
@@ -63,6 +87,7 @@ enum rely_reason rely_signature_verify(const struct rely_unverified *token, cons
                            token->signature.len, key->signature_bytes, rely_alg_name(token->alg), key->kind);
     int answer = token->alg == RELY_ALG_EDDSA ? verify_eddsa(token, key) : verify_digest(token, key);
     if (answer == 1) {
+        rely_key_count_success(key);
         *out = (struct rely_verified){token->payload.view_, key};
         return RELY_OK;
     }

@@ -4,7 +4,7 @@
 
 #include "../keys/key.h"
 
-#include "relyd/signature.h"
+#include "table.h"
 
 /* ECDSA-Sig-Value with two integers of 66 bytes: 02 43 00 <66> twice behind 30 81 8a. */
 #define RELY_DER_MAX 144
@@ -22,5 +22,12 @@ size_t rely_scratch_digest(struct rely_scratch *scratch, enum rely_alg alg, stru
                            uint8_t out[EVP_MAX_MD_SIZE]);
 /* A context ready to verify under this key with alg, borrowed until the next call. NULL: OpenSSL failed. */
 EVP_PKEY_CTX *rely_scratch_context(struct rely_scratch *scratch, const struct rely_key *key, enum rely_alg alg);
+
+/* What this thread needs for tables; made at the first call. NULL: OpenSSL failed. */
+struct rely_table_scratch *rely_scratch_tables(struct rely_scratch *scratch);
+
+#define RELY_ALGS_ECDSA (1u << RELY_ALG_ES256 | 1u << RELY_ALG_ES384 | 1u << RELY_ALG_ES512)
+/* One more signature under this key has verified. */
+void rely_key_count_success(const struct rely_key *key);
 
 #endif

@@ -18,6 +18,7 @@ struct cached_world {
     struct rely_cache *cache;
     int64_t issuer, identity;
     const char *token;
+    bool is_unsettled; /* the newest edition: what it replaced may still be looked at */
 };
 
 static const char *mint_app_token(const char *subject, int64_t exp)
@@ -46,6 +47,8 @@ static int tear_down_cache(void **state)
 {
     struct cached_world *world = *state;
     rely_cache_free(world->cache);
+    if (world->is_unsettled)
+        rely_snapshot_settle(world->scene.snapshot);
     scene_free(&world->scene);
     free(world);
     mint_reset();
@@ -99,22 +102,62 @@ static void time_is_judged_on_every_hit(void **state)
     assert_int_equal(count_hits(world), 2);
 }
 
+/* Every edit of this kind is a new edition, as in the service. */
+static void begin_next_edition(struct cached_world *world)
+{
+    if (world->is_unsettled)
+        rely_snapshot_settle(world->scene.snapshot);
+    world->scene.snapshot = rely_snapshot_next(world->scene.snapshot, 2);
+    world->is_unsettled = true;
+}
+
 static void rules_and_identities_are_judged_on_every_hit(void **state)
 {
     struct cached_world *world = *state;
     warm_cache(world);
+    assert_int_equal(judge_cached(world, world->token, NOW).decision.reason, RELY_OK);
+    begin_next_edition(world);
     scene_edit_identity(&world->scene, world->identity)->is_enabled = false;
     assert_int_equal(judge_cached(world, world->token, NOW).decision.reason, RELY_IDENTITY_DISABLED);
+    begin_next_edition(world);
     rely_snapshot_remove_identity(world->scene.snapshot, world->identity);
     assert_int_equal(judge_cached(world, world->token, NOW).decision.reason, RELY_NO_MATCHING_CREDENTIAL);
-    assert_int_equal(count_hits(world), 2);
+    assert_int_equal(count_hits(world), 3);
 }
 
-/* Every edit of this kind is a new edition, as in the service. */
-static void begin_next_edition(struct cached_world *world)
+/* What the index answered in one edition says nothing about the next. */
+static void a_new_credential_is_felt_by_a_known_token(void **state)
 {
-    world->scene.snapshot = rely_snapshot_next(world->scene.snapshot, 2);
-    rely_snapshot_settle(world->scene.snapshot);
+    struct cached_world *world = *state;
+    warm_cache(world);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(judge_cached(world, world->token, NOW).decision.reason, RELY_OK);
+    begin_next_edition(world);
+    scene_add_credential(&world->scene, world->issuer, scene_add_identity(&world->scene, "app-two"), "app", "relyd");
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(judge_cached(world, world->token, NOW).decision.reason, RELY_AMBIGUOUS_IDENTITY);
+    assert_int_equal(count_hits(world), 4);
+}
+
+/* A hit in the same edition asks the index nothing: what differs between requests is judged all the same. */
+static void what_the_caller_asks_is_judged_on_every_hit(void **state)
+{
+    struct cached_world *world = *state;
+    const struct rely_slice other = RELY_LIT("other");
+    struct rely_review_request request = {.token = rely_slice_of(world->token), .is_single = true};
+    struct rely_review review;
+    warm_cache(world);
+    assert_int_equal(judge_cached(world, world->token, NOW).decision.reason, RELY_OK);
+    request.audiences = &other;
+    request.audience_count = 1;
+    rely_cache_review(world->cache, world->scene.snapshot, &request, NOW, &world->scene.pool, &review);
+    assert_int_equal(review.decision.reason, RELY_AUDIENCE_MISMATCH);
+    request.audience_count = 0;
+    request.identity = RELY_LIT("app-two");
+    rely_cache_review(world->cache, world->scene.snapshot, &request, NOW, &world->scene.pool, &review);
+    assert_int_equal(review.decision.reason, RELY_NO_MATCHING_CREDENTIAL);
+    assert_int_equal(judge_cached(world, world->token, NOW).decision.reason, RELY_OK);
+    assert_int_equal(count_hits(world), 4);
 }
 
 static void a_change_of_the_record_is_felt_at_once(void **state)
@@ -124,6 +167,7 @@ static void a_change_of_the_record_is_felt_at_once(void **state)
     begin_next_edition(world);
     assert_int_equal(judge_cached(world, world->token, NOW).decision.reason, RELY_OK);
     assert_int_equal(count_hits(world), 1); /* an edition alone is no change of the record */
+    begin_next_edition(world);
     scene_edit_issuer(&world->scene, world->issuer)->is_enabled = false;
     assert_int_equal(judge_cached(world, world->token, NOW).decision.reason, RELY_ISSUER_DISABLED);
     assert_int_equal(count_hits(world), 1);
@@ -211,6 +255,8 @@ int run_cache_tests(void)
         CACHE_TEST(a_token_is_known_from_the_third_time),
         CACHE_TEST(time_is_judged_on_every_hit),
         CACHE_TEST(rules_and_identities_are_judged_on_every_hit),
+        CACHE_TEST(a_new_credential_is_felt_by_a_known_token),
+        CACHE_TEST(what_the_caller_asks_is_judged_on_every_hit),
         CACHE_TEST(a_change_of_the_record_is_felt_at_once),
         CACHE_TEST(a_removed_key_is_felt_at_once),
         CACHE_TEST(a_second_record_with_the_same_key_makes_it_ambiguous_at_once),

@@ -15,6 +15,8 @@
 int run_broken_tests(void);
 int run_thread_tests(void);
 int run_mac_tests(void);
+int run_table_tests(void);
+int run_attach_tests(void);
 
 /* A set of this one key, with kid "k". */
 struct rely_keyset *set_of(const struct mint_key *key, const char *alg);
