@@ -1,6 +1,6 @@
 /*
  * admin: the control plane's REST interface: issuers, identities, federated credentials, the keys in force, explain. On
- * the control thread; every write goes through the registry and is answered when every worker has it.
+ * the control thread; every write goes through the registry and is answered when it is durable and every worker has it.
  */
 #ifndef RELYD_ADMIN_H
 #define RELYD_ADMIN_H
@@ -20,9 +20,15 @@ struct rely_key_status {
 struct rely_admin {
     struct rely_registry *registry; /* borrowed */
     void *service;                  /* borrowed: first argument of the hooks */
-    /* Make changes live; takes them over and leaves them empty. `done` runs once, on this thread, when every worker has
-     * them (possibly at once). */
-    void (*publish)(void *service, struct rely_changes *changes, void (*done)(void *context), void *context);
+    /* Before each write: it may share a transaction with others. */
+    bool (*begin)(void *service, struct rely_err *err);
+    /* Behind a write with changes: make them durable and live; takes them over and leaves them empty. `done` runs once,
+     * on this thread: when every worker has them, with err NULL; or when they could not be committed. */
+    void (*publish)(void *service, struct rely_changes *changes,
+                    void (*done)(void *context, const struct rely_err *err), void *context);
+    /* Commit the writes begun so far: called before what the registry says is answered at once. False: they did not
+     * happen, so what was concluded from them is void. */
+    bool (*settle)(void *service, struct rely_err *err);
     const struct rely_snapshot *(*snapshot)(void *service);                            /* the newest */
     bool (*key_status)(void *service, int64_t issuer_id, struct rely_key_status *out); /* false: nothing is known */
 };

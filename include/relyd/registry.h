@@ -55,6 +55,8 @@ struct rely_changes {
 
 /* Free the list; it is empty afterwards. */
 void rely_changes_fini(struct rely_changes *changes);
+/* Append all of `from`, which is later, to `into`; `from` is empty afterwards. */
+void rely_changes_move(struct rely_changes *into, struct rely_changes *from);
 
 /* Which object: `parent` is the identity's name for a credential, absent otherwise. */
 struct rely_object_path {
@@ -107,6 +109,16 @@ bool rely_registry_replace(struct rely_registry *registry, const struct rely_obj
 /* Delete. An identity goes with its credentials; an issuer that has some is RELY_ERR_CONFLICT unless may_cascade. */
 bool rely_registry_delete(struct rely_registry *registry, const struct rely_object_path *path,
                           const struct rely_writer *writer, struct rely_write_result *result, struct rely_err *err);
+
+/**
+ * Begin a batch: the writes until rely_registry_commit share one transaction, and so one fsync.
+ *
+ * Each write is still accepted or refused by itself, and sees those before it; a refused one undoes nothing but itself.
+ * An accepted one is final only when the commit has succeeded: nobody may be told before. Reads see the batch as well.
+ */
+bool rely_registry_begin(struct rely_registry *registry, struct rely_err *err);
+/* End the batch. False (RELY_ERR_IO): none of its writes has happened; the revision is what it was before it. */
+bool rely_registry_commit(struct rely_registry *registry, struct rely_err *err);
 
 /* Read one object as JSON. *object is owned by the caller; etag takes 32 bytes. */
 bool rely_registry_read(struct rely_registry *registry, const struct rely_object_path *path, struct rely_json **object,

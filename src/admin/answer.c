@@ -84,9 +84,25 @@ void rely_admin_answer_fault(struct rely_http_request *request, const struct rel
     rely_http_problem(request, status, word != NULL && word[0] != '\0' ? word : general, err->message, problems);
 }
 
+void rely_admin_settle(struct rely_admin_call *call)
+{
+    struct rely_err unused = {0}; /* the writes that it concerns are told */
+    call->admin->settle(call->admin->service, &unused);
+}
+
+void rely_admin_refuse_write(struct rely_admin_call *call, const struct rely_err *err, const char *word,
+                             const struct rely_problems *problems)
+{
+    struct rely_err fault = {0};
+    if (call->admin->settle(call->admin->service, &fault))
+        rely_admin_answer_fault(call->request, err, word, problems);
+    else
+        rely_admin_answer_fault(call->request, &fault, NULL, NULL);
+}
+
 /* --- writes --------------------------------------------------------------------------------------- */
 
-/* An accepted write whose answer waits for the workers. Owned by itself: freed when it is live. */
+/* An accepted write whose answer waits for its commit and the workers. Owned by itself: freed when it is live. */
 struct pending_answer {
     struct rely_http_request *request; /* borrowed; NULL: the client has left */
     int status;
@@ -110,11 +126,13 @@ static void send_pending(struct pending_answer *pending)
     rely_http_respond(pending->request, &response);
 }
 
-static void finish_pending(void *context)
+static void finish_pending(void *context, const struct rely_err *err)
 {
     struct pending_answer *pending = context;
-    if (pending->request != NULL)
+    if (pending->request != NULL && err == NULL)
         send_pending(pending);
+    else if (pending->request != NULL)
+        rely_admin_answer_fault(pending->request, err, NULL, NULL);
     rely_buf_fini(&pending->body);
     free(pending->location);
     free(pending);
@@ -139,7 +157,9 @@ void rely_admin_answer_write(struct rely_admin_call *call, int status, struct re
         rely_buf_putc(&pending->body, '\n');
     }
     if (result->changes.count == 0) {
-        finish_pending(pending);
+        struct rely_err err = {0};
+        bool is_settled = call->admin->settle(call->admin->service, &err);
+        finish_pending(pending, is_settled ? NULL : &err);
         return;
     }
     rely_http_defer(call->request, forget_client, pending);

@@ -41,6 +41,11 @@ void rely_admin_answer_json(struct rely_http_request *request, int status, const
 /* Answer with what the registry refused, or could not do. In: word - its code; empty: by the fault's kind. */
 void rely_admin_answer_fault(struct rely_http_request *request, const struct rely_err *err, const char *word,
                              const struct rely_problems *problems);
+/* Before the registry is read for an answer: what others have written and not yet committed must not show. */
+void rely_admin_settle(struct rely_admin_call *call);
+/* Answer a write that was refused, or could not be done; see rely_admin_answer_fault. */
+void rely_admin_refuse_write(struct rely_admin_call *call, const struct rely_err *err, const char *word,
+                             const struct rely_problems *problems);
 /* Answer a write when it is live in every worker: publishes result->changes. In: location - NULL: none. */
 void rely_admin_answer_write(struct rely_admin_call *call, int status, struct rely_write_result *result,
                              const char *location);

@@ -144,6 +144,7 @@ void rely_admin_handle_explain(struct rely_admin_call *call)
     RELY_JSON_OWNED struct rely_json *body = rely_admin_read_body(call->request);
     if (body == NULL)
         return;
+    rely_admin_settle(call);
     struct rely_problems *problems = rely_alloc(sizeof *problems);
     if (read_question(body, call->request->scratch, &request, &at_s, problems))
         answer_question(call, &request, at_s);

@@ -112,6 +112,7 @@ void rely_admin_handle_keys(struct rely_admin_call *call)
         rely_admin_refuse_method(call->request, "GET, HEAD");
         return;
     }
+    rely_admin_settle(call);
     if (!rely_registry_read(call->admin->registry, &call->path, &shown, etag, &err)) {
         rely_admin_answer_fault(call->request, &err, NULL, NULL);
         return;

@@ -5,7 +5,6 @@
 #include "call.h"
 #include "relyd/limits.h"
 #include <stdio.h>
-#include <stdlib.h>
 
 #define LINK_SIZE 512 /* the longest: two names of 120 */
 
@@ -66,6 +65,7 @@ static void list_objects(struct rely_admin_call *call)
         return;
     }
     rely_http_query(call->request->query, RELY_LIT("after"), call->request->scratch, &after);
+    rely_admin_settle(call);
     if (rely_registry_list(call->admin->registry, &call->path, after, limit, &value, &has_more, &err))
         answer_page(call, value, has_more, limit);
     else
@@ -77,6 +77,7 @@ static void show_object(struct rely_admin_call *call)
     struct rely_err err = {0};
     struct rely_json *object = NULL;
     char etag[32];
+    rely_admin_settle(call);
     if (!rely_registry_read(call->admin->registry, &call->path, &object, etag, &err)) {
         rely_admin_answer_fault(call->request, &err, NULL, NULL);
         return;
@@ -129,16 +130,17 @@ static void save_object(struct rely_admin_call *call, bool is_replacement)
     RELY_JSON_OWNED struct rely_json *body = rely_admin_read_body(call->request);
     if (body == NULL)
         return;
-    struct rely_problems *problems = rely_alloc(sizeof *problems);
+    struct rely_problems *problems = rely_pool_alloc(call->request->scratch, sizeof *problems);
+    problems->count = 0;
     struct rely_registry *registry = call->admin->registry;
-    bool is_saved = is_replacement
-                        ? rely_registry_replace(registry, &call->path, body, &writer, &result, problems, &err)
-                        : rely_registry_create(registry, &call->path, body, &writer, &result, problems, &err);
+    bool is_saved =
+        call->admin->begin(call->admin->service, &err) &&
+        (is_replacement ? rely_registry_replace(registry, &call->path, body, &writer, &result, problems, &err)
+                        : rely_registry_create(registry, &call->path, body, &writer, &result, problems, &err));
     if (is_saved)
         answer_saved(call, &result);
     else
-        rely_admin_answer_fault(call->request, &err, result.code, problems);
-    free(problems);
+        rely_admin_refuse_write(call, &err, result.code, problems);
     rely_write_result_fini(&result);
 }
 
@@ -149,8 +151,10 @@ static bool is_unwanted_replacement(struct rely_admin_call *call)
     struct rely_json *object = NULL;
     char etag[32];
     struct rely_slice condition = rely_http_find_header(call->request, RELY_LIT("if-none-match"), NULL);
-    if (!rely_slice_equal(condition, RELY_LIT("*")) ||
-        !rely_registry_read(call->admin->registry, &call->path, &object, etag, &err))
+    if (!rely_slice_equal(condition, RELY_LIT("*")))
+        return false;
+    rely_admin_settle(call);
+    if (!rely_registry_read(call->admin->registry, &call->path, &object, etag, &err))
         return false;
     rely_json_free(object);
     rely_http_problem(call->request, 412, "precondition_failed", "the object exists, and If-None-Match was *", NULL);
@@ -180,10 +184,11 @@ static void delete_object(struct rely_admin_call *call)
         rely_http_problem(call->request, 400, "invalid_query", "withCredentials must be true or false", NULL);
         return;
     }
-    if (rely_registry_delete(call->admin->registry, &call->path, &writer, &result, &err))
+    if (call->admin->begin(call->admin->service, &err) &&
+        rely_registry_delete(call->admin->registry, &call->path, &writer, &result, &err))
         rely_admin_answer_write(call, 204, &result, NULL);
     else
-        rely_admin_answer_fault(call->request, &err, result.code, NULL);
+        rely_admin_refuse_write(call, &err, result.code, NULL);
     rely_write_result_fini(&result);
 }
 

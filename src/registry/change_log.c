@@ -5,13 +5,6 @@
 #include "store.h"
 #include <stdlib.h>
 
-static struct rely_slice print_state(const struct rely_json *state, struct rely_buf *buf)
-{
-    if (state != NULL)
-        rely_json_print(state, buf);
-    return rely_buf_slice(buf);
-}
-
 bool rely_change_log_append(struct rely_registry *registry, const struct rely_log_entry *entry, uint64_t *revision,
                             struct rely_err *err)
 {
@@ -22,16 +15,12 @@ bool rely_change_log_append(struct rely_registry *registry, const struct rely_lo
                          err);
     if (stmt == NULL)
         return false;
-    struct rely_buf before = {0}, after = {0};
     rely_sql_bind(stmt, "ittttttt", entry->at_s, entry->actor, rely_slice_of(entry->object), entry->parent, entry->name,
-                  rely_slice_of(entry->operation), print_state(entry->before, &before),
-                  print_state(entry->after, &after));
-    bool is_appended = rely_sql_run(stmt, err);
-    if (is_appended)
-        *revision = (uint64_t)sqlite3_last_insert_rowid(registry->sql.db);
-    rely_buf_fini(&before);
-    rely_buf_fini(&after);
-    return is_appended;
+                  rely_slice_of(entry->operation), entry->before, entry->after);
+    if (!rely_sql_run(stmt, err))
+        return false;
+    *revision = (uint64_t)sqlite3_last_insert_rowid(registry->sql.db);
+    return true;
 }
 
 void rely_changes_add(struct rely_changes *changes, enum rely_object object, bool is_removed, int64_t id)
@@ -41,6 +30,15 @@ void rely_changes_add(struct rely_changes *changes, enum rely_object object, boo
         changes->items = rely_realloc(changes->items, changes->cap * sizeof *changes->items);
     }
     changes->items[changes->count++] = (struct rely_change){.object = object, .is_removed = is_removed, .id = id};
+}
+
+void rely_changes_move(struct rely_changes *into, struct rely_changes *from)
+{
+    for (size_t i = 0; i < from->count; i++)
+        rely_changes_add(into, from->items[i].object, from->items[i].is_removed, from->items[i].id);
+    if (from->count > 0)
+        into->revision = from->revision;
+    rely_changes_fini(from);
 }
 
 void rely_changes_fini(struct rely_changes *changes)

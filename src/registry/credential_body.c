@@ -14,11 +14,13 @@ struct issuer_choice {
     struct rely_buf names; /* owned */
 };
 
-static bool find_issuers_by_url(const struct rely_write *write, struct rely_slice url, struct issuer_choice *choice,
-                                struct rely_err *err)
+static const char in_any_order[] = "SELECT id, name FROM issuer WHERE url = ?1 LIMIT ?2";
+static const char by_name[] = "SELECT id, name FROM issuer WHERE url = ?1 ORDER BY name LIMIT ?2";
+
+static bool find_issuers_by_url(const struct rely_write *write, const char *sql, struct rely_slice url,
+                                struct issuer_choice *choice, struct rely_err *err)
 {
-    RELY_STMT_LENT struct rely_stmt *stmt = rely_sql_prepare(
-        &write->registry->sql, "SELECT id, name FROM issuer WHERE url = ?1 ORDER BY name LIMIT ?2", err);
+    RELY_STMT_LENT struct rely_stmt *stmt = rely_sql_prepare(&write->registry->sql, sql, err);
     if (stmt == NULL)
         return false;
     rely_sql_bind(stmt, "ti", url, (int64_t)NAMES_SHOWN + 1);
@@ -42,7 +44,7 @@ static bool note_unregistered(const struct rely_write *write, struct rely_slice 
     rely_buf_put(&twin, rely_slice(url.ptr, has_slash ? url.len - 1 : url.len));
     if (!has_slash)
         rely_buf_putc(&twin, '/');
-    bool is_looked_up = find_issuers_by_url(write, rely_buf_slice(&twin), &other, err);
+    bool is_looked_up = find_issuers_by_url(write, by_name, rely_buf_slice(&twin), &other, err);
     rely_quote(url, quoted);
     if (is_looked_up && other.count > 0)
         rely_problems_add(write->problems, "issuer", "not_registered",
@@ -56,17 +58,27 @@ static bool note_unregistered(const struct rely_write *write, struct rely_slice 
     return is_looked_up;
 }
 
-static bool bind_by_url(const struct rely_write *write, struct rely_slice url, int64_t *issuer_id, struct rely_err *err)
+static bool note_ambiguous(const struct rely_write *write, struct rely_slice url, struct rely_err *err)
 {
     struct issuer_choice choice = {0};
-    bool is_looked_up = find_issuers_by_url(write, url, &choice, err);
-    if (is_looked_up && choice.count == 0)
-        is_looked_up = note_unregistered(write, url, err);
-    else if (choice.count > 1)
+    bool is_looked_up = find_issuers_by_url(write, by_name, url, &choice, err);
+    if (is_looked_up)
         rely_problems_add(write->problems, "issuerName", "required",
                           "several issuers have this URL; issuerName must say which: %.200s%s", choice.names.ptr,
                           choice.count > NAMES_SHOWN ? ", ..." : "");
-    else if (choice.count == 1)
+    rely_buf_fini(&choice.names);
+    return is_looked_up;
+}
+
+static bool bind_by_url(const struct rely_write *write, struct rely_slice url, int64_t *issuer_id, struct rely_err *err)
+{
+    struct issuer_choice choice = {0};
+    bool is_looked_up = find_issuers_by_url(write, in_any_order, url, &choice, err); /* mostly one: nothing to sort */
+    if (is_looked_up && choice.count == 0)
+        is_looked_up = note_unregistered(write, url, err);
+    else if (is_looked_up && choice.count > 1)
+        is_looked_up = note_ambiguous(write, url, err);
+    else if (is_looked_up)
         *issuer_id = choice.id;
     rely_buf_fini(&choice.names);
     return is_looked_up;

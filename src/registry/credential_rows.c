@@ -27,37 +27,35 @@ static struct rely_json *show_credential_row(sqlite3_stmt *row)
     return object;
 }
 
+/* Is the pair free for this credential? *is_own: it has the pair already. (identity, issuer, subject) is unique, so one
+ * row at most answers both. */
 static bool check_pair_is_free(const struct rely_write *write, const struct rely_credential_record *record,
-                               struct rely_err *err)
+                               bool *is_own, struct rely_err *err)
 {
-    RELY_STMT_LENT struct rely_stmt *stmt =
-        rely_sql_prepare(&write->registry->sql,
-                         "SELECT name FROM credential WHERE identity_id = ?1 AND issuer_id = ?2 AND subject = ?3"
-                         " AND id <> ?4",
-                         err);
+    RELY_STMT_LENT struct rely_stmt *stmt = rely_sql_prepare(
+        &write->registry->sql,
+        "SELECT id, name FROM credential WHERE identity_id = ?1 AND issuer_id = ?2 AND subject = ?3", err);
     if (stmt == NULL)
         return false;
-    rely_sql_bind(stmt, "iiti", write->parent_id, record->issuer_id, record->subject, write->id);
+    rely_sql_bind(stmt, "iit", write->parent_id, record->issuer_id, record->subject);
     enum rely_sql_step step = rely_sql_step(stmt, err);
-    if (step != RELY_SQL_ROW)
-        return step == RELY_SQL_DONE;
+    *is_own = step == RELY_SQL_ROW && sqlite3_column_int64(stmt->raw, 0) == write->id;
+    if (step != RELY_SQL_ROW || *is_own)
+        return step != RELY_SQL_FAULT;
     return rely_write_refuse(write->result, err, RELY_ERR_CONFLICT, "duplicate_issuer_and_subject",
                              "the identity has this issuer and subject already, in its credential %s",
-                             (const char *)sqlite3_column_text(stmt->raw, 0));
+                             (const char *)sqlite3_column_text(stmt->raw, 1));
 }
 
-static bool store_credential(struct rely_write *write, const struct rely_credential_record *record,
-                             struct rely_err *err)
+static bool insert_credential(struct rely_write *write, const struct rely_credential_record *record,
+                              struct rely_err *err)
 {
-    static const char insert[] = "INSERT INTO credential (identity_id, name, issuer_id, subject, audiences,"
-                                 " description, created_at, updated_at, uuid)"
-                                 " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, ?8)";
-    /* The last condition keeps ?1 to ?8 the same for both. */
-    static const char update[] = "UPDATE credential SET issuer_id = ?3, subject = ?4, audiences = ?5, description = ?6"
-                                 " WHERE identity_id = ?1 AND name = ?2 AND ?7 IS NOT ?8";
     char uuid[RELY_UUID_SIZE];
     RELY_STMT_LENT struct rely_stmt *stmt =
-        rely_sql_prepare(&write->registry->sql, write->id == 0 ? insert : update, err);
+        rely_sql_prepare(&write->registry->sql,
+                         "INSERT INTO credential (identity_id, name, issuer_id, subject, audiences, description,"
+                         " created_at, updated_at, uuid) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, ?8)",
+                         err);
     if (stmt == NULL)
         return false;
     rely_uuid_new(uuid);
@@ -71,16 +69,50 @@ static bool store_credential(struct rely_write *write, const struct rely_credent
                                      write->registry->credentials_per_identity);
         return rely_err_set(err, own.code, "%s", own.message);
     }
-    if (write->id == 0)
-        write->id = sqlite3_last_insert_rowid(write->registry->sql.db);
+    write->id = sqlite3_last_insert_rowid(write->registry->sql.db);
     return true;
+}
+
+static bool update_column(const struct rely_write *write, const char *text, struct rely_slice value,
+                          struct rely_err *err)
+{
+    RELY_STMT_LENT struct rely_stmt *stmt = rely_sql_prepare(&write->registry->sql, text, err);
+    if (stmt == NULL)
+        return false;
+    rely_sql_bind(stmt, "it", write->id, value);
+    return rely_sql_run(stmt, err);
+}
+
+static bool update_pair(const struct rely_write *write, const struct rely_credential_record *record,
+                        struct rely_err *err)
+{
+    RELY_STMT_LENT struct rely_stmt *stmt = rely_sql_prepare(
+        &write->registry->sql, "UPDATE credential SET issuer_id = ?2, subject = ?3 WHERE id = ?1", err);
+    if (stmt == NULL)
+        return false;
+    rely_sql_bind(stmt, "iit", write->id, record->issuer_id, record->subject);
+    return rely_sql_run(stmt, err);
+}
+
+/* Only what differs is set: naming issuer and subject would write three indexes anew, naming the audiences runs
+ * a trigger over their lines. */
+static bool update_credential(const struct rely_write *write, const struct rely_credential_record *record,
+                              bool has_pair, struct rely_err *err)
+{
+    static const char audiences[] = "UPDATE credential SET audiences = ?2 WHERE id = ?1 AND audiences <> ?2";
+    static const char description[] = "UPDATE credential SET description = ?2 WHERE id = ?1 AND description IS NOT ?2";
+    return (has_pair || update_pair(write, record, err)) &&
+           update_column(write, audiences, rely_buf_slice(&record->audiences), err) &&
+           update_column(write, description, record->description, err);
 }
 
 static bool save_credential(struct rely_write *write, struct rely_err *err)
 {
     struct rely_credential_record record = {0};
-    bool is_saved = rely_credential_record_read(write, &record, err) && check_pair_is_free(write, &record, err) &&
-                    store_credential(write, &record, err);
+    bool has_pair = false;
+    bool is_saved =
+        rely_credential_record_read(write, &record, err) && check_pair_is_free(write, &record, &has_pair, err) &&
+        (write->id == 0 ? insert_credential(write, &record, err) : update_credential(write, &record, has_pair, err));
     rely_credential_record_fini(&record);
     return is_saved;
 }

@@ -14,14 +14,18 @@ struct removal {
 static bool log_removal(const struct removal *removal, const struct rely_object_kind *kind, struct rely_slice parent,
                         struct rely_slice name, const struct rely_json *before, struct rely_err *err)
 {
+    struct rely_buf text = {0};
+    rely_json_print(before, &text);
     struct rely_log_entry entry = {.at_s = removal->writer->now_s,
                                    .actor = removal->writer->actor,
                                    .object = kind->word,
                                    .parent = parent,
                                    .name = name,
                                    .operation = "delete",
-                                   .before = before};
-    return rely_change_log_append(removal->registry, &entry, &removal->result->changes.revision, err);
+                                   .before = rely_buf_slice(&text)};
+    bool is_logged = rely_change_log_append(removal->registry, &entry, &removal->result->changes.revision, err);
+    rely_buf_fini(&text);
+    return is_logged;
 }
 
 static bool erase_row(struct rely_registry *registry, const struct rely_object_kind *kind, int64_t id,
@@ -129,13 +133,11 @@ bool rely_registry_delete(struct rely_registry *registry, const struct rely_obje
                           const struct rely_writer *writer, struct rely_write_result *result, struct rely_err *err)
 {
     struct removal removal = {.registry = registry, .writer = writer, .result = result};
-    if (!rely_sql_do(&registry->sql, "BEGIN IMMEDIATE", err))
+    if (!rely_write_begin(registry, err))
         return false;
-    if (delete_in_transaction(&removal, path, err) && rely_sql_do(&registry->sql, "COMMIT", err)) {
-        registry->revision = result->changes.revision;
+    if (delete_in_transaction(&removal, path, err) && rely_write_keep(registry, result->changes.revision, err))
         return true;
-    }
-    rely_sql_roll_back(&registry->sql);
+    rely_write_undo(registry);
     rely_changes_fini(&result->changes);
     if (err->code == RELY_ERR_NOT_FOUND)
         snprintf(result->code, sizeof result->code, "not_found");

@@ -102,14 +102,17 @@ static bool store_fetched_set(struct rely_registry *registry, int64_t issuer_id,
         is_stored = refresh_fetch_time(registry, issuer_id, now_s, err);
     else if (is_stored) {
         RELY_JSON_OWNED struct rely_json *summary = summarise_jwks(jwks, source_url);
+        struct rely_buf text = {0};
+        rely_json_print(summary, &text);
         struct rely_log_entry entry = {.at_s = now_s,
                                        .actor = RELY_LIT("fetch"),
                                        .object = "keySet",
                                        .name = rely_slice_of(issuer.name),
                                        .operation = "fetch",
-                                       .after = summary};
+                                       .after = rely_buf_slice(&text)};
         is_stored = rely_keyset_row_put(registry, issuer_id, jwks, source_url, now_s, err) &&
                     rely_change_log_append(registry, &entry, revision, err);
+        rely_buf_fini(&text);
     }
     free(issuer.name);
     return is_stored;
@@ -120,16 +123,15 @@ bool rely_registry_put_keyset(struct rely_registry *registry, int64_t issuer_id,
                               struct rely_err *err)
 {
     uint64_t revision = 0;
-    if (!rely_sql_do(&registry->sql, "BEGIN IMMEDIATE", err))
+    if (!rely_write_begin(registry, err))
         return false;
     if (!store_fetched_set(registry, issuer_id, jwks, source_url, now_s, &revision, err) ||
-        !rely_sql_do(&registry->sql, "COMMIT", err)) {
-        rely_sql_roll_back(&registry->sql);
+        !rely_write_keep(registry, revision, err)) {
+        rely_write_undo(registry);
         return false;
     }
     if (revision == 0)
         return true;
-    registry->revision = revision;
     changes->revision = revision;
     rely_changes_add(changes, RELY_OBJECT_ISSUER, false, issuer_id);
     return true;

@@ -43,10 +43,11 @@ static bool harden_connection(struct rely_sql *sql, struct rely_err *err)
     if (!is_set)
         return rely_sql_fault(db, err);
     /* synchronous=NORMAL may lose the last commits at a power cut: a deleted credential would come back.
-     * 16 MiB of pages: at most what this process adds, in a registry of any size. */
+     * 16 MiB of pages: at most what this process adds, in a registry of any size. What a savepoint may have to put
+     * back stays in memory: a service need not have a folder for temporary files. */
     return rely_sql_exec(sql,
                          "PRAGMA foreign_keys = ON; PRAGMA cell_size_check = ON; PRAGMA synchronous = FULL;"
-                         " PRAGMA cache_size = -16384",
+                         " PRAGMA cache_size = -16384; PRAGMA temp_store = MEMORY",
                          err);
 }
 
@@ -76,6 +77,9 @@ static bool open_database(struct rely_registry *registry, const char *path, stru
 {
     if (strcmp(path, ":memory:") != 0 && (registry->lock_fd = lock_file(path, err)) < 0)
         return false;
+    /* Counting memory takes a lock at each of the hundreds of allocations of a write. Refused, which is no fault, when
+     * SQLite is at work already. */
+    (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
     if (sqlite3_open_v2(path, &registry->sql.db, flags, NULL) != SQLITE_OK)
         return rely_err_set(err, RELY_ERR_IO, "%s",

@@ -12,7 +12,9 @@
 struct rely_registry {
     struct rely_sql sql; /* owned */
     int lock_fd;         /* owned: flock on the database file, so that no second relyd serves it; -1 for ":memory:" */
-    uint64_t revision;   /* of the last commit */
+    uint64_t revision;   /* of the last accepted write, in a batch also before its commit */
+    uint64_t revision_before; /* the batch */
+    bool is_batch;            /* between rely_registry_begin and rely_registry_commit */
     int credentials_per_identity;
     bool may_use_http;
     bool may_use_system_names;
@@ -79,6 +81,13 @@ void rely_registry_print_etag(uint64_t revision, char etag[32]);
 bool rely_write_refuse(struct rely_write_result *result, struct rely_err *err, enum rely_err_code code,
                        const char *word, const char *format, ...) __attribute__((format(printf, 5, 6)));
 
+/* --- transaction.c: one write, alone or in a batch ------------------------------------------------------ */
+
+bool rely_write_begin(struct rely_registry *registry, struct rely_err *err);
+/* revision - of the write, 0 when it has none. After false: undo. */
+bool rely_write_keep(struct rely_registry *registry, uint64_t revision, struct rely_err *err);
+void rely_write_undo(struct rely_registry *registry);
+
 /* --- the change log ------------------------------------------------------------------------------- */
 
 struct rely_log_entry {
@@ -88,8 +97,8 @@ struct rely_log_entry {
     struct rely_slice parent; /* put before the name with a slash; ptr NULL: none */
     struct rely_slice name;
     const char *operation;
-    const struct rely_json *before; /* NULL: none */
-    const struct rely_json *after;
+    struct rely_slice before; /* the object's text as JSON; ptr NULL: none */
+    struct rely_slice after;
 };
 
 bool rely_change_log_append(struct rely_registry *registry, const struct rely_log_entry *entry, uint64_t *revision,

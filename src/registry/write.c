@@ -1,7 +1,8 @@
 /*
- * Creating and replacing an object: one transaction with its row of the change log. Decides whether a write is
+ * Creating and replacing an object, together with its row of the change log. Decides whether a write is
  * accepted; what a good body is, the kind's save decides. Called by admin/.
  */
+#include "relyd/text.h"
 #include "store.h"
 #include <stdio.h>
 
@@ -108,20 +109,10 @@ static bool read_back(struct rely_write *write, struct rely_found *after, struct
 {
     if (!rely_registry_find(write->registry, write->kind, write->name, write->parent_id, after, err))
         return false;
-    return after->id == write->id || rely_err_set(err, RELY_ERR_INTERNAL, "a stored row cannot be read back");
-}
-
-static bool is_same_state(const struct rely_json *before, const struct rely_json *after)
-{
-    if (before == NULL)
-        return false;
-    struct rely_buf a = {0}, b = {0};
-    rely_json_print(before, &a);
-    rely_json_print(after, &b);
-    bool is_same = rely_slice_equal(rely_buf_slice(&a), rely_buf_slice(&b));
-    rely_buf_fini(&a);
-    rely_buf_fini(&b);
-    return is_same;
+    if (after->id == write->id)
+        return true;
+    rely_json_free(after->object);
+    return rely_err_set(err, RELY_ERR_INTERNAL, "a stored row cannot be read back");
 }
 
 static bool stamp_row(struct rely_write *write, uint64_t revision, struct rely_err *err)
@@ -133,7 +124,8 @@ static bool stamp_row(struct rely_write *write, uint64_t revision, struct rely_e
     return rely_sql_run(stmt, err);
 }
 
-static bool log_write(struct rely_write *write, const struct rely_json *after, uint64_t *revision, struct rely_err *err)
+static bool log_write(struct rely_write *write, struct rely_slice before, struct rely_slice after, uint64_t *revision,
+                      struct rely_err *err)
 {
     struct rely_log_entry entry = {.at_s = write->writer->now_s,
                                    .actor = write->writer->actor,
@@ -141,7 +133,7 @@ static bool log_write(struct rely_write *write, const struct rely_json *after, u
                                    .parent = write->path->parent,
                                    .name = write->name,
                                    .operation = write->before == NULL ? "create" : "replace",
-                                   .before = write->before,
+                                   .before = before,
                                    .after = after};
     return rely_change_log_append(write->registry, &entry, revision, err);
 }
@@ -154,32 +146,39 @@ static void fill_result(struct rely_write *write, struct rely_found *after)
     after->object = NULL;
 }
 
-/* Log the row and stamp it with the revision. *after becomes the stamped row. */
-static bool log_and_stamp(struct rely_write *write, struct rely_found *after, struct rely_err *err)
+/* Log the row and stamp it with revision and time. *after becomes the stamped row. */
+static bool log_and_stamp(struct rely_write *write, struct rely_slice before_text, struct rely_slice after_text,
+                          struct rely_found *after, struct rely_err *err)
 {
+    char now[RELY_TIME_SIZE];
     uint64_t revision = 0;
-    if (!log_write(write, after->object, &revision, err) || !stamp_row(write, revision, err))
+    if (!log_write(write, before_text, after_text, &revision, err) || !stamp_row(write, revision, err))
         return false;
     write->result->changes.revision = revision;
     after->revision = revision;
-    if (write->before == NULL)
-        return true; /* a new row has the time of the stamp already */
-    rely_json_free(after->object);
-    *after = (struct rely_found){0};
-    return read_back(write, after, err);
+    rely_time_print(write->writer->now_s, now);
+    rely_json_set(after->object, "updatedAt", rely_json_of_text(rely_slice_of(now)));
+    return true;
 }
 
 /* The row is stored: log it, unless nothing has changed. Leaves the transaction open; *is_news tells how to end it. */
 static bool finish_row(struct rely_write *write, bool *is_news, struct rely_err *err)
 {
     struct rely_found after = {0};
-    bool is_good = read_back(write, &after, err);
-    *is_news = is_good && !is_same_state(write->before, after.object);
-    if (*is_news)
-        is_good = log_and_stamp(write, &after, err);
+    struct rely_buf before_text = {0}, after_text = {0};
+    if (!read_back(write, &after, err))
+        return false;
+    if (write->before != NULL)
+        rely_json_print(write->before, &before_text);
+    rely_json_print(after.object, &after_text);
+    *is_news = !rely_slice_equal(rely_buf_slice(&before_text), rely_buf_slice(&after_text));
+    bool is_good =
+        !*is_news || log_and_stamp(write, rely_buf_slice(&before_text), rely_buf_slice(&after_text), &after, err);
     if (is_good)
         fill_result(write, &after);
     rely_json_free(after.object);
+    rely_buf_fini(&before_text);
+    rely_buf_fini(&after_text);
     return is_good;
 }
 
@@ -205,14 +204,11 @@ static bool end_transaction(struct rely_write *write, bool is_news, struct rely_
 {
     struct rely_registry *registry = write->registry;
     if (!is_news) {
-        rely_sql_roll_back(&registry->sql);
+        rely_write_undo(registry);
         return true;
     }
-    if (!rely_sql_do(&registry->sql, "COMMIT", err)) {
-        rely_sql_roll_back(&registry->sql);
+    if (!rely_write_keep(registry, write->result->changes.revision, err))
         return false;
-    }
-    registry->revision = write->result->changes.revision;
     rely_changes_add(&write->result->changes, write->kind->object, false, write->id);
     return true;
 }
@@ -230,11 +226,11 @@ static bool run_write(struct rely_write *write, bool may_replace, struct rely_er
                                  write->kind->article_word, write->problems);
         return refuse_body(write, err);
     }
-    if (!rely_sql_do(&write->registry->sql, "BEGIN IMMEDIATE", err))
+    if (!rely_write_begin(write->registry, err))
         return false;
     if (write_in_transaction(write, may_replace, &is_news, err) && end_transaction(write, is_news, err))
         return true;
-    rely_sql_roll_back(&write->registry->sql);
+    rely_write_undo(write->registry);
     rely_json_free(write->result->object);
     write->result->object = NULL;
     rely_changes_fini(&write->result->changes);

@@ -13,9 +13,20 @@
 
 /* --- hooks ----------------------------------------------------------------------------------------- */
 
-static void publish_for_admin(void *context, struct rely_changes *changes, void (*done)(void *), void *done_context)
+static bool begin_for_admin(void *context, struct rely_err *err)
 {
-    rely_control_apply(context, changes, done, done_context);
+    return rely_batch_begin(context, err);
+}
+
+static void publish_for_admin(void *context, struct rely_changes *changes,
+                              void (*done)(void *, const struct rely_err *), void *done_context)
+{
+    rely_batch_join(context, changes, done, done_context);
+}
+
+static bool settle_for_admin(void *context, struct rely_err *err)
+{
+    return rely_batch_settle(context, err);
 }
 
 static const struct rely_snapshot *newest_snapshot(void *context)
@@ -114,7 +125,9 @@ static bool start_control_thread(struct rely_control *control, struct rely_err *
         return false;
     control->admin = (struct rely_admin){.registry = control->registry,
                                          .service = control,
+                                         .begin = begin_for_admin,
                                          .publish = publish_for_admin,
+                                         .settle = settle_for_admin,
                                          .snapshot = newest_snapshot,
                                          .key_status = tell_key_status};
     return true;
@@ -157,6 +170,7 @@ void *rely_control_main(void *context)
     rely_service_report(control->service, is_started ? NULL : &err);
     if (control->loop != NULL) {
         rely_loop_run(control->loop);
+        rely_batch_settle(control, &err);
         rely_keeper_stop(control);
         rely_loop_free(control->loop);
     }

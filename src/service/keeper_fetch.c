@@ -162,6 +162,7 @@ static bool accept_jwks(struct errand *errand, struct rely_err *err)
     if (keyset == NULL)
         return rely_err_prefix(err, "key set at %s", errand->url);
     rely_keyset_free(keyset);
+    (void)rely_batch_settle(control, &(struct rely_err){0}); /* a key set waits for nobody's answer */
     if (!rely_registry_put_keyset(control->registry, errand->issuer->id, jwks, rely_slice_of(errand->url),
                                   rely_service_now_s(), &changes, err))
         return false;

@@ -70,7 +70,9 @@ class Relyd:
         config = self.folder / "relyd.yaml"
         config.write_text(write_yaml(self.settings))
         with open(self.log_path, "ab") as log:
-            self.process = subprocess.Popen([BINARY, "--config", str(config)], stdout=log, stderr=log, env=ENVIRONMENT)
+            # SIGXFSZ stays ignored, as python has it: a limit on file sizes is then like a full disk.
+            self.process = subprocess.Popen([BINARY, "--config", str(config)], stdout=log, stderr=log, env=ENVIRONMENT,
+                                            restore_signals=False)
         wire.wait_for(self.is_ready, 30, "readiness")
         return self
 

@@ -95,11 +95,35 @@ static void rebuild_snapshot(struct fixture *fixture)
     assert_true(rely_registry_each_credential(fixture->registry, 0, carry_credential, fixture, &err));
 }
 
-static void publish_changes(void *service, struct rely_changes *changes, void (*done)(void *context), void *context)
+static bool begin_write(void *service, struct rely_err *err)
+{
+    struct fixture *fixture = service;
+    if (!fixture->is_batch_open)
+        fixture->is_batch_open = rely_registry_begin(fixture->registry, err);
+    return fixture->is_batch_open;
+}
+
+static bool settle_writes(void *service, struct rely_err *err)
+{
+    struct fixture *fixture = service;
+    bool was_open = fixture->is_batch_open;
+    fixture->is_batch_open = false;
+    if (!was_open || (rely_registry_commit(fixture->registry, err) && !fixture->is_disk_full))
+        return true;
+    return rely_err_set(err, RELY_ERR_IO, "database: disk full");
+}
+
+static void publish_changes(void *service, struct rely_changes *changes,
+                            void (*done)(void *context, const struct rely_err *err), void *context)
 {
     struct fixture *fixture = service;
     assert_true(changes->count > 0);
     rely_changes_fini(changes);
+    struct rely_err err = {0};
+    if (!settle_writes(fixture, &err)) {
+        done(context, &err);
+        return;
+    }
     rebuild_snapshot(fixture);
     fixture->publish_count++;
     fixture->done = done;
@@ -110,9 +134,9 @@ static void publish_changes(void *service, struct rely_changes *changes, void (*
 
 void release_publication(struct fixture *fixture)
 {
-    void (*done)(void *context) = fixture->done;
+    void (*done)(void *context, const struct rely_err *err) = fixture->done;
     fixture->done = NULL;
-    done(fixture->done_context);
+    done(fixture->done_context, NULL);
 }
 
 static const struct rely_snapshot *find_snapshot(void *service)
@@ -140,7 +164,9 @@ int make_fixture(void **state)
     assert_string_equal(err.message, "");
     fixture->admin = (struct rely_admin){.registry = fixture->registry,
                                          .service = fixture,
+                                         .begin = begin_write,
                                          .publish = publish_changes,
+                                         .settle = settle_writes,
                                          .snapshot = find_snapshot,
                                          .key_status = find_key_status};
     fixture->request = (struct rely_http_request){.is_unix = true, .peer_uid = 0};

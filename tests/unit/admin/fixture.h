@@ -23,7 +23,9 @@ struct fixture {
     size_t keyset_count;
     struct rely_key_status key_status;
     bool is_holding; /* keep `done` back until release_publication */
-    void (*done)(void *context);
+    void (*done)(void *context, const struct rely_err *err);
+    bool is_batch_open;
+    bool is_disk_full; /* no batch can be committed */
     void *done_context;
     int publish_count;
     /* the request */

@@ -69,6 +69,47 @@ static void answers_no_change_without_publishing(void **state)
     assert_int_equal(fixture->publish_count, before);
 }
 
+static void acknowledges_nothing_that_is_not_committed(void **state)
+{
+    struct fixture *fixture = *state;
+    make_objects(fixture);
+    fixture->is_disk_full = true;
+    send_request(fixture, "PUT", "/v1/identities/web", "{\"groups\":[\"a\"]}");
+    assert_problem(fixture, 500, "internal_error");
+    assert_value(fixture, "detail", "database: disk full");
+    assert_string_equal(fixture->etag, "");
+    send_request(fixture, "DELETE", "/v1/identities/web", NULL);
+    assert_problem(fixture, 500, "internal_error");
+}
+
+/* What was refused, or changed nothing, for the sake of a write that is lost itself. */
+static void concludes_nothing_from_what_is_not_committed(void **state)
+{
+    struct fixture *fixture = *state;
+    make_objects(fixture);
+    fixture->is_disk_full = true;
+    send_request(fixture, "POST", "/v1/identities", "{\"name\":\"web\"}");
+    assert_problem(fixture, 500, "internal_error");
+    send_request(fixture, "PUT", "/v1/identities/web", "{}");
+    assert_problem(fixture, 500, "internal_error");
+    send_request(fixture, "DELETE", "/v1/identities/nobody", NULL);
+    assert_problem(fixture, 500, "internal_error");
+}
+
+static void shows_only_what_is_committed(void **state)
+{
+    struct fixture *fixture = *state;
+    struct rely_err err = {0};
+    make_objects(fixture);
+    static const char *const paths[] = {"/v1/identities/web", "/v1/identities", "/v1/issuers/cluster/keys"};
+    for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
+        assert_true(fixture->admin.begin(fixture, &err));
+        send_request(fixture, "GET", paths[i], NULL);
+        assert_status(fixture, 200);
+        assert_false(fixture->is_batch_open);
+    }
+}
+
 static void gives_each_refusal_its_code(void **state)
 {
     struct fixture *fixture = *state;
@@ -268,6 +309,9 @@ int run_rest_tests(void)
         A_TEST(creates_and_reads),
         A_TEST(replaces_and_deletes),
         A_TEST(answers_no_change_without_publishing),
+        A_TEST(acknowledges_nothing_that_is_not_committed),
+        A_TEST(concludes_nothing_from_what_is_not_committed),
+        A_TEST(shows_only_what_is_committed),
         A_TEST(gives_each_refusal_its_code),
         A_TEST(lists_what_is_wrong),
         A_TEST(names_the_methods_allowed),

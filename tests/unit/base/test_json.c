@@ -4,6 +4,7 @@
 #include "relyd/json.h"
 
 #include <setjmp.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
@@ -95,6 +96,31 @@ static void what_is_built_is_printed_in_order(void **state)
     rely_buf_fini(&out);
 }
 
+static void what_is_read_is_printed_again(void **state)
+{
+    static const char *const texts[] = {
+        "{}",
+        "[]",
+        "\"\"",
+        "{\"b\":[1,-2,[],{}],\"a\":{\"\":null,\"t\":true}}",
+        "[9223372036854775807,-9223372036854775808,0.5,1e100]",
+        "\"\\\"\\\\\\b\\f\\n\\r\\t\\u0001/\"",
+        "\"\xc3\xa9 \xf0\x9f\x98\x80\"",
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        struct rely_err err = {0};
+        struct rely_buf out = {0};
+        char wrapped[128];
+        snprintf(wrapped, sizeof wrapped, "[%s]", texts[i]);
+        RELY_JSON_OWNED struct rely_json *value = rely_json_parse(rely_slice_of(wrapped), &err);
+        assert_non_null(value);
+        rely_json_print(value, &out);
+        assert_string_equal(out.ptr, wrapped);
+        rely_buf_fini(&out);
+    }
+}
+
 int run_json_tests(void)
 {
     const struct CMUnitTest tests[] = {
@@ -103,6 +129,7 @@ int run_json_tests(void)
         cmocka_unit_test(nesting_is_limited),
         cmocka_unit_test(values_are_read_by_type),
         cmocka_unit_test(what_is_built_is_printed_in_order),
+        cmocka_unit_test(what_is_read_is_printed_again),
     };
     return cmocka_run_group_tests_name("json", tests, NULL, NULL);
 }

@@ -78,6 +78,7 @@ int run_limit_tests(void);
 int run_schema_tests(void);
 int run_change_tests(void);
 int run_row_tests(void);
+int run_batch_tests(void);
 int run_sql_tests(void);
 int run_url_tests(void);
 
