@@ -57,6 +57,7 @@ def summarise(result):
         result["medians"][server] = {workload: median_of(rounds) for workload, rounds in workloads.items()}
     medians = result["medians"]
     verify = {key: statistics.median(one[key] for one in result["openssl"]) for key in ("rs256", "es256")}
+    best_verify = {key: max(one[key] for one in result["openssl"]) for key in ("rs256", "es256")}
     result["verify_per_second"] = verify
     peers = [name for name in medians if name not in ("relyd", "bare-libh2o")]
     for workload in result["workloads"]:
@@ -70,6 +71,7 @@ def summarise(result):
             ratios["of_limit"] = ours["rps"] / ratios["limit_rps"]
             by_cpu = limits.of(workload, 1e6 / bare["server_cpu_us"], verify)
             ratios["of_limit_by_cpu"] = 1e6 / ours["server_cpu_us"] / by_cpu
+            ratios["of_limit_at_best"] = ours["rps_highest"] / limits.of(workload, bare["rps_highest"], best_verify)
         rated = [(medians[name][workload]["rps"], name) for name in peers if workload in medians[name]]
         if rated:
             ratios["best_peer_rps"], ratios["best_peer"] = max(rated)
@@ -134,6 +136,7 @@ def print_ratios(result):
         if "of_limit" in ratios:
             print_target(ratios["of_limit"], of_limit, f"{workload}: of the limit, {ratios['limit_rps']:,.0f}")
             print_target(ratios["of_limit_by_cpu"], None, f"{workload}: the same by CPU a request")
+            print_target(ratios["of_limit_at_best"], None, f"{workload}: the same by each one's best round")
         if "of_best_peer" in ratios:
             print_target(ratios["of_best_peer"], of_peer,
                          f"{workload}: of {ratios['best_peer']}, {ratios['best_peer_rps']:,.0f}")

@@ -7,6 +7,7 @@
 #include "relyd/json.h"
 #include "relyd/keys.h"
 
+#include <openssl/bn.h>
 #include <openssl/evp.h>
 #include <stdatomic.h>
 
@@ -21,7 +22,10 @@ struct rely_key {
     size_t signature_bytes;     /* the only right length of a signature; EC: of R || S */
     EVP_PKEY *pkey;             /* owned */
     enum rely_alg prepared_alg; /* the first of algs */
-    EVP_PKEY_CTX *prepared;     /* owned; ready to verify with prepared_alg, NULL for EdDSA; only duplicated */
+    EVP_PKEY_CTX *prepared;     /* owned; ready to verify with prepared_alg, only duplicated. NULL: made when needed */
+    BIGNUM *modulus;            /* owned; these three of RSA keys for RS256 and its like, else NULL and 0 */
+    BN_MONT_CTX *by_modulus;    /* owned; Montgomery's arithmetic modulo it */
+    uint32_t exponent;          /* odd, at least 3 */
     /* Signature's, which lies above: it hangs a table here, once, while workers read; until then NULL. */
     _Atomic(struct rely_key_table *) table; /* owned */
     void (*free_table)(struct rely_key_table *table);
@@ -47,8 +51,8 @@ bool rely_jwk_read(const struct rely_json *jwk, struct rely_key *key, struct rel
 /* The kty's members to key->pkey, kind, signature_bytes, and algs (all that the family and curve allow). */
 bool rely_material_read(const struct rely_json *jwk, struct rely_key *key, struct rely_keyset_skipped *skipped);
 
-/* Give the key its serial and the context of its first algorithm, and have OpenSSL compute what it otherwise would at
- * the first verification. False: OpenSSL failed. */
+/* Give the key its serial and compute what its verifications need, so that the first one after a rotation costs no
+ * more than the others. False: OpenSSL failed. */
 bool rely_key_prepare(struct rely_key *key);
 /* A context ready to verify with alg, one of key->algs but EdDSA. Owner: the caller, EVP_PKEY_CTX_free. NULL: OpenSSL
  * failed. Thread: any. */

@@ -1,10 +1,11 @@
 /*
- * Sets up OpenSSL's context once per key: looking methods up and setting the padding anew would add
- * 2.5 us to each verification, and take shared locks. Decides nothing: which algorithms a key may be used with has
- * been settled in jwk.c. Called by keyset.c.
+ * Computes once per key what every verification needs: RSA's numbers, or OpenSSL's context, since looking methods up
+ * and setting the padding anew would add 2.5 us to each verification, and take shared locks. Decides nothing: which
+ * algorithms a key may be used with has been settled in jwk.c. Called by keyset.c.
  */
 #include "key.h"
 
+#include <openssl/core_names.h>
 #include <openssl/err.h>
 #include <openssl/rsa.h>
 #include <stdatomic.h>
@@ -57,24 +58,22 @@ static EVP_PKEY_CTX *prepare_context(EVP_PKEY *pkey, enum rely_alg alg)
 
 EVP_PKEY_CTX *rely_key_context(const struct rely_key *key, enum rely_alg alg)
 {
-    return alg == key->prepared_alg ? EVP_PKEY_CTX_dup(key->prepared) : prepare_context(key->pkey, alg);
+    return key->prepared != NULL && alg == key->prepared_alg ? EVP_PKEY_CTX_dup(key->prepared)
+                                                             : prepare_context(key->pkey, alg);
 }
 
-/* OpenSSL computes an RSA key's Montgomery constants at its first use: 8 us that the first token after a rotation would
- * pay. Any signature will do; the answer does not matter. */
-static bool warm_up(const struct rely_key *key)
+static bool prepare_numbers(struct rely_key *key)
 {
-    static const uint8_t digest[EVP_MAX_MD_SIZE];
-    const EVP_MD *method = NULL;
-    uint8_t *signature = rely_alloc(key->signature_bytes);
-    EVP_PKEY_CTX *ctx = rely_key_context(key, key->prepared_alg);
-    bool is_ready = ctx != NULL && EVP_PKEY_CTX_get_signature_md(ctx, &method) == 1;
-    signature[key->signature_bytes - 1] = 1;
-    if (is_ready)
-        (void)EVP_PKEY_verify(ctx, signature, key->signature_bytes, digest, (size_t)EVP_MD_get_size(method));
-    ERR_clear_error();
-    free(signature);
-    EVP_PKEY_CTX_free(ctx);
+    BIGNUM *exponent = NULL;
+    BN_CTX *ctx = BN_CTX_new();
+    key->by_modulus = BN_MONT_CTX_new();
+    bool is_ready = ctx != NULL && key->by_modulus != NULL &&
+                    EVP_PKEY_get_bn_param(key->pkey, OSSL_PKEY_PARAM_RSA_N, &key->modulus) == 1 &&
+                    EVP_PKEY_get_bn_param(key->pkey, OSSL_PKEY_PARAM_RSA_E, &exponent) == 1 &&
+                    BN_MONT_CTX_set(key->by_modulus, key->modulus, ctx) == 1;
+    key->exponent = is_ready ? (uint32_t)BN_get_word(exponent) : 0; /* material.c: at most 32 bits */
+    BN_free(exponent);
+    BN_CTX_free(ctx);
     return is_ready;
 }
 
@@ -86,17 +85,18 @@ static enum rely_alg first_alg(rely_alg_set algs)
     return alg;
 }
 
-/* One context, not one for each algorithm: whole fleets sign with one, and memory is what makes ten thousand issuers
- * slow. A worker that needs another makes it itself. */
+/* One context at most, not one for each algorithm: whole fleets sign with one, and memory is what makes ten thousand
+ * issuers slow. A worker that needs another makes it itself. */
 bool rely_key_prepare(struct rely_key *key)
 {
     static atomic_uint_fast64_t serials;
+    bool is_ready = true;
     key->serial = atomic_fetch_add_explicit(&serials, 1, memory_order_relaxed) + 1;
     key->prepared_alg = first_alg(key->algs);
-    if (key->prepared_alg == RELY_ALG_EDDSA)
-        return true;
-    key->prepared = prepare_context(key->pkey, key->prepared_alg);
-    bool is_ready = key->prepared != NULL && (key->prepared_alg > RELY_ALG_PS512 || warm_up(key));
+    if (key->prepared_alg <= RELY_ALG_RS512)
+        is_ready = prepare_numbers(key);
+    else if (key->prepared_alg != RELY_ALG_EDDSA)
+        is_ready = (key->prepared = prepare_context(key->pkey, key->prepared_alg)) != NULL;
     if (!is_ready)
         ERR_clear_error();
     return is_ready;
@@ -108,6 +108,8 @@ void rely_key_fini(struct rely_key *key)
     if (table != NULL)
         key->free_table(table);
     EVP_PKEY_CTX_free(key->prepared);
+    BN_MONT_CTX_free(key->by_modulus);
+    BN_free(key->modulus);
     EVP_PKEY_free(key->pkey);
     free((char *)key->kid.ptr);
 }

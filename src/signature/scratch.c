@@ -26,6 +26,7 @@ struct slot {
 struct rely_scratch {
     EVP_MD_CTX *digests[DIGEST_COUNT]; /* owned */
     struct slot slots[SLOTS];
+    BN_CTX *numbers;                   /* owned; keeps its numbers, so that a verification allocates none */
     struct rely_table_scratch *tables; /* owned; NULL: not used yet */
 };
 
@@ -41,6 +42,7 @@ static void free_scratch(void *memory)
         EVP_MD_CTX_free(scratch->digests[i]);
     for (size_t i = 0; i < SLOTS; i++)
         EVP_PKEY_CTX_free(scratch->slots[i].ctx);
+    BN_CTX_free(scratch->numbers);
     rely_table_scratch_free(scratch->tables);
     free(scratch);
     mine = NULL;
@@ -64,8 +66,9 @@ struct rely_scratch *rely_scratch_get(void)
     struct rely_scratch *made = rely_alloc(sizeof(*made));
     for (size_t i = 0; i < DIGEST_COUNT; i++)
         made->digests[i] = EVP_MD_CTX_new();
-    if (made->digests[SHA256] == NULL || made->digests[SHA384] == NULL || made->digests[SHA512] == NULL ||
-        pthread_setspecific(at_thread_end, made) != 0) {
+    made->numbers = BN_CTX_new();
+    if (made->numbers == NULL || made->digests[SHA256] == NULL || made->digests[SHA384] == NULL ||
+        made->digests[SHA512] == NULL || pthread_setspecific(at_thread_end, made) != 0) {
         free_scratch(made);
         return NULL;
     }
@@ -103,6 +106,11 @@ EVP_PKEY_CTX *rely_scratch_context(struct rely_scratch *scratch, const struct re
     EVP_PKEY_CTX_free(slot->ctx);
     *slot = (struct slot){key->serial, alg, ctx};
     return ctx;
+}
+
+BN_CTX *rely_scratch_numbers(struct rely_scratch *scratch)
+{
+    return scratch->numbers;
 }
 
 struct rely_table_scratch *rely_scratch_tables(struct rely_scratch *scratch)

@@ -22,18 +22,17 @@ static int verify_eddsa(const struct rely_unverified *token, const struct rely_k
     return answer;
 }
 
-/* By the key's table: 1 or 0, -1 when it has none or that could not tell. */
-static int verify_by_table(const struct rely_unverified *token, const struct rely_key *key,
-                           struct rely_scratch *scratch, struct rely_slice digest)
+/* By an RSA key's numbers or an EC key's table: 1 or 0, -1 when it has none or that could not tell. */
+static int verify_by_numbers(const struct rely_unverified *token, const struct rely_key *key,
+                             struct rely_scratch *scratch, struct rely_slice digest)
 {
+    if (key->modulus != NULL)
+        return rely_rsa_verify(key, token->alg, rely_scratch_numbers(scratch), digest, token->signature);
     const struct rely_key_table *table = atomic_load_explicit(&((struct rely_key *)key)->table, memory_order_acquire);
     struct rely_table_scratch *tables = table == NULL ? NULL : rely_scratch_tables(scratch);
     if (tables == NULL)
         return -1;
-    int answer = rely_key_table_verify(table, tables, digest, token->signature);
-    if (answer < 0)
-        ERR_clear_error(); /* EVP is asked next */
-    return answer;
+    return rely_key_table_verify(table, tables, digest, token->signature);
 }
 
 static int verify_by_evp(const struct rely_unverified *token, const struct rely_key *key, struct rely_scratch *scratch,
@@ -61,8 +60,11 @@ static int verify_digest(const struct rely_unverified *token, const struct rely_
     if (len == 0)
         return -1;
     struct rely_slice digest = rely_slice((const char *)bytes, len);
-    int answer = verify_by_table(token, key, scratch, digest);
-    return answer >= 0 ? answer : verify_by_evp(token, key, scratch, digest);
+    int answer = verify_by_numbers(token, key, scratch, digest);
+    if (answer >= 0)
+        return answer;
+    ERR_clear_error();
+    return verify_by_evp(token, key, scratch, digest);
 }
 
 /* Empties the error queue, which the next caller of OpenSSL on this thread would read as its own. */

@@ -23,6 +23,19 @@ size_t rely_scratch_digest(struct rely_scratch *scratch, enum rely_alg alg, stru
 /* A context ready to verify under this key with alg, borrowed until the next call. NULL: OpenSSL failed. */
 EVP_PKEY_CTX *rely_scratch_context(struct rely_scratch *scratch, const struct rely_key *key, enum rely_alg alg);
 
+/* Numbers for this thread's computations. Never NULL. */
+BN_CTX *rely_scratch_numbers(struct rely_scratch *scratch);
+
+/**
+ * Does an RS256, RS384 or RS512 signature verify?
+ *
+ * Spec:     RFC 8017 s8.2.2.
+ * Returns:  1 yes, 0 no, -1 could not tell: another algorithm or length, no RSA key, or OpenSSL failed (then its error
+ *           queue says how). The caller asks EVP.
+ */
+int rely_rsa_verify(const struct rely_key *key, enum rely_alg alg, BN_CTX *ctx, struct rely_slice digest,
+                    struct rely_slice signature);
+
 /* What this thread needs for tables; made at the first call. NULL: OpenSSL failed. */
 struct rely_table_scratch *rely_scratch_tables(struct rely_scratch *scratch);
 

@@ -17,6 +17,7 @@ int run_thread_tests(void);
 int run_mac_tests(void);
 int run_table_tests(void);
 int run_attach_tests(void);
+int run_rsa_tests(void);
 
 /* A set of this one key, with kid "k". */
 struct rely_keyset *set_of(const struct mint_key *key, const char *alg);
