@@ -64,21 +64,6 @@ static inline rely_sixteen rely_sixteen_json(rely_sixteen part)
 }
 
 /* How many bytes at the front of a text need no look: nearly all of nearly every text. */
-static inline size_t rely_bytes_measure_plain(const char *text, size_t len)
-{
-    size_t plain = 0;
-    for (; len - plain >= sizeof(rely_sixteen); plain += sizeof(rely_sixteen)) {
-        size_t first = rely_sixteen_first(rely_sixteen_json(rely_sixteen_load(text + plain)));
-        if (first < sizeof(rely_sixteen))
-            return plain + first;
-    }
-    if (len >= sizeof(rely_sixteen)) { /* the rest, with some before it that is known to be plain */
-        size_t back = len - sizeof(rely_sixteen);
-        return back + rely_sixteen_first(rely_sixteen_json(rely_sixteen_load(text + back)));
-    }
-    while (plain < len && text[plain] >= ' ' && text[plain] < 0x7f && text[plain] != '"' && text[plain] != '\\')
-        plain++;
-    return plain;
-}
+size_t rely_bytes_measure_plain(const char *text, size_t len);
 
 #endif
