@@ -1,6 +1,6 @@
 /*
- * ECDSA with a table for each key: what is always the same is computed once (fixed.c), which makes a verification two
- * to six times as fast as EVP's. Judges numbers as FIPS 186-4 s6.4 says, and nothing else; whatever it cannot judge is
+ * ECDSA with a table for each key: what is always the same is computed once (fixed.c), which makes a verification up
+ * to five times as fast as EVP's. Judges numbers as FIPS 186-4 s6.4 says, and nothing else; whatever it cannot judge is
  * EVP's. Called by signature.c; tables are made on the service's builder thread.
  */
 #include "table.h"
