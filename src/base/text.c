@@ -93,33 +93,12 @@ void rely_uuid_new(char out[RELY_UUID_SIZE])
              b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
 }
 
-/* Sixteen bytes of which some may be known to be plain: the first that is not, counted from `from`. */
-static size_t find_unplain(const char *sixteen, size_t from)
+static rely_sixteen mark_unplain(rely_sixteen part)
 {
-    return from + rely_sixteen_first(rely_sixteen_json(rely_sixteen_load(sixteen)));
+    return (part < ' ') | (part == '"') | (part == '\\') | (part == 0x7f);
 }
 
-/* Texts of a length that is no multiple of sixteen end with a look at sixteen bytes again, of which the front is known.
- */
 size_t rely_bytes_measure_plain(const char *text, size_t len)
 {
-    char both[sizeof(rely_sixteen)];
-    size_t plain = 0, half = sizeof both / 2;
-    if (len >= sizeof both) {
-        for (; len - plain >= sizeof both; plain += sizeof both) {
-            size_t first = find_unplain(text + plain, plain);
-            if (first < plain + sizeof both)
-                return first;
-        }
-        return find_unplain(text + len - sizeof both, len - sizeof both);
-    }
-    if (len >= half) {
-        memcpy(both, text, half);
-        memcpy(both + half, text + len - half, half);
-        size_t first = find_unplain(both, 0);
-        return first < half ? first : first + len - sizeof both;
-    }
-    while (plain < len && text[plain] >= ' ' && text[plain] < 0x7f && text[plain] != '"' && text[plain] != '\\')
-        plain++;
-    return plain;
+    return rely_bytes_find(text, len, mark_unplain);
 }

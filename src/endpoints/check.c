@@ -25,24 +25,15 @@ static struct rely_slice percent_encode(struct rely_pool *pool, struct rely_slic
     return rely_slice(out, at);
 }
 
-static uint64_t mark_unsafe(uint64_t bytes)
+static rely_sixteen mark_unsafe(rely_sixteen part)
 {
-    return rely_bytes_below(bytes, 0x21) | rely_bytes_not_ascii(bytes) | rely_bytes_equal(bytes, 0x7f) |
-           rely_bytes_equal(bytes, '%');
+    return (part <= ' ') | (part == 0x7f) | (part == '%');
 }
 
 /* Header values are printable ASCII only: everything else is percent-encoded, so that no subject can end the line. */
 static struct rely_slice header_safe(struct rely_pool *pool, struct rely_slice text)
 {
-    bool is_unsafe = false;
-    size_t i = 0;
-    for (; text.len - i >= 8; i += 8)
-        is_unsafe |= mark_unsafe(rely_bytes_load(text.ptr + i)) != 0;
-    for (; i < text.len; i++) {
-        unsigned char c = (unsigned char)text.ptr[i];
-        is_unsafe |= c <= ' ' || c >= 0x7f || c == '%';
-    }
-    return is_unsafe ? percent_encode(pool, text) : text;
+    return rely_bytes_find(text.ptr, text.len, mark_unsafe) < text.len ? percent_encode(pool, text) : text;
 }
 
 static void reply_allow(struct rely_reviewer *reviewer, struct rely_http_request *request,

@@ -128,37 +128,13 @@ enum rely_bearer rely_http_read_bearer(struct rely_slice value, struct rely_slic
     return RELY_BEARER_TOKEN;
 }
 
-/* Which of the sixteen bytes are a control character other than a tab. Signed: what is not ASCII stands below zero, and
- * is let through. */
+/* A tab may stand in a header, and so may what is not ASCII (below zero). */
 static rely_sixteen mark_controls(rely_sixteen part)
 {
     return ((part >= 0) & (part < ' ') & (part != '\t')) | (part == 0x7f);
 }
 
-/* A short text, the gap filled with bytes of its own or with letters. */
-static rely_sixteen load_short(struct rely_slice text)
-{
-    char part[sizeof(rely_sixteen)];
-    if (text.len >= sizeof part / 2) {
-        memcpy(part, text.ptr, sizeof part / 2);
-        memcpy(part + sizeof part / 2, text.ptr + text.len - sizeof part / 2, sizeof part / 2);
-    } else {
-        memset(part, 'x', sizeof part);
-        for (size_t i = 0; i < text.len; i++)
-            part[i] = text.ptr[i];
-    }
-    return rely_sixteen_load(part);
-}
-
 bool rely_http_has_control(struct rely_slice text)
 {
-    rely_sixteen found = {0};
-    if (text.len < sizeof found) {
-        found = mark_controls(load_short(text));
-    } else {
-        for (size_t at = 0; text.len - at > sizeof found; at += sizeof found)
-            found |= mark_controls(rely_sixteen_load(text.ptr + at));
-        found |= mark_controls(rely_sixteen_load(text.ptr + text.len - sizeof found)); /* may overlap */
-    }
-    return rely_sixteen_first(found) < sizeof found;
+    return rely_bytes_find(text.ptr, text.len, mark_controls) < text.len;
 }
