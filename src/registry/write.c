@@ -237,9 +237,10 @@ static bool run_write(struct rely_write *write, bool may_replace, struct rely_er
     return false;
 }
 
-bool rely_registry_create(struct rely_registry *registry, const struct rely_object_path *path,
-                          const struct rely_json *body, const struct rely_writer *writer,
-                          struct rely_write_result *result, struct rely_problems *problems, struct rely_err *err)
+static bool write_object(struct rely_registry *registry, const struct rely_object_path *path,
+                         const struct rely_json *body, const struct rely_writer *writer,
+                         struct rely_write_result *result, struct rely_problems *problems, bool may_replace,
+                         struct rely_err *err)
 {
     struct rely_write write = {.registry = registry,
                                .kind = rely_object_kind(path->object),
@@ -248,19 +249,19 @@ bool rely_registry_create(struct rely_registry *registry, const struct rely_obje
                                .body = body,
                                .problems = problems,
                                .result = result};
-    return run_write(&write, false, err);
+    return run_write(&write, may_replace, err);
+}
+
+bool rely_registry_create(struct rely_registry *registry, const struct rely_object_path *path,
+                          const struct rely_json *body, const struct rely_writer *writer,
+                          struct rely_write_result *result, struct rely_problems *problems, struct rely_err *err)
+{
+    return write_object(registry, path, body, writer, result, problems, false, err);
 }
 
 bool rely_registry_replace(struct rely_registry *registry, const struct rely_object_path *path,
                            const struct rely_json *body, const struct rely_writer *writer,
                            struct rely_write_result *result, struct rely_problems *problems, struct rely_err *err)
 {
-    struct rely_write write = {.registry = registry,
-                               .kind = rely_object_kind(path->object),
-                               .path = path,
-                               .writer = writer,
-                               .body = body,
-                               .problems = problems,
-                               .result = result};
-    return run_write(&write, true, err);
+    return write_object(registry, path, body, writer, result, problems, true, err);
 }

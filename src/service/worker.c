@@ -6,56 +6,50 @@
 
 #include <stdlib.h>
 
-struct key_question {
+/* To the control thread, about an issuer or one of its keys. */
+struct question {
     struct rely_message message; /* first */
     struct rely_control *control;
     int64_t issuer_id;
+    uint64_t key_serial;
 };
-
-static void pass_question_to_keeper(struct rely_message *message)
-{
-    struct key_question *question = (struct key_question *)message;
-    rely_keeper_ask(question->control, question->issuer_id);
-    free(question);
-}
 
 static void drop_question(struct rely_message *message)
 {
     free(message);
 }
 
-static void ask_control_for_keys(void *context, int64_t issuer_id)
+static void ask_control(const struct rely_worker *worker, void (*run)(struct rely_message *), int64_t issuer_id,
+                        uint64_t key_serial)
 {
-    struct rely_worker *worker = context;
-    struct key_question *question = rely_alloc(sizeof *question);
-    question->message.run = pass_question_to_keeper;
-    question->message.drop = drop_question;
-    question->control = &worker->service->control;
-    question->issuer_id = issuer_id;
+    struct question *question = rely_alloc(sizeof *question);
+    *question =
+        (struct question){{.run = run, .drop = drop_question}, &worker->service->control, issuer_id, key_serial};
     rely_loop_post(question->control->loop, &question->message);
 }
 
-struct table_question {
-    struct rely_message message; /* first */
-    struct rely_control *control;
-    int64_t issuer_id;
-    uint64_t serial;
-};
-
-static void pass_question_to_tables(struct rely_message *message)
+static void pass_question_to_keeper(struct rely_message *message)
 {
-    struct table_question *question = (struct table_question *)message;
-    rely_tables_ask(question->control, question->issuer_id, question->serial);
+    struct question *question = (struct question *)message;
+    rely_keeper_ask(question->control, question->issuer_id);
     free(question);
 }
 
-static void ask_control_for_table(void *context, int64_t issuer_id, uint64_t serial)
+static void ask_control_for_keys(void *context, int64_t issuer_id)
 {
-    struct rely_worker *worker = context;
-    struct table_question *question = rely_alloc(sizeof *question);
-    *question = (struct table_question){
-        {.run = pass_question_to_tables, .drop = drop_question}, &worker->service->control, issuer_id, serial};
-    rely_loop_post(question->control->loop, &question->message);
+    ask_control(context, pass_question_to_keeper, issuer_id, 0);
+}
+
+static void pass_question_to_tables(struct rely_message *message)
+{
+    struct question *question = (struct question *)message;
+    rely_tables_ask(question->control, question->issuer_id, question->key_serial);
+    free(question);
+}
+
+static void ask_control_for_table(void *context, int64_t issuer_id, uint64_t key_serial)
+{
+    ask_control(context, pass_question_to_tables, issuer_id, key_serial);
 }
 
 static bool is_worker_ready(void *context)

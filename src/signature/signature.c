@@ -44,7 +44,7 @@ static int verify_by_evp(const struct rely_unverified *token, const struct rely_
     const uint8_t *signature = (const uint8_t *)token->signature.ptr;
     size_t len = token->signature.len;
     uint8_t der[RELY_DER_MAX];
-    if (token->alg >= RELY_ALG_ES256 && token->alg <= RELY_ALG_ES512) {
+    if ((1u << token->alg & RELY_ALGS_ECDSA) != 0) {
         len = rely_der_of_raw(token->signature, der);
         signature = der;
     }
