@@ -201,29 +201,66 @@ static void sign_by_hand(const struct field *field, const BIGNUM *private, const
     EC_POINT_free(point);
 }
 
+/* A key whose private half is known, and room for a signature under it. */
+struct trial {
+    struct field field;
+    struct subject subject; /* refers to field */
+    BIGNUM *private, *digest, *r, *s;
+};
+
+/* What the public point is. */
+enum public_point { ANY_POINT, GENERATOR, NEGATIVE_GENERATOR };
+
+static BIGNUM *choose_private(const struct field *field, enum public_point kind)
+{
+    if (kind == ANY_POINT)
+        return random_scalar(field);
+    return kind == GENERATOR ? small_number(1) : subtract(field->n, BN_value_one());
+}
+
+static void open_trial(struct trial *trial, size_t curve, enum public_point kind)
+{
+    trial->field = open_field(curve);
+    trial->private = choose_private(&trial->field, kind);
+    trial->subject = open_subject_of(&trial->field, curve, trial->private);
+    trial->digest = random_digest(&trial->field);
+    trial->r = BN_new();
+    trial->s = BN_new();
+}
+
+static void sign_trial(struct trial *trial, const BIGNUM *digest)
+{
+    sign_by_hand(&trial->field, trial->private, digest, trial->r, trial->s);
+}
+
+static void close_trial(struct trial *trial)
+{
+    BN_free(trial->s);
+    BN_free(trial->r);
+    BN_free(trial->digest);
+    BN_free(trial->private);
+    close_subject(&trial->subject);
+    close_field(&trial->field);
+}
+
 /* --- the tests --------------------------------------------------------------------------------------------- */
 
 static void say_what_evp_says(void **state)
 {
+    struct trial trial;
     (void)state;
     for (size_t curve = 0; curve < CURVES; curve++) {
-        struct field field = open_field(curve);
-        BIGNUM *private = random_scalar(&field), *r = BN_new(), *s = BN_new();
-        struct subject subject = open_subject_of(&field, curve, private);
+        open_trial(&trial, curve, ANY_POINT);
         for (int i = 0; i < 250; i++) { /* a bit of the digest each */
-            BIGNUM *digest = random_digest(&field);
-            sign_by_hand(&field, private, digest, r, s);
-            assert_true(judge(&subject, digest, r, s));
-            assert_false(judge(&subject, digest, s, r));
+            BIGNUM *digest = random_digest(&trial.field);
+            sign_trial(&trial, digest);
+            assert_true(judge(&trial.subject, digest, trial.r, trial.s));
+            assert_false(judge(&trial.subject, digest, trial.s, trial.r));
             assert_int_equal(BN_is_bit_set(digest, i) ? BN_clear_bit(digest, i) : BN_set_bit(digest, i), 1);
-            assert_false(judge(&subject, digest, r, s));
+            assert_false(judge(&trial.subject, digest, trial.r, trial.s));
             BN_free(digest);
         }
-        BN_free(s);
-        BN_free(r);
-        BN_free(private);
-        close_subject(&subject);
-        close_field(&field);
+        close_trial(&trial);
     }
     mint_reset();
 }
@@ -278,22 +315,16 @@ static void judge_odd_numbers(const struct subject *subject, const BIGNUM *diges
 
 static void refuse_odd_numbers(void **state)
 {
+    struct trial trial;
     (void)state;
     for (size_t curve = 0; curve < CURVES; curve++) {
-        struct field field = open_field(curve);
-        BIGNUM *private = random_scalar(&field), *r = BN_new(), *s = BN_new();
-        BIGNUM *digest = random_digest(&field), *other = random_digest(&field);
-        struct subject subject = open_subject_of(&field, curve, private);
-        sign_by_hand(&field, private, digest, r, s);
-        judge_odd_numbers(&subject, digest, r, s, true);
-        judge_odd_numbers(&subject, other, r, s, false);
+        open_trial(&trial, curve, ANY_POINT);
+        BIGNUM *other = random_digest(&trial.field);
+        sign_trial(&trial, trial.digest);
+        judge_odd_numbers(&trial.subject, trial.digest, trial.r, trial.s, true);
+        judge_odd_numbers(&trial.subject, other, trial.r, trial.s, false);
         BN_free(other);
-        BN_free(digest);
-        BN_free(s);
-        BN_free(r);
-        BN_free(private);
-        close_subject(&subject);
-        close_field(&field);
+        close_trial(&trial);
     }
     mint_reset();
 }
@@ -301,26 +332,22 @@ static void refuse_odd_numbers(void **state)
 /* Digests that make u1 zero or need reducing: 0, n and all ones. A P-521 digest is shorter than n. */
 static void judge_odd_digests(void **state)
 {
+    struct trial trial;
     (void)state;
     for (size_t curve = 0; curve < CURVES; curve++) {
-        struct field field = open_field(curve);
-        BIGNUM *private = random_scalar(&field), *r = BN_new(), *s = BN_new();
-        struct subject subject = open_subject_of(&field, curve, private);
-        BIGNUM *digests[] = {small_number(0), small_number(0), BN_dup(field.n), subtract(field.n, BN_value_one())};
-        BN_set_bit(digests[1], (int)field.digest_bytes * 8);
+        open_trial(&trial, curve, ANY_POINT);
+        const struct field *field = &trial.field;
+        BIGNUM *digests[] = {small_number(0), small_number(0), BN_dup(field->n), subtract(field->n, BN_value_one())};
+        BN_set_bit(digests[1], (int)field->digest_bytes * 8);
         BN_sub_word(digests[1], 1);
         for (size_t i = 0; i < sizeof digests / sizeof digests[0]; i++) {
-            if ((size_t)BN_num_bytes(digests[i]) <= field.digest_bytes) {
-                sign_by_hand(&field, private, digests[i], r, s);
-                judge_odd_numbers(&subject, digests[i], r, s, true);
+            if ((size_t)BN_num_bytes(digests[i]) <= field->digest_bytes) {
+                sign_trial(&trial, digests[i]);
+                judge_odd_numbers(&trial.subject, digests[i], trial.r, trial.s, true);
             }
             BN_free(digests[i]);
         }
-        BN_free(s);
-        BN_free(r);
-        BN_free(private);
-        close_subject(&subject);
-        close_field(&field);
+        close_trial(&trial);
     }
     mint_reset();
 }
@@ -353,25 +380,17 @@ static void meet_or_cancel(const struct subject *subject, bool is_negative_key)
 
 static void judge_keys_of_the_generator(void **state)
 {
+    struct trial trial;
     (void)state;
-    for (size_t curve = 0; curve < CURVES; curve++) {
-        struct field field = open_field(curve);
+    for (size_t curve = 0; curve < CURVES; curve++)
         for (int sign = 0; sign < 2; sign++) {
-            BIGNUM *private = sign == 0 ? small_number(1) : subtract(field.n, BN_value_one());
-            BIGNUM *digest = random_digest(&field), *r = BN_new(), *s = BN_new();
-            struct subject subject = open_subject_of(&field, curve, private);
-            sign_by_hand(&field, private, digest, r, s);
-            judge_odd_numbers(&subject, digest, r, s, true);
+            open_trial(&trial, curve, sign == 0 ? GENERATOR : NEGATIVE_GENERATOR);
+            sign_trial(&trial, trial.digest);
+            judge_odd_numbers(&trial.subject, trial.digest, trial.r, trial.s, true);
             for (int i = 0; i < 3; i++)
-                meet_or_cancel(&subject, sign == 1);
-            BN_free(s);
-            BN_free(r);
-            BN_free(digest);
-            BN_free(private);
-            close_subject(&subject);
+                meet_or_cancel(&trial.subject, sign == 1);
+            close_trial(&trial);
         }
-        close_field(&field);
-    }
     mint_reset();
 }
 
@@ -456,22 +475,20 @@ static void find_no_x_at_infinity(void **state)
 /* What it cannot judge it leaves to EVP, also where that will say no. */
 static void leave_other_lengths_to_evp(void **state)
 {
+    struct trial trial;
     (void)state;
     for (size_t curve = 0; curve < CURVES; curve++) {
-        struct field field = open_field(curve);
-        BIGNUM *private = random_scalar(&field);
-        struct subject subject = open_subject_of(&field, curve, private);
-        struct rely_slice raw = mint_repeat('\1', 2 * field.bytes), digest = mint_repeat('\1', 67);
-        struct rely_slice fitting = rely_slice(digest.ptr, field.digest_bytes);
-        assert_int_equal(rely_key_table_verify(subject.table, subject.scratch, fitting, raw), 0);
-        assert_int_equal(rely_key_table_verify(subject.table, subject.scratch, digest, raw), -1);
+        open_trial(&trial, curve, ANY_POINT);
+        const struct subject *subject = &trial.subject;
+        struct rely_slice raw = mint_repeat('\1', 2 * trial.field.bytes), digest = mint_repeat('\1', 67);
+        struct rely_slice fitting = rely_slice(digest.ptr, trial.field.digest_bytes);
+        assert_int_equal(rely_key_table_verify(subject->table, subject->scratch, fitting, raw), 0);
+        assert_int_equal(rely_key_table_verify(subject->table, subject->scratch, digest, raw), -1);
         raw.len--;
-        assert_int_equal(rely_key_table_verify(subject.table, subject.scratch, fitting, raw), -1);
+        assert_int_equal(rely_key_table_verify(subject->table, subject->scratch, fitting, raw), -1);
         raw.len = 0;
-        assert_int_equal(rely_key_table_verify(subject.table, subject.scratch, fitting, raw), -1);
-        BN_free(private);
-        close_subject(&subject);
-        close_field(&field);
+        assert_int_equal(rely_key_table_verify(subject->table, subject->scratch, fitting, raw), -1);
+        close_trial(&trial);
     }
     mint_reset();
 }
