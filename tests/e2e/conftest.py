@@ -9,6 +9,7 @@ from service import Relyd
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "threads: also run against the ThreadSanitizer build")
+    config.addinivalue_line("markers", "long: run again, whole, by tests/run --long against the release build")
 
 
 @pytest.fixture

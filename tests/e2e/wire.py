@@ -3,6 +3,7 @@
 import contextlib
 import http.client
 import json
+import random
 import select
 import socket
 import time
@@ -110,7 +111,17 @@ def wait_for(condition, seconds=15, what="it"):
         time.sleep(0.02)
 
 
+PORTS = list(range(12000, 30000))  # below those that the kernel gives to clients, which would be in the way
+random.shuffle(PORTS)
+
+
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port that nobody listens on, and never the same one twice."""
+    while True:
+        port = PORTS.pop()
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue  # somebody else's
