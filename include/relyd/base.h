@@ -139,6 +139,10 @@ void rely_buf_printf(struct rely_buf *buf, const char *format, ...) __attribute_
 /* A JSON string with its quotes; control characters and the line separators U+2028/9 are escaped, bytes that
  * are not UTF-8 become U+FFFD. */
 void rely_buf_put_json(struct rely_buf *buf, struct rely_slice text);
+/* The same string to whoever parses it, and one that shows on any terminal as what it is: all but printable ASCII
+ * stands as \uXXXX, so that nothing steers (C1 controls), turns the line round (bidirectional marks and scripts),
+ * stacks up or is not seen. For lines that people read raw. */
+void rely_buf_put_json_plainly(struct rely_buf *buf, struct rely_slice text);
 void rely_buf_fini(struct rely_buf *buf);
 
 static inline struct rely_slice rely_buf_slice(const struct rely_buf *buf)

@@ -63,7 +63,28 @@ static void put_json_character(struct rely_buf *buf, const unsigned char *text, 
         rely_buf_put(buf, rely_slice((const char *)text, len));
 }
 
-void rely_buf_put_json(struct rely_buf *buf, struct rely_slice text)
+/* In: well-formed UTF-8. */
+static unsigned decode_character(const unsigned char *text, size_t len)
+{
+    unsigned code = len == 1 ? text[0] : text[0] & (0xffu >> (len + 1));
+    for (size_t i = 1; i < len; i++)
+        code = code << 6 | (text[i] & 0x3fu);
+    return code;
+}
+
+static void put_plain_character(struct rely_buf *buf, const unsigned char *text, size_t len)
+{
+    unsigned code = decode_character(text, len);
+    if (code < 0x80)
+        put_json_character(buf, text, len);
+    else if (code < 0x10000)
+        rely_buf_printf(buf, "\\u%04x", code);
+    else /* RFC 8259 s7: two surrogates */
+        rely_buf_printf(buf, "\\u%04x\\u%04x", 0xd7c0 + (code >> 10), 0xdc00 + (code & 0x3ff));
+}
+
+static void put_json_string(struct rely_buf *buf, struct rely_slice text,
+                            void (*put_character)(struct rely_buf *buf, const unsigned char *text, size_t len))
 {
     const unsigned char *next = (const unsigned char *)text.ptr;
     size_t left = text.len;
@@ -76,13 +97,23 @@ void rely_buf_put_json(struct rely_buf *buf, struct rely_slice text)
         } else {
             len = rely_utf8_measure((const char *)next, left);
             if (len == 0)
-                rely_buf_put(buf, RELY_LIT("\xef\xbf\xbd"));
+                put_character(buf, (const unsigned char *)"\xef\xbf\xbd", 3);
             else
-                put_json_character(buf, next, len);
+                put_character(buf, next, len);
             len = len == 0 ? 1 : len;
         }
         next += len;
         left -= len;
     }
     rely_buf_putc(buf, '"');
+}
+
+void rely_buf_put_json(struct rely_buf *buf, struct rely_slice text)
+{
+    put_json_string(buf, text, put_json_character);
+}
+
+void rely_buf_put_json_plainly(struct rely_buf *buf, struct rely_slice text)
+{
+    put_json_string(buf, text, put_plain_character);
 }

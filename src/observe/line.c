@@ -1,6 +1,7 @@
 /*
- * Writes a record of a ring as one line of JSON. All text goes through rely_buf_put_json, so that no subject or issuer
- * that a stranger chose can forge a line or a member. Called by the log thread (log.c).
+ * Writes a record of a ring as one line of JSON. All text goes through rely_buf_put_json_plainly, so that no subject or
+ * issuer that a stranger chose can forge a line or a member, or change how a terminal shows one. Called by the log
+ * thread (log.c).
  */
 #include "relyd/text.h"
 
@@ -18,7 +19,7 @@ static void put_member(struct rely_buf *out, const char *name, struct rely_slice
     if (value.len == 0)
         return;
     rely_buf_printf(out, ",\"%s\":", name);
-    rely_buf_put_json(out, value);
+    rely_buf_put_json_plainly(out, value);
 }
 
 static void put_decision(const struct record *record, const struct rely_slice texts[FIELD_COUNT], struct rely_buf *out)

@@ -158,3 +158,33 @@ def test_no_text_of_a_stranger_forges_a_line(start):
     for line in log.splitlines():
         if '"decision"' in line:
             assert json.loads(line)["outcome"] == "deny"
+
+
+STRANGE = {
+    "C1 controls": "\x80\x85\x9b31m\x9f",
+    "bidirectional overrides and isolates": "\u202a\u202e\u202c\u2066\u2069\u200e\u200f\u061c",
+    "letters from right to left": "\u05d0\u0627\u0660",
+    "combining and invisible": "a\u0301\u0489\u200b\u200d\u00ad\u2060\ufeff\ufe0f\u180e",
+    "beyond the first plane": "\U000e0041\U0001f600\U00010ffd",
+    "line ends": "\n\r\x0b\x0c\x85\u2028\u2029",
+    "an 8-bit CSI inside of UTF-8": "\u00db\u4e9b",
+}
+
+
+@pytest.mark.parametrize("text", STRANGE.values(), ids=STRANGE)
+def test_d_no_text_of_a_stranger_changes_how_a_line_is_shown(start, text):
+    """Fault D: iss, kid, typ, alg, sub, jti and audiences of tokens, and the paths they come by."""
+    relyd = start()
+    signer = relyd.put_world()
+    relyd.reason(signer.sign(tokens.claims("https://" + text)))
+    relyd.reason(signer.sign(tokens.claims(ISSUER, sub=text, jti=text, audience=text, **{"kubernetes.io": None})))
+    relyd.reason(signer.sign(tokens.claims(ISSUER), kid=text))
+    relyd.reason(signer.sign(tokens.claims(ISSUER), typ=text))
+    relyd.reason(signer.sign_as_is({"alg": text, "kid": text, "crit": [text]}, tokens.claims("https://" + text)))
+    relyd.stop()
+    log = relyd.log_path.read_bytes()
+    assert not [byte for byte in set(log) if not (0x20 <= byte < 0x7F or byte == 0x0A)]
+    lines = [json.loads(line) for line in log.splitlines() if b'"decision"' in line]
+    assert len(lines) == 5
+    assert "https://" + text in [line.get("issuer") for line in lines]
+    assert text in [line.get("subject") for line in lines]

@@ -47,6 +47,31 @@ static void json_strings_are_escaped(void **state)
     rely_buf_fini(&buf);
 }
 
+/* fault D: C1 controls and bidirectional overrides went raw into the log. */
+static void plain_json_strings_are_printable_ascii(void **state)
+{
+    static const struct {
+        const char *text, *expected;
+    } cases[] = {
+        {"a\"\\\n\x01\x7f /b", "\"a\\\"\\\\\\n\\u0001\\u007f /b\""},
+        {"\xc2\x80\xc2\x9b\xc2\x9f", "\"\\u0080\\u009b\\u009f\""},         /* C1 */
+        {"\xe2\x80\xae\xe2\x81\xa6\xd8\x9c", "\"\\u202e\\u2066\\u061c\""}, /* overrides, isolates, marks */
+        {"\xd7\x90\xcc\x81\xe2\x80\x8b", "\"\\u05d0\\u0301\\u200b\""},     /* RTL letter, combining, invisible */
+        {"\xef\xbb\xbf\xc3\x9b\xe2\x80\xa8", "\"\\ufeff\\u00db\\u2028\""}, /* BOM; C3 9B holds an 8-bit CSI */
+        {"\xf0\x90\x80\x80\xf3\xa0\x81\x81\xf4\x8f\xbf\xbf",
+         "\"\\ud800\\udc00\\udb40\\udc41\\udbff\\udfff\""},                  /* tags */
+        {"\x9b\xff\xed\xa0\x80", "\"\\ufffd\\ufffd\\ufffd\\ufffd\\ufffd\""}, /* no UTF-8 */
+    };
+    struct rely_buf buf = {0};
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        buf.len = 0;
+        rely_buf_put_json_plainly(&buf, rely_slice_of(cases[i].text));
+        assert_string_equal(buf.ptr, cases[i].expected);
+    }
+    rely_buf_fini(&buf);
+}
+
 static void problems_beyond_the_limit_are_counted(void **state)
 {
     struct rely_problems problems = {0};
@@ -76,6 +101,7 @@ int run_base_tests(void)
         cmocka_unit_test(first_fault_wins_and_context_goes_in_front),
         cmocka_unit_test(pool_gives_aligned_memory_and_keeps_its_first_chunk),
         cmocka_unit_test(json_strings_are_escaped),
+        cmocka_unit_test(plain_json_strings_are_printable_ascii),
         cmocka_unit_test(problems_beyond_the_limit_are_counted),
         cmocka_unit_test(zero_is_never_a_yes),
     };
