@@ -30,7 +30,6 @@ struct rely_counters {
     uint64_t requests;                 /* all HTTP requests */
     uint64_t key_waits;                /* reviews that waited for a key set */
     uint64_t cache_hits, cache_misses; /* reviews whose signature was known to verify, or was not */
-    uint64_t log_lost;                 /* lines dropped because the ring was full */
 };
 
 /* Add on the owner's thread: relaxed load and store, no locked instruction. */
@@ -46,6 +45,7 @@ struct rely_gauges {
     size_t key_tables;
     int connections;
     uint64_t fetches_ok, fetches_failed; /* key sets and discovery documents */
+    uint64_t log_lost;                   /* lines: rely_log_lost */
     int64_t start_s;
 };
 
@@ -106,7 +106,7 @@ struct rely_log_decision {
 bool rely_log_wants(const struct rely_log_ring *ring, enum rely_reason reason);
 /* Dropped at once when log.decisions does not ask for it. Cost: a memcpy into the ring. */
 void rely_log_decide(struct rely_log_ring *ring, const struct rely_log_decision *decision);
-/* How many lines this ring has dropped. */
-uint64_t rely_log_ring_lost(const struct rely_log_ring *ring);
+/* How many lines all rings have dropped because they were full. Thread: any. */
+uint64_t rely_log_lost(struct rely_log *log);
 
 #endif

@@ -81,13 +81,18 @@ static void drain_ring(struct rely_log *log, struct rely_log_ring *ring)
     }
 }
 
-static void drain_rings(struct rely_log *log)
+/* Rings are added in front and never taken out, so the list behind the newest does not change. */
+static struct rely_log_ring *newest_ring(struct rely_log *log)
 {
     pthread_mutex_lock(&log->lock);
     struct rely_log_ring *ring = log->rings;
     pthread_mutex_unlock(&log->lock);
-    /* Rings are added in front and never taken out, so the list behind `ring` does not change. */
-    for (; ring != NULL; ring = ring->next)
+    return ring;
+}
+
+static void drain_rings(struct rely_log *log)
+{
+    for (struct rely_log_ring *ring = newest_ring(log); ring != NULL; ring = ring->next)
         drain_ring(log, ring);
     write_batch(log);
 }
@@ -170,9 +175,12 @@ struct rely_log_ring *rely_log_ring_new(struct rely_log *log)
     return ring;
 }
 
-uint64_t rely_log_ring_lost(const struct rely_log_ring *ring)
+uint64_t rely_log_lost(struct rely_log *log)
 {
-    return __atomic_load_n(&ring->lost, __ATOMIC_RELAXED);
+    uint64_t lost = 0;
+    for (const struct rely_log_ring *ring = newest_ring(log); ring != NULL; ring = ring->next)
+        lost += __atomic_load_n(&ring->lost, __ATOMIC_RELAXED);
+    return lost;
 }
 
 /* --- writers -------------------------------------------------------------------------------------- */

@@ -49,7 +49,6 @@ static void add_counters(struct rely_counters *sum, const struct rely_counters *
     add_relaxed(&sum->key_waits, &one->key_waits);
     add_relaxed(&sum->cache_hits, &one->cache_hits);
     add_relaxed(&sum->cache_misses, &one->cache_misses);
-    add_relaxed(&sum->log_lost, &one->log_lost);
 }
 
 /* --- one writer per metric ------------------------------------------------------------------------ */
@@ -106,7 +105,7 @@ static void put_cache_lookups(const struct scrape *scrape, const char *name)
 
 static void put_log_lost(const struct scrape *scrape, const char *name)
 {
-    put_number(scrape, name, scrape->sum.log_lost);
+    put_number(scrape, name, scrape->gauges->log_lost);
 }
 
 static void put_fetches(const struct scrape *scrape, const char *name)

@@ -200,6 +200,7 @@ void rely_service_print_metrics(struct rely_service *service, const struct rely_
         .fetches_ok = __atomic_load_n(&service->control.keeper.fetches_ok, __ATOMIC_RELAXED),
         .fetches_failed = __atomic_load_n(&service->control.keeper.fetches_failed, __ATOMIC_RELAXED),
         .key_tables = rely_key_tables_count(),
+        .log_lost = rely_log_lost(service->log),
         .start_s = service->start_s,
     };
     for (size_t i = 0; i < service->worker_count; i++) {

@@ -37,6 +37,7 @@ static void test_metrics(void **state)
                                  .connections = 5,
                                  .fetches_ok = 6,
                                  .fetches_failed = 7,
+                                 .log_lost = 9,
                                  .start_s = 1700000000};
     rely_count(&one.reviews[RELY_ENDPOINT_CHECK][RELY_EXPIRED], 3);
     rely_count(&two.reviews[RELY_ENDPOINT_CHECK][RELY_EXPIRED], 4);
@@ -52,7 +53,6 @@ static void test_metrics(void **state)
     rely_count(&one.key_waits, 8);
     rely_count(&one.cache_hits, 21);
     rely_count(&one.cache_misses, 22);
-    rely_count(&two.log_lost, 9);
     const struct rely_counters *const both[] = {&one, &two};
     struct rely_buf out = {0};
     rely_metrics_print(both, 2, &gauges, &out);
