@@ -13,10 +13,17 @@ struct rely_http_request;
 /* Answers now (rely_http_respond) or later (rely_http_defer first). Runs on the loop's thread. */
 typedef void (*rely_http_handler)(struct rely_http_request *request, void *context);
 
+/* What a loop counts. Owned by whoever makes the loop, because others read it (atomically) before the loop is made and
+ * after it is freed. Only the loop's thread writes. */
+struct rely_loop_counters {
+    _Alignas(64) uint64_t connections; /* open now */
+};
+
 struct rely_loop_options {
     size_t max_body_bytes;  /* 413 beyond */
     int request_timeout_ms; /* from accept or the last answer to the last byte of a request; then silently closed */
     int max_connections;    /* of this loop: beyond it, no accept until one closes. Below RLIMIT_NOFILE */
+    struct rely_loop_counters *counters; /* borrowed: outlives the loop */
 };
 
 /* Bytes from the request line to the empty line; 431 beyond. Twice RELY_TOKEN_BYTES_MAX and room for the rest. */
@@ -103,7 +110,7 @@ bool rely_loop_listen(struct rely_loop *loop, int fd, rely_http_handler handler,
 void rely_loop_run(struct rely_loop *loop);
 /* Thread: any, a message or a handler. Called again, it moves the deadline. */
 void rely_loop_stop(struct rely_loop *loop, int drain_ms);
-/* Open connections; any thread, approximate. */
+/* Open connections; on the loop's thread. Others read the counters that they have given. */
 int rely_loop_connections(const struct rely_loop *loop);
 
 /* Something to do on a loop's thread; embed it at the start of a struct. The callback owns it from then on. */

@@ -23,8 +23,8 @@ static bool is_full(const struct rely_loop *loop)
 static void count_connection(struct rely_loop *loop, int change)
 {
     /* One writer: no locked instruction is needed. */
-    int count = atomic_load_explicit(&loop->connections, memory_order_relaxed);
-    atomic_store_explicit(&loop->connections, count + change, memory_order_relaxed);
+    uint64_t *count = &loop->options.counters->connections;
+    __atomic_store_n(count, __atomic_load_n(count, __ATOMIC_RELAXED) + (uint64_t)(int64_t)change, __ATOMIC_RELAXED);
 }
 
 /* At the limit the listener must not be polled: level-triggered, it would wake the loop for ever. */

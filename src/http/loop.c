@@ -36,6 +36,7 @@ struct rely_loop *rely_loop_new(const struct rely_loop_options *options, struct 
         return NULL;
     }
     signal(SIGPIPE, SIG_IGN);
+    RELY_ASSERT(options->counters != NULL);
     struct rely_loop *loop = rely_alloc(sizeof(*loop));
     loop->options = *options;
     atomic_init(&loop->stop_ms, -1);
@@ -50,7 +51,7 @@ struct rely_loop *rely_loop_new(const struct rely_loop_options *options, struct 
 
 int rely_loop_connections(const struct rely_loop *loop)
 {
-    return atomic_load_explicit(&loop->connections, memory_order_relaxed);
+    return (int)__atomic_load_n(&loop->options.counters->connections, __ATOMIC_RELAXED);
 }
 
 /* --- messages and timers ---------------------------------------------------------------------------- */

@@ -53,7 +53,6 @@ struct rely_loop {
     struct rely_timer drain_timer;  /* cut off what is left */
     bool is_paused;                 /* not accepting */
     bool is_draining;
-    atomic_int connections;               /* written by the loop's thread only */
     atomic_int senders;                   /* threads that are inside post or stop */
     atomic_int stop_ms;                   /* -1: no order to stop is waiting */
     _Atomic(struct rely_message *) inbox; /* newest first */

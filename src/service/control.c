@@ -55,7 +55,7 @@ static void print_control_metrics(void *context, struct rely_buf *out)
 static void handle_control_request(struct rely_http_request *request, void *context)
 {
     struct rely_control *control = context;
-    rely_count(&control->counters->requests, 1);
+    rely_count(&control->counters->requests.requests, 1);
     if (!rely_endpoints_handle_health(request, &control->hooks))
         rely_admin_handle(request, &control->admin);
 }
@@ -112,11 +112,9 @@ static bool start_control_thread(struct rely_control *control, struct rely_err *
     const struct rely_config *config = control->service->config;
     const struct rely_loop_options options = {.max_body_bytes = RELY_ADMIN_BODY_BYTES_MAX,
                                               .request_timeout_ms = (int)config->http_request_timeout_ms,
-                                              .max_connections = ADMIN_CONNECTIONS_MAX};
+                                              .max_connections = ADMIN_CONNECTIONS_MAX,
+                                              .counters = &control->counters->loop};
     control->ring = rely_log_ring_new(control->service->log);
-    control->counters = aligned_alloc(64, sizeof *control->counters);
-    RELY_ASSERT(control->counters != NULL);
-    *control->counters = (struct rely_counters){0};
     control->acknowledged = rely_alloc(control->service->worker_count * sizeof *control->acknowledged);
     control->hooks = (struct rely_reviewer_hooks){
         .service = control, .is_ready = is_control_ready, .print_metrics = print_control_metrics};
@@ -151,7 +149,6 @@ static void free_control(struct rely_control *control)
     }
     rely_registry_close(control->registry);
     free(control->acknowledged);
-    free(control->counters);
 }
 
 /* Where a worker and this thread want the same core, a write waits and a login does not. Linux keeps the niceness per
@@ -193,7 +190,7 @@ static void post_notice(struct rely_control *control, void (*run)(struct rely_me
     rely_loop_post(control->loop, &notice->message);
 }
 
-/* The workers are there: administrators may write, since a write is answered when the workers have it. */
+/* The workers' loops are there: administrators may write, since a write is answered when the workers have it. */
 static void open_control_plane(struct rely_message *message)
 {
     struct rely_control *control = ((struct notice *)message)->control;

@@ -13,14 +13,18 @@ struct delivery {
     struct rely_message back;             /* runs on the control thread */
     struct rely_publication *publication; /* borrowed: lives until all deliveries are back */
     struct rely_worker *worker;
+    bool is_taken_up; /* else the worker's loop has ended without a look at it */
 };
 
 struct rely_publication {
     struct rely_publication *next;
     struct rely_control *control;   /* borrowed */
-    struct rely_snapshot *snapshot; /* borrowed: the control thread's */
+    struct rely_snapshot *snapshot; /* borrowed: the control thread's; until it is settled */
+    uint64_t edition;
     void (*done)(void *context);
     void *context;
+    bool is_settled;
+    size_t underway;              /* deliveries that are not back: then others hold pointers into this */
     struct delivery deliveries[]; /* one per worker */
 };
 
@@ -32,10 +36,16 @@ static bool is_taken_up(const struct rely_control *control, uint64_t edition)
     return true;
 }
 
+static void free_when_back(struct rely_publication *publication)
+{
+    if (publication->is_settled && publication->underway == 0)
+        free(publication);
+}
+
 /* Oldest first: an edition may be settled only when no reader holds an older one. */
 static void settle_publications(struct rely_control *control)
 {
-    while (control->oldest != NULL && is_taken_up(control, control->oldest->snapshot->edition)) {
+    while (control->oldest != NULL && is_taken_up(control, control->oldest->edition)) {
         struct rely_publication *publication = control->oldest;
         control->oldest = publication->next;
         if (control->oldest == NULL)
@@ -43,7 +53,8 @@ static void settle_publications(struct rely_control *control)
         rely_snapshot_settle(publication->snapshot);
         if (publication->done != NULL)
             publication->done(publication->context);
-        free(publication);
+        publication->is_settled = true;
+        free_when_back(publication);
     }
 }
 
@@ -52,21 +63,39 @@ static struct delivery *delivery_of_back(struct rely_message *message)
     return (struct delivery *)((char *)message - offsetof(struct delivery, back));
 }
 
-static void note_acknowledgement(struct rely_message *message)
+/* Also when the control thread's own loop has ended: then all is settled, and only the memory is left. */
+static void take_back(struct rely_message *message)
 {
     struct delivery *delivery = delivery_of_back(message);
-    struct rely_control *control = delivery->publication->control;
-    control->acknowledged[delivery->worker->index] = delivery->publication->snapshot->edition;
-    settle_publications(control);
+    struct rely_publication *publication = delivery->publication;
+    struct rely_control *control = publication->control;
+    if (delivery->is_taken_up && !control->are_workers_gone)
+        control->acknowledged[delivery->worker->index] = publication->edition;
+    publication->underway--;
+    if (publication->is_settled)
+        free_when_back(publication);
+    else
+        settle_publications(control);
+}
+
+static void send_back(struct delivery *delivery)
+{
+    delivery->back = (struct rely_message){.run = take_back, .drop = take_back};
+    rely_loop_post(delivery->worker->service->control.loop, &delivery->back);
 }
 
 static void take_up_snapshot(struct rely_message *message)
 {
     struct delivery *delivery = (struct delivery *)message;
-    struct rely_worker *worker = delivery->worker;
-    worker->reviewer.snapshot = delivery->publication->snapshot;
-    delivery->back.run = note_acknowledgement;
-    rely_loop_post(worker->service->control.loop, &delivery->back);
+    delivery->worker->reviewer.snapshot = delivery->publication->snapshot;
+    delivery->is_taken_up = true;
+    send_back(delivery);
+}
+
+/* The worker's loop has ended before it came to this message. */
+static void return_unread(struct rely_message *message)
+{
+    send_back((struct delivery *)message);
 }
 
 void rely_control_publish(struct rely_control *control, struct rely_snapshot *next, void (*done)(void *), void *context)
@@ -74,14 +103,17 @@ void rely_control_publish(struct rely_control *control, struct rely_snapshot *ne
     struct rely_service *service = control->service;
     struct rely_publication *publication =
         rely_alloc(sizeof *publication + service->worker_count * sizeof publication->deliveries[0]);
-    *publication = (struct rely_publication){.control = control, .snapshot = next, .done = done, .context = context};
+    *publication = (struct rely_publication){
+        .control = control, .snapshot = next, .edition = next->edition, .done = done, .context = context};
     control->snapshot = next;
     *(control->newest == NULL ? &control->oldest : &control->newest->next) = publication;
     control->newest = publication;
     for (size_t i = 0; i < service->worker_count && !control->are_workers_gone; i++) {
         struct delivery *delivery = &publication->deliveries[i];
-        *delivery = (struct delivery){
-            .there = {.run = take_up_snapshot}, .publication = publication, .worker = &service->workers[i]};
+        *delivery = (struct delivery){.there = {.run = take_up_snapshot, .drop = return_unread},
+                                      .publication = publication,
+                                      .worker = &service->workers[i]};
+        publication->underway++;
         rely_loop_post(service->workers[i].loop, &delivery->there);
     }
     settle_publications(control); /* at once when the workers are gone */

@@ -69,13 +69,16 @@ static void set_up_threads(struct rely_service *service)
     service->worker_count = wanted > 0 ? (size_t)wanted : cores > 0 ? (size_t)cores : 1;
     service->workers = rely_alloc(service->worker_count * sizeof *service->workers);
     service->max_connections = limit_connections(service->config, service->worker_count);
+    size_t bytes = (service->worker_count + 1) * sizeof *service->counters;
+    service->counters = aligned_alloc(_Alignof(struct rely_thread_counters), bytes);
+    RELY_ASSERT(service->counters != NULL);
+    memset(service->counters, 0, bytes);
     for (size_t i = 0; i < service->worker_count; i++) {
         service->workers[i].service = service;
         service->workers[i].index = i;
-        service->workers[i].counters = aligned_alloc(64, sizeof(struct rely_counters));
-        RELY_ASSERT(service->workers[i].counters != NULL);
-        *service->workers[i].counters = (struct rely_counters){0};
+        service->workers[i].counters = &service->counters[i];
     }
+    service->control.counters = &service->counters[service->worker_count];
 }
 
 /* A TCP address is bound once per worker (SO_REUSEPORT), so that the kernel spreads connections; a unix socket once,
@@ -122,6 +125,18 @@ static bool start_workers(struct rely_service *service, struct rely_err *err)
         RELY_ASSERT(failure == 0);
     }
     return wait_for_reports(service, 1 + service->worker_count, err);
+}
+
+/* Nobody is answered before every thread is there: whatever a request sets off may reach all of them. The control plane
+ * comes first, because its addresses are bound only now: when one cannot be had, no client has seen a start. */
+static bool open_planes(struct rely_service *service, struct rely_err *err)
+{
+    rely_control_post_start(&service->control);
+    if (!wait_for_reports(service, 2 + service->worker_count, err))
+        return false;
+    for (size_t i = 0; i < service->worker_count; i++)
+        rely_worker_post_open(&service->workers[i]);
+    return wait_for_reports(service, 2 + 2 * service->worker_count, err);
 }
 
 /* --- stopping ------------------------------------------------------------------------------------ */
@@ -179,8 +194,7 @@ static void stop_control(struct rely_service *service)
 
 static void free_service(struct rely_service *service)
 {
-    for (size_t i = 0; i < service->worker_count; i++)
-        free(service->workers[i].counters);
+    free(service->counters);
     free(service->workers);
     pthread_mutex_destroy(&service->report_lock);
     pthread_cond_destroy(&service->report_signal);
@@ -203,11 +217,10 @@ void rely_service_print_metrics(struct rely_service *service, const struct rely_
         .log_lost = rely_log_lost(service->log),
         .start_s = service->start_s,
     };
-    for (size_t i = 0; i < service->worker_count; i++) {
-        all[i] = service->workers[i].counters;
-        gauges.connections += rely_loop_connections(service->workers[i].loop);
+    for (size_t i = 0; i <= service->worker_count; i++) {
+        all[i] = &service->counters[i].requests;
+        gauges.connections += (int)__atomic_load_n(&service->counters[i].loop.connections, __ATOMIC_RELAXED);
     }
-    all[service->worker_count] = service->control.counters;
     rely_metrics_print(all, service->worker_count + 1, &gauges, out);
     free(all);
 }
@@ -235,16 +248,11 @@ static void serve_until_signal(struct rely_service *service, const sigset_t *sig
     atomic_store(&service->is_ready, false);
 }
 
-/* The control plane opens last: a write is answered when every worker has it. */
 static bool run_planes(struct rely_service *service, const sigset_t *signals, struct rely_err *err)
 {
     if (!bind_listeners(service, err))
         return false;
-    bool is_started = start_workers(service, err);
-    if (is_started) {
-        rely_control_post_start(&service->control);
-        is_started = wait_for_reports(service, 2 + service->worker_count, err);
-    }
+    bool is_started = start_workers(service, err) && open_planes(service, err);
     if (is_started)
         serve_until_signal(service, signals);
     stop_workers(service);

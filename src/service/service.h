@@ -20,6 +20,13 @@
 
 struct rely_service;
 
+/* What one thread counts: written by it, read by /metrics on any other. The service's own, so that it is there before
+ * the thread starts and after it has ended. */
+struct rely_thread_counters {
+    struct rely_counters requests;
+    struct rely_loop_counters loop;
+};
+
 /* One event-loop thread of the data plane. */
 struct rely_worker {
     struct rely_service *service; /* borrowed */
@@ -27,10 +34,11 @@ struct rely_worker {
     pthread_t thread;
     int fds[RELY_LISTENERS_MAX]; /* main, before the thread starts: bound sockets, taken over by the loop */
     size_t fd_count;
-    struct rely_loop *loop;            /* set before the thread says that it has started */
-    struct rely_reviewer reviewer;     /* the worker's */
-    struct rely_counters *counters;    /* the worker's; read by all */
-    const struct rely_snapshot *first; /* control, before the thread starts */
+    struct rely_loop *loop;                /* set before the thread says that it has started */
+    struct rely_reviewer reviewer;         /* the worker's */
+    struct rely_thread_counters *counters; /* borrowed from the service */
+    const struct rely_snapshot *first;     /* control, before the thread starts */
+    struct rely_message open_order;        /* main: to listen */
 };
 
 /* A snapshot on its way to the workers. The control thread's. */
@@ -72,7 +80,7 @@ struct rely_control {
     pthread_t thread;
     struct rely_loop *loop; /* set before the thread says that it has started */
     struct rely_log_ring *ring;
-    struct rely_counters *counters; /* read by all */
+    struct rely_thread_counters *counters; /* borrowed from the service */
     struct rely_registry *registry;
     struct rely_snapshot *snapshot;           /* the newest edition */
     struct rely_publication *oldest, *newest; /* published and not yet taken up by all, oldest first */
@@ -94,6 +102,7 @@ struct rely_service {
     struct rely_control control;
     struct rely_worker *workers; /* owned: worker_count of them */
     size_t worker_count;
+    struct rely_thread_counters *counters; /* owned: one per worker, then the control thread's */
     int max_connections;
     int64_t start_s;
     atomic_bool is_ready;
@@ -117,12 +126,14 @@ void rely_service_print_metrics(struct rely_service *service, const struct rely_
 
 /* A thread; context is its struct rely_worker. */
 void *rely_worker_main(void *context);
+/* Every worker has a loop: accept on this one's sockets; reported. */
+void rely_worker_post_open(struct rely_worker *worker);
 
 /* --- control.c ----------------------------------------------------------------------------------- */
 
 /* A thread; context is the struct rely_control. */
 void *rely_control_main(void *context);
-/* The workers have started: open the control plane and begin to keep keys; reported as one more start. */
+/* The workers' loops are there: open the control plane and begin to keep keys; reported as one more start. */
 void rely_control_post_start(struct rely_control *control);
 /* The workers' loops have ended: whatever waits for them is settled, and nothing is posted to them any more; reported.
  */

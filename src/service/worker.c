@@ -70,7 +70,7 @@ static void set_up_reviewer(struct rely_worker *worker)
     worker->reviewer = (struct rely_reviewer){
         .loop = worker->loop,
         .snapshot = worker->first,
-        .counters = worker->counters,
+        .counters = &worker->counters->requests,
         .ring = rely_log_ring_new(worker->service->log),
         .cache = rely_cache_new((size_t)config->cache_entries),
         .hooks = {worker, ask_control_for_keys, ask_control_for_table, is_worker_ready, print_worker_metrics},
@@ -85,15 +85,29 @@ static bool start_worker(struct rely_worker *worker, struct rely_err *err)
     const struct rely_config *config = worker->service->config;
     const struct rely_loop_options options = {.max_body_bytes = RELY_DATA_BODY_BYTES_MAX,
                                               .request_timeout_ms = (int)config->http_request_timeout_ms,
-                                              .max_connections = worker->service->max_connections};
+                                              .max_connections = worker->service->max_connections,
+                                              .counters = &worker->counters->loop};
     worker->loop = rely_loop_new(&options, err);
     if (worker->loop == NULL)
         return false;
     set_up_reviewer(worker);
-    for (size_t i = 0; i < worker->fd_count; i++)
-        if (!rely_loop_listen(worker->loop, worker->fds[i], rely_endpoints_handle, &worker->reviewer, err))
-            return false;
     return true;
+}
+
+static void open_data_plane(struct rely_message *message)
+{
+    struct rely_worker *worker = (struct rely_worker *)((char *)message - offsetof(struct rely_worker, open_order));
+    struct rely_err err = {0};
+    bool is_ok = true;
+    for (size_t i = 0; i < worker->fd_count && is_ok; i++)
+        is_ok = rely_loop_listen(worker->loop, worker->fds[i], rely_endpoints_handle, &worker->reviewer, &err);
+    rely_service_report(worker->service, is_ok ? NULL : &err);
+}
+
+void rely_worker_post_open(struct rely_worker *worker)
+{
+    worker->open_order = (struct rely_message){.run = open_data_plane};
+    rely_loop_post(worker->loop, &worker->open_order);
 }
 
 void *rely_worker_main(void *context)

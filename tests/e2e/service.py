@@ -67,14 +67,17 @@ class Relyd:
     # --- the process ---------------------------------------------------------------------------------------------
 
     def start(self):
+        self.spawn()
+        wire.wait_for(self.is_ready, 30, "readiness")
+        return self
+
+    def spawn(self):
         config = self.folder / "relyd.yaml"
         config.write_text(write_yaml(self.settings))
         with open(self.log_path, "ab") as log:
             # SIGXFSZ stays ignored, as python has it: a limit on file sizes is then like a full disk.
             self.process = subprocess.Popen([BINARY, "--config", str(config)], stdout=log, stderr=log, env=ENVIRONMENT,
                                             restore_signals=False)
-        wire.wait_for(self.is_ready, 30, "readiness")
-        return self
 
     def is_ready(self):
         assert self.process.poll() is None, f"relyd ended with {self.process.returncode}:\n{self.log()}"

@@ -92,6 +92,7 @@ static void *run_server(void *argument)
 {
     struct server *server = argument;
     struct rely_err err = {0};
+    server->options.counters = &server->counters;
     server->loop = rely_loop_new(&server->options, &err);
     for (int i = 0; i < 3; i++)
         if (server->fds[i] >= 0)

@@ -15,6 +15,7 @@
 
 struct server {
     struct rely_loop_options options;
+    struct rely_loop_counters counters;
     int fds[3]; /* listening; -1: none */
     int port;   /* of fds[0] */
     struct rely_loop *loop;

@@ -110,7 +110,9 @@ static void test_listen_wants_a_listener(void **state)
 {
     (void)state;
     struct rely_err err = {0};
-    struct rely_loop_options options = {.max_body_bytes = 1, .request_timeout_ms = 1, .max_connections = 1};
+    struct rely_loop_counters counters = {0};
+    struct rely_loop_options options = {
+        .max_body_bytes = 1, .request_timeout_ms = 1, .max_connections = 1, .counters = &counters};
     struct rely_loop *loop = rely_loop_new(&options, &err);
     assert_non_null(loop);
     int fd = socket(AF_INET, SOCK_STREAM, 0);
