@@ -39,6 +39,11 @@ void rely_json_free_at(struct rely_json **value);
 enum rely_json_type rely_json_type(const struct rely_json *value);
 /* NULL where the value is no object or has no such member; borrowed from the object. */
 struct rely_json *rely_json_get(const struct rely_json *object, const char *name);
+/* The same where null is "absent": NULL for a member that is null. */
+struct rely_json *rely_json_get_given(const struct rely_json *object, const char *name);
+/* The first member of a JWK that only the owner of the key may know (RFC 7518 s6.2.2, s6.3.2, s6.4.1), or NULL. Here
+ * because keys and the registry, which must not store it, have this folder alone in common. */
+const char *rely_json_jwk_secret(const struct rely_json *jwk);
 size_t rely_json_size(const struct rely_json *array_or_object);
 struct rely_json *rely_json_at(const struct rely_json *array, size_t index);
 /* The slice is borrowed from the value. Absent slice where it is no string. */

@@ -26,8 +26,9 @@ struct rely_keyset_skipped {
  * Spec:     RFC 7517 s4, s5; RFC 7518 s6.2, s6.3; RFC 8037 s2. RSA 2048-8192 bits with odd n and 3 <= e < 2^32 odd;
  *           EC P-256, P-384, P-521 with x and y of exactly the field's length and on the curve (infinity cannot be
  *           spelled); Ed25519 without its small-order points. Keys of unknown kty, crv, alg or use, or
- *           without the operation "verify", are skipped, not an error (RFC 7517 s5). Symmetric keys are never used,
- *           nor are keys with private members: whoever has read the set can sign with them.
+ *           without the operation "verify", and entries that are no objects are skipped, not an error (RFC 7517 s5).
+ *           Symmetric keys are never used, nor are keys with private members: whoever has read the set can sign with
+ *           them. A member that is null is absent.
  * In:       jwks - at most RELY_JWKS_BYTES_MAX, at most RELY_JWKS_KEYS_MAX keys.
  * Out:      the key set, or NULL with the fault. A set without one usable key is a fault: an issuer that publishes
  *           it must not wipe out the last good keys. A set whose only keys are weak is accepted all the same, with no

@@ -27,7 +27,7 @@ enum rely_alg {
 typedef uint32_t rely_alg_set; /* bits 1u << enum rely_alg */
 #define RELY_ALGS_ALL ((rely_alg_set)(((1u << RELY_ALG_COUNT) - 1) & ~1u))
 
-/* Exact, case-sensitive (RFC 7515 s4.1.1). */
+/* Exact, case-sensitive (RFC 7515 s4.1.1). "Ed25519" (RFC 9864) is RELY_ALG_EDDSA, whose name is "EdDSA". */
 enum rely_alg rely_alg_of(struct rely_slice name);
 const char *rely_alg_name(enum rely_alg alg);
 

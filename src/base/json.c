@@ -95,6 +95,21 @@ struct rely_json *rely_json_get(const struct rely_json *object, const char *name
     return from_jansson(json_object_get(as_jansson(object), name));
 }
 
+struct rely_json *rely_json_get_given(const struct rely_json *object, const char *name)
+{
+    struct rely_json *member = rely_json_get(object, name);
+    return rely_json_type(member) == RELY_JSON_NULL ? NULL : member;
+}
+
+const char *rely_json_jwk_secret(const struct rely_json *jwk)
+{
+    static const char *const secrets[] = {"d", "p", "q", "dp", "dq", "qi", "oth", "k"};
+    for (size_t i = 0; i < sizeof(secrets) / sizeof(secrets[0]); i++)
+        if (rely_json_get_given(jwk, secrets[i]) != NULL)
+            return secrets[i];
+    return NULL;
+}
+
 size_t rely_json_size(const struct rely_json *array_or_object)
 {
     const json_t *value = as_jansson(array_or_object);

@@ -1,6 +1,7 @@
 /*
- * Which JWKs may be used at all, and with which algorithms: `use`, `key_ops`, `alg`, `kid` and private members. The
- * key's own numbers are judged in material.c. Called by keyset.c for each key of a document.
+ * Which JWKs may be used at all, and with which algorithms: `use`, `key_ops`, `alg`, `kid` and private members. A
+ * member that is null is absent: many libraries write every member they know. The key's own numbers are judged in
+ * material.c. Called by keyset.c for each key of a document.
  */
 #include "key.h"
 
@@ -35,7 +36,7 @@ static bool equals_text(struct rely_slice text, const char *word)
 
 static bool check_use(const struct rely_json *jwk, struct rely_keyset_skipped *skipped)
 {
-    const struct rely_json *use = rely_json_get(jwk, "use");
+    const struct rely_json *use = rely_json_get_given(jwk, "use");
     struct rely_slice text = rely_json_text(use);
     /* "jwt-svid" is what SPIFFE bundles say. */
     if (use == NULL || equals_text(text, "sig") || equals_text(text, "jwt-svid"))
@@ -45,7 +46,7 @@ static bool check_use(const struct rely_json *jwk, struct rely_keyset_skipped *s
 
 static bool check_operations(const struct rely_json *jwk, struct rely_keyset_skipped *skipped)
 {
-    const struct rely_json *operations = rely_json_get(jwk, "key_ops");
+    const struct rely_json *operations = rely_json_get_given(jwk, "key_ops");
     if (operations == NULL)
         return true;
     if (rely_json_type(operations) == RELY_JSON_ARRAY)
@@ -57,17 +58,15 @@ static bool check_operations(const struct rely_json *jwk, struct rely_keyset_ski
 
 static bool check_public(const struct rely_json *jwk, struct rely_keyset_skipped *skipped)
 {
-    static const char *const secrets[] = {"d", "p", "q", "dp", "dq", "qi"};
-    for (size_t i = 0; i < sizeof(secrets) / sizeof(secrets[0]); i++)
-        if (rely_json_get(jwk, secrets[i]) != NULL)
-            return rely_key_skip(
-                skipped, "it has the private member \"%s\": whoever has read the key set can sign with it", secrets[i]);
-    return true;
+    const char *secret = rely_json_jwk_secret(jwk);
+    return secret == NULL ||
+           rely_key_skip(skipped, "it has the private member \"%s\": whoever has read the key set can sign with it",
+                         secret);
 }
 
 static bool check_kid(const struct rely_json *jwk, struct rely_keyset_skipped *skipped)
 {
-    const struct rely_json *kid = rely_json_get(jwk, "kid");
+    const struct rely_json *kid = rely_json_get_given(jwk, "kid");
     if (kid != NULL && rely_json_type(kid) != RELY_JSON_STRING)
         return rely_key_skip(skipped, "its \"kid\" is no string");
     if (rely_json_text(kid).len > RELY_KID_BYTES_MAX)
@@ -78,7 +77,7 @@ static bool check_kid(const struct rely_json *jwk, struct rely_keyset_skipped *s
 /* RFC 8725 s3.1: a key that names its algorithm is used with that one only. */
 static bool narrow_algs(const struct rely_json *jwk, struct rely_key *key, struct rely_keyset_skipped *skipped)
 {
-    const struct rely_json *alg = rely_json_get(jwk, "alg");
+    const struct rely_json *alg = rely_json_get_given(jwk, "alg");
     if (alg == NULL)
         return true;
     char quoted[RELY_QUOTED_SIZE];
@@ -92,6 +91,8 @@ static bool narrow_algs(const struct rely_json *jwk, struct rely_key *key, struc
 
 bool rely_jwk_read(const struct rely_json *jwk, struct rely_key *key, struct rely_keyset_skipped *skipped)
 {
+    if (rely_json_type(jwk) != RELY_JSON_OBJECT)
+        return rely_key_skip(skipped, "it is no JSON object");
     if (!check_kid(jwk, skipped) || !check_use(jwk, skipped) || !check_operations(jwk, skipped) ||
         !check_public(jwk, skipped))
         return false;

@@ -31,16 +31,30 @@ static void free_bytes(struct bytes *bytes)
     free(bytes->ptr);
 }
 
+/* Padding is what many producers get wrong, and all that is wrong: say so. */
+static bool explain_encoding(struct rely_slice text, const char *name, uint8_t *scratch,
+                             struct rely_keyset_skipped *skipped)
+{
+    struct rely_slice bare = text;
+    size_t len;
+    while (bare.len > 0 && bare.ptr[bare.len - 1] == '=')
+        bare.len--;
+    if (bare.len < text.len && rely_base64url_decode(bare, scratch, &len))
+        return rely_key_skip(skipped, "its \"%s\" has padding (%.*s), and base64url has none (RFC 7515 s2)", name,
+                             (int)(text.len - bare.len < 4 ? text.len - bare.len : 4), bare.ptr + bare.len);
+    return rely_key_skip(skipped, "its \"%s\" is not unpadded base64url", name);
+}
+
 static bool decode_member(const struct rely_json *jwk, const char *name, struct bytes *out,
                           struct rely_keyset_skipped *skipped)
 {
-    const struct rely_json *member = rely_json_get(jwk, name);
+    const struct rely_json *member = rely_json_get_given(jwk, name);
     if (rely_json_type(member) != RELY_JSON_STRING)
         return rely_key_skip(skipped, "its \"%s\" is %s", name, member == NULL ? "missing" : "no string");
     struct rely_slice text = rely_json_text(member);
     out->ptr = rely_alloc(RELY_BASE64_DECODED(text.len));
     if (!rely_base64url_decode(text, out->ptr, &out->len))
-        return rely_key_skip(skipped, "its \"%s\" is not unpadded base64url", name);
+        return explain_encoding(text, name, out->ptr, skipped);
     return true;
 }
 

@@ -17,17 +17,18 @@ const char *rely_issuer_alg_name(int bit)
 static bool add_algorithm(struct rely_slice item, const char *field, void *context, struct rely_problems *problems)
 {
     uint32_t *algs = context;
+    if (rely_slice_equal(item, RELY_LIT("Ed25519"))) /* RFC 9864: another name for the same; EdDSA is shown */
+        item = RELY_LIT("EdDSA");
     for (int bit = 1; bit <= RELY_ISSUER_ALGS; bit++) {
         if (!rely_slice_equal(item, rely_slice_of(alg_names[bit])))
             continue;
         *algs |= 1u << bit;
         return true;
     }
-    rely_problems_add(
-        problems, field, "not_allowed",
-        "%s must be one of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA; none and "
-        "HMAC never are",
-        field);
+    rely_problems_add(problems, field, "not_allowed",
+                      "%s must be one of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA (or "
+                      "Ed25519); none and HMAC never are",
+                      field);
     return false;
 }
 
@@ -35,8 +36,11 @@ static uint32_t read_algorithms(const struct rely_write *write)
 {
     uint32_t algs = 0;
     struct rely_buf unused = {0};
-    struct rely_list_rule rule = {
-        .min = 1, .max = RELY_ISSUER_ALGS, .item = {.min = 1, .max = 16}, .may_take = add_algorithm, .context = &algs};
+    struct rely_list_rule rule = {.min = 1,
+                                  .max = RELY_ISSUER_ALGS + 1,
+                                  .item = {.min = 1, .max = 16},
+                                  .may_take = add_algorithm,
+                                  .context = &algs};
     const struct rely_json *list = rely_json_get(write->body, "algorithms");
     if (list == NULL)
         return RELY_ISSUER_ALGS_ALL;

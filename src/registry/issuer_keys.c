@@ -10,10 +10,7 @@ static bool has_secret_members(const struct rely_json *jwks, struct rely_problem
 {
     const struct rely_json *list = rely_json_get(jwks, "keys");
     for (size_t i = 0; rely_json_type(list) == RELY_JSON_ARRAY && i < rely_json_size(list); i++) {
-        const struct rely_json *key = rely_json_at(list, i);
-        bool is_secret = rely_json_get(key, "d") != NULL || rely_json_get(key, "k") != NULL ||
-                         rely_json_get(key, "p") != NULL || rely_json_get(key, "q") != NULL;
-        if (!is_secret)
+        if (rely_json_jwk_secret(rely_json_at(list, i)) == NULL)
             continue;
         rely_problems_add(problems, "keys.jwks", "private_key",
                           "keys.jwks.keys[%zu] is a private or symmetric key; give public keys alone, and replace it",

@@ -16,7 +16,9 @@ static const char algorithm_names[RELY_ALG_COUNT][8] = {
 
 enum rely_alg rely_alg_of(struct rely_slice name)
 {
-    if (name.len != 5) /* so have all that relyd knows */
+    if (rely_slice_equal(name, RELY_LIT("Ed25519"))) /* RFC 9864 s2.2: what EdDSA is with the one curve relyd takes */
+        return RELY_ALG_EDDSA;
+    if (name.len != 5) /* so have all others that relyd knows */
         return RELY_ALG_UNKNOWN;
     for (int alg = RELY_ALG_UNKNOWN + 1; alg < RELY_ALG_COUNT; alg++)
         if (memcmp(algorithm_names[alg], name.ptr, 5) == 0)

@@ -411,8 +411,9 @@ static const struct hostile_case cases[] = {
         .fault = "no JSON object with an array \"keys\""),
     ROW("H45", by_kind, "rsa2048|RS256", RELY_KEYS_UNAVAILABLE, SET(set_text, "{\"keys\":{}}"),
         .fault = "no JSON object with an array \"keys\""),
-    ROW("H46", by_kind, "rsa2048|RS256", RELY_KEYS_UNAVAILABLE, SET(set_beside, "\"k\""),
-        .fault = "keys[0] of the key set is no JSON object"),
+    ROW("H46", by_kind, "rsa2048|RS256", RELY_KEYS_UNAVAILABLE, SET(set_text, "{\"keys\":[\"k\"]}"),
+        .fault = "the key set has no usable key; the first one is skipped because it is no JSON object"),
+    ROW("H46", by_kind, "rsa2048|RS256", RELY_OK, SET(set_beside, "\"k\"")), /* fault C2 */
     ROW("H47", by_kind, "rsa2048|RS256", RELY_KEYS_UNAVAILABLE, SET(set_as_list, NULL),
         .fault = "no JSON object with an array \"keys\""),
     ROW("H48", by_kind, "rsa2048|RS256", RELY_KEYS_UNAVAILABLE, SET(set_as_key, NULL),

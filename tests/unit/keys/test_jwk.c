@@ -112,10 +112,10 @@ static void use_harmless_members(void **state)
 static void skip_by_use(void **state)
 {
     (void)state;
-    static const char *const uses[] = {"\"enc\"", "\"SIG\"", "\"\"", "null", "1", "[\"sig\"]", "\"x509-svid\""};
+    static const char *const uses[] = {"\"enc\"", "\"SIG\"", "\"\"", "1", "[\"sig\"]", "\"x509-svid\"", "{}"};
     for (size_t i = 0; i < sizeof(uses) / sizeof(uses[0]); i++)
         check_skipped(rsa_with(mint_print("\"use\":%s", uses[i])), false, "its \"use\" is not \"sig\"");
-    static const char *const operations[] = {"[\"sign\"]", "[]", "\"verify\"", "null", "[1]", "[[\"verify\"]]"};
+    static const char *const operations[] = {"[\"sign\"]", "[]", "\"verify\"", "[null]", "[1]", "[[\"verify\"]]"};
     for (size_t i = 0; i < sizeof(operations) / sizeof(operations[0]); i++)
         check_skipped(rsa_with(mint_print("\"key_ops\":%s", operations[i])), false,
                       "its \"key_ops\" do not hold \"verify\"");
@@ -144,13 +144,56 @@ static void skip_by_alg(void **state)
 static void skip_private_keys(void **state)
 {
     (void)state;
-    static const char *const members[] = {"d", "p", "q", "dp", "dq", "qi"};
-    for (size_t i = 0; i < 6; i++)
-        check_skipped(
-            rsa_with(mint_print("\"%s\":\"AQ\"", members[i])), false,
-            mint_print("it has the private member \"%s\": whoever has read the key set can sign with it", members[i]));
-    check_skipped(mint_jwk_with(mint_key("ed25519"), "k", NULL, "\"d\":null"), false,
+    static const char *const members[] = {"d", "p", "q", "dp", "dq", "qi", "oth", "k"};
+    static const char *const values[] = {"\"AQ\"", "\"\"", "[]", "0", "false"};
+    for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++)
+        for (size_t j = 0; j < sizeof(values) / sizeof(values[0]); j++)
+            check_skipped(rsa_with(mint_print("\"%s\":%s", members[i], values[j])), false,
+                          mint_print("it has the private member \"%s\": whoever has read the key set can sign with it",
+                                     members[i]));
+    check_skipped(rsa_with("\"p\":null,\"d\":\"AQ\""), false,
                   "it has the private member \"d\": whoever has read the key set can sign with it");
+    mint_reset();
+}
+
+/* fault C1: whoever writes every member that he knows writes null for those that he has not. */
+static void take_null_for_absent(void **state)
+{
+    (void)state;
+    static const char *const members[] = {"d",   "p",   "q",       "dp",  "dq",  "qi",  "oth",     "k",
+                                          "use", "alg", "key_ops", "x5u", "x5c", "x5t", "x5t#S256"};
+    for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++)
+        check_used(rsa_with(mint_print("\"%s\":null", members[i])), RSA_ALGS, "RSA 2048");
+    check_used(mint_jwk_with(mint_key("ed25519"), "k", NULL, "\"d\":null,\"y\":null,\"use\":null"), BIT(EDDSA),
+               "OKP Ed25519");
+    check_used(mint_jwk_with(mint_key("p384"), "k", NULL, "\"d\":null,\"alg\":null,\"n\":null"), BIT(ES384),
+               "EC P-384");
+    /* What a key cannot do without is missing when it is null. */
+    check_skipped("{\"kid\":\"k\",\"kty\":null}", false, "its \"kty\" is not RSA, EC or OKP");
+    check_skipped(mint_print("{\"kid\":\"k\",\"kty\":\"RSA\",\"n\":\"%s\",\"e\":null}", rsa_n()), false,
+                  "its \"e\" is missing");
+    check_skipped("{\"kid\":\"k\",\"kty\":\"RSA\",\"n\":null,\"e\":\"AQAB\"}", false, "its \"n\" is missing");
+    check_skipped("{\"kid\":\"k\",\"kty\":\"OKP\",\"crv\":null,\"x\":\"AA\"}", false, "its \"crv\" is not Ed25519");
+    struct rely_keyset *keyset =
+        parse_beside_good(mint_jwk_with(mint_key("rsa2048"), NULL, NULL, "\"kid\":null,\"alg\":\"RS256\""));
+    assert_int_equal(rely_keyset_count(keyset), 2);
+    assert_null(rely_key_kid(rely_keyset_at(keyset, 0)).ptr);
+    assert_int_equal(rely_key_algs(rely_keyset_at(keyset, 0)), BIT(RS256));
+    rely_keyset_free(keyset);
+    mint_reset();
+}
+
+/* fault C3: RFC 9864 gives EdDSA with this curve a name of its own. */
+static void take_ed25519_for_eddsa(void **state)
+{
+    (void)state;
+    check_used(mint_jwk(mint_key("ed25519"), "k", "Ed25519"), BIT(EDDSA), "OKP Ed25519");
+    check_skipped(mint_jwk(mint_key("ed25519"), "k", "Ed448"), false,
+                  "its \"alg\" \"Ed448\" is none that relyd uses with OKP Ed25519");
+    check_skipped(mint_jwk(mint_key("rsa2048"), "k", "Ed25519"), false,
+                  "its \"alg\" \"Ed25519\" is none that relyd uses with RSA 2048");
+    check_skipped("{\"kid\":\"k\",\"kty\":\"OKP\",\"crv\":\"Ed448\",\"alg\":\"EdDSA\",\"x\":\"AAAA\"}", false,
+                  "its \"crv\" is not Ed25519");
     mint_reset();
 }
 
@@ -160,7 +203,9 @@ static void skip_unknown_kinds(void **state)
     const char *kty = "its \"kty\" is not RSA, EC or OKP";
     check_skipped("{\"kid\":\"k\"}", false, kty);
     check_skipped("{\"kid\":\"k\",\"kty\":7}", false, kty);
-    check_skipped("{\"kid\":\"k\",\"kty\":\"oct\",\"k\":\"AAAA\",\"alg\":\"HS256\"}", false, kty);
+    check_skipped("{\"kid\":\"k\",\"kty\":\"oct\",\"k\":null,\"alg\":\"HS256\"}", false, kty);
+    check_skipped("{\"kid\":\"k\",\"kty\":\"oct\",\"k\":\"AAAA\",\"alg\":\"HS256\"}", false,
+                  "it has the private member \"k\": whoever has read the key set can sign with it");
     check_skipped(mint_print("{\"kid\":\"k\",\"kty\":\"rsa\",\"n\":\"%s\",\"e\":\"AQAB\"}", rsa_n()), false, kty);
     check_skipped("{\"kid\":\"k\",\"kty\":\"AKP\",\"alg\":\"ML-DSA-44\",\"pub\":\"AAAA\"}", false, kty);
     check_skipped(mint_jwk(mint_key("secp256k1"), "k", NULL), false, "its \"crv\" is not P-256, P-384 or P-521");
@@ -172,7 +217,7 @@ static void skip_unknown_kinds(void **state)
 static void skip_odd_kids(void **state)
 {
     (void)state;
-    static const char *const kids[] = {"1", "null", "[\"k\"]", "{}"};
+    static const char *const kids[] = {"1", "false", "[\"k\"]", "{}"};
     for (size_t i = 0; i < 4; i++) {
         const char *jwk = mint_jwk_with(mint_key("rsa2048"), NULL, NULL, mint_print("\"kid\":%s", kids[i]));
         struct rely_keyset *keyset = parse_beside_good(jwk);
@@ -199,9 +244,32 @@ static void skip_broken_rsa_members(void **state)
     check_skipped(mint_print("{\"kid\":\"k\",\"kty\":\"RSA\",\"n\":\"%s\"}", rsa_n()), false, "its \"e\" is missing");
     check_skipped(mint_print("{\"kid\":\"k\",\"kty\":\"RSA\",\"n\":\"%s\",\"e\":65537}", rsa_n()), false,
                   "its \"e\" is no string");
-    check_skipped(rsa_of(mint_print("%s==", rsa_n()), "AQAB"), false, "its \"n\" is not unpadded base64url");
-    check_skipped(rsa_of(rsa_n(), "AQAB="), false, "its \"e\" is not unpadded base64url");
     check_skipped(rsa_of("A+/A", "AQAB"), false, "its \"n\" is not unpadded base64url");
+    mint_reset();
+}
+
+/* fault C12 (H14): the padding is what is wrong, and is said, for every member that is base64url. */
+static void name_the_padding(void **state)
+{
+    (void)state;
+    struct rely_slice x = ec_part("x"), y = ec_part("y"), raw = mint_key_part(mint_key("ed25519"), "x");
+    check_skipped(rsa_of(mint_print("%s==", rsa_n()), "AQAB"), false,
+                  "its \"n\" has padding (==), and base64url has none (RFC 7515 s2)");
+    check_skipped(rsa_of(rsa_n(), "AQAB="), false, "its \"e\" has padding (=), and base64url has none (RFC 7515 s2)");
+    check_skipped(mint_print("{\"kid\":\"k\",\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"%s=\",\"y\":\"%s\"}",
+                             mint_base64(x), mint_base64(y)),
+                  false, "its \"x\" has padding (=), and base64url has none (RFC 7515 s2)");
+    check_skipped(mint_print("{\"kid\":\"k\",\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"%s\",\"y\":\"%s=\"}",
+                             mint_base64(x), mint_base64(y)),
+                  false, "its \"y\" has padding (=), and base64url has none (RFC 7515 s2)");
+    check_skipped(mint_print("{\"kid\":\"k\",\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"%s=\"}", mint_base64(raw)),
+                  false, "its \"x\" has padding (=), and base64url has none (RFC 7515 s2)");
+    check_skipped(rsa_of("========", "AQAB"), false,
+                  "its \"n\" has padding (====), and base64url has none (RFC 7515 s2)");
+    /* Where something else is wrong as well, the padding alone is not blamed. */
+    static const char *const others[] = {"A+A=", "AA=A", "=AAA", "A=", "AB==x"};
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+        check_skipped(rsa_of(others[i], "AQAB"), false, "its \"n\" is not unpadded base64url");
     mint_reset();
 }
 
@@ -326,13 +394,22 @@ static void skip_broken_ed25519(void **state)
 int run_jwk_tests(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(use_each_kind),       cmocka_unit_test(use_harmless_members),
-        cmocka_unit_test(skip_by_use),         cmocka_unit_test(skip_by_alg),
-        cmocka_unit_test(skip_private_keys),   cmocka_unit_test(skip_unknown_kinds),
-        cmocka_unit_test(skip_odd_kids),       cmocka_unit_test(skip_broken_rsa_members),
-        cmocka_unit_test(skip_weak_rsa),       cmocka_unit_test(use_edges_of_rsa),
-        cmocka_unit_test(skip_broken_ec),      cmocka_unit_test(skip_ec_not_reduced),
+        cmocka_unit_test(use_each_kind),
+        cmocka_unit_test(use_harmless_members),
+        cmocka_unit_test(skip_by_use),
+        cmocka_unit_test(skip_by_alg),
+        cmocka_unit_test(skip_private_keys),
+        cmocka_unit_test(skip_unknown_kinds),
+        cmocka_unit_test(skip_odd_kids),
+        cmocka_unit_test(skip_broken_rsa_members),
+        cmocka_unit_test(skip_weak_rsa),
+        cmocka_unit_test(use_edges_of_rsa),
+        cmocka_unit_test(skip_broken_ec),
+        cmocka_unit_test(skip_ec_not_reduced),
         cmocka_unit_test(skip_broken_ed25519),
+        cmocka_unit_test(take_null_for_absent),
+        cmocka_unit_test(take_ed25519_for_eddsa),
+        cmocka_unit_test(name_the_padding),
     };
     return cmocka_run_group_tests_name("jwk", tests, NULL, NULL);
 }

@@ -31,8 +31,6 @@ static void refuse_other_documents(void **state)
     check_refused(mint_print("[%s]", good()), shape);
     check_refused(good(), shape);
     check_refused("{\"keys\":[]}", "the key set has no keys");
-    check_refused(mint_jwks(good(), "\"x\"", NULL), "keys[1] of the key set is no JSON object");
-    check_refused(mint_jwks("null", good(), NULL), "keys[0] of the key set is no JSON object");
     check_refused(mint_print("{\"keys\":[],\"keys\":[%s]}", good()), "");
     check_refused(mint_print("%s x", mint_jwks(good(), NULL)), "");
     check_refused("", "");
@@ -49,10 +47,35 @@ static void refuse_duplicate_members(void **state)
     mint_reset();
 }
 
+/* fault C2: one entry that is no key is no reason to lose the others. */
+static void skip_entries_that_are_no_objects(void **state)
+{
+    (void)state;
+    static const char *const others[] = {"null", "\"x\"", "[]", "7", "true", "[{\"kty\":\"RSA\"}]", "1.5"};
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+        for (int is_first = 0; is_first < 2; is_first++) {
+            struct rely_keyset *keyset =
+                parse_good(mint_jwks(is_first ? others[i] : good(), is_first ? good() : others[i], NULL));
+            assert_int_equal(rely_keyset_count(keyset), 1);
+            assert_int_equal(rely_key_kid(rely_keyset_at(keyset, 0)).len, 4);
+            assert_int_equal(rely_keyset_skipped_count(keyset), 1);
+            assert_string_equal(rely_keyset_skipped_at(keyset, 0)->why, "it is no JSON object");
+            assert_null(rely_keyset_skipped_at(keyset, 0)->kid.ptr);
+            assert_false(rely_keyset_skipped_at(keyset, 0)->is_weak);
+            rely_keyset_free(keyset);
+        }
+    check_refused(mint_jwks("null", "{}", NULL),
+                  "the key set has no usable key; the first one is skipped because it is no JSON object");
+    check_refused(mint_jwks("\"x\"", NULL), "the key set has no usable key");
+    mint_reset();
+}
+
 static void refuse_useless_sets(void **state)
 {
     (void)state;
     check_refused(mint_jwks("{\"kty\":\"oct\",\"k\":\"AAAA\"}", NULL),
+                  "the key set has no usable key; the first one is skipped because it has the private member \"k\"");
+    check_refused(mint_jwks("{\"kty\":\"oct\"}", NULL),
                   "the key set has no usable key; the first one is skipped because its \"kty\" is not RSA, EC or OKP");
     check_refused(mint_jwks(mint_jwk_with(mint_key("p256"), "a", NULL, "\"use\":\"enc\""), NULL),
                   "the key set has no usable key");
@@ -139,7 +162,7 @@ int run_set_tests(void)
         cmocka_unit_test(refuse_other_documents), cmocka_unit_test(refuse_duplicate_members),
         cmocka_unit_test(refuse_useless_sets),    cmocka_unit_test(keep_sets_of_weak_keys),
         cmocka_unit_test(limit_keys_and_bytes),   cmocka_unit_test(ignore_unknown_members),
-        cmocka_unit_test(read_kubernetes_sets),
+        cmocka_unit_test(read_kubernetes_sets),   cmocka_unit_test(skip_entries_that_are_no_objects),
     };
     return cmocka_run_group_tests_name("set", tests, NULL, NULL);
 }

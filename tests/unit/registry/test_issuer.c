@@ -39,6 +39,17 @@ static void brings_values_to_their_normal_form(void **state)
     assert_member(fixture, "types", "[\"at+jwt\",\"jwt\"]");
     assert_member(fixture, "maxTokenLifetimeSeconds", "3600");
     assert_member(fixture, "enabled", "false");
+    /* fault C3: Ed25519 (RFC 9864) is EdDSA under another name, and EdDSA is shown. */
+    must_create(fixture, issuer_path(NULL),
+                "{\"name\":\"ed25519\",\"issuer\":\"https://a.example\",\"algorithms\":[\"Ed25519\",\"ES256\"]}");
+    assert_member(fixture, "algorithms", "[\"ES256\",\"EdDSA\"]");
+    must_create(
+        fixture, issuer_path(NULL),
+        "{\"name\":\"eds\",\"issuer\":\"https://a.example\",\"algorithms\":[\"RS256\",\"RS384\",\"RS512\",\"PS256\","
+        "\"PS384\",\"PS512\",\"ES256\",\"ES384\",\"ES512\",\"EdDSA\",\"Ed25519\"]}");
+    assert_member(
+        fixture, "algorithms",
+        "[\"RS256\",\"RS384\",\"RS512\",\"PS256\",\"PS384\",\"PS512\",\"ES256\",\"ES384\",\"ES512\",\"EdDSA\"]");
 }
 
 static void takes_each_source_of_keys(void **state)
@@ -55,6 +66,11 @@ static void takes_each_source_of_keys(void **state)
         fixture, issuer_path(NULL),
         "{\"name\":\"upload\",\"issuer\":\"https://a.example\",\"keys\":{\"jwks\":{\"keys\":[{\"kty\":\"EC\"}]}}}");
     assert_member(fixture, "keys", "{\"jwks\":{\"keys\":[{\"kty\":\"EC\"}]}}");
+    /* fault C1: null is absent, in what is uploaded as well */
+    must_create(
+        fixture, issuer_path(NULL),
+        "{\"name\":\"nulls\",\"issuer\":\"https://a.example\",\"keys\":{\"jwks\":{\"keys\":[{\"kty\":\"EC\",\"d\":null,"
+        "\"p\":null,\"q\":null,\"k\":null}]}}}");
 }
 
 static void refuses_bad_keys(void **state)
@@ -74,6 +90,11 @@ static void refuses_bad_keys(void **state)
         {"{\"jwks\":{\"unusable\":1}}", "keys.jwks", "invalid_key_set"},
         {"{\"jwks\":{\"keys\":[{\"kty\":\"EC\",\"d\":\"AA\"}]}}", "keys.jwks", "private_key"},
         {"{\"jwks\":{\"keys\":[{\"kty\":\"oct\",\"k\":\"AA\"}]}}", "keys.jwks", "private_key"},
+        /* fault C1: each member that only the owner may know; one of them null beside it changes nothing */
+        {"{\"jwks\":{\"keys\":[null,{\"kty\":\"RSA\",\"d\":null,\"dp\":\"AA\"}]}}", "keys.jwks", "private_key"},
+        {"{\"jwks\":{\"keys\":[{\"kty\":\"RSA\",\"dq\":\"AA\"}]}}", "keys.jwks", "private_key"},
+        {"{\"jwks\":{\"keys\":[{\"kty\":\"RSA\",\"qi\":\"AA\"}]}}", "keys.jwks", "private_key"},
+        {"{\"jwks\":{\"keys\":[{\"kty\":\"RSA\",\"oth\":[]}]}}", "keys.jwks", "private_key"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char *body = format_body(HEAD ",\"keys\":%s}", cases[i][0]);
@@ -90,6 +111,8 @@ static void refuses_bad_fields(void **state)
         {"\"algorithms\":[\"none\"]", "algorithms[0]", "not_allowed"},
         {"\"algorithms\":[\"RS256\",\"HS256\"]", "algorithms[1]", "not_allowed"},
         {"\"algorithms\":[\"rs256\"]", "algorithms[0]", "not_allowed"},
+        {"\"algorithms\":[\"Ed448\"]", "algorithms[0]", "not_allowed"},
+        {"\"algorithms\":[\"ed25519\"]", "algorithms[0]", "not_allowed"},
         {"\"algorithms\":[\"RS256\",\"RS256\"]", "algorithms[1]", "duplicate"},
         {"\"algorithms\":\"RS256\"", "algorithms", "wrong_type"},
         {"\"types\":[]", "types", "too_few"},

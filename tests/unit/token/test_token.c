@@ -82,11 +82,15 @@ static void test_algorithms(void **state)
         all |= 1u << alg;
     }
     assert_int_equal(all, RELY_ALGS_ALL);
+    /* fault C3: two names (RFC 8037, RFC 9864) of one operation; one of them is shown. */
+    assert_int_equal(rely_alg_of(TEXT("Ed25519")), RELY_ALG_EDDSA);
+    assert_string_equal(rely_alg_name(rely_alg_of(TEXT("Ed25519"))), "EdDSA");
     static const struct rely_slice others[] = {
-        TEXT(""),      TEXT("none"),    TEXT("None"),     TEXT("NONE"),  TEXT("nOnE"),   TEXT("HS256"),
-        TEXT("HS384"), TEXT("HS512"),   TEXT("rs256"),    TEXT("Rs256"), TEXT("RS256 "), TEXT(" RS256"),
-        TEXT("RS1"),   TEXT("ES256K"),  TEXT("RS2561"),   TEXT("EDDSA"), TEXT("eddsa"),  TEXT("RS256\0"),
-        TEXT("unkno"), TEXT("unknown"), TEXT("RSA-OAEP"), TEXT("dir"),
+        TEXT(""),        TEXT("none"),     TEXT("None"),      TEXT("NONE"),   TEXT("nOnE"),   TEXT("HS256"),
+        TEXT("HS384"),   TEXT("HS512"),    TEXT("rs256"),     TEXT("Rs256"),  TEXT("RS256 "), TEXT(" RS256"),
+        TEXT("RS1"),     TEXT("ES256K"),   TEXT("RS2561"),    TEXT("EDDSA"),  TEXT("eddsa"),  TEXT("RS256\0"),
+        TEXT("unkno"),   TEXT("unknown"),  TEXT("RSA-OAEP"),  TEXT("dir"),    TEXT("Ed448"),  TEXT("ED25519"),
+        TEXT("ed25519"), TEXT("Ed25519 "), TEXT("Ed25519\0"), TEXT("Ed2551"),
     };
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
         if (rely_alg_of(others[i]) != RELY_ALG_UNKNOWN)

@@ -1,0 +1,121 @@
+"""What a key set may look like: documents that real issuers publish, and what is said of keys that are not used."""
+
+import json
+
+import pytest
+import tokens
+import wire
+from issuer import response
+from service import ISSUER
+
+NULLS = ["d", "p", "q", "dp", "dq", "qi", "oth", "k", "use", "alg", "key_ops", "x5u", "x5c", "x5t"]
+
+
+def keys_of(relyd, name="prod"):
+    answer = relyd.admin("GET", f"/v1/issuers/{name}/keys")
+    assert answer.status == 200, answer
+    return answer.json()
+
+
+def upload(relyd, *entries, **fields):
+    relyd.put_issuer(keys={"jwks": {"keys": list(entries)}}, **fields)
+    relyd.put_identity()
+    relyd.put_credential()
+
+
+def sign(key, **header):
+    return key.sign(tokens.claims(ISSUER), **header)
+
+
+def fetch(relyd, issuer, *entries):
+    issuer.answers["/openid/v1/jwks"] = response(json.dumps({"keys": list(entries)}))
+    relyd.put_issuer("fetched", **issuer.record())
+    relyd.put_identity()
+    relyd.put_credential("fetched", issuer=issuer.url)
+    wire.wait_for(lambda: keys_of(relyd, "fetched").get("keys"), what="the key set")
+
+
+def test_null_members_are_absent(relyd, issuer):
+    """fault C1"""
+    key = issuer.keys[0]
+    nulls = key.jwk() | {name: None for name in NULLS}
+    upload(relyd, nulls)
+    assert [k["kid"] for k in keys_of(relyd)["keys"]] == [key.kid]
+    assert relyd.reason(sign(key)) == "ok"
+    fetch(relyd, issuer, nulls)
+    assert relyd.reason(issuer.token()) == "ok"
+    upload(relyd, nulls | {"kid": None})
+    assert keys_of(relyd)["keys"][0]["kid"] is None
+    assert relyd.reason(sign(key, kid=None)) == "ok"
+
+
+@pytest.mark.parametrize("member", ["d", "p", "q", "dp", "dq", "qi", "oth", "k"])
+def test_private_members_stay_private(relyd, member):
+    """fault C1: a value there is a secret that everybody has read, however the other members look."""
+    jwk = tokens.key("prod").jwk() | {name: None for name in NULLS[:8]} | {member: "AQAB"}
+    answer = relyd.admin("PUT", "/v1/issuers/prod", {"issuer": ISSUER, "keys": {"jwks": {"keys": [jwk]}}})
+    assert answer.status == 400
+    (problem,) = answer.json()["errors"]
+    assert (problem["field"], problem["code"]) == ("keys.jwks", "private_key")
+
+
+def test_fetched_private_key_is_skipped(relyd, issuer):
+    """fault C1"""
+    leaked = tokens.key("leaked")
+    fetch(relyd, issuer, leaked.jwk() | {"d": "AQAB"}, issuer.keys[0].jwk() | {"d": None})
+    assert relyd.reason(issuer.token()) == "ok"
+    assert relyd.reason(issuer.token(leaked)) == "key_unknown"
+    (skipped,) = keys_of(relyd, "fetched")["skipped"]
+    assert skipped["why"] == 'it has the private member "d": whoever has read the key set can sign with it'
+
+
+@pytest.mark.parametrize("is_first", [False, True])
+def test_entries_that_are_no_keys_are_skipped(relyd, issuer, is_first):
+    """fault C2"""
+    for other in (None, "x", [], 7, True):
+        entries = [issuer.keys[0].jwk()]
+        entries.insert(0 if is_first else 1, other)
+        upload(relyd, *entries)
+        assert relyd.reason(sign(issuer.keys[0])) == "ok"
+        assert keys_of(relyd)["skipped"] == [{"kid": None, "why": "it is no JSON object", "isWeak": False}]
+    fetch(relyd, issuer, *entries)
+    assert relyd.reason(issuer.token()) == "ok"
+
+
+def test_a_set_without_one_key_stays_refused(relyd):
+    """fault C2"""
+    answer = relyd.admin("PUT", "/v1/issuers/prod", {"issuer": ISSUER, "keys": {"jwks": {"keys": [None, {}]}}})
+    assert answer.status == 400
+    (problem,) = answer.json()["errors"]
+    assert (problem["field"], problem["code"]) == ("keys.jwks", "invalid_key_set")
+
+
+def test_ed25519_is_eddsa(relyd):
+    """fault C3: RFC 9864's name in token, key and record, in every combination."""
+    key = tokens.key("ed", "EdDSA")
+    for in_record in (["EdDSA"], ["Ed25519"], ["Ed25519", "EdDSA"], None):
+        for in_key in ("EdDSA", "Ed25519", None):
+            fields = {} if in_record is None else {"algorithms": in_record}
+            upload(relyd, key.jwk(alg=in_key), **fields)
+            if in_record is not None:
+                assert relyd.admin("GET", "/v1/issuers/prod").json()["algorithms"] == ["EdDSA"]
+            assert keys_of(relyd)["keys"][0]["algorithms"] == ["EdDSA"]
+            for in_token in ("EdDSA", "Ed25519"):
+                assert relyd.reason(sign(key, alg=in_token)) == "ok", (in_record, in_key, in_token)
+            assert relyd.reason(sign(key, alg="Ed448")) == "algorithm_not_allowed"
+    upload(relyd, key.jwk(), algorithms=["RS256"])
+    assert relyd.reason(sign(key, alg="Ed25519")) == "algorithm_not_allowed"
+    answer = relyd.admin("PUT", "/v1/issuers/prod", {"issuer": ISSUER, "algorithms": ["Ed448"]})
+    assert (answer.status, answer.json()["errors"][0]["field"]) == (400, "algorithms[0]")
+
+
+@pytest.mark.parametrize("alg, member", [("RS256", "n"), ("RS256", "e"), ("ES256", "x"), ("ES256", "y"), ("EdDSA", "x")])
+def test_padding_is_named(relyd, alg, member):
+    """fault C12"""
+    good, padded = tokens.key("prod"), tokens.key("padded", alg)
+    jwk = padded.jwk()
+    upload(relyd, good.jwk(), jwk | {member: jwk[member] + "="})
+    (skipped,) = keys_of(relyd)["skipped"]
+    assert skipped["why"] == f'its "{member}" has padding (=), and base64url has none (RFC 7515 s2)'
+    assert relyd.reason(sign(padded)) == "key_unknown"
+    assert relyd.reason(sign(good)) == "ok"
