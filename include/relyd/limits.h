@@ -42,7 +42,7 @@
 /* requests */
 #define RELY_REQUEST_AUDIENCES_MAX 32
 #define RELY_DATA_BODY_BYTES_MAX ((size_t)128 * 1024)
-#define RELY_ADMIN_BODY_BYTES_MAX ((size_t)1024 * 1024)
+#define RELY_ADMIN_BODY_BYTES_MAX ((size_t)2 * 1024 * 1024)
 #define RELY_MATCHES_MAX 64 /* identities in one native review */
 #define RELY_LIST_DEFAULT 100
 #define RELY_LIST_MAX 1000

@@ -80,7 +80,7 @@ struct rely_json *rely_admin_read_body(struct rely_http_request *request)
         return NULL;
     }
     if (request->body.len > RELY_ADMIN_BODY_BYTES_MAX) {
-        rely_http_problem(request, 413, "body_too_large", "the limit of a body is 1 MiB", NULL);
+        rely_http_problem(request, 413, "body_too_large", "the limit of a body is 2 MiB", NULL);
         return NULL;
     }
     if (request->body.len == 0) {

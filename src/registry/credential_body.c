@@ -48,10 +48,10 @@ static bool note_unregistered(const struct rely_write *write, struct rely_slice 
     rely_quote(url, quoted);
     if (is_looked_up && other.count > 0)
         rely_problems_add(write->problems, "issuer", "not_registered",
-                          "no registered issuer has the URL %.130s; there is one %s the trailing slash: %.100s", quoted,
-                          has_slash ? "without" : "with", other.names.ptr);
+                          "no registered record has the issuer %.130s; there is one %s the trailing slash: %.100s",
+                          quoted, has_slash ? "without" : "with", other.names.ptr);
     else if (is_looked_up)
-        rely_problems_add(write->problems, "issuer", "not_registered", "no registered issuer has the URL %.200s",
+        rely_problems_add(write->problems, "issuer", "not_registered", "no registered record has the issuer %.200s",
                           quoted);
     rely_buf_fini(&other.names);
     rely_buf_fini(&twin);
@@ -64,7 +64,7 @@ static bool note_ambiguous(const struct rely_write *write, struct rely_slice url
     bool is_looked_up = find_issuers_by_url(write, by_name, url, &choice, err);
     if (is_looked_up)
         rely_problems_add(write->problems, "issuerName", "required",
-                          "several issuers have this URL; issuerName must say which: %.200s%s", choice.names.ptr,
+                          "several records have this issuer; issuerName must say which: %.200s%s", choice.names.ptr,
                           choice.count > NAMES_SHOWN ? ", ..." : "");
     rely_buf_fini(&choice.names);
     return is_looked_up;
@@ -99,7 +99,7 @@ static bool bind_by_name(const struct rely_write *write, struct rely_slice name,
                           rely_quote(name, quoted));
     else if (step == RELY_SQL_ROW && url.ptr != NULL && !rely_slice_equal(rely_sql_text(stmt->raw, 1), url))
         rely_problems_add(write->problems, "issuer", "issuer_mismatch",
-                          "issuer is not the URL of the record that issuerName names, which is %.200s",
+                          "issuer is not that of the record that issuerName names, which is %.200s",
                           rely_quote(rely_sql_text(stmt->raw, 1), quoted));
     else if (step == RELY_SQL_ROW)
         *issuer_id = sqlite3_column_int64(stmt->raw, 0);

@@ -72,12 +72,22 @@ void rely_field_wrong_type(const struct rely_json *value, const char *field, con
                            struct rely_problems *problems);
 
 enum rely_url_use {
-    RELY_URL_ISSUER, /* no query: it is an identifier */
-    RELY_URL_FETCHED /* a query is allowed */
+    RELY_URL_ISSUER,  /* no query: the address of the discovery document is made from it */
+    RELY_URL_FETCHED, /* a query is allowed */
+    RELY_URL_NAME     /* query and fragment are: nothing is fetched from it */
 };
 
-/* Is this a URL that an issuer may have, or that may be fetched? Notes what is wrong: invalid_url or not_allowed. */
+/* Is this a URL that may be fetched, or that an issuer with discovery may have? Notes what is wrong: invalid_url or
+ * not_allowed. */
 bool rely_field_check_url(struct rely_slice url, const char *field, enum rely_url_use use, bool may_use_http,
                           struct rely_problems *problems);
+
+/**
+ * May an issuer be called so whose keys come from elsewhere? Notes what is wrong: invalid_url.
+ *
+ * Spec:     RFC 7519 s2, StringOrURI: any text, and with a colon a URI. Never what does not show.
+ * In:       text - UTF-8 without control characters, at least one.
+ */
+bool rely_field_check_issuer(struct rely_slice text, const char *field, struct rely_problems *problems);
 
 #endif

@@ -124,19 +124,44 @@ static void read_ca_bundle(const struct rely_write *write, struct rely_slice *ou
         *out = text;
 }
 
-static void read_urls(const struct rely_write *write, struct rely_issuer_record *record)
+/* OpenID Connect Discovery s4 asks for an https URL: whoever turns discovery on for an issuer of another name is told
+ * at what he has changed, `keys`. */
+static void check_discoverable(const struct rely_write *write, const struct rely_issuer_record *record)
 {
-    static const struct rely_text_rule url = {.min = 1, .max = RELY_TEXT_MAX, .is_required = true};
-    static const struct rely_text_rule optional_url = {.min = 1, .max = RELY_TEXT_MAX};
     bool may_use_http = write->registry->may_use_http && record->may_use_http;
+    struct rely_problems *problems = write->problems;
+    const struct rely_json *before = rely_json_get(write->before, "keys");
+    if (before == NULL || rely_json_get(before, "discovery") != NULL) {
+        rely_field_check_url(record->url, "issuer", RELY_URL_ISSUER, may_use_http, problems);
+        return;
+    }
+    struct rely_problems found = {.count = 0};
+    if (!rely_field_check_url(record->url, "issuer", RELY_URL_ISSUER, may_use_http, &found))
+        rely_problems_add(problems, "keys", found.items[0].code, "keys cannot be discovered: %.300s",
+                          found.items[0].message);
+}
+
+static void read_issuer(const struct rely_write *write, struct rely_issuer_record *record)
+{
+    static const struct rely_text_rule rule = {.min = 1, .max = RELY_TEXT_MAX, .is_required = true};
     const struct rely_json *value = rely_json_get(write->body, "issuer");
     const struct rely_json *present = rely_json_get(write->before, "issuer");
     bool is_noted =
         value != NULL && present != NULL && !rely_slice_equal(rely_json_text(value), rely_json_text(present));
-    if (!is_noted && rely_field_read_text(value, "issuer", &url, write->problems, &record->url))
-        rely_field_check_url(record->url, "issuer", RELY_URL_ISSUER, may_use_http, write->problems);
-    value = rely_json_get(write->body, "discoveryUrl");
-    if (!rely_field_read_text(value, "discoveryUrl", &optional_url, write->problems, &record->discovery_url))
+    if (is_noted || !rely_field_read_text(value, "issuer", &rule, write->problems, &record->url))
+        return;
+    if (record->keys.source != RELY_KEYS_DISCOVERY)
+        rely_field_check_issuer(record->url, "issuer", write->problems);
+    else if (record->keys.shown != NULL) /* otherwise `keys` is what is wrong */
+        check_discoverable(write, record);
+}
+
+static void read_discovery_url(const struct rely_write *write, struct rely_issuer_record *record)
+{
+    static const struct rely_text_rule rule = {.min = 1, .max = RELY_TEXT_MAX};
+    bool may_use_http = write->registry->may_use_http && record->may_use_http;
+    const struct rely_json *value = rely_json_get(write->body, "discoveryUrl");
+    if (!rely_field_read_text(value, "discoveryUrl", &rule, write->problems, &record->discovery_url))
         return;
     rely_field_check_url(record->discovery_url, "discoveryUrl", RELY_URL_FETCHED, may_use_http, write->problems);
     if (record->keys.source != RELY_KEYS_DISCOVERY)
@@ -151,7 +176,8 @@ bool rely_issuer_record_read(const struct rely_write *write, struct rely_issuer_
     record->may_use_private_addresses = rely_field_read_bool(write->body, "allowPrivateAddresses", false, problems);
     record->is_enabled = rely_field_read_bool(write->body, "enabled", true, problems);
     rely_issuer_keys_read(write, write->registry->may_use_http && record->may_use_http, &record->keys);
-    read_urls(write, record);
+    read_issuer(write, record);
+    read_discovery_url(write, record);
     read_ca_bundle(write, &record->ca_bundle);
     record->algs = read_algorithms(write);
     read_types(write, &record->types);

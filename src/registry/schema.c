@@ -1,14 +1,18 @@
 /*
- * The schema, as a table of scripts by version. Decides which database is ours and which version it has; repeats the
- * limits of limits.h in SQL, so that no path, not even a hand with sqlite3, can break them. Called by open.c.
+ * The schema, as a table of scripts by version: repeats the limits of limits.h in SQL, so that no path, not even a hand
+ * with sqlite3, can break them. Decides what each version has; how a database gets there, migrate.c does.
  */
 #include "store.h"
-#include <stdio.h>
-
-/* "RELY": a file with another number is somebody else's database, and is not touched. */
-#define APPLICATION_ID 0x52454C59
 
 /* clang-format off */
+
+/* What version 2 says otherwise, as version 1 said it. */
+#define ISSUER_URL_1 \
+"length(url) BETWEEN 9 AND 600 AND instr(url, char(0)) = 0" \
+"    AND (url GLOB 'https://?*' OR (allow_http = 1 AND url GLOB 'http://?*'))" \
+"    AND url NOT GLOB '*[' || char(1) || '-' || char(32) || '\\#]*' AND instr(url, '?') = 0"
+#define KEY_SET_1 "length(CAST(document AS BLOB)) BETWEEN 2 AND 65536"
+#define OPERATION_1 "operation IN ('create', 'replace', 'delete', 'fetch')"
 
 /*
  * length() counts characters but stops at the first U+0000: therefore instr(x, char(0)) beside it.
@@ -26,9 +30,7 @@ static const char tables_1[] =
 "  id INTEGER PRIMARY KEY AUTOINCREMENT,"
 "  name TEXT NOT NULL UNIQUE CHECK (length(name) BETWEEN 3 AND 120 AND instr(name, char(0)) = 0"
 "    AND name GLOB '[A-Za-z0-9]*' AND name NOT GLOB '*[^A-Za-z0-9_-]*'),"
-"  url TEXT NOT NULL CHECK (length(url) BETWEEN 9 AND 600 AND instr(url, char(0)) = 0"
-"    AND (url GLOB 'https://?*' OR (allow_http = 1 AND url GLOB 'http://?*'))"
-"    AND url NOT GLOB '*[' || char(1) || '-' || char(32) || '\\#]*' AND instr(url, '?') = 0),"
+"  url TEXT NOT NULL CHECK (" ISSUER_URL_1 "),"
 "  allow_http INTEGER NOT NULL CHECK (allow_http IN (0, 1)),"
 "  allow_private_addresses INTEGER NOT NULL CHECK (allow_private_addresses IN (0, 1)),"
 "  is_enabled INTEGER NOT NULL CHECK (is_enabled IN (0, 1)),"
@@ -57,7 +59,7 @@ static const char tables_1[] =
 
 "CREATE TABLE key_set ("
 "  issuer_id INTEGER PRIMARY KEY REFERENCES issuer ON DELETE CASCADE,"
-"  document TEXT NOT NULL CHECK (length(CAST(document AS BLOB)) BETWEEN 2 AND 65536),"
+"  document TEXT NOT NULL CHECK (" KEY_SET_1 "),"
 "  source_url TEXT," /* NULL: uploaded */
 "  fetched_at INTEGER NOT NULL"
 ") STRICT;"
@@ -104,7 +106,7 @@ static const char tables_1[] =
 "  actor TEXT NOT NULL,"
 "  object TEXT NOT NULL,"
 "  name TEXT NOT NULL,"
-"  operation TEXT NOT NULL CHECK (operation IN ('create', 'replace', 'delete', 'fetch')),"
+"  operation TEXT NOT NULL CHECK (" OPERATION_1 "),"
 "  before TEXT," /* JSON, as the REST interface shows the object */
 "  after TEXT"
 ") STRICT;";
@@ -158,51 +160,25 @@ EXTRA_STAYS_GOOD("identity_extra_update", "UPDATE OF extra")
 "CREATE TRIGGER change_log_is_kept BEFORE DELETE ON change_log"
 " BEGIN SELECT RAISE(ABORT, 'the change log is append-only'); END;";
 
+/* An issuer is any text, unless its keys are discovered: then relyd asks the URL that it is. */
+#define ISSUER_URL_2 \
+"length(url) BETWEEN 1 AND 600 AND instr(url, char(0)) = 0" \
+"    AND url NOT GLOB '*[' || char(1) || '-' || char(31) || char(127) || ']*'" \
+"    AND (key_source <> 1 OR (" ISSUER_URL_1 "))"
+#define KEY_SET_2 "length(CAST(document AS BLOB)) BETWEEN 2 AND 8388608" /* the most that keys.max_bytes may be */
+/* The same words: for IN, SQLite filled a table of its own with every row of the log, a twelfth of a write. */
+#define OPERATION_2 \
+"operation = 'create' OR operation = 'replace' OR operation = 'delete' OR operation = 'fetch'"
+
+static const struct rely_check_edit edits_2[] = {
+    {"issuer", ISSUER_URL_1, ISSUER_URL_2},
+    {"key_set", KEY_SET_1, KEY_SET_2},
+    {"change_log", OPERATION_1, OPERATION_2},
+};
+
 /* clang-format on */
 
-/* The scripts of a version take the schema there from the version before. Never changed once released. */
-static const char *const migrations[][2] = {
-    {tables_1, triggers_1},
+const struct rely_migration rely_migrations[RELY_SCHEMA_VERSION] = {
+    {.scripts = {tables_1, triggers_1}},
+    {.edits = edits_2, .edit_count = sizeof edits_2 / sizeof edits_2[0]},
 };
-#define SCHEMA_VERSION ((int64_t)(sizeof migrations / sizeof migrations[0]))
-
-static bool apply_migration(struct rely_sql *sql, int64_t version, struct rely_err *err)
-{
-    char stamp[128];
-    snprintf(stamp, sizeof stamp, "PRAGMA application_id = %d; PRAGMA user_version = %lld; COMMIT", APPLICATION_ID,
-             (long long)version);
-    bool is_done = rely_sql_exec(sql, "BEGIN EXCLUSIVE", err) && rely_sql_exec(sql, migrations[version - 1][0], err) &&
-                   rely_sql_exec(sql, migrations[version - 1][1], err) && rely_sql_exec(sql, stamp, err);
-    if (is_done)
-        return true;
-    rely_sql_roll_back(sql);
-    return rely_err_prefix(err, "migration to schema version %lld", (long long)version);
-}
-
-static bool check_owner(struct rely_sql *sql, struct rely_err *err)
-{
-    int64_t id = 0, objects = 0;
-    if (!rely_sql_integer(sql, "PRAGMA application_id", &id, err) ||
-        !rely_sql_integer(sql, "SELECT count(*) FROM sqlite_schema", &objects, err))
-        return false;
-    if (id == APPLICATION_ID || (id == 0 && objects == 0))
-        return true;
-    return rely_err_set(err, RELY_ERR_INVALID, "this is another program's SQLite database (application_id %lld)",
-                        (long long)id);
-}
-
-bool rely_schema_migrate(struct rely_sql *sql, struct rely_err *err)
-{
-    int64_t version = 0;
-    if (!check_owner(sql, err) || !rely_sql_integer(sql, "PRAGMA user_version", &version, err))
-        return false;
-    if (version < 0 || version > SCHEMA_VERSION)
-        return rely_err_set(err, RELY_ERR_INVALID,
-                            "its schema has version %lld, and this relyd knows versions up to %lld: a newer relyd has "
-                            "written it",
-                            (long long)version, (long long)SCHEMA_VERSION);
-    while (version < SCHEMA_VERSION)
-        if (!apply_migration(sql, ++version, err))
-            return false;
-    return true;
-}

@@ -24,6 +24,24 @@ struct rely_registry {
 /* Bring a database to this program's schema: one transaction per version. */
 bool rely_schema_migrate(struct rely_sql *sql, struct rely_err *err);
 
+/* A part of a table's CHECKs, and what stands there from this version on. */
+struct rely_check_edit {
+    const char *table;
+    const char *before;
+    const char *after;
+};
+
+/* What takes the schema to a version from the one before it. Never changed once released. All static. */
+#define RELY_MIGRATION_SCRIPTS_MAX 2
+struct rely_migration {
+    const char *scripts[RELY_MIGRATION_SCRIPTS_MAX]; /* run first; NULL: no more */
+    const struct rely_check_edit *edits;
+    size_t edit_count;
+};
+
+#define RELY_SCHEMA_VERSION 2
+extern const struct rely_migration rely_migrations[RELY_SCHEMA_VERSION];
+
 struct rely_object_kind;
 
 /* One write on its way through a transaction. All borrowed, but for what a comment says. */

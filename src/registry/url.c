@@ -1,6 +1,6 @@
 /*
- * Which URLs an issuer may have and relyd may fetch. Decides on the spelling alone: where a host leads to is the
- * fetcher's concern, at the moment of connecting. Called by issuer_body.c and issuer_keys.c.
+ * Which URLs relyd may fetch, and what an issuer may be called. Decides on the spelling alone: where a host leads to is
+ * the fetcher's concern, at the moment of connecting. Called by issuer_body.c and issuer_keys.c.
  */
 #include "field.h"
 #include "relyd/text.h"
@@ -40,7 +40,7 @@ static const char *find_bad_character(struct rely_slice url, enum rely_url_use u
             return "has a blank, a control character or an invisible one";
         if (c == '\\') /* some parsers take it for a slash, and then see another host */
             return "has a backslash";
-        if (c == '#')
+        if (c == '#' && use != RELY_URL_NAME)
             return "has a fragment (#)";
         if (c == '?' && use == RELY_URL_ISSUER)
             return "has a query (?)";
@@ -109,7 +109,10 @@ bool rely_field_check_url(struct rely_slice url, const char *field, enum rely_ur
 {
     bool is_https = rely_slice_starts(url, RELY_LIT("https://"));
     bool is_http = rely_slice_starts(url, RELY_LIT("http://"));
-    const char *fault = is_https || is_http ? judge_url(url, use, is_https ? 8 : 7) : "does not begin with https://";
+    const char *fault = is_https || is_http ? judge_url(url, use, is_https ? 8 : 7)
+                        : use == RELY_URL_ISSUER
+                            ? "does not begin with https:// (with keys.jwksUri or keys.jwks it need not)"
+                            : "does not begin with https://";
     if (fault != NULL) {
         char quoted[RELY_QUOTED_SIZE];
         rely_problems_add(problems, field, "invalid_url", "%s %s: %.180s", field, fault, rely_quote(url, quoted));
@@ -121,5 +124,40 @@ bool rely_field_check_url(struct rely_slice url, const char *field, enum rely_ur
                       "%s is an http URL: that needs allowHttp in the record and issuers.allow_http in the "
                       "configuration",
                       field);
+    return false;
+}
+
+/* RFC 3986 s3.1. False also for text without a colon. */
+static bool has_scheme(struct rely_slice text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.ptr[i];
+        bool is_letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+        if (c == ':')
+            return i > 0;
+        if (!is_letter && (i == 0 || strchr("0123456789+-.", c) == NULL))
+            return false;
+    }
+    return false;
+}
+
+static const char *find_hidden_character(struct rely_slice text)
+{
+    for (size_t at = 0; at < text.len;)
+        if (is_hidden_character(take_code_point(text, &at)))
+            return "has an invisible character";
+    return NULL;
+}
+
+bool rely_field_check_issuer(struct rely_slice text, const char *field, struct rely_problems *problems)
+{
+    bool is_uri = memchr(text.ptr, ':', text.len) != NULL;
+    const char *fault = !is_uri            ? find_hidden_character(text)
+                        : has_scheme(text) ? find_bad_character(text, RELY_URL_NAME)
+                                           : "has a colon and so must be a URI, which begins with a scheme";
+    if (fault == NULL)
+        return true;
+    char quoted[RELY_QUOTED_SIZE];
+    rely_problems_add(problems, field, "invalid_url", "%s %s: %.180s", field, fault, rely_quote(text, quoted));
     return false;
 }

@@ -87,12 +87,12 @@ static void takes_no_other_type_over_unix_either(void **state)
 static void limits_bodies(void **state)
 {
     struct fixture *fixture = *state;
-    char *body = rely_alloc(1024 * 1024 + 2);
-    memset(body, ' ', 1024 * 1024 + 1);
+    char *body = rely_alloc(2 * 1024 * 1024 + 2);
+    memset(body, ' ', 2 * 1024 * 1024 + 1);
     send_request(fixture, "POST", "/v1/identities", body);
     assert_problem(fixture, 413, "body_too_large");
     memcpy(body, BODY, sizeof BODY - 1);
-    body[1024 * 1024] = '\0';
+    body[2 * 1024 * 1024] = '\0';
     send_request(fixture, "POST", "/v1/identities", body);
     assert_status(fixture, 201);
     free(body);

@@ -81,5 +81,6 @@ int run_row_tests(void);
 int run_batch_tests(void);
 int run_sql_tests(void);
 int run_url_tests(void);
+int run_migration_tests(void);
 
 #endif

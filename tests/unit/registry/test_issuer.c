@@ -211,15 +211,97 @@ static void accepts_what_it_shows(void **state)
     free(shown);
 }
 
+/* Fault C9: nothing is fetched from the issuer itself when its keys come from elsewhere. */
+static void test_c9_takes_any_issuer_without_discovery(void **state)
+{
+    struct fixture *fixture = *state;
+    static const char *const good[] = {
+        "auth.openshift.io",       "kubernetes.default.svc",        "http://gitlab.example:8082",
+        "urn:example:ci",          "https://a.example/?tenant=1#x", "x",
+        "spiffe://user@a.example", "\xf0\x9f\x98\x80 two words"};
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+        char *body =
+            format_body("{\"name\":\"up%zu\",\"issuer\":\"%s\",\"keys\":{\"jwks\":{\"keys\":[]}}}", i, good[i]);
+        must_create(fixture, issuer_path(NULL), body);
+        assert_member(fixture, "issuer", good[i]);
+        free(body);
+        body = format_body("{\"name\":\"uri%zu\",\"issuer\":\"%s\",\"keys\":{\"jwksUri\":\"https://b\"}}", i, good[i]);
+        must_create(fixture, issuer_path(NULL), body);
+        free(body);
+        body = format_body("{\"name\":\"disco\",\"issuer\":\"%s\",\"discoveryUrl\":\"https://b/d\"}", good[i]);
+        refuse_create(fixture, issuer_path(NULL), body, "issuer", i == 2 ? "not_allowed" : "invalid_url");
+        free(body);
+    }
+}
+
+static void test_c9_refuses_what_is_no_issuer_at_all(void **state)
+{
+    struct fixture *fixture = *state;
+    static const char *const bad[][2] = {
+        {"", "too_short"},
+        {":x", "invalid_url"},
+        {"1a:x", "invalid_url"},
+        {"a b:c", "invalid_url"},
+        {"urn:a b", "invalid_url"},
+        {"urn:a\\\\b", "invalid_url"},
+        {"urn:<a>", "invalid_url"},
+        {"a\xe2\x80\x8b", "invalid_url"},
+        {"urn:\xe2\x80\xae", "invalid_url"},
+        {"a\\nb", "invalid_text"},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        char *body = format_body("{\"name\":\"bad\",\"issuer\":\"%s\",\"keys\":{\"jwks\":{\"keys\":[]}}}", bad[i][0]);
+        refuse_create(fixture, issuer_path(NULL), body, "issuer", bad[i][1]);
+        free(body);
+    }
+    for (size_t count = 600; count <= 601; count++) {
+        char *name = repeat_text("\xf0\x9f\x98\x80", count);
+        char *body =
+            format_body("{\"name\":\"long%zu\",\"issuer\":\"%s\",\"keys\":{\"jwks\":{\"keys\":[]}}}", count, name);
+        if (count == 600)
+            must_create(fixture, issuer_path(NULL), body);
+        else
+            refuse_create(fixture, issuer_path(NULL), body, "issuer", "too_long");
+        free(name);
+        free(body);
+    }
+}
+
+static void test_c9_refuses_discovery_later(void **state)
+{
+    struct fixture *fixture = *state;
+    must_create(fixture, issuer_path(NULL),
+                "{\"name\":\"cluster\",\"issuer\":\"kubernetes.default.svc\",\"keys\":{\"jwksUri\":\"https://a\"}}");
+    static const char turned[] = "{\"issuer\":\"kubernetes.default.svc\",\"keys\":{\"discovery\":true}}";
+    refuse_replace(fixture, issuer_path("cluster"), turned, "keys", "invalid_url");
+    assert_string_equal(fixture->problems.items[0].message,
+                        "keys cannot be discovered: issuer does not begin with https:// (with keys.jwksUri or keys.jwks"
+                        " it need not): \"kubernetes.default.svc\"");
+    refuse_replace(fixture, issuer_path("cluster"), "{\"issuer\":\"kubernetes.default.svc\"}", "keys", "invalid_url");
+    must_replace(fixture, issuer_path("cluster"),
+                 "{\"issuer\":\"kubernetes.default.svc\",\"keys\":{\"jwks\":{\"keys\":[]}}}");
+    must_create(fixture, issuer_path(NULL),
+                "{\"name\":\"web\",\"issuer\":\"https://a.example\",\"keys\":{\"jwksUri\":\"https://a\"}}");
+    must_replace(fixture, issuer_path("web"), "{\"issuer\":\"https://a.example\"}");
+}
+
 int run_issuer_tests(void)
 {
     const struct CMUnitTest tests[] = {
-        A_TEST(fills_in_the_defaults),       A_TEST(brings_values_to_their_normal_form),
-        A_TEST(takes_each_source_of_keys),   A_TEST(refuses_bad_keys),
-        A_TEST(refuses_bad_fields),          A_TEST(says_which_field_was_meant),
-        A_TEST(notes_every_wrong_field),     A_TEST(refuses_what_is_no_object),
-        A_TEST(keeps_name_and_url_for_good), A_TEST(allows_http_only_when_both_say_so),
+        A_TEST(fills_in_the_defaults),
+        A_TEST(brings_values_to_their_normal_form),
+        A_TEST(takes_each_source_of_keys),
+        A_TEST(refuses_bad_keys),
+        A_TEST(refuses_bad_fields),
+        A_TEST(says_which_field_was_meant),
+        A_TEST(notes_every_wrong_field),
+        A_TEST(refuses_what_is_no_object),
+        A_TEST(keeps_name_and_url_for_good),
+        A_TEST(allows_http_only_when_both_say_so),
         A_TEST(accepts_what_it_shows),
+        A_TEST(test_c9_takes_any_issuer_without_discovery),
+        A_TEST(test_c9_refuses_discovery_later),
+        A_TEST(test_c9_refuses_what_is_no_issuer_at_all),
     };
     return cmocka_run_group_tests_name("issuer", tests, NULL, NULL);
 }

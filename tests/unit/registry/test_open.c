@@ -15,7 +15,7 @@ static void opens_a_new_file_with_mode_0600(void **state)
     assert_int_equal(info.st_mode & 0777, 0600);
     assert_int_equal(rely_registry_revision(fixture->registry), 0);
     assert_int_equal(count_rows(fixture, "PRAGMA application_id"), 0x52454C59);
-    assert_int_equal(count_rows(fixture, "PRAGMA user_version"), 1);
+    assert_int_equal(count_rows(fixture, "PRAGMA user_version"), 2);
 }
 
 static void keeps_everything_over_a_reopening(void **state)
@@ -55,7 +55,7 @@ static void refuse_opening_after(struct fixture *fixture, const char *sql, const
 
 static void refuses_a_newer_schema(void **state)
 {
-    refuse_opening_after(*state, "PRAGMA user_version = 2", "a newer relyd has written it");
+    refuse_opening_after(*state, "PRAGMA user_version = 3", "a newer relyd has written it");
 }
 
 static void refuses_a_strangers_database(void **state)

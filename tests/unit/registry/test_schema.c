@@ -134,8 +134,41 @@ static void limits_issuers_in_sql(void **state)
          " leeway_s, created_at, updated_at) VALUES ('new', 'https://a/b', 0, 0, 1, 1, 2, 'x'||char(10), 0, 0, 0)",
          SQLITE_OK},
         {"INSERT INTO key_set VALUES (99, '{}', NULL, 0)", SQLITE_CONSTRAINT_FOREIGNKEY},
-        {"INSERT INTO key_set VALUES (1, " TIMES("'x'", "65537") ", NULL, 0)", CHECK_FAILED},
-        {"INSERT INTO key_set VALUES (1, " TIMES("'x'", "65536") ", NULL, 0)", SQLITE_OK},
+        {"INSERT INTO key_set VALUES (1, " TIMES("'x'", "8388609") ", NULL, 0)", CHECK_FAILED},
+        {"INSERT INTO key_set VALUES (1, " TIMES("'x'", "8388608") ", NULL, 0)", SQLITE_OK},
+    };
+    RUN_CASES(*state, cases);
+}
+
+#define INSERT_ISSUER(name, url, allow_http, source, jwks_uri)                                                         \
+    "INSERT INTO issuer (name, url, allow_http, allow_private_addresses, is_enabled, key_source, jwks_uri, "           \
+    "algorithms,"                                                                                                      \
+    " types, leeway_s, created_at, updated_at) VALUES ('" name "', " url ", " allow_http ", 0, 1, " source             \
+    ", " jwks_uri ", 2, 'x'||char(10), 0, 0, 0)"
+#define DISCOVERED(name, url) INSERT_ISSUER(name, url, "0", "1", "NULL")
+#define UPLOADED(name, url) INSERT_ISSUER(name, url, "0", "3", "NULL")
+
+/* Fault C9: https is a rule of discovery. */
+static void test_c9_limits_issuers_by_their_key_source(void **state)
+{
+    static const struct sql_case cases[] = {
+        {DISCOVERED("one", "'urn:example:ci'"), CHECK_FAILED},
+        {UPLOADED("one", "'urn:example:ci'"), SQLITE_OK},
+        {INSERT_ISSUER("two", "'urn:example:ci'", "0", "2", "'https://a.example/k'"), SQLITE_OK},
+        {DISCOVERED("three", "'http://a.example'"), CHECK_FAILED},
+        {INSERT_ISSUER("three", "'http://a.example'", "1", "1", "NULL"), SQLITE_OK},
+        {UPLOADED("four", "'http://a.example'"), SQLITE_OK},
+        {UPLOADED("five", "''"), CHECK_FAILED},
+        {UPLOADED("five", "'x'"), SQLITE_OK},
+        {UPLOADED("six", TIMES(EMOJI, "601")), CHECK_FAILED},
+        {UPLOADED("six", TIMES(EMOJI, "600")), SQLITE_OK},
+        {UPLOADED("seven", "'a'||char(0)"), CHECK_FAILED},
+        {UPLOADED("seven", "'a'||char(31)"), CHECK_FAILED},
+        {UPLOADED("seven", "'a'||char(127)"), CHECK_FAILED},
+        {UPLOADED("seven", "'a b#c?d'"), SQLITE_OK},
+        {"UPDATE issuer SET key_source = 1 WHERE name = 'one'", CHECK_FAILED},
+        {"UPDATE issuer SET key_source = 1 WHERE name = 'four'", CHECK_FAILED},
+        {"UPDATE issuer SET key_source = 1, allow_http = 1 WHERE name = 'four'", SQLITE_OK},
     };
     RUN_CASES(*state, cases);
 }
@@ -174,9 +207,8 @@ static void limits_identities_in_sql(void **state)
 int run_schema_tests(void)
 {
     const struct CMUnitTest tests[] = {
-        A_TEST(limits_credentials_in_sql),
-        A_TEST(limits_the_quota_in_sql),
-        A_TEST(limits_issuers_in_sql),
+        A_TEST(limits_credentials_in_sql), A_TEST(limits_the_quota_in_sql),
+        A_TEST(limits_issuers_in_sql),     A_TEST(test_c9_limits_issuers_by_their_key_source),
         A_TEST(limits_identities_in_sql),
     };
     return cmocka_run_group_tests_name("schema", tests, NULL, NULL);

@@ -1,0 +1,183 @@
+/*
+ * Faults C6 and C9: a registry that relyd 0.1 made is carried over whole, in one transaction; a disk that fails at any
+ * moment leaves the old one. The file was printed from a database of the released program.
+ */
+#include "faulty_disk.h"
+#include "fixture.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static char *read_old_registry(void)
+{
+    FILE *file = fopen(RELYD_VECTORS "/registry/registry-0.1.sql", "r");
+    assert_non_null(file);
+    char *text = rely_alloc(1 << 20);
+    size_t len = fread(text, 1, (1 << 20) - 1, file);
+    assert_true(len > 20000);
+    fclose(file);
+    return text;
+}
+
+/* Put 0.1's database in the place of the fixture's. */
+static void take_old_registry(struct fixture *fixture)
+{
+    static const char *const suffixes[] = {"", "-wal", "-shm"};
+    char path[128];
+    char *text = read_old_registry();
+    rely_registry_close(fixture->registry);
+    fixture->registry = NULL;
+    sqlite3_close(fixture->other);
+    for (size_t i = 0; i < 3; i++) {
+        snprintf(path, sizeof path, "%s%s", fixture->path, suffixes[i]);
+        unlink(path);
+    }
+    assert_int_equal(sqlite3_open(fixture->path, &fixture->other), SQLITE_OK);
+    sqlite3_extended_result_codes(fixture->other, 1);
+    if (sqlite3_exec(fixture->other, text, NULL, NULL, NULL) != SQLITE_OK)
+        fail_msg("%s", sqlite3_errmsg(fixture->other));
+    free(text);
+}
+
+static char *collect_text(struct fixture *fixture, const char *sql)
+{
+    struct rely_buf out = {0};
+    sqlite3_stmt *stmt = NULL;
+    assert_int_equal(sqlite3_prepare_v2(fixture->other, sql, -1, &stmt, NULL), SQLITE_OK);
+    while (sqlite3_step(stmt) == SQLITE_ROW)
+        for (int i = 0; i < sqlite3_column_count(stmt); i++) {
+            const char *text = (const char *)sqlite3_column_text(stmt, i);
+            rely_buf_printf(&out, "%s|", text == NULL ? "NULL" : text);
+        }
+    sqlite3_finalize(stmt);
+    return out.ptr;
+}
+
+static char *collect_rows(struct fixture *fixture)
+{
+    static const char *const tables[] = {"setting",    "issuer",     "key_set",        "identity",
+                                         "credential", "change_log", "sqlite_sequence"};
+    struct rely_buf out = {0};
+    for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
+        char sql[64];
+        snprintf(sql, sizeof sql, "SELECT * FROM %s ORDER BY 1", tables[i]);
+        char *rows = collect_text(fixture, sql);
+        rely_buf_printf(&out, "%s: %s\n", tables[i], rows);
+        free(rows);
+    }
+    return out.ptr;
+}
+
+#define SCHEMA_TEXTS "SELECT type, name, sql FROM sqlite_schema ORDER BY type, name"
+
+static void test_c6_c9_carries_an_old_registry_over(void **state)
+{
+    struct fixture *fixture = *state;
+    char *fresh_schema = collect_text(fixture, SCHEMA_TEXTS);
+    take_old_registry(fixture);
+    char *before = collect_rows(fixture);
+    assert_int_equal(count_rows(fixture, "PRAGMA user_version"), 1);
+    reopen_registry(fixture);
+    assert_int_equal(count_rows(fixture, "PRAGMA user_version"), 2);
+    char *schema = collect_text(fixture, SCHEMA_TEXTS);
+    char *after = collect_rows(fixture);
+    assert_string_equal(schema, fresh_schema);
+    assert_string_equal(after, before);
+    char *check = collect_text(fixture, "PRAGMA integrity_check");
+    assert_string_equal(check, "ok|");
+    assert_int_equal(rely_registry_revision(fixture->registry), 18);
+    must_create(fixture, issuer_path(NULL), "{\"name\":\"next\",\"issuer\":\"https://next.example\"}");
+    assert_string_equal(fixture->result.etag, "\"13\"");
+    assert_int_equal(count_rows(fixture, "SELECT id FROM issuer WHERE name = 'next'"), 6);
+    free(fresh_schema);
+    free(before);
+    free(schema);
+    free(after);
+    free(check);
+}
+
+static void test_c9_gives_a_full_net_after_the_migration(void **state)
+{
+    struct fixture *fixture = *state;
+    take_old_registry(fixture);
+    assert_int_equal(run_sql(fixture, "UPDATE key_set SET document = zeroblob(0)"), SQLITE_CONSTRAINT_DATATYPE);
+    assert_int_equal(run_sql(fixture, "UPDATE key_set SET document = hex(zeroblob(32769))"), SQLITE_CONSTRAINT_CHECK);
+    reopen_registry(fixture);
+    assert_int_equal(run_sql(fixture, "UPDATE key_set SET document = hex(zeroblob(4194304))"), SQLITE_OK);
+    assert_int_equal(run_sql(fixture, "UPDATE key_set SET document = hex(zeroblob(4194305))"), SQLITE_CONSTRAINT_CHECK);
+    assert_int_equal(run_sql(fixture, "UPDATE issuer SET key_source = 1 WHERE name = 'prod'"), SQLITE_OK);
+    assert_int_equal(run_sql(fixture, "UPDATE change_log SET at = 0"), SQLITE_CONSTRAINT_TRIGGER);
+    assert_int_equal(
+        run_sql(fixture,
+                "INSERT INTO change_log (at, actor, object, name, operation) VALUES (0, 'a', 'b', 'c', 'fetch')"),
+        SQLITE_OK);
+    assert_int_equal(
+        run_sql(fixture,
+                "INSERT INTO change_log (at, actor, object, name, operation) VALUES (0, 'a', 'b', 'c', 'other')"),
+        SQLITE_CONSTRAINT_CHECK);
+}
+
+/* The disk dies for good at the n-th write: the process ends, and the next one finds the old registry or the new. */
+static bool migrate_on_a_dying_disk(struct fixture *fixture, int n, const char *rows)
+{
+    struct rely_err err = {0};
+    take_old_registry(fixture);
+    disk_fail(DISK_WRITE, n, false, SQLITE_IOERR_WRITE);
+    fixture->registry = rely_registry_open(&fixture->options, &err);
+    bool is_migrated = fixture->registry != NULL;
+    disk_mend();
+    if (!is_migrated)
+        assert_int_equal(err.code, RELY_ERR_IO);
+    rely_registry_close(fixture->registry);
+    fixture->registry = NULL;
+    int64_t version = count_rows(fixture, "PRAGMA user_version");
+    char *found = collect_rows(fixture);
+    assert_string_equal(found, rows);
+    assert_true(version == 2 || (version == 1 && !is_migrated));
+    char *check = collect_text(fixture, "PRAGMA integrity_check");
+    assert_string_equal(check, "ok|");
+    reopen_registry(fixture);
+    assert_int_equal(count_rows(fixture, "PRAGMA user_version"), 2);
+    free(found);
+    free(check);
+    return is_migrated;
+}
+
+static void test_c9_leaves_the_old_registry_when_the_disk_dies(void **state)
+{
+    struct fixture *fixture = *state;
+    take_old_registry(fixture);
+    char *rows = collect_rows(fixture);
+    int n = 0;
+    while (!migrate_on_a_dying_disk(fixture, n, rows))
+        n++;
+    assert_in_range(n, 5, 200); /* so many moments were tried */
+    free(rows);
+}
+
+static void test_c9_refuses_a_registry_that_a_hand_has_changed(void **state)
+{
+    struct fixture *fixture = *state;
+    struct rely_err err = {0};
+    take_old_registry(fixture);
+    assert_int_equal(run_sql(fixture, "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql ="
+                                      " replace(sql, '65536', '99') WHERE name = 'key_set'; PRAGMA writable_schema ="
+                                      " RESET"),
+                     SQLITE_OK);
+    assert_null(rely_registry_open(&fixture->options, &err));
+    assert_int_equal(err.code, RELY_ERR_INVALID);
+    assert_non_null(strstr(err.message, "migration to schema version 2: table key_set is not as an earlier relyd"));
+    assert_int_equal(count_rows(fixture, "PRAGMA user_version"), 1);
+    assert_int_equal(count_rows(fixture, "SELECT count(*) FROM sqlite_schema WHERE sql LIKE '%key_source <> 1%'"), 0);
+}
+
+int run_migration_tests(void)
+{
+    const struct CMUnitTest tests[] = {
+        A_TEST(test_c6_c9_carries_an_old_registry_over),
+        A_TEST(test_c9_gives_a_full_net_after_the_migration),
+        A_TEST(test_c9_leaves_the_old_registry_when_the_disk_dies),
+        A_TEST(test_c9_refuses_a_registry_that_a_hand_has_changed),
+    };
+    return cmocka_run_group_tests_name("migration", tests, NULL, NULL);
+}
