@@ -157,19 +157,26 @@ bool rely_registry_each_credential(struct rely_registry *registry, int64_t id,
                                    void (*visit)(const struct rely_credential *row, void *context), void *context,
                                    struct rely_err *err);
 
+/* A key set that was fetched. All borrowed. */
+struct rely_fetched_keys {
+    int64_t issuer_id;
+    uint64_t record_revision;     /* of the record that asked for it */
+    struct rely_slice jwks;       /* the document as received */
+    struct rely_slice source_url; /* that was asked */
+    int64_t at_s;
+};
+
 /**
  * Store a key set that was fetched and accepted: one change, one row of the change log (the kids, not the document).
  * The issuer's ETag stays: keys are no part of its record.
  *
- * In:       jwks - the document as received; source_url - the URL that was asked: of a jwksUri issuer exactly that.
  * Out:      *changes on true: the issuer (its keys_generation has grown). An unchanged document only updates the time
  *           of fetching: *changes stays empty.
- * Fails:    RELY_ERR_NOT_FOUND (the issuer is gone), RELY_ERR_CONFLICT (its keys come from elsewhere by now: uploaded,
- *           or another jwksUri), RELY_ERR_IO.
+ * Fails:    RELY_ERR_NOT_FOUND (the issuer is gone), RELY_ERR_CONFLICT (its record is not the one that asked any
+ *           more), RELY_ERR_IO.
  */
-bool rely_registry_put_keyset(struct rely_registry *registry, int64_t issuer_id, struct rely_slice jwks,
-                              struct rely_slice source_url, int64_t now_s, struct rely_changes *changes,
-                              struct rely_err *err);
+bool rely_registry_put_keyset(struct rely_registry *registry, const struct rely_fetched_keys *fetched,
+                              struct rely_changes *changes, struct rely_err *err);
 
 /**
  * Visit the credentials nearest to a subject that matched none, for explain: those with the same subject, or one that

@@ -23,7 +23,8 @@ struct rely_issuer {
     const struct rely_keyset *keyset; /* borrowed: lives at least as long as this edition. NULL: never had keys */
     bool has_uploaded_keys;           /* there is nothing to fetch */
     uint64_t keys_generation;         /* grows with every accepted key set */
-    uint64_t edition; /* that brought this record and key set: what was verified under another is not believed */
+    uint64_t revision; /* of the record: what is fetched is for the record as it was when it was asked for */
+    uint64_t edition;  /* that brought this record and key set: what was verified under another is not believed */
 };
 
 struct rely_identity_extra {

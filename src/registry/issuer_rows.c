@@ -99,15 +99,26 @@ static bool is_same_json(const struct rely_json *a, const struct rely_json *b)
     return is_same;
 }
 
+/* Are the keys still asked for at the same place and in the same way? Whom to trust, and what the way may be, is part
+ * of the source: keys that came through what has been taken away are not kept. */
+static bool has_same_source(const struct rely_json *before, const struct rely_issuer_record *record)
+{
+    if (before == NULL || !is_same_json(rely_json_get(before, "keys"), record->keys.shown))
+        return false;
+    return record->keys.source == RELY_KEYS_UPLOADED ||
+           (rely_slice_equal(rely_json_text(rely_json_get(before, "discoveryUrl")), record->discovery_url) &&
+            rely_slice_equal(rely_json_text(rely_json_get(before, "caBundle")), record->ca_bundle) &&
+            rely_json_true(rely_json_get(before, "allowHttp")) == record->may_use_http &&
+            rely_json_true(rely_json_get(before, "allowPrivateAddresses")) == record->may_use_private_addresses);
+}
+
 /*
  * The keys in force always come from the source that the record names: another source drops them until the first fetch.
  * Keeping them would leave an issuer trusted through a place that its administrator has just taken away.
  */
 static bool store_keys(const struct rely_write *write, const struct rely_issuer_record *record, struct rely_err *err)
 {
-    bool is_same =
-        write->before != NULL && is_same_json(rely_json_get(write->before, "keys"), record->keys.shown) &&
-        rely_slice_equal(rely_json_text(rely_json_get(write->before, "discoveryUrl")), record->discovery_url);
+    bool is_same = has_same_source(write->before, record);
     if (is_same || (write->before == NULL && record->keys.source != RELY_KEYS_UPLOADED))
         return true;
     return rely_keyset_row_put(write->registry, write->id, rely_buf_slice(&record->keys.document),
@@ -160,7 +171,8 @@ const struct rely_object_kind rely_issuer_kind = {
 #define ISSUER_COLUMNS                                                                                                 \
     "SELECT o.id, o.name, o.url, o.algorithms, o.leeway_s, o.max_lifetime_s, o.types, o.is_enabled,"                   \
     " o.keys_generation, o.key_source, o.discovery_url, o.jwks_uri, o.ca_bundle, o.allow_http,"                        \
-    " o.allow_private_addresses, k.document, k.fetched_at FROM issuer o LEFT JOIN key_set k ON k.issuer_id = o.id"
+    " o.allow_private_addresses, k.document, k.fetched_at, o.revision FROM issuer o LEFT JOIN key_set k ON "           \
+    "k.issuer_id = o.id"
 
 static void fill_issuer_row(sqlite3_stmt *row, bool may_use_http, struct rely_issuer_row *out)
 {
@@ -173,7 +185,8 @@ static void fill_issuer_row(sqlite3_stmt *row, bool may_use_http, struct rely_is
                    .max_lifetime_s = sqlite3_column_int64(row, 5),
                    .is_enabled = sqlite3_column_int(row, 7) != 0,
                    .has_uploaded_keys = sqlite3_column_int(row, 9) == RELY_KEYS_UPLOADED,
-                   .keys_generation = (uint64_t)sqlite3_column_int64(row, 8)},
+                   .keys_generation = (uint64_t)sqlite3_column_int64(row, 8),
+                   .revision = (uint64_t)sqlite3_column_int64(row, 17)},
         .key_source = (enum rely_key_source)sqlite3_column_int(row, 9),
         .discovery_url = rely_sql_text(row, 10),
         .jwks_uri = rely_sql_text(row, 11),

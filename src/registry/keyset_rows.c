@@ -38,22 +38,23 @@ bool rely_keyset_row_put(struct rely_registry *registry, int64_t issuer_id, stru
 struct fetched_for {
     char *name;         /* owned */
     bool is_same;       /* the document is the stored one */
-    bool is_unexpected; /* meanwhile the record names another source */
+    bool is_unexpected; /* the record is not the one that asked any more */
 };
 
-static bool find_fetched_issuer(struct rely_registry *registry, int64_t issuer_id, struct rely_slice jwks,
-                                struct rely_slice source_url, struct fetched_for *out, struct rely_err *err)
+static bool find_fetched_issuer(struct rely_registry *registry, const struct rely_fetched_keys *fetched,
+                                struct fetched_for *out, struct rely_err *err)
 {
-    static const char sql[] = "SELECT o.name, o.key_source = 3 OR (o.key_source = 2 AND o.jwks_uri <> ?3),"
-                              " k.document IS ?2 AND k.source_url IS ?3"
-                              " FROM issuer o LEFT JOIN key_set k ON k.issuer_id = o.id WHERE o.id = ?1";
+    static const char sql[] =
+        "SELECT o.name, o.key_source = 3 OR o.revision <> ?4, k.document IS ?2 AND k.source_url IS ?3"
+        " FROM issuer o LEFT JOIN key_set k ON k.issuer_id = o.id WHERE o.id = ?1";
     RELY_STMT_LENT struct rely_stmt *stmt = rely_sql_prepare(&registry->sql, sql, err);
     if (stmt == NULL)
         return false;
-    rely_sql_bind(stmt, "itt", issuer_id, jwks, source_url);
+    rely_sql_bind(stmt, "itti", fetched->issuer_id, fetched->jwks, fetched->source_url,
+                  (int64_t)fetched->record_revision);
     enum rely_sql_step step = rely_sql_step(stmt, err);
     if (step == RELY_SQL_DONE)
-        return rely_err_set(err, RELY_ERR_NOT_FOUND, "the issuer with row %lld is gone", (long long)issuer_id);
+        return rely_err_set(err, RELY_ERR_NOT_FOUND, "the issuer with row %lld is gone", (long long)fetched->issuer_id);
     if (step != RELY_SQL_ROW)
         return false;
     out->name = rely_strdup_slice(rely_sql_text(stmt->raw, 0));
@@ -62,13 +63,14 @@ static bool find_fetched_issuer(struct rely_registry *registry, int64_t issuer_i
     return true;
 }
 
-static bool refresh_fetch_time(struct rely_registry *registry, int64_t issuer_id, int64_t now_s, struct rely_err *err)
+static bool refresh_fetch_time(struct rely_registry *registry, const struct rely_fetched_keys *fetched,
+                               struct rely_err *err)
 {
     RELY_STMT_LENT struct rely_stmt *stmt =
         rely_sql_prepare(&registry->sql, "UPDATE key_set SET fetched_at = ?2 WHERE issuer_id = ?1", err);
     if (stmt == NULL)
         return false;
-    rely_sql_bind(stmt, "ii", issuer_id, now_s);
+    rely_sql_bind(stmt, "ii", fetched->issuer_id, fetched->at_s);
     return rely_sql_run(stmt, err);
 }
 
@@ -91,48 +93,47 @@ static struct rely_json *summarise_jwks(struct rely_slice jwks, struct rely_slic
     return summary;
 }
 
-static bool store_fetched_set(struct rely_registry *registry, int64_t issuer_id, struct rely_slice jwks,
-                              struct rely_slice source_url, int64_t now_s, uint64_t *revision, struct rely_err *err)
+static bool store_fetched_set(struct rely_registry *registry, const struct rely_fetched_keys *fetched,
+                              uint64_t *revision, struct rely_err *err)
 {
     struct fetched_for issuer = {0};
-    bool is_stored = find_fetched_issuer(registry, issuer_id, jwks, source_url, &issuer, err);
+    bool is_stored = find_fetched_issuer(registry, fetched, &issuer, err);
     if (is_stored && issuer.is_unexpected)
-        is_stored = rely_err_set(err, RELY_ERR_CONFLICT, "issuer %s takes its keys from elsewhere now", issuer.name);
+        is_stored = rely_err_set(err, RELY_ERR_CONFLICT, "the record of issuer %s is another one now", issuer.name);
     else if (is_stored && issuer.is_same)
-        is_stored = refresh_fetch_time(registry, issuer_id, now_s, err);
+        is_stored = refresh_fetch_time(registry, fetched, err);
     else if (is_stored) {
-        RELY_JSON_OWNED struct rely_json *summary = summarise_jwks(jwks, source_url);
+        RELY_JSON_OWNED struct rely_json *summary = summarise_jwks(fetched->jwks, fetched->source_url);
         struct rely_buf text = {0};
         rely_json_print(summary, &text);
-        struct rely_log_entry entry = {.at_s = now_s,
+        struct rely_log_entry entry = {.at_s = fetched->at_s,
                                        .actor = RELY_LIT("fetch"),
                                        .object = "keySet",
                                        .name = rely_slice_of(issuer.name),
                                        .operation = "fetch",
                                        .after = rely_buf_slice(&text)};
-        is_stored = rely_keyset_row_put(registry, issuer_id, jwks, source_url, now_s, err) &&
-                    rely_change_log_append(registry, &entry, revision, err);
+        is_stored =
+            rely_keyset_row_put(registry, fetched->issuer_id, fetched->jwks, fetched->source_url, fetched->at_s, err) &&
+            rely_change_log_append(registry, &entry, revision, err);
         rely_buf_fini(&text);
     }
     free(issuer.name);
     return is_stored;
 }
 
-bool rely_registry_put_keyset(struct rely_registry *registry, int64_t issuer_id, struct rely_slice jwks,
-                              struct rely_slice source_url, int64_t now_s, struct rely_changes *changes,
-                              struct rely_err *err)
+bool rely_registry_put_keyset(struct rely_registry *registry, const struct rely_fetched_keys *fetched,
+                              struct rely_changes *changes, struct rely_err *err)
 {
     uint64_t revision = 0;
     if (!rely_write_begin(registry, err))
         return false;
-    if (!store_fetched_set(registry, issuer_id, jwks, source_url, now_s, &revision, err) ||
-        !rely_write_keep(registry, revision, err)) {
+    if (!store_fetched_set(registry, fetched, &revision, err) || !rely_write_keep(registry, revision, err)) {
         rely_write_undo(registry);
         return false;
     }
     if (revision == 0)
         return true;
     changes->revision = revision;
-    rely_changes_add(changes, RELY_OBJECT_ISSUER, false, issuer_id);
+    rely_changes_add(changes, RELY_OBJECT_ISSUER, false, fetched->issuer_id);
     return true;
 }

@@ -1,7 +1,8 @@
 /*
  * How keys are fetched: the discovery document, whose `issuer` must equal the record's byte for byte (OpenID Connect
  * Discovery s4.3), then the key set it names, or the key set at once where the record says where it is. The fetch
- * thread hands back bytes; all judging is here, on the control thread.
+ * thread hands back bytes; all judging is here, on the control thread. An answer is for the record as it was when it
+ * was asked: one that has changed since, whatever in it, is asked anew.
  */
 #include "service.h"
 
@@ -13,11 +14,21 @@
 
 #define URL_MAX 2048
 
-/* One fetch under way: travels control -> fetch thread -> control. */
+/* The question: what the committed record says about fetching, copied out of the visit. */
+struct source {
+    bool is_found;
+    uint64_t revision; /* of the record that asks */
+    enum rely_key_source kind;
+    char *issuer_name, *issuer_url, *first_url, *ca_bundle; /* owned */
+    bool may_use_http, may_use_private_addresses;
+};
+
+/* One fetch under way: travels control -> fetch thread -> control, twice for a discovery document and its key set. */
 struct errand {
     struct rely_message message;       /* first */
     struct rely_keeper_issuer *issuer; /* borrowed: the keeper keeps it until rely_keeper_finish */
     struct rely_control *control;
+    struct source source; /* owned */
     bool is_discovery;
     bool is_ok;
     char url[URL_MAX + 1];
@@ -25,14 +36,6 @@ struct errand {
     size_t body_len;
     int64_t max_age_s;
     struct rely_err err;
-};
-
-/* What a row says about fetching, copied out of the visit. */
-struct source {
-    bool is_found;
-    enum rely_key_source kind;
-    char *issuer_name, *issuer_url, *first_url, *ca_bundle; /* owned */
-    bool may_use_http, may_use_private_addresses;
 };
 
 static void free_source(struct source *source)
@@ -59,6 +62,7 @@ static void copy_source(const struct rely_issuer_row *row, void *context)
 {
     struct source *source = context;
     source->is_found = true;
+    source->revision = row->issuer.revision;
     source->kind = row->key_source;
     source->issuer_name = rely_strdup_slice(row->issuer.name);
     source->issuer_url = rely_strdup_slice(row->issuer.url);
@@ -73,8 +77,10 @@ static void copy_source(const struct rely_issuer_row *row, void *context)
                                                            : make_discovery_url(row->issuer.url);
 }
 
+/* What stands in an open batch is no question yet: it may be undone. */
 static bool read_source(struct rely_control *control, int64_t issuer_id, struct source *source, struct rely_err *err)
 {
+    (void)rely_batch_settle(control, &(struct rely_err){0});
     if (!rely_registry_each_issuer(control->registry, issuer_id, copy_source, source, err))
         return false;
     return source->is_found || rely_err_set(err, RELY_ERR_NOT_FOUND, "the issuer's record is gone");
@@ -85,6 +91,7 @@ static void judge_errand(struct rely_message *message);
 static void drop_errand(struct rely_message *message)
 {
     struct errand *errand = (struct errand *)message;
+    free_source(&errand->source);
     free(errand->body);
     free(errand);
 }
@@ -96,29 +103,24 @@ static void bring_back(const struct rely_fetch_result *result, void *context)
     errand->is_ok = result->is_ok;
     errand->max_age_s = result->max_age_s;
     errand->err = result->err;
-    if (result->is_ok) {
-        errand->body = rely_strdup_slice(result->body);
-        errand->body_len = result->body.len;
-    }
+    free(errand->body);
+    errand->body = result->is_ok ? rely_strdup_slice(result->body) : NULL;
+    errand->body_len = result->is_ok ? result->body.len : 0;
     errand->message.run = judge_errand;
     errand->message.drop = drop_errand;
     rely_loop_post(errand->control->loop, &errand->message);
 }
 
-static void send_errand(struct rely_keeper_issuer *issuer, const struct source *source, const char *url,
-                        bool is_discovery)
+static void send_errand(struct errand *errand, const char *url, bool is_discovery)
 {
-    struct rely_control *control = issuer->control;
-    struct errand *errand = rely_alloc(sizeof *errand);
-    errand->issuer = issuer;
-    errand->control = control;
+    const struct rely_control *control = errand->control;
     errand->is_discovery = is_discovery;
     snprintf(errand->url, sizeof errand->url, "%s", url);
     struct rely_fetch_request request = {
         .url = rely_slice_of(errand->url),
-        .ca_bundle = rely_slice_of(source->ca_bundle),
-        .may_use_http = source->may_use_http,
-        .may_use_private_addresses = source->may_use_private_addresses,
+        .ca_bundle = rely_slice_of(errand->source.ca_bundle),
+        .may_use_http = errand->source.may_use_http,
+        .may_use_private_addresses = errand->source.may_use_private_addresses,
         /* NOLINTNEXTLINE(bugprone-branch-clone): two limits that happen to be equal */
         .max_bytes = is_discovery ? RELY_DISCOVERY_BYTES_MAX : RELY_JWKS_BYTES_MAX,
         .timeout_ms = (int)control->service->config->key_fetch_timeout_ms,
@@ -134,7 +136,7 @@ static void finish_with_fault(struct rely_keeper_issuer *issuer, const char *iss
 }
 
 /* The key set's address in a discovery document; owned by the caller. */
-static char *parse_discovery(const struct errand *errand, const struct source *source, struct rely_err *err)
+static char *parse_discovery(const struct errand *errand, struct rely_err *err)
 {
     RELY_JSON_OWNED struct rely_json *document = rely_json_parse(rely_slice(errand->body, errand->body_len), err);
     char found[RELY_QUOTED_SIZE];
@@ -144,7 +146,10 @@ static char *parse_discovery(const struct errand *errand, const struct source *s
     }
     struct rely_slice issuer = rely_json_text(rely_json_get(document, "issuer"));
     struct rely_slice jwks_uri = rely_json_text(rely_json_get(document, "jwks_uri"));
-    if (!rely_slice_equal(issuer, rely_slice_of(source->issuer_url)))
+    if (issuer.ptr == NULL)
+        rely_err_set(err, RELY_ERR_INVALID,
+                     "the discovery document at %s has no issuer, and must name the registered one", errand->url);
+    else if (!rely_slice_equal(issuer, rely_slice_of(errand->source.issuer_url)))
         rely_err_set(err, RELY_ERR_INVALID, "the discovery document at %s names issuer %s, not the registered one",
                      errand->url, rely_quote(issuer, found));
     else if (jwks_uri.len == 0 || jwks_uri.len > URL_MAX)
@@ -152,7 +157,8 @@ static char *parse_discovery(const struct errand *errand, const struct source *s
     return err->code == RELY_ERR_NONE ? rely_strdup_slice(jwks_uri) : NULL;
 }
 
-/* Accept a key set: it must be usable before it is stored, and then it is live in all workers. */
+/* Accept a key set for the record that asked: it must be usable before it is stored, and then it is live in all
+ * workers. No batch is open. */
 static bool accept_jwks(struct errand *errand, struct rely_err *err)
 {
     struct rely_control *control = errand->control;
@@ -162,9 +168,12 @@ static bool accept_jwks(struct errand *errand, struct rely_err *err)
     if (keyset == NULL)
         return rely_err_prefix(err, "key set at %s", errand->url);
     rely_keyset_free(keyset);
-    (void)rely_batch_settle(control, &(struct rely_err){0}); /* a key set waits for nobody's answer */
-    if (!rely_registry_put_keyset(control->registry, errand->issuer->id, jwks, rely_slice_of(errand->url),
-                                  rely_service_now_s(), &changes, err))
+    const struct rely_fetched_keys fetched = {.issuer_id = errand->issuer->id,
+                                              .record_revision = errand->source.revision,
+                                              .jwks = jwks,
+                                              .source_url = rely_slice_of(errand->url),
+                                              .at_s = rely_service_now_s()};
+    if (!rely_registry_put_keyset(control->registry, &fetched, &changes, err))
         return false;
     if (changes.count > 0) {
         rely_control_publish_changes(control, &changes, NULL, NULL);
@@ -174,58 +183,67 @@ static bool accept_jwks(struct errand *errand, struct rely_err *err)
     return true;
 }
 
-static void judge_source(struct errand *errand, const struct source *source, struct rely_err *err)
+/* From a discovery document to the key set that it names; false with a fault. */
+static bool follow_discovery(struct errand *errand, struct rely_err *err)
 {
-    struct rely_keeper_issuer *issuer = errand->issuer;
-    if (!errand->is_ok) {
-        *err = errand->err;
-        finish_with_fault(issuer, source->issuer_name, err);
-    } else if (!errand->is_discovery) {
-        if (accept_jwks(errand, err))
-            rely_keeper_finish(issuer, errand->max_age_s, NULL);
-        else
-            finish_with_fault(issuer, source->issuer_name, err);
-    } else {
-        char *jwks_uri = parse_discovery(errand, source, err);
-        if (jwks_uri == NULL)
-            finish_with_fault(issuer, source->issuer_name, err);
-        else
-            send_errand(issuer, source, jwks_uri, false);
-        free(jwks_uri);
-    }
+    char *jwks_uri = parse_discovery(errand, err);
+    if (jwks_uri != NULL)
+        send_errand(errand, jwks_uri, false);
+    free(jwks_uri);
+    return jwks_uri != NULL;
+}
+
+/* Does the record still ask what was asked? The newest edition shows what is committed: what waits in a batch was
+ * settled first, since it would be acknowledged with the next commit, behind our back. */
+static bool is_still_asked(const struct errand *errand, struct rely_err *err)
+{
+    struct rely_control *control = errand->control;
+    (void)rely_batch_settle(control, &(struct rely_err){0});
+    const struct rely_issuer *issuer = rely_snapshot_issuer(control->snapshot, errand->issuer->id);
+    if (issuer != NULL && issuer->revision == errand->source.revision)
+        return true;
+    return rely_err_set(err, RELY_ERR_CONFLICT, "the record changed during the fetch");
 }
 
 static void judge_errand(struct rely_message *message)
 {
     struct errand *errand = (struct errand *)message;
-    struct source source = {0};
     struct rely_err err = {0};
-    /* Read again: the record may have changed or gone meanwhile, and then what came back answers another question. */
-    bool is_current = !errand->issuer->is_stale && !errand->issuer->is_removed &&
-                      read_source(errand->control, errand->issuer->id, &source, &err);
-    if (is_current) {
-        judge_source(errand, &source, &err);
-    } else {
-        rely_err_set(&err, RELY_ERR_CONFLICT, "the record changed during the fetch");
-        finish_with_fault(errand->issuer, source.issuer_name, &err);
+    bool is_good = is_still_asked(errand, &err);
+    if (is_good && !errand->is_ok) {
+        err = errand->err;
+        is_good = false;
     }
-    free_source(&source);
+    if (is_good && errand->is_discovery) {
+        if (follow_discovery(errand, &err))
+            return; /* it travels on */
+        is_good = false;
+    }
+    if (is_good && accept_jwks(errand, &err))
+        rely_keeper_finish(errand->issuer, errand->max_age_s, NULL);
+    else
+        finish_with_fault(errand->issuer, errand->source.issuer_name, &err);
     drop_errand(message);
 }
 
 void rely_keeper_fetch(struct rely_keeper_issuer *issuer)
 {
-    struct source source = {0};
     struct rely_err err = {0};
     if (issuer->is_fetching)
         return;
     issuer->is_fetching = true;
     rely_timer_cancel(issuer->control->loop, &issuer->timer);
-    if (!read_source(issuer->control, issuer->id, &source, &err))
-        finish_with_fault(issuer, source.issuer_name, &err);
-    else if (source.kind == RELY_KEYS_UPLOADED)
+    struct errand *errand = rely_alloc(sizeof *errand);
+    errand->issuer = issuer;
+    errand->control = issuer->control;
+    bool is_read = read_source(issuer->control, issuer->id, &errand->source, &err);
+    if (is_read && errand->source.kind != RELY_KEYS_UPLOADED) {
+        send_errand(errand, errand->source.first_url, errand->source.kind == RELY_KEYS_DISCOVERY);
+        return;
+    }
+    if (is_read)
         rely_keeper_rest(issuer);
     else
-        send_errand(issuer, &source, source.first_url, source.kind == RELY_KEYS_DISCOVERY);
-    free_source(&source);
+        finish_with_fault(issuer, errand->source.issuer_name, &err);
+    drop_errand(&errand->message);
 }

@@ -261,3 +261,14 @@ def serve_once(listener, answer):
         connection.close()
     except OSError:
         pass
+
+
+def test_d_what_is_wrong_with_the_document_is_said(crowd):
+    """Fault D: a document without an issuer was said to name issuer ""."""
+    base = crowd.server.url
+    for name, said in (
+        ("dnoissuer", "has no issuer, and must name the registered one"),
+        ("dslash", f'names issuer "{base}/dslash/", not the registered one'),
+    ):
+        right = f"keys of issuer issuer-{name}: the discovery document at {base}/{name}{DISCOVERY} {said}"
+        assert settled(crowd, f"issuer-{name}")["lastError"] == right

@@ -138,12 +138,14 @@ static void lists_in_pages(void **state)
 
 /* --- key sets ----------------------------------------------------------------------------------------- */
 
-static bool put_keys(struct fixture *fixture, int64_t issuer_id, const char *jwks, const char *url, size_t *changes)
+/* revision - of the record that asked. */
+static bool put_keys(struct fixture *fixture, int64_t issuer_id, int revision, const char *jwks, size_t *changes)
 {
     struct rely_changes found = {0};
+    const struct rely_fetched_keys fetched = {issuer_id, (uint64_t)revision, rely_slice_of(jwks),
+                                              RELY_LIT("https://issuer.example/k"), 1700000100};
     fixture->err = (struct rely_err){0};
-    bool is_put = rely_registry_put_keyset(fixture->registry, issuer_id, rely_slice_of(jwks), rely_slice_of(url),
-                                           1700000100, &found, &fixture->err);
+    bool is_put = rely_registry_put_keyset(fixture->registry, &fetched, &found, &fixture->err);
     *changes = found.count;
     rely_changes_fini(&found);
     return is_put;
@@ -154,7 +156,7 @@ static void stores_fetched_key_sets(void **state)
     struct fixture *fixture = *state;
     size_t changes = 0;
     make_issuer_and_identity(fixture);
-    assert_true(put_keys(fixture, 1, "{\"keys\":[{\"kid\":\"a\"}]}", "https://issuer.example/k", &changes));
+    assert_true(put_keys(fixture, 1, 1, "{\"keys\":[{\"kid\":\"a\"}]}", &changes));
     assert_int_equal(changes, 1);
     assert_int_equal(rely_registry_revision(fixture->registry), 3);
     assert_int_equal(count_rows(fixture, "SELECT keys_generation FROM issuer"), 1);
@@ -163,11 +165,11 @@ static void stores_fetched_key_sets(void **state)
                                          " WHERE revision = 3"),
                      1);
     /* The same again is no change, but for its time. */
-    assert_true(put_keys(fixture, 1, "{\"keys\":[{\"kid\":\"a\"}]}", "https://issuer.example/k", &changes));
+    assert_true(put_keys(fixture, 1, 1, "{\"keys\":[{\"kid\":\"a\"}]}", &changes));
     assert_int_equal(changes, 0);
     assert_int_equal(rely_registry_revision(fixture->registry), 3);
     assert_int_equal(count_rows(fixture, "SELECT keys_generation FROM issuer"), 1);
-    assert_false(put_keys(fixture, 9, "{}", "https://issuer.example/k", &changes));
+    assert_false(put_keys(fixture, 9, 1, "{}", &changes));
     assert_int_equal(fixture->err.code, RELY_ERR_NOT_FOUND);
     /* The issuer's record has not changed by it. */
     assert_true(try_replace(fixture, issuer_path("cluster"),
@@ -180,23 +182,58 @@ static void drops_keys_of_another_source(void **state)
     struct fixture *fixture = *state;
     size_t changes = 0;
     make_issuer_and_identity(fixture);
-    assert_true(put_keys(fixture, 1, "{\"keys\":[]}", "https://issuer.example/k", &changes));
+    assert_true(put_keys(fixture, 1, 1, "{\"keys\":[]}", &changes));
     must_replace(fixture, issuer_path("cluster"),
                  "{\"issuer\":\"https://issuer.example/a\",\"keys\":{\"jwksUri\":\"https://other.example/k\"}}");
     assert_int_equal(count_rows(fixture, "SELECT count(*) FROM key_set"), 0);
     assert_int_equal(count_rows(fixture, "SELECT keys_generation FROM issuer"), 2);
     /* What was on its way from the old place is not taken any more. */
-    assert_false(put_keys(fixture, 1, "{\"keys\":[]}", "https://issuer.example/k", &changes));
+    assert_false(put_keys(fixture, 1, 1, "{\"keys\":[]}", &changes));
     assert_int_equal(fixture->err.code, RELY_ERR_CONFLICT);
-    assert_true(put_keys(fixture, 1, "{\"keys\":[]}", "https://other.example/k", &changes));
+    assert_true(put_keys(fixture, 1, 4, "{\"keys\":[]}", &changes));
     must_replace(fixture, issuer_path("cluster"),
                  "{\"issuer\":\"https://issuer.example/a\",\"keys\":{\"jwks\":{\"keys\":[1]}}}");
     assert_int_equal(count_rows(fixture, "SELECT document = '{\"keys\":[1]}' FROM key_set"), 1);
-    assert_false(put_keys(fixture, 1, "{\"keys\":[]}", "https://other.example/k", &changes));
-    assert_int_equal(fixture->err.code, RELY_ERR_CONFLICT);
+    for (int revision = 4; revision <= 6; revision += 2) { /* an uploaded set is nobody's question */
+        assert_false(put_keys(fixture, 1, revision, "{\"keys\":[]}", &changes));
+        assert_int_equal(fixture->err.code, RELY_ERR_CONFLICT);
+    }
     must_replace(fixture, issuer_path("cluster"), "{\"issuer\":\"https://issuer.example/a\"}");
     assert_int_equal(count_rows(fixture, "SELECT count(*) FROM key_set"), 0);
     assert_int_equal(count_rows(fixture, "SELECT keys_generation FROM issuer"), 5);
+}
+
+/* Fault A4: where and how keys are fetched is the source; all else is not. */
+static void knows_what_is_another_source(void **state)
+{
+    struct fixture *fixture = *state;
+    static const struct {
+        const char *members;
+        int key_sets; /* that are left */
+    } cases[] = {
+        {"\"description\":\"x\"", 1},
+        {"\"enabled\":false", 1},
+        {"\"leewaySeconds\":1,\"algorithms\":[\"RS256\"],\"types\":[\"jwt\"],\"maxTokenLifetimeSeconds\":60", 1},
+        {"\"keys\":{\"discovery\":true},\"allowHttp\":false,\"allowPrivateAddresses\":false", 1},
+        {"\"allowPrivateAddresses\":true", 0},
+        {"\"allowHttp\":true", 0},
+        {"\"caBundle\":\"-----BEGIN CERTIFICATE-----\"", 0},
+        {"\"discoveryUrl\":\"https://issuer.example/d\"", 0},
+        {"\"keys\":{\"jwksUri\":\"https://issuer.example/k\"}", 0},
+    };
+    size_t changes = 0;
+    make_issuer_and_identity(fixture);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char body[300];
+        must_replace(fixture, issuer_path("cluster"), "{\"issuer\":\"https://issuer.example/a\"}");
+        assert_true(
+            put_keys(fixture, 1, (int)count_rows(fixture, "SELECT revision FROM issuer"), "{\"keys\":[]}", &changes));
+        int64_t before = count_rows(fixture, "SELECT keys_generation FROM issuer");
+        snprintf(body, sizeof body, "{\"issuer\":\"https://issuer.example/a\",%s}", cases[i].members);
+        must_replace(fixture, issuer_path("cluster"), body);
+        assert_int_equal(count_rows(fixture, "SELECT count(*) FROM key_set"), cases[i].key_sets);
+        assert_int_equal(count_rows(fixture, "SELECT keys_generation FROM issuer"), before + 1 - cases[i].key_sets);
+    }
 }
 
 static void leaves_no_trace_of_a_refused_write(void **state)
@@ -231,6 +268,7 @@ int run_change_tests(void)
         A_TEST(lists_in_pages),
         A_TEST(stores_fetched_key_sets),
         A_TEST(drops_keys_of_another_source),
+        A_TEST(knows_what_is_another_source),
         A_TEST(leaves_no_trace_of_a_refused_write),
         A_TEST(writes_beside_a_reader),
     };
