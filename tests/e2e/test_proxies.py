@@ -2,16 +2,13 @@
 
 import http.server
 import json
-import shutil
-import subprocess
 import threading
 
+import gateways
 import pytest
 import tokens
 import wire
-from service import ISSUER, ROOT
-
-PROXIES = ROOT / "build/proxies"
+from service import ISSUER
 
 
 class Backend(http.server.BaseHTTPRequestHandler):
@@ -38,20 +35,7 @@ def backend():
     server.shutdown()
 
 
-def binary(name, inside):
-    """Installed, or unpacked by tests/run."""
-    found = shutil.which(name) or PROXIES / name / inside
-    assert shutil.which(str(found)), f"there is no {name}; tests/run e2e unpacks one"
-    return str(found)
-
-
 NGINX = """
-daemon off; master_process off; worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/error.log;
-events {{ }}
-http {{
-  access_log off;
-  client_body_temp_path {folder}/a; proxy_temp_path {folder}/b; fastcgi_temp_path {folder}/c;
-  uwsgi_temp_path {folder}/d; scgi_temp_path {folder}/e;
   upstream relyd {{ server 127.0.0.1:{relyd}; keepalive 8; }}
   server {{
     listen 127.0.0.1:{port};
@@ -72,14 +56,9 @@ http {{
       proxy_set_header X-Original-URI $request_uri;
     }}
   }}
-}}
 """
 
 CADDY = """
-{{
-  admin off
-  auto_https off
-}}
 http://:{port} {{
   bind 127.0.0.1
   route {{
@@ -95,17 +74,11 @@ http://:{port} {{
 
 
 def start_nginx(folder, **ports):
-    config = folder / "nginx.conf"
-    config.write_text(NGINX.format(folder=folder, **ports))
-    return subprocess.Popen([binary("nginx", "usr/sbin/nginx"), "-p", str(folder), "-c", str(config), "-e", str(folder / "error.log")])
+    return gateways.start_nginx(folder, NGINX.format(**ports))
 
 
 def start_caddy(folder, **ports):
-    config = folder / "Caddyfile"
-    config.write_text(CADDY.format(**ports))
-    with open(folder / "caddy.log", "w") as log:
-        command = [binary("caddy", "usr/bin/caddy"), "run", "--adapter", "caddyfile", "--config", str(config)]
-        return subprocess.Popen(command, stderr=log, env={"HOME": str(folder), "XDG_DATA_HOME": str(folder)})
+    return gateways.start_caddy(folder, CADDY.format(**ports))
 
 
 @pytest.fixture(scope="module", params=[start_nginx, start_caddy], ids=["nginx", "caddy"])
@@ -113,21 +86,8 @@ def gateway(request, shared, backend, tmp_path_factory):
     """(host, port) of a gateway in front of the backend."""
     port = wire.free_port()
     process = request.param(tmp_path_factory.mktemp("gateway"), port=port, relyd=shared.data[1], backend=backend)
-    try:
-        wire.wait_for(lambda: is_up(process, port), what="the gateway")
+    with gateways.running(process, port):
         yield "127.0.0.1", port
-    finally:
-        process.terminate()
-        process.wait(10)
-
-
-def is_up(process, port):
-    assert process.poll() is None
-    try:
-        wire.connect(("127.0.0.1", port)).close()
-        return True
-    except OSError:
-        return False
 
 
 def ask(gateway, token=None, path="/orders/7", method="GET", **headers):
