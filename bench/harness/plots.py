@@ -4,7 +4,8 @@ from . import prepare
 
 FOLDER = prepare.ROOT / "docs/plots"
 WIDTH, BAR, LABEL, VALUE = 760, 22, 150, 90
-COLOURS = {"relyd": "#0b6e4f", "bare-libh2o": "#9aa5b1", "limit": "#9aa5b1"}
+COLOURS = {"relyd": "#0b6e4f", "bare-libh2o": "#9aa5b1", "limit": "#9aa5b1",
+           "floor": "#c9d1d9", "before": "#74b49b"}
 STYLE = "font-family='system-ui, sans-serif' font-size='13' fill='#24292f'"
 
 
@@ -47,7 +48,7 @@ def draw_result(result):
     for workload in result["workloads"]:
         rows = [(name, one[workload]["rps"]) for name, one in result["medians"].items() if workload in one]
         if workload in result["ratios"] and workload.startswith("never-seen") and "limit_rps" in result["ratios"][workload]:
-            rows = [row for row in rows if row[0] != "bare-libh2o"]
+            rows = [row for row in rows if row[0] not in ("bare-libh2o", "floor")]
             rows.append(("limit", result["ratios"][workload]["limit_rps"]))
         draw(workload, TITLES[workload], sorted(rows, key=lambda row: -row[1]), "")
 

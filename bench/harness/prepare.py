@@ -28,6 +28,20 @@ def build(*targets):
     subprocess.run(["cmake", "--build", str(BUILD), "--target", *targets], check=True, stdout=subprocess.DEVNULL)
 
 
+def program_of(revision):
+    """relyd as it was at a revision, by the release preset, in a folder of that revision's own."""
+    commit = subprocess.run(["git", "rev-parse", "--verify", revision + "^{commit}"], cwd=ROOT, check=True,
+                            capture_output=True, text=True).stdout.strip()
+    folder = ROOT / "build/bench-before" / commit[:12]
+    if not (folder / "build/relyd").exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        archive = subprocess.run(["git", "archive", commit], cwd=ROOT, check=True, capture_output=True).stdout
+        subprocess.run(["tar", "-x"], cwd=folder, input=archive, check=True)
+        subprocess.run(["cmake", "--preset", "release", "-B", "build"], cwd=folder, check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(["cmake", "--build", "build", "--target", "relyd"], cwd=folder, check=True, stdout=subprocess.DEVNULL)
+    return folder / "build/relyd"
+
+
 def program(name):
     return BUILD / name if name == "relyd" else BUILD / "bench" / name
 

@@ -155,8 +155,11 @@ class Relyd(Server):
         self.registry = registry
         self.workers = workers
 
+    def program(self):
+        return prepare.program("relyd")
+
     def version(self):
-        return subprocess.run([prepare.program("relyd"), "--version"], capture_output=True, text=True).stdout.strip()
+        return subprocess.run([self.program(), "--version"], capture_output=True, text=True).stdout.strip()
 
     def set_up(self):
         self.database = self.folder / "relyd.db"
@@ -169,11 +172,11 @@ class Relyd(Server):
         )
 
     def command(self):
-        return [prepare.program("relyd"), "--config", self.folder / "relyd.yaml"]
+        return [self.program(), "--config", self.folder / "relyd.yaml"]
 
     def answers(self):
         try:
-            return self.ask("GET", "/readyz")[0] == 200
+            return self.ask("GET", "/readyz", port=self.admin_port)[0] == 200
         except OSError:
             return False
 
@@ -225,6 +228,31 @@ class Ceiling(Server):
     def set_up(self):
         for method, answer in self.recorded.items():
             (self.folder / method).write_bytes(answer)
+
+
+class Floor(Ceiling):
+    """A loop of epoll, recv and send that answers relyd's own bytes, without any HTTP: what the kernel costs."""
+
+    name = "floor"
+
+    def version(self):
+        return ""
+
+    def command(self):
+        command = [prepare.program("bench_floor"), self.port]
+        for method in self.recorded:
+            command += [f"--{method}", self.folder / method]
+        return command
+
+
+class Before(Relyd):
+    """relyd as it was at the revision that --before names, built from git."""
+
+    name = "before"
+    revision = ""
+
+    def program(self):
+        return prepare.program_of(self.revision)
 
 
 def record_answer(server, request):

@@ -2,7 +2,10 @@
 
 from . import prepare, servers
 
-REGISTRY = prepare.DATA / "registry.db"
+
+
+def registry_of(kind):
+    return prepare.DATA / f"registry-{kind.name}.db"
 
 
 def record_relyd(tokens):
@@ -17,11 +20,18 @@ def record_relyd(tokens):
             length = len(text.split(b"\r\n\r\n")[1]) - len(b"{token}") + len(token)
             request = text.replace(b"{length}", str(length).encode()).replace(b"{token}", token)
             answers[method] = servers.record_answer(relyd, request)
-        relyd.keep_registry(REGISTRY)
+        relyd.keep_registry(registry_of(servers.Relyd))
     return answers
 
 
+def register_before():
+    """The same registry, made by the relyd of before: it may not know today's schema."""
+    with servers.Before() as before:
+        before.register(before.credentials)
+        before.keep_registry(registry_of(servers.Before))
+
+
 def make_server(kind, answers):
-    if kind is servers.Relyd:
-        return kind(registry=REGISTRY)
-    return kind(answers) if kind is servers.Ceiling else kind()
+    if issubclass(kind, servers.Relyd):
+        return kind(registry=registry_of(kind))
+    return kind(answers) if issubclass(kind, servers.Ceiling) else kind()
