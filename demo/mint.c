@@ -17,7 +17,7 @@ static const char usage[] =
     "demo-mint key FILE                 make an RSA-2048 key; the file must not exist\n"
     "demo-mint jwks FILE                print the key's public half as a JWKS\n"
     "demo-mint token FILE [options]     print a service-account token signed with the key\n"
-    "    --issuer URL                   its iss                  (https://kubernetes.default.svc.cluster.local)\n"
+    "    --issuer URL                   its iss                  (https://demo-issuer.relyd.invalid)\n"
     "    --namespace NAME               the account's namespace  (default)\n"
     "    --account NAME                 the service account      (default)\n"
     "    --audience TEXT                its aud, up to 10 times  (relyd)\n"
@@ -117,7 +117,7 @@ static bool print_jwks(const char *path, struct rely_err *err)
 static bool print_token(const char *path, int argc, char **argv, struct rely_err *err)
 {
     struct demo_token token = {
-        .issuer = "https://kubernetes.default.svc.cluster.local", .namespace_name = "default", .account = "default"};
+        .issuer = "https://demo-issuer.relyd.invalid", .namespace_name = "default", .account = "default"};
     if (!parse_options(argc, argv, &token, err))
         return false;
     EVP_PKEY *key = demo_key_load(path, err);
