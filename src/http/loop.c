@@ -39,6 +39,8 @@ struct rely_loop *rely_loop_new(const struct rely_loop_options *options, struct 
     RELY_ASSERT(options->counters != NULL);
     struct rely_loop *loop = rely_alloc(sizeof(*loop));
     loop->options = *options;
+    loop->turn = 1; /* a new connection has 0: it has not begun anything */
+    loop->next_turn_end = &loop->next_turn;
     atomic_init(&loop->stop_ms, -1);
     rely_pool_init(&loop->scratch);
     fill_config(loop);
@@ -227,7 +229,9 @@ void rely_loop_run(struct rely_loop *loop)
     while (!loop->is_draining || rely_loop_connections(loop) > 0) {
         /* What ran outside of libh2o may have answered requests, whose connections it looks at in its next turn. */
         h2o_evloop_run(loop->context.loop, has_run ? 0 : rely_timers_wait(&loop->timers));
-        has_run = run_messages(loop);
+        loop->turn++;
+        has_run = rely_exchanges_begin(loop);
+        has_run = run_messages(loop) || has_run;
         has_run = run_timers(loop) || has_run;
         if (atomic_load_explicit(&loop->stop_ms, memory_order_relaxed) >= 0) {
             drain_if_told(loop);

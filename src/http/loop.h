@@ -27,6 +27,7 @@ struct rely_connection {
     struct rely_listener *listener; /* borrowed from the loop */
     h2o_socket_t *socket;           /* borrowed from libh2o */
     struct rely_exchange *exchange; /* the one that is deferred, or NULL; borrowed from libh2o's request pool */
+    uint64_t turn;                  /* of the loop: the last in which a request of this connection began */
     uint32_t peer_uid;
 };
 
@@ -37,6 +38,7 @@ struct rely_exchange {
     struct rely_connection *connection;
     void (*gone)(void *context);
     void *gone_context;
+    struct rely_exchange *next; /* the loop's list of those that wait for the next turn */
     bool is_answered;
 };
 
@@ -47,6 +49,8 @@ struct rely_loop {
     h2o_multithread_receiver_t wake; /* only to wake the loop: messages are in `inbox` */
     struct rely_loop_options options;
     struct rely_listener *listeners; /* owned */
+    uint64_t turn;
+    struct rely_exchange *next_turn, **next_turn_end; /* borrowed: oldest first */
     struct rely_pool scratch;
     struct rely_timers timers;
     struct rely_timer accept_timer; /* accept again after the process ran out of descriptors */
@@ -60,6 +64,8 @@ struct rely_loop {
 
 /* request.c: libh2o's handler; and the end of a deferred exchange whose client has left. */
 int rely_exchange_start(h2o_handler_t *self, h2o_req_t *h2o);
+/* Begins those that had to wait for this turn; false when there was none. */
+bool rely_exchanges_begin(struct rely_loop *loop);
 void rely_exchange_abandon(struct rely_exchange *exchange);
 /* Ends the watch over the client, before the answer. */
 void rely_exchange_unwatch(struct rely_exchange *exchange);

@@ -46,20 +46,52 @@ static int check_framing(h2o_req_t *h2o, const struct rely_connection *connectio
     return status;
 }
 
-int rely_exchange_start(h2o_handler_t *self, h2o_req_t *h2o)
+static void begin_exchange(struct rely_exchange *exchange)
 {
-    (void)self;
-    struct rely_connection *connection = h2o->conn->callbacks->get_socket(h2o->conn)->on_close.data;
-    struct rely_exchange *exchange = make_exchange(connection, h2o);
+    struct rely_connection *connection = exchange->connection;
+    connection->turn = connection->listener->loop->turn;
     const char *fault = NULL;
-    int status = check_framing(h2o, connection, &fault);
+    int status = check_framing(exchange->h2o, connection, &fault);
     if (status != 0)
         rely_http_problem(&exchange->request, status, "malformed_request", fault, NULL);
     else
         connection->listener->handler(&exchange->request, connection->listener->context);
     RELY_ASSERT(exchange->is_answered || connection->exchange == exchange);
     rely_pool_reset(&connection->listener->loop->scratch);
+}
+
+/*
+ * One request a connection and turn. libh2o goes on with what is pipelined as soon as an answer is written, so that one
+ * connection with a full buffer would hold the loop for as long as it can fill it; whoever asks one thing at a time
+ * waits behind all of that.
+ */
+int rely_exchange_start(h2o_handler_t *self, h2o_req_t *h2o)
+{
+    (void)self;
+    struct rely_connection *connection = h2o->conn->callbacks->get_socket(h2o->conn)->on_close.data;
+    struct rely_loop *loop = connection->listener->loop;
+    struct rely_exchange *exchange = make_exchange(connection, h2o);
+    if (connection->turn != loop->turn) {
+        begin_exchange(exchange);
+        return 0;
+    }
+    *loop->next_turn_end = exchange; /* libh2o does not read on before it is answered: it cannot vanish */
+    loop->next_turn_end = &exchange->next;
     return 0;
+}
+
+bool rely_exchanges_begin(struct rely_loop *loop)
+{
+    struct rely_exchange *exchange = loop->next_turn;
+    bool has_any = exchange != NULL;
+    loop->next_turn = NULL;
+    loop->next_turn_end = &loop->next_turn;
+    while (exchange != NULL) {
+        struct rely_exchange *next = exchange->next; /* its memory goes with the answer */
+        begin_exchange(exchange);
+        exchange = next;
+    }
+    return has_any;
 }
 
 struct rely_slice rely_http_find_header(const struct rely_http_request *request, struct rely_slice name, size_t *count)

@@ -65,7 +65,7 @@ static void answer_big(struct rely_http_request *request)
 static void handle_request(struct rely_http_request *request, void *context)
 {
     struct server *server = context;
-    atomic_fetch_add(&server->handled_count, 1);
+    int count = atomic_fetch_add(&server->handled_count, 1) + 1;
     if (rely_slice_equal(request->path, RELY_LIT("/defer"))) {
         rely_http_defer(request, note_gone, server);
         atomic_store(&server->kept, request);
@@ -75,6 +75,13 @@ static void handle_request(struct rely_http_request *request, void *context)
         answer_problem(request);
     } else if (rely_slice_equal(request->path, RELY_LIT("/big"))) {
         answer_big(request);
+    } else if (rely_slice_equal(request->path, RELY_LIT("/hold"))) {
+        pthread_barrier_wait(&server->hold);
+        pthread_barrier_wait(&server->hold);
+        answer_seen(request);
+    } else if (rely_slice_equal(request->path, RELY_LIT("/count"))) {
+        struct rely_slice text = rely_pool_printf(request->scratch, "count=%d;", count);
+        rely_http_respond(request, &(struct rely_http_response){.status = 200, .body = text});
     } else if (rely_slice_equal(request->path, RELY_LIT("/204"))) {
         rely_http_respond(request, &(struct rely_http_response){.status = 204});
     } else {
@@ -134,6 +141,7 @@ void server_start(struct server *server, const struct rely_loop_options *options
             server->fds[i] = -1;
     server->port = port_of(server->fds[0]);
     pthread_barrier_init(&server->ready, NULL, 2);
+    pthread_barrier_init(&server->hold, NULL, 2);
     assert_int_equal(pthread_create(&server->thread, NULL, run_and_free, server), 0);
     pthread_barrier_wait(&server->ready);
 }

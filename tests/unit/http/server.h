@@ -21,6 +21,7 @@ struct server {
     struct rely_loop *loop;
     pthread_t thread;
     pthread_barrier_t ready;
+    pthread_barrier_t hold; /* met twice by the handler of /hold */
     /* what the handler does with /defer and /slow */
     _Atomic(struct rely_http_request *) kept;
     atomic_int gone_count;

@@ -116,6 +116,44 @@ static void test_head_has_no_body(void **state)
     server_stop(&server, 0);
 }
 
+static int read_count(int fd)
+{
+    char answer[4096];
+    assert_int_equal(client_read(fd, answer, sizeof(answer), false), 200);
+    const char *count = strstr(answer, "count=");
+    assert_non_null(count);
+    return atoi(count + 6);
+}
+
+/* Fault B5: whoever asks for one thing is not kept waiting until another connection's 500 pipelined requests are
+ * through.
+ */
+static void test_b5_one_request_a_connection_and_turn(void **state)
+{
+    (void)state;
+    struct server server = {0};
+    server_start(&server, &plain);
+    int greedy = client_connect(server.port), honest = client_connect(server.port);
+    client_send(honest, GET("/count"));
+    assert_int_equal(read_count(honest), 1);
+    char pipelined[sizeof(GET("/hold")) + 500 * sizeof(GET("/count"))] = GET("/hold");
+    for (int i = 0; i < 500; i++)
+        strcat(pipelined, GET("/count"));
+    client_send(greedy, pipelined);
+    pthread_barrier_wait(&server.hold); /* the loop is inside a turn, and has read all of them */
+    client_send(honest, GET("/count"));
+    pthread_barrier_wait(&server.hold);
+    assert_in_range(read_count(honest), 3, 6); /* behind "/hold" and at most a few more */
+    expect(greedy, 200, NULL);
+    int last = 0;
+    for (int i = 0; i < 500; i++)
+        last = read_count(greedy);
+    assert_int_equal(last, 503);
+    close(greedy);
+    close(honest);
+    server_stop(&server, 0);
+}
+
 static void test_pipelining(void **state)
 {
     (void)state;
@@ -602,6 +640,7 @@ const struct CMUnitTest loop_tests[] = {
     cmocka_unit_test(test_response_splitting),
     cmocka_unit_test(test_head_has_no_body),
     cmocka_unit_test(test_pipelining),
+    cmocka_unit_test(test_b5_one_request_a_connection_and_turn),
     cmocka_unit_test(test_messages_keep_their_order),
     cmocka_unit_test(test_deferred_answer),
     cmocka_unit_test(test_deferred_with_pipelined),
