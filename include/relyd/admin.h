@@ -31,10 +31,16 @@ struct rely_admin {
     bool (*settle)(void *service, struct rely_err *err);
     const struct rely_snapshot *(*snapshot)(void *service);                            /* the newest */
     bool (*key_status)(void *service, int64_t issuer_id, struct rely_key_status *out); /* false: nothing is known */
+    bool (*is_ready)(void *service); /* every listener is open, an edition is in force, and no stop was asked for */
+    void (*print_metrics)(void *service, struct rely_buf *out);
 };
 
-/* The handler of control-plane listeners for everything under /v1/; context is a struct rely_admin. Refuses unix peers
- * other than root and relyd's own user, and what a browser page sent. */
+/* The handler of control-plane listeners; context is a struct rely_admin. Refuses unix peers other than root and
+ * relyd's own user, and what a browser page sent. */
 void rely_admin_handle(struct rely_http_request *request, void *context);
+
+/* The handler of health listeners, open to whoever asks: /livez, /readyz and /metrics, nothing else. The same context.
+ */
+void rely_health_handle(struct rely_http_request *request, void *context);
 
 #endif

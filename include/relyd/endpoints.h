@@ -28,8 +28,6 @@ struct rely_reviewer_hooks {
     void (*ask_for_keys)(void *service, int64_t issuer_id);
     /* Tell it that this issuer's key of this serial has earned a table (rely_signature_wants_table). */
     void (*ask_for_table)(void *service, int64_t issuer_id, uint64_t key_serial);
-    bool (*is_ready)(void *service);
-    void (*print_metrics)(void *service, struct rely_buf *out);
 };
 
 /* One worker's: used on its thread only. */
@@ -65,8 +63,5 @@ void rely_endpoints_handle(struct rely_http_request *request, void *context);
  * In:       cooldown_ms - asking again before that is useless.
  */
 void rely_reviewer_keys_settled(struct rely_reviewer *reviewer, int64_t issuer_id, int64_t cooldown_ms);
-
-/* /livez, /readyz and /metrics, for both planes: true when the request was one of them and has been answered. */
-bool rely_endpoints_handle_health(struct rely_http_request *request, const struct rely_reviewer_hooks *hooks);
 
 #endif

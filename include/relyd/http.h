@@ -105,6 +105,9 @@ bool rely_http_is_local(const char *address);
 /* Accept on a bound descriptor (taken over, also on failure) with this handler. On the loop's thread. Several loops may
  * listen on dup()s. */
 bool rely_loop_listen(struct rely_loop *loop, int fd, rely_http_handler handler, void *context, struct rely_err *err);
+/* Give the listener that was opened last room of its own: its connections, at most max_connections, do not count
+ * towards the loop's limit, so that its callers and the others' cannot keep each other out. */
+void rely_loop_set_apart(struct rely_loop *loop, int max_connections);
 
 /* Run until rely_loop_stop; then stop listening, finish what is in flight, close the rest after drain_ms, return. */
 void rely_loop_run(struct rely_loop *loop);

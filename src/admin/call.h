@@ -23,6 +23,11 @@ bool rely_admin_admit(struct rely_http_request *request);
 /* Read the request's body as JSON. NULL: it has been answered. Owner: the caller. */
 struct rely_json *rely_admin_read_body(struct rely_http_request *request);
 
+/* --- health.c --- */
+
+/* /livez, /readyz, /metrics: true when the request was one of them and has been answered. */
+bool rely_admin_answer_health(const struct rely_admin *admin, struct rely_http_request *request);
+
 /* --- the resources --- */
 
 void rely_admin_handle_collection(struct rely_admin_call *call);

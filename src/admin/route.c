@@ -1,6 +1,6 @@
 /*
  * The control plane's routes: which resource a path names. Decides nothing else. The handler of every control-plane
- * listener, for what health and metrics have left.
+ * listener.
  */
 #include "call.h"
 #include <time.h>
@@ -90,7 +90,7 @@ void rely_admin_handle(struct rely_http_request *request, void *context)
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
     struct rely_admin_call call = {.admin = context, .request = request, .now_s = now.tv_sec};
-    if (!rely_admin_admit(request))
+    if (!rely_admin_admit(request) || rely_admin_answer_health(context, request))
         return;
     if (!route_call(&call))
         rely_http_problem(request, 404, "not_found", "no such path on the control plane; see docs/api.md", NULL);

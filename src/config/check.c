@@ -76,6 +76,40 @@ static void judge_admin(const struct rely_config *config, const struct bound *bo
                                  config->admin_listen, i);
 }
 
+/* May stand open: nothing there names a subject or a token. But not where something else is served. */
+static void judge_probe(const struct rely_config *config, size_t item, const struct node *where,
+                        struct complaints *complaints)
+{
+    const char *text = config->health_listen.items[item];
+    struct rely_address address;
+    struct rely_err err = {.code = RELY_ERR_NONE};
+    if (!rely_address_parse(rely_slice_of(text), &address, &err)) {
+        rely_config_complain(complaints, where, "health.listen[%zu]: %s", item, err.message);
+        return;
+    }
+    for (size_t i = 0; i < item; i++)
+        if (strcmp(config->health_listen.items[i], text) == 0)
+            rely_config_complain(complaints, where, "health.listen[%zu]: %s stands here twice: leave one", item, text);
+    for (size_t i = 0; i < config->listen.count; i++)
+        if (strcmp(config->listen.items[i], text) == 0)
+            rely_config_complain(complaints, where,
+                                 "health.listen[%zu]: %s is the data plane's listen[%zu]: choose another", item, text,
+                                 i);
+    bool is_admins =
+        address.is_unix ? strcmp(address.path, config->admin_socket) == 0 : strcmp(text, config->admin_listen) == 0;
+    if (is_admins)
+        rely_config_complain(complaints, where,
+                             "health.listen[%zu]: %s is the control plane's, which has these paths already", item,
+                             text);
+}
+
+static void judge_probes(const struct rely_config *config, const struct bound *bound, struct complaints *complaints)
+{
+    const struct node *list = bound->at[SETTING_AT_health_listen];
+    for (size_t i = 0; i < config->health_listen.count; i++)
+        judge_probe(config, i, find_item(list, i), complaints);
+}
+
 static void judge_refresh(const struct rely_config *config, const struct bound *bound, struct complaints *complaints)
 {
     const struct node *minimum = bound->at[SETTING_AT_key_refresh_min_s];
@@ -90,6 +124,7 @@ void rely_config_check(struct rely_config *config, const struct bound *bound, st
 {
     judge_listeners(config, bound, complaints);
     judge_admin(config, bound, complaints);
+    judge_probes(config, bound, complaints);
     judge_refresh(config, bound, complaints);
     if (config->registry_path[0] == '\0')
         rely_config_complain(complaints, bound->at[SETTING_AT_registry_path],

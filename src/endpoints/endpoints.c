@@ -21,6 +21,6 @@ void rely_endpoints_handle(struct rely_http_request *request, void *context)
         rely_tokenreview_handle(reviewer, request, "authentication.k8s.io/v1beta1");
     else if (rely_slice_equal(request->path, RELY_LIT("/v1/review")))
         rely_review_handle(reviewer, request);
-    else if (!rely_endpoints_handle_health(request, &reviewer->hooks))
+    else
         rely_http_problem(request, 404, "not_found", "no such path on the data plane", NULL);
 }

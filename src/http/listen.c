@@ -15,35 +15,44 @@
 /* HTTP/1.1 in libh2o 2.2.5 has no write timeout: the kernel ends a connection whose peer takes nothing for so long. */
 #define UNSENT_TIMEOUT_MS 15000
 
-static bool is_full(const struct rely_loop *loop)
+static bool is_full(const struct rely_listener *listener)
 {
-    return rely_loop_connections(loop) >= loop->options.max_connections;
+    return listener->room->open >= listener->room->max;
 }
 
-static void count_connection(struct rely_loop *loop, int change)
+static void count_connection(struct rely_listener *listener, int change)
 {
+    struct rely_loop *loop = listener->loop;
+    listener->room->open += change;
     /* One writer: no locked instruction is needed. */
     uint64_t *count = &loop->options.counters->connections;
     __atomic_store_n(count, __atomic_load_n(count, __ATOMIC_RELAXED) + (uint64_t)(int64_t)change, __ATOMIC_RELAXED);
 }
 
-/* At the limit the listener must not be polled: level-triggered, it would wake the loop for ever. */
-static void pause_accepting(struct rely_loop *loop)
+/* At the limit a listener must not be polled: level-triggered, it would wake the loop for ever. Pauses those of one
+ * room, or all (NULL). */
+static void pause_accepting(struct rely_loop *loop, const struct rely_room *room)
 {
-    loop->is_paused = true;
-    for (struct rely_listener *listener = loop->listeners; listener != NULL; listener = listener->next)
+    for (struct rely_listener *listener = loop->listeners; listener != NULL; listener = listener->next) {
+        if (room != NULL && listener->room != room)
+            continue;
+        listener->is_paused = true;
         h2o_socket_read_stop(listener->socket);
+    }
 }
 
 static void take_connections(h2o_socket_t *socket, const char *error);
 
 static void resume_accepting(struct rely_loop *loop)
 {
-    if (!loop->is_paused || loop->is_draining || loop->accept_timer.slot != 0 || is_full(loop))
+    if (loop->is_draining || loop->accept_timer.slot != 0)
         return;
-    loop->is_paused = false;
-    for (struct rely_listener *listener = loop->listeners; listener != NULL; listener = listener->next)
+    for (struct rely_listener *listener = loop->listeners; listener != NULL; listener = listener->next) {
+        if (!listener->is_paused || is_full(listener))
+            continue;
+        listener->is_paused = false;
         h2o_socket_read_start(listener->socket, take_connections);
+    }
 }
 
 void rely_listeners_resume(struct rely_timer *timer)
@@ -55,10 +64,10 @@ void rely_listeners_resume(struct rely_timer *timer)
 static void forget_connection(void *data)
 {
     struct rely_connection *connection = data;
-    struct rely_loop *loop = connection->listener->loop;
+    struct rely_listener *listener = connection->listener;
     free(connection);
-    count_connection(loop, -1);
-    resume_accepting(loop);
+    count_connection(listener, -1);
+    resume_accepting(listener->loop);
 }
 
 static uint32_t read_peer_uid(int fd)
@@ -77,7 +86,7 @@ static void start_connection(struct rely_listener *listener, h2o_socket_t *socke
     connection->peer_uid = listener->is_unix ? read_peer_uid(h2o_socket_get_fd(socket)) : UINT32_MAX;
     socket->on_close.cb = forget_connection;
     socket->on_close.data = connection;
-    count_connection(listener->loop, 1);
+    count_connection(listener, 1);
     struct timeval now;
     gettimeofday(&now, NULL);
     h2o_http1_accept(&listener->loop->accept, socket, now);
@@ -87,7 +96,7 @@ static void take_connections(h2o_socket_t *socket, const char *error)
 {
     struct rely_listener *listener = socket->data;
     struct rely_loop *loop = listener->loop;
-    for (int i = 0; error == NULL && i < ACCEPTS_PER_TURN && !is_full(loop); i++) {
+    for (int i = 0; error == NULL && i < ACCEPTS_PER_TURN && !is_full(listener); i++) {
         h2o_socket_t *accepted = h2o_evloop_socket_accept(socket);
         if (accepted != NULL) {
             start_connection(listener, accepted);
@@ -95,12 +104,12 @@ static void take_connections(h2o_socket_t *socket, const char *error)
         }
         if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
             rely_timer_start(loop, &loop->accept_timer, ACCEPT_PAUSE_MS);
-            pause_accepting(loop);
+            pause_accepting(loop, NULL);
         }
         return;
     }
-    if (is_full(loop))
-        pause_accepting(loop);
+    if (is_full(listener))
+        pause_accepting(loop, listener->room);
 }
 
 static bool is_listening(int fd, int *family)
@@ -125,12 +134,23 @@ bool rely_loop_listen(struct rely_loop *loop, int fd, rely_http_handler handler,
     struct rely_listener *listener = rely_alloc(sizeof(*listener));
     *listener = (struct rely_listener){
         .loop = loop, .handler = handler, .context = context, .next = loop->listeners, .is_unix = family == AF_UNIX};
+    listener->room = &loop->room;
     listener->socket = h2o_evloop_socket_create(loop->context.loop, fd, H2O_SOCKET_FLAG_DONT_READ);
     listener->socket->data = listener;
     loop->listeners = listener;
-    if (!loop->is_paused)
+    listener->is_paused = is_full(listener) || loop->accept_timer.slot != 0;
+    if (!listener->is_paused)
         h2o_socket_read_start(listener->socket, take_connections);
     return true;
+}
+
+void rely_loop_set_apart(struct rely_loop *loop, int max_connections)
+{
+    struct rely_listener *listener = loop->listeners;
+    RELY_ASSERT(listener != NULL && max_connections > 0);
+    listener->own.max = max_connections;
+    listener->room = &listener->own;
+    resume_accepting(loop);
 }
 
 void rely_listeners_close(struct rely_loop *loop)

@@ -41,6 +41,7 @@ struct rely_loop *rely_loop_new(const struct rely_loop_options *options, struct 
     loop->options = *options;
     loop->turn = 1; /* a new connection has 0: it has not begun anything */
     loop->next_turn_end = &loop->next_turn;
+    loop->room.max = options->max_connections;
     atomic_init(&loop->stop_ms, -1);
     rely_pool_init(&loop->scratch);
     fill_config(loop);

@@ -13,13 +13,21 @@
 
 struct rely_exchange;
 
+/* How many connections of some listeners are open, and may be. */
+struct rely_room {
+    int open, max;
+};
+
 struct rely_listener {
     struct rely_loop *loop;     /* borrowed */
     h2o_socket_t *socket;       /* owned */
     rely_http_handler handler;  /* static */
     void *context;              /* borrowed from the caller of rely_loop_listen */
     struct rely_listener *next; /* owned */
+    struct rely_room *room;     /* the loop's, or `own` */
+    struct rely_room own;
     bool is_unix;
+    bool is_paused; /* not accepting */
 };
 
 /* Lives from accept until libh2o closes the socket. */
@@ -55,7 +63,7 @@ struct rely_loop {
     struct rely_timers timers;
     struct rely_timer accept_timer; /* accept again after the process ran out of descriptors */
     struct rely_timer drain_timer;  /* cut off what is left */
-    bool is_paused;                 /* not accepting */
+    struct rely_room room;          /* of the listeners that have none of their own */
     bool is_draining;
     atomic_int senders;                   /* threads that are inside post or stop */
     atomic_int stop_ms;                   /* -1: no order to stop is waiting */

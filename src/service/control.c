@@ -56,8 +56,14 @@ static void handle_control_request(struct rely_http_request *request, void *cont
 {
     struct rely_control *control = context;
     rely_count(&control->counters->requests.requests, 1);
-    if (!rely_endpoints_handle_health(request, &control->hooks))
-        rely_admin_handle(request, &control->admin);
+    rely_admin_handle(request, &control->admin);
+}
+
+static void handle_health_request(struct rely_http_request *request, void *context)
+{
+    struct rely_control *control = context;
+    rely_count(&control->counters->requests.requests, 1);
+    rely_health_handle(request, &control->admin);
 }
 
 static bool judge_jwks(struct rely_slice jwks, struct rely_err *err)
@@ -107,6 +113,19 @@ static bool listen_for_admins(struct rely_control *control, struct rely_err *err
     return is_ok;
 }
 
+static bool listen_for_probes(struct rely_control *control, struct rely_err *err)
+{
+    const struct rely_text_list *list = &control->service->config->health_listen;
+    for (size_t i = 0; i < list->count; i++) {
+        int fd = rely_http_bind(list->items[i], false, err);
+        if (fd < 0 || !rely_loop_listen(control->loop, fd, handle_health_request, control, err))
+            return false;
+        rely_loop_set_apart(control->loop, RELY_HEALTH_CONNECTIONS_MAX);
+        rely_log_event(control->ring, RELY_LOG_INFO, "listening", "health on %s", list->items[i]);
+    }
+    return true;
+}
+
 static bool start_control_thread(struct rely_control *control, struct rely_err *err)
 {
     const struct rely_config *config = control->service->config;
@@ -116,8 +135,6 @@ static bool start_control_thread(struct rely_control *control, struct rely_err *
                                               .counters = &control->counters->loop};
     control->ring = rely_log_ring_new(control->service->log);
     control->acknowledged = rely_alloc(control->service->worker_count * sizeof *control->acknowledged);
-    control->hooks = (struct rely_reviewer_hooks){
-        .service = control, .is_ready = is_control_ready, .print_metrics = print_control_metrics};
     control->loop = rely_loop_new(&options, err);
     if (control->loop == NULL || !open_registry(control, err))
         return false;
@@ -127,7 +144,9 @@ static bool start_control_thread(struct rely_control *control, struct rely_err *
                                          .publish = publish_for_admin,
                                          .settle = settle_for_admin,
                                          .snapshot = newest_snapshot,
-                                         .key_status = tell_key_status};
+                                         .key_status = tell_key_status,
+                                         .is_ready = is_control_ready,
+                                         .print_metrics = print_control_metrics};
     return true;
 }
 
@@ -196,7 +215,7 @@ static void open_control_plane(struct rely_message *message)
     struct rely_control *control = ((struct notice *)message)->control;
     struct rely_err err = {0};
     rely_keeper_start(control);
-    bool is_listening = listen_for_admins(control, &err);
+    bool is_listening = listen_for_admins(control, &err) && listen_for_probes(control, &err);
     rely_service_report(control->service, is_listening ? NULL : &err);
     free(message);
 }

@@ -58,7 +58,8 @@ static int limit_connections(const struct rely_config *config, size_t worker_cou
     limit.rlim_cur = limit.rlim_max;
     setrlimit(RLIMIT_NOFILE, &limit);
     int64_t spare = limit.rlim_cur > (1 << 24) ? 1 << 24 : (int64_t)limit.rlim_cur;
-    int64_t each = (spare - 128) / (int64_t)(worker_count + 1);
+    int64_t probes = (int64_t)config->health_listen.count * RELY_HEALTH_CONNECTIONS_MAX;
+    int64_t each = (spare - 128 - probes) / (int64_t)(worker_count + 1);
     return (int)(each < config->http_max_connections ? each : config->http_max_connections);
 }
 

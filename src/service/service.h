@@ -17,6 +17,7 @@
 #include <stdatomic.h>
 
 #define RELY_LISTENERS_MAX 8
+#define RELY_HEALTH_CONNECTIONS_MAX 64 /* of each health listener */
 
 struct rely_service;
 
@@ -90,7 +91,6 @@ struct rely_control {
     struct rely_keeper keeper;
     size_t tables_pending; /* ordered and not yet back */
     struct rely_admin admin;
-    struct rely_reviewer_hooks hooks; /* for /metrics and the like on the control plane */
 };
 
 struct rely_service {

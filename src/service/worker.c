@@ -52,18 +52,6 @@ static void ask_control_for_table(void *context, int64_t issuer_id, uint64_t key
     ask_control(context, pass_question_to_tables, issuer_id, key_serial);
 }
 
-static bool is_worker_ready(void *context)
-{
-    struct rely_worker *worker = context;
-    return atomic_load(&worker->service->is_ready);
-}
-
-static void print_worker_metrics(void *context, struct rely_buf *out)
-{
-    struct rely_worker *worker = context;
-    rely_service_print_metrics(worker->service, worker->reviewer.snapshot, out);
-}
-
 static void set_up_reviewer(struct rely_worker *worker)
 {
     const struct rely_config *config = worker->service->config;
@@ -73,7 +61,7 @@ static void set_up_reviewer(struct rely_worker *worker)
         .counters = &worker->counters->requests,
         .ring = rely_log_ring_new(worker->service->log),
         .cache = rely_cache_new((size_t)config->cache_entries),
-        .hooks = {worker, ask_control_for_keys, ask_control_for_table, is_worker_ready, print_worker_metrics},
+        .hooks = {worker, ask_control_for_keys, ask_control_for_table},
         .key_wait_ms = (int)config->key_miss_wait_ms,
         .has_error_on_refusal = config->has_error_on_refusal,
     };

@@ -50,6 +50,7 @@ class Relyd:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.data = ("127.0.0.1", wire.free_port())
         self.admin_tcp = ("127.0.0.1", wire.free_port())
+        self.health = ("127.0.0.1", wire.free_port())
         self.socket = str(self.folder / "admin.sock")
         self.database = self.folder / "relyd.db"
         self.log_path = self.folder / "relyd.log"
@@ -59,6 +60,7 @@ class Relyd:
             "workers": 2,
             "admin.socket": self.socket,
             "admin.listen": "%s:%d" % self.admin_tcp,
+            "health.listen": ["%s:%d" % self.health],
             "registry.path": str(self.database),
             "log.decisions": "all",
             "shutdown.drain_ms": 1000,
@@ -82,7 +84,7 @@ class Relyd:
     def is_ready(self):
         assert self.process.poll() is None, f"relyd ended with {self.process.returncode}:\n{self.log()}"
         try:
-            return wire.ask(self.data, "GET", "/readyz").status == 200
+            return wire.ask(self.health, "GET", "/readyz").status == 200
         except OSError:
             return False
 

@@ -137,6 +137,16 @@ def test_open_listener_when_asked_for(start):
     relyd.stop()
     relyd.settings["listen"] = ["%s:%d" % relyd.data, f"0.0.0.0:{port}"]
     relyd.start()
+    assert wire.ask(("127.0.0.1", port), "GET", "/check/default").status == 401
+
+
+def test_health_listener_may_stand_open(start):
+    """kubelet and Prometheus ask from elsewhere, without TLS; nothing there names a subject or a token."""
+    port = wire.free_port()
+    relyd = start()
+    relyd.stop()
+    relyd.settings["health.listen"] = ["%s:%d" % relyd.health, f"0.0.0.0:{port}"]
+    relyd.start()
     assert wire.ask(("127.0.0.1", port), "GET", "/livez").status == 200
 
 

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.threads
 
 def metrics(relyd, address=None):
     """{sample with its labels: value}; the text must be in Prometheus' format."""
-    answer = wire.ask(address or relyd.data, "GET", "/metrics")
+    answer = wire.ask(address or relyd.health, "GET", "/metrics")
     assert answer.status == 200
     assert answer.header("content-type").startswith("text/plain; version=0.0.4")
     samples = {}
@@ -74,12 +74,49 @@ def test_counters_only_grow(relyd):
 
 
 def test_probes(relyd):
-    for address in (relyd.data, relyd.socket):
+    for address in (relyd.health, relyd.socket, relyd.admin_tcp):
         for path in ("/livez", "/readyz"):
             answer = wire.ask(address, "GET", path)
             assert (answer.status, answer.body) == (200, b"ok\n")
             assert wire.ask(address, "HEAD", path).status == 200
-            assert wire.ask(address, "POST", path, {}).status == 405
+            refused = wire.ask(address, "POST", path, {})
+            assert (refused.status, refused.header("allow")) == (405, "GET, HEAD")
+
+
+@pytest.mark.parametrize("path", ["/livez", "/readyz", "/metrics"])
+def test_a1_the_data_plane_has_no_health(relyd, path):
+    """Fault A1: beside the check, whose path is the client's own, nothing stands that answers 200 without a token."""
+    for method in ("GET", "HEAD", "POST"):
+        assert wire.ask(relyd.data, method, path).status == 404
+
+
+@pytest.mark.parametrize("path", ["/", "/v1/issuers", "/v1/explain", "/check/default", "/v1/review", "/livez/", "/metrics/x"])
+def test_a_health_listener_has_nothing_else(relyd, path):
+    for method in ("GET", "POST", "PUT", "DELETE"):
+        answer = wire.ask(relyd.health, method, path, {} if method in ("POST", "PUT") else None)
+        assert (answer.status, answer.json()["code"]) == (404, "not_found")
+
+
+def test_the_control_planes_metrics_stand_behind_its_guard(relyd):
+    """Fault D: a page in somebody's browser, or a name rebound to 127.0.0.1, must not read them."""
+    for path in ("/livez", "/readyz", "/metrics"):
+        for headers in ({"Origin": "https://evil.example"}, {"Host": "evil.example"}, {"Sec-Fetch-Site": "cross-site"}):
+            answer = wire.ask(relyd.admin_tcp, "GET", path, headers=headers)
+            assert (answer.status, answer.json()["code"]) == (403, "not_permitted")
+            assert wire.ask(relyd.health, "GET", path, headers=headers).status == 200
+
+
+def test_probes_and_administrators_do_not_lock_each_other_out(relyd):
+    """The health listener has room of its own: neither the control plane's connections nor its own cross over."""
+    held = [wire.connect(relyd.admin_tcp) for _ in range(300)]
+    assert wire.ask(relyd.health, "GET", "/livez").status == 200
+    for connection in held:
+        connection.close()
+    held = [wire.connect(relyd.health) for _ in range(100)]
+    assert relyd.admin("GET", "/v1/issuers").status == 200
+    for connection in held:
+        connection.close()
+    assert wire.ask(relyd.health, "GET", "/livez").status == 200
 
 
 def test_not_ready_while_draining(start, issuer):
@@ -90,18 +127,14 @@ def test_not_ready_while_draining(start, issuer):
     issuer.answers["/openid/v1/jwks"] = lambda server, connection: time.sleep(8)
     answers = []
     token = issuer.token(tokens.key("never-published"))
-    probes = [wire.Client(relyd.data) for _ in range(4)]
-    assert {probe.ask("GET", "/readyz").status for probe in probes} == {200}
+    assert wire.ask(relyd.health, "GET", "/readyz").status == 200
     slow = threading.Thread(target=lambda: answers.append(relyd.review(token)))
     slow.start()
     time.sleep(0.4)
     relyd.process.send_signal(signal.SIGTERM)
-    time.sleep(0.2)
-    for probe in probes:
-        try:
-            assert probe.ask("GET", "/readyz").status == 503
-        except (OSError, wire.http.client.HTTPException):
-            pass  # idle connections may be closed at once: not ready, either
+    wire.wait_for(lambda: wire.ask(relyd.health, "GET", "/readyz").status == 503)
+    assert wire.ask(relyd.health, "GET", "/readyz").body == b"not ready\n"
+    assert wire.ask(relyd.health, "GET", "/livez").status == 200
     slow.join(20)
     assert answers and answers[0]["reason"] == "key_unknown"
     relyd.stop()

@@ -144,6 +144,17 @@ static const struct rely_snapshot *find_snapshot(void *service)
     return ((struct fixture *)service)->snapshot;
 }
 
+static bool tell_ready(void *service)
+{
+    return !((struct fixture *)service)->is_stopping;
+}
+
+static void print_some_metrics(void *service, struct rely_buf *out)
+{
+    (void)service;
+    rely_buf_put(out, RELY_LIT("relyd_revision 7\n"));
+}
+
 static bool find_key_status(void *service, int64_t issuer_id, struct rely_key_status *out)
 {
     (void)issuer_id;
@@ -168,7 +179,9 @@ int make_fixture(void **state)
                                          .publish = publish_changes,
                                          .settle = settle_writes,
                                          .snapshot = find_snapshot,
-                                         .key_status = find_key_status};
+                                         .key_status = find_key_status,
+                                         .is_ready = tell_ready,
+                                         .print_metrics = print_some_metrics};
     fixture->request = (struct rely_http_request){.is_unix = true, .peer_uid = 0};
     rebuild_snapshot(fixture);
     *state = fixture;
@@ -204,7 +217,8 @@ void come_as(struct fixture *fixture, uint32_t uid)
     fixture->request.peer_uid = uid;
 }
 
-void send_request(struct fixture *fixture, const char *method, const char *target, const char *body)
+static void send_to(struct fixture *fixture, rely_http_handler handler, const char *method, const char *target,
+                    const char *body)
 {
     const char *mark = strchr(target, '?');
     fixture->status = 0;
@@ -216,9 +230,19 @@ void send_request(struct fixture *fixture, const char *method, const char *targe
     fixture->request.query = rely_slice_of(mark == NULL ? NULL : mark + 1);
     fixture->request.body = rely_slice_of(body);
     fixture->request.scratch = &fixture->scratch;
-    rely_admin_handle(&fixture->request, &fixture->admin);
+    handler(&fixture->request, &fixture->admin);
     rely_pool_reset(&fixture->scratch);
     fixture->sent_count = 0;
+}
+
+void send_request(struct fixture *fixture, const char *method, const char *target, const char *body)
+{
+    send_to(fixture, rely_admin_handle, method, target, body);
+}
+
+void send_probe(struct fixture *fixture, const char *method, const char *target)
+{
+    send_to(fixture, rely_health_handle, method, target, NULL);
 }
 
 /* --- looking at the answer ------------------------------------------------------------------------------------- */

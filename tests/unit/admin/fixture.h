@@ -26,6 +26,7 @@ struct fixture {
     void (*done)(void *context, const struct rely_err *err);
     bool is_batch_open;
     bool is_disk_full; /* no batch can be committed */
+    bool is_stopping;  /* not ready */
     void *done_context;
     int publish_count;
     /* the request */
@@ -46,6 +47,8 @@ int drop_fixture(void **state);
 
 /* Send one request as root over the unix socket; body NULL: none. Headers set before by add_header go with it. */
 void send_request(struct fixture *fixture, const char *method, const char *target, const char *body);
+/* The same to a health listener. */
+void send_probe(struct fixture *fixture, const char *method, const char *target);
 void add_header(struct fixture *fixture, const char *name, const char *value);
 /* The next requests come over TCP, or from this uid. */
 void come_by_tcp(struct fixture *fixture);
@@ -64,6 +67,7 @@ void assert_value_has(const struct fixture *fixture, const char *path, const cha
 
 int run_rest_tests(void);
 int run_guard_tests(void);
+int run_health_tests(void);
 int run_keys_tests(void);
 int run_compare_tests(void);
 int run_explain_tests(void);

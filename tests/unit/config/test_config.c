@@ -251,6 +251,27 @@ static void test_listeners(void **state)
                       "r.yaml:3:5: listen[1]: unix:/a stands here twice: leave one\n");
 }
 
+static void test_health_may_stand_open(void **state)
+{
+    (void)state;
+    expect_complaints("health:\n  listen: [\"0.0.0.0:8482\", \"[::]:8482\", unix:/h, 10.0.0.1:1]\n", "");
+    expect_complaints("health: {listen: [a:1, b:1, c:1, d:1, e:1]}\n",
+                      "r.yaml:1:39: health.listen: expected at most 4 items, found more\n");
+    expect_complaints("health: {listen: [example.com:80]}\n",
+                      "r.yaml:1:19: health.listen[0]: the host is not an IP address: expected 127.0.0.1:8480, "
+                      "[::1]:8480, localhost:8480 or unix:/path, found \"example.com:80\"\n");
+    expect_complaints("health: {listen: [127.0.0.1:1, 127.0.0.1:1]}\n",
+                      "r.yaml:1:32: health.listen[1]: 127.0.0.1:1 stands here twice: leave one\n");
+    expect_complaints("health: {listen: [127.0.0.1:8480]}\n",
+                      "r.yaml:1:19: health.listen[0]: 127.0.0.1:8480 is the data plane's listen[0]: choose another\n");
+    expect_complaints("admin: {listen: 127.0.0.1:1}\nhealth: {listen: [127.0.0.1:1]}\n",
+                      "r.yaml:2:19: health.listen[0]: 127.0.0.1:1 is the control plane's, which has these paths "
+                      "already\n");
+    expect_complaints("health: {listen: [unix:/run/relyd/admin.sock]}\n",
+                      "r.yaml:1:19: health.listen[0]: unix:/run/relyd/admin.sock is the control plane's, which has "
+                      "these paths already\n");
+}
+
 static void test_admin_is_local(void **state)
 {
     (void)state;
@@ -390,6 +411,7 @@ int main(void)
         cmocka_unit_test(test_every_complaint_is_shown),
         cmocka_unit_test(test_complaints_are_bounded),
         cmocka_unit_test(test_listeners),
+        cmocka_unit_test(test_health_may_stand_open),
         cmocka_unit_test(test_admin_is_local),
         cmocka_unit_test(test_refresh_order),
         cmocka_unit_test(test_size_limit),

@@ -101,10 +101,14 @@ static void *run_server(void *argument)
     struct rely_err err = {0};
     server->options.counters = &server->counters;
     server->loop = rely_loop_new(&server->options, &err);
-    for (int i = 0; i < 3; i++)
-        if (server->fds[i] >= 0)
-            RELY_ASSERT(
-                rely_loop_listen(server->loop, server->fds[i], i == 1 ? handle_other : handle_request, server, &err));
+    for (int i = 0; i < 3; i++) {
+        if (server->fds[i] < 0)
+            continue;
+        RELY_ASSERT(
+            rely_loop_listen(server->loop, server->fds[i], i == 1 ? handle_other : handle_request, server, &err));
+        if (i == 1 && server->other_room > 0)
+            rely_loop_set_apart(server->loop, server->other_room);
+    }
     pthread_barrier_wait(&server->ready);
     rely_loop_run(server->loop);
     return NULL;
@@ -132,7 +136,7 @@ void server_start(struct server *server, const struct rely_loop_options *options
 {
     int fds[3] = {server->fds[0], server->fds[1], server->fds[2]};
     struct rely_err err = {0};
-    *server = (struct server){.options = *options, .fds = {fds[0], fds[1], fds[2]}};
+    *server = (struct server){.options = *options, .fds = {fds[0], fds[1], fds[2]}, .other_room = server->other_room};
     if (server->fds[0] <= 0)
         server->fds[0] = rely_http_bind("127.0.0.1:0", true, &err);
     assert_true(server->fds[0] >= 0);

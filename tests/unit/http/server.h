@@ -16,8 +16,9 @@
 struct server {
     struct rely_loop_options options;
     struct rely_loop_counters counters;
-    int fds[3]; /* listening; -1: none */
-    int port;   /* of fds[0] */
+    int fds[3];     /* listening; -1: none */
+    int port;       /* of fds[0] */
+    int other_room; /* connections that fds[1] has room for, apart from the others; 0: it has none of its own */
     struct rely_loop *loop;
     pthread_t thread;
     pthread_barrier_t ready;

@@ -521,6 +521,38 @@ static void test_connection_limit(void **state)
     server_stop(&server, 0);
 }
 
+/* A listener with room of its own: neither its callers nor the others keep each other out. */
+static void test_room_of_its_own(void **state)
+{
+    (void)state;
+    struct rely_err err = {0};
+    struct server server = {.fds = {0, rely_http_bind("127.0.0.1:0", false, &err), -1}, .other_room = 1};
+    struct rely_loop_options options = plain;
+    options.max_connections = 1;
+    struct sockaddr_in name;
+    socklen_t size = sizeof(name);
+    assert_int_equal(getsockname(server.fds[1], (struct sockaddr *)&name, &size), 0);
+    server_start(&server, &options);
+    int first = client_connect(server.port), other = client_connect(ntohs(name.sin_port));
+    client_send(first, GET("/1"));
+    expect(first, 200, "GET /1");
+    client_send(other, GET("/"));
+    expect(other, 200, "the other listener"); /* though the loop is full */
+    int waiting = client_connect(ntohs(name.sin_port));
+    client_send(waiting, GET("/"));
+    sleep_ms(100);
+    assert_int_equal(rely_loop_connections(server.loop), 2);
+    close(first);
+    int second = client_connect(server.port);
+    client_send(second, GET("/2"));
+    expect(second, 200, "GET /2"); /* though the other's room is full */
+    close(other);
+    expect(waiting, 200, "the other listener");
+    close(second);
+    close(waiting);
+    server_stop(&server, 0);
+}
+
 static double cpu_seconds(void)
 {
     struct timespec used;
@@ -653,6 +685,7 @@ const struct CMUnitTest loop_tests[] = {
     cmocka_unit_test(test_body_limit),
     cmocka_unit_test(test_request_timeout),
     cmocka_unit_test(test_connection_limit),
+    cmocka_unit_test(test_room_of_its_own),
     cmocka_unit_test(test_out_of_descriptors),
     cmocka_unit_test(test_a_freed_loop_closes_its_descriptors),
     cmocka_unit_test(test_two_listeners_and_a_unix_socket),
