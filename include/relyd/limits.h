@@ -39,6 +39,10 @@
 #define RELY_RSA_BITS_MIN 2048
 #define RELY_RSA_BITS_MAX 8192
 
+/* fetching */
+#define RELY_FETCH_CONNECT_MS 4000 /* name, TCP and TLS: room for two lost packets (RFC 6298: 1 s, 2 s) */
+#define RELY_FETCH_ETAG_BYTES_MAX 256
+
 /* requests */
 #define RELY_REQUEST_AUDIENCES_MAX 32
 #define RELY_DATA_BODY_BYTES_MAX ((size_t)128 * 1024)

@@ -1,7 +1,8 @@
 /*
- * Reads the headers of a complete answer: framing that libcurl lets pass, Content-Encoding, Cache-Control. Called by
- * transfer.c for a 200.
+ * Reads the headers of a complete answer: framing that libcurl lets pass, Content-Encoding, what tells its age, ETag.
+ * Called by transfer.c for a 200 or a 304.
  */
+#include <stdio.h>
 #include <strings.h>
 
 #include "relyd/text.h"
@@ -27,21 +28,12 @@ static bool is_word(struct rely_slice text, const char *word)
     return text.len == strlen(word) && strncasecmp(text.ptr, word, text.len) == 0;
 }
 
-/* Digits, also in quotes (RFC 9111 s5.2.1 asks recipients to take both), capped; -1 for anything else. */
-static int64_t read_seconds(struct rely_slice text)
+/* Also in quotes: RFC 9111 s5.2 asks recipients to take both. */
+static int64_t read_argument(struct rely_slice text)
 {
     if (text.len >= 2 && text.ptr[0] == '"' && text.ptr[text.len - 1] == '"')
         text = rely_slice(text.ptr + 1, text.len - 2);
-    if (text.len == 0)
-        return -1;
-    int64_t seconds = 0;
-    for (size_t i = 0; i < text.len; i++) {
-        if (text.ptr[i] < '0' || text.ptr[i] > '9')
-            return -1;
-        if (seconds <= FETCH_MAX_AGE_S_MAX)
-            seconds = seconds * 10 + (text.ptr[i] - '0');
-    }
-    return seconds < FETCH_MAX_AGE_S_MAX ? seconds : FETCH_MAX_AGE_S_MAX;
+    return rely_seconds_read(text);
 }
 
 static int64_t read_directive(struct rely_slice directive)
@@ -53,7 +45,7 @@ static int64_t read_directive(struct rely_slice directive)
         return 0;
     if (equals == NULL || !is_word(name, "max-age"))
         return -1;
-    return read_seconds(rely_slice(equals + 1, directive.len - name_len - 1));
+    return read_argument(rely_slice(equals + 1, directive.len - name_len - 1));
 }
 
 static int64_t least_given(int64_t a, int64_t b)
@@ -78,13 +70,59 @@ int64_t rely_cache_control_read(struct rely_slice value)
     return least;
 }
 
-int64_t rely_answer_max_age(CURL *easy)
+static int64_t read_max_age(CURL *easy)
 {
     int64_t least = -1;
     struct curl_header *header = NULL;
     for (size_t i = 0; curl_easy_header(easy, "Cache-Control", i, CURLH_HEADER, -1, &header) == CURLHE_OK; i++)
         least = least_given(least, rely_cache_control_read(rely_slice_of(header->value)));
     return least;
+}
+
+/* RFC 9111 s5.3: an Expires that cannot be read, "0" above all, is in the past; so are two of them (s4.2.1). */
+static int64_t read_expires(CURL *easy)
+{
+    struct curl_header *header = NULL;
+    if (curl_easy_header(easy, "Expires", 0, CURLH_HEADER, -1, &header) != CURLHE_OK)
+        return FETCH_NO_TIME;
+    int64_t seconds = header->amount == 1 ? rely_http_date_read(header->value) : 0;
+    return seconds == FETCH_NO_TIME ? 0 : seconds;
+}
+
+int64_t rely_answer_fresh_s(CURL *easy, int64_t now_s)
+{
+    struct curl_header *header = NULL;
+    struct freshness answer = {
+        .max_age_s = read_max_age(easy), .expires_s = read_expires(easy), .date_s = FETCH_NO_TIME, .response_s = now_s};
+    if (curl_easy_header(easy, "Date", 0, CURLH_HEADER, -1, &header) == CURLHE_OK)
+        answer.date_s = rely_http_date_read(header->value);
+    if (curl_easy_header(easy, "Age", 0, CURLH_HEADER, -1, &header) == CURLHE_OK)
+        answer.age_s = rely_age_read(rely_slice_of(header->value));
+    curl_off_t took_us = 0;
+    curl_easy_getinfo(easy, CURLINFO_TOTAL_TIME_T, &took_us);
+    answer.response_delay = (int64_t)took_us / 1000000;
+    return rely_fresh_left(&answer);
+}
+
+bool rely_etag_is_good(struct rely_slice etag)
+{
+    if (etag.len >= 2 && etag.ptr[0] == 'W' && etag.ptr[1] == '/')
+        etag = rely_slice(etag.ptr + 2, etag.len - 2);
+    if (etag.len < 2 || etag.len > RELY_FETCH_ETAG_BYTES_MAX - 2 || etag.ptr[0] != '"' || etag.ptr[etag.len - 1] != '"')
+        return false;
+    for (size_t i = 1; i < etag.len - 1; i++)
+        if (etag.ptr[i] <= 0x20 || etag.ptr[i] >= 0x7f || etag.ptr[i] == '"')
+            return false;
+    return true;
+}
+
+void rely_answer_etag(CURL *easy, char out[RELY_FETCH_ETAG_BYTES_MAX + 1])
+{
+    struct curl_header *header = NULL;
+    out[0] = '\0';
+    if (curl_easy_header(easy, "ETag", 0, CURLH_HEADER, -1, &header) == CURLHE_OK && header->amount == 1 &&
+        rely_etag_is_good(rely_slice_of(header->value)))
+        snprintf(out, RELY_FETCH_ETAG_BYTES_MAX + 1, "%s", header->value);
 }
 
 /*

@@ -29,6 +29,17 @@ static bool explain_connect(const struct transfer *transfer, struct rely_err *er
     return rely_err_set(err, RELY_ERR_IO, "%s", cause);
 }
 
+/* libcurl has one word for both limits. */
+static bool explain_time(const struct transfer *transfer, struct rely_err *err)
+{
+    curl_off_t connected_us = 0;
+    bool is_https = strncmp(transfer->origin, "https:", 6) == 0;
+    curl_easy_getinfo(transfer->easy, is_https ? CURLINFO_APPCONNECT_TIME_T : CURLINFO_CONNECT_TIME_T, &connected_us);
+    if (connected_us == 0 && transfer->connect_timeout_ms < transfer->timeout_ms)
+        return rely_err_set(err, RELY_ERR_IO, "no connection within %d ms", transfer->connect_timeout_ms);
+    return rely_err_set(err, RELY_ERR_IO, "no complete answer within %d ms", transfer->timeout_ms);
+}
+
 /* libcurl 7.88 with OpenSSL tells the two apart only in its text. */
 static bool explain_certificate(const char *text, struct rely_err *err)
 {
@@ -51,7 +62,7 @@ void rely_fault_explain(const struct transfer *transfer, CURLcode code, struct r
     else if (code == CURLE_COULDNT_CONNECT)
         explain_connect(transfer, err);
     else if (code == CURLE_OPERATION_TIMEDOUT)
-        rely_err_set(err, RELY_ERR_IO, "no complete answer within %d ms", transfer->timeout_ms);
+        explain_time(transfer, err);
     else if (code == CURLE_PEER_FAILED_VERIFICATION)
         explain_certificate(text, err);
     else if (code == CURLE_SSL_CACERT_BADFILE)

@@ -9,22 +9,15 @@
 #include <time.h>
 
 #include "transfer.h"
-
-/* Beyond it requests wait in the queue: ten thousand issuers at a start must not take every descriptor. */
-#define RUNNING_MAX 64
-
-struct list {
-    struct transfer *first, *last;
-    size_t count;
-};
+#include "turns.h"
 
 struct rely_fetcher {
     CURLM *multi; /* owned */
     pthread_t thread;
-    pthread_mutex_t lock; /* guards queue and is_stopping */
-    struct list queue;    /* owned: requests that have not begun */
+    pthread_mutex_t lock; /* guards turns and is_stopping */
+    struct turns turns;   /* owned: requests that have not begun, and who has a place */
     bool is_stopping;
-    struct list running; /* owned by the fetch thread */
+    struct transfer_list running; /* owned by the fetch thread */
 };
 
 static int64_t read_clock_ms(void)
@@ -34,65 +27,51 @@ static int64_t read_clock_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-static void append_transfer(struct list *list, struct transfer *transfer)
-{
-    transfer->next = NULL;
-    transfer->previous = list->last;
-    if (list->last == NULL)
-        list->first = transfer;
-    else
-        list->last->next = transfer;
-    list->last = transfer;
-    list->count++;
-}
-
-static void remove_transfer(struct list *list, struct transfer *transfer)
-{
-    if (transfer->previous == NULL)
-        list->first = transfer->next;
-    else
-        transfer->previous->next = transfer->next;
-    if (transfer->next == NULL)
-        list->last = transfer->previous;
-    else
-        transfer->next->previous = transfer->previous;
-    list->count--;
-}
-
 /* --- the fetch thread ----------------------------------------------------------------------------- */
 
 /* The one exit of every transfer; it is in no list any more. */
-static void finish_transfer(struct transfer *transfer, bool is_ok, int64_t max_age_s, struct rely_err *err)
+static void finish_transfer(struct transfer *transfer, struct rely_err *err)
 {
     char shown[SHOWN_URL_SIZE];
-    struct rely_fetch_result result = {.max_age_s = -1};
-    if (is_ok) {
-        result.is_ok = true;
-        result.body = transfer->body.len == 0 ? RELY_LIT("") : rely_buf_slice(&transfer->body);
-        result.max_age_s = max_age_s;
+    struct rely_fetch_result *result = &transfer->result;
+    if (err == NULL) {
+        result->is_ok = true;
+        result->fault = RELY_FETCH_NO_FAULT;
+        if (!result->is_unchanged)
+            result->body = transfer->body.len == 0 ? RELY_LIT("") : rely_buf_slice(&transfer->body);
     } else {
         rely_err_prefix(err, "%s", rely_url_show(transfer->url, shown));
-        result.err = *err;
+        result->max_age_s = -1;
+        result->err = *err;
     }
-    transfer->done(&result, transfer->context);
+    transfer->done(result, transfer->context);
     rely_transfer_free(transfer);
+}
+
+/* It had a place. */
+static void finish_running(struct rely_fetcher *fetcher, struct transfer *transfer, struct rely_err *err)
+{
+    pthread_mutex_lock(&fetcher->lock);
+    rely_turns_leave(&fetcher->turns, transfer);
+    pthread_mutex_unlock(&fetcher->lock);
+    finish_transfer(transfer, err);
 }
 
 static void begin_hop(struct rely_fetcher *fetcher, struct transfer *transfer)
 {
     struct rely_err err = {.code = RELY_ERR_NONE};
     if (!rely_transfer_prepare(transfer, read_clock_ms(), &err)) {
-        finish_transfer(transfer, false, -1, &err);
+        finish_running(fetcher, transfer, &err);
         return;
     }
-    append_transfer(&fetcher->running, transfer);
+    rely_transfers_append(&fetcher->running, transfer);
     RELY_ASSERT(curl_multi_add_handle(fetcher->multi, transfer->easy) == CURLM_OK);
 }
 
 static void take_running(struct rely_fetcher *fetcher, struct transfer *transfer)
 {
     curl_multi_remove_handle(fetcher->multi, transfer->easy);
-    remove_transfer(&fetcher->running, transfer);
+    rely_transfers_remove(&fetcher->running, transfer);
 }
 
 static void settle_hop(struct rely_fetcher *fetcher, CURL *easy, CURLcode code)
@@ -102,13 +81,12 @@ static void settle_hop(struct rely_fetcher *fetcher, CURL *easy, CURLcode code)
     struct transfer *transfer = (struct transfer *)(void *)private;
     take_running(fetcher, transfer);
     struct rely_err err = {.code = RELY_ERR_NONE};
-    int64_t max_age_s = -1;
-    switch (rely_transfer_judge(transfer, code, &max_age_s, &err)) {
+    switch (rely_transfer_judge(transfer, code, &err)) {
     case HOP_DONE:
-        finish_transfer(transfer, true, max_age_s, &err);
+        finish_running(fetcher, transfer, NULL);
         break;
     case HOP_FAILED:
-        finish_transfer(transfer, false, -1, &err);
+        finish_running(fetcher, transfer, &err);
         break;
     case HOP_AGAIN:
         begin_hop(fetcher, transfer);
@@ -116,12 +94,10 @@ static void settle_hop(struct rely_fetcher *fetcher, CURL *easy, CURLcode code)
     }
 }
 
-static struct transfer *take_queued(struct rely_fetcher *fetcher)
+static struct transfer *take_queued(struct rely_fetcher *fetcher, struct transfer *(*take)(struct turns *turns))
 {
     pthread_mutex_lock(&fetcher->lock);
-    struct transfer *transfer = fetcher->queue.first;
-    if (transfer != NULL)
-        remove_transfer(&fetcher->queue, transfer);
+    struct transfer *transfer = take(&fetcher->turns);
     pthread_mutex_unlock(&fetcher->lock);
     return transfer;
 }
@@ -136,32 +112,30 @@ static bool is_to_stop(struct rely_fetcher *fetcher)
 
 static void begin_queued(struct rely_fetcher *fetcher)
 {
-    while (fetcher->running.count < RUNNING_MAX) {
-        struct transfer *transfer = take_queued(fetcher);
-        if (transfer == NULL)
-            return;
+    struct transfer *transfer;
+    while ((transfer = take_queued(fetcher, rely_turns_take)) != NULL)
         begin_hop(fetcher, transfer);
-    }
 }
 
-static void abandon_transfer(struct transfer *transfer)
+static struct rely_err make_abandoned(void)
 {
     struct rely_err err = {.code = RELY_ERR_NONE};
     rely_err_set(&err, RELY_ERR_IO, "abandoned: relyd is stopping");
-    finish_transfer(transfer, false, -1, &err);
+    return err;
 }
 
 static void abandon_all(struct rely_fetcher *fetcher)
 {
-    for (;;) {
-        struct transfer *transfer = fetcher->running.first;
-        if (transfer != NULL)
-            take_running(fetcher, transfer);
-        else
-            transfer = take_queued(fetcher);
-        if (transfer == NULL)
-            return;
-        abandon_transfer(transfer);
+    struct transfer *transfer;
+    struct rely_err err;
+    while ((transfer = fetcher->running.first) != NULL) {
+        take_running(fetcher, transfer);
+        err = make_abandoned();
+        finish_running(fetcher, transfer, &err);
+    }
+    while ((transfer = take_queued(fetcher, rely_turns_take_any)) != NULL) {
+        err = make_abandoned();
+        finish_transfer(transfer, &err);
     }
 }
 
@@ -271,10 +245,12 @@ void rely_fetch_start(struct rely_fetcher *fetcher, const struct rely_fetch_requ
     pthread_mutex_lock(&fetcher->lock);
     bool is_taken = !fetcher->is_stopping;
     if (is_taken)
-        append_transfer(&fetcher->queue, transfer);
+        rely_turns_wait(&fetcher->turns, transfer);
     pthread_mutex_unlock(&fetcher->lock);
-    if (is_taken)
+    if (is_taken) {
         curl_multi_wakeup(fetcher->multi);
-    else
-        abandon_transfer(transfer);
+        return;
+    }
+    struct rely_err err = make_abandoned();
+    finish_transfer(transfer, &err);
 }

@@ -7,6 +7,7 @@
 #include <arpa/inet.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "relyd/text.h"
@@ -83,7 +84,9 @@ static void set_pointer(struct options *options, CURLoption option, const void *
 static void set_limits(struct options *options, struct transfer *transfer, int64_t left_ms)
 {
     set_number(options, CURLOPT_TIMEOUT_MS, (long)left_ms);
-    set_number(options, CURLOPT_CONNECTTIMEOUT_MS, (long)left_ms);
+    /* A server that does not even connect holds its place for less long than one that is slow. */
+    set_number(options, CURLOPT_CONNECTTIMEOUT_MS,
+               (long)(left_ms < transfer->connect_timeout_ms ? left_ms : transfer->connect_timeout_ms));
     set_number(options, CURLOPT_MAXFILESIZE, (long)transfer->max_bytes);
     set_pointer(options, CURLOPT_WRITEDATA, transfer);
     set_pointer(options, CURLOPT_HEADERDATA, transfer);
@@ -125,6 +128,25 @@ static void set_http(struct options *options, struct transfer *transfer)
     set_pointer(options, CURLOPT_PRIVATE, transfer);
 }
 
+static void add_header(struct transfer *transfer, const char *line)
+{
+    struct curl_slist *longer = curl_slist_append(transfer->headers, line);
+    RELY_ASSERT(longer != NULL);
+    transfer->headers = longer;
+}
+
+static void set_headers(struct options *options, struct transfer *transfer)
+{
+    char line[RELY_FETCH_ETAG_BYTES_MAX + 32];
+    if (transfer->must_pass_caches)
+        add_header(transfer, "Cache-Control: no-cache");
+    snprintf(line, sizeof(line), "If-None-Match: %s", transfer->etag == NULL ? "" : transfer->etag);
+    if (transfer->etag != NULL)
+        add_header(transfer, line);
+    if (transfer->headers != NULL)
+        set_pointer(options, CURLOPT_HTTPHEADER, transfer->headers);
+}
+
 static void set_tls(struct options *options, struct transfer *transfer)
 {
     set_number(options, CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2);
@@ -144,6 +166,8 @@ static void drop_hop(struct transfer *transfer)
     if (transfer->easy != NULL)
         curl_easy_cleanup(transfer->easy);
     transfer->easy = NULL;
+    curl_slist_free_all(transfer->headers);
+    transfer->headers = NULL;
     transfer->body.len = 0;
     transfer->blocked[0] = '\0';
     transfer->curl_error[0] = '\0';
@@ -163,6 +187,7 @@ bool rely_transfer_prepare(struct transfer *transfer, int64_t now_ms, struct rel
     set_limits(&options, transfer, transfer->deadline_ms - now_ms);
     set_fences(&options, transfer);
     set_http(&options, transfer);
+    set_headers(&options, transfer);
     set_tls(&options, transfer);
     if (options.code != CURLE_OK)
         return rely_err_set(err, RELY_ERR_INTERNAL, "libcurl refuses an option: %s", curl_easy_strerror(options.code));
@@ -175,14 +200,22 @@ struct transfer *rely_transfer_new(const struct rely_fetch_request *request)
     /* A NUL would hide the rest from every check; an empty URL is refused later, with a message. */
     bool has_nul = request->url.len > 0 && memchr(request->url.ptr, '\0', request->url.len) != NULL;
     transfer->url = rely_strdup_slice(has_nul ? RELY_LIT("") : request->url);
+    transfer->origin = rely_url_origin(transfer->url);
     if (request->ca_bundle.ptr != NULL) {
         transfer->ca_bundle = rely_strdup_slice(request->ca_bundle);
         transfer->ca_bundle_len = request->ca_bundle.len;
     }
+    if (rely_etag_is_good(request->etag))
+        transfer->etag = rely_strdup_slice(request->etag);
+    transfer->result = (struct rely_fetch_result){.fault = RELY_FETCH_FAILED, .max_age_s = -1};
+    transfer->kind = request->kind;
+    transfer->must_pass_caches = request->must_pass_caches;
     transfer->may_use_http = request->may_use_http;
     transfer->may_use_private_addresses = request->may_use_private_addresses;
     transfer->max_bytes = request->max_bytes;
     transfer->timeout_ms = request->timeout_ms;
+    transfer->connect_timeout_ms =
+        request->connect_timeout_ms > 0 ? request->connect_timeout_ms : RELY_FETCH_CONNECT_MS;
     transfer->redirects_left = request->max_redirects;
     return transfer;
 }
@@ -192,6 +225,8 @@ void rely_transfer_free(struct transfer *transfer)
     drop_hop(transfer);
     rely_buf_fini(&transfer->body);
     free(transfer->url);
+    free(transfer->origin);
+    free(transfer->etag);
     free(transfer->ca_bundle);
     free(transfer);
 }
@@ -215,7 +250,10 @@ static enum hop follow_redirect(struct transfer *transfer, long status, struct r
         rely_err_set(err, RELY_ERR_IO, "redirected more often than is allowed");
         return HOP_FAILED;
     }
-    char *next = rely_url_follow(transfer->url, header->value, transfer->may_use_http, err);
+    bool is_away = false;
+    char *next = rely_url_follow(transfer->url, header->value, transfer->may_use_http, &is_away, err);
+    if (is_away)
+        transfer->result.fault = RELY_FETCH_REDIRECTED_AWAY;
     if (next == NULL)
         return HOP_FAILED;
     transfer->redirects_left--;
@@ -225,22 +263,33 @@ static enum hop follow_redirect(struct transfer *transfer, long status, struct r
     return HOP_AGAIN;
 }
 
-enum hop rely_transfer_judge(struct transfer *transfer, CURLcode code, int64_t *max_age_s, struct rely_err *err)
+/* A 304 to a request without a condition is no answer to it. */
+static bool check_status(struct transfer *transfer, struct rely_err *err)
 {
+    transfer->result.is_unchanged = transfer->result.status == 304 && transfer->etag != NULL;
+    if (transfer->result.is_unchanged)
+        return true;
+    if (transfer->result.status == 200)
+        return rely_answer_check(transfer->easy, err);
+    transfer->result.fault = RELY_FETCH_BAD_STATUS;
+    return rely_err_set(err, RELY_ERR_IO, "answered %ld, not 200", transfer->result.status);
+}
+
+enum hop rely_transfer_judge(struct transfer *transfer, CURLcode code, struct rely_err *err)
+{
+    struct rely_fetch_result *result = &transfer->result;
     if (code != CURLE_OK) {
         rely_fault_explain(transfer, code, err);
         return HOP_FAILED;
     }
-    long status = 0;
-    curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
-    if (is_redirect(status))
-        return follow_redirect(transfer, status, err);
-    if (status != 200) {
-        rely_err_set(err, RELY_ERR_IO, "answered %ld, not 200", status);
+    curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &result->status);
+    if (is_redirect(result->status))
+        return follow_redirect(transfer, result->status, err);
+    if (!check_status(transfer, err))
         return HOP_FAILED;
-    }
-    if (!rely_answer_check(transfer->easy, err))
-        return HOP_FAILED;
-    *max_age_s = rely_answer_max_age(transfer->easy);
+    result->max_age_s = rely_answer_fresh_s(transfer->easy, (int64_t)time(NULL));
+    rely_answer_etag(transfer->easy, transfer->answer_etag);
+    if (transfer->answer_etag[0] != '\0')
+        result->etag = rely_slice_of(transfer->answer_etag);
     return HOP_DONE;
 }

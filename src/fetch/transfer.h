@@ -18,18 +18,24 @@ struct transfer {
     void (*done)(const struct rely_fetch_result *result, void *context);
     void *context;   /* borrowed: the caller's */
     char *url;       /* owned: of the hop that runs */
+    char *origin;    /* owned: "https://host:port", or "" for a URL that has none */
     char *ca_bundle; /* owned: NULL for the system's */
     size_t ca_bundle_len;
-    bool may_use_http, may_use_private_addresses;
+    char *etag; /* owned: of the request, good; NULL: none */
+    enum rely_fetch_kind kind;
+    bool may_use_http, may_use_private_addresses, must_pass_caches;
     size_t max_bytes;
-    int timeout_ms, redirects_left;
-    int64_t deadline_ms;  /* of CLOCK_MONOTONIC, over all hops; 0 before the first */
-    CURL *easy;           /* owned: NULL while queued */
-    struct rely_buf body; /* owned: at most max_bytes */
+    int timeout_ms, connect_timeout_ms, redirects_left;
+    int64_t deadline_ms;        /* of CLOCK_MONOTONIC, over all hops; 0 before the first */
+    CURL *easy;                 /* owned: NULL while queued */
+    struct curl_slist *headers; /* owned: of the hop that runs */
+    struct rely_buf body;       /* owned: at most max_bytes */
     size_t header_bytes;
     bool is_too_large, has_too_many_headers;
     char blocked[64]; /* the address that was refused, or "" */
     char curl_error[CURL_ERROR_SIZE];
+    char answer_etag[RELY_FETCH_ETAG_BYTES_MAX + 1];
+    struct rely_fetch_result result; /* borrows from the rest */
 };
 
 /* What to do with a hop that libcurl has finished. */
@@ -39,13 +45,18 @@ struct transfer *rely_transfer_new(const struct rely_fetch_request *request);
 void rely_transfer_free(struct transfer *transfer);
 /* Make the easy handle of the next hop. Fails: the URL is refused, time is up, or libcurl refuses an option. */
 bool rely_transfer_prepare(struct transfer *transfer, int64_t now_ms, struct rely_err *err);
-/* Judge a finished hop. HOP_AGAIN: `url` is the next one, and the easy handle is gone. HOP_FAILED: err is set. */
-enum hop rely_transfer_judge(struct transfer *transfer, CURLcode code, int64_t *max_age_s, struct rely_err *err);
+/* Judge a finished hop. HOP_DONE: the result has all but the body. HOP_AGAIN: `url` is the next one, and the easy
+ * handle is gone. HOP_FAILED: err is set. */
+enum hop rely_transfer_judge(struct transfer *transfer, CURLcode code, struct rely_err *err);
 
 /* Is the URL one that may be fetched? Fails: RELY_ERR_INVALID. */
 bool rely_url_check(const char *url, bool may_use_http, struct rely_err *err);
-/* Where a Location leads from a URL. Owned by the caller (free); NULL after a fault: not a URL, another origin. */
-char *rely_url_follow(const char *url, const char *location, bool may_use_http, struct rely_err *err);
+/* Scheme, host and port of a URL, in lower case: "https://host:443". Owned by the caller (free); "" for what is no URL.
+ */
+char *rely_url_origin(const char *url);
+/* Where a Location leads from a URL. Owned by the caller (free); NULL after a fault: not a URL, or *is_away: another
+ * origin. */
+char *rely_url_follow(const char *url, const char *location, bool may_use_http, bool *is_away, struct rely_err *err);
 /* A URL for a message: without query, unprintable bytes as '?', cut. */
 #define SHOWN_URL_SIZE 220
 const char *rely_url_show(const char *url, char out[SHOWN_URL_SIZE]);
@@ -54,8 +65,35 @@ const char *rely_url_show(const char *url, char out[SHOWN_URL_SIZE]);
 int64_t rely_cache_control_read(struct rely_slice value);
 /* Is a 200 one whose body counts: one plain Content-Length at most, no Content-Encoding. Fails: RELY_ERR_IO. */
 bool rely_answer_check(CURL *easy, struct rely_err *err);
-/* The least max-age of all Cache-Control headers, -1 without. */
-int64_t rely_answer_max_age(CURL *easy);
+/* How long an answer that has just come stays fresh, by its headers. In: now_s - the wall clock. */
+int64_t rely_answer_fresh_s(CURL *easy, int64_t now_s);
+/* Is it an entity-tag (RFC 9110 s8.8.3) of printable ASCII and at most RELY_FETCH_ETAG_BYTES_MAX bytes? */
+bool rely_etag_is_good(struct rely_slice etag);
+/* The answer's ETag; "" when there is none, or none that is good. */
+void rely_answer_etag(CURL *easy, char out[RELY_FETCH_ETAG_BYTES_MAX + 1]);
+
+/* --- fresh.c ---------------------------------------------------------------------------------------- */
+
+#define FETCH_NO_TIME INT64_MIN
+
+/* What an answer says of its own age. Times are seconds since 1970. */
+struct freshness {
+    int64_t max_age_s;      /* -1: not given */
+    int64_t expires_s;      /* FETCH_NO_TIME: not given; what cannot be read is in the past */
+    int64_t date_s;         /* FETCH_NO_TIME: not given, or cannot be read */
+    int64_t age_s;          /* of the Age header, 0 without */
+    int64_t response_s;     /* the wall clock when the answer came */
+    int64_t response_delay; /* seconds from request to answer */
+};
+
+/* How long it stays fresh from response_s: RFC 9111 s4.2.1, s4.2.3. 0..FETCH_MAX_AGE_S_MAX, -1: it says nothing. */
+int64_t rely_fresh_left(const struct freshness *answer);
+/* An Age header: digits (of a list the first member); 0 for anything else. At most FETCH_MAX_AGE_S_MAX. */
+int64_t rely_age_read(struct rely_slice value);
+/* An HTTP date in one of its three forms (RFC 9110 s5.6.7); FETCH_NO_TIME for anything else. */
+int64_t rely_http_date_read(const char *text);
+/* Digits as seconds, capped at FETCH_MAX_AGE_S_MAX; -1 for anything else. */
+int64_t rely_seconds_read(struct rely_slice text);
 
 /* Say in plain words why libcurl failed. */
 void rely_fault_explain(const struct transfer *transfer, CURLcode code, struct rely_err *err);

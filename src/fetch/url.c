@@ -105,7 +105,23 @@ static bool is_same_origin(const struct origin *a, const struct origin *b)
     return strcasecmp(a->scheme, b->scheme) == 0 && strcasecmp(a->host, b->host) == 0 && strcmp(a->port, b->port) == 0;
 }
 
-char *rely_url_follow(const char *url, const char *location, bool may_use_http, struct rely_err *err)
+char *rely_url_origin(const char *url)
+{
+    struct origin origin __attribute__((cleanup(free_origin))) = {NULL, NULL, NULL};
+    CURLU *handle __attribute__((cleanup(free_handle))) = curl_url();
+    struct rely_buf text = {0};
+    RELY_ASSERT(handle != NULL);
+    if (curl_url_set(handle, CURLUPART_URL, url, CURLU_NON_SUPPORT_SCHEME) == CURLUE_OK && read_origin(handle, &origin))
+        rely_buf_printf(&text, "%s://%s:%s", origin.scheme, origin.host, origin.port);
+    else
+        rely_buf_put(&text, RELY_LIT(""));
+    for (size_t i = 0; i < text.len; i++)
+        if (text.ptr[i] >= 'A' && text.ptr[i] <= 'Z')
+            text.ptr[i] = (char)(text.ptr[i] | 0x20);
+    return text.ptr;
+}
+
+char *rely_url_follow(const char *url, const char *location, bool may_use_http, bool *is_away, struct rely_err *err)
 {
     char quoted[RELY_QUOTED_SIZE];
     struct origin from __attribute__((cleanup(free_origin))) = {NULL, NULL, NULL};
@@ -123,7 +139,8 @@ char *rely_url_follow(const char *url, const char *location, bool may_use_http, 
         return NULL;
     }
     char *copy = NULL;
-    if (!is_same_origin(&from, &to))
+    *is_away = !is_same_origin(&from, &to);
+    if (*is_away)
         rely_err_set(err, RELY_ERR_IO, "redirected to another origin, %s, which is never followed", quoted);
     else if (rely_url_check(next, may_use_http, err))
         copy = rely_strdup_slice(rely_slice_of(next));

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import threading
 import time
+from email.utils import formatdate
 
 BODY = b'{"keys":[]}'
 LIMIT = 4096  # max_bytes of the test's requests
@@ -104,7 +105,6 @@ ANSWERS = {
     "/c201": lambda: answer(status="201 Created"),
     "/c204": lambda: head(status="204 No Content"),
     "/c206": lambda: answer(status="206 Partial Content"),
-    "/c304": lambda: head(status="304 Not Modified"),
     "/gzip": lambda: answer(headers=["Content-Encoding: gzip"]),
     "/closemid": lambda: head("Content-Length: 3000") + BODY,
     "/closechunk": lambda: head("Transfer-Encoding: chunked") + b"b\r\n" + BODY + b"\r\n",
@@ -117,6 +117,16 @@ ANSWERS = {
     "/status": lambda: b"HTTP/1.1 hello there\r\n\r\n" + BODY,
     "/http09": lambda: BODY,
     "/http3": lambda: b"HTTP/3.7 200 OK\r\nContent-Length: 11\r\n\r\n" + BODY,
+    "/c304": lambda: head(status="304 Not Modified"),
+    "/badetag": lambda: answer(headers=["ETag: not-quoted"]),
+    "/age": lambda: answer(headers=["Cache-Control: max-age=3600", "Age: 3590"]),
+    "/agedate": lambda: answer(headers=["Cache-Control: max-age=60", "Date: Sun, 06 Nov 1994 08:49:37 GMT"]),
+    "/expires": lambda: answer(headers=["Expires: " + formatdate(time.time() + 100600, usegmt=True),
+                                        "Date: " + formatdate(time.time() + 100000, usegmt=True)]),
+    "/expires0": lambda: answer(headers=["Expires: 0", "Date: " + formatdate(usegmt=True)]),
+    "/expirestwo": lambda: answer(headers=["Expires: " + formatdate(time.time() + 600, usegmt=True)] * 2),
+    "/agelist": lambda: answer(headers=["Cache-Control: max-age=3600", "Age: 10, 3000"]),
+    "/agebad": lambda: answer(headers=["Cache-Control: max-age=3600", "Age: -100"]),
     "/rmeta": redirect("http://169.254.169.254/"),
     "/rtrap": lambda: redirect(origin("trap", scheme="http"))(),
     "/rport": lambda: redirect(origin("trap_tls"))(),
@@ -125,6 +135,7 @@ ANSWERS = {
     "/rgopher": redirect("gopher://127.0.0.1:70/"),
     "/rloop": redirect("/rloop"),
     "/rother": redirect("/ok"),
+    "/retag": redirect("/etag"),
     "/rrelative": redirect("deeper/../ok?a=b", "308 Permanent Redirect"),
     "/rabsolute": lambda: redirect(origin() + "/rother", "307 Temporary Redirect")(),
     "/rcase": lambda: redirect("HTTPS://127.0.0.1:%d/ok" % PORTS["https"], "301 Moved")(),
@@ -193,6 +204,10 @@ def serve_http(connection):
     path = request.split(b" ")[1].split(b"?")[0].decode()
     if path == "/echo":
         connection.sendall(answer(request))
+    elif path == "/etag" and b'\r\nIf-None-Match: "v1"\r\n' in request:
+        connection.sendall(head('ETag: "v1"', "Cache-Control: max-age=20", status="304 Not Modified"))
+    elif path == "/etag":
+        connection.sendall(answer(headers=['ETag: "v1"', "Cache-Control: max-age=10"]))
     elif path in BEHAVIOURS:
         BEHAVIOURS[path](connection)
     else:
@@ -263,6 +278,7 @@ def main():
     listen("oldtls", tls("good", ssl.TLSVersion.TLSv1_1))
     listen("noise", serve=serve_noise)
     listen("silence", serve=serve_silence)
+    listen("silence2", serve=serve_silence)
     listen("trap", serve=serve_trap)
     listen("trap_tls", good, serve_trap)
     closed = socket.create_server(("127.0.0.1", 0))

@@ -57,6 +57,14 @@ struct job {
     bool is_without_ca; /* the system's authorities */
     bool may_use_http;
     size_t expected_len; /* in place of body, when body is "" and this is not 0 */
+    const char *etag;
+    bool must_pass_caches;
+    int connect_timeout_ms;
+    enum rely_fetch_kind kind;
+    enum rely_fetch_fault fault_kind; /* expected, if not 0 */
+    long status;                      /* expected, if not 0 */
+
+    char found_etag[RELY_FETCH_ETAG_BYTES_MAX + 1];
 
     struct rely_buf found;
     struct rely_fetch_result result;
@@ -73,6 +81,7 @@ static void keep_result(const struct rely_fetch_result *result, void *context)
     pthread_mutex_lock(&lock);
     job->result = *result;
     rely_buf_put(&job->found, result->body);
+    snprintf(job->found_etag, sizeof(job->found_etag), "%.*s", RELY_ARG(result->etag));
     job->calls++;
     jobs_left--;
     pthread_cond_signal(&changed);
@@ -93,6 +102,10 @@ static void start_job(struct job *job)
         .may_use_http = job->may_use_http,
         .may_use_private_addresses = !job->is_public,
         .max_bytes = LIMIT,
+        .etag = rely_slice_of(job->etag),
+        .must_pass_caches = job->must_pass_caches,
+        .kind = job->kind,
+        .connect_timeout_ms = job->connect_timeout_ms,
         .timeout_ms = job->timeout_ms == 0 ? LONG_MS : job->timeout_ms,
         .max_redirects = job->max_redirects < 0 ? 0 : 3,
     };
@@ -111,6 +124,11 @@ static void await_jobs(void)
 static void judge_job(const struct job *job)
 {
     assert_int_equal(job->calls, 1);
+    assert_int_equal(job->result.fault == RELY_FETCH_NO_FAULT, job->result.is_ok);
+    if (job->fault_kind != RELY_FETCH_NO_FAULT)
+        assert_int_equal(job->result.fault, job->fault_kind);
+    if (job->status != 0)
+        assert_int_equal(job->result.status, job->status);
     if (job->body == NULL) {
         if (job->result.is_ok || strstr(job->result.err.message, job->fault) == NULL)
             fail_msg("%s: found: %s\nexpected: %s", job->path,
@@ -279,7 +297,11 @@ static void test_redirected(void **state)
         {.port = "https", .path = "/rloop", .fault = "redirected more often than is allowed"},
         {.port = "https", .path = "/rmeta", .fault = "redirected to another origin, \"http://169.254.169.254/\""},
         {.port = "https", .path = "/rtrap", .fault = elsewhere, .may_use_http = true},
-        {.port = "https", .path = "/rport", .fault = elsewhere},
+        {.port = "https",
+         .path = "/rport",
+         .fault = elsewhere,
+         .fault_kind = RELY_FETCH_REDIRECTED_AWAY,
+         .status = 302},
         {.port = "https", .path = "/rhost", .fault = elsewhere},
         {.port = "https", .path = "/rslashes", .fault = elsewhere},
         {.port = "https", .path = "/rfile", .fault = "redirected to \"file:///etc/passwd\""},
@@ -412,6 +434,145 @@ static void test_request_sent(void **state)
     rely_buf_fini(&job.found);
 }
 
+static void restart_fetcher(void)
+{
+    struct rely_err err = {.code = RELY_ERR_NONE};
+    rely_fetcher_stop(fetcher);
+    rely_fetcher_free(fetcher);
+    fetcher = rely_fetcher_start(&err);
+    assert_non_null(fetcher);
+}
+
+static void expect_request(struct job *job, const char *lines)
+{
+    char expected[512];
+    snprintf(expected, sizeof(expected),
+             "GET /echo HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nUser-Agent: relyd/" RELYD_VERSION "\r\nAccept: */*\r\n%s\r\n",
+             find_port(&server, "https"), lines);
+    job->port = "https";
+    job->path = "/echo";
+    jobs_left = 1;
+    start_job(job);
+    await_jobs();
+    assert_true(job->result.is_ok);
+    assert_string_equal(job->found.ptr, expected);
+    rely_buf_fini(&job->found);
+}
+
+/* fault C5: what a missed key causes asks the issuer itself; fault C19 needs it to be cheap. */
+static void test_conditions_sent(void **state)
+{
+    (void)state;
+    expect_request(&(struct job){.must_pass_caches = true}, "Cache-Control: no-cache\r\n");
+    expect_request(&(struct job){.etag = "W/\"a-1\""}, "If-None-Match: W/\"a-1\"\r\n");
+    expect_request(&(struct job){.etag = "\"a\"", .must_pass_caches = true},
+                   "Cache-Control: no-cache\r\nIf-None-Match: \"a\"\r\n");
+    expect_request(&(struct job){.etag = "\"a\"\r\nX: y"}, "");
+    expect_request(&(struct job){.etag = "a"}, "");
+}
+
+static void test_unchanged(void **state)
+{
+    (void)state;
+    struct job jobs[] = {
+        {.port = "https", .path = "/etag", .body = GOOD, .max_age_s = 10, .status = 200},
+        {.port = "https", .path = "/etag", .etag = "\"other\"", .body = GOOD, .max_age_s = 10, .status = 200},
+        {.port = "https", .path = "/etag", .etag = "\"v1\"", .body = "", .max_age_s = 20, .status = 304},
+        {.port = "https", .path = "/retag", .etag = "\"v1\"", .body = "", .max_age_s = 20, .status = 304},
+        {.port = "https", .path = "/c304", .etag = "\"v1\"", .body = "", .max_age_s = -1, .status = 304},
+        {.port = "https",
+         .path = "/c304",
+         .fault = "answered 304, not 200",
+         .fault_kind = RELY_FETCH_BAD_STATUS,
+         .status = 304},
+        {.port = "https", .path = "/badetag", .body = GOOD, .max_age_s = -1},
+    };
+    size_t count = sizeof(jobs) / sizeof(jobs[0]);
+    static const char *const etags[] = {"\"v1\"", "\"v1\"", "\"v1\"", "\"v1\"", "", "", ""};
+    static const bool are_unchanged[] = {false, false, true, true, true, false, false};
+    jobs_left = count;
+    for (size_t i = 0; i < count; i++)
+        start_job(&jobs[i]);
+    await_jobs();
+    for (size_t i = 0; i < count; i++) {
+        assert_string_equal(jobs[i].found_etag, etags[i]);
+        assert_int_equal(jobs[i].result.is_unchanged, are_unchanged[i]);
+        assert_int_equal(jobs[i].result.max_age_s, jobs[i].max_age_s != 0 ? jobs[i].max_age_s : -1);
+        assert_int_equal(jobs[i].result.body.ptr != NULL, jobs[i].result.is_ok && !are_unchanged[i]);
+        assert_int_equal(jobs[i].result.status, jobs[i].status != 0 ? jobs[i].status : 200);
+        assert_int_equal(jobs[i].result.is_ok, jobs[i].fault == NULL);
+        rely_buf_fini(&jobs[i].found);
+    }
+}
+
+/* fault C5 */
+static void test_age(void **state)
+{
+    (void)state;
+    struct job jobs[] = {
+        {.port = "https", .path = "/age", .body = GOOD, .max_age_s = 10},
+        {.port = "https", .path = "/agedate", .body = GOOD, .max_age_s = 0},
+        {.port = "https", .path = "/expires", .body = GOOD, .max_age_s = 600},
+        {.port = "https", .path = "/expires0", .body = GOOD, .max_age_s = 0},
+        {.port = "https", .path = "/expirestwo", .body = GOOD, .max_age_s = 0},
+        {.port = "https", .path = "/agelist", .body = GOOD, .max_age_s = 3590},
+        {.port = "https", .path = "/agebad", .body = GOOD, .max_age_s = 3600},
+    };
+    RUN(jobs);
+}
+
+/* fault B6: who does not even connect holds his place for less long. */
+static void test_connect_timeout(void **state)
+{
+    (void)state;
+    struct job jobs[] = {
+        {.port = "silence", .path = "/ok", .fault = "/ok: no connection within 300 ms", .connect_timeout_ms = 300},
+        {.port = "https",
+         .path = "/hang",
+         .fault = "no complete answer within 1500 ms",
+         .connect_timeout_ms = 1000,
+         .timeout_ms = 1500},
+    };
+    RUN(jobs);
+}
+
+/* fault B6: as many silent issuers as there are places and more; one that answers is served at once all the same. */
+static void test_b6_silence_leaves_room(void **state)
+{
+    (void)state;
+    enum { MANY = 200 };
+    static struct job jobs[MANY];
+    for (size_t i = 0; i < MANY; i++) {
+        jobs[i] = (struct job){.port = i % 2 == 0 ? "silence" : "silence2",
+                               .path = "/ok",
+                               .kind = RELY_FETCH_RETRY,
+                               .connect_timeout_ms = LONG_MS};
+        jobs_left++;
+        start_job(&jobs[i]);
+    }
+    struct job good[] = {{.port = "https", .path = "/ok", .kind = RELY_FETCH_WANTED},
+                         {.port = "https", .path = "/ok", .kind = RELY_FETCH_FIRST},
+                         {.port = "https", .path = "/ok", .kind = RELY_FETCH_REFRESH}};
+    pthread_mutex_lock(&lock);
+    size_t silent = jobs_left;
+    jobs_left += 3;
+    pthread_mutex_unlock(&lock);
+    for (size_t i = 0; i < 3; i++)
+        start_job(&good[i]);
+    pthread_mutex_lock(&lock);
+    while (jobs_left > silent)
+        pthread_cond_wait(&changed, &lock);
+    pthread_mutex_unlock(&lock);
+    for (size_t i = 0; i < 3; i++) {
+        assert_true(good[i].result.is_ok);
+        rely_buf_fini(&good[i].found);
+    }
+    restart_fetcher();
+    assert_int_equal(jobs_left, 0);
+    for (size_t i = 0; i < MANY; i++)
+        rely_buf_fini(&jobs[i].found);
+}
+
 /* More than run at once: all are served. */
 static void test_many(void **state)
 {
@@ -498,9 +659,14 @@ int main(void)
         cmocka_unit_test(test_refused_at_once),
         cmocka_unit_test(test_nul_in_url),
         cmocka_unit_test(test_request_sent),
+        cmocka_unit_test(test_conditions_sent),
+        cmocka_unit_test(test_unchanged),
+        cmocka_unit_test(test_age),
+        cmocka_unit_test(test_connect_timeout),
+        cmocka_unit_test(test_b6_silence_leaves_room),
         cmocka_unit_test(test_many),
         cmocka_unit_test(test_stop),
     };
-    int failed = run_rule_tests();
+    int failed = run_rule_tests() + run_turn_tests();
     return failed + cmocka_run_group_tests_name("transfers", tests, begin_tests, end_tests);
 }

@@ -156,6 +156,125 @@ static void test_cache_control(void **state)
     }
 }
 
+/* fault C5: RFC 9111 s4.2.1 and s4.2.3. */
+static void test_freshness(void **state)
+{
+    (void)state;
+    const int64_t now = 1700000000, none = FETCH_NO_TIME;
+    const struct {
+        struct freshness answer;
+        int64_t expected;
+    } cases[] = {
+        /* max-age, Expires, Date, Age, now, delay */
+        {{3600, none, none, 0, now, 0}, 3600},
+        {{3600, none, none, 3590, now, 0}, 10},
+        {{3600, none, none, 3590, now, 4}, 6},
+        {{3600, none, none, 3600, now, 0}, 0},
+        {{3600, none, none, 9999999, now, 0}, 0},
+        {{3600, none, now, 3590, now, 0}, 10},
+        {{3600, none, now - 3000, 0, now, 0}, 600},    /* apparent_age */
+        {{3600, none, now - 3000, 3100, now, 2}, 498}, /* the greater of both */
+        {{3600, none, now - 9000, 0, now, 0}, 0},
+        {{3600, none, now + 500, 0, now, 0}, 3600}, /* a clock ahead makes nobody younger */
+        {{3600, none, now + 500, 100, now, 0}, 3500},
+        {{0, none, now, 0, now, 0}, 0},
+        {{-1, now + 600, now, 0, now, 0}, 600},       /* Expires less Date */
+        {{-1, now + 600, now - 100, 0, now, 0}, 600}, /* 700, of which 100 are over */
+        {{-1, now + 600, now, 250, now, 0}, 350},
+        {{-1, now + 600, none, 0, now, 0}, 600},
+        {{-1, now - 1, now, 0, now, 0}, 0},
+        {{-1, 0, now, 0, now, 0}, 0},            /* Expires: 0 */
+        {{300, now + 600, now, 0, now, 0}, 300}, /* max-age wins, s5.3 */
+        {{300, 0, now, 100, now, 0}, 200},
+        {{-1, none, now - 3000, 100, now, 0}, -1},
+        {{315360000, none, none, 0, now, 0}, 315360000},
+        {{-1, INT64_MAX, now, 0, now, 0}, 315360000},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+        if (rely_fresh_left(&cases[i].answer) != cases[i].expected)
+            fail_msg("case %zu: %lld", i, (long long)rely_fresh_left(&cases[i].answer));
+}
+
+static void test_age_and_dates(void **state)
+{
+    (void)state;
+    const struct {
+        const char *text;
+        int64_t expected;
+    } ages[] = {{"3590", 3590},
+                {"0", 0},
+                {"12, 99", 12},
+                {"12 ,99", 12},
+                {"", 0},
+                {"-5", 0},
+                {"+5", 0},
+                {"5.5", 0},
+                {"abc", 0},
+                {",5", 0},
+                {"5 5", 0},
+                {"0x5", 0},
+                {"99999999999999999999999", FETCH_MAX_AGE_S_MAX}};
+    for (size_t i = 0; i < sizeof(ages) / sizeof(ages[0]); i++)
+        if (rely_age_read(rely_slice_of(ages[i].text)) != ages[i].expected)
+            fail_msg("%s: %lld", ages[i].text, (long long)rely_age_read(rely_slice_of(ages[i].text)));
+    const char *const dates[] = {"Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT",
+                                 "Sun Nov  6 08:49:37 1994"};
+    for (size_t i = 0; i < sizeof(dates) / sizeof(dates[0]); i++)
+        assert_int_equal(rely_http_date_read(dates[i]), 784111777);
+    const char *const others[] = {"0",
+                                  "",
+                                  "-1",
+                                  "now",
+                                  "1700000000",
+                                  "Sun, 06 Nov 1994",
+                                  "08:49:37",
+                                  "Sun, 66 Nov 1994 08:49:37 GMT",
+                                  "Sun, 06 Nov 1994 08:49:37 PST",
+                                  "garbage, at 10:00:00 of day GMT"};
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+        if (rely_http_date_read(others[i]) != FETCH_NO_TIME)
+            fail_msg("%s: %lld", others[i], (long long)rely_http_date_read(others[i]));
+}
+
+static void test_etags(void **state)
+{
+    (void)state;
+    char longest[RELY_FETCH_ETAG_BYTES_MAX + 2];
+    memset(longest, 'x', sizeof(longest));
+    longest[0] = longest[RELY_FETCH_ETAG_BYTES_MAX - 3] = '"';
+    const char *const good[] = {"\"\"", "\"abc\"", "W/\"abc\"", "\"!#~\""};
+    const char *const bad[] = {"",      "abc",     "\"",       "\"abc",         "abc\"",        "w/\"abc\"",
+                               "W/abc", "\"a b\"", "\"a\"b\"", "\"a\r\nX: y\"", "\"\xc3\xa4\"", "\"a\", \"b\"",
+                               "*"};
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+        assert_true(rely_etag_is_good(rely_slice_of(good[i])));
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        if (rely_etag_is_good(rely_slice_of(bad[i])))
+            fail_msg("%s is taken", bad[i]);
+    assert_true(rely_etag_is_good(rely_slice(longest, RELY_FETCH_ETAG_BYTES_MAX - 2)));
+    longest[RELY_FETCH_ETAG_BYTES_MAX - 3] = 'x';
+    longest[RELY_FETCH_ETAG_BYTES_MAX - 2] = '"';
+    assert_false(rely_etag_is_good(rely_slice(longest, RELY_FETCH_ETAG_BYTES_MAX - 1)));
+}
+
+static void expect_origin(const char *url, const char *origin)
+{
+    char *found = rely_url_origin(url);
+    assert_string_equal(found, origin);
+    free(found);
+}
+
+static void test_origins(void **state)
+{
+    (void)state;
+    expect_origin("https://example.com/a?b", "https://example.com:443");
+    expect_origin("HTTPS://EXAMPLE.com:443", "https://example.com:443");
+    expect_origin("http://example.com", "http://example.com:80");
+    expect_origin("https://[2001:db8::1]:8443/", "https://[2001:db8::1]:8443");
+    expect_origin("", "");
+    expect_origin("not a URL", "");
+}
+
 static void expect_url(const char *url, bool may_use_http, const char *why)
 {
     struct rely_err err = {.code = RELY_ERR_NONE};
@@ -195,7 +314,9 @@ static void test_urls(void **state)
 static void expect_follow(const char *location, const char *next, const char *why)
 {
     struct rely_err err = {.code = RELY_ERR_NONE};
-    char *found = rely_url_follow("https://example.com/a/b?c", location, true, &err);
+    bool is_away = false;
+    char *found = rely_url_follow("https://example.com/a/b?c", location, true, &is_away, &err);
+    assert_int_equal(is_away, strstr(err.message, "redirected to another origin") != NULL);
     if (next == NULL) {
         assert_null(found);
         if (strstr(err.message, why) == NULL)
@@ -245,8 +366,15 @@ static void test_shown_url(void **state)
 int run_rule_tests(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_special_addresses), cmocka_unit_test(test_cache_control), cmocka_unit_test(test_urls),
-        cmocka_unit_test(test_redirects),         cmocka_unit_test(test_shown_url),
+        cmocka_unit_test(test_special_addresses),
+        cmocka_unit_test(test_cache_control),
+        cmocka_unit_test(test_urls),
+        cmocka_unit_test(test_redirects),
+        cmocka_unit_test(test_shown_url),
+        cmocka_unit_test(test_freshness),
+        cmocka_unit_test(test_age_and_dates),
+        cmocka_unit_test(test_etags),
+        cmocka_unit_test(test_origins),
     };
     return cmocka_run_group_tests_name("rules", tests, NULL, NULL);
 }

@@ -29,4 +29,7 @@ int find_port(const struct test_server *server, const char *name);
 /* test_rules.c */
 int run_rule_tests(void);
 
+/* test_turns.c */
+int run_turn_tests(void);
+
 #endif
