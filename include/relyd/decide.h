@@ -7,13 +7,16 @@
 #include "relyd/claims.h"
 #include "relyd/rules.h"
 
+struct rely_try_budget;
+
 /* What is asked. All borrowed. */
 struct rely_review_request {
     struct rely_slice token;
     const struct rely_slice *audiences; /* that the caller accepts; none: those of the credentials */
     size_t audience_count;
-    struct rely_slice identity; /* that the caller wants; ptr NULL: any */
-    bool is_single;             /* the protocol has room for one identity: several are ambiguous */
+    struct rely_slice identity;     /* that the caller wants; ptr NULL: any */
+    bool is_single;                 /* the protocol has room for one identity: several are ambiguous */
+    struct rely_try_budget *budget; /* read and written; NULL: no limit */
 };
 
 /* The steps of a review, in their order. */
@@ -34,6 +37,8 @@ struct rely_candidate {
     const struct rely_issuer *issuer;
     const struct rely_key *keys[RELY_KEY_TRIES_MAX];
     size_t key_count;
+    uint32_t cost;    /* of trying them all, in rely_key_cost's unit */
+    bool is_left_out; /* too many keys, or too costly ones: none of them is tried */
 };
 
 /* The outcome. Zero-filled is undecided, which denies. Read `reason == RELY_OK` for a yes, nothing else. */
@@ -56,10 +61,27 @@ struct rely_review {
     struct rely_claims claims; /* from RELY_STEP_CLAIMS */
     uint64_t rule_hash;        /* of issuer and subject, from RELY_STEP_CREDENTIALS */
     size_t candidate_count;
+    size_t tries;          /* signatures verified, in vain or not, from RELY_STEP_SIGNATURE */
+    bool is_fetch_useless; /* no newer key set would change this refusal */
     struct rely_decision decision;
     /* The long arrays come last: they are not cleared, their counts say how much of them is there. */
-    struct rely_candidate candidates[RELY_KEY_TRIES_MAX]; /* from RELY_STEP_ISSUER */
+    struct rely_candidate candidates[RELY_CANDIDATES_MAX]; /* from RELY_STEP_ISSUER, by id */
     struct rely_matches matches; /* from RELY_STEP_CREDENTIALS; on an allow count >= 1, and 1 for is_single */
+};
+
+/*
+ * Failed tries of tokens without `kid`, which a stranger can have for the price of a request: so many of one record in
+ * one second, and then such tokens are refused until it is over. A worker's; handed in with each request, so that the
+ * review stays pure. Zero-filled, with the limit set, is unused.
+ */
+#define RELY_TRY_BUDGET_RECORDS 1024 /* records with failures in one second; what is beyond shares the last place */
+struct rely_try_budget {
+    uint32_t limit; /* keys.kidless_failures_per_s */
+    struct rely_try_place {
+        int64_t issuer_id; /* 0: free */
+        int64_t second;    /* that failures counts; another one's are forgotten */
+        uint32_t failures;
+    } places[RELY_TRY_BUDGET_RECORDS + 1];
 };
 
 /**
@@ -76,7 +98,8 @@ void rely_review_run(const struct rely_snapshot *snapshot, const struct rely_rev
 /* Might a newer key set of its issuer change this refusal? */
 static inline bool rely_review_wants_keys(const struct rely_review *review)
 {
-    return review->decision.reason == RELY_KEY_UNKNOWN || review->decision.reason == RELY_KEYS_UNAVAILABLE;
+    enum rely_reason reason = review->decision.reason;
+    return (reason == RELY_KEY_UNKNOWN || reason == RELY_KEYS_UNAVAILABLE) && !review->is_fetch_useless;
 }
 
 /* The username that a match yields; false when it may not be given out (a `system:` name). */

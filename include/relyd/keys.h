@@ -5,6 +5,7 @@
 #define RELYD_KEYS_H
 
 #include "relyd/limits.h"
+#include "relyd/snapshot.h"
 #include "relyd/token.h"
 
 /* One public key, prepared once. Immutable, but for the table that signature/ may hang on it while others read it;
@@ -51,6 +52,8 @@ struct rely_slice rely_key_kid(const struct rely_key *key);
 rely_alg_set rely_key_algs(const struct rely_key *key);
 /* Never 0, and never another key's in the life of the process. */
 uint64_t rely_key_serial(const struct rely_key *key);
+/* What verifying one signature under this key costs, with one of RSA-2048 as 1. */
+uint32_t rely_key_cost(const struct rely_key *key);
 /* For people: "RSA 2048", "EC P-256", "OKP Ed25519". */
 const char *rely_key_kind(const struct rely_key *key);
 
@@ -68,6 +71,9 @@ const char *rely_key_kind(const struct rely_key *key);
 enum rely_reason rely_keys_find(const struct rely_keyset *keyset, const struct rely_unverified *token,
                                 const struct rely_key *out[RELY_KEY_TRIES_MAX], size_t *count,
                                 struct rely_detail *detail);
+
+/* How many keys fit the token, also when rely_keys_find refuses them for being too many. */
+size_t rely_keys_count_fitting(const struct rely_keyset *keyset, const struct rely_unverified *token);
 
 /* Does the set have this kid (usable or not)? Tells records that share one `iss` apart. */
 bool rely_keyset_has_kid(const struct rely_keyset *keyset, struct rely_slice kid);

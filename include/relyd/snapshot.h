@@ -7,7 +7,23 @@
 #include "relyd/limits.h"
 #include "relyd/map.h"
 
-struct rely_keyset; /* keys.h; here only carried */
+struct rely_keyset; /* keys.h; here only carried, but for the marks that it begins with */
+
+#define RELY_MATERIAL_BYTES 32
+
+/* What the index of issuers knows of one key of a set. Borrowed from the set. */
+struct rely_key_mark {
+    struct rely_slice kid; /* ptr NULL: it has none */
+    uint32_t algs;         /* that it may be used with; 0: a key that was skipped */
+    uint8_t
+        material[RELY_MATERIAL_BYTES]; /* SHA-256 of the public key alone, whatever its kid and alg; not if skipped */
+};
+
+/* The first member of every struct rely_keyset, so that a snapshot can index what it otherwise knows nothing of. */
+struct rely_key_marks {
+    const struct rely_key_mark *items; /* owned by the set */
+    size_t count;
+};
 
 /* A registered issuer. Every pointer is owned by this object's one block of memory, but for keyset. */
 struct rely_issuer {
@@ -25,6 +41,16 @@ struct rely_issuer {
     uint64_t keys_generation;         /* grows with every accepted key set */
     uint64_t revision; /* of the record: what is fetched is for the record as it was when it was asked for */
     uint64_t edition;  /* that brought this record and key set: what was verified under another is not believed */
+};
+
+/* The records of one `iss`. Immutable once its edition is published. */
+struct rely_issuer_set {
+    uint64_t edition;     /* that last changed it */
+    size_t enabled_count; /* of the members */
+    size_t keyed_count;   /* enabled, and with a key set */
+    size_t count;
+    size_t cap;
+    const struct rely_issuer *members[]; /* by id */
 };
 
 struct rely_identity_extra {
@@ -61,12 +87,13 @@ struct rely_credential {
 /* One edition. Borrowed by readers for one turn of their loop. */
 struct rely_snapshot {
     uint64_t revision;
-    uint64_t edition;            /* counts the snapshots of this process; never 0 */
-    uint64_t issuer_set_edition; /* the last that changed which record a token with some `iss` may come from */
-    bool may_use_system_names;   /* identities.allow_system_names */
-    size_t token_max_bytes;      /* token.max_bytes */
-    struct rely_map issuers_by_url;
+    uint64_t edition;          /* counts the snapshots of this process; never 0 */
+    uint64_t issuers_edition;  /* the last that put or removed a record of an issuer */
+    bool may_use_system_names; /* identities.allow_system_names */
+    size_t token_max_bytes;    /* token.max_bytes */
     struct rely_map issuers_by_id;
+    struct rely_map issuer_sets;    /* struct rely_issuer_set by URL */
+    struct rely_map issuers_by_key; /* by URL and kid, algorithm or key: which of many may have signed */
     struct rely_map identities_by_id;
     struct rely_map identities_by_name;
     struct rely_map credentials;       /* by issuer and subject */
@@ -76,9 +103,24 @@ struct rely_snapshot {
 
 /* Look-ups: NULL when there is none. What they return is borrowed from the snapshot. */
 const struct rely_issuer *rely_snapshot_issuer(const struct rely_snapshot *snapshot, int64_t id);
-/* The cursor-th record with exactly this URL: several may share one. NULL at the end. */
+/* All records with exactly this URL, or NULL: there is none. */
+const struct rely_issuer_set *rely_snapshot_issuer_set(const struct rely_snapshot *snapshot, struct rely_slice url);
+/* The cursor-th record with exactly this URL, in the order of ids. NULL at the end. */
 const struct rely_issuer *rely_snapshot_issuer_by_url(const struct rely_snapshot *snapshot, struct rely_slice url,
                                                       size_t *cursor);
+/* The cursor-th enabled record of this URL with a usable key of this kid; each once. NULL at the end. The cost is that
+ * of those which have it, however many share the URL. */
+const struct rely_issuer *rely_snapshot_issuer_by_kid(const struct rely_snapshot *snapshot, struct rely_slice url,
+                                                      struct rely_slice kid, size_t *cursor);
+/* The same for those which know the kid, but are disabled or have skipped its key. */
+const struct rely_issuer *rely_snapshot_issuer_by_spare_kid(const struct rely_snapshot *snapshot, struct rely_slice url,
+                                                            struct rely_slice kid, size_t *cursor);
+/* The same for enabled records that allow this algorithm (a bit number of algs) and have a key for it. */
+const struct rely_issuer *rely_snapshot_issuer_by_alg(const struct rely_snapshot *snapshot, struct rely_slice url,
+                                                      unsigned alg, size_t *cursor);
+/* The cursor-th record of this URL, enabled or not, with this very public key among its usable ones. */
+const struct rely_issuer *rely_snapshot_issuer_by_material(const struct rely_snapshot *snapshot, struct rely_slice url,
+                                                           const uint8_t material[RELY_MATERIAL_BYTES], size_t *cursor);
 const struct rely_identity *rely_snapshot_identity(const struct rely_snapshot *snapshot, int64_t id);
 const struct rely_identity *rely_snapshot_identity_by_name(const struct rely_snapshot *snapshot,
                                                            struct rely_slice name);

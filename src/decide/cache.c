@@ -18,10 +18,12 @@ struct cache_entry {
     struct rely_mac mac;
     int64_t issuer_id; /* 0: free */
     uint64_t issuer_edition;
-    uint64_t issuer_set_edition;
+    uint64_t candidates_mark;   /* of the records among which the signer was looked for */
     const struct rely_key *key; /* borrowed: valid while issuer_edition is the snapshot's */
+    bool has_kid;               /* the token names one, which is the key's */
+    enum rely_alg alg;          /* of the token */
     uint64_t rule_hash;
-    uint64_t issuer_found_edition; /* of the snapshot in which issuer was looked up; 0: not yet */
+    uint64_t issuers_edition; /* of the snapshot in which issuer was looked up */
     const struct rely_issuer *issuer;
     struct rely_rules_memo memo;
     struct rely_claims claims; /* slices point into text, audiences into the array */
@@ -97,22 +99,26 @@ static struct cache_set *find_set(const struct rely_cache *cache, uint64_t tag)
 
 /* --- hits ---------------------------------------------------------------------------------------- */
 
-/* The record and key set must be those that the token was verified under, and no other record may have come to share
- * its `iss`. */
+/* The record and key set must be those that the token was verified under, and the records that share its `iss` and
+ * might have signed it the same as then. */
 static const struct rely_issuer *look_up_issuer(const struct cache_entry *entry, const struct rely_snapshot *snapshot)
 {
-    if (entry->issuer_set_edition != snapshot->issuer_set_edition)
-        return NULL;
     const struct rely_issuer *issuer = rely_snapshot_issuer(snapshot, entry->issuer_id);
-    return issuer != NULL && issuer->edition == entry->issuer_edition ? issuer : NULL;
+    if (issuer == NULL || issuer->edition != entry->issuer_edition)
+        return NULL;
+    struct rely_unverified token = {.iss = issuer->url, .alg = entry->alg};
+    if (entry->has_kid)
+        token.kid = rely_key_kid(entry->key);
+    return rely_candidates_mark(snapshot, &token) == entry->candidates_mark ? issuer : NULL;
 }
 
-/* Within one edition the answer stays the same: look-ups in a registry of millions are what a hit would wait for. */
+/* While no record of any issuer changes the answer stays the same: look-ups in a registry of millions are what a hit
+ * would wait for. */
 static const struct rely_issuer *find_current_issuer(struct cache_entry *entry, const struct rely_snapshot *snapshot)
 {
-    if (entry->issuer_found_edition != snapshot->edition) {
+    if (entry->issuers_edition != snapshot->issuers_edition) {
         entry->issuer = look_up_issuer(entry, snapshot);
-        entry->issuer_found_edition = snapshot->edition;
+        entry->issuers_edition = snapshot->issuers_edition;
     }
     return entry->issuer;
 }
@@ -227,8 +233,12 @@ static void admit_token(struct rely_cache *cache, const struct rely_snapshot *sn
     entry->mac = name->mac;
     entry->issuer_id = review->issuer->id;
     entry->issuer_edition = review->issuer->edition;
-    entry->issuer_set_edition = snapshot->issuer_set_edition;
+    entry->candidates_mark = rely_candidates_mark(snapshot, &review->token);
+    entry->issuer = review->issuer;
+    entry->issuers_edition = snapshot->issuers_edition;
     entry->key = review->key;
+    entry->has_kid = review->token.kid.ptr != NULL;
+    entry->alg = review->token.alg;
     entry->rule_hash = review->rule_hash;
     keep_claims(entry, &review->claims);
     set->entries[place] = entry;

@@ -31,14 +31,26 @@ struct rely_review_work {
     const struct rely_known_token *known;      /* NULL: the signature is verified in this review */
 };
 
-/* The records that have this `iss`, are enabled and accept this `typ`; several are narrowed by `kid`.
+/* The records that have this `iss`, are enabled and accept this `typ`; several are narrowed by `kid`, or without one by
+ * `alg`.
  * Reasons: RELY_MISSING_CLAIM, RELY_UNKNOWN_ISSUER, RELY_ISSUER_DISABLED, RELY_TOKEN_TYPE_NOT_ACCEPTED,
- * RELY_KEY_UNKNOWN (no record of several has the kid), RELY_AMBIGUOUS_ISSUER (too many to tell apart). */
+ * RELY_ALGORITHM_NOT_ALLOWED, RELY_KEYS_UNAVAILABLE, RELY_KEY_UNKNOWN (no record of several has the kid),
+ * RELY_AMBIGUOUS_ISSUER (too many to try). */
 enum rely_reason rely_step_issuer(struct rely_review_work *work);
-/* The keys of those records that may have signed.
- * Reasons: RELY_ALGORITHM_NOT_ALLOWED, RELY_KEYS_UNAVAILABLE, RELY_KEY_UNKNOWN, RELY_WEAK_KEY. */
+/* The keys of those records that may have signed, as far as one token may cost.
+ * Reasons: RELY_ALGORITHM_NOT_ALLOWED, RELY_KEYS_UNAVAILABLE, RELY_KEY_UNKNOWN, RELY_WEAK_KEY, RELY_AMBIGUOUS_ISSUER.
+ */
 enum rely_reason rely_step_keys(struct rely_review_work *work);
-/* Whose key signed. Reasons: RELY_BAD_SIGNATURE, RELY_AMBIGUOUS_ISSUER, RELY_INTERNAL_ERROR. */
+/* Whose key signed. Reasons: RELY_BAD_SIGNATURE, RELY_AMBIGUOUS_ISSUER, RELY_OVERLOADED, RELY_INTERNAL_ERROR. */
 enum rely_reason rely_step_signature(struct rely_review_work *work);
+
+/* A number for the records, with their editions, among which the signer of a token was looked for: while it stays the
+ * same, a review of the same token finds the same signer. In: token - of it only iss, kid and alg are read. */
+uint64_t rely_candidates_mark(const struct rely_snapshot *snapshot, const struct rely_unverified *token);
+
+/* May the candidates' keys be tried for a token without kid? Reasons: RELY_OK, RELY_OVERLOADED. */
+enum rely_reason rely_budget_check(struct rely_try_budget *budget, struct rely_review *review);
+/* All of them were, and in vain. */
+void rely_budget_charge(struct rely_try_budget *budget, const struct rely_review *review);
 
 #endif

@@ -22,7 +22,7 @@ struct rely_waiting {
     struct rely_reviewer *reviewer;    /* borrowed */
     struct rely_http_request *request; /* borrowed until answered or gone */
     struct rely_asked asked;           /* slices point into `pool` */
-    int64_t issuer_ids[RELY_KEY_TRIES_MAX];
+    int64_t issuer_ids[RELY_CANDIDATES_MAX];
     size_t issuer_count;
     struct rely_pool pool; /* owned */
 };

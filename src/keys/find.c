@@ -21,6 +21,11 @@ uint64_t rely_key_serial(const struct rely_key *key)
     return key->serial;
 }
 
+uint32_t rely_key_cost(const struct rely_key *key)
+{
+    return key->cost;
+}
+
 const char *rely_key_kind(const struct rely_key *key)
 {
     return key->kind;
@@ -74,16 +79,29 @@ static enum rely_reason refuse_keys(const struct rely_keyset *keyset, const stru
                        "the key with kid %.100s is not used: %s", kid, skipped->why);
 }
 
+static bool fits_token(const struct rely_key *key, const struct rely_unverified *token)
+{
+    rely_alg_set wanted = (1u << token->alg) & RELY_ALGS_ALL;
+    return (key->algs & wanted) != 0 && (token->kid.ptr == NULL || is_named(key->kid, token->kid));
+}
+
+size_t rely_keys_count_fitting(const struct rely_keyset *keyset, const struct rely_unverified *token)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < keyset->count; i++)
+        count += fits_token(&keyset->keys[i], token) ? 1 : 0;
+    return count;
+}
+
 enum rely_reason rely_keys_find(const struct rely_keyset *keyset, const struct rely_unverified *token,
                                 const struct rely_key *out[RELY_KEY_TRIES_MAX], size_t *count,
                                 struct rely_detail *detail)
 {
     const struct rely_key *found[RELY_KEY_TRIES_MAX];
     size_t fitting = 0;
-    rely_alg_set wanted = (1u << token->alg) & RELY_ALGS_ALL;
     for (size_t i = 0; i < keyset->count; i++) {
         const struct rely_key *key = &keyset->keys[i];
-        if ((key->algs & wanted) == 0 || (token->kid.ptr != NULL && !is_named(key->kid, token->kid)))
+        if (!fits_token(key, token))
             continue;
         if (fitting < RELY_KEY_TRIES_MAX)
             found[fitting] = key;

@@ -30,10 +30,15 @@ struct rely_key {
     _Atomic(struct rely_key_table *) table; /* owned */
     void (*free_table)(struct rely_key_table *table);
     atomic_uint verified_count; /* up to the number that earns a table */
+    /* SHA-256 of the public key's DER (RFC 5280 s4.1.2.7): the same for the same key, whatever its kid and alg. */
+    uint8_t material[RELY_MATERIAL_BYTES];
+    uint32_t cost; /* rely_key_cost */
+    size_t place;  /* in the document's array */
 };
 
 struct rely_keyset {
-    struct rely_key *keys; /* owned */
+    struct rely_key_marks marks; /* first: snapshots read it there */
+    struct rely_key *keys;       /* owned */
     size_t count;
     struct rely_keyset_skipped *skipped; /* owned, with their kids */
     size_t skipped_count;

@@ -4,7 +4,9 @@
  */
 #include "key.h"
 
+#include <openssl/core_names.h>
 #include <openssl/err.h>
+#include <openssl/x509.h>
 #include <stdlib.h>
 
 static struct rely_json *find_keys(struct rely_json *document, struct rely_err *err)
@@ -30,12 +32,54 @@ static struct rely_slice copy_kid(const struct rely_json *jwk)
     return rely_slice(rely_strdup_slice(kid), kid.len);
 }
 
-static void add_key(struct rely_keyset *keyset, const struct rely_json *jwk)
+/* What makes it this key and no other: its public half alone. */
+static bool digest_material(struct rely_key *key, struct rely_keyset_skipped *skipped)
+{
+    unsigned char *der = NULL;
+    int len = i2d_PUBKEY(key->pkey, &der);
+    bool is_made = len > 0 && EVP_Digest(der, (size_t)len, key->material, NULL, EVP_sha256(), NULL) == 1;
+    OPENSSL_free(der);
+    return is_made || rely_key_skip(skipped, "OpenSSL cannot spell it");
+}
+
+/* The multiplications modulo n that an exponent asks for: 17 for 65537. */
+static uint32_t count_multiplications(const EVP_PKEY *pkey)
+{
+    BIGNUM *exponent = NULL;
+    if (EVP_PKEY_get_bn_param(pkey, OSSL_PKEY_PARAM_RSA_E, &exponent) != 1)
+        return 64; /* more than any that is taken */
+    uint32_t count = (uint32_t)BN_num_bits(exponent) - 1;
+    for (int bit = 1; bit < BN_num_bits(exponent); bit++)
+        count += BN_is_bit_set(exponent, bit) ? 1 : 0;
+    BN_free(exponent);
+    return count;
+}
+
+/* Measured with OpenSSL 3.0 and no table, where a verification under RSA-2048 with 65537 takes 15 to 25 us: P-256 4,
+ * P-384 42 to 60, P-521 33 to 40, Ed25519 7 times that. RSA grows with the square of its length. */
+static uint32_t measure_cost(const struct rely_key *key)
+{
+    if ((key->algs & 1u << RELY_ALG_ES256) != 0)
+        return 4;
+    if ((key->algs & 1u << RELY_ALG_ES384) != 0)
+        return 60;
+    if ((key->algs & 1u << RELY_ALG_ES512) != 0)
+        return 40;
+    if ((key->algs & 1u << RELY_ALG_EDDSA) != 0)
+        return 8;
+    uint32_t kilobits = (uint32_t)((key->signature_bytes + 127) / 128);
+    uint32_t multiplications = count_multiplications(key->pkey);
+    return kilobits * kilobits * (multiplications < 17 ? 17 : multiplications) / (4 * 17);
+}
+
+static void add_key(struct rely_keyset *keyset, const struct rely_json *jwk, size_t place)
 {
     struct rely_key *key = &keyset->keys[keyset->count];
     struct rely_keyset_skipped *skipped = &keyset->skipped[keyset->skipped_count];
-    if (rely_jwk_read(jwk, key, skipped)) {
+    if (rely_jwk_read(jwk, key, skipped) && digest_material(key, skipped)) {
         key->kid = copy_kid(jwk);
+        key->place = place;
+        key->cost = measure_cost(key);
         keyset->count++;
         return;
     }
@@ -53,6 +97,21 @@ static bool has_weak_key(const struct rely_keyset *keyset)
     return false;
 }
 
+/* What the index of issuers reads: the usable keys, then the skipped ones. */
+static void mark_keys(struct rely_keyset *keyset)
+{
+    size_t count = keyset->count + keyset->skipped_count;
+    struct rely_key_mark *marks = rely_alloc(count * sizeof *marks);
+    for (size_t i = 0; i < keyset->count; i++) {
+        marks[i] = (struct rely_key_mark){.kid = keyset->keys[i].kid, .algs = keyset->keys[i].algs};
+        memcpy(marks[i].material, keyset->keys[i].material, RELY_MATERIAL_BYTES);
+    }
+    for (size_t i = 0; i < keyset->skipped_count; i++)
+        marks[keyset->count + i] = (struct rely_key_mark){.kid = keyset->skipped[i].kid};
+    free((void *)keyset->marks.items);
+    keyset->marks = (struct rely_key_marks){marks, count};
+}
+
 static struct rely_keyset *read_keys(const struct rely_json *keys)
 {
     size_t count = rely_json_size(keys);
@@ -60,8 +119,9 @@ static struct rely_keyset *read_keys(const struct rely_json *keys)
     keyset->keys = rely_alloc(count * sizeof(*keyset->keys));
     keyset->skipped = rely_alloc(count * sizeof(*keyset->skipped));
     for (size_t i = 0; i < count; i++)
-        add_key(keyset, rely_json_at(keys, i));
+        add_key(keyset, rely_json_at(keys, i), i);
     ERR_clear_error();
+    mark_keys(keyset);
     return keyset;
 }
 
@@ -96,6 +156,7 @@ void rely_keyset_free(struct rely_keyset *keyset)
         rely_key_fini(&keyset->keys[i]);
     for (size_t i = 0; i < keyset->skipped_count; i++)
         free((char *)keyset->skipped[i].kid.ptr);
+    free((void *)keyset->marks.items);
     free(keyset->keys);
     free(keyset->skipped);
     free(keyset);

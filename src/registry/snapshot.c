@@ -2,17 +2,11 @@
  * The registry as reviews see it: persistent maps of immutable objects. Look-ups are for every thread, changes for the
  * control thread, which publishes an edition only when it is whole. Decides nothing about a token.
  */
-#include "relyd/snapshot.h"
+#include "snapshot_edit.h"
 
 #include "relyd/text.h"
 
 #include <stdlib.h>
-
-/* Ids are our own row numbers, so nobody can choose them: a multiplication spreads them well enough. */
-static uint64_t hash_id(int64_t id)
-{
-    return (uint64_t)id * 0x9e3779b97f4a7c15ULL;
-}
 
 uint64_t rely_rule_hash(int64_t issuer_id, struct rely_slice subject)
 {
@@ -25,7 +19,7 @@ uint64_t rely_rule_hash(int64_t issuer_id, struct rely_slice subject)
     size_t cursor = 0;                                                                                                 \
     const struct type *item;                                                                                           \
     do                                                                                                                 \
-        item = rely_map_find(map, hash_id(wanted), &cursor);                                                           \
+        item = rely_map_find(map, rely_snapshot_hash_id(wanted), &cursor);                                             \
     while (item != NULL && item->id != (wanted));                                                                      \
     return item
 
@@ -42,16 +36,6 @@ const struct rely_identity *rely_snapshot_identity(const struct rely_snapshot *s
 const struct rely_credential *rely_snapshot_credential_by_id(const struct rely_snapshot *snapshot, int64_t id)
 {
     FIND_BY_ID(rely_credential, &snapshot->credentials_by_id, id);
-}
-
-const struct rely_issuer *rely_snapshot_issuer_by_url(const struct rely_snapshot *snapshot, struct rely_slice url,
-                                                      size_t *cursor)
-{
-    const struct rely_issuer *issuer;
-    do
-        issuer = rely_map_find(&snapshot->issuers_by_url, rely_hash(url, 0), cursor);
-    while (issuer != NULL && !rely_slice_equal(issuer->url, url));
-    return issuer;
 }
 
 const struct rely_identity *rely_snapshot_identity_by_name(const struct rely_snapshot *snapshot, struct rely_slice name)
@@ -196,51 +180,13 @@ struct rely_snapshot *rely_snapshot_next(const struct rely_snapshot *base, uint6
     return next;
 }
 
-static struct rely_edit begin_edit(struct rely_snapshot *next)
-{
-    return (struct rely_edit){next->edition, &next->retired};
-}
-
-bool rely_snapshot_remove_issuer(struct rely_snapshot *next, int64_t id)
-{
-    struct rely_edit edit = begin_edit(next);
-    const struct rely_issuer *old = rely_snapshot_issuer(next, id);
-    if (old == NULL)
-        return false;
-    rely_map_remove(&next->issuers_by_id, &edit, hash_id(id), old);
-    rely_map_remove(&next->issuers_by_url, &edit, rely_hash(old->url, 0), old);
-    rely_retired_add(&next->retired, (void *)old, free);
-    next->issuer_set_edition = next->edition;
-    return true;
-}
-
-/* Is this the only record of its URL? Then a new key set or rule of it says nothing about other records' tokens. */
-static bool is_sole_record(const struct rely_snapshot *snapshot, const struct rely_issuer *issuer)
-{
-    size_t cursor = 0;
-    const struct rely_issuer *found = rely_snapshot_issuer_by_url(snapshot, issuer->url, &cursor);
-    return found != NULL && found->id == issuer->id &&
-           rely_snapshot_issuer_by_url(snapshot, issuer->url, &cursor) == NULL;
-}
-
-void rely_snapshot_put_issuer(struct rely_snapshot *next, struct rely_issuer *issuer)
-{
-    uint64_t set_edition = is_sole_record(next, issuer) ? next->issuer_set_edition : next->edition;
-    rely_snapshot_remove_issuer(next, issuer->id);
-    next->issuer_set_edition = set_edition;
-    issuer->edition = next->edition;
-    struct rely_edit edit = begin_edit(next);
-    rely_map_put(&next->issuers_by_id, &edit, hash_id(issuer->id), issuer);
-    rely_map_put(&next->issuers_by_url, &edit, rely_hash(issuer->url, 0), issuer);
-}
-
 bool rely_snapshot_remove_identity(struct rely_snapshot *next, int64_t id)
 {
-    struct rely_edit edit = begin_edit(next);
+    struct rely_edit edit = rely_snapshot_edit(next);
     const struct rely_identity *old = rely_snapshot_identity(next, id);
     if (old == NULL)
         return false;
-    rely_map_remove(&next->identities_by_id, &edit, hash_id(id), old);
+    rely_map_remove(&next->identities_by_id, &edit, rely_snapshot_hash_id(id), old);
     rely_map_remove(&next->identities_by_name, &edit, rely_hash(old->name, 0), old);
     rely_retired_add(&next->retired, (void *)old, free);
     return true;
@@ -249,18 +195,18 @@ bool rely_snapshot_remove_identity(struct rely_snapshot *next, int64_t id)
 void rely_snapshot_put_identity(struct rely_snapshot *next, struct rely_identity *identity)
 {
     rely_snapshot_remove_identity(next, identity->id);
-    struct rely_edit edit = begin_edit(next);
-    rely_map_put(&next->identities_by_id, &edit, hash_id(identity->id), identity);
+    struct rely_edit edit = rely_snapshot_edit(next);
+    rely_map_put(&next->identities_by_id, &edit, rely_snapshot_hash_id(identity->id), identity);
     rely_map_put(&next->identities_by_name, &edit, rely_hash(identity->name, 0), identity);
 }
 
 bool rely_snapshot_remove_credential(struct rely_snapshot *next, int64_t id)
 {
-    struct rely_edit edit = begin_edit(next);
+    struct rely_edit edit = rely_snapshot_edit(next);
     const struct rely_credential *old = rely_snapshot_credential_by_id(next, id);
     if (old == NULL)
         return false;
-    rely_map_remove(&next->credentials_by_id, &edit, hash_id(id), old);
+    rely_map_remove(&next->credentials_by_id, &edit, rely_snapshot_hash_id(id), old);
     rely_map_remove(&next->credentials, &edit, rely_rule_hash(old->issuer_id, old->subject), old);
     rely_retired_add(&next->retired, (void *)old, free);
     return true;
@@ -269,8 +215,8 @@ bool rely_snapshot_remove_credential(struct rely_snapshot *next, int64_t id)
 void rely_snapshot_put_credential(struct rely_snapshot *next, struct rely_credential *credential)
 {
     rely_snapshot_remove_credential(next, credential->id);
-    struct rely_edit edit = begin_edit(next);
-    rely_map_put(&next->credentials_by_id, &edit, hash_id(credential->id), credential);
+    struct rely_edit edit = rely_snapshot_edit(next);
+    rely_map_put(&next->credentials_by_id, &edit, rely_snapshot_hash_id(credential->id), credential);
     rely_map_put(&next->credentials, &edit, rely_rule_hash(credential->issuer_id, credential->subject), credential);
 }
 
@@ -290,10 +236,12 @@ void rely_snapshot_free_all(struct rely_snapshot *last)
 {
     rely_snapshot_settle(last);
     rely_map_each(&last->issuers_by_id, free_item, NULL);
+    rely_map_each(&last->issuer_sets, free_item, NULL);
     rely_map_each(&last->identities_by_id, free_item, NULL);
     rely_map_each(&last->credentials_by_id, free_item, NULL);
-    rely_map_fini(&last->issuers_by_url);
     rely_map_fini(&last->issuers_by_id);
+    rely_map_fini(&last->issuer_sets);
+    rely_map_fini(&last->issuers_by_key);
     rely_map_fini(&last->identities_by_id);
     rely_map_fini(&last->identities_by_name);
     rely_map_fini(&last->credentials);

@@ -10,5 +10,6 @@ int main(void)
     failed += run_decision_tests();
     failed += run_snapshot_tests();
     failed += run_cache_tests();
+    failed += run_sibling_tests();
     return failed;
 }

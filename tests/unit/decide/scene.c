@@ -19,10 +19,29 @@ void scene_init(struct scene *scene)
     scene->snapshot->token_max_bytes = RELY_TOKEN_BYTES_DEFAULT;
 }
 
+const struct rely_keyset *scene_add_keyset(struct scene *scene, const char *jwks)
+{
+    struct rely_err err = {0};
+    struct rely_keyset *keyset = rely_keyset_parse(rely_slice_of(jwks), &err);
+    assert_string_equal(err.message, "");
+    scene->keysets = rely_realloc(scene->keysets, (scene->keyset_count + 1) * sizeof *scene->keysets);
+    scene->keysets[scene->keyset_count++] = keyset;
+    return keyset;
+}
+
+void scene_begin_edition(struct scene *scene)
+{
+    if (scene->is_unsettled)
+        rely_snapshot_settle(scene->snapshot);
+    scene->snapshot = rely_snapshot_next(scene->snapshot, scene->snapshot->revision + 1);
+    scene->is_unsettled = true;
+}
+
 void scene_free(struct scene *scene)
 {
     for (size_t i = 0; i < scene->keyset_count; i++)
         rely_keyset_free(scene->keysets[i]);
+    free(scene->keysets);
     rely_snapshot_free_all(scene->snapshot);
     rely_pool_fini(&scene->pool);
 }
@@ -30,7 +49,6 @@ void scene_free(struct scene *scene)
 int64_t scene_add_issuer(struct scene *scene, const char *name, const char *url, const char *jwks)
 {
     static const struct rely_slice types[] = {{"jwt", 3}, {"jose", 4}, {"at+jwt", 6}};
-    struct rely_err err = {0};
     struct rely_issuer issuer = {.id = scene->next_id++,
                                  .name = rely_slice_of(name),
                                  .url = rely_slice_of(url),
@@ -39,11 +57,8 @@ int64_t scene_add_issuer(struct scene *scene, const char *name, const char *url,
                                  .types = types,
                                  .type_count = 3,
                                  .is_enabled = true};
-    if (jwks != NULL) {
-        issuer.keyset = rely_keyset_parse(rely_slice_of(jwks), &err);
-        assert_string_equal(err.message, "");
-        scene->keysets[scene->keyset_count++] = (struct rely_keyset *)issuer.keyset;
-    }
+    if (jwks != NULL)
+        issuer.keyset = scene_add_keyset(scene, jwks);
     rely_snapshot_put_issuer(scene->snapshot, rely_issuer_copy(&issuer));
     return issuer.id;
 }
@@ -76,9 +91,12 @@ int64_t scene_add_credential(struct scene *scene, int64_t issuer, int64_t identi
 
 struct rely_issuer *scene_edit_issuer(struct scene *scene, int64_t id)
 {
-    struct rely_issuer *copy = rely_issuer_copy(rely_snapshot_issuer(scene->snapshot, id));
-    rely_snapshot_put_issuer(scene->snapshot, copy);
-    return copy;
+    return rely_issuer_copy(rely_snapshot_issuer(scene->snapshot, id));
+}
+
+void scene_put_issuer(struct scene *scene, struct rely_issuer *issuer)
+{
+    rely_snapshot_put_issuer(scene->snapshot, issuer);
 }
 
 struct rely_identity *scene_edit_identity(struct scene *scene, int64_t id)

@@ -9,8 +9,9 @@ struct scene {
     struct rely_snapshot *snapshot;
     struct rely_pool pool;
     int64_t next_id;
-    struct rely_keyset *keysets[8];
+    struct rely_keyset **keysets; /* owned */
     size_t keyset_count;
+    bool is_unsettled; /* the newest edition: what it replaced may still be looked at */
 };
 
 void scene_init(struct scene *scene);
@@ -20,9 +21,22 @@ int64_t scene_add_issuer(struct scene *scene, const char *name, const char *url,
 int64_t scene_add_identity(struct scene *scene, const char *name);
 int64_t scene_add_credential(struct scene *scene, int64_t issuer, int64_t identity, const char *subject,
                              const char *audience);
-/* Change one issuer or identity: a copy to edit in place, put back by scene_put_*. */
+/* Change one issuer: a copy to edit, put back by scene_put_issuer. */
 struct rely_issuer *scene_edit_issuer(struct scene *scene, int64_t id);
+void scene_put_issuer(struct scene *scene, struct rely_issuer *issuer);
+/* One member of it. */
+#define scene_change_issuer(scene, id, member, value)                                                                  \
+    do {                                                                                                               \
+        struct rely_issuer *changed_issuer = scene_edit_issuer((scene), (id));                                         \
+        changed_issuer->member = (value);                                                                              \
+        scene_put_issuer((scene), changed_issuer);                                                                     \
+    } while (0)
+/* Change one identity: a copy that is put already, to edit in place. */
 struct rely_identity *scene_edit_identity(struct scene *scene, int64_t id);
+/* Prepare a key set that the scene owns. */
+const struct rely_keyset *scene_add_keyset(struct scene *scene, const char *jwks);
+/* Go on in the next edition, as after a write; older ones are freed. */
+void scene_begin_edition(struct scene *scene);
 /* Review; the result is valid until the next call. */
 const struct rely_review *scene_review(struct scene *scene, const char *token, int64_t now_s);
 const struct rely_review *scene_review_request(struct scene *scene, const struct rely_review_request *request,
@@ -34,5 +48,6 @@ int run_vector_tests(void);
 int run_decision_tests(void);
 int run_snapshot_tests(void);
 int run_cache_tests(void);
+int run_sibling_tests(void);
 
 #endif

@@ -18,7 +18,6 @@ struct cached_world {
     struct rely_cache *cache;
     int64_t issuer, identity;
     const char *token;
-    bool is_unsettled; /* the newest edition: what it replaced may still be looked at */
 };
 
 static const char *mint_app_token(const char *subject, int64_t exp)
@@ -47,8 +46,6 @@ static int tear_down_cache(void **state)
 {
     struct cached_world *world = *state;
     rely_cache_free(world->cache);
-    if (world->is_unsettled)
-        rely_snapshot_settle(world->scene.snapshot);
     scene_free(&world->scene);
     free(world);
     mint_reset();
@@ -102,24 +99,15 @@ static void time_is_judged_on_every_hit(void **state)
     assert_int_equal(count_hits(world), 2);
 }
 
-/* Every edit of this kind is a new edition, as in the service. */
-static void begin_next_edition(struct cached_world *world)
-{
-    if (world->is_unsettled)
-        rely_snapshot_settle(world->scene.snapshot);
-    world->scene.snapshot = rely_snapshot_next(world->scene.snapshot, 2);
-    world->is_unsettled = true;
-}
-
 static void rules_and_identities_are_judged_on_every_hit(void **state)
 {
     struct cached_world *world = *state;
     warm_cache(world);
     assert_int_equal(judge_cached(world, world->token, NOW).decision.reason, RELY_OK);
-    begin_next_edition(world);
+    scene_begin_edition(&world->scene);
     scene_edit_identity(&world->scene, world->identity)->is_enabled = false;
     assert_int_equal(judge_cached(world, world->token, NOW).decision.reason, RELY_IDENTITY_DISABLED);
-    begin_next_edition(world);
+    scene_begin_edition(&world->scene);
     rely_snapshot_remove_identity(world->scene.snapshot, world->identity);
     assert_int_equal(judge_cached(world, world->token, NOW).decision.reason, RELY_NO_MATCHING_CREDENTIAL);
     assert_int_equal(count_hits(world), 3);
@@ -132,7 +120,7 @@ static void a_new_credential_is_felt_by_a_known_token(void **state)
     warm_cache(world);
     for (int i = 0; i < 2; i++)
         assert_int_equal(judge_cached(world, world->token, NOW).decision.reason, RELY_OK);
-    begin_next_edition(world);
+    scene_begin_edition(&world->scene);
     scene_add_credential(&world->scene, world->issuer, scene_add_identity(&world->scene, "app-two"), "app", "relyd");
     for (int i = 0; i < 2; i++)
         assert_int_equal(judge_cached(world, world->token, NOW).decision.reason, RELY_AMBIGUOUS_IDENTITY);
@@ -164,11 +152,11 @@ static void a_change_of_the_record_is_felt_at_once(void **state)
 {
     struct cached_world *world = *state;
     warm_cache(world);
-    begin_next_edition(world);
+    scene_begin_edition(&world->scene);
     assert_int_equal(judge_cached(world, world->token, NOW).decision.reason, RELY_OK);
     assert_int_equal(count_hits(world), 1); /* an edition alone is no change of the record */
-    begin_next_edition(world);
-    scene_edit_issuer(&world->scene, world->issuer)->is_enabled = false;
+    scene_begin_edition(&world->scene);
+    scene_change_issuer(&world->scene, world->issuer, is_enabled, false);
     assert_int_equal(judge_cached(world, world->token, NOW).decision.reason, RELY_ISSUER_DISABLED);
     assert_int_equal(count_hits(world), 1);
 }
@@ -176,13 +164,10 @@ static void a_change_of_the_record_is_felt_at_once(void **state)
 static void a_removed_key_is_felt_at_once(void **state)
 {
     struct cached_world *world = *state;
-    struct rely_err err = {0};
     warm_cache(world);
-    begin_next_edition(world);
-    struct rely_keyset *other =
-        rely_keyset_parse(rely_slice_of(mint_jwks(mint_jwk(mint_key("p256#two"), "b", "ES256"), NULL)), &err);
-    world->scene.keysets[world->scene.keyset_count++] = other;
-    scene_edit_issuer(&world->scene, world->issuer)->keyset = other;
+    scene_begin_edition(&world->scene);
+    scene_change_issuer(&world->scene, world->issuer, keyset,
+                        scene_add_keyset(&world->scene, mint_jwks(mint_jwk(mint_key("p256#two"), "b", "ES256"), NULL)));
     assert_int_equal(judge_cached(world, world->token, NOW).decision.reason, RELY_KEY_UNKNOWN);
     assert_int_equal(count_hits(world), 0);
 }
@@ -191,7 +176,7 @@ static void a_second_record_with_the_same_key_makes_it_ambiguous_at_once(void **
 {
     struct cached_world *world = *state;
     warm_cache(world);
-    begin_next_edition(world);
+    scene_begin_edition(&world->scene);
     scene_add_issuer(&world->scene, "two", URL, mint_jwks(mint_jwk(mint_key("p256"), "a", "ES256"), NULL));
     assert_int_equal(judge_cached(world, world->token, NOW).decision.reason, RELY_AMBIGUOUS_ISSUER);
 }

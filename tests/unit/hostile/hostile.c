@@ -117,7 +117,8 @@ static void run_case(void **state)
     /* A block of exactly its length, so that the sanitizer sees one byte too far. */
     char *text = rely_alloc(made.len == 0 ? 1 : made.len);
     memcpy(text, made.ptr, made.len);
-    struct rely_review_request request = {rely_slice(text, made.len), &audience, 1, rely_slice(NULL, 0), true};
+    struct rely_review_request request = {
+        .token = rely_slice(text, made.len), .audiences = &audience, .audience_count = 1, .is_single = true};
     struct rely_review *review = rely_alloc(sizeof(*review));
     struct rely_pool pool;
     struct world world;

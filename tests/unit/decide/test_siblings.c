@@ -1,0 +1,404 @@
+/* Records that share an `iss`: who may have signed is found by index, what is tried is bounded, and neither neighbours
+ * nor the order of registration decide. */
+#include "scene.h"
+
+#include "../mint/mint.h"
+
+#include "relyd/cache.h"
+
+#include <setjmp.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#define NOW 1800000000
+#define URL "https://kubernetes.default.svc.cluster.local"
+#define PAYLOAD                                                                                                        \
+    "{\"iss\":\"https://"                                                                                              \
+    "kubernetes.default.svc.cluster.local\",\"sub\":\"app\",\"aud\":[\"relyd\"],\"exp\":1800003600}"
+
+static int set_up_scene(void **state)
+{
+    struct scene *scene = rely_alloc(sizeof *scene);
+    scene_init(scene);
+    *state = scene;
+    return 0;
+}
+
+static int tear_down_scene(void **state)
+{
+    scene_free(*state);
+    free(*state);
+    mint_reset();
+    return 0;
+}
+
+static const char *one_key(const char *key, const char *kid, const char *alg)
+{
+    return mint_jwks(mint_jwk(mint_key(key), kid, alg), NULL);
+}
+
+/* Several keys under one kid: "KIND#PREFIX-0" and so on. */
+static const char *many_keys(const char *kind, const char *prefix, int count, const char *kid)
+{
+    const char *list = "";
+    for (int i = 0; i < count; i++)
+        list = mint_print("%s%s%s", list, i == 0 ? "" : ",",
+                          mint_jwk(mint_key(mint_print("%s#%s-%d", kind, prefix, i)), kid, NULL));
+    return mint_print("{\"keys\":[%s]}", list);
+}
+
+static const char *sign(const char *key, const char *alg, const char *kid)
+{
+    const char *header =
+        kid == NULL ? mint_print("{\"alg\":\"%s\"}", alg) : mint_print("{\"alg\":\"%s\",\"kid\":\"%s\"}", alg, kid);
+    return mint_token(mint_key(key), alg, header, PAYLOAD);
+}
+
+/* A record whose tokens of subject "app" are allowed. */
+static int64_t add_victim(struct scene *scene, const char *jwks)
+{
+    int64_t issuer = scene_add_issuer(scene, "victim", URL, jwks);
+    scene_add_credential(scene, issuer, scene_add_identity(scene, "victims-app"), "app", "relyd");
+    return issuer;
+}
+
+static void check_allowed(struct scene *scene, const char *token, const char *issuer, size_t tries)
+{
+    const struct rely_review *review = scene_review(scene, token, NOW);
+    assert_string_equal(rely_reason_word(review->decision.reason), "ok");
+    assert_true(rely_slice_equal(review->issuer->name, rely_slice_of(issuer)));
+    assert_int_equal(review->tries, tries);
+}
+
+static void check_refused(struct scene *scene, const char *token, enum rely_reason reason, size_t tries)
+{
+    const struct rely_review *review = scene_review(scene, token, NOW);
+    assert_string_equal(rely_reason_word(review->decision.reason), rely_reason_word(reason));
+    assert_int_equal(review->tries, tries);
+}
+
+/* --- fault A6 ---------------------------------------------------------------------------------------------- */
+
+/* A neighbour with eight keys under the victim's kid, before and behind it. */
+static void test_a6_eight_keys_under_the_victims_kid_lock_nobody_out(void **state)
+{
+    struct scene *scene = *state;
+    scene_add_issuer(scene, "before", URL, many_keys("p256", "before", 8, "a"));
+    add_victim(scene, one_key("p256", "a", "ES256"));
+    scene_add_issuer(scene, "behind", URL, many_keys("p256", "behind", 8, "a"));
+    check_allowed(scene, sign("p256", "ES256", "a"), "victim", 17);
+    check_refused(scene, sign("p256#other", "ES256", "a"), RELY_BAD_SIGNATURE, 17);
+}
+
+/* More neighbours with eight keys than can be tried: the victim's one key is tried first. */
+static void test_a6_neighbours_with_too_many_keys_leave_out_only_themselves(void **state)
+{
+    struct scene *scene = *state;
+    for (int i = 0; i < 6; i++)
+        scene_add_issuer(scene, "neighbour", URL, many_keys("p256", mint_print("n%d", i), 8, "a"));
+    add_victim(scene, one_key("p256", "a", "ES256"));
+    scene_add_issuer(scene, "crowded", URL, many_keys("p256", "crowd", 9, "a"));
+    check_allowed(scene, sign("p256", "ES256", "a"), "victim", 1);
+    check_refused(scene, sign("p256#n0-0", "ES256", "a"), RELY_AMBIGUOUS_ISSUER, 1);
+    check_refused(scene, sign("p256#crowd-0", "ES256", "a"), RELY_AMBIGUOUS_ISSUER, 1);
+}
+
+/* Keys that are costly to try (fault B13): P-384 takes fifteen times what P-256 does. */
+static void test_a6_costly_keys_lock_nobody_out(void **state)
+{
+    struct scene *scene = *state;
+    scene_add_issuer(scene, "before", URL, many_keys("p384", "before", 8, "a"));
+    add_victim(scene, one_key("p384", "a", "ES384"));
+    check_allowed(scene, sign("p384", "ES384", "a"), "victim", 1);
+}
+
+/* Records of equal cost are tried all or not at all, so that no order decides. */
+static void test_a6_equal_records_beyond_the_limit_are_all_left_out(void **state)
+{
+    struct scene *scene = *state;
+    add_victim(scene, one_key("p384", "a", "ES384"));
+    scene_add_issuer(scene, "two", URL, one_key("p384#two", "a", "ES384"));
+    check_allowed(scene, sign("p384", "ES384", "a"), "victim", 2);
+    scene_add_issuer(scene, "three", URL, one_key("p384#three", "a", "ES384"));
+    check_refused(scene, sign("p384", "ES384", "a"), RELY_AMBIGUOUS_ISSUER, 0);
+}
+
+/* One ambiguous case was allowed because the tries ended first: with eight keys between the two records of one key. */
+static void test_a6_a_second_record_that_verifies_is_found_however_late(void **state)
+{
+    struct scene *scene = *state;
+    add_victim(scene, one_key("p256", "a", "ES256"));
+    scene_add_issuer(scene, "between", URL, many_keys("p256", "between", 7, "a"));
+    scene_add_issuer(scene, "twin", URL, one_key("p256", "a", "ES256"));
+    const struct rely_review *review = scene_review(scene, sign("p256", "ES256", "a"), NOW);
+    assert_int_equal(review->decision.reason, RELY_AMBIGUOUS_ISSUER);
+    assert_null(review->issuer);
+    assert_null(review->key);
+}
+
+/* --- fault A7 ------------------------------------------------------------------------------------------------ */
+
+static void test_a7_siblings_without_keys_or_disabled_cost_nothing(void **state)
+{
+    struct scene *scene = *state;
+    for (int i = 0; i < 100; i++)
+        scene_add_issuer(scene, "keyless", URL, NULL);
+    for (int i = 0; i < 40; i++)
+        scene_change_issuer(scene, scene_add_issuer(scene, "off", URL, many_keys("p256", "off", 8, "a")), is_enabled,
+                            false);
+    add_victim(scene, one_key("p256", "a", "ES256"));
+    check_allowed(scene, sign("p256", "ES256", "a"), "victim", 1);
+    check_allowed(scene, sign("p256", "ES256", NULL), "victim", 1);
+}
+
+static void test_a7_each_reason_among_siblings_has_its_word(void **state)
+{
+    struct scene *scene = *state;
+    int64_t victim = add_victim(scene, one_key("p256", "a", "ES256"));
+    scene_add_issuer(scene, "keyless", URL, NULL);
+    check_refused(scene, sign("p256#c", "ES256", "c"), RELY_KEY_UNKNOWN, 0);
+    assert_true(rely_review_wants_keys(scene_review(scene, sign("p256#c", "ES256", "c"), NOW)));
+    check_refused(scene, sign("p256", "HS256", "a"), RELY_ALGORITHM_NOT_ALLOWED, 0);
+    check_refused(scene, sign("rsa2048", "RS256", "a"), RELY_ALGORITHM_NOT_ALLOWED, 0);
+    check_refused(scene, sign("rsa2048", "RS256", NULL), RELY_KEY_UNKNOWN, 0);
+    scene_change_issuer(scene, victim, is_enabled, false);
+    check_refused(scene, sign("p256", "ES256", "a"), RELY_ISSUER_DISABLED, 0);
+    check_refused(scene, sign("p256", "ES256", NULL), RELY_KEYS_UNAVAILABLE, 0);
+    check_refused(scene, sign("p256#c", "ES256", "c"), RELY_KEYS_UNAVAILABLE, 0);
+}
+
+/* --- fault B8 --------------------------------------------------------------------------------------------------- */
+
+/* As many as anybody has: one candidate, one try, whatever stands before and behind. The time is bench_steps'. */
+static void test_b8_three_thousand_siblings_cost_what_none_do(void **state)
+{
+    struct scene *scene = *state;
+    for (int i = 0; i < 3000; i++) {
+        if (i == 1500)
+            add_victim(scene, one_key("p256", "a", "ES256"));
+        scene_add_issuer(scene, "sibling", URL,
+                         i % 10 == 0 ? one_key(mint_print("p256#%d", i), mint_print("k%d", i), "ES256") : NULL);
+    }
+    check_allowed(scene, sign("p256", "ES256", "a"), "victim", 1);
+    const struct rely_review *review = scene_review(scene, sign("p256#0", "ES256", "unknown"), NOW);
+    assert_int_equal(review->decision.reason, RELY_KEY_UNKNOWN);
+    assert_int_equal(review->candidate_count, RELY_FETCHES_PER_MISS_MAX);
+}
+
+/* Which of many are asked changes with the second, so that a rotated key is found wherever it is. */
+static void test_b8_all_siblings_get_their_turn_to_be_asked(void **state)
+{
+    struct scene *scene = *state;
+    bool is_asked[41] = {false};
+    size_t asked = 0;
+    for (int i = 0; i < 40; i++)
+        scene_add_issuer(scene, "sibling", URL, NULL);
+    for (int second = 0; second < 5; second++) {
+        const struct rely_review *review = scene_review(scene, sign("p256", "ES256", "new"), NOW + second);
+        for (size_t i = 0; i < review->candidate_count; i++) {
+            int64_t id = review->candidates[i].issuer->id;
+            asked += is_asked[id] ? 0 : 1;
+            is_asked[id] = true;
+        }
+    }
+    assert_int_equal(asked, 40);
+}
+
+/* --- fault B9 -------------------------------------------------------------------------------------------------- */
+
+struct warm {
+    struct scene *scene;
+    struct rely_cache *cache;
+    const char *token;
+};
+
+static enum rely_reason judge_warm(struct warm *warm)
+{
+    struct rely_review_request request = {.token = rely_slice_of(warm->token), .is_single = true};
+    struct rely_review review;
+    rely_pool_reset(&warm->scene->pool);
+    rely_cache_review(warm->cache, warm->scene->snapshot, &request, NOW, &warm->scene->pool, &review);
+    return review.decision.reason;
+}
+
+static struct warm warm_up(struct scene *scene, const char *token)
+{
+    struct warm warm = {scene, rely_cache_new(64), token};
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(judge_warm(&warm), RELY_OK);
+    assert_int_equal(rely_cache_count(warm.cache).hits, 0);
+    return warm;
+}
+
+/* Judged once more: from the cache or not. */
+static void check_next(struct warm *warm, enum rely_reason reason, bool is_hit)
+{
+    uint64_t hits = rely_cache_count(warm->cache).hits;
+    assert_string_equal(rely_reason_word(judge_warm(warm)), rely_reason_word(reason));
+    assert_int_equal(rely_cache_count(warm->cache).hits - hits, is_hit ? 1 : 0);
+}
+
+static void test_b9_a_thousand_unrelated_issuers_cost_no_cached_token(void **state)
+{
+    struct scene *scene = *state;
+    add_victim(scene, one_key("p256", "a", "ES256"));
+    struct warm warm = warm_up(scene, sign("p256", "ES256", "a"));
+    for (int i = 0; i < 1000; i++) {
+        scene_begin_edition(scene);
+        int64_t id = scene_add_issuer(scene, "other", mint_print("https://issuer-%d.example", i),
+                                      i % 100 == 0 ? one_key("p256", "a", "ES256") : NULL);
+        check_next(&warm, RELY_OK, true);
+        scene_begin_edition(scene);
+        if (i % 2 == 0)
+            rely_snapshot_remove_issuer(scene->snapshot, id);
+        else
+            scene_change_issuer(scene, id, leeway_s, 5);
+        check_next(&warm, RELY_OK, true);
+    }
+    rely_cache_free(warm.cache);
+}
+
+static void test_b9_a_siblings_own_changes_cost_no_cached_token(void **state)
+{
+    struct scene *scene = *state;
+    add_victim(scene, one_key("p256", "a", "ES256"));
+    struct warm warm = warm_up(scene, sign("p256", "ES256", "a"));
+    scene_begin_edition(scene);
+    int64_t sibling = scene_add_issuer(scene, "sibling", URL, NULL);
+    check_next(&warm, RELY_OK, true);
+    scene_begin_edition(scene);
+    scene_change_issuer(scene, sibling, keyset, scene_add_keyset(scene, one_key("p256#b", "b", "ES256")));
+    check_next(&warm, RELY_OK, true);
+    scene_begin_edition(scene);
+    rely_snapshot_remove_issuer(scene->snapshot, sibling);
+    check_next(&warm, RELY_OK, true);
+    rely_cache_free(warm.cache);
+}
+
+/* A sibling that takes up the token's kid does concern it: it is verified once more, among both. */
+static void test_b9_a_sibling_with_the_tokens_kid_does_concern_it(void **state)
+{
+    struct scene *scene = *state;
+    add_victim(scene, one_key("p256", "a", "ES256"));
+    struct warm warm = warm_up(scene, sign("p256", "ES256", "a"));
+    scene_begin_edition(scene);
+    scene_add_issuer(scene, "sibling", URL, one_key("p256#b", "a", "ES256"));
+    check_next(&warm, RELY_OK, false);
+    check_next(&warm, RELY_OK, true);
+    scene_begin_edition(scene);
+    scene_add_issuer(scene, "twin", URL, one_key("p256", "a", "ES256"));
+    check_next(&warm, RELY_AMBIGUOUS_ISSUER, false);
+    rely_cache_free(warm.cache);
+}
+
+/* A token without kid is judged among all that have a key for its alg. */
+static void test_b9_a_token_without_kid_is_concerned_by_keys_of_its_alg(void **state)
+{
+    struct scene *scene = *state;
+    add_victim(scene, one_key("p256", NULL, NULL));
+    struct warm warm = warm_up(scene, sign("p256", "ES256", NULL));
+    scene_begin_edition(scene);
+    scene_add_issuer(scene, "rsa", URL, one_key("rsa2048", "b", NULL));
+    check_next(&warm, RELY_OK, true);
+    scene_begin_edition(scene);
+    scene_add_issuer(scene, "twin", URL, one_key("p256", "b", NULL));
+    check_next(&warm, RELY_AMBIGUOUS_ISSUER, false);
+    rely_cache_free(warm.cache);
+}
+
+/* --- fault B13 ------------------------------------------------------------------------------------------------- */
+
+static void test_b13_tries_are_counted_by_their_cost(void **state)
+{
+    struct scene *scene = *state;
+    int64_t victim = add_victim(scene, many_keys("p256", "k", 8, NULL));
+    check_refused(scene, sign("p256#other", "ES256", NULL), RELY_BAD_SIGNATURE, 8);
+    check_allowed(scene, sign("p256#k-7", "ES256", NULL), "victim", 8);
+    scene_change_issuer(scene, victim, keyset, scene_add_keyset(scene, many_keys("p384", "k", 2, NULL)));
+    check_refused(scene, sign("p384#other", "ES384", NULL), RELY_BAD_SIGNATURE, 2);
+    scene_change_issuer(scene, victim, keyset, scene_add_keyset(scene, many_keys("p384", "k", 3, NULL)));
+    check_refused(scene, sign("p384#k-0", "ES384", NULL), RELY_KEY_UNKNOWN, 0);
+}
+
+/* fault D: a fetch would bring the same keys again. */
+static void test_d_too_many_candidate_keys_cause_no_fetch(void **state)
+{
+    struct scene *scene = *state;
+    int64_t victim = add_victim(scene, many_keys("p256", "k", 9, NULL));
+    check_refused(scene, sign("p256#k-0", "ES256", NULL), RELY_KEY_UNKNOWN, 0);
+    assert_false(rely_review_wants_keys(scene_review(scene, sign("p256#k-0", "ES256", NULL), NOW)));
+    scene_change_issuer(scene, victim, keyset, scene_add_keyset(scene, many_keys("p384", "k", 3, "a")));
+    check_refused(scene, sign("p384#k-0", "ES384", "a"), RELY_KEY_UNKNOWN, 0);
+    assert_false(rely_review_wants_keys(scene_review(scene, sign("p384#k-0", "ES384", "a"), NOW)));
+    check_refused(scene, sign("p384#k-0", "ES384", "b"), RELY_KEY_UNKNOWN, 0);
+    assert_true(rely_review_wants_keys(scene_review(scene, sign("p384#k-0", "ES384", "b"), NOW)));
+}
+
+static enum rely_reason judge_in_budget(struct scene *scene, struct rely_try_budget *budget, const char *token,
+                                        int64_t now_s)
+{
+    struct rely_review_request request = {.token = rely_slice_of(token), .budget = budget};
+    return scene_review_request(scene, &request, now_s)->decision.reason;
+}
+
+static void test_b13_failures_without_kid_are_bounded_in_a_second(void **state)
+{
+    struct scene *scene = *state;
+    struct rely_try_budget budget = {.limit = 10};
+    add_victim(scene, many_keys("p256", "k", 3, "a"));
+    const char *forged = sign("p256#other", "ES256", NULL), *good = sign("p256#k-2", "ES256", NULL);
+    for (int i = 0; i < 20; i++)
+        assert_int_equal(judge_in_budget(scene, &budget, good, NOW), RELY_OK); /* what verifies costs nothing */
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(judge_in_budget(scene, &budget, forged, NOW), RELY_BAD_SIGNATURE); /* three tries each */
+    assert_int_equal(judge_in_budget(scene, &budget, forged, NOW), RELY_OVERLOADED);
+    assert_int_equal(judge_in_budget(scene, &budget, good, NOW), RELY_OVERLOADED);
+    assert_int_equal(rely_reason_status(RELY_OVERLOADED), 503);
+    assert_int_equal(judge_in_budget(scene, &budget, sign("p256#k-2", "ES256", "a"), NOW), RELY_OK);
+    assert_int_equal(judge_in_budget(scene, &budget, sign("p256#other", "ES256", "a"), NOW), RELY_BAD_SIGNATURE);
+    assert_int_equal(judge_in_budget(scene, &budget, good, NOW + 1), RELY_OK);
+}
+
+static void test_b13_one_records_failures_are_not_anothers(void **state)
+{
+    struct scene *scene = *state;
+    struct rely_try_budget budget = {.limit = 1};
+    const char *forged = sign("p256#other", "ES256", NULL);
+    scene_add_issuer(scene, "elsewhere", "https://elsewhere.example", one_key("p256#b", "b", NULL));
+    int64_t victim = add_victim(scene, one_key("p256", "a", NULL));
+    assert_int_equal(judge_in_budget(scene, &budget, forged, NOW), RELY_BAD_SIGNATURE);
+    assert_int_equal(judge_in_budget(scene, &budget, forged, NOW), RELY_OVERLOADED);
+    const char *other = mint_token(mint_key("p256#b"), "ES256", "{\"alg\":\"ES256\"}",
+                                   "{\"iss\":\"https://elsewhere.example\",\"sub\":\"app\",\"aud\":\"relyd\","
+                                   "\"exp\":1800003600}");
+    assert_int_equal(judge_in_budget(scene, &budget, other, NOW), RELY_NO_MATCHING_CREDENTIAL);
+    rely_snapshot_remove_issuer(scene->snapshot, victim);
+    assert_int_equal(judge_in_budget(scene, &budget, forged, NOW), RELY_UNKNOWN_ISSUER);
+}
+
+#define SIBLING_TEST(name) cmocka_unit_test_setup_teardown(name, set_up_scene, tear_down_scene)
+
+int run_sibling_tests(void)
+{
+    const struct CMUnitTest tests[] = {
+        SIBLING_TEST(test_a6_eight_keys_under_the_victims_kid_lock_nobody_out),
+        SIBLING_TEST(test_a6_neighbours_with_too_many_keys_leave_out_only_themselves),
+        SIBLING_TEST(test_a6_costly_keys_lock_nobody_out),
+        SIBLING_TEST(test_a6_equal_records_beyond_the_limit_are_all_left_out),
+        SIBLING_TEST(test_a6_a_second_record_that_verifies_is_found_however_late),
+        SIBLING_TEST(test_a7_siblings_without_keys_or_disabled_cost_nothing),
+        SIBLING_TEST(test_a7_each_reason_among_siblings_has_its_word),
+        SIBLING_TEST(test_b8_three_thousand_siblings_cost_what_none_do),
+        SIBLING_TEST(test_b8_all_siblings_get_their_turn_to_be_asked),
+        SIBLING_TEST(test_b9_a_thousand_unrelated_issuers_cost_no_cached_token),
+        SIBLING_TEST(test_b9_a_siblings_own_changes_cost_no_cached_token),
+        SIBLING_TEST(test_b9_a_sibling_with_the_tokens_kid_does_concern_it),
+        SIBLING_TEST(test_b9_a_token_without_kid_is_concerned_by_keys_of_its_alg),
+        SIBLING_TEST(test_b13_tries_are_counted_by_their_cost),
+        SIBLING_TEST(test_d_too_many_candidate_keys_cause_no_fetch),
+        SIBLING_TEST(test_b13_failures_without_kid_are_bounded_in_a_second),
+        SIBLING_TEST(test_b13_one_records_failures_are_not_anothers),
+    };
+    return cmocka_run_group_tests_name("records of one iss", tests, NULL, NULL);
+}
