@@ -29,7 +29,7 @@ struct scene {
     struct rely_verified verified;
     struct rely_claims claims;
     struct rely_review review;
-    struct rely_mac_key *mac_key;
+    struct rely_fingerprint_key *fingerprint_key;
     EVP_MAC_CTX *poly1305;
     EVP_MD_CTX *sha256;
     EVP_MD *sha256_method;
@@ -120,8 +120,8 @@ static bool run_cached_review(void)
 
 static bool run_fingerprint(void)
 {
-    struct rely_mac mac = rely_mac_of(scene.mac_key, scene.text);
-    return mac.len == scene.text.len;
+    struct rely_fingerprint print = rely_fingerprint_of(scene.fingerprint_key, scene.text);
+    return print.len == scene.text.len;
 }
 
 static bool run_poly1305(void)
@@ -145,7 +145,7 @@ static bool run_sha256(void)
 static void prepare_fingerprints(void)
 {
     EVP_MAC *poly1305 = EVP_MAC_fetch(NULL, "POLY1305", NULL);
-    scene.mac_key = rely_mac_key_new();
+    scene.fingerprint_key = rely_fingerprint_key_new();
     scene.poly1305 = EVP_MAC_CTX_new(poly1305);
     scene.sha256 = EVP_MD_CTX_new();
     scene.sha256_method = EVP_MD_fetch(NULL, "SHA256", NULL);

@@ -46,6 +46,11 @@ static inline bool rely_slice_starts(struct rely_slice text, struct rely_slice p
 #define RELY_ASSERT(claim) ((claim) ? (void)0 : rely_bug(#claim, __FILE__, __LINE__))
 _Noreturn void rely_bug(const char *claim, const char *file, int line);
 
+/* Something must not go on and somebody must be told: one line in the form of the log's events to standard error, at
+ * once, since the log's own thread would not come to it; then abort. Waits half a second at most for who reads there.
+ */
+_Noreturn void rely_alarm(const char *event, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
 /**
  * Allocate zeroed memory; a failure ends the process (docs/decisions/0003), which fails closed.
  *

@@ -23,10 +23,11 @@ void rely_cache_free(struct rely_cache *cache);
 /**
  * Review one token as rely_review_run does, without verifying its signature again when that was done.
  *
- * A token that verified is remembered under a MAC of all its bytes (rely_mac_of, under a secret of this cache), with
- * the edition of the issuer's record and key set that was taken from the snapshot before verifying: any change of
- * either, or of which records share its `iss`, makes it unknown again. A token earns its place by being seen a second
- * time, so that a flood of distinct tokens evicts nothing; where places are scarce, those that are used least give way.
+ * A token that verified is remembered under a fingerprint of all its bytes (rely_fingerprint_of, under a secret of this
+ * cache), with the edition of the issuer's record and key set that was taken from the snapshot before verifying: any
+ * change of either, or of which records share its `iss`, makes it unknown again. A token earns its place by being seen
+ * a second time, so that a flood of distinct tokens evicts nothing; where places are scarce, those that are used least
+ * give way.
  *
  * Returns:  whether it was a hit.
  * Out:      *review - always set whole; on a hit its token and candidates are empty, all else is as if it had been

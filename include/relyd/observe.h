@@ -46,6 +46,7 @@ struct rely_gauges {
     int connections;
     uint64_t fetches_ok, fetches_failed; /* key sets and discovery documents */
     uint64_t log_lost;                   /* lines: rely_log_lost */
+    uint64_t rechecks;                   /* of signatures, by EVP */
     int64_t start_s;
 };
 

@@ -7,6 +7,28 @@
 
 #include "relyd/keys.h"
 
+/* --- by which arithmetic ------------------------------------------------------------------------------- */
+
+struct rely_signature_options {
+    /* OpenSSL's EVP alone judges RSA and ECDSA: keys get neither numbers nor tables, and fingerprints are HMAC-SHA-256.
+     */
+    bool is_evp_only;
+    /* Of so many verifications by own arithmetic EVP repeats one, which one nobody can foresee; 0: none. */
+    uint32_t recheck_one_in;
+};
+
+/**
+ * Choose, once for the process. Without it: own arithmetic, and nothing is repeated.
+ *
+ * Thread:   before the first key is read and the first other thread is there.
+ */
+void rely_signature_setup(const struct rely_signature_options *options);
+
+/* How many verifications EVP has repeated. Thread: any. */
+uint64_t rely_signature_rechecks(void);
+
+/* --- verifying ------------------------------------------------------------------------------------------- */
+
 /* A payload whose signature verified. Only rely_signature_verify makes one. Borrowed like the token it came from. */
 struct rely_verified {
     struct rely_view claims;
@@ -17,11 +39,14 @@ struct rely_verified {
  * Check a token's signature under one key.
  *
  * Spec:     RFC 7515 s5.2; RFC 7518 s3.3 (PKCS#1 v1.5), s3.4 (ECDSA: R || S of exactly twice the field's length), s3.5
- * (PSS, salt as long as the digest); RFC 8037 s3.1. The length is checked first; then EVP, whose only yes is 1, or the
- * key's table, which is proven against it. In: token - borrowed; key - one that rely_keys_find returned for it. Out:
- * *out - set only on RELY_OK. Reasons: RELY_OK, RELY_BAD_SIGNATURE, RELY_INTERNAL_ERROR (the library failed for want of
- * memory or the like). Cost:     one public-key operation: 15 us (RSA-2048) to 0.9 ms (P-384 without a table). Leaves
- * OpenSSL's error queue empty.
+ *           (PSS, salt as long as the digest); RFC 8037 s3.1. The length is checked first; then EVP, whose only yes is
+ *           1, or own arithmetic: an RSA key's numbers, an EC key's table. Of the latter EVP repeats a sample; where
+ *           the two differ the process says so and ends, and whoever waits gets no answer (docs/decisions/0013).
+ * In:       token - borrowed; key - one that rely_keys_find returned for it.
+ * Out:      *out - set only on RELY_OK.
+ * Reasons:  RELY_OK, RELY_BAD_SIGNATURE, RELY_INTERNAL_ERROR (the library failed for want of memory or the like).
+ * Cost:     one public-key operation: 15 us (RSA-2048) to 0.9 ms (P-384 without a table). Leaves OpenSSL's error queue
+ *           empty.
  */
 enum rely_reason rely_signature_verify(const struct rely_unverified *token, const struct rely_key *key,
                                        struct rely_verified *out, struct rely_detail *detail);
@@ -65,33 +90,33 @@ size_t rely_key_tables_count(void);
 
 /* --- a token's fingerprint ---------------------------------------------------------------------------- */
 
-/* A secret of one cache. Immutable. */
-struct rely_mac_key;
+/* A secret of one cache. */
+struct rely_fingerprint_key;
 
 /* What stands for a text of at most RELY_TOKEN_BYTES_MAX bytes, as long as the key, and all values made with it, stay
  * inside this process. */
-struct rely_mac {
+struct rely_fingerprint {
     uint64_t word[4];
     uint64_t len; /* of the text: only texts of one length may be compared by the words */
 };
 
-/* A random key. Owner: the caller: rely_mac_key_free. */
-struct rely_mac_key *rely_mac_key_new(void);
-void rely_mac_key_free(struct rely_mac_key *key);
+/* A random key, of the kind that rely_signature_setup chose. Owner: the caller: rely_fingerprint_key_free. */
+struct rely_fingerprint_key *rely_fingerprint_key_new(void);
+void rely_fingerprint_key_free(struct rely_fingerprint_key *key);
 
 /**
  * The keyed fingerprint of a text, for telling whether the very same token was seen.
  *
  * Spec:     NH with 64-bit words, twice, the second key shifted by one pair of words (Black, Halevi, Krawczyk, Krovetz,
  * Rogaway: UMAC, 1999, sections 4.2 and 4.3): for any two different texts of one length, chosen without knowing the
- * key, both sums are equal with a probability of at most 2^-128. Proven without assumptions; it holds because no value
- * ever leaves the process (docs/decisions/0007).
- * In:       text - at most RELY_TOKEN_BYTES_MAX bytes.
+ * key, both sums are equal with a probability of at most 2^-128. No MAC: it must not be shown. What a hit rests on,
+ * and why that holds even for who knows the key: docs/decisions/0007. EVP only: HMAC-SHA-256.
+ * In:       text - at most RELY_TOKEN_BYTES_MAX bytes.  Thread: the key's owner alone.
  * Cost:     0.1 us for 1,000 bytes; Poly1305 takes twice, SHA-256 seven times that.
  */
-struct rely_mac rely_mac_of(const struct rely_mac_key *key, struct rely_slice text);
-bool rely_mac_is_same(const struct rely_mac *a, const struct rely_mac *b);
+struct rely_fingerprint rely_fingerprint_of(const struct rely_fingerprint_key *key, struct rely_slice text);
+bool rely_fingerprint_is_same(const struct rely_fingerprint *a, const struct rely_fingerprint *b);
 /* A number to find a place in a table by: evenly spread, and not to be foreseen without the key. */
-uint64_t rely_mac_scatter(const struct rely_mac *mac);
+uint64_t rely_fingerprint_scatter(const struct rely_fingerprint *print);
 
 #endif

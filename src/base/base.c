@@ -4,12 +4,47 @@
  */
 #include "relyd/base.h"
 
+#include "relyd/text.h"
+
+#include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#define ALARM_WAIT_MS 500
 
 void rely_bug(const char *claim, const char *file, int line)
 {
     fprintf(stderr, "relyd: bug: %s is false at %s:%d\n", claim, file, line);
+    abort();
+}
+
+/* Begins with a line end: the log's thread may be in the middle of a line. */
+static size_t print_alarm(char line[PIPE_BUF], const char *event, const char *message)
+{
+    struct rely_buf text = {0};
+    char now[RELY_TIME_SIZE];
+    rely_time_print(time(NULL), now);
+    rely_buf_put_json_plainly(&text, rely_slice_of(message));
+    int len = snprintf(line, PIPE_BUF, "\n{\"time\":\"%s\",\"level\":\"error\",\"event\":\"%s\",\"message\":%s}\n", now,
+                       event, text.ptr);
+    rely_buf_fini(&text);
+    return len < 0 ? 0 : len < PIPE_BUF ? (size_t)len : PIPE_BUF - 1;
+}
+
+void rely_alarm(const char *event, const char *format, ...)
+{
+    char message[512], line[PIPE_BUF];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(message, sizeof message, format, arguments);
+    va_end(arguments);
+    size_t len = print_alarm(line, event, message);
+    struct pollfd out = {.fd = STDERR_FILENO, .events = POLLOUT};
+    if (poll(&out, 1, ALARM_WAIT_MS) > 0 && write(STDERR_FILENO, line, len) < 0)
+        abort(); /* nobody is there to be told */
     abort();
 }
 

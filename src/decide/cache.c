@@ -1,7 +1,7 @@
 /*
- * The verified-token cache: sets of eight entries found by a MAC of the token. Remembers only cryptographic success;
- * everything that can change (time, rules, identities, the record, its keys) is judged or compared on every hit. Called
- * by endpoints/ in place of rely_review_run.
+ * The verified-token cache: sets of eight entries found by a fingerprint of the token. Remembers only cryptographic
+ * success; everything that can change (time, rules, identities, the record, its keys) is judged or compared on every
+ * hit. Called by endpoints/ in place of rely_review_run.
  */
 #include "relyd/cache.h"
 
@@ -15,7 +15,7 @@
 #define AUDIENCES_MAX 8
 
 struct cache_entry {
-    struct rely_mac mac;
+    struct rely_fingerprint print;
     int64_t issuer_id; /* 0: free */
     uint64_t issuer_edition;
     uint64_t candidates_mark;   /* of the records among which the signer was looked for */
@@ -33,12 +33,12 @@ struct cache_entry {
 
 struct cache_set {
     struct cache_entry *entries[WAYS]; /* owned; NULL: free */
-    uint64_t tags[WAYS];               /* the scattered MACs: one cache line to look through */
+    uint64_t tags[WAYS];               /* the scattered fingerprints: one cache line to look through */
     uint8_t uses[WAYS];
 };
 
 struct rely_cache {
-    struct rely_mac_key *key; /* owned; secret: without it nobody can prepare two tokens with one MAC */
+    struct rely_fingerprint_key *key; /* owned; secret: without it nobody can prepare two tokens with one fingerprint */
     size_t set_count;
     struct cache_set *sets; /* owned */
     uint32_t *seen;         /* owned: tags of tokens that were seen once; seen_count of them */
@@ -51,7 +51,7 @@ struct rely_cache *rely_cache_new(size_t entries)
     if (entries == 0)
         return NULL;
     struct rely_cache *cache = rely_alloc(sizeof *cache);
-    cache->key = rely_mac_key_new();
+    cache->key = rely_fingerprint_key_new();
     cache->set_count = 1;
     while (cache->set_count * WAYS < entries)
         cache->set_count *= 2;
@@ -68,7 +68,7 @@ void rely_cache_free(struct rely_cache *cache)
     for (size_t i = 0; i < cache->set_count; i++)
         for (size_t k = 0; k < WAYS; k++)
             free(cache->sets[i].entries[k]);
-    rely_mac_key_free(cache->key);
+    rely_fingerprint_key_free(cache->key);
     free(cache->sets);
     free(cache->seen);
     free(cache);
@@ -81,14 +81,14 @@ struct rely_cache_counts rely_cache_count(const struct rely_cache *cache)
 
 /* What a token is looked up by. */
 struct cache_name {
-    struct rely_mac mac;
+    struct rely_fingerprint print;
     uint64_t tag; /* low bits: which set; high bits: which place among those seen */
 };
 
 static struct cache_name name_token(const struct rely_cache *cache, struct rely_slice token)
 {
-    struct cache_name name = {.mac = rely_mac_of(cache->key, token)};
-    name.tag = rely_mac_scatter(&name.mac);
+    struct cache_name name = {.print = rely_fingerprint_of(cache->key, token)};
+    name.tag = rely_fingerprint_scatter(&name.print);
     return name;
 }
 
@@ -129,7 +129,7 @@ static bool find_hit(struct rely_cache *cache, const struct rely_snapshot *snaps
     struct cache_set *set = find_set(cache, name->tag);
     for (size_t i = 0; i < WAYS; i++) {
         struct cache_entry *entry = set->entries[i];
-        if (set->tags[i] != name->tag || entry == NULL || !rely_mac_is_same(&entry->mac, &name->mac))
+        if (set->tags[i] != name->tag || entry == NULL || !rely_fingerprint_is_same(&entry->print, &name->print))
             continue;
         known->issuer = find_current_issuer(entry, snapshot);
         known->key = entry->key;
@@ -149,7 +149,7 @@ static bool find_hit(struct rely_cache *cache, const struct rely_snapshot *snaps
 static bool was_seen_before(struct rely_cache *cache, const struct cache_name *name)
 {
     uint32_t *place = &cache->seen[(name->tag >> 32) & (cache->seen_count - 1)];
-    uint32_t mark = (uint32_t)name->mac.word[2] | 1;
+    uint32_t mark = (uint32_t)name->print.word[2] | 1;
     bool is_seen = *place == mark;
     *place = mark;
     return is_seen;
@@ -161,7 +161,7 @@ static size_t choose_place(struct rely_cache *cache, struct cache_set *set, cons
 {
     size_t place = WAYS;
     for (size_t i = 0; i < WAYS; i++) {
-        if (set->entries[i] != NULL && rely_mac_is_same(&set->entries[i]->mac, &name->mac))
+        if (set->entries[i] != NULL && rely_fingerprint_is_same(&set->entries[i]->print, &name->print))
             return i;
         if (set->entries[i] == NULL || (set->uses[i] == 0 && place == WAYS))
             place = i;
@@ -230,7 +230,7 @@ static void admit_token(struct rely_cache *cache, const struct rely_snapshot *sn
         return;
     free(set->entries[place]);
     struct cache_entry *entry = rely_alloc(sizeof *entry + size);
-    entry->mac = name->mac;
+    entry->print = name->print;
     entry->issuer_id = review->issuer->id;
     entry->issuer_edition = review->issuer->edition;
     entry->candidates_mark = rely_candidates_mark(snapshot, &review->token);

@@ -59,6 +59,8 @@ bool rely_material_read(const struct rely_json *jwk, struct rely_key *key, struc
 /* Give the key its serial and compute what its verifications need, so that the first one after a rotation costs no
  * more than the others. False: OpenSSL failed. */
 bool rely_key_prepare(struct rely_key *key);
+/* From now on RSA keys get no numbers: EVP judges all their signatures. Before any other thread is there. */
+void rely_key_forgo_numbers(bool is_forgone);
 /* A context ready to verify with alg, one of key->algs but EdDSA. Owner: the caller, EVP_PKEY_CTX_free. NULL: OpenSSL
  * failed. Thread: any. */
 EVP_PKEY_CTX *rely_key_context(const struct rely_key *key, enum rely_alg alg);

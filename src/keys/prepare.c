@@ -62,6 +62,14 @@ EVP_PKEY_CTX *rely_key_context(const struct rely_key *key, enum rely_alg alg)
                                                              : prepare_context(key->pkey, alg);
 }
 
+/* Written before there are threads, only read afterwards. */
+static bool are_numbers_forgone;
+
+void rely_key_forgo_numbers(bool is_forgone)
+{
+    are_numbers_forgone = is_forgone;
+}
+
 static bool prepare_numbers(struct rely_key *key)
 {
     BIGNUM *exponent = NULL;
@@ -93,7 +101,7 @@ bool rely_key_prepare(struct rely_key *key)
     bool is_ready = true;
     key->serial = atomic_fetch_add_explicit(&serials, 1, memory_order_relaxed) + 1;
     key->prepared_alg = first_alg(key->algs);
-    if (key->prepared_alg <= RELY_ALG_RS512)
+    if (key->prepared_alg <= RELY_ALG_RS512 && !are_numbers_forgone)
         is_ready = prepare_numbers(key);
     else if (key->prepared_alg != RELY_ALG_EDDSA)
         is_ready = (key->prepared = prepare_context(key->pkey, key->prepared_alg)) != NULL;

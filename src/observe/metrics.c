@@ -140,6 +140,11 @@ static void put_key_tables(const struct scrape *scrape, const char *name)
     put_number(scrape, name, scrape->gauges->key_tables);
 }
 
+static void put_rechecks(const struct scrape *scrape, const char *name)
+{
+    put_number(scrape, name, scrape->gauges->rechecks);
+}
+
 static void put_connections(const struct scrape *scrape, const char *name)
 {
     rely_buf_printf(scrape->out, "%s %d\n", name, scrape->gauges->connections);

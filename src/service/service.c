@@ -216,6 +216,7 @@ void rely_service_print_metrics(struct rely_service *service, const struct rely_
         .fetches_failed = __atomic_load_n(&service->control.keeper.fetches_failed, __ATOMIC_RELAXED),
         .key_tables = rely_key_tables_count(),
         .log_lost = rely_log_lost(service->log),
+        .rechecks = rely_signature_rechecks(),
         .start_s = service->start_s,
     };
     for (size_t i = 0; i <= service->worker_count; i++) {
@@ -281,7 +282,10 @@ bool rely_service_run(const struct rely_config *config, struct rely_err *err)
     const struct rely_log_options options = {.fd = -1,
                                              .level = (enum rely_level)config->log_level,
                                              .decisions = (enum rely_log_decisions)config->log_decisions};
+    const struct rely_signature_options arithmetic = {.is_evp_only = !config->has_own_arithmetic,
+                                                      .recheck_one_in = (uint32_t)config->recheck_one_in};
     sigset_t signals;
+    rely_signature_setup(&arithmetic);
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);

@@ -38,7 +38,7 @@ bool rely_signature_wants_table(const struct rely_key *key)
 {
     atomic_uint *count = (atomic_uint *)&key->verified_count;
     unsigned seen = atomic_load_explicit(count, memory_order_relaxed);
-    if (seen < RELY_KEY_TABLE_SUCCESSES || (seen & ASKED) != 0)
+    if (seen < RELY_KEY_TABLE_SUCCESSES || (seen & ASKED) != 0 || rely_signature_is_evp_only())
         return false;
     return (atomic_fetch_or_explicit(count, ASKED, memory_order_relaxed) & ASKED) == 0;
 }

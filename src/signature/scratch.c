@@ -28,6 +28,7 @@ struct rely_scratch {
     struct slot slots[SLOTS];
     BN_CTX *numbers;                   /* owned; keeps its numbers, so that a verification allocates none */
     struct rely_table_scratch *tables; /* owned; NULL: not used yet */
+    uint32_t countdown;
 };
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -106,6 +107,11 @@ EVP_PKEY_CTX *rely_scratch_context(struct rely_scratch *scratch, const struct re
     EVP_PKEY_CTX_free(slot->ctx);
     *slot = (struct slot){key->serial, alg, ctx};
     return ctx;
+}
+
+uint32_t *rely_scratch_countdown(struct rely_scratch *scratch)
+{
+    return &scratch->countdown;
 }
 
 BN_CTX *rely_scratch_numbers(struct rely_scratch *scratch)

@@ -4,6 +4,8 @@
  */
 #include "verify.h"
 
+#include "relyd/text.h"
+
 #include <openssl/err.h>
 
 /* EdDSA signs the message itself; OpenSSL offers it in one call only. */
@@ -52,6 +54,33 @@ static int verify_by_evp(const struct rely_unverified *token, const struct rely_
     return answer == 1 ? 1 : 0;
 }
 
+/* Empties the error queue, which the next caller of OpenSSL on this thread would read as its own. */
+static bool drain_errors(void)
+{
+    bool is_out_of_memory = false;
+    for (unsigned long error = ERR_get_error(); error != 0; error = ERR_get_error())
+        is_out_of_memory |= ERR_GET_REASON(error) == ERR_R_MALLOC_FAILURE;
+    return is_out_of_memory;
+}
+
+/* EVP's verdict beside that of own arithmetic. What differs is a bug of one of them or broken memory: nothing that this
+ * process says afterwards can be believed. */
+static void compare_with_evp(const struct rely_unverified *token, const struct rely_key *key,
+                             struct rely_scratch *scratch, struct rely_slice digest, int answer)
+{
+    char kid[RELY_QUOTED_SIZE];
+    int by_evp = verify_by_evp(token, key, scratch, digest);
+    bool could_tell = !drain_errors() && by_evp >= 0;
+    if (!could_tell || by_evp == answer)
+        return;
+    rely_alarm(
+        "own_arithmetic_differs",
+        "own arithmetic says %s to an %s signature under the %s key %s, and OpenSSL's EVP says %s: relyd ends without "
+        "answering. Set crypto.own_arithmetic to false, and report this",
+        answer == 1 ? "yes" : "no", rely_alg_name(token->alg), key->kind, rely_quote(key->kid, kid),
+        by_evp == 1 ? "yes" : "no");
+}
+
 static int verify_digest(const struct rely_unverified *token, const struct rely_key *key)
 {
     struct rely_scratch *scratch = rely_scratch_get();
@@ -60,20 +89,14 @@ static int verify_digest(const struct rely_unverified *token, const struct rely_
     if (len == 0)
         return -1;
     struct rely_slice digest = rely_slice((const char *)bytes, len);
-    int answer = verify_by_numbers(token, key, scratch, digest);
-    if (answer >= 0)
+    int answer = rely_signature_is_evp_only() ? -1 : verify_by_numbers(token, key, scratch, digest);
+    if (answer >= 0) {
+        if (rely_signature_takes_sample(scratch))
+            compare_with_evp(token, key, scratch, digest, answer);
         return answer;
+    }
     ERR_clear_error();
     return verify_by_evp(token, key, scratch, digest);
-}
-
-/* Empties the error queue, which the next caller of OpenSSL on this thread would read as its own. */
-static bool drain_errors(void)
-{
-    bool is_out_of_memory = false;
-    for (unsigned long error = ERR_get_error(); error != 0; error = ERR_get_error())
-        is_out_of_memory |= ERR_GET_REASON(error) == ERR_R_MALLOC_FAILURE;
-    return is_out_of_memory;
 }
 
 enum rely_reason rely_signature_verify(const struct rely_unverified *token, const struct rely_key *key,

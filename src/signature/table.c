@@ -3,7 +3,7 @@
  * to five times as fast as EVP's. Judges numbers as FIPS 186-4 s6.4 says, and nothing else; whatever it cannot judge is
  * EVP's. Called by signature.c; tables are made on the service's builder thread.
  */
-#include "table.h"
+#include "verify.h"
 
 #include "fixed.h"
 
@@ -171,7 +171,7 @@ static bool build_table(struct rely_key_table *table, struct rely_table_scratch 
 
 struct rely_key_table *rely_key_table_new(const struct rely_key_point *point)
 {
-    const struct rely_curve *curve = rely_curve_of(point->len);
+    const struct rely_curve *curve = rely_signature_is_evp_only() ? NULL : rely_curve_of(point->len);
     struct rely_table_scratch *scratch = curve == NULL ? NULL : rely_table_scratch_new();
     if (scratch == NULL)
         return NULL;

@@ -23,6 +23,9 @@ size_t rely_scratch_digest(struct rely_scratch *scratch, enum rely_alg alg, stru
 /* A context ready to verify under this key with alg, borrowed until the next call. NULL: OpenSSL failed. */
 EVP_PKEY_CTX *rely_scratch_context(struct rely_scratch *scratch, const struct rely_key *key, enum rely_alg alg);
 
+/* How many verifications by own arithmetic this thread has until one is repeated; 0: not drawn yet. */
+uint32_t *rely_scratch_countdown(struct rely_scratch *scratch);
+
 /* Numbers for this thread's computations. Never NULL. */
 BN_CTX *rely_scratch_numbers(struct rely_scratch *scratch);
 
@@ -38,6 +41,13 @@ int rely_rsa_verify(const struct rely_key *key, enum rely_alg alg, BN_CTX *ctx, 
 
 /* What this thread needs for tables; made at the first call. NULL: OpenSSL failed. */
 struct rely_table_scratch *rely_scratch_tables(struct rely_scratch *scratch);
+
+/* --- setup.c --- */
+
+/* Is EVP alone to judge? */
+bool rely_signature_is_evp_only(void);
+/* Is this verification by own arithmetic one that EVP repeats? Counts it as repeated. */
+bool rely_signature_takes_sample(struct rely_scratch *scratch);
 
 #define RELY_ALGS_ECDSA (1u << RELY_ALG_ES256 | 1u << RELY_ALG_ES384 | 1u << RELY_ALG_ES512)
 /* One more signature under this key has verified. */

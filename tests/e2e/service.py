@@ -14,6 +14,9 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = os.environ.get("RELYD_BINARY", str(ROOT / "build/dev/relyd"))
 VECTORS = ROOT / "tests/vectors/kubernetes"
 ENVIRONMENT = {"LSAN_OPTIONS": f"suppressions='{ROOT}/tests/lsan.supp'"} | os.environ
+# RELYD_TEST_OWN_ARITHMETIC=false runs every test by OpenSSL's EVP only.
+HAS_OWN_ARITHMETIC = os.environ.get("RELYD_TEST_OWN_ARITHMETIC") != "false"
+OF_ENVIRONMENT = {} if HAS_OWN_ARITHMETIC else {"crypto.own_arithmetic": False}
 TOKENREVIEWS = "/apis/authentication.k8s.io/v1/tokenreviews"
 ISSUER = "https://prod.example"
 SANITIZER = re.compile(r"(Address|Leak|Thread|UndefinedBehavior)Sanitizer|runtime error:")
@@ -64,7 +67,7 @@ class Relyd:
             "registry.path": str(self.database),
             "log.decisions": "all",
             "shutdown.drain_ms": 1000,
-        } | {name.replace("__", "."): value for name, value in settings.items()}
+        } | OF_ENVIRONMENT | {name.replace("__", "."): value for name, value in settings.items()}
 
     # --- the process ---------------------------------------------------------------------------------------------
 

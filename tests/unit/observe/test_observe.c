@@ -38,6 +38,7 @@ static void test_metrics(void **state)
                                  .fetches_ok = 6,
                                  .fetches_failed = 7,
                                  .log_lost = 9,
+                                 .rechecks = 10,
                                  .start_s = 1700000000};
     rely_count(&one.reviews[RELY_ENDPOINT_CHECK][RELY_EXPIRED], 3);
     rely_count(&two.reviews[RELY_ENDPOINT_CHECK][RELY_EXPIRED], 4);
@@ -79,6 +80,7 @@ static void test_metrics(void **state)
     expect_line(&out, "relyd_issuers 2");
     expect_line(&out, "relyd_identities 3");
     expect_line(&out, "relyd_credentials 4");
+    expect_line(&out, "relyd_signature_rechecks_total 10");
     expect_line(&out, "relyd_connections 5");
     expect_line(&out, "relyd_build_info{version=\"" RELYD_VERSION "\"} 1");
     expect_line(&out, "process_start_time_seconds 1700000000");

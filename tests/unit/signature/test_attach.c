@@ -125,5 +125,5 @@ int run_attach_tests(void)
         cmocka_unit_test(refuse_tables_of_other_keys),
         cmocka_unit_test(make_no_table_of_other_points),
     };
-    return cmocka_run_group_tests_name("attach", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("attach", tests, choose_own_arithmetic, return_to_arithmetic_of_environment);
 }

@@ -125,7 +125,7 @@ static void open_subject(struct subject *subject, size_t which)
 
 static int open_subjects(void **state)
 {
-    (void)state;
+    choose_own_arithmetic(state);
     ctx = BN_CTX_new();
     for (size_t i = 0; i < KEYS; i++)
         open_subject(&subjects[i], i);
@@ -135,7 +135,7 @@ static int open_subjects(void **state)
 
 static int close_subjects(void **state)
 {
-    (void)state;
+    return_to_arithmetic_of_environment(state);
     for (size_t i = 0; i < KEYS; i++) {
         for (size_t alg = 0; alg < ALGS; alg++)
             EVP_PKEY_CTX_free(subjects[i].evp[alg]);

@@ -501,5 +501,5 @@ int run_table_tests(void)
         cmocka_unit_test(accept_x_beyond_the_order),  cmocka_unit_test(find_no_x_at_infinity),
         cmocka_unit_test(leave_other_lengths_to_evp),
     };
-    return cmocka_run_group_tests_name("table", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("table", tests, choose_own_arithmetic, return_to_arithmetic_of_environment);
 }

@@ -9,12 +9,14 @@
 
 #include <cmocka.h>
 
+#include "../arithmetic.h"
+
 #include "mint.h"
 #include "relyd/signature.h"
 
 int run_broken_tests(void);
 int run_thread_tests(void);
-int run_mac_tests(void);
+int run_fingerprint_tests(void);
 int run_table_tests(void);
 int run_attach_tests(void);
 int run_rsa_tests(void);
