@@ -13,7 +13,7 @@ struct rely_key_status {
     int64_t last_attempt_s;
     int64_t last_success_s;
     int64_t next_fetch_s;
-    char last_error[256]; /* empty: none */
+    char last_error[512]; /* empty: none */
 };
 
 /* The service's side: all called on the control thread. */

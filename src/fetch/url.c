@@ -123,7 +123,7 @@ char *rely_url_origin(const char *url)
 
 char *rely_url_follow(const char *url, const char *location, bool may_use_http, bool *is_away, struct rely_err *err)
 {
-    char quoted[RELY_QUOTED_SIZE];
+    char quoted[RELY_QUOTED_SIZE], shown[SHOWN_URL_SIZE];
     struct origin from __attribute__((cleanup(free_origin))) = {NULL, NULL, NULL};
     struct origin to __attribute__((cleanup(free_origin))) = {NULL, NULL, NULL};
     CURLU *handle __attribute__((cleanup(free_handle))) = curl_url();
@@ -141,7 +141,8 @@ char *rely_url_follow(const char *url, const char *location, bool may_use_http, 
     char *copy = NULL;
     *is_away = !is_same_origin(&from, &to);
     if (*is_away)
-        rely_err_set(err, RELY_ERR_IO, "redirected to another origin, %s, which is never followed", quoted);
+        rely_err_set(err, RELY_ERR_IO, "redirected to another origin, \"%s\", which is never followed",
+                     rely_url_show(next, shown));
     else if (rely_url_check(next, may_use_http, err))
         copy = rely_strdup_slice(rely_slice_of(next));
     else

@@ -127,7 +127,7 @@ static void note_fetch_outcome(struct rely_keeper_issuer *issuer, const struct r
         return;
     }
     issuer->failures++;
-    snprintf(issuer->status.last_error, sizeof issuer->status.last_error, "%.250s", err->message);
+    snprintf(issuer->status.last_error, sizeof issuer->status.last_error, "%s", err->message);
     rely_log_event(control->ring, RELY_LOG_WARNING, "key_fetch_failed", "%s", err->message);
 }
 

@@ -103,6 +103,7 @@ static void bring_back(const struct rely_fetch_result *result, void *context)
     errand->is_ok = result->is_ok;
     errand->max_age_s = result->max_age_s;
     errand->err = result->err;
+    rely_fetch_advise(result, errand->is_discovery, &errand->err);
     free(errand->body);
     errand->body = result->is_ok ? rely_strdup_slice(result->body) : NULL;
     errand->body_len = result->is_ok ? result->body.len : 0;
@@ -124,7 +125,7 @@ static void send_errand(struct errand *errand, const char *url, bool is_discover
         /* NOLINTNEXTLINE(bugprone-branch-clone): two limits that happen to be equal */
         .max_bytes = is_discovery ? RELY_DISCOVERY_BYTES_MAX : RELY_JWKS_BYTES_MAX,
         .timeout_ms = (int)control->service->config->key_fetch_timeout_ms,
-        .max_redirects = is_discovery ? 0 : 3,
+        .max_redirects = 3, /* within one origin: whoever answers there could as well answer at once */
     };
     rely_fetch_start(control->service->fetcher, &request, bring_back, errand);
 }

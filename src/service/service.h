@@ -205,6 +205,11 @@ void rely_keeper_rest(struct rely_keeper_issuer *issuer);
 /* The fetch is over: max_age_s as in rely_fetch_result; err is NULL when a key set was accepted. */
 void rely_keeper_finish(struct rely_keeper_issuer *issuer, int64_t max_age_s, const struct rely_err *err);
 
+/* --- fetch_advice.c: any thread ------------------------------------------------------------------------ */
+
+/* Behind err, a failed fetch's fault: what an administrator can do about it, where that can be told. */
+void rely_fetch_advise(const struct rely_fetch_result *result, bool is_discovery, struct rely_err *err);
+
 /* --- tables.c ----------------------------------------------------------------------------------------- */
 
 /* Thread: main. Stopping waits for the table that is being made; the control thread may ask on, until fini. */
