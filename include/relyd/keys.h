@@ -18,6 +18,8 @@ struct rely_keyset;
 struct rely_keyset_skipped {
     struct rely_slice kid; /* borrowed from the key set; ptr NULL: it had none */
     bool is_weak;          /* too small, too large, or a broken exponent: a token naming it is `weak_key` */
+    bool is_taken_out;     /* by rely_keyset_take_out */
+    size_t place;          /* in the document's array */
     char why[160];
 };
 
@@ -40,6 +42,11 @@ struct rely_keyset_skipped {
 struct rely_keyset *rely_keyset_parse(struct rely_slice jwks, struct rely_err *err);
 void rely_keyset_free(struct rely_keyset *keyset);
 
+/* Take a usable key out of a set that no snapshot has yet: it is skipped from now on, and `why` says so. */
+void rely_keyset_take_out(struct rely_keyset *keyset, size_t index, const char *why);
+/* Append to *out the document that a set was made of, without the keys that were taken out. */
+void rely_keyset_print_rest(const struct rely_keyset *keyset, struct rely_slice jwks, struct rely_buf *out);
+
 /* What a set holds: its usable keys, in the document's order, and those that were skipped. Borrowed from the set. */
 size_t rely_keyset_count(const struct rely_keyset *keyset);
 const struct rely_key *rely_keyset_at(const struct rely_keyset *keyset, size_t index);
@@ -52,6 +59,8 @@ struct rely_slice rely_key_kid(const struct rely_key *key);
 rely_alg_set rely_key_algs(const struct rely_key *key);
 /* Never 0, and never another key's in the life of the process. */
 uint64_t rely_key_serial(const struct rely_key *key);
+/* RELY_MATERIAL_BYTES that are the same for the same public key, whatever its kid, alg and spelling. Borrowed. */
+const uint8_t *rely_key_material(const struct rely_key *key);
 /* What verifying one signature under this key costs, with one of RSA-2048 as 1. */
 uint32_t rely_key_cost(const struct rely_key *key);
 /* For people: "RSA 2048", "EC P-256", "OKP Ed25519". */

@@ -18,12 +18,22 @@ enum rely_object {
     RELY_OBJECT_CREDENTIAL /* its parent is an identity */
 };
 
+/* A key set that is about to be uploaded. All borrowed. */
+struct rely_registry_keys {
+    struct rely_slice url; /* of the record */
+    int64_t issuer_id;     /* its row; 0: it is new */
+    struct rely_slice jwks;
+};
+
 struct rely_registry_options {
     const char *path;             /* the database file; its folder must exist. ":memory:" in unit tests */
     int credentials_per_identity; /* registry.max_credentials_per_identity */
     bool may_use_http;            /* issuers.allow_http: http URLs when the record's allowHttp is true as well */
     bool may_use_system_names;    /* identities.allow_system_names */
     bool (*check_jwks)(struct rely_slice jwks, struct rely_err *err); /* keys/'s judgement of an uploaded set */
+    /* Is no key of an uploaded set another record's with the same URL? Asked when the set is new. NULL: always. */
+    bool (*check_repeats)(void *context, const struct rely_registry_keys *keys, struct rely_err *err);
+    void *repeats_context; /* borrowed: first argument of check_repeats */
 };
 
 /**

@@ -21,6 +21,11 @@ uint64_t rely_key_serial(const struct rely_key *key)
     return key->serial;
 }
 
+const uint8_t *rely_key_material(const struct rely_key *key)
+{
+    return key->material;
+}
+
 uint32_t rely_key_cost(const struct rely_key *key)
 {
     return key->cost;

@@ -84,6 +84,7 @@ static void add_key(struct rely_keyset *keyset, const struct rely_json *jwk, siz
         return;
     }
     skipped->kid = copy_kid(jwk);
+    skipped->place = place;
     keyset->skipped_count++;
     rely_key_fini(key); /* what was made of it before the fault was found */
     memset(key, 0, sizeof(*key));
@@ -146,6 +147,42 @@ struct rely_keyset *rely_keyset_parse(struct rely_slice jwks, struct rely_err *e
                      keyset->skipped[0].why);
     rely_keyset_free(keyset);
     return NULL;
+}
+
+void rely_keyset_take_out(struct rely_keyset *keyset, size_t index, const char *why)
+{
+    RELY_ASSERT(index < keyset->count);
+    struct rely_key *key = &keyset->keys[index];
+    struct rely_keyset_skipped *skipped = &keyset->skipped[keyset->skipped_count++];
+    *skipped = (struct rely_keyset_skipped){.kid = key->kid, .is_taken_out = true, .place = key->place};
+    rely_key_skip(skipped, "%s", why);
+    key->kid = (struct rely_slice){0};
+    rely_key_fini(key);
+    keyset->count--;
+    memmove(key, key + 1, (keyset->count - index) * sizeof *key);
+    memset(&keyset->keys[keyset->count], 0, sizeof *key);
+    mark_keys(keyset);
+}
+
+static bool is_place_taken_out(const struct rely_keyset *keyset, size_t place)
+{
+    for (size_t i = 0; i < keyset->skipped_count; i++)
+        if (keyset->skipped[i].is_taken_out && keyset->skipped[i].place == place)
+            return true;
+    return false;
+}
+
+void rely_keyset_print_rest(const struct rely_keyset *keyset, struct rely_slice jwks, struct rely_buf *out)
+{
+    RELY_JSON_OWNED struct rely_json *document = rely_json_parse(jwks, &(struct rely_err){0});
+    const struct rely_json *all = rely_json_get(document, "keys");
+    struct rely_json *rest = rely_json_array();
+    for (size_t i = 0; i < rely_json_size(all); i++)
+        if (!is_place_taken_out(keyset, i))
+            rely_json_append(rest, rely_json_share(rely_json_at(all, i)));
+    RELY_JSON_OWNED struct rely_json *shown = rely_json_object();
+    rely_json_set(shown, "keys", rest);
+    rely_json_print(shown, out);
 }
 
 void rely_keyset_free(struct rely_keyset *keyset)

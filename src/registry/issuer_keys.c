@@ -20,6 +20,31 @@ static bool has_secret_members(const struct rely_json *jwks, struct rely_problem
     return false;
 }
 
+/* The set that is stored may stay as it is: a record must be changeable, and be it only to disable it. */
+static bool is_stored_set(const struct rely_write *write, const struct rely_buf *document)
+{
+    const struct rely_json *stored = rely_json_get(rely_json_get(write->before, "keys"), "jwks");
+    struct rely_buf text = {0};
+    if (stored != NULL)
+        rely_json_print(stored, &text);
+    bool is_same = stored != NULL && rely_slice_equal(rely_buf_slice(&text), rely_buf_slice(document));
+    rely_buf_fini(&text);
+    return is_same;
+}
+
+static void refuse_repeated_keys(const struct rely_write *write, const struct rely_issuer_keys *keys)
+{
+    const struct rely_registry *registry = write->registry;
+    const struct rely_registry_keys asked = {.url = rely_json_text(rely_json_get(write->body, "issuer")),
+                                             .issuer_id = write->id,
+                                             .jwks = rely_buf_slice(&keys->document)};
+    struct rely_err err = {0};
+    if (registry->check_repeats == NULL || asked.url.ptr == NULL || is_stored_set(write, &keys->document))
+        return;
+    if (!registry->check_repeats(registry->repeats_context, &asked, &err))
+        rely_problems_add(write->problems, "keys.jwks", "duplicate_key", "keys.jwks: %.280s", err.message);
+}
+
 static void read_uploaded_set(const struct rely_write *write, const struct rely_json *jwks,
                               struct rely_issuer_keys *keys)
 {
@@ -37,6 +62,8 @@ static void read_uploaded_set(const struct rely_write *write, const struct rely_
                           keys->document.len, RELY_JWKS_BYTES_MAX);
     else if (write->registry->check_jwks != NULL && !write->registry->check_jwks(rely_buf_slice(&keys->document), &err))
         rely_problems_add(write->problems, "keys.jwks", "invalid_key_set", "keys.jwks: %.280s", err.message);
+    else
+        refuse_repeated_keys(write, keys);
 }
 
 static void read_jwks_uri(const struct rely_write *write, const struct rely_json *value, bool may_use_http,

@@ -174,6 +174,9 @@ const struct rely_object_kind rely_issuer_kind = {
     " o.allow_private_addresses, k.document, k.fetched_at, o.revision FROM issuer o LEFT JOIN key_set k ON "           \
     "k.issuer_id = o.id"
 
+/* In an order that stays the same: of two records with one key the first one keeps it (service/repeats.c). */
+#define ALL_ISSUERS ISSUER_COLUMNS " ORDER BY o.is_enabled DESC, o.id"
+
 static void fill_issuer_row(sqlite3_stmt *row, bool may_use_http, struct rely_issuer_row *out)
 {
     *out = (struct rely_issuer_row){
@@ -214,7 +217,7 @@ bool rely_registry_each_issuer(struct rely_registry *registry, int64_t id,
                                struct rely_err *err)
 {
     RELY_STMT_LENT struct rely_stmt *stmt =
-        rely_sql_prepare(&registry->sql, id == 0 ? ISSUER_COLUMNS : ISSUER_COLUMNS " WHERE o.id = ?1", err);
+        rely_sql_prepare(&registry->sql, id == 0 ? ALL_ISSUERS : ISSUER_COLUMNS " WHERE o.id = ?1", err);
     if (stmt == NULL)
         return false;
     if (id != 0)

@@ -95,6 +95,8 @@ struct rely_registry *rely_registry_open(const struct rely_registry_options *opt
     registry->may_use_http = options->may_use_http;
     registry->may_use_system_names = options->may_use_system_names;
     registry->check_jwks = options->check_jwks;
+    registry->check_repeats = options->check_repeats;
+    registry->repeats_context = options->repeats_context;
     if (open_database(registry, options->path, err))
         return registry;
     rely_err_prefix(err, "registry %s", options->path);

@@ -19,6 +19,8 @@ struct rely_registry {
     bool may_use_http;
     bool may_use_system_names;
     bool (*check_jwks)(struct rely_slice jwks, struct rely_err *err);
+    bool (*check_repeats)(void *context, const struct rely_registry_keys *keys, struct rely_err *err);
+    void *repeats_context; /* borrowed */
 };
 
 /* Bring a database to this program's schema: one transaction per version. */

@@ -82,7 +82,9 @@ static bool open_registry(struct rely_control *control, struct rely_err *err)
                                                   .credentials_per_identity = (int)config->credentials_per_identity,
                                                   .may_use_http = config->may_use_http,
                                                   .may_use_system_names = config->may_use_system_names,
-                                                  .check_jwks = judge_jwks};
+                                                  .check_jwks = judge_jwks,
+                                                  .check_repeats = rely_repeats_check_upload,
+                                                  .repeats_context = control};
     control->registry = rely_registry_open(&options, err);
     if (control->registry == NULL)
         return false;

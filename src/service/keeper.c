@@ -198,6 +198,8 @@ bool rely_keeper_status(struct rely_control *control, int64_t issuer_id, struct 
     if (issuer == NULL)
         return false;
     *out = issuer->status;
+    if (out->last_error[0] == '\0')
+        snprintf(out->last_error, sizeof out->last_error, "%.250s", issuer->repeats);
     return true;
 }
 

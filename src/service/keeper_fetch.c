@@ -158,6 +158,23 @@ static char *parse_discovery(const struct errand *errand, struct rely_err *err)
     return err->code == RELY_ERR_NONE ? rely_strdup_slice(jwks_uri) : NULL;
 }
 
+/* Keys that another record of the same `iss` has already do not count, and are not stored. Said once, not at each
+ * fetch. */
+static void leave_out_repeated_keys(struct errand *errand, struct rely_keyset *keyset, struct rely_slice *jwks,
+                                    struct rely_buf *rest)
+{
+    struct rely_control *control = errand->control;
+    const struct rely_issuer *record = rely_snapshot_issuer(control->snapshot, errand->issuer->id);
+    char sentence[RELY_REPEATS_SIZE] = "";
+    if (record != NULL && rely_repeats_take_out(control->snapshot, record, keyset, sentence) > 0) {
+        rely_keyset_print_rest(keyset, *jwks, rest);
+        *jwks = rely_buf_slice(rest);
+    }
+    if (sentence[0] != '\0' && strcmp(sentence, errand->issuer->repeats) != 0)
+        rely_log_event(control->ring, RELY_LOG_WARNING, "keys_repeated", "%s", sentence);
+    memcpy(errand->issuer->repeats, sentence, sizeof sentence);
+}
+
 /* Accept a key set for the record that asked: it must be usable before it is stored, and then it is live in all
  * workers. No batch is open. */
 static bool accept_jwks(struct errand *errand, struct rely_err *err)
@@ -168,13 +185,17 @@ static bool accept_jwks(struct errand *errand, struct rely_err *err)
     struct rely_keyset *keyset = rely_keyset_parse(jwks, err);
     if (keyset == NULL)
         return rely_err_prefix(err, "key set at %s", errand->url);
+    struct rely_buf rest = {0};
+    leave_out_repeated_keys(errand, keyset, &jwks, &rest);
     rely_keyset_free(keyset);
     const struct rely_fetched_keys fetched = {.issuer_id = errand->issuer->id,
                                               .record_revision = errand->source.revision,
                                               .jwks = jwks,
                                               .source_url = rely_slice_of(errand->url),
                                               .at_s = rely_service_now_s()};
-    if (!rely_registry_put_keyset(control->registry, &fetched, &changes, err))
+    bool is_stored = rely_registry_put_keyset(control->registry, &fetched, &changes, err);
+    rely_buf_fini(&rest);
+    if (!is_stored)
         return false;
     if (changes.count > 0) {
         rely_control_publish_changes(control, &changes, NULL, NULL);

@@ -5,6 +5,8 @@
  */
 #include "service.h"
 
+#include "relyd/text.h"
+
 #include <stdlib.h>
 
 /* One reading: where rows go. */
@@ -18,6 +20,14 @@ static void free_keyset(void *keyset)
     rely_keyset_free(keyset);
 }
 
+/* Stored sets have no key of another record, but for those that relyd 0.1 took. */
+static void leave_out_repeats(struct loading *loading, const struct rely_issuer_row *row, struct rely_keyset *keyset)
+{
+    char sentence[RELY_REPEATS_SIZE];
+    if (rely_repeats_take_out(loading->next, &row->issuer, keyset, sentence) > 0)
+        rely_log_event(loading->control->ring, RELY_LOG_WARNING, "keys_repeated", "%s", sentence);
+}
+
 /* The key set of a row: the one in use when it is still the same, else prepared from the stored document. */
 static const struct rely_keyset *prepare_keyset(struct loading *loading, const struct rely_issuer_row *row,
                                                 const struct rely_issuer *old)
@@ -28,12 +38,14 @@ static const struct rely_keyset *prepare_keyset(struct loading *loading, const s
         return old->keyset;
     if (old != NULL && old->keyset != NULL)
         rely_retired_add(&loading->next->retired, (void *)old->keyset, free_keyset);
-    if (row->jwks.ptr == NULL)
+    if (row->jwks.ptr == NULL || rely_slice_equal(row->jwks, RELY_LIT("{\"keys\":[]}"))) /* all were another record's */
         return NULL;
     struct rely_keyset *keyset = rely_keyset_parse(row->jwks, &err);
     if (keyset == NULL)
         rely_log_event(loading->control->ring, RELY_LOG_ERROR, "stored_keys_unusable",
                        "the stored key set of issuer %.*s cannot be used: %s", RELY_ARG(row->issuer.name), err.message);
+    else
+        leave_out_repeats(loading, row, keyset);
     return keyset;
 }
 

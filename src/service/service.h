@@ -174,6 +174,17 @@ struct rely_snapshot *rely_control_load(struct rely_control *control, struct rel
 bool rely_control_carry_change(struct rely_control *control, struct rely_snapshot *next,
                                const struct rely_change *change, struct rely_err *err);
 
+/* --- repeats.c: on the control thread --------------------------------------------------------------- */
+
+#define RELY_REPEATS_SIZE 400
+
+/* Take the keys that other records of the same URL have in this snapshot out of a set that is not in it yet.
+ * Out: sentence - for people, naming both records; empty when there are none.  Returns how many were taken out. */
+size_t rely_repeats_take_out(const struct rely_snapshot *snapshot, const struct rely_issuer *issuer,
+                             struct rely_keyset *keyset, char sentence[RELY_REPEATS_SIZE]);
+/* Has no other record of the URL a key of this set, be it in force or in the open batch? Context is the control. */
+bool rely_repeats_check_upload(void *context, const struct rely_registry_keys *keys, struct rely_err *err);
+
 /* --- keeper.c, keeper_fetch.c: on the control thread --------------------------------------------------- */
 
 /* Begin to keep the keys of every issuer in the snapshot. */
@@ -196,6 +207,7 @@ struct rely_keeper_issuer {
     int failures;    /* in a row */
     int64_t cooldown_until_ms;
     struct rely_key_status status;
+    char repeats[RELY_REPEATS_SIZE]; /* which keys of the last set other records have; empty: none */
 };
 
 /* Fetch discovery document and key set; ends in rely_keeper_finish. */

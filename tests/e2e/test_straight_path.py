@@ -139,11 +139,3 @@ def test_unix_socket_listener(start, tmp_path):
     signer = relyd.put_world()
     answer = wire.ask(path, "POST", "/v1/review", {"token": signer.sign(tokens.claims(ISSUER))})
     assert answer.json()["reason"] == "ok"
-
-
-def test_two_records_with_the_same_key(relyd):
-    """Neither the key id nor the signature tells which one signed: relyd does not guess."""
-    signer = relyd.put_world()
-    relyd.put_issuer("twin", keys={"jwks": tokens.jwks(signer)})
-    assert relyd.reason(signer.sign(tokens.claims(ISSUER))) == "ambiguous_issuer"
-    assert relyd.reason(signer.sign(tokens.claims(ISSUER), kid=None)) == "ambiguous_issuer"

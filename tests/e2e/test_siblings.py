@@ -1,0 +1,154 @@
+"""Records that share an `iss`: a key is one record's, whoever else publishes it, and whatever the order."""
+
+import threading
+
+import pytest
+import tokens
+import wire
+from issuer import response
+
+pytestmark = pytest.mark.threads
+
+URL = "https://kubernetes.default.svc.cluster.local"
+
+
+def put_record(relyd, name, *keys, **fields):
+    """A record of the shared `iss` with an uploaded set, and its identity: the record's name."""
+    relyd.put_issuer(name, URL, keys={"jwks": tokens.jwks(*keys)}, **fields)
+    put_rule(relyd, name)
+
+
+def put_rule(relyd, name):
+    relyd.put_identity(f"of-{name}")
+    relyd.put(
+        f"/v1/identities/of-{name}/federatedIdentityCredentials/rule",
+        {"issuerName": name, "subject": "system:serviceaccount:team-a:builder", "audiences": ["relyd"]},
+    )
+
+
+def sign(key, **header):
+    return key.sign(tokens.claims(URL), **header)
+
+
+def identity_of(relyd, token):
+    decision = relyd.review(token)
+    return [identity["name"] for identity in decision.get("identities", [])] or decision["reason"]
+
+
+def keys_of(relyd, name):
+    answer = relyd.admin("GET", f"/v1/issuers/{name}/keys")
+    assert answer.status == 200, answer
+    return answer.json()
+
+
+def check_refused(answer, holder):
+    assert answer.status == 400, answer
+    (problem,) = answer.json()["errors"]
+    assert (problem["field"], problem["code"]) == ("keys.jwks", "duplicate_key")
+    assert f"issuer {holder}," in problem["message"]
+
+
+def test_a6_an_uploaded_set_with_anothers_key_is_refused(relyd):
+    """The victim's own public key, under its kid, another or none, with another alg, alone or among others: the record
+    that has it keeps it, enabled or not."""
+    victim, own = tokens.key("victim"), tokens.key("own")
+    put_record(relyd, "victim", victim)
+    for jwk in (victim.jwk(), victim.jwk(kid="x"), victim.jwk(kid=None), victim.jwk(alg="PS512"), victim.jwk(alg=None)):
+        for keys in ([jwk], [own.jwk(), jwk]):
+            check_refused(relyd.admin("PUT", "/v1/issuers/other", {"issuer": URL, "keys": {"jwks": {"keys": keys}}}), "victim")
+    assert relyd.admin("GET", "/v1/issuers/other").status == 404
+    assert identity_of(relyd, sign(victim)) == identity_of(relyd, sign(victim, kid=None)) == ["of-victim"]
+    put_record(relyd, "other", own)
+    both = {"issuer": URL, "keys": {"jwks": tokens.jwks(own, victim)}}
+    check_refused(relyd.admin("PUT", "/v1/issuers/other", both), "victim")
+    assert identity_of(relyd, sign(own)) == ["of-other"]
+    put_record(relyd, "victim", victim, enabled=False)
+    check_refused(relyd.admin("PUT", "/v1/issuers/third", {"issuer": URL, "keys": {"jwks": tokens.jwks(victim)}}), "victim")
+    assert relyd.reason(sign(victim)) == "issuer_disabled"
+    relyd.put_issuer("elsewhere", "https://elsewhere.example", keys={"jwks": tokens.jwks(victim)})  # another iss
+
+
+def test_a6_a_key_that_its_record_gave_up_is_free(relyd):
+    first, second = tokens.key("first"), tokens.key("second")
+    put_record(relyd, "one", first)
+    put_record(relyd, "one", second)
+    put_record(relyd, "two", first)
+    assert identity_of(relyd, sign(first)) == ["of-two"]
+    assert identity_of(relyd, sign(second)) == ["of-one"]
+
+
+def test_a6_writes_that_share_a_commit_are_compared_too(relyd):
+    """Ten records with one key at once: one has it."""
+    key, answers = tokens.key("victim"), []
+
+    def write(number):
+        body = {"issuer": URL, "keys": {"jwks": tokens.jwks(key)}}
+        answers.append(relyd.admin("PUT", f"/v1/issuers/record-{number}", body).status)
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(10)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(answers) == [201] + [400] * 9
+
+
+def test_a6_a_fetched_set_loses_anothers_key_and_keeps_its_own(start, issuer):
+    """The neighbour publishes the victim's key beside its own, before and after a restart of relyd, and after the victim's
+    record has been fetched again and again: the order in which sets come or are loaded does not matter."""
+    relyd = start()
+    victim, own = tokens.key("victim"), tokens.key("own")
+    put_record(relyd, "victim", victim)
+    issuer.answers["/keys"] = response({"keys": [victim.jwk(), own.jwk(), victim.jwk(kid="another", alg=None)]})
+    relyd.put_issuer(
+        "neighbour", URL, keys={"jwksUri": issuer.url + "/keys"}, caBundle=issuer.ca, allowPrivateAddresses=True
+    )
+    put_rule(relyd, "neighbour")
+    wire.wait_for(lambda: keys_of(relyd, "neighbour")["keys"], what="the key set")
+
+    def check(relyd):
+        shown = keys_of(relyd, "neighbour")
+        assert [key["kid"] for key in shown["keys"]] == [own.kid]
+        assert identity_of(relyd, sign(victim)) == identity_of(relyd, sign(victim, kid=None)) == ["of-victim"]
+        assert identity_of(relyd, sign(own)) == ["of-neighbour"]
+        assert relyd.reason(sign(victim, kid="another")) == "key_unknown"
+        return shown
+
+    shown = check(relyd)
+    warning = "2 keys of issuer neighbour are not used: issuer victim with the same iss has them already"
+    assert shown["lastError"] == warning
+    assert relyd.log().count(warning) == 1
+    relyd.restart()
+    check(relyd)
+
+
+def test_a6_a_set_of_anothers_keys_alone_leaves_none(relyd, issuer):
+    victim = tokens.key("victim")
+    put_record(relyd, "victim", victim)
+    issuer.answers["/keys"] = response({"keys": [victim.jwk()]})
+    relyd.put_issuer(
+        "neighbour", URL, keys={"jwksUri": issuer.url + "/keys"}, caBundle=issuer.ca, allowPrivateAddresses=True
+    )
+    warning = "1 key of issuer neighbour is not used: issuer victim with the same iss has it already"
+    wire.wait_for(lambda: keys_of(relyd, "neighbour").get("lastError") == warning, what="the warning")
+    assert keys_of(relyd, "neighbour")["keys"] == []
+    assert identity_of(relyd, sign(victim)) == ["of-victim"]
+    relyd.restart()
+    assert identity_of(relyd, sign(victim)) == ["of-victim"]
+    assert relyd.log().count("stored_keys_unusable") == 0
+
+
+def test_a6_a_neighbour_cannot_stop_a_withdrawal(start, issuer):
+    """The neighbour had the victim's next key first. The victim loses that key, but what it withdraws is withdrawn, and
+    its other keys come."""
+    relyd = start()
+    old, stolen, new = (tokens.key(name) for name in ("old", "stolen", "new"))
+    put_record(relyd, "neighbour", stolen)
+    issuer.answers["/keys"] = response({"keys": [old.jwk()]}, "200 OK", "application/json", "Cache-Control: max-age=1")
+    relyd.put_issuer("victim", URL, keys={"jwksUri": issuer.url + "/keys"}, caBundle=issuer.ca, allowPrivateAddresses=True)
+    put_rule(relyd, "victim")
+    wire.wait_for(lambda: identity_of(relyd, sign(old)) == ["of-victim"], what="the key set")
+    issuer.answers["/keys"] = response({"keys": [stolen.jwk(), new.jwk()]})
+    wire.wait_for(lambda: identity_of(relyd, sign(new)) == ["of-victim"], what="the rotation")
+    assert relyd.reason(sign(old)) == "key_unknown"
+    assert identity_of(relyd, sign(stolen)) == ["of-neighbour"]
