@@ -41,17 +41,17 @@ enum rely_reason rely_claims_read(const struct rely_verified *verified, struct r
 /* An issuer's rules about time. */
 struct rely_time_rules {
     int32_t leeway_s;       /* 0..RELY_LEEWAY_MAX_S */
-    int64_t max_lifetime_s; /* 0 = no limit; judged from iat, or nbf, or else now, to exp */
+    int64_t max_lifetime_s; /* 0 = no limit; else from iat, which is then required, to exp */
 };
 
 /**
  * Judge the times of the claims.
  *
  * Spec:     RFC 7519 s4.1.4-4.1.6: valid while now < exp + leeway; not before nbf - leeway; iat at most now + leeway.
- *           nbf after exp is refused as invalid.
+ *           nbf after exp is refused as invalid, unless exp is past.
  * In:       now_s - seconds since 1970.
  * Reasons:  RELY_OK, RELY_EXPIRED, RELY_NOT_YET_VALID, RELY_ISSUED_IN_FUTURE, RELY_LIFETIME_TOO_LONG,
- * RELY_INVALID_CLAIM; the detail says the difference in seconds.
+ * RELY_INVALID_CLAIM, RELY_MISSING_CLAIM; the detail says the difference in seconds.
  */
 enum rely_reason rely_claims_check_time(const struct rely_claims *claims, const struct rely_time_rules *rules,
                                         int64_t now_s, struct rely_detail *detail);

@@ -212,10 +212,35 @@ static void no_identity_yields_a_system_name_unless_allowed(void **state)
 static void a_lifetime_beyond_the_records_limit_is_refused(void **state)
 {
     struct world *world = *state;
+    const char *token = mint_token(mint_key("p256"), "ES256", "{\"alg\":\"ES256\",\"kid\":\"a\"}",
+                                   "{\"iss\":\"https://issuer.example\",\"sub\":\"app\",\"aud\":\"relyd\","
+                                   "\"iat\":1800000000,\"exp\":1800003600}");
     scene_change_issuer(&world->scene, world->issuer, max_lifetime_s, 3599);
-    assert_int_equal(judge(world, world->token), RELY_LIFETIME_TOO_LONG);
+    assert_int_equal(judge(world, token), RELY_LIFETIME_TOO_LONG);
+    assert_int_equal(judge(world, world->token), RELY_MISSING_CLAIM); /* fault A9: it has no iat */
     scene_change_issuer(&world->scene, world->issuer, max_lifetime_s, 3600);
-    assert_int_equal(judge(world, world->token), RELY_OK);
+    assert_int_equal(judge(world, token), RELY_OK);
+}
+
+/* fault D: one wording, whichever claim is missing. */
+static void a_missing_claim_is_named_in_one_way(void **state)
+{
+    struct world *world = *state;
+    const char *token = mint_token(mint_key("p256"), "ES256", "{\"alg\":\"ES256\",\"kid\":\"a\"}", "{\"sub\":\"app\"}");
+    const struct rely_review *review = scene_review(&world->scene, token, NOW);
+    assert_int_equal(review->decision.reason, RELY_MISSING_CLAIM);
+    assert_string_equal(review->decision.detail.text, "`iss` is missing");
+}
+
+/* fault E: what matched is no one's business once the answer is no. */
+static void a_refusal_keeps_no_match(void **state)
+{
+    struct world *world = *state;
+    scene_edit_identity(&world->scene, world->identity)->username = RELY_LIT("system:admin");
+    const struct rely_review *review = scene_review(&world->scene, world->token, NOW);
+    assert_int_equal(review->decision.reason, RELY_IDENTITY_NOT_ALLOWED);
+    assert_int_equal(review->last_step, RELY_STEP_DECISION);
+    assert_int_equal(review->matches.count, 0);
 }
 
 static void no_token_and_undecided_deny(void **state)
@@ -248,6 +273,8 @@ int run_decision_tests(void)
         WORLD_TEST(a_disabled_identity_is_said_to_be_disabled),
         WORLD_TEST(no_identity_yields_a_system_name_unless_allowed),
         WORLD_TEST(a_lifetime_beyond_the_records_limit_is_refused),
+        WORLD_TEST(a_missing_claim_is_named_in_one_way),
+        WORLD_TEST(a_refusal_keeps_no_match),
         WORLD_TEST(no_token_and_undecided_deny),
     };
     return cmocka_run_group_tests_name("decisions", tests, NULL, NULL);
