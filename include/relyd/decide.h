@@ -45,7 +45,7 @@ struct rely_candidate {
 struct rely_decision {
     enum rely_reason reason;
     int64_t valid_until_s;     /* allow: it may be cached until then (exp + leeway) */
-    struct rely_detail detail; /* of a refusal */
+    struct rely_detail detail; /* of a refusal, for log and explain; for whoever asked: rely_review_tell */
 };
 
 /*
@@ -101,6 +101,9 @@ static inline bool rely_review_wants_keys(const struct rely_review *review)
     enum rely_reason reason = review->decision.reason;
     return (reason == RELY_KEY_UNKNOWN || reason == RELY_KEYS_UNAVAILABLE) && !review->is_fetch_useless;
 }
+
+/* Why it was refused, for whoever asked: before a signature has verified nothing but the reason and what he sent. */
+void rely_review_tell(const struct rely_review *review, struct rely_detail *out);
 
 /* The username that a match yields; false when it may not be given out (a `system:` name). */
 bool rely_match_username(const struct rely_snapshot *snapshot, const struct rely_match *match,

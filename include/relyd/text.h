@@ -59,5 +59,7 @@ uint64_t rely_hash(struct rely_slice text, uint64_t seed);
 /* Stranger's text for a message: quoted, at most 80 characters, all but printable ASCII as \xNN. `out` holds it. */
 #define RELY_QUOTED_SIZE 352
 const char *rely_quote(struct rely_slice text, char out[RELY_QUOTED_SIZE]);
+/* Several of them, with commas: as many as `size` bytes (at least 32) hold, then how many more there are. */
+const char *rely_quote_list(const struct rely_slice *texts, size_t count, char *out, size_t size);
 
 #endif

@@ -77,6 +77,26 @@ const char *rely_quote(struct rely_slice text, char out[RELY_QUOTED_SIZE])
     return out;
 }
 
+const char *rely_quote_list(const struct rely_slice *texts, size_t count, char *out, size_t size)
+{
+    static const size_t tail = sizeof " and 4294967295 more"; /* kept free for it */
+    char quoted[RELY_QUOTED_SIZE];
+    size_t at = 0, shown = 0;
+    RELY_ASSERT(size >= 32);
+    snprintf(out, size, "%s", count == 0 ? "none" : "");
+    for (; shown < count; shown++) {
+        size_t len = strlen(rely_quote(texts[shown], quoted));
+        if (at + len + 2 + tail > size)
+            break;
+        at += (size_t)snprintf(out + at, size - at, "%s%s", shown == 0 ? "" : ", ", quoted);
+    }
+    if (shown < count && shown == 0)
+        snprintf(out, size, "%zu long ones", count);
+    else if (shown < count)
+        snprintf(out + at, size - at, " and %zu more", count - shown);
+    return out;
+}
+
 void rely_random(void *out, size_t len)
 {
     RELY_ASSERT(len <= 256); /* getrandom(2) gives up to 256 bytes whole */

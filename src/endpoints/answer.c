@@ -41,8 +41,9 @@ void rely_answer_put_audiences(struct rely_buf *out, const struct rely_answer *a
 
 struct rely_slice rely_answer_sentence(const struct rely_answer *answer, struct rely_pool *pool)
 {
-    const struct rely_decision *decision = &answer->review->decision;
-    const char *detail =
-        decision->detail.text[0] != '\0' ? decision->detail.text : rely_reason_sentence(decision->reason);
-    return rely_pool_printf(pool, "%s: %s", rely_reason_word(decision->reason), detail);
+    enum rely_reason reason = answer->review->decision.reason;
+    struct rely_detail told;
+    rely_review_tell(answer->review, &told);
+    return rely_pool_printf(pool, "%s: %s", rely_reason_word(reason),
+                            told.text[0] != '\0' ? told.text : rely_reason_sentence(reason));
 }

@@ -67,12 +67,14 @@ static void reply_review(struct rely_reviewer *reviewer, struct rely_http_reques
     rely_buf_put(out, is_allowed ? RELY_LIT("{\"decision\":\"allow\",") : RELY_LIT("{\"decision\":\"deny\","));
     rely_answer_put_member(out, "reason", rely_slice_of(rely_reason_word(review->decision.reason)));
     if (!is_allowed) {
+        struct rely_detail told;
+        rely_review_tell(review, &told);
         rely_buf_putc(out, ',');
-        rely_answer_put_member(out, "detail", rely_slice_of(review->decision.detail.text));
+        rely_answer_put_member(out, "detail", rely_slice_of(told.text));
     }
     rely_buf_putc(out, ',');
     rely_answer_put_member(out, "decisionId", rely_slice_of(answer->decision_id));
-    if (review->issuer != NULL) {
+    if (review->key != NULL) { /* until a signature has verified a record's name is nobody's business */
         rely_buf_putc(out, ',');
         rely_answer_put_member(out, "issuer", review->issuer->name);
     }

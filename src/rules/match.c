@@ -43,6 +43,20 @@ static void keep_match(struct rely_matches *out, struct rely_match match)
         out->items[out->count++] = match;
 }
 
+/* The three lists side by side: which of them is wrong is what everybody asks who connects a kube-apiserver. */
+static enum rely_reason refuse_audiences(const struct rely_match_query *query, const struct rely_credential *near,
+                                         struct rely_detail *detail)
+{
+    char of_token[96], of_caller[96], of_credential[96];
+    rely_quote_list(query->audiences, query->audience_count, of_token, sizeof of_token);
+    rely_quote_list(query->accepted, query->accepted_count, of_caller, sizeof of_caller);
+    rely_quote_list(near->audiences, near->audience_count, of_credential, sizeof of_credential);
+    return rely_refuse(detail, RELY_AUDIENCE_MISMATCH,
+                       "no audience counts: the token has %s; the caller accepts %s; credential %.*s accepts %s",
+                       of_token, query->accepted_count == 0 ? "any" : of_caller,
+                       (int)(near->name.len < 40 ? near->name.len : 40), near->name.ptr, of_credential);
+}
+
 static enum rely_reason refuse_match(const struct rely_match_query *query, const struct rely_identity *disabled,
                                      const struct rely_credential *near_audience, struct rely_detail *detail)
 {
@@ -50,11 +64,7 @@ static enum rely_reason refuse_match(const struct rely_match_query *query, const
     if (disabled != NULL)
         return rely_refuse(detail, RELY_IDENTITY_DISABLED, "identity %.*s is disabled", RELY_ARG(disabled->name));
     if (near_audience != NULL)
-        return rely_refuse(
-            detail, RELY_AUDIENCE_MISMATCH,
-            "a federated credential matches issuer %.*s and this subject, but no audience of the token is "
-            "one that it%s accepts",
-            RELY_ARG(query->issuer->name), query->accepted_count == 0 ? "" : " and the caller");
+        return refuse_audiences(query, near_audience, detail);
     return rely_refuse(detail, RELY_NO_MATCHING_CREDENTIAL,
                        "no federated credential%s matches issuer %.*s and subject %s",
                        query->identity.ptr == NULL ? "" : " of the identity asked for", RELY_ARG(query->issuer->name),

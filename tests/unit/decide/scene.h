@@ -49,5 +49,6 @@ int run_decision_tests(void);
 int run_snapshot_tests(void);
 int run_cache_tests(void);
 int run_sibling_tests(void);
+int run_told_tests(void);
 
 #endif
