@@ -23,6 +23,7 @@ struct rely_config {
 #undef SETTING_TEXT
 #undef SETTING_LIST
 #undef SETTING_ENUM
+    struct rely_text_list notes; /* sentences about the file, for the log: names that are old */
 };
 
 /* Every setting at its default. Owner: rely_config_fini. */

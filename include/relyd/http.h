@@ -5,7 +5,7 @@
 #ifndef RELYD_HTTP_H
 #define RELYD_HTTP_H
 
-#include "relyd/base.h"
+#include "relyd/observe.h"
 
 struct rely_loop;
 struct rely_http_request;
@@ -13,21 +13,43 @@ struct rely_http_request;
 /* Answers now (rely_http_respond) or later (rely_http_defer first). Runs on the loop's thread. */
 typedef void (*rely_http_handler)(struct rely_http_request *request, void *context);
 
+/* The limits at which a connection is cut off. */
+enum rely_cut {
+    RELY_CUT_HEAD_SIZE,
+    RELY_CUT_HEAD_TIME,
+    RELY_CUT_BODY_TIME,
+    RELY_CUT_IDLE_TIME,
+    RELY_CUT_UNSENT,      /* its client takes no answer */
+    RELY_CUT_MEMORY,      /* it was the largest when the loop's budget was used up */
+    RELY_CUT_CONNECTIONS, /* it was the longest idle when there was no room for a new one */
+    RELY_CUT_DRAIN,       /* it was open at the end of the drain */
+    RELY_CUT_COUNT
+};
+/* The word of one in metrics, by its number. */
+extern const char *const rely_cut_words[RELY_CUT_COUNT];
+
 /* What a loop counts. Owned by whoever makes the loop, because others read it (atomically) before the loop is made and
  * after it is freed. Only the loop's thread writes. */
 struct rely_loop_counters {
     _Alignas(64) uint64_t connections; /* open now */
+    uint64_t held_bytes;               /* unfinished requests and answers under way, when last looked at */
+    uint64_t cuts[RELY_CUT_COUNT];     /* connections that were cut off, by limit */
 };
 
+/* All above 0 unless they say otherwise. */
 struct rely_loop_options {
-    size_t max_body_bytes;  /* 413 beyond */
-    int request_timeout_ms; /* from accept or the last answer to the last byte of a request; then silently closed */
-    int max_connections;    /* of this loop: beyond it, no accept until one closes. Below RLIMIT_NOFILE */
+    size_t max_head_bytes;   /* from the request line to the empty line; 431 beyond */
+    size_t max_body_bytes;   /* 413 beyond */
+    size_t max_memory_bytes; /* of unfinished requests and answers under way; beyond it the largest are cut off */
+    int head_timeout_ms;     /* from the first byte of a head to its end */
+    int body_timeout_ms;     /* from the end of the head to the last byte of the request */
+    int idle_timeout_ms;     /* from accept or the last answer to the next request's first byte */
+    int max_connections;     /* of this loop: beyond it, the longest idle is closed for each new one */
+    int kept_for_unix;       /* of these, for unix sockets alone; may be 0 */
+    const char *max_name;    /* static: the setting that max_connections comes from, for the log */
     struct rely_loop_counters *counters; /* borrowed: outlives the loop */
+    struct rely_log_ring *ring;          /* borrowed: of the loop's thread; NULL: limits are reached without a line */
 };
-
-/* Bytes from the request line to the empty line; 431 beyond. Twice RELY_TOKEN_BYTES_MAX and room for the rest. */
-#define RELY_HTTP_HEAD_BYTES_MAX ((size_t)160 * 1024)
 
 /* One request. Slices are borrowed until it is answered. */
 struct rely_http_request {

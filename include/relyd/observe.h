@@ -44,6 +44,10 @@ struct rely_gauges {
     size_t issuers, identities, credentials;
     size_t key_tables;
     int connections;
+    uint64_t held_bytes;          /* by unfinished requests and answers under way */
+    const uint64_t *cuts;         /* borrowed: connections closed for a limit, cut_count of them; by the limit's word */
+    const char *const *cut_words; /* static */
+    size_t cut_count;
     uint64_t fetches_ok, fetches_failed; /* key sets and discovery documents */
     uint64_t log_lost;                   /* lines: rely_log_lost */
     uint64_t rechecks;                   /* of signatures, by EVP */

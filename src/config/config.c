@@ -61,6 +61,7 @@ void rely_config_fini(struct rely_config *config)
         if (setting->kind == KIND_LIST)
             free_list(rely_config_list(config, setting));
     }
+    free_list(&config->notes);
     memset(config, 0, sizeof(*config));
 }
 

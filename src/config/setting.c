@@ -19,6 +19,35 @@ const struct setting rely_config_settings[SETTING_COUNT] = {
 #include "relyd/settings.def"
 };
 
+#undef SETTING_INT
+#undef SETTING_BOOL
+#undef SETTING_TEXT
+#undef SETTING_LIST
+#undef SETTING_ENUM
+#define SETTING_INT(key, field, minimum, maximum, value, unit, sentence)
+#define SETTING_BOOL(key, field, value, sentence)
+#define SETTING_TEXT(key, field, max_bytes, value, sentence)
+#define SETTING_LIST(key, field, max_items, first, sentence)
+#define SETTING_ENUM(key, field, values, value, sentence)
+#define SETTING_OLD_NAME(key, field) {key, SETTING_AT_##field},
+
+static const struct {
+    const char *key;
+    enum setting_index index;
+} old_names[] = {
+#include "relyd/settings.def"
+};
+
+bool rely_config_find_old(struct rely_slice key, enum setting_index *out)
+{
+    for (size_t i = 0; i < sizeof old_names / sizeof old_names[0]; i++)
+        if (rely_slice_equal(rely_slice_of(old_names[i].key), key)) {
+            *out = old_names[i].index;
+            return true;
+        }
+    return false;
+}
+
 static char *find_field(struct rely_config *config, const struct setting *setting, enum setting_kind kind)
 {
     RELY_ASSERT(setting->kind == kind);

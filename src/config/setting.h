@@ -45,6 +45,9 @@ char **rely_config_text(struct rely_config *config, const struct setting *settin
 struct rely_text_list *rely_config_list(struct rely_config *config, const struct setting *setting);
 int *rely_config_choice(struct rely_config *config, const struct setting *setting);
 
+/* The setting that had this key in an earlier version; false: none. */
+bool rely_config_find_old(struct rely_slice key, enum setting_index *out);
+
 /* The group of a key: "token" of "token.max_bytes", empty for a key without a dot. Borrowed from the setting. */
 struct rely_slice rely_config_group(const struct setting *setting);
 /* The part of a key below its group. Borrowed from the setting. */

@@ -83,11 +83,12 @@ static const char *judge_counts(const struct head_counts *counts, bool is_http11
     return NULL;
 }
 
-int rely_http_check_head(struct rely_slice input, bool is_http11, struct rely_http_framing *out, const char **fault)
+int rely_http_check_head(struct rely_slice input, size_t max_bytes, bool is_http11, struct rely_http_framing *out,
+                         const char **fault)
 {
-    bool may_be_too_long = input.len > RELY_HTTP_HEAD_BYTES_MAX;
+    bool may_be_too_long = input.len > max_bytes;
     if (may_be_too_long)
-        input.len = RELY_HTTP_HEAD_BYTES_MAX;
+        input.len = max_bytes;
     struct head_counts counts = {0};
     const char *found = input.len == 0 ? "The request is empty." : read_lines(input, &counts);
     if (found != NULL && may_be_too_long) {

@@ -16,12 +16,14 @@ struct rely_http_framing {
  * Judge the raw head of a request, which libh2o has already accepted.
  *
  * Spec:     RFC 9112 s2.2 (line ends), s3.2 (Host), s5.2 (obs-fold), s6.1 and s6.3 (framing).
- * In:       input - begins with the request line, holds at least the whole head; is_http11 - then Host is required.
+ * In:       input - begins with the request line, holds at least the whole head; max_bytes - of the head; is_http11 -
+ *           then Host is required.
  * Out:      *out - set only when 0 is returned; *fault - a sentence, set otherwise.
  * Returns:  0, or the status to answer: 400 or 431.
  * Cost:     one memchr per line.
  */
-int rely_http_check_head(struct rely_slice input, bool is_http11, struct rely_http_framing *out, const char **fault);
+int rely_http_check_head(struct rely_slice input, size_t max_bytes, bool is_http11, struct rely_http_framing *out,
+                         const char **fault);
 
 /* The bearer token in one Authorization value, as rely_http_bearer has it. */
 enum rely_bearer rely_http_read_bearer(struct rely_slice value, struct rely_slice *token);

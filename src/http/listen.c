@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <h2o/http1.h>
+#include <linux/filter.h>
 #include <netinet/tcp.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -15,9 +16,14 @@
 /* HTTP/1.1 in libh2o 2.2.5 has no write timeout: the kernel ends a connection whose peer takes nothing for so long. */
 #define UNSENT_TIMEOUT_MS 15000
 
+/* What a listener asks the kernel to keep unread of a connection (it keeps twice as much): libh2o reads until nothing
+ * is left, and would read 800 KB at once from a default buffer. */
+#define RECEIVE_BUFFER_BYTES (32 * 1024)
+
 static bool is_full(const struct rely_listener *listener)
 {
-    return listener->room->open >= listener->room->max;
+    const struct rely_room *room = listener->room;
+    return room->open - room->leaving >= room->max - (listener->is_unix ? 0 : room->kept);
 }
 
 static void count_connection(struct rely_listener *listener, int change)
@@ -45,10 +51,10 @@ static void take_connections(h2o_socket_t *socket, const char *error);
 
 static void resume_accepting(struct rely_loop *loop)
 {
-    if (loop->is_draining || loop->accept_timer.slot != 0)
+    if (loop->is_draining)
         return;
     for (struct rely_listener *listener = loop->listeners; listener != NULL; listener = listener->next) {
-        if (!listener->is_paused || is_full(listener))
+        if (!listener->is_paused)
             continue;
         listener->is_paused = false;
         h2o_socket_read_start(listener->socket, take_connections);
@@ -65,6 +71,7 @@ static void forget_connection(void *data)
 {
     struct rely_connection *connection = data;
     struct rely_listener *listener = connection->listener;
+    rely_watch_remove(listener->loop, connection);
     free(connection);
     count_connection(listener, -1);
     resume_accepting(listener->loop);
@@ -87,29 +94,38 @@ static void start_connection(struct rely_listener *listener, h2o_socket_t *socke
     socket->on_close.cb = forget_connection;
     socket->on_close.data = connection;
     count_connection(listener, 1);
+    rely_watch_add(listener->loop, connection);
     struct timeval now;
     gettimeofday(&now, NULL);
     h2o_http1_accept(&listener->loop->accept, socket, now);
 }
 
+/* Nothing can be accepted for a moment: in a room (NULL: anywhere). */
+static void rest_from_accepting(struct rely_loop *loop, const struct rely_room *room)
+{
+    pause_accepting(loop, room);
+    rely_timer_start(loop, &loop->accept_timer, ACCEPT_PAUSE_MS);
+}
+
+static bool take_connection(struct rely_listener *listener)
+{
+    h2o_socket_t *accepted = h2o_evloop_socket_accept(listener->socket);
+    if (accepted != NULL)
+        start_connection(listener, accepted);
+    else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+        rest_from_accepting(listener->loop, NULL);
+    return accepted != NULL;
+}
+
+/* Somebody waits, which is certain for one only: so at the limit one makes room for one, and the next turn goes on. */
 static void take_connections(h2o_socket_t *socket, const char *error)
 {
     struct rely_listener *listener = socket->data;
-    struct rely_loop *loop = listener->loop;
-    for (int i = 0; error == NULL && i < ACCEPTS_PER_TURN && !is_full(listener); i++) {
-        h2o_socket_t *accepted = h2o_evloop_socket_accept(socket);
-        if (accepted != NULL) {
-            start_connection(listener, accepted);
-            continue;
-        }
-        if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-            rely_timer_start(loop, &loop->accept_timer, ACCEPT_PAUSE_MS);
-            pause_accepting(loop, NULL);
-        }
-        return;
-    }
-    if (is_full(listener))
-        pause_accepting(loop, listener->room);
+    if (error == NULL && is_full(listener) && !rely_watch_make_room(listener->loop, listener->room))
+        rest_from_accepting(listener->loop, listener->room);
+    for (int i = 0; error == NULL && i < ACCEPTS_PER_TURN && !is_full(listener); i++)
+        if (!take_connection(listener))
+            return;
 }
 
 static bool is_listening(int fd, int *family)
@@ -124,13 +140,15 @@ static bool is_listening(int fd, int *family)
 
 bool rely_loop_listen(struct rely_loop *loop, int fd, rely_http_handler handler, void *context, struct rely_err *err)
 {
-    int family = AF_UNSPEC, timeout_ms = UNSENT_TIMEOUT_MS;
+    int family = AF_UNSPEC, timeout_ms = UNSENT_TIMEOUT_MS, buffer_bytes = RECEIVE_BUFFER_BYTES;
     if (!is_listening(fd, &family)) {
         close(fd);
         return rely_err_set(err, RELY_ERR_INVALID, "descriptor %d is not a listening socket", fd);
     }
-    if (family != AF_UNIX) /* inherited by what is accepted, like the TCP_NODELAY that libh2o sets */
+    if (family != AF_UNIX) { /* inherited by what is accepted, like the TCP_NODELAY that libh2o sets */
         setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, sizeof(timeout_ms));
+        setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &buffer_bytes, sizeof(buffer_bytes));
+    }
     struct rely_listener *listener = rely_alloc(sizeof(*listener));
     *listener = (struct rely_listener){
         .loop = loop, .handler = handler, .context = context, .next = loop->listeners, .is_unix = family == AF_UNIX};
@@ -138,7 +156,7 @@ bool rely_loop_listen(struct rely_loop *loop, int fd, rely_http_handler handler,
     listener->socket = h2o_evloop_socket_create(loop->context.loop, fd, H2O_SOCKET_FLAG_DONT_READ);
     listener->socket->data = listener;
     loop->listeners = listener;
-    listener->is_paused = is_full(listener) || loop->accept_timer.slot != 0;
+    listener->is_paused = loop->accept_timer.slot != 0;
     if (!listener->is_paused)
         h2o_socket_read_start(listener->socket, take_connections);
     return true;
@@ -150,7 +168,25 @@ void rely_loop_set_apart(struct rely_loop *loop, int max_connections)
     RELY_ASSERT(listener != NULL && max_connections > 0);
     listener->own.max = max_connections;
     listener->room = &listener->own;
-    resume_accepting(loop);
+}
+
+/* What the kernel has connected but nobody accepted is reset when its listener closes: a client may have sent a request
+ * already. So nothing more is let in (the kernel drops what would begin a connection; its client tries again, and is
+ * refused or finds a successor), and all who wait are taken, up to the descriptors that there are. A unix socket cannot
+ * be told to let nobody in: there a connection of the last microsecond is lost. */
+void rely_listeners_drain(struct rely_loop *loop)
+{
+    struct sock_filter none = {.code = BPF_RET | BPF_K, .k = 0};
+    const struct sock_fprog filter = {.len = 1, .filter = &none};
+    for (struct rely_listener *listener = loop->listeners; listener != NULL; listener = listener->next) {
+        if (listener->socket == NULL)
+            continue;
+        if (!listener->is_unix)
+            setsockopt(h2o_socket_get_fd(listener->socket), SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter);
+        while (take_connection(listener))
+            continue;
+    }
+    rely_listeners_close(loop);
 }
 
 void rely_listeners_close(struct rely_loop *loop)

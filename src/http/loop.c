@@ -9,6 +9,10 @@
 
 /* A connection that neither reads nor closes after the deadline is cut off again so often. */
 #define CUT_AGAIN_MS 50
+/* How long a drain leaves idle connections open: a client that asks again meanwhile is answered, and told to close. Of
+ * the whole drain at most half. */
+#define IDLE_GRACE_MS 1000
+#define CLOSE_IDLE_AGAIN_MS 20
 
 static void ignore_wake(h2o_multithread_receiver_t *receiver, h2o_linklist_t *messages)
 {
@@ -21,8 +25,11 @@ static void fill_config(struct rely_loop *loop)
     h2o_globalconf_t *config = &loop->config;
     h2o_config_init(config);
     config->server_name = h2o_iovec_init("", 0); /* strangers need not know whose holes to look up */
-    config->max_request_entity_size = loop->options.max_body_bytes;
-    config->http1.req_timeout = (uint64_t)loop->options.request_timeout_ms;
+    const struct rely_loop_options *options = &loop->options;
+    config->max_request_entity_size = options->max_body_bytes;
+    /* One timer for all that comes before an answer, and only in case watch.c, which has one each, does not look. */
+    config->http1.req_timeout = (uint64_t)options->idle_timeout_ms + (uint64_t)options->head_timeout_ms +
+                                (uint64_t)options->body_timeout_ms + 10000;
     config->http1.upgrade_to_http2 = 0; /* unsafe in 2.2.5: unbounded header lists, rapid reset */
     h2o_hostconf_t *host = h2o_config_register_host(config, h2o_iovec_init(H2O_STRLIT("default")), 65535);
     h2o_pathconf_t *path = h2o_config_register_path(host, "/", 0);
@@ -31,8 +38,10 @@ static void fill_config(struct rely_loop *loop)
 
 struct rely_loop *rely_loop_new(const struct rely_loop_options *options, struct rely_err *err)
 {
-    if (options->max_body_bytes == 0 || options->request_timeout_ms <= 0 || options->max_connections <= 0) {
-        rely_err_set(err, RELY_ERR_INVALID, "a loop needs limits above 0 for body, request time and connections");
+    if (options->max_head_bytes == 0 || options->max_body_bytes == 0 || options->max_memory_bytes == 0 ||
+        options->head_timeout_ms <= 0 || options->body_timeout_ms <= 0 || options->idle_timeout_ms <= 0 ||
+        options->max_connections <= options->kept_for_unix) {
+        rely_err_set(err, RELY_ERR_INVALID, "a loop needs limits above 0 for sizes, times and connections");
         return NULL;
     }
     signal(SIGPIPE, SIG_IGN);
@@ -41,7 +50,9 @@ struct rely_loop *rely_loop_new(const struct rely_loop_options *options, struct 
     loop->options = *options;
     loop->turn = 1; /* a new connection has 0: it has not begun anything */
     loop->next_turn_end = &loop->next_turn;
-    loop->room.max = options->max_connections;
+    loop->room = (struct rely_room){
+        .max = options->max_connections, .kept = options->kept_for_unix, .max_name = options->max_name};
+    loop->is_resting = true;
     atomic_init(&loop->stop_ms, -1);
     rely_pool_init(&loop->scratch);
     fill_config(loop);
@@ -162,41 +173,27 @@ static bool run_timers(struct rely_loop *loop)
 
 /* --- the end ---------------------------------------------------------------------------------------- */
 
-static void for_each_connection(struct rely_loop *loop, int (*visit)(h2o_req_t *h2o, void *data))
-{
-    loop->config.http1.callbacks.foreach_request(&loop->context, visit, NULL);
-}
-
-static struct rely_connection *connection_of(h2o_req_t *h2o)
-{
-    return h2o->conn->callbacks->get_socket(h2o->conn)->on_close.data;
-}
-
 /* What the client has sent is still read and answered; then the end of input closes the connection. */
-static int close_when_idle(h2o_req_t *h2o, void *data)
+static void close_idle(struct rely_timer *timer)
 {
-    (void)data;
-    const struct rely_connection *connection = connection_of(h2o);
-    h2o_socket_t *socket = connection->socket;
-    if (connection->exchange == NULL && !h2o_socket_is_writing(socket) && socket->input->size == 0)
-        shutdown(h2o_socket_get_fd(socket), SHUT_RD);
-    return 0;
-}
-
-static int cut_off(h2o_req_t *h2o, void *data)
-{
-    (void)data;
-    const struct rely_connection *connection = connection_of(h2o);
-    if (connection->exchange != NULL)
-        rely_exchange_abandon(connection->exchange);
-    shutdown(h2o_socket_get_fd(connection->socket), SHUT_RDWR);
-    return 0;
+    struct rely_loop *loop = H2O_STRUCT_FROM_MEMBER(struct rely_loop, idle_timer, timer);
+    for (size_t i = 0; i < loop->place_count; i++) {
+        h2o_socket_t *socket = loop->places[i].socket;
+        if (loop->places[i].connection->exchange == NULL && !h2o_socket_is_writing(socket) && socket->input->size == 0)
+            shutdown(h2o_socket_get_fd(socket), SHUT_RD);
+    }
+    rely_timer_start(loop, timer, CLOSE_IDLE_AGAIN_MS);
 }
 
 static void cut_off_all(struct rely_timer *timer)
 {
     struct rely_loop *loop = H2O_STRUCT_FROM_MEMBER(struct rely_loop, drain_timer, timer);
-    for_each_connection(loop, cut_off);
+    for (size_t i = 0; i < loop->place_count; i++) { /* none leaves before the next turn */
+        struct rely_connection *connection = loop->places[i].connection;
+        if (connection->exchange != NULL)
+            rely_exchange_abandon(connection->exchange);
+        rely_watch_cut(loop, connection, RELY_CUT_DRAIN);
+    }
     rely_timer_start(loop, timer, CUT_AGAIN_MS);
 }
 
@@ -207,13 +204,14 @@ static void drain_if_told(struct rely_loop *loop)
         return;
     loop->drain_timer.run = cut_off_all;
     rely_timer_start(loop, &loop->drain_timer, drain_ms);
+    loop->idle_timer.run = close_idle;
+    rely_timer_start(loop, &loop->idle_timer, drain_ms / 2 < IDLE_GRACE_MS ? drain_ms / 2 : IDLE_GRACE_MS);
     if (loop->is_draining)
         return;
     loop->is_draining = true;
     /* Not h2o_context_request_shutdown: for HTTP/2 it leaves a timer behind, on which disposing the context aborts. */
     loop->context.shutdown_requested = 1;
-    rely_listeners_close(loop);
-    for_each_connection(loop, close_when_idle);
+    rely_listeners_drain(loop);
 }
 
 void rely_loop_stop(struct rely_loop *loop, int drain_ms)
@@ -231,6 +229,8 @@ void rely_loop_run(struct rely_loop *loop)
         /* What ran outside of libh2o may have answered requests, whose connections it looks at in its next turn. */
         h2o_evloop_run(loop->context.loop, has_run ? 0 : rely_timers_wait(&loop->timers));
         loop->turn++;
+        if (loop->is_resting && loop->place_count > 0)
+            rely_watch_wake(loop);
         has_run = rely_exchanges_begin(loop);
         has_run = run_messages(loop) || has_run;
         has_run = run_timers(loop) || has_run;
@@ -240,6 +240,8 @@ void rely_loop_run(struct rely_loop *loop)
         }
     }
     rely_timer_cancel(loop, &loop->drain_timer);
+    rely_timer_cancel(loop, &loop->idle_timer);
+    rely_timer_cancel(loop, &loop->watch_timer);
 }
 
 void rely_loop_free(struct rely_loop *loop)
@@ -261,6 +263,7 @@ void rely_loop_free(struct rely_loop *loop)
     h2o_evloop_destroy(evloop);
     h2o_config_dispose(&loop->config);
     rely_timers_fini(&loop->timers);
+    free(loop->places);
     rely_pool_fini(&loop->scratch);
     free(loop);
 }

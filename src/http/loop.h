@@ -15,7 +15,18 @@ struct rely_exchange;
 
 /* How many connections of some listeners are open, and may be. */
 struct rely_room {
-    int open, max;
+    int open, leaving, max; /* leaving: of the open ones, those that are cut off and not yet closed */
+    int kept;               /* of max: for unix sockets alone */
+    const char *max_name;   /* static: the setting, for the log */
+};
+
+/* What a connection was doing when it was last looked at. */
+enum rely_stage {
+    RELY_STAGE_IDLE,   /* nothing of a request is there */
+    RELY_STAGE_HEAD,   /* a part of a head */
+    RELY_STAGE_BODY,   /* a head and not all of its body */
+    RELY_STAGE_ANSWER, /* a request is being answered */
+    RELY_STAGE_CUT     /* cut off: libh2o closes it when it next looks */
 };
 
 struct rely_listener {
@@ -35,8 +46,30 @@ struct rely_connection {
     struct rely_listener *listener; /* borrowed from the loop */
     h2o_socket_t *socket;           /* borrowed from libh2o */
     struct rely_exchange *exchange; /* the one that is deferred, or NULL; borrowed from libh2o's request pool */
-    uint64_t turn;                  /* of the loop: the last in which a request of this connection began */
+    uint64_t turn;                  /* of the loop: the last in which a request of this connection began, or its own */
+    size_t place;                   /* in the loop's places */
+    size_t answer_bytes;            /* of the last answer: held while it is being written */
     uint32_t peer_uid;
+    /* watch.c's, of its last look */
+    enum rely_stage stage;
+    bool is_candidate;   /* it stands in the loop's list of candidates */
+    uint64_t since_ms;   /* the stage was first seen */
+    uint64_t seen_turn;  /* `turn` then: another one is another request */
+    size_t head_scanned; /* bytes of the input without an end of a head */
+};
+
+/* A connection among all of its loop. The socket stands here too, because most looks end with it. */
+struct rely_place {
+    h2o_socket_t *socket;
+    struct rely_connection *connection;
+};
+
+/* Who goes when there is no room: the longest idle, found many at once. */
+#define RELY_CANDIDATES 64
+struct rely_candidate {
+    struct rely_connection *connection; /* NULL: it has closed meanwhile */
+    uint64_t turn;                      /* then; another one now: it has asked since */
+    bool is_unfinished;                 /* it holds a part of a request: behind all that are idle */
 };
 
 /* One request; in libh2o's pool of that request. */
@@ -61,9 +94,19 @@ struct rely_loop {
     struct rely_exchange *next_turn, **next_turn_end; /* borrowed: oldest first */
     struct rely_pool scratch;
     struct rely_timers timers;
-    struct rely_timer accept_timer; /* accept again after the process ran out of descriptors */
-    struct rely_timer drain_timer;  /* cut off what is left */
-    struct rely_room room;          /* of the listeners that have none of their own */
+    struct rely_place *places; /* owned: place_count of them, in no order */
+    size_t place_count, place_capacity;
+    struct rely_candidate candidates[RELY_CANDIDATES]; /* the next to go last */
+    size_t candidate_count;
+    const struct rely_room *candidates_room;
+    struct rely_timer watch_timer; /* look at all connections */
+    bool is_resting;               /* until something happens, there is nothing to look at but who is idle too long */
+    uint64_t said_ms[RELY_CUT_COUNT]; /* when a limit was last said to be reached; 0: never */
+    uint64_t unsaid[RELY_CUT_COUNT];  /* how often since */
+    struct rely_timer accept_timer;   /* accept again after the process ran out of descriptors */
+    struct rely_timer drain_timer;    /* cut off what is left */
+    struct rely_timer idle_timer;     /* of a drain: close who does not ask any more */
+    struct rely_room room;            /* of the listeners that have none of their own */
     bool is_draining;
     atomic_int senders;                   /* threads that are inside post or stop */
     atomic_int stop_ms;                   /* -1: no order to stop is waiting */
@@ -78,8 +121,20 @@ void rely_exchange_abandon(struct rely_exchange *exchange);
 /* Ends the watch over the client, before the answer. */
 void rely_exchange_unwatch(struct rely_exchange *exchange);
 
+/* watch.c */
+void rely_watch_add(struct rely_loop *loop, struct rely_connection *connection);
+void rely_watch_remove(struct rely_loop *loop, struct rely_connection *connection);
+/* Something happens: look at all connections soon. */
+void rely_watch_wake(struct rely_loop *loop);
+/* Cuts off the longest idle connection of a full room; false when all are being answered. */
+bool rely_watch_make_room(struct rely_loop *loop, struct rely_room *room);
+/* Ends a connection for a limit: libh2o sees the end of input, and closes. */
+void rely_watch_cut(struct rely_loop *loop, struct rely_connection *connection, enum rely_cut cut);
+
 /* listen.c */
 void rely_listeners_close(struct rely_loop *loop);
+/* Takes in who has connected, and closes. */
+void rely_listeners_drain(struct rely_loop *loop);
 void rely_listeners_resume(struct rely_timer *timer);
 
 static inline struct rely_slice rely_of_iovec(h2o_iovec_t bytes)

@@ -40,7 +40,8 @@ static int check_framing(h2o_req_t *h2o, const struct rely_connection *connectio
 {
     struct rely_slice input = rely_slice(connection->socket->input->bytes, connection->socket->input->size);
     struct rely_http_framing framing;
-    int status = rely_http_check_head(input, h2o->version >= 0x101, &framing, fault);
+    size_t max_bytes = connection->listener->loop->options.max_head_bytes;
+    int status = rely_http_check_head(input, max_bytes, h2o->version >= 0x101, &framing, fault);
     if (status != 0 || framing.is_chunked)
         h2o->http1_is_persistent = 0;
     return status;

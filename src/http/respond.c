@@ -70,6 +70,7 @@ void rely_http_respond(struct rely_http_request *request, const struct rely_http
     bool is_bodiless = response->status == 204 || response->status == 304;
     bool has_body = !is_bodiless && response->body.len > 0 && !rely_slice_equal(request->method, RELY_LIT("HEAD"));
     char *block = h2o_mem_alloc_pool(&h2o->pool, count_bytes(response, has_body) + 1);
+    exchange->connection->answer_bytes = response->body.len;
     h2o->res.status = response->status;
     h2o->res.reason = rely_http_phrase(response->status);
     /* RFC 9110 s8.6: no Content-Length with 204; with HEAD it is that of GET. */

@@ -150,6 +150,18 @@ static void put_connections(const struct scrape *scrape, const char *name)
     rely_buf_printf(scrape->out, "%s %d\n", name, scrape->gauges->connections);
 }
 
+static void put_cuts(const struct scrape *scrape, const char *name)
+{
+    for (size_t i = 0; i < scrape->gauges->cut_count; i++)
+        rely_buf_printf(scrape->out, "%s{limit=\"%s\"} %llu\n", name, scrape->gauges->cut_words[i],
+                        (unsigned long long)scrape->gauges->cuts[i]);
+}
+
+static void put_held(const struct scrape *scrape, const char *name)
+{
+    put_number(scrape, name, scrape->gauges->held_bytes);
+}
+
 static void put_build(const struct scrape *scrape, const char *name)
 {
     rely_buf_printf(scrape->out, "%s{version=\"%s\"} 1\n", name, RELYD_VERSION);

@@ -8,7 +8,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#define ADMIN_CONNECTIONS_MAX 256
+#define KEPT_FOR_UNIX 16 /* root must get in, whoever has filled the TCP listener */
 #define CONTROL_NICENESS 10
 
 /* --- hooks ----------------------------------------------------------------------------------------- */
@@ -130,12 +130,14 @@ static bool listen_for_probes(struct rely_control *control, struct rely_err *err
 
 static bool start_control_thread(struct rely_control *control, struct rely_err *err)
 {
-    const struct rely_config *config = control->service->config;
-    const struct rely_loop_options options = {.max_body_bytes = RELY_ADMIN_BODY_BYTES_MAX,
-                                              .request_timeout_ms = (int)config->http_request_timeout_ms,
-                                              .max_connections = ADMIN_CONNECTIONS_MAX,
-                                              .counters = &control->counters->loop};
+    struct rely_loop_options options = rely_service_loop_options(control->service);
     control->ring = rely_log_ring_new(control->service->log);
+    options.max_body_bytes = RELY_ADMIN_BODY_BYTES_MAX;
+    options.max_connections = control->service->admin_connections;
+    options.kept_for_unix = KEPT_FOR_UNIX;
+    options.max_name = "admin.max_connections";
+    options.counters = &control->counters->loop;
+    options.ring = control->ring;
     control->acknowledged = rely_alloc(control->service->worker_count * sizeof *control->acknowledged);
     control->loop = rely_loop_new(&options, err);
     if (control->loop == NULL || !open_registry(control, err))

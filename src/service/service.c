@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -49,27 +48,12 @@ static bool wait_for_reports(struct rely_service *service, size_t count, struct 
     return err->code == RELY_ERR_NONE;
 }
 
-/* As many descriptors as may be had, and fewer connections than that: at the limit a listener would spin. */
-static int limit_connections(const struct rely_config *config, size_t worker_count)
-{
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-        return (int)config->http_max_connections;
-    limit.rlim_cur = limit.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &limit);
-    int64_t spare = limit.rlim_cur > (1 << 24) ? 1 << 24 : (int64_t)limit.rlim_cur;
-    int64_t probes = (int64_t)config->health_listen.count * RELY_HEALTH_CONNECTIONS_MAX;
-    int64_t each = (spare - 128 - probes) / (int64_t)(worker_count + 1);
-    return (int)(each < config->http_max_connections ? each : config->http_max_connections);
-}
-
 static void set_up_threads(struct rely_service *service)
 {
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     int64_t wanted = service->config->workers;
     service->worker_count = wanted > 0 ? (size_t)wanted : cores > 0 ? (size_t)cores : 1;
     service->workers = rely_alloc(service->worker_count * sizeof *service->workers);
-    service->max_connections = limit_connections(service->config, service->worker_count);
     size_t bytes = (service->worker_count + 1) * sizeof *service->counters;
     service->counters = aligned_alloc(_Alignof(struct rely_thread_counters), bytes);
     RELY_ASSERT(service->counters != NULL);
@@ -203,10 +187,20 @@ static void free_service(struct rely_service *service)
 
 /* --- between -------------------------------------------------------------------------------------- */
 
+static void add_loop_counters(struct rely_gauges *gauges, uint64_t cuts[RELY_CUT_COUNT],
+                              const struct rely_loop_counters *counters)
+{
+    gauges->connections += (int)__atomic_load_n(&counters->connections, __ATOMIC_RELAXED);
+    gauges->held_bytes += __atomic_load_n(&counters->held_bytes, __ATOMIC_RELAXED);
+    for (size_t i = 0; i < RELY_CUT_COUNT; i++)
+        cuts[i] += __atomic_load_n(&counters->cuts[i], __ATOMIC_RELAXED);
+}
+
 void rely_service_print_metrics(struct rely_service *service, const struct rely_snapshot *snapshot,
                                 struct rely_buf *out)
 {
     const struct rely_counters **all = rely_alloc((service->worker_count + 1) * sizeof(const struct rely_counters *));
+    uint64_t cuts[RELY_CUT_COUNT] = {0};
     struct rely_gauges gauges = {
         .revision = snapshot->revision,
         .issuers = snapshot->issuers_by_id.count,
@@ -217,11 +211,14 @@ void rely_service_print_metrics(struct rely_service *service, const struct rely_
         .key_tables = rely_key_tables_count(),
         .log_lost = rely_log_lost(service->log),
         .rechecks = rely_signature_rechecks(),
+        .cuts = cuts,
+        .cut_words = rely_cut_words,
+        .cut_count = RELY_CUT_COUNT,
         .start_s = service->start_s,
     };
     for (size_t i = 0; i <= service->worker_count; i++) {
         all[i] = &service->counters[i].requests;
-        gauges.connections += (int)__atomic_load_n(&service->counters[i].loop.connections, __ATOMIC_RELAXED);
+        add_loop_counters(&gauges, cuts, &service->counters[i].loop);
     }
     rely_metrics_print(all, service->worker_count + 1, &gauges, out);
     free(all);
@@ -263,7 +260,7 @@ static bool run_planes(struct rely_service *service, const sigset_t *signals, st
 
 static bool run_with_log(struct rely_service *service, const sigset_t *signals, struct rely_err *err)
 {
-    service->fetcher = rely_fetching_start(service->config, service->ring, err);
+    service->fetcher = rely_fetcher_start(err);
     if (service->fetcher == NULL)
         return false;
     rely_tables_start(&service->tables);
@@ -274,6 +271,22 @@ static bool run_with_log(struct rely_service *service, const sigset_t *signals, 
     rely_fetcher_free(service->fetcher); /* a timer of the control thread may have asked it until now */
     rely_tables_fini(&service->tables);
     return is_ok;
+}
+
+static void say_notes(struct rely_service *service)
+{
+    for (size_t i = 0; i < service->config->notes.count; i++)
+        rely_log_event(service->ring, RELY_LOG_WARNING, "old_setting", "%s", service->config->notes.items[i]);
+}
+
+struct rely_loop_options rely_service_loop_options(const struct rely_service *service)
+{
+    const struct rely_config *config = service->config;
+    return (struct rely_loop_options){.max_head_bytes = (size_t)config->http_head_max_bytes,
+                                      .max_memory_bytes = (size_t)config->http_memory_mib * 1024 * 1024,
+                                      .head_timeout_ms = (int)config->http_head_timeout_ms,
+                                      .body_timeout_ms = (int)config->http_body_timeout_ms,
+                                      .idle_timeout_ms = (int)config->http_idle_timeout_ms};
 }
 
 bool rely_service_run(const struct rely_config *config, struct rely_err *err)
@@ -299,7 +312,12 @@ bool rely_service_run(const struct rely_config *config, struct rely_err *err)
         return false;
     service.ring = rely_log_ring_new(service.log);
     set_up_threads(&service);
-    bool is_ok = run_with_log(&service, &signals, err);
+    say_notes(&service);
+    bool is_ok = rely_limits_set_connections(&service, err);
+    if (is_ok) {
+        rely_limits_compare_memory(&service);
+        is_ok = run_with_log(&service, &signals, err);
+    }
     rely_log_event(service.ring, RELY_LOG_INFO, "stopped", "%s", is_ok ? "in order" : err->message);
     rely_log_stop(service.log);
     free_service(&service);

@@ -103,7 +103,8 @@ struct rely_service {
     struct rely_worker *workers; /* owned: worker_count of them */
     size_t worker_count;
     struct rely_thread_counters *counters; /* owned: one per worker, then the control thread's */
-    int max_connections;
+    int max_connections;                   /* of each worker */
+    int admin_connections;                 /* of the control plane */
     int64_t start_s;
     atomic_bool is_ready;
     /* Starting and stopping: the main thread waits until threads say how far they are. */
@@ -121,6 +122,21 @@ void rely_service_await_free(struct rely_service *service);
 /* Hooks of health and metrics; context is a struct rely_service *. `snapshot` is the caller's own. */
 void rely_service_print_metrics(struct rely_service *service, const struct rely_snapshot *snapshot,
                                 struct rely_buf *out);
+
+/* The limits that all loops share. */
+struct rely_loop_options rely_service_loop_options(const struct rely_service *service);
+
+/* --- limits.c: on the main thread, before there are others ----------------------------------------------- */
+
+/* Take as many descriptors as may be had, and set how many connections each loop may have: said, when that is fewer
+ * than configured. Fails when it is no service any more. */
+bool rely_limits_set_connections(struct rely_service *service, struct rely_err *err);
+/* Say when the settings together allow more memory than the process may have. */
+void rely_limits_compare_memory(struct rely_service *service);
+uint64_t rely_limits_sum_memory(const struct rely_service *service);
+/* The memory limit of the control group that `membership` (/proc/self/cgroup) names, or of one above it; UINT64_MAX:
+ * none. In: root - /sys/fs/cgroup. */
+uint64_t rely_limits_read_cgroup(const char *membership, const char *root);
 
 /* --- worker.c ------------------------------------------------------------------------------------ */
 
@@ -217,13 +233,9 @@ void rely_keeper_rest(struct rely_keeper_issuer *issuer);
 /* The fetch is over: max_age_s as in rely_fetch_result; err is NULL when a key set was accepted. */
 void rely_keeper_finish(struct rely_keeper_issuer *issuer, int64_t max_age_s, const struct rely_err *err);
 
-/* --- fetching.c ---------------------------------------------------------------------------------------- */
+/* --- fetch_advice.c: any thread ------------------------------------------------------------------------ */
 
-/* The fetcher under the settings; warns of proxy variables, which it ignores. Thread: main. Owner: as for
- * rely_fetcher_start. */
-struct rely_fetcher *rely_fetching_start(const struct rely_config *config, struct rely_log_ring *ring,
-                                         struct rely_err *err);
-/* Behind err, a failed fetch's fault: what an administrator can do about it, where that can be told. Thread: any. */
+/* Behind err, a failed fetch's fault: what an administrator can do about it, where that can be told. */
 void rely_fetch_advise(const struct rely_fetch_result *result, bool is_discovery, struct rely_err *err);
 
 /* --- tables.c ----------------------------------------------------------------------------------------- */

@@ -52,14 +52,14 @@ static void ask_control_for_table(void *context, int64_t issuer_id, uint64_t key
     ask_control(context, pass_question_to_tables, issuer_id, key_serial);
 }
 
-static void set_up_reviewer(struct rely_worker *worker)
+static void set_up_reviewer(struct rely_worker *worker, struct rely_log_ring *ring)
 {
     const struct rely_config *config = worker->service->config;
     worker->reviewer = (struct rely_reviewer){
         .loop = worker->loop,
         .snapshot = worker->first,
         .counters = &worker->counters->requests,
-        .ring = rely_log_ring_new(worker->service->log),
+        .ring = ring,
         .cache = rely_cache_new((size_t)config->cache_entries),
         .hooks = {worker, ask_control_for_keys, ask_control_for_table},
         .key_wait_ms = (int)config->key_miss_wait_ms,
@@ -70,15 +70,16 @@ static void set_up_reviewer(struct rely_worker *worker)
 
 static bool start_worker(struct rely_worker *worker, struct rely_err *err)
 {
-    const struct rely_config *config = worker->service->config;
-    const struct rely_loop_options options = {.max_body_bytes = RELY_DATA_BODY_BYTES_MAX,
-                                              .request_timeout_ms = (int)config->http_request_timeout_ms,
-                                              .max_connections = worker->service->max_connections,
-                                              .counters = &worker->counters->loop};
+    struct rely_loop_options options = rely_service_loop_options(worker->service);
+    options.max_body_bytes = RELY_DATA_BODY_BYTES_MAX;
+    options.max_connections = worker->service->max_connections;
+    options.max_name = "http.max_connections";
+    options.counters = &worker->counters->loop;
+    options.ring = rely_log_ring_new(worker->service->log);
     worker->loop = rely_loop_new(&options, err);
     if (worker->loop == NULL)
         return false;
-    set_up_reviewer(worker);
+    set_up_reviewer(worker, options.ring);
     return true;
 }
 

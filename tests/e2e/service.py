@@ -58,6 +58,7 @@ class Relyd:
         self.database = self.folder / "relyd.db"
         self.log_path = self.folder / "relyd.log"
         self.process = None
+        self.prefix = []  # a program that starts relyd in its own place
         self.settings = {
             "listen": ["%s:%d" % self.data],
             "workers": 2,
@@ -81,7 +82,7 @@ class Relyd:
         config.write_text(write_yaml(self.settings))
         with open(self.log_path, "ab") as log:
             # SIGXFSZ stays ignored, as python has it: a limit on file sizes is then like a full disk.
-            self.process = subprocess.Popen([BINARY, "--config", str(config)], stdout=log, stderr=log, env=ENVIRONMENT,
+            self.process = subprocess.Popen([*self.prefix, BINARY, "--config", str(config)], stdout=log, stderr=log, env=ENVIRONMENT,
                                             restore_signals=False)
 
     def is_ready(self):

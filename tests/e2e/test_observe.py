@@ -119,27 +119,6 @@ def test_probes_and_administrators_do_not_lock_each_other_out(relyd):
     assert wire.ask(relyd.health, "GET", "/livez").status == 200
 
 
-def test_not_ready_while_draining(start, issuer):
-    """A request in flight is finished; meanwhile the probe says no; then the process ends with 0."""
-    relyd = start(keys__miss_wait_ms=2500, keys__miss_cooldown_ms=100, shutdown__drain_ms=6000)
-    relyd.put_issuer("cluster", **issuer.record())
-    wire.wait_for(lambda: relyd.admin("GET", "/v1/issuers/cluster/keys").json().get("keys"))
-    issuer.answers["/openid/v1/jwks"] = lambda server, connection: time.sleep(8)
-    answers = []
-    token = issuer.token(tokens.key("never-published"))
-    assert wire.ask(relyd.health, "GET", "/readyz").status == 200
-    slow = threading.Thread(target=lambda: answers.append(relyd.review(token)))
-    slow.start()
-    time.sleep(0.4)
-    relyd.process.send_signal(signal.SIGTERM)
-    wire.wait_for(lambda: wire.ask(relyd.health, "GET", "/readyz").status == 503)
-    assert wire.ask(relyd.health, "GET", "/readyz").body == b"not ready\n"
-    assert wire.ask(relyd.health, "GET", "/livez").status == 200
-    slow.join(20)
-    assert answers and answers[0]["reason"] == "key_unknown"
-    relyd.stop()
-
-
 def test_log_has_decisions_and_never_tokens(start):
     relyd = start(log__decisions="all", log__level="debug")
     signer = relyd.put_world()

@@ -111,8 +111,14 @@ static void test_listen_wants_a_listener(void **state)
     (void)state;
     struct rely_err err = {0};
     struct rely_loop_counters counters = {0};
-    struct rely_loop_options options = {
-        .max_body_bytes = 1, .request_timeout_ms = 1, .max_connections = 1, .counters = &counters};
+    struct rely_loop_options options = {.max_head_bytes = 1,
+                                        .max_body_bytes = 1,
+                                        .max_memory_bytes = 1,
+                                        .head_timeout_ms = 1,
+                                        .body_timeout_ms = 1,
+                                        .idle_timeout_ms = 1,
+                                        .max_connections = 1,
+                                        .counters = &counters};
     struct rely_loop *loop = rely_loop_new(&options, &err);
     assert_non_null(loop);
     int fd = socket(AF_INET, SOCK_STREAM, 0);
@@ -126,7 +132,13 @@ static void test_loop_wants_limits(void **state)
 {
     (void)state;
     struct rely_err err = {0};
-    struct rely_loop_options options = {.max_body_bytes = 1, .request_timeout_ms = 1, .max_connections = 0};
+    struct rely_loop_options options = {.max_head_bytes = 1,
+                                        .max_body_bytes = 1,
+                                        .max_memory_bytes = 1,
+                                        .head_timeout_ms = 1,
+                                        .body_timeout_ms = 1,
+                                        .idle_timeout_ms = 1,
+                                        .max_connections = 0};
     assert_null(rely_loop_new(&options, &err));
     assert_int_equal(err.code, RELY_ERR_INVALID);
 }

@@ -104,7 +104,14 @@ static const struct row rows[] = {
 };
 
 static const struct rely_loop_options options = {
-    .max_body_bytes = 1000, .request_timeout_ms = 1000, .max_connections = 100};
+    .max_head_bytes = 160 * 1024,
+    .max_body_bytes = 1000,
+    .max_memory_bytes = 1 << 24,
+    .head_timeout_ms = 1000,
+    .body_timeout_ms = 1000,
+    .idle_timeout_ms = 1000,
+    .max_connections = 100,
+};
 
 static bool is_allowed(const struct row *row, int status)
 {

@@ -19,6 +19,7 @@ int main(void)
     failed += run_group("timer", timer_tests, timer_count);
     failed += run_group("bind", bind_tests, bind_count);
     failed += run_group("loop", loop_tests, loop_count);
+    failed += run_group("watch", watch_tests, watch_count);
     failed += run_group("hostile", hostile_tests, hostile_count);
     return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

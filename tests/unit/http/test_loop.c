@@ -15,7 +15,14 @@
 #include <unistd.h>
 
 static const struct rely_loop_options plain = {
-    .max_body_bytes = 1000, .request_timeout_ms = 5000, .max_connections = 100};
+    .max_head_bytes = 20000,
+    .max_body_bytes = 1000,
+    .max_memory_bytes = 1 << 20,
+    .head_timeout_ms = 5000,
+    .body_timeout_ms = 5000,
+    .idle_timeout_ms = 5000,
+    .max_connections = 100,
+};
 
 #define GET(path) "GET " path " HTTP/1.1\r\nHost: a\r\n\r\n"
 
@@ -476,83 +483,6 @@ static void test_body_limit(void **state)
     assert_int_equal(atomic_load(&server.handled_count), 0);
 }
 
-static void test_request_timeout(void **state)
-{
-    (void)state;
-    struct server server = {0};
-    struct rely_loop_options options = plain;
-    options.request_timeout_ms = 150;
-    server_start(&server, &options);
-    int idle = client_connect(server.port), slow = client_connect(server.port), body = client_connect(server.port);
-    client_send(slow, "GET / HTTP/1.1\r\nHo");
-    client_send(body, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n");
-    int64_t start = now_ms();
-    assert_true(client_is_closed(idle));
-    assert_true(client_is_closed(slow));
-    assert_true(client_is_closed(body));
-    assert_in_range(now_ms() - start, 100, 2500);
-    close(idle);
-    close(slow);
-    close(body);
-    server_stop(&server, 0);
-}
-
-static void test_connection_limit(void **state)
-{
-    (void)state;
-    struct server server = {0};
-    struct rely_loop_options options = plain;
-    options.max_connections = 2;
-    server_start(&server, &options);
-    int first = client_connect(server.port), second = client_connect(server.port);
-    client_send(first, GET("/1"));
-    expect(first, 200, "GET /1");
-    client_send(second, GET("/2"));
-    expect(second, 200, "GET /2");
-    int third = client_connect(server.port); /* the kernel takes it, the loop does not */
-    client_send(third, GET("/3"));
-    sleep_ms(100);
-    assert_int_equal(atomic_load(&server.handled_count), 2);
-    assert_int_equal((int)__atomic_load_n(&server.counters.connections, __ATOMIC_RELAXED), 2);
-    close(first);
-    expect(third, 200, "GET /3");
-    close(second);
-    close(third);
-    server_stop(&server, 0);
-}
-
-/* A listener with room of its own: neither its callers nor the others keep each other out. */
-static void test_room_of_its_own(void **state)
-{
-    (void)state;
-    struct rely_err err = {0};
-    struct server server = {.fds = {0, rely_http_bind("127.0.0.1:0", false, &err), -1}, .other_room = 1};
-    struct rely_loop_options options = plain;
-    options.max_connections = 1;
-    struct sockaddr_in name;
-    socklen_t size = sizeof(name);
-    assert_int_equal(getsockname(server.fds[1], (struct sockaddr *)&name, &size), 0);
-    server_start(&server, &options);
-    int first = client_connect(server.port), other = client_connect(ntohs(name.sin_port));
-    client_send(first, GET("/1"));
-    expect(first, 200, "GET /1");
-    client_send(other, GET("/"));
-    expect(other, 200, "the other listener"); /* though the loop is full */
-    int waiting = client_connect(ntohs(name.sin_port));
-    client_send(waiting, GET("/"));
-    sleep_ms(100);
-    assert_int_equal(rely_loop_connections(server.loop), 2);
-    close(first);
-    int second = client_connect(server.port);
-    client_send(second, GET("/2"));
-    expect(second, 200, "GET /2"); /* though the other's room is full */
-    close(other);
-    expect(waiting, 200, "the other listener");
-    close(second);
-    close(waiting);
-    server_stop(&server, 0);
-}
-
 static double cpu_seconds(void)
 {
     struct timespec used;
@@ -683,9 +613,6 @@ const struct CMUnitTest loop_tests[] = {
     cmocka_unit_test(test_second_stop_moves_the_deadline),
     cmocka_unit_test(test_post_after_the_stop),
     cmocka_unit_test(test_body_limit),
-    cmocka_unit_test(test_request_timeout),
-    cmocka_unit_test(test_connection_limit),
-    cmocka_unit_test(test_room_of_its_own),
     cmocka_unit_test(test_out_of_descriptors),
     cmocka_unit_test(test_a_freed_loop_closes_its_descriptors),
     cmocka_unit_test(test_two_listeners_and_a_unix_socket),

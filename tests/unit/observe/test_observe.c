@@ -30,7 +30,13 @@ static void test_metrics(void **state)
     (void)state;
     static struct rely_counters one;
     static struct rely_counters two;
+    static const uint64_t cuts[2] = {11, 12};
+    static const char *const words[2] = {"one", "other"};
     struct rely_gauges gauges = {.revision = 42,
+                                 .held_bytes = 13,
+                                 .cuts = cuts,
+                                 .cut_words = words,
+                                 .cut_count = 2,
                                  .issuers = 2,
                                  .identities = 3,
                                  .credentials = 4,
@@ -82,6 +88,9 @@ static void test_metrics(void **state)
     expect_line(&out, "relyd_credentials 4");
     expect_line(&out, "relyd_signature_rechecks_total 10");
     expect_line(&out, "relyd_connections 5");
+    expect_line(&out, "relyd_connections_cut_total{limit=\"one\"} 11");
+    expect_line(&out, "relyd_connections_cut_total{limit=\"other\"} 12");
+    expect_line(&out, "relyd_http_held_bytes 13");
     expect_line(&out, "relyd_build_info{version=\"" RELYD_VERSION "\"} 1");
     expect_line(&out, "process_start_time_seconds 1700000000");
     assert_non_null(strstr(out.ptr, "\nprocess_cpu_seconds_total "));

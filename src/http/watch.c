@@ -1,0 +1,346 @@
+/*
+ * Looks at what every connection of a loop holds and for how long it has been at it, a few times a second while there
+ * is anything to see, and cuts off who is over a limit: strangers decide neither how much memory nor how much time an
+ * unfinished request takes. libh2o has one time limit for all that comes before an answer, and none for sizes but the
+ * body's. Reads only what its sockets show everybody. Called by loop.c and listen.c.
+ */
+#include "loop.h"
+
+#include <stdlib.h>
+
+#define LOOK_MS 100
+/* When all connections together could fill half of the budget from one look to the next. */
+#define LOOK_OFTEN_MS 20
+/* libh2o reads until a socket is dry: so much at once was measured with the receive buffer that listen.c asks for. */
+#define READ_AT_ONCE_BYTES ((size_t)100 * 1024)
+/* What libh2o allocates for a request whose head is complete. */
+#define REQUEST_BYTES ((size_t)4096)
+/* One line a limit and so long: whoever is at a limit is there often. */
+#define SAY_AGAIN_MS 60000
+
+const char *const rely_cut_words[RELY_CUT_COUNT] = {
+    [RELY_CUT_HEAD_SIZE] = "head_size", [RELY_CUT_HEAD_TIME] = "head_time",     [RELY_CUT_BODY_TIME] = "body_time",
+    [RELY_CUT_IDLE_TIME] = "idle_time", [RELY_CUT_UNSENT] = "unsent",           [RELY_CUT_MEMORY] = "memory",
+    [RELY_CUT_DRAIN] = "drain",         [RELY_CUT_CONNECTIONS] = "connections",
+};
+
+/* What one look finds. */
+struct look {
+    struct rely_loop *loop;
+    uint64_t now_ms;
+    uint64_t next_ms; /* the first idle connection's time is up */
+    size_t held_bytes;
+    bool is_at_rest; /* all are idle */
+};
+
+/* --- cutting off ------------------------------------------------------------------------------------ */
+
+/* Limits that ordinary clients meet in ordinary times are counted only. */
+static const char *describe_cut(enum rely_cut cut)
+{
+    if (cut == RELY_CUT_MEMORY)
+        return "unfinished requests and answers under way fill http.memory_mib: the largest are cut off";
+    if (cut == RELY_CUT_HEAD_SIZE)
+        return "a request's head is longer than http.head_max_bytes";
+    if (cut == RELY_CUT_HEAD_TIME)
+        return "a request's head takes longer than http.head_timeout_ms";
+    if (cut == RELY_CUT_BODY_TIME)
+        return "a request's body takes longer than http.body_timeout_ms";
+    return NULL;
+}
+
+static void say_limit(struct rely_loop *loop, enum rely_cut cut, const char *sentence)
+{
+    uint64_t now_ms = rely_timers_now();
+    loop->unsaid[cut]++;
+    if (loop->options.ring == NULL || (loop->said_ms[cut] != 0 && now_ms < loop->said_ms[cut] + SAY_AGAIN_MS))
+        return;
+    rely_log_event(loop->options.ring, RELY_LOG_WARNING, "limit_reached", "%s (%llu since the last such line)",
+                   sentence, (unsigned long long)loop->unsaid[cut]);
+    loop->said_ms[cut] = now_ms;
+    loop->unsaid[cut] = 0;
+}
+
+void rely_watch_cut(struct rely_loop *loop, struct rely_connection *connection, enum rely_cut cut)
+{
+    const char *sentence = describe_cut(cut);
+    if (connection->stage != RELY_STAGE_CUT) {
+        rely_count(&loop->options.counters->cuts[cut], 1);
+        connection->listener->room->leaving++;
+    }
+    connection->stage = RELY_STAGE_CUT;
+    shutdown(h2o_socket_get_fd(connection->socket), SHUT_RDWR);
+    if (sentence != NULL)
+        say_limit(loop, cut, sentence);
+}
+
+/* --- one connection --------------------------------------------------------------------------------- */
+
+static enum rely_stage find_stage(const struct rely_connection *connection)
+{
+    if (connection->exchange != NULL || h2o_socket_is_writing(connection->socket))
+        return RELY_STAGE_ANSWER;
+    if (connection->socket->input->size == 0)
+        return RELY_STAGE_IDLE;
+    return connection->stage == RELY_STAGE_BODY ? RELY_STAGE_BODY : RELY_STAGE_HEAD;
+}
+
+static void enter_stage(struct rely_connection *connection, enum rely_stage stage, uint64_t now_ms)
+{
+    connection->stage = stage;
+    connection->since_ms = now_ms;
+    connection->head_scanned = 0;
+}
+
+/* Every byte is looked through once, however slowly it comes. A head beyond its limit stays one that is too long. */
+static bool has_whole_head(struct rely_connection *connection)
+{
+    const h2o_buffer_t *input = connection->socket->input;
+    size_t max_bytes = connection->listener->loop->options.max_head_bytes;
+    size_t start = connection->head_scanned < 3 ? 0 : connection->head_scanned - 3;
+    size_t end = input->size < max_bytes ? input->size : max_bytes;
+    if (start < end && memmem(input->bytes + start, end - start, "\r\n\r\n", 4) != NULL)
+        return true;
+    connection->head_scanned = end;
+    return false;
+}
+
+static void note_stage(struct rely_connection *connection, uint64_t now_ms)
+{
+    bool is_other_request = connection->turn != connection->seen_turn;
+    if (is_other_request && connection->stage == RELY_STAGE_BODY)
+        connection->stage = RELY_STAGE_HEAD;
+    enum rely_stage stage = find_stage(connection);
+    if (is_other_request || stage != connection->stage)
+        enter_stage(connection, stage, now_ms);
+    connection->seen_turn = connection->turn;
+    if (connection->stage == RELY_STAGE_HEAD && has_whole_head(connection))
+        enter_stage(connection, RELY_STAGE_BODY, now_ms);
+}
+
+static size_t count_held(const struct rely_connection *connection)
+{
+    const h2o_buffer_t *input = connection->socket->input;
+    size_t held = input->size == 0 ? 0 : input->capacity;
+    if (connection->stage == RELY_STAGE_BODY || connection->stage == RELY_STAGE_ANSWER)
+        held += REQUEST_BYTES;
+    if (h2o_socket_is_writing(connection->socket))
+        held += connection->answer_bytes;
+    return held;
+}
+
+/* The limit that this connection is over, or RELY_CUT_COUNT. */
+static enum rely_cut find_limit(const struct rely_connection *connection, const struct rely_loop_options *options,
+                                uint64_t age_ms)
+{
+    switch (connection->stage) {
+    case RELY_STAGE_IDLE:
+        return age_ms >= (uint64_t)options->idle_timeout_ms ? RELY_CUT_IDLE_TIME : RELY_CUT_COUNT;
+    case RELY_STAGE_HEAD:
+        if (connection->socket->input->size > options->max_head_bytes)
+            return RELY_CUT_HEAD_SIZE;
+        return age_ms >= (uint64_t)options->head_timeout_ms ? RELY_CUT_HEAD_TIME : RELY_CUT_COUNT;
+    case RELY_STAGE_BODY:
+        return age_ms >= (uint64_t)options->body_timeout_ms ? RELY_CUT_BODY_TIME : RELY_CUT_COUNT;
+    case RELY_STAGE_ANSWER: /* the kernel's TCP_USER_TIMEOUT comes before; a unix socket has none */
+        return connection->exchange == NULL && age_ms >= (uint64_t)options->idle_timeout_ms ? RELY_CUT_UNSENT
+                                                                                            : RELY_CUT_COUNT;
+    case RELY_STAGE_CUT:
+        break;
+    }
+    return RELY_CUT_COUNT;
+}
+
+static void look_at_connection(struct look *look, struct rely_connection *connection)
+{
+    if (connection->stage == RELY_STAGE_CUT) {
+        look->is_at_rest = false;
+        return;
+    }
+    note_stage(connection, look->now_ms);
+    enum rely_cut limit = find_limit(connection, &look->loop->options, look->now_ms - connection->since_ms);
+    if (limit != RELY_CUT_COUNT) {
+        rely_watch_cut(look->loop, connection, limit);
+        look->is_at_rest = false;
+    } else if (connection->stage == RELY_STAGE_IDLE) {
+        uint64_t end_ms = connection->since_ms + (uint64_t)look->loop->options.idle_timeout_ms;
+        look->next_ms = end_ms < look->next_ms ? end_ms : look->next_ms;
+    } else {
+        look->held_bytes += count_held(connection);
+        look->is_at_rest = false;
+    }
+}
+
+/* --- the budget ------------------------------------------------------------------------------------- */
+
+struct holder {
+    size_t held_bytes;
+    struct rely_connection *connection;
+};
+
+static int compare_holders(const void *left, const void *right)
+{
+    size_t a = ((const struct holder *)left)->held_bytes, b = ((const struct holder *)right)->held_bytes;
+    return a < b ? 1 : a > b ? -1 : 0;
+}
+
+/* The largest first, until the rest fits. */
+static void cut_largest(struct look *look)
+{
+    struct rely_loop *loop = look->loop;
+    size_t count = 0, budget = loop->options.max_memory_bytes;
+    struct holder *holders = rely_alloc(loop->place_count * sizeof *holders);
+    for (size_t i = 0; i < loop->place_count; i++) {
+        struct rely_connection *connection = loop->places[i].connection;
+        if (connection->stage != RELY_STAGE_CUT && connection->stage != RELY_STAGE_IDLE)
+            holders[count++] = (struct holder){count_held(connection), connection};
+    }
+    qsort(holders, count, sizeof *holders, compare_holders);
+    for (size_t i = 0; i < count && look->held_bytes > budget; i++) {
+        rely_watch_cut(loop, holders[i].connection, RELY_CUT_MEMORY);
+        look->held_bytes -= holders[i].held_bytes;
+    }
+    free(holders);
+}
+
+/* --- the look --------------------------------------------------------------------------------------- */
+
+static int choose_interval_ms(const struct rely_loop *loop)
+{
+    const struct rely_loop_options *options = &loop->options;
+    bool may_fill = loop->place_count * READ_AT_ONCE_BYTES > options->max_memory_bytes / 2;
+    int interval_ms = may_fill ? LOOK_OFTEN_MS : LOOK_MS;
+    int shortest_ms =
+        options->head_timeout_ms < options->body_timeout_ms ? options->head_timeout_ms : options->body_timeout_ms;
+    return interval_ms < shortest_ms / 2 + 1 ? interval_ms : shortest_ms / 2 + 1;
+}
+
+static void look_at_all(struct rely_timer *timer)
+{
+    struct rely_loop *loop = H2O_STRUCT_FROM_MEMBER(struct rely_loop, watch_timer, timer);
+    struct look look = {.loop = loop, .now_ms = rely_timers_now(), .next_ms = UINT64_MAX, .is_at_rest = true};
+    for (size_t i = 0; i < loop->place_count; i++)
+        look_at_connection(&look, loop->places[i].connection);
+    if (look.held_bytes > loop->options.max_memory_bytes)
+        cut_largest(&look);
+    __atomic_store_n(&loop->options.counters->held_bytes, look.held_bytes, __ATOMIC_RELAXED);
+    loop->is_resting = look.is_at_rest;
+    if (!look.is_at_rest)
+        rely_timer_start(loop, timer, choose_interval_ms(loop));
+    else if (look.next_ms != UINT64_MAX)
+        rely_timer_start(loop, timer, (int)(look.next_ms - look.now_ms));
+}
+
+void rely_watch_wake(struct rely_loop *loop)
+{
+    loop->is_resting = false;
+    loop->watch_timer.run = look_at_all;
+    rely_timer_start(loop, &loop->watch_timer, choose_interval_ms(loop));
+}
+
+void rely_watch_add(struct rely_loop *loop, struct rely_connection *connection)
+{
+    if (loop->place_count == loop->place_capacity) {
+        loop->place_capacity = loop->place_capacity == 0 ? 64 : loop->place_capacity * 2;
+        loop->places = rely_realloc(loop->places, loop->place_capacity * sizeof *loop->places);
+    }
+    connection->place = loop->place_count;
+    connection->turn = connection->seen_turn = loop->turn;
+    connection->since_ms = rely_timers_now();
+    loop->places[loop->place_count++] = (struct rely_place){connection->socket, connection};
+}
+
+void rely_watch_remove(struct rely_loop *loop, struct rely_connection *connection)
+{
+    struct rely_place last = loop->places[--loop->place_count];
+    loop->places[connection->place] = last;
+    last.connection->place = connection->place;
+    for (size_t i = 0; connection->is_candidate && i < loop->candidate_count; i++)
+        if (loop->candidates[i].connection == connection)
+            loop->candidates[i].connection = NULL;
+    if (connection->stage == RELY_STAGE_CUT)
+        connection->listener->room->leaving--;
+}
+
+/* --- room for new ones ------------------------------------------------------------------------------ */
+
+static bool may_go(const struct rely_connection *connection)
+{
+    return connection->stage != RELY_STAGE_CUT && connection->exchange == NULL &&
+           !h2o_socket_is_writing(connection->socket);
+}
+
+static bool goes_before(const struct rely_candidate *one, const struct rely_candidate *other)
+{
+    if (one->is_unfinished != other->is_unfinished)
+        return other->is_unfinished;
+    return one->turn < other->turn;
+}
+
+/* Sorted, who goes first at the end. */
+static void insert_candidate(struct rely_loop *loop, struct rely_candidate candidate)
+{
+    struct rely_candidate *list = loop->candidates;
+    if (loop->candidate_count == RELY_CANDIDATES) {
+        if (!goes_before(&candidate, &list[0]))
+            return;
+        list[0].connection->is_candidate = false;
+        memmove(&list[0], &list[1], --loop->candidate_count * sizeof list[0]);
+    }
+    size_t at = loop->candidate_count++;
+    for (; at > 0 && goes_before(&list[at - 1], &candidate); at--)
+        list[at] = list[at - 1];
+    list[at] = candidate;
+    candidate.connection->is_candidate = true;
+}
+
+static void find_candidates(struct rely_loop *loop, const struct rely_room *room)
+{
+    for (size_t i = 0; i < loop->candidate_count; i++)
+        if (loop->candidates[i].connection != NULL)
+            loop->candidates[i].connection->is_candidate = false;
+    loop->candidate_count = 0;
+    loop->candidates_room = room;
+    for (size_t i = 0; i < loop->place_count; i++) {
+        struct rely_connection *connection = loop->places[i].connection;
+        if (connection->listener->room == room && may_go(connection))
+            insert_candidate(loop, (struct rely_candidate){.connection = connection,
+                                                           .turn = connection->turn,
+                                                           .is_unfinished = connection->socket->input->size > 0});
+    }
+}
+
+/* The first of the list that is still what it was; NULL: none. */
+static struct rely_connection *take_candidate(struct rely_loop *loop)
+{
+    while (loop->candidate_count > 0) {
+        struct rely_candidate candidate = loop->candidates[--loop->candidate_count];
+        struct rely_connection *connection = candidate.connection;
+        if (connection == NULL)
+            continue;
+        connection->is_candidate = false;
+        bool is_unfinished = connection->socket->input->size > 0;
+        if (may_go(connection) && connection->turn == candidate.turn && is_unfinished == candidate.is_unfinished)
+            return connection;
+    }
+    return NULL;
+}
+
+bool rely_watch_make_room(struct rely_loop *loop, struct rely_room *room)
+{
+    char sentence[160];
+    struct rely_connection *connection = loop->candidates_room == room ? take_candidate(loop) : NULL;
+    if (connection == NULL) {
+        find_candidates(loop, room);
+        connection = take_candidate(loop);
+    }
+    snprintf(sentence, sizeof sentence, "%d connections are open, as many as %s allows: %s", room->open - room->leaving,
+             room->max_name == NULL ? "the limit" : room->max_name,
+             connection == NULL ? "new ones wait, because all are being answered"
+                                : "the longest idle is closed for each new one");
+    say_limit(loop, RELY_CUT_CONNECTIONS, sentence);
+    if (connection == NULL)
+        return false;
+    rely_watch_cut(loop, connection, RELY_CUT_CONNECTIONS);
+    return true;
+}

@@ -1,0 +1,219 @@
+"""Connections: who is cut off and who gets in, at the limits of a listener, of descriptors and of memory; and the drain."""
+
+import contextlib
+import http.client
+import json
+import resource
+import signal
+import subprocess
+import threading
+import time
+
+import pytest
+import tokens
+import wire
+from scale import count
+from service import BINARY, ISSUER, TOKENREVIEWS, Relyd, write_yaml
+
+GET = b"GET /check/default HTTP/1.1\r\nHost: x\r\n"
+POST = b"POST %s HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n" % TOKENREVIEWS.encode()
+GONE = (OSError, http.client.HTTPException)
+
+
+def metric(relyd, name):
+    for line in wire.ask(relyd.socket, "GET", "/metrics").body.decode().splitlines():
+        if line.startswith(name + " "):
+            return float(line.split()[-1])
+    raise AssertionError(f"no {name}")
+
+
+def cuts(relyd, limit):
+    return metric(relyd, 'relyd_connections_cut_total{limit="%s"}' % limit)
+
+
+def events(relyd, word):
+    lines = [json.loads(line) for line in relyd.log().splitlines() if line.startswith("{")]
+    return [line["message"] for line in lines if line["event"] == word]
+
+
+def is_open(connection):
+    connection.setblocking(False)
+    try:
+        return bool(connection.recv(65536))
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+
+
+@contextlib.contextmanager
+def held(connections):
+    try:
+        yield connections
+    finally:
+        for connection in connections:
+            connection.close()
+
+
+# --- room ------------------------------------------------------------------------------------------------------------
+
+
+def test_b17_idle_connections_lock_no_administrator_out(start):
+    relyd = start(admin__max_connections=32)
+    with held([wire.connect(relyd.admin_tcp) for _ in range(100)]) as idle:
+        for address in (relyd.admin_tcp, relyd.socket) * 20:
+            begin = time.monotonic()
+            assert wire.ask(address, "GET", "/v1/issuers").status == 200
+            assert time.monotonic() - begin < 2
+        with held([wire.connect(relyd.socket) for _ in range(14)]) as local:
+            assert wire.ask(relyd.socket, "GET", "/v1/issuers").status == 200
+            wire.wait_for(lambda: sum(map(is_open, idle)) <= 16, what="16 of 32 for TCP")
+            assert all(map(is_open, local))  # nobody of TCP has taken the socket's share
+    assert cuts(relyd, "connections") >= 84
+    lines = wire.wait_for(lambda: events(relyd, "limit_reached"))
+    assert len(lines) == 1, lines  # a line, not a hundred
+    assert "admin.max_connections" in lines[0] and "16 connections are open" in lines[0]
+
+
+def test_b18_longest_idle_makes_room(start):
+    """Forty connections where sixteen may be: the newest sixteen are open, and whoever comes is answered at once."""
+    relyd = start(workers=1, http__max_connections=16)
+    with held([wire.connect(relyd.data) for _ in range(40)]) as idle:
+        begin = time.monotonic()
+        assert relyd.check().status == 401
+        assert time.monotonic() - begin < 2
+        wire.wait_for(lambda: cuts(relyd, "connections") == 25, what="24 and one more")
+        assert [is_open(connection) for connection in idle] == [False] * 25 + [True] * 15
+    lines = wire.wait_for(lambda: events(relyd, "limit_reached"))
+    assert len(lines) == 1 and "16 connections are open" in lines[0] and "http.max_connections" in lines[0]
+
+
+def limited(folder, descriptors, **settings):
+    relyd = Relyd(folder, **settings)
+    relyd.prefix = ["prlimit", f"--nofile={descriptors}:{descriptors}"]
+    return relyd
+
+
+def test_b18_few_descriptors_are_said_with_both_numbers(tmp_path):
+    relyd = limited(tmp_path / "relyd", 1024).start()
+    try:
+        workers, control = events(relyd, "few_descriptors")
+        assert "RLIMIT_NOFILE is 1024" in workers and "in place of 20000" in workers and "in place of 10000 each" in workers
+        assert "RLIMIT_NOFILE is 1024" in control and "in place of 256" in control
+        with held([wire.connect(relyd.data) for _ in range(900)]):
+            assert relyd.check().status == 401
+            assert relyd.admin("GET", "/v1/issuers").status == 200
+        assert not [line for line in relyd.log().splitlines() if "EMFILE" in line or "Too many open files" in line]
+    finally:
+        relyd.stop()
+
+
+def test_b18_too_few_descriptors_are_refused(tmp_path):
+    relyd = limited(tmp_path / "relyd", 100)
+    relyd.spawn()
+    assert relyd.process.wait(20) == 1
+    relyd.process = None
+    assert "100 file descriptors (RLIMIT_NOFILE) are too few: 2 workers with these listeners need at least 333" in relyd.log()
+
+
+def test_settings_under_their_old_name(tmp_path):
+    """A configuration of 0.1 is taken, and says what to write today."""
+    relyd = Relyd(tmp_path / "relyd", http__request_timeout_ms=1500).start()
+    try:
+        assert events(relyd, "old_setting") == ["http.request_timeout_ms is an old name: write http.idle_timeout_ms"]
+        with held([wire.connect(relyd.data)]) as idle:
+            wire.wait_for(lambda: not is_open(idle[0]), 10, "the end of an idle connection")
+        assert cuts(relyd, "idle_time") == 1
+    finally:
+        relyd.stop()
+    both = tmp_path / "both.yaml"
+    both.write_text(write_yaml({"http.request_timeout_ms": 1500, "http.idle_timeout_ms": 1500}))
+    answer = subprocess.run([BINARY, "--check-config", "--config", str(both)], capture_output=True, text=True)
+    assert answer.returncode == 2 and "set twice" in answer.stderr
+
+
+# --- the drain -------------------------------------------------------------------------------------------------------
+
+
+class Asking(threading.Thread):
+    """A client that asks on one connection as long as it may, and makes another when it is told to close."""
+
+    def __init__(self, relyd, token):
+        super().__init__()
+        self.relyd, self.token = relyd, token
+        self.answered, self.lost, self.closes = 0, [], 0
+        self.start()
+
+    def run(self):
+        while True:
+            client = wire.Client(self.relyd.data)
+            try:
+                client.connect()
+            except OSError:
+                return  # nobody listens any more
+            with contextlib.closing(client):
+                if not self.ask_until_closed(client):
+                    return
+
+    def ask_until_closed(self, client):
+        while True:
+            try:
+                answer = client.ask("POST", "/v1/review", {"token": self.token})
+            except GONE as fault:
+                self.lost.append(repr(fault))
+                return False
+            assert answer.status == 200 and answer.json()["reason"] == "ok", answer
+            self.answered += 1
+            if answer.header("connection") == "close":
+                self.closes += 1
+                return True
+
+
+@pytest.mark.long
+@pytest.mark.threads
+def test_b19_no_request_is_lost_by_a_stop(tmp_path):
+    relyd = Relyd(tmp_path / "relyd", shutdown__drain_ms=4000, log__decisions="none").start()
+    token = relyd.put_world().sign(tokens.claims(ISSUER, lifetime=36000))
+    answered = 0
+    for number in range(count(100, 5)):
+        clients = [Asking(relyd, token) for _ in range(8)]
+        time.sleep(0.15)
+        relyd.stop()
+        for client in clients:
+            client.join(30)
+        assert [lost for client in clients for lost in client.lost] == [], f"stop {number}"
+        assert sum(client.closes for client in clients) >= 8
+        answered += sum(client.answered for client in clients)
+        relyd.start()
+    relyd.stop()
+    assert answered > 0
+
+
+def test_e_readiness_is_withdrawn_first(tmp_path, issuer):
+    """While a request in flight holds the drain: /readyz says no, /livez yes, metrics come, and the request is answered."""
+    relyd = Relyd(tmp_path / "relyd", keys__miss_wait_ms=3000, keys__miss_cooldown_ms=100, shutdown__drain_ms=8000).start()
+    relyd.put_issuer("cluster", **issuer.record())
+    wire.wait_for(lambda: relyd.admin("GET", "/v1/issuers/cluster/keys").json().get("keys"))
+    issuer.answers["/openid/v1/jwks"] = lambda server, connection: time.sleep(8)
+    answers = []
+    token = issuer.token(tokens.key("never-published"))
+    slow = threading.Thread(target=lambda: answers.append(relyd.review(token)))
+    probes = [wire.Client(address) for address in (relyd.health, relyd.socket, relyd.admin_tcp)]
+    assert [probe.ask("GET", "/readyz").status for probe in probes] == [200] * 3
+    slow.start()
+    wire.wait_for(lambda: metric(relyd, "relyd_key_waits_total") == 1)
+    relyd.process.send_signal(signal.SIGTERM)
+    wire.wait_for(lambda: wire.ask(relyd.health, "GET", "/readyz").status == 503, 2, "readiness withdrawn")
+    for probe in probes:
+        answer = probe.ask("GET", "/readyz")
+        assert (answer.status, answer.body) == (503, b"not ready\n")
+        assert probe.ask("GET", "/livez").status == 200
+        assert b"relyd_connections " in probe.ask("GET", "/metrics").body
+    assert slow.is_alive()
+    with pytest.raises(OSError):
+        wire.connect(relyd.data)
+    for probe in probes:
+        probe.close()
+    slow.join(20)
+    assert answers and answers[0]["reason"] == "key_unknown"
+    relyd.stop()

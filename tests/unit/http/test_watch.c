@@ -1,0 +1,447 @@
+/*
+ * Who is cut off, when, and who stays: heads, bodies and silence by time, heads by size, the largest by the budget, the
+ * longest idle when there is no room. Each by the counter of its limit.
+ */
+#include "server.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+static const struct rely_loop_options far = {
+    .max_head_bytes = 20000,
+    .max_body_bytes = 300000,
+    .max_memory_bytes = 1 << 26,
+    .head_timeout_ms = 20000,
+    .body_timeout_ms = 20000,
+    .idle_timeout_ms = 20000,
+    .max_connections = 100,
+    .max_name = "a.setting",
+};
+
+#define GET(path) "GET " path " HTTP/1.1\r\nHost: a\r\n\r\n"
+#define POST(length) "POST /p HTTP/1.1\r\nHost: a\r\nContent-Length: " length "\r\n\r\n"
+
+static int64_t now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static void sleep_ms(int ms)
+{
+    nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L}, NULL);
+}
+
+static int ask(int fd, const char *request)
+{
+    char answer[4096];
+    client_send(fd, request);
+    return client_read(fd, answer, sizeof(answer), false);
+}
+
+static uint64_t read_counter(const uint64_t *counter)
+{
+    return __atomic_load_n(counter, __ATOMIC_RELAXED);
+}
+
+/* Polls, at most 5 s. */
+static void await_counter(const uint64_t *counter, uint64_t value)
+{
+    for (int i = 0; i < 5000 && read_counter(counter) != value; i++)
+        sleep_ms(1);
+    assert_int_equal(read_counter(counter), value);
+}
+
+static uint64_t sum_cuts(const struct server *server)
+{
+    uint64_t sum = 0;
+    for (int cut = 0; cut < RELY_CUT_COUNT; cut++)
+        sum += read_counter(&server->counters.cuts[cut]);
+    return sum;
+}
+
+static void fill(int fd, size_t count)
+{
+    char *bytes = rely_alloc(count);
+    memset(bytes, 'a', count);
+    for (size_t sent = 0; sent < count;) {
+        ssize_t part = send(fd, bytes + sent, count - sent, MSG_NOSIGNAL);
+        if (part <= 0)
+            break; /* cut off */
+        sent += (size_t)part;
+    }
+    free(bytes);
+}
+
+/* --- time (fault B4) -------------------------------------------------------------------------------- */
+
+static void test_b4_slow_head_is_cut_off(void **state)
+{
+    (void)state;
+    struct server server = {0};
+    struct rely_loop_options options = far;
+    options.head_timeout_ms = 200;
+    server_start(&server, &options);
+    int slow = client_connect(server.port), idle = client_connect(server.port), body = client_connect(server.port);
+    assert_int_equal(ask(slow, GET("/before")), 200);
+    client_send(body, POST("10"));
+    int64_t start = now_ms();
+    client_send(slow, "GET / HTTP/1.1\r\nX: ");
+    while (now_ms() - start < 5000 && read_counter(&server.counters.cuts[RELY_CUT_HEAD_TIME]) == 0) {
+        sleep_ms(20);
+        (void)!send(slow, "a", 1, MSG_NOSIGNAL); /* one byte after the other does not buy time */
+    }
+    assert_in_range(now_ms() - start, 150, 3000);
+    assert_true(client_is_closed(slow));
+    client_send(body, "0123456789"); /* other times are others' */
+    char answer[4096];
+    assert_int_equal(client_read(body, answer, sizeof(answer), false), 200);
+    assert_int_equal(ask(idle, GET("/x")), 200);
+    assert_int_equal(sum_cuts(&server), 1);
+    close(slow);
+    close(idle);
+    close(body);
+    server_stop(&server, 0);
+}
+
+static void test_b4_slow_body_is_cut_off(void **state)
+{
+    (void)state;
+    struct server server = {0};
+    struct rely_loop_options options = far;
+    options.body_timeout_ms = 200;
+    server_start(&server, &options);
+    int slow = client_connect(server.port), chunked = client_connect(server.port), head = client_connect(server.port);
+    client_send(head, "GET / HTTP/1.1\r\nHost: ");
+    client_send(slow, POST("10") "01234");
+    client_send(chunked, "POST /p HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhe");
+    int64_t start = now_ms();
+    assert_true(client_is_closed(slow));
+    assert_true(client_is_closed(chunked));
+    assert_in_range(now_ms() - start, 150, 3000);
+    await_counter(&server.counters.cuts[RELY_CUT_BODY_TIME], 2);
+    assert_int_equal(ask(head, "a\r\n\r\n"), 200);
+    assert_int_equal(sum_cuts(&server), 2);
+    close(slow);
+    close(chunked);
+    close(head);
+    server_stop(&server, 0);
+}
+
+/* A connection that asks now and then stays; the silent ones go, whether they have ever asked or not. */
+static void test_b4_idle_connection_is_closed(void **state)
+{
+    (void)state;
+    struct server server = {0};
+    struct rely_loop_options options = far;
+    options.idle_timeout_ms = 400;
+    server_start(&server, &options);
+    int silent = client_connect(server.port), once = client_connect(server.port), asking = client_connect(server.port);
+    int head = client_connect(server.port);
+    client_send(head, "GET / HTTP/1.1\r\nHost: ");
+    assert_int_equal(ask(once, GET("/x")), 200);
+    for (int i = 0; i < 10; i++) {
+        assert_int_equal(ask(asking, GET("/x")), 200);
+        sleep_ms(100);
+    }
+    await_counter(&server.counters.cuts[RELY_CUT_IDLE_TIME], 2);
+    assert_true(client_is_closed(silent));
+    assert_true(client_is_closed(once));
+    assert_int_equal(ask(asking, GET("/x")), 200);
+    assert_int_equal(ask(head, "a\r\n\r\n"), 200);
+    assert_true(client_is_closed(asking)); /* also without anything else that happens */
+    close(silent);
+    close(once);
+    close(asking);
+    close(head);
+    server_stop(&server, 0);
+}
+
+/* --- sizes (fault B4) ------------------------------------------------------------------------------- */
+
+static void test_b4_head_is_limited_while_it_comes(void **state)
+{
+    (void)state;
+    struct server server = {0};
+    server_start(&server, &far);
+    int fd = client_connect(server.port), body = client_connect(server.port);
+    client_send(fd, "GET / HTTP/1.1\r\nX: ");
+    fill(fd, 20000);
+    await_counter(&server.counters.cuts[RELY_CUT_HEAD_SIZE], 1);
+    assert_true(client_is_closed(fd));
+    client_send(body, POST("100000")); /* behind a head there may be more */
+    fill(body, 99999);
+    sleep_ms(300);
+    assert_int_equal(ask(body, "a"), 200);
+    assert_int_equal(sum_cuts(&server), 1);
+    close(fd);
+    close(body);
+    server_stop(&server, 0);
+}
+
+/* Twelve times up to 300 kB in 1 MiB: the largest go, until the rest fits; the small and the idle stay. */
+static void test_b4_budget_cuts_off_the_largest(void **state)
+{
+    (void)state;
+    struct server server = {0};
+    struct rely_loop_options options = far;
+    options.max_memory_bytes = 1 << 20;
+    server_start(&server, &options);
+    int large[12], small = client_connect(server.port), idle = client_connect(server.port);
+    client_send(small, POST("3") "ab");
+    for (int i = 0; i < 12; i++) {
+        large[i] = client_connect(server.port);
+        client_send(large[i], POST("290000"));
+        fill(large[i], 200000);
+    }
+    sleep_ms(300); /* a look comes every 100 ms */
+    assert_in_range(read_counter(&server.counters.held_bytes), 1, 1 << 20);
+    assert_in_range(read_counter(&server.counters.cuts[RELY_CUT_MEMORY]), 7, 12);
+    assert_int_equal(ask(small, "c"), 200);
+    assert_int_equal(ask(idle, GET("/x")), 200);
+    assert_int_equal(sum_cuts(&server), read_counter(&server.counters.cuts[RELY_CUT_MEMORY]));
+    for (int i = 0; i < 12; i++)
+        close(large[i]);
+    close(small);
+    close(idle);
+    await_counter(&server.counters.held_bytes, 0);
+    server_stop(&server, 0);
+}
+
+/* An answer that nobody takes is held, too: 4 MiB each. */
+static void test_b4_answers_count_as_held(void **state)
+{
+    (void)state;
+    struct server server = {0};
+    struct rely_loop_options options = far;
+    options.max_memory_bytes = 16 << 20;
+    server_start(&server, &options);
+    int deaf[8];
+    for (int i = 0; i < 8; i++) {
+        deaf[i] = client_connect(server.port);
+        client_send(deaf[i], GET("/big"));
+    }
+    for (int i = 0; i < 5000 && read_counter(&server.counters.cuts[RELY_CUT_MEMORY]) == 0; i++)
+        sleep_ms(1);
+    assert_in_range(read_counter(&server.counters.cuts[RELY_CUT_MEMORY]), 1, 8);
+    for (int i = 0; i < 8; i++)
+        close(deaf[i]);
+    server_stop(&server, 0);
+}
+
+/* --- room (faults B17, B18) -------------------------------------------------------------------------- */
+
+static void test_b18_longest_idle_makes_room(void **state)
+{
+    (void)state;
+    struct server server = {0};
+    struct rely_loop_options options = far;
+    options.max_connections = 3;
+    server_start(&server, &options);
+    int old = client_connect(server.port), asking = client_connect(server.port), mute = client_connect(server.port);
+    assert_int_equal(ask(old, GET("/1")), 200);
+    assert_int_equal(ask(asking, GET("/2")), 200);
+    await_counter(&server.counters.connections, 3);
+    assert_int_equal(ask(old, GET("/3")), 200);
+    assert_int_equal(ask(asking, GET("/4")), 200);
+    int fourth = client_connect(server.port);
+    assert_int_equal(ask(fourth, GET("/5")), 200); /* at once: `mute` has never asked */
+    assert_true(client_is_closed(mute));
+    int fifth = client_connect(server.port);
+    assert_int_equal(ask(fifth, GET("/6")), 200);
+    assert_true(client_is_closed(old));
+    assert_int_equal(ask(asking, GET("/7")), 200);
+    assert_int_equal(read_counter(&server.counters.cuts[RELY_CUT_CONNECTIONS]), 2);
+    await_counter(&server.counters.connections, 3);
+    int all[] = {old, asking, mute, fourth, fifth};
+    for (size_t i = 0; i < 5; i++)
+        close(all[i]);
+    server_stop(&server, 0);
+}
+
+/* Unfinished requests go after the idle, and what is being answered never goes: then new ones wait. */
+static void test_b18_who_is_answered_stays(void **state)
+{
+    (void)state;
+    struct server server = {0};
+    struct rely_loop_options options = far;
+    char byte;
+    options.max_connections = 3;
+    server_start(&server, &options);
+    int slow = client_connect(server.port), busy = client_connect(server.port), idle = client_connect(server.port);
+    client_send(slow, "GET / HTTP/1.1\r\nHo");
+    client_send(busy, GET("/defer"));
+    wait_for(&server.handled_count, 1);
+    await_counter(&server.counters.connections, 3);
+    int fourth = client_connect(server.port);
+    client_send(fourth, GET("/defer"));
+    wait_for(&server.handled_count, 2);
+    assert_true(client_is_closed(idle));
+    int fifth = client_connect(server.port);
+    client_send(fifth, GET("/defer"));
+    wait_for(&server.handled_count, 3);
+    assert_true(client_is_closed(slow));
+    int sixth = client_connect(server.port);
+    client_send(sixth, GET("/x"));
+    sleep_ms(300);
+    assert_int_equal(recv(sixth, &byte, 1, MSG_DONTWAIT), -1);
+    assert_int_equal(atomic_load(&server.handled_count), 3);
+    close(busy);
+    assert_int_equal(ask(sixth, ""), 200);
+    assert_int_equal(read_counter(&server.counters.cuts[RELY_CUT_CONNECTIONS]), 2);
+    int rest[] = {slow, idle, fourth, fifth, sixth};
+    for (size_t i = 0; i < 5; i++)
+        close(rest[i]);
+    server_stop(&server, 0);
+}
+
+static int connect_unix(const char *path)
+{
+    struct sockaddr_un name = {.sun_family = AF_UNIX};
+    snprintf(name.sun_path, sizeof(name.sun_path), "%s", path);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct timeval limit = {.tv_sec = 5};
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+    assert_int_equal(connect(fd, (struct sockaddr *)&name, sizeof(name)), 0);
+    return fd;
+}
+
+/* Of five, two are kept for the unix socket: TCP gets three, and whoever comes by the socket closes nobody's connection
+ * as long as there are two. */
+static void test_b17_unix_socket_has_a_share(void **state)
+{
+    (void)state;
+    struct rely_err err = {0};
+    char folder[] = "/tmp/relyd-test-XXXXXX", address[64];
+    assert_non_null(mkdtemp(folder));
+    snprintf(address, sizeof(address), "unix:%s/sock", folder);
+    struct server server = {.fds = {0, -1, rely_http_bind(address, false, &err)}};
+    struct rely_loop_options options = far;
+    options.max_connections = 5;
+    options.kept_for_unix = 2;
+    server_start(&server, &options);
+    int tcp[4], local[3];
+    for (int i = 0; i < 3; i++) {
+        tcp[i] = client_connect(server.port);
+        assert_int_equal(ask(tcp[i], GET("/x")), 200);
+    }
+    tcp[3] = client_connect(server.port);
+    assert_int_equal(ask(tcp[3], GET("/x")), 200);
+    assert_true(client_is_closed(tcp[0])); /* a fourth of TCP's three */
+    for (int i = 0; i < 2; i++) {
+        local[i] = connect_unix(address + 5);
+        assert_int_equal(ask(local[i], GET("/x")), 200);
+    }
+    await_counter(&server.counters.connections, 5);
+    assert_int_equal(read_counter(&server.counters.cuts[RELY_CUT_CONNECTIONS]), 1);
+    local[2] = connect_unix(address + 5);
+    assert_int_equal(ask(local[2], GET("/x")), 200);
+    assert_true(client_is_closed(tcp[1])); /* the longest idle of all */
+    for (int i = 0; i < 4; i++)
+        close(tcp[i]);
+    for (int i = 0; i < 3; i++)
+        close(local[i]);
+    server_stop(&server, 0);
+    unlink(address + 5);
+    rmdir(folder);
+}
+
+static void test_room_of_its_own(void **state)
+{
+    (void)state;
+    struct rely_err err = {0};
+    struct server server = {.fds = {0, rely_http_bind("127.0.0.1:0", false, &err), -1}, .other_room = 1};
+    struct rely_loop_options options = far;
+    options.max_connections = 1;
+    struct sockaddr_in name;
+    socklen_t size = sizeof(name);
+    assert_int_equal(getsockname(server.fds[1], (struct sockaddr *)&name, &size), 0);
+    server_start(&server, &options);
+    int first = client_connect(server.port), other = client_connect(ntohs(name.sin_port));
+    assert_int_equal(ask(first, GET("/1")), 200);
+    assert_int_equal(ask(other, GET("/")), 200); /* though the loop is full */
+    int another = client_connect(ntohs(name.sin_port));
+    assert_int_equal(ask(another, GET("/")), 200);
+    assert_true(client_is_closed(other)); /* its own neighbour goes, and no other's */
+    assert_int_equal(ask(first, GET("/2")), 200);
+    close(first);
+    close(other);
+    close(another);
+    server_stop(&server, 0);
+}
+
+/* --- the drain (fault B19) --------------------------------------------------------------------------- */
+
+/* Who asks again while the loop drains is answered, and told to close; who does not is closed at the end of a short
+ * time, not at once. */
+static void test_b19_drain_answers_and_says_close(void **state)
+{
+    (void)state;
+    struct server server = {0};
+    char answer[4096];
+    server_start(&server, &far);
+    int asking = client_connect(server.port), idle = client_connect(server.port);
+    assert_int_equal(ask(asking, GET("/x")), 200);
+    assert_int_equal(ask(idle, GET("/x")), 200);
+    rely_loop_stop(server.loop, 10000);
+    int64_t start = now_ms();
+    sleep_ms(200);
+    client_send(asking, GET("/x"));
+    assert_int_equal(client_read(asking, answer, sizeof(answer), false), 200);
+    assert_non_null(strstr(answer, "\r\nConnection: close\r\n"));
+    assert_true(client_is_closed(asking));
+    assert_true(client_is_closed(idle));
+    assert_in_range(now_ms() - start, 900, 4000);
+    server_stop(&server, 10000);
+    assert_int_equal(sum_cuts(&server), 0);
+    close(asking);
+    close(idle);
+}
+
+/* What the kernel has connected before the stop is answered, though nobody had accepted it. */
+static void test_b19_drain_takes_in_who_has_connected(void **state)
+{
+    (void)state;
+    struct server server = {0};
+    int fds[40];
+    server_start(&server, &far);
+    int first = client_connect(server.port);
+    client_send(first, GET("/hold"));
+    pthread_barrier_wait(&server.hold); /* the loop is inside a turn, and accepts nobody */
+    for (int i = 0; i < 40; i++) {
+        fds[i] = client_connect(server.port);
+        client_send(fds[i], GET("/x"));
+    }
+    rely_loop_stop(server.loop, 10000);
+    pthread_barrier_wait(&server.hold);
+    for (int i = 0; i < 40; i++) {
+        char answer[4096];
+        assert_int_equal(client_read(fds[i], answer, sizeof(answer), false), 200);
+        assert_non_null(strstr(answer, "\r\nConnection: close\r\n"));
+        close(fds[i]);
+    }
+    close(first);
+    server_stop(&server, 10000);
+}
+
+const struct CMUnitTest watch_tests[] = {
+    cmocka_unit_test(test_b4_slow_head_is_cut_off),
+    cmocka_unit_test(test_b4_slow_body_is_cut_off),
+    cmocka_unit_test(test_b4_idle_connection_is_closed),
+    cmocka_unit_test(test_b4_head_is_limited_while_it_comes),
+    cmocka_unit_test(test_b4_budget_cuts_off_the_largest),
+    cmocka_unit_test(test_b4_answers_count_as_held),
+    cmocka_unit_test(test_b18_longest_idle_makes_room),
+    cmocka_unit_test(test_b18_who_is_answered_stays),
+    cmocka_unit_test(test_b17_unix_socket_has_a_share),
+    cmocka_unit_test(test_room_of_its_own),
+    cmocka_unit_test(test_b19_drain_answers_and_says_close),
+    cmocka_unit_test(test_b19_drain_takes_in_who_has_connected),
+};
+const size_t watch_count = sizeof(watch_tests) / sizeof(watch_tests[0]);
