@@ -39,6 +39,7 @@ struct rely_reviewer {
     struct rely_cache *cache;             /* borrowed; NULL: none */
     struct rely_reviewer_hooks hooks;
     int key_wait_ms;              /* keys.miss_wait_ms */
+    struct rely_try_budget tries; /* limit: keys.kidless_failures_per_s */
     bool has_error_on_refusal;    /* tokenreview.error_on_refusal */
     struct rely_buf out;          /* owned: the answer being written; reused */
     struct rely_pool later;       /* owned: scratch of reviews made outside a handler */

@@ -138,7 +138,9 @@ void rely_reviewer_refuse(struct rely_reviewer *reviewer, struct rely_http_reque
 static void review_with_cache(struct rely_reviewer *reviewer, const struct rely_review_request *request,
                               struct rely_pool *pool, struct rely_review *review)
 {
-    bool is_hit = rely_cache_review(reviewer->cache, reviewer->snapshot, request, read_wall_clock_s(), pool, review);
+    struct rely_review_request bounded = *request;
+    bounded.budget = &reviewer->tries;
+    bool is_hit = rely_cache_review(reviewer->cache, reviewer->snapshot, &bounded, read_wall_clock_s(), pool, review);
     rely_count(is_hit ? &reviewer->counters->cache_hits : &reviewer->counters->cache_misses, 1);
     if (!is_hit && review->key != NULL && rely_signature_wants_table(review->key))
         reviewer->hooks.ask_for_table(reviewer->hooks.service, review->issuer->id, rely_key_serial(review->key));

@@ -152,3 +152,27 @@ def test_a6_a_neighbour_cannot_stop_a_withdrawal(start, issuer):
     wire.wait_for(lambda: identity_of(relyd, sign(new)) == ["of-victim"], what="the rotation")
     assert relyd.reason(sign(old)) == "key_unknown"
     assert identity_of(relyd, sign(stolen)) == ["of-neighbour"]
+
+
+def test_b13_a_flood_of_forged_tokens_without_kid_is_shed(start):
+    """Four tries a second: a fifth is not made, on any door. What names its key, and what is known, goes on."""
+    relyd = start(keys__kidless_failures_per_s=4, workers=1)
+    key, other = tokens.key("victim"), tokens.key("other")
+    put_record(relyd, "victim", key)
+    forged, good, known = sign(other, kid=None), sign(key, kid=None), sign(key, kid=None, typ="JWT")
+    for _ in range(3):
+        assert relyd.reason(known) == "ok"
+
+    def flood():
+        answers = [relyd.check(forged) for _ in range(12)]
+        assert {(answer.status, answer.header("x-relyd-reason")) for answer in answers} <= {
+            (401, "bad_signature"),
+            (503, "overloaded"),
+        }
+        return answers[-1].status == 503 and relyd.check(good).status == 503 and answers
+
+    answers = wire.wait_for(flood, what="a second that is used up")
+    assert all(answer.header("retry-after") is None for answer in answers)
+    assert relyd.reason(sign(key)) == "ok"
+    assert relyd.reason(known) == "ok"
+    wire.wait_for(lambda: relyd.check(good).status == 200, what="the next second")
