@@ -42,6 +42,14 @@ static inline bool rely_slice_starts(struct rely_slice text, struct rely_slice p
     return text.len >= prefix.len && memcmp(text.ptr, prefix.ptr, prefix.len) == 0;
 }
 
+/* A result that decides something must not be dropped: `enum RELY_MUST_USE_TYPE x`, or in front of a prototype. */
+#define RELY_MUST_USE __attribute__((warn_unused_result))
+#ifdef __clang__
+#define RELY_MUST_USE_TYPE RELY_MUST_USE
+#else
+#define RELY_MUST_USE_TYPE [[nodiscard]] /* GCC knows it of types in this spelling only, in C11 as well */
+#endif
+
 /* A bug, never an input: says where and aborts, in every build. */
 #define RELY_ASSERT(claim) ((claim) ? (void)0 : rely_bug(#claim, __FILE__, __LINE__))
 _Noreturn void rely_bug(const char *claim, const char *file, int line);

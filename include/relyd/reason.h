@@ -6,7 +6,8 @@
 
 #include "relyd/base.h"
 
-enum rely_reason {
+/* Whoever asks must look at the answer: no call of a function that returns one compiles as a statement. */
+enum RELY_MUST_USE_TYPE rely_reason {
 #define REASON(enumerator, word, status, sentence) RELY_##enumerator,
 #include "relyd/reason.def"
 #undef REASON

@@ -1,0 +1,91 @@
+"""What must not compile (fault E): a dropped judgement, and a look into a payload before its signature has been checked."""
+
+import re
+import shutil
+import subprocess
+
+import pytest
+from tree import ROOT, files, short
+
+COMPILERS = [name for name in ("cc", "clang-14") if shutil.which(name)]
+
+HEADERS = '#include "relyd/decide.h"\n'
+RIGHT = """
+enum rely_reason judge(struct rely_claims *claims, const struct rely_time_rules *rules, struct rely_detail *detail)
+{
+    return rely_claims_check_time(claims, rules, 0, detail);
+}
+"""
+WRONG = {
+    "dropped time": """
+void judge(struct rely_claims *claims, const struct rely_time_rules *rules, struct rely_detail *detail)
+{
+    rely_claims_check_time(claims, rules, 0, detail);
+}
+""",
+    "dropped claims": """
+void judge(const struct rely_verified *verified, struct rely_pool *pool, struct rely_claims *out, struct rely_detail *detail)
+{
+    rely_claims_read(verified, pool, out, detail);
+}
+""",
+    "dropped signature": """
+void judge(const struct rely_unverified *token, const struct rely_key *key, struct rely_verified *out, struct rely_detail *detail)
+{
+    rely_signature_verify(token, key, out, detail);
+}
+""",
+    "dropped rules": """
+void judge(const struct rely_snapshot *snapshot, const struct rely_match_query *query, struct rely_matches *out, struct rely_detail *detail)
+{
+    rely_rules_match(snapshot, query, out, detail);
+}
+""",
+    "dropped refusal": """
+void judge(struct rely_detail *detail)
+{
+    rely_refuse(detail, RELY_EXPIRED, "x");
+}
+""",
+    "a function of one's own": """
+static enum rely_reason refuse(void)
+{
+    return RELY_EXPIRED;
+}
+void judge(void)
+{
+    refuse();
+}
+""",
+    "unverified claims": """
+uint32_t judge(const struct rely_unverified *token)
+{
+    return rely_view_member(&token->payload.view_, 0, RELY_LIT("sub"));
+}
+""",
+}
+
+
+def compile_c(compiler, text):
+    flags = ["-std=c11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", f"-I{ROOT / 'include'}", "-xc", "-"]
+    return subprocess.run([compiler, *flags], input=text, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize("compiler", COMPILERS)
+def test_what_is_right_compiles(compiler):
+    done = compile_c(compiler, HEADERS + RIGHT)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("compiler", COMPILERS)
+@pytest.mark.parametrize("what", WRONG)
+def test_what_is_wrong_does_not_compile(compiler, what):
+    done = compile_c(compiler, HEADERS + WRONG[what].replace("void judge", "void judge_(void);\nvoid judge"))
+    assert done.returncode != 0
+    assert re.search(r"unused-result|poisoned", done.stderr), done.stderr
+
+
+def test_only_two_folders_look_into_unverified_payloads():
+    found = {short(path) for path in files(".c", ".h", under="src") if "RELY_READS_UNVERIFIED" in path.read_text()}
+    assert found == {"src/token/token.c", "src/signature/signature.c"}
+    assert not [path for path in files(".c", ".h", under="bench") if "RELY_READS_UNVERIFIED" in path.read_text()]
