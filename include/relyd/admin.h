@@ -29,8 +29,12 @@ struct rely_admin {
     /* Commit the writes begun so far: called before what the registry says is answered at once. False: they did not
      * happen, so what was concluded from them is void. */
     bool (*settle)(void *service, struct rely_err *err);
+    /* A request is answered with 5xx: said and counted. */
+    void (*note_fault)(void *service, const char *code, const char *message);
     const struct rely_snapshot *(*snapshot)(void *service);                            /* the newest */
     bool (*key_status)(void *service, int64_t issuer_id, struct rely_key_status *out); /* false: nothing is known */
+    /* What should be looked at although reviews go on: a word and a sentence, static. False: nothing. */
+    bool (*find_detail)(void *service, const char **word, const char **sentence);
     bool (*is_ready)(void *service); /* every listener is open, an edition is in force, and no stop was asked for */
     void (*print_metrics)(void *service, struct rely_buf *out);
 };

@@ -79,6 +79,7 @@ enum rely_err_code {
     RELY_ERR_LIMIT,        /* a quota is full */
     RELY_ERR_PRECONDITION, /* If-Match did not match */
     RELY_ERR_IO,           /* disk, socket, network */
+    RELY_ERR_DAMAGED,      /* the registry holds what nobody has written: it is believed no more */
     RELY_ERR_INTERNAL      /* a bug or an unexpected answer of a library */
 };
 

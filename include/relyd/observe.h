@@ -30,6 +30,7 @@ struct rely_counters {
     uint64_t requests;                 /* all HTTP requests */
     uint64_t key_waits;                /* reviews that waited for a key set */
     uint64_t cache_hits, cache_misses; /* reviews whose signature was known to verify, or was not */
+    uint64_t control_faults;           /* requests of administrators that were answered with 5xx */
 };
 
 /* Add on the owner's thread: relaxed load and store, no locked instruction. */
@@ -51,6 +52,7 @@ struct rely_gauges {
     uint64_t fetches_ok, fetches_failed; /* key sets and discovery documents */
     uint64_t log_lost;                   /* lines: rely_log_lost */
     uint64_t rechecks;                   /* of signatures, by EVP */
+    bool is_registry_damaged;
     int64_t start_s;
 };
 

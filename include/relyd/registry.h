@@ -34,17 +34,32 @@ struct rely_registry_options {
     /* Is no key of an uploaded set another record's with the same URL? Asked when the set is new. NULL: always. */
     bool (*check_repeats)(void *context, const struct rely_registry_keys *keys, struct rely_err *err);
     void *repeats_context; /* borrowed: first argument of check_repeats */
+    /* Told once, when damage is found while the registry is open: nothing is written from then on. May be NULL. */
+    void (*note_damage)(void *context, const char *what);
+    void *note_context; /* borrowed */
+};
+
+/* What opening found, for the log. */
+struct rely_registry_opening {
+    bool is_new;           /* there was none: an empty one has been made */
+    int64_t schema_before; /* its version before it was opened; 0 when new */
+    int64_t schema;        /* its version now */
+    const char *inspected; /* static: what was looked at; NULL: nothing, it is new */
+    int64_t inspection_ms;
+    char warning[256]; /* a sentence when the file's mode had to be put right; empty otherwise */
 };
 
 /**
  * Open the database, making or migrating it to the schema that this program knows.
  *
  * Spec:     WAL, synchronous=FULL, foreign_keys=ON, STRICT tables, trusted_schema=OFF, file mode 0600.
- * Fails:    RELY_ERR_IO; RELY_ERR_INVALID when the schema is newer than the program or the file is no relyd database.
+ * Fails:    RELY_ERR_IO; RELY_ERR_INVALID when the schema is newer than the program, when the file is another
+ *           program's, or could have been changed by somebody else; RELY_ERR_DAMAGED when it is not whole.
  * Owner:    the caller: rely_registry_close.  Thread: all calls from one thread.
  */
 struct rely_registry *rely_registry_open(const struct rely_registry_options *options, struct rely_err *err);
 void rely_registry_close(struct rely_registry *registry);
+const struct rely_registry_opening *rely_registry_opening(const struct rely_registry *registry);
 /* The revision of the last accepted change; 0 in a new registry. */
 uint64_t rely_registry_revision(const struct rely_registry *registry);
 
@@ -127,8 +142,11 @@ bool rely_registry_delete(struct rely_registry *registry, const struct rely_obje
  * An accepted one is final only when the commit has succeeded: nobody may be told before. Reads see the batch as well.
  */
 bool rely_registry_begin(struct rely_registry *registry, struct rely_err *err);
-/* End the batch. False (RELY_ERR_IO): none of its writes has happened; the revision is what it was before it. */
+/* End the batch. False (RELY_ERR_IO, RELY_ERR_DAMAGED): none of its writes has happened; the revision is what it was
+ * before it. */
 bool rely_registry_commit(struct rely_registry *registry, struct rely_err *err);
+/* End the batch the other way: none of its writes has happened. */
+void rely_registry_give_up(struct rely_registry *registry);
 
 /* Read one object as JSON. *object is owned by the caller; etag takes 32 bytes. */
 bool rely_registry_read(struct rely_registry *registry, const struct rely_object_path *path, struct rely_json **object,

@@ -67,6 +67,9 @@ static int status_of_fault(enum rely_err_code code, const char **word)
     case RELY_ERR_PRECONDITION:
         *word = "precondition_failed";
         return 412;
+    case RELY_ERR_DAMAGED:
+        *word = "registry_damaged";
+        return 503;
     case RELY_ERR_NONE:
     case RELY_ERR_IO:
     case RELY_ERR_INTERNAL:
@@ -76,12 +79,15 @@ static int status_of_fault(enum rely_err_code code, const char **word)
     return 500;
 }
 
-void rely_admin_answer_fault(struct rely_http_request *request, const struct rely_err *err, const char *word,
-                             const struct rely_problems *problems)
+void rely_admin_answer_fault(const struct rely_admin *admin, struct rely_http_request *request,
+                             const struct rely_err *err, const char *word, const struct rely_problems *problems)
 {
     const char *general = NULL;
     int status = status_of_fault(err->code, &general);
-    rely_http_problem(request, status, word != NULL && word[0] != '\0' ? word : general, err->message, problems);
+    if (status >= 500)
+        admin->note_fault(admin->service, general, err->message);
+    if (request != NULL)
+        rely_http_problem(request, status, word != NULL && word[0] != '\0' ? word : general, err->message, problems);
 }
 
 void rely_admin_settle(struct rely_admin_call *call)
@@ -95,15 +101,16 @@ void rely_admin_refuse_write(struct rely_admin_call *call, const struct rely_err
 {
     struct rely_err fault = {0};
     if (call->admin->settle(call->admin->service, &fault))
-        rely_admin_answer_fault(call->request, err, word, problems);
+        rely_admin_answer_fault(call->admin, call->request, err, word, problems);
     else
-        rely_admin_answer_fault(call->request, &fault, NULL, NULL);
+        rely_admin_answer_fault(call->admin, call->request, &fault, NULL, NULL);
 }
 
 /* --- writes --------------------------------------------------------------------------------------- */
 
 /* An accepted write whose answer waits for its commit and the workers. Owned by itself: freed when it is live. */
 struct pending_answer {
+    const struct rely_admin *admin;    /* borrowed */
     struct rely_http_request *request; /* borrowed; NULL: the client has left */
     int status;
     char etag[32];
@@ -131,8 +138,8 @@ static void finish_pending(void *context, const struct rely_err *err)
     struct pending_answer *pending = context;
     if (pending->request != NULL && err == NULL)
         send_pending(pending);
-    else if (pending->request != NULL)
-        rely_admin_answer_fault(pending->request, err, NULL, NULL);
+    else if (err != NULL)
+        rely_admin_answer_fault(pending->admin, pending->request, err, NULL, NULL);
     rely_buf_fini(&pending->body);
     free(pending->location);
     free(pending);
@@ -147,6 +154,7 @@ void rely_admin_answer_write(struct rely_admin_call *call, int status, struct re
                              const char *location)
 {
     struct pending_answer *pending = rely_alloc(sizeof *pending);
+    pending->admin = call->admin;
     pending->request = call->request;
     pending->status = status;
     if (location != NULL)

@@ -43,9 +43,10 @@ void rely_admin_refuse_method(struct rely_http_request *request, const char *all
 /* Answer with a JSON value (borrowed), and an ETag unless it is NULL. */
 void rely_admin_answer_json(struct rely_http_request *request, int status, const struct rely_json *value,
                             const char *etag);
-/* Answer with what the registry refused, or could not do. In: word - its code; empty: by the fault's kind. */
-void rely_admin_answer_fault(struct rely_http_request *request, const struct rely_err *err, const char *word,
-                             const struct rely_problems *problems);
+/* Answer with what the registry refused, or could not do; the latter has a log line and is counted. In: request - NULL:
+ * the client has left; word - its code; empty: by the fault's kind. */
+void rely_admin_answer_fault(const struct rely_admin *admin, struct rely_http_request *request,
+                             const struct rely_err *err, const char *word, const struct rely_problems *problems);
 /* Before the registry is read for an answer: what others have written and not yet committed must not show. */
 void rely_admin_settle(struct rely_admin_call *call);
 /* Answer a write that was refused, or could not be done; see rely_admin_answer_fault. */

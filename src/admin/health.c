@@ -20,6 +20,21 @@ static void reply_metrics(struct rely_http_request *request, const struct rely_a
     rely_buf_fini(&out);
 }
 
+/* A detail never makes it 503: tokens are judged as before, and whoever takes this relyd away loses that. */
+static void reply_ready(struct rely_http_request *request, const struct rely_admin *admin)
+{
+    const char *word, *sentence;
+    struct rely_buf out = {0};
+    if (!admin->find_detail(admin->service, &word, &sentence)) {
+        reply_text(request, 200, PLAIN_TEXT, RELY_LIT("ok\n"));
+        return;
+    }
+    rely_buf_printf(&out, "{\"status\":\"ready\",\"details\":[{\"word\":\"%s\",\"sentence\":\"%s\"}]}\n", word,
+                    sentence);
+    reply_text(request, 200, RELY_LIT("application/json"), rely_buf_slice(&out));
+    rely_buf_fini(&out);
+}
+
 bool rely_admin_answer_health(const struct rely_admin *admin, struct rely_http_request *request)
 {
     bool is_live = rely_slice_equal(request->path, RELY_LIT("/livez"));
@@ -31,8 +46,10 @@ bool rely_admin_answer_health(const struct rely_admin *admin, struct rely_http_r
         rely_admin_refuse_method(request, "GET, HEAD");
     else if (is_metrics)
         reply_metrics(request, admin);
-    else if (is_live || admin->is_ready(admin->service))
+    else if (is_live)
         reply_text(request, 200, PLAIN_TEXT, RELY_LIT("ok\n"));
+    else if (admin->is_ready(admin->service))
+        reply_ready(request, admin);
     else
         reply_text(request, 503, PLAIN_TEXT, RELY_LIT("not ready\n"));
     return true;

@@ -91,11 +91,11 @@ static void answer_keys(struct rely_admin_call *call, const struct rely_json *sh
     rely_admin_set_text(answer, "issuer", rely_json_text(rely_json_get(shown, "issuer")));
     if (issuer == NULL) {
         rely_err_set(err, RELY_ERR_INTERNAL, "the record is not in the snapshot");
-        rely_admin_answer_fault(call->request, err, NULL, NULL);
+        rely_admin_answer_fault(call->admin, call->request, err, NULL, NULL);
         return;
     }
     if (!rely_registry_each_issuer(call->admin->registry, issuer->id, show_key_source, answer, err)) {
-        rely_admin_answer_fault(call->request, err, NULL, NULL);
+        rely_admin_answer_fault(call->admin, call->request, err, NULL, NULL);
         return;
     }
     rely_admin_set_keyset(answer, issuer->keyset);
@@ -114,7 +114,7 @@ void rely_admin_handle_keys(struct rely_admin_call *call)
     }
     rely_admin_settle(call);
     if (!rely_registry_read(call->admin->registry, &call->path, &shown, etag, &err)) {
-        rely_admin_answer_fault(call->request, &err, NULL, NULL);
+        rely_admin_answer_fault(call->admin, call->request, &err, NULL, NULL);
         return;
     }
     answer_keys(call, shown, &err);

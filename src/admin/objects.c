@@ -69,7 +69,7 @@ static void list_objects(struct rely_admin_call *call)
     if (rely_registry_list(call->admin->registry, &call->path, after, limit, &value, &has_more, &err))
         answer_page(call, value, has_more, limit);
     else
-        rely_admin_answer_fault(call->request, &err, NULL, NULL);
+        rely_admin_answer_fault(call->admin, call->request, &err, NULL, NULL);
 }
 
 static void show_object(struct rely_admin_call *call)
@@ -79,7 +79,7 @@ static void show_object(struct rely_admin_call *call)
     char etag[32];
     rely_admin_settle(call);
     if (!rely_registry_read(call->admin->registry, &call->path, &object, etag, &err)) {
-        rely_admin_answer_fault(call->request, &err, NULL, NULL);
+        rely_admin_answer_fault(call->admin, call->request, &err, NULL, NULL);
         return;
     }
     rely_admin_answer_json(call->request, 200, object, etag);
@@ -154,8 +154,12 @@ static bool is_unwanted_replacement(struct rely_admin_call *call)
     if (!rely_slice_equal(condition, RELY_LIT("*")))
         return false;
     rely_admin_settle(call);
-    if (!rely_registry_read(call->admin->registry, &call->path, &object, etag, &err))
-        return false;
+    if (!rely_registry_read(call->admin->registry, &call->path, &object, etag, &err)) {
+        if (err.code == RELY_ERR_NOT_FOUND)
+            return false;
+        rely_admin_answer_fault(call->admin, call->request, &err, NULL, NULL);
+        return true;
+    }
     rely_json_free(object);
     rely_http_problem(call->request, 412, "precondition_failed", "the object exists, and If-None-Match was *", NULL);
     return true;

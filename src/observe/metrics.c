@@ -49,6 +49,7 @@ static void add_counters(struct rely_counters *sum, const struct rely_counters *
     add_relaxed(&sum->key_waits, &one->key_waits);
     add_relaxed(&sum->cache_hits, &one->cache_hits);
     add_relaxed(&sum->cache_misses, &one->cache_misses);
+    add_relaxed(&sum->control_faults, &one->control_faults);
 }
 
 /* --- one writer per metric ------------------------------------------------------------------------ */
@@ -113,6 +114,16 @@ static void put_fetches(const struct scrape *scrape, const char *name)
     rely_buf_printf(scrape->out, "%s{outcome=\"ok\"} %llu\n%s{outcome=\"failed\"} %llu\n", name,
                     (unsigned long long)scrape->gauges->fetches_ok, name,
                     (unsigned long long)scrape->gauges->fetches_failed);
+}
+
+static void put_control_faults(const struct scrape *scrape, const char *name)
+{
+    put_number(scrape, name, scrape->sum.control_faults);
+}
+
+static void put_registry_damaged(const struct scrape *scrape, const char *name)
+{
+    put_number(scrape, name, scrape->gauges->is_registry_damaged ? 1 : 0);
 }
 
 static void put_revision(const struct scrape *scrape, const char *name)

@@ -139,12 +139,23 @@ const struct rely_object_kind rely_credential_kind = {
 
 /* --- rows for the snapshot builder and explain --------------------------------------------------------- */
 
+/* What the schema and every write see to: a row that breaks it was written by no relyd. */
+static bool is_credential_whole(sqlite3_stmt *row)
+{
+    return rely_row_has_integer(row, 1, 1, INT64_MAX) && rely_row_has_integer(row, 2, 1, INT64_MAX) &&
+           rely_row_has_text(row, 3, RELY_NAME_MAX) && rely_row_has_text(row, 4, RELY_TEXT_MAX) &&
+           rely_lines_are_whole(rely_sql_text(row, 5), 1, RELY_AUDIENCES_PER_CREDENTIAL_MAX);
+}
+
 bool rely_credential_visit(struct rely_stmt *stmt, void (*visit)(const struct rely_credential *row, void *context),
                            void *context, struct rely_err *err)
 {
     struct rely_slice audiences[RELY_AUDIENCES_PER_CREDENTIAL_MAX];
     enum rely_sql_step step;
     while ((step = rely_sql_step(stmt, err)) == RELY_SQL_ROW) {
+        if (!is_credential_whole(stmt->raw))
+            return rely_sql_damaged(stmt->sql, err, "the row %lld of federated credentials is damaged",
+                                    (long long)sqlite3_column_int64(stmt->raw, 0));
         struct rely_credential row = {.id = sqlite3_column_int64(stmt->raw, 0),
                                       .issuer_id = sqlite3_column_int64(stmt->raw, 1),
                                       .identity_id = sqlite3_column_int64(stmt->raw, 2),

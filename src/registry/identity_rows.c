@@ -139,6 +139,25 @@ static size_t collect_extra(struct rely_slice lines, struct identity_parts *part
     return count;
 }
 
+static bool is_extra_whole(struct rely_slice lines)
+{
+    struct rely_slice key, value, before = lines;
+    while (take_extra_line(&lines, &key, &value)) {
+        if (key.len == 0)
+            return false;
+        before = lines;
+    }
+    return lines.ptr != NULL && before.len == 0;
+}
+
+static bool is_identity_whole(sqlite3_stmt *row)
+{
+    return rely_row_has_text(row, 1, RELY_NAME_MAX) && rely_row_has_text(row, 2, RELY_UUID_SIZE - 1) &&
+           rely_row_has_text(row, 3, RELY_USERNAME_MAX) && rely_row_has_integer(row, 4, 0, 1) &&
+           rely_lines_are_whole(rely_sql_text(row, 5), 0, RELY_GROUPS_PER_IDENTITY_MAX) &&
+           is_extra_whole(rely_sql_text(row, 6)) && rely_row_has_integer(row, 7, 0, 1);
+}
+
 static void visit_identity_row(sqlite3_stmt *row, struct identity_parts *parts,
                                void (*visit)(const struct rely_identity *row, void *context), void *context)
 {
@@ -168,8 +187,11 @@ bool rely_registry_each_identity(struct rely_registry *registry, int64_t id,
         rely_sql_bind(stmt, "i", id);
     struct identity_parts *parts = rely_alloc(sizeof *parts);
     enum rely_sql_step step;
-    while ((step = rely_sql_step(stmt, err)) == RELY_SQL_ROW)
+    while ((step = rely_sql_step(stmt, err)) == RELY_SQL_ROW && is_identity_whole(stmt->raw))
         visit_identity_row(stmt->raw, parts, visit, context);
     free(parts);
+    if (step == RELY_SQL_ROW)
+        return rely_sql_damaged(stmt->sql, err, "the row %lld of identities is damaged",
+                                (long long)sqlite3_column_int64(stmt->raw, 0));
     return step == RELY_SQL_DONE;
 }

@@ -201,6 +201,26 @@ static void fill_issuer_row(sqlite3_stmt *row, bool may_use_http, struct rely_is
     };
 }
 
+static bool is_source_whole(sqlite3_stmt *row)
+{
+    int64_t source = sqlite3_column_int64(row, 9);
+    return rely_row_has_integer(row, 9, RELY_KEYS_DISCOVERY, RELY_KEYS_UPLOADED) &&
+           rely_row_has_integer(row, 13, 0, 1) && rely_row_has_integer(row, 14, 0, 1) &&
+           (source != RELY_KEYS_JWKS_URI || rely_row_has_text(row, 11, RELY_TEXT_MAX)) &&
+           (source != RELY_KEYS_UPLOADED || sqlite3_column_type(row, 15) == SQLITE_TEXT);
+}
+
+static bool is_issuer_whole(sqlite3_stmt *row)
+{
+    bool has_limit = sqlite3_column_type(row, 5) != SQLITE_NULL;
+    return rely_row_has_text(row, 1, RELY_NAME_MAX) && rely_row_has_text(row, 2, RELY_TEXT_MAX) &&
+           rely_row_has_integer(row, 3, 2, RELY_ISSUER_ALGS_ALL) && (sqlite3_column_int64(row, 3) & 1) == 0 &&
+           rely_row_has_integer(row, 4, 0, RELY_LEEWAY_MAX_S) &&
+           (!has_limit || rely_row_has_integer(row, 5, 1, RELY_TIME_MAX_S)) &&
+           rely_lines_are_whole(rely_sql_text(row, 6), 1, RELY_TYPES_PER_ISSUER_MAX) &&
+           rely_row_has_integer(row, 7, 0, 1) && rely_row_has_integer(row, 8, 0, INT64_MAX) && is_source_whole(row);
+}
+
 static void visit_issuer_row(struct rely_registry *registry, sqlite3_stmt *stmt,
                              void (*visit)(const struct rely_issuer_row *row, void *context), void *context)
 {
@@ -223,7 +243,11 @@ bool rely_registry_each_issuer(struct rely_registry *registry, int64_t id,
     if (id != 0)
         rely_sql_bind(stmt, "i", id);
     enum rely_sql_step step;
-    while ((step = rely_sql_step(stmt, err)) == RELY_SQL_ROW)
+    while ((step = rely_sql_step(stmt, err)) == RELY_SQL_ROW) {
+        if (!is_issuer_whole(stmt->raw))
+            return rely_sql_damaged(stmt->sql, err, "the row %lld of issuers is damaged",
+                                    (long long)sqlite3_column_int64(stmt->raw, 0));
         visit_issuer_row(registry, stmt->raw, visit, context);
+    }
     return step == RELY_SQL_DONE;
 }

@@ -33,7 +33,7 @@ static bool edit_check(struct rely_sql *sql, const struct rely_check_edit *edit,
 static bool allow_editing(struct rely_sql *sql, bool may_edit, struct rely_err *err)
 {
     return sqlite3_db_config(sql->db, SQLITE_DBCONFIG_DEFENSIVE, may_edit ? 0 : 1, (int *)NULL) == SQLITE_OK ||
-           rely_sql_fault(sql->db, err);
+           rely_sql_fault(sql, err);
 }
 
 /* The next number of the schema, so that every other connection reads it anew; then this one does. */
@@ -81,23 +81,25 @@ static bool apply_migration(struct rely_sql *sql, int64_t version, struct rely_e
     return allow_editing(sql, false, is_done ? err : &unused) && is_done;
 }
 
-static bool check_owner(struct rely_sql *sql, struct rely_err *err)
+bool rely_schema_check_owner(struct rely_sql *sql, bool *is_new, struct rely_err *err)
 {
     int64_t id = 0, objects = 0;
     if (!rely_sql_integer(sql, "PRAGMA application_id", &id, err) ||
         !rely_sql_integer(sql, "SELECT count(*) FROM sqlite_schema", &objects, err))
         return false;
-    if (id == APPLICATION_ID || (id == 0 && objects == 0))
+    *is_new = objects == 0;
+    if (id == APPLICATION_ID || (id == 0 && *is_new))
         return true;
     return rely_err_set(err, RELY_ERR_INVALID, "this is another program's SQLite database (application_id %lld)",
                         (long long)id);
 }
 
-bool rely_schema_migrate(struct rely_sql *sql, struct rely_err *err)
+bool rely_schema_migrate(struct rely_sql *sql, int64_t *from, struct rely_err *err)
 {
     int64_t version = 0;
-    if (!check_owner(sql, err) || !rely_sql_integer(sql, "PRAGMA user_version", &version, err))
+    if (!rely_sql_integer(sql, "PRAGMA user_version", &version, err))
         return false;
+    *from = version;
     if (version < 0 || version > RELY_SCHEMA_VERSION)
         return rely_err_set(err, RELY_ERR_INVALID,
                             "its schema has version %lld, and this relyd knows versions up to %d: a newer relyd has "

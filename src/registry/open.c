@@ -3,33 +3,11 @@
  * schema.c's. Called by the service once, and by the tests.
  */
 #include "store.h"
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
-#include <sys/file.h>
+#include <time.h>
 #include <unistd.h>
 
 #define BUSY_TIMEOUT_MS 5000
-
-/*
- * Make the file with mode 0600 before SQLite would make it with the umask's, and lock it against a second relyd,
- * whose snapshot would go on allowing what was deleted here. flock does not meet SQLite's own (fcntl) locks, but
- * closing this descriptor drops those: it is closed after the database.
- */
-static int lock_file(const char *path, struct rely_err *err)
-{
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (fd < 0) {
-        rely_err_set(err, RELY_ERR_IO, "%s", strerror(errno));
-        return -1;
-    }
-    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-        rely_err_set(err, RELY_ERR_IO, "another relyd uses it (%s)", strerror(errno));
-        close(fd);
-        return -1;
-    }
-    return fd;
-}
 
 static bool harden_connection(struct rely_sql *sql, struct rely_err *err)
 {
@@ -41,7 +19,7 @@ static bool harden_connection(struct rely_sql *sql, struct rely_err *err)
                   sqlite3_db_config(db, SQLITE_DBCONFIG_DQS_DML, 0, (int *)NULL) == SQLITE_OK &&
                   sqlite3_db_config(db, SQLITE_DBCONFIG_DQS_DDL, 0, (int *)NULL) == SQLITE_OK;
     if (!is_set)
-        return rely_sql_fault(db, err);
+        return rely_sql_fault(sql, err);
     /* synchronous=NORMAL may lose the last commits at a power cut: a deleted credential would come back.
      * 16 MiB of pages: at most what this process adds, in a registry of any size. What a savepoint may have to put
      * back stays in memory: a service need not have a folder for temporary files. */
@@ -61,21 +39,43 @@ static bool store_settings(struct rely_registry *registry, struct rely_err *err)
     return rely_sql_run(stmt, err);
 }
 
+static int64_t measure_time_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Before the first write, which might make damage worse. */
+static bool inspect_database(struct rely_registry *registry, struct rely_err *err)
+{
+    struct rely_registry_opening *opening = &registry->opening;
+    int64_t start_ms = measure_time_ms();
+    bool is_whole = rely_registry_inspect(&registry->sql, &opening->inspected, err);
+    opening->inspection_ms = measure_time_ms() - start_ms;
+    return is_whole;
+}
+
 static bool prepare_database(struct rely_registry *registry, struct rely_err *err)
 {
     int64_t revision = 0;
+    struct rely_registry_opening *opening = &registry->opening;
     /* WAL only after the owner is known: switching would write to a stranger's file. */
-    if (!harden_connection(&registry->sql, err) || !rely_schema_migrate(&registry->sql, err) ||
+    if (!harden_connection(&registry->sql, err) || !rely_schema_check_owner(&registry->sql, &opening->is_new, err) ||
+        !(opening->is_new || inspect_database(registry, err)) ||
+        !rely_schema_migrate(&registry->sql, &opening->schema_before, err) ||
         !rely_sql_exec(&registry->sql, "PRAGMA journal_mode = WAL", err) || !store_settings(registry, err) ||
         !rely_sql_integer(&registry->sql, "SELECT coalesce(max(revision), 0) FROM change_log", &revision, err))
         return false;
+    opening->schema = RELY_SCHEMA_VERSION;
     registry->revision = (uint64_t)revision;
     return true;
 }
 
 static bool open_database(struct rely_registry *registry, const char *path, struct rely_err *err)
 {
-    if (strcmp(path, ":memory:") != 0 && (registry->lock_fd = lock_file(path, err)) < 0)
+    if (strcmp(path, ":memory:") != 0 &&
+        (registry->lock_fd = rely_registry_lock_file(path, registry->opening.warning, err)) < 0)
         return false;
     /* Counting memory takes a lock at each of the hundreds of allocations of a write. Refused, which is no fault, when
      * SQLite is at work already. */
@@ -97,9 +97,13 @@ struct rely_registry *rely_registry_open(const struct rely_registry_options *opt
     registry->check_jwks = options->check_jwks;
     registry->check_repeats = options->check_repeats;
     registry->repeats_context = options->repeats_context;
-    if (open_database(registry, options->path, err))
+    registry->sql.note_context = options->note_context;
+    if (open_database(registry, options->path, err)) {
+        registry->sql.note_damage = options->note_damage;
         return registry;
-    rely_err_prefix(err, "registry %s", options->path);
+    }
+    rely_err_prefix(err, "registry %s%s", options->path,
+                    err->code == RELY_ERR_DAMAGED ? " (see DAMAGE in relyd(8))" : "");
     rely_registry_close(registry);
     return NULL;
 }
@@ -112,6 +116,11 @@ void rely_registry_close(struct rely_registry *registry)
     if (registry->lock_fd >= 0)
         close(registry->lock_fd);
     free(registry);
+}
+
+const struct rely_registry_opening *rely_registry_opening(const struct rely_registry *registry)
+{
+    return &registry->opening;
 }
 
 uint64_t rely_registry_revision(const struct rely_registry *registry)

@@ -22,6 +22,12 @@ bool rely_registry_find(struct rely_registry *registry, const struct rely_object
         found->id = sqlite3_column_int64(stmt->raw, 0);
         found->revision = (uint64_t)sqlite3_column_int64(stmt->raw, 1);
         found->object = kind->show(stmt->raw);
+        if (rely_slice_equal(rely_json_text(rely_json_get(found->object, "name")), name))
+            return true;
+        rely_json_free(found->object);
+        *found = (struct rely_found){0};
+        return rely_sql_damaged(stmt->sql, err, "an index of the database is damaged: it leads to another %s than %.*s",
+                                kind->word, RELY_ARG(name));
     }
     return step != RELY_SQL_FAULT;
 }

@@ -46,6 +46,32 @@ size_t rely_row_lines(struct rely_slice lines, struct rely_slice *out, size_t ma
     return count;
 }
 
+bool rely_lines_are_whole(struct rely_slice lines, size_t min, size_t max)
+{
+    struct rely_slice line;
+    size_t count = 0;
+    bool is_whole = lines.ptr != NULL;
+    while (is_whole && rely_lines_next(&lines, &line)) {
+        count++;
+        is_whole = line.len > 0;
+    }
+    return is_whole && lines.len == 0 && count >= min && count <= max;
+}
+
+bool rely_row_has_text(sqlite3_stmt *row, int column, size_t max)
+{
+    struct rely_slice text = rely_sql_text(row, column);
+    size_t count = 0;
+    return sqlite3_column_type(row, column) == SQLITE_TEXT && text.len > 0 && rely_utf8_count(text, &count) &&
+           count <= max;
+}
+
+bool rely_row_has_integer(sqlite3_stmt *row, int column, int64_t min, int64_t max)
+{
+    int64_t value = sqlite3_column_int64(row, column);
+    return sqlite3_column_type(row, column) == SQLITE_INTEGER && value >= min && value <= max;
+}
+
 void rely_row_show_lines(sqlite3_stmt *row, int column, struct rely_json *object, const char *name)
 {
     struct rely_slice lines = rely_sql_text(row, column), line;

@@ -18,5 +18,10 @@ void rely_row_show_lines(sqlite3_stmt *row, int column, struct rely_json *object
 bool rely_lines_next(struct rely_slice *lines, struct rely_slice *line);
 /* The lines of a column, borrowed from it; returns how many. */
 size_t rely_row_lines(struct rely_slice lines, struct rely_slice *out, size_t max);
+/* Are these min to max lines, each with its line feed, and none of them empty? */
+bool rely_lines_are_whole(struct rely_slice lines, size_t min, size_t max);
+/* Is a text there, of 1 to so many characters? */
+bool rely_row_has_text(sqlite3_stmt *row, int column, size_t max);
+bool rely_row_has_integer(sqlite3_stmt *row, int column, int64_t min, int64_t max);
 
 #endif

@@ -3,6 +3,9 @@
  * as faults. Decides which of SQLite's refusals is the fault of the caller; knows no table. Used by registry/ only.
  */
 #include "sql.h"
+#include "relyd/bytes.h"
+#include "relyd/text.h"
+#include <stdio.h>
 #include <stdlib.h>
 
 /* The schema is the net behind the checks in C: what it refuses is still a refusal, not a broken disk. */
@@ -18,12 +21,30 @@ static enum rely_err_code judge_sqlite_code(sqlite3 *db)
     return RELY_ERR_IO;
 }
 
-bool rely_sql_fault(sqlite3 *db, struct rely_err *err)
+bool rely_sql_damaged(struct rely_sql *sql, struct rely_err *err, const char *format, ...)
 {
-    if ((sqlite3_extended_errcode(db) & 0xff) == SQLITE_NOTADB)
-        return rely_err_set(err, RELY_ERR_INVALID, "this is no relyd database: %s", sqlite3_errmsg(db));
-    return rely_err_set(err, judge_sqlite_code(db), "database: %s (%d)", sqlite3_errmsg(db),
-                        sqlite3_extended_errcode(db));
+    char what[sizeof sql->damage];
+    va_list values;
+    va_start(values, format);
+    vsnprintf(what, sizeof what, format, values);
+    va_end(values);
+    if (sql->damage[0] == '\0') {
+        memcpy(sql->damage, what, sizeof what);
+        if (sql->note_damage != NULL)
+            sql->note_damage(sql->note_context, what);
+    }
+    return rely_err_set(err, RELY_ERR_DAMAGED, "%s", what);
+}
+
+bool rely_sql_fault(struct rely_sql *sql, struct rely_err *err)
+{
+    int code = sqlite3_extended_errcode(sql->db);
+    if ((code & 0xff) == SQLITE_NOTADB)
+        return rely_sql_damaged(sql, err, "this is no relyd database, or its beginning is damaged: %s (%d)",
+                                sqlite3_errmsg(sql->db), code);
+    if ((code & 0xff) == SQLITE_CORRUPT)
+        return rely_sql_damaged(sql, err, "the database is damaged: %s (%d)", sqlite3_errmsg(sql->db), code);
+    return rely_err_set(err, judge_sqlite_code(sql->db), "database: %s (%d)", sqlite3_errmsg(sql->db), code);
 }
 
 /* --- statements ------------------------------------------------------------------------------------------ */
@@ -43,7 +64,7 @@ static struct rely_stmt *place_stmt(struct rely_sql *sql, const char *text)
 {
     bool is_kept = sql->kept_count < RELY_SQL_KEPT_MAX;
     struct rely_stmt *stmt = is_kept ? &sql->kept[sql->kept_count++] : rely_alloc(sizeof *stmt);
-    *stmt = (struct rely_stmt){.text = text, .is_kept = is_kept};
+    *stmt = (struct rely_stmt){.text = text, .sql = sql, .is_kept = is_kept};
     return stmt;
 }
 
@@ -53,7 +74,7 @@ struct rely_stmt *rely_sql_prepare(struct rely_sql *sql, const char *text, struc
     if (stmt == NULL) {
         sqlite3_stmt *raw = NULL;
         if (sqlite3_prepare_v3(sql->db, text, -1, SQLITE_PREPARE_PERSISTENT, &raw, NULL) != SQLITE_OK) {
-            rely_sql_fault(sql->db, err);
+            rely_sql_fault(sql, err);
             return NULL;
         }
         stmt = place_stmt(sql, text);
@@ -90,7 +111,7 @@ void rely_sql_close(struct rely_sql *sql)
 
 bool rely_sql_exec(struct rely_sql *sql, const char *text, struct rely_err *err)
 {
-    return sqlite3_exec(sql->db, text, NULL, NULL, NULL) == SQLITE_OK || rely_sql_fault(sql->db, err);
+    return sqlite3_exec(sql->db, text, NULL, NULL, NULL) == SQLITE_OK || rely_sql_fault(sql, err);
 }
 
 bool rely_sql_do(struct rely_sql *sql, const char *text, struct rely_err *err)
@@ -126,14 +147,37 @@ void rely_sql_bind(struct rely_stmt *stmt, const char *types, ...)
     va_end(values);
 }
 
+static rely_sixteen mark_beyond_ascii(rely_sixteen part)
+{
+    return part < 0; /* signed */
+}
+
+static bool is_utf8(struct rely_slice text)
+{
+    size_t unused, ascii = rely_bytes_find(text.ptr, text.len, mark_beyond_ascii);
+    return rely_utf8_count(rely_slice(text.ptr + ascii, text.len - ascii), &unused);
+}
+
+/* Only damage puts other bytes into a text. They would end the process in jansson's hands, or be answered as JSON. */
+static bool has_only_utf8(sqlite3_stmt *row)
+{
+    for (int i = 0; i < sqlite3_data_count(row); i++)
+        if (sqlite3_column_type(row, i) == SQLITE_TEXT && !is_utf8(rely_sql_text(row, i)))
+            return false;
+    return true;
+}
+
 enum rely_sql_step rely_sql_step(struct rely_stmt *stmt, struct rely_err *err)
 {
     int code = sqlite3_step(stmt->raw);
-    if (code == SQLITE_ROW)
-        return RELY_SQL_ROW;
     if (code == SQLITE_DONE)
         return RELY_SQL_DONE;
-    rely_sql_fault(sqlite3_db_handle(stmt->raw), err);
+    if (code != SQLITE_ROW)
+        rely_sql_fault(stmt->sql, err);
+    else if (has_only_utf8(stmt->raw))
+        return RELY_SQL_ROW;
+    else
+        rely_sql_damaged(stmt->sql, err, "the database is damaged: a text in it is no UTF-8");
     return RELY_SQL_FAULT;
 }
 

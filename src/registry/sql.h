@@ -14,8 +14,9 @@ enum rely_sql_step { RELY_SQL_FAULT = 0, RELY_SQL_ROW, RELY_SQL_DONE };
 
 /* One compiled statement, lent to one user at a time. */
 struct rely_stmt {
-    sqlite3_stmt *raw; /* owned; its columns are read with SQLite's own functions */
-    const char *text;  /* borrowed, and only compared as an address: see rely_sql_prepare */
+    sqlite3_stmt *raw;    /* owned; its columns are read with SQLite's own functions */
+    const char *text;     /* borrowed, and only compared as an address: see rely_sql_prepare */
+    struct rely_sql *sql; /* borrowed */
     bool is_lent;
     bool is_kept; /* in rely_sql.kept; otherwise it ends with its use */
 };
@@ -26,6 +27,9 @@ struct rely_sql {
     sqlite3 *db; /* owned */
     struct rely_stmt kept[RELY_SQL_KEPT_MAX];
     size_t kept_count;
+    char damage[256]; /* the first damage that was found; empty: none. From then on nothing is written */
+    void (*note_damage)(void *context, const char *what); /* once, when it is found; NULL: nobody is told */
+    void *note_context;
 };
 
 /* Finalize all statements, none of which may be lent, and close. */
@@ -48,6 +52,7 @@ void rely_sql_roll_back(struct rely_sql *sql);
 struct rely_stmt *rely_sql_prepare(struct rely_sql *sql, const char *text, struct rely_err *err);
 /* Bind from ?1 on: 'i' int64_t, 't' struct rely_slice (borrowed until the statement's end; ptr NULL is NULL). */
 void rely_sql_bind(struct rely_stmt *stmt, const char *types, ...);
+/* Every text of a row is UTF-8: one that is not is damage, and a fault. */
 enum rely_sql_step rely_sql_step(struct rely_stmt *stmt, struct rely_err *err);
 /* Step a statement that yields no row. */
 bool rely_sql_run(struct rely_stmt *stmt, struct rely_err *err);
@@ -56,6 +61,9 @@ struct rely_slice rely_sql_text(sqlite3_stmt *row, int column);
 /* The first column of the first row; a fault when there is none. */
 bool rely_sql_integer(struct rely_sql *sql, const char *text, int64_t *out, struct rely_err *err);
 /* Record what SQLite complains of; always false. */
-bool rely_sql_fault(sqlite3 *db, struct rely_err *err);
+bool rely_sql_fault(struct rely_sql *sql, struct rely_err *err);
+/* Record that what is stored is nothing that relyd has written, RELY_ERR_DAMAGED; always false. */
+bool rely_sql_damaged(struct rely_sql *sql, struct rely_err *err, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 #endif

@@ -13,6 +13,7 @@ struct rely_registry {
     struct rely_sql sql; /* owned */
     int lock_fd;         /* owned: flock on the database file, so that no second relyd serves it; -1 for ":memory:" */
     uint64_t revision;   /* of the last accepted write, in a batch also before its commit */
+    struct rely_registry_opening opening;
     uint64_t revision_before; /* the batch */
     bool is_batch;            /* between rely_registry_begin and rely_registry_commit */
     int credentials_per_identity;
@@ -23,8 +24,27 @@ struct rely_registry {
     void *repeats_context; /* borrowed */
 };
 
-/* Bring a database to this program's schema: one transaction per version. */
-bool rely_schema_migrate(struct rely_sql *sql, struct rely_err *err);
+/* Is this our database, or a new one? False with RELY_ERR_INVALID for a stranger's. */
+bool rely_schema_check_owner(struct rely_sql *sql, bool *is_new, struct rely_err *err);
+/* Bring a database to this program's schema: one transaction per version. *from - the version that it had. */
+bool rely_schema_migrate(struct rely_sql *sql, int64_t *from, struct rely_err *err);
+
+/**
+ * Look at a whole database, as far as its size lets that be quick.
+ *
+ * Out:      *how - static: what was looked at, for the log.
+ * Fails:    RELY_ERR_DAMAGED, RELY_ERR_IO.
+ */
+bool rely_registry_inspect(struct rely_sql *sql, const char **how, struct rely_err *err);
+
+/**
+ * Make the database's file, or look at the one that is there; then lock it against a second relyd.
+ *
+ * Out:      warning - a sentence when something had to be put right; empty otherwise.
+ * Returns:  the descriptor, which holds the lock; -1 with RELY_ERR_IO, or RELY_ERR_INVALID when somebody else could
+ *           change what is in the file.
+ */
+int rely_registry_lock_file(const char *path, char warning[256], struct rely_err *err);
 
 /* A part of a table's CHECKs, and what stands there from this version on. */
 struct rely_check_edit {

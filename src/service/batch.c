@@ -32,6 +32,14 @@ static void tell_all_live(void *first)
     tell_all(first, NULL);
 }
 
+/* The key keeper looks after touched issuers. */
+static void note_issuers(struct rely_control *control, const struct rely_changes *changes)
+{
+    for (size_t i = 0; i < changes->count; i++)
+        if (changes->items[i].object == RELY_OBJECT_ISSUER)
+            rely_keeper_note_issuer(control, changes->items[i].id, changes->items[i].is_removed);
+}
+
 bool rely_batch_settle(struct rely_control *control, struct rely_err *err)
 {
     struct rely_batch *batch = &control->batch;
@@ -41,16 +49,16 @@ bool rely_batch_settle(struct rely_control *control, struct rely_err *err)
     struct rely_changes changes = batch->changes;
     rely_timer_cancel(control->loop, &batch->timer);
     *batch = (struct rely_batch){0}; /* answers may bring the next write */
-    bool is_kept = rely_registry_commit(control->registry, err);
+    bool is_kept = rely_control_commit(control, &changes, tell_all_live, first, err);
     batch->last_commit_ms = rely_service_now_ms();
     if (is_kept) {
-        rely_control_apply(control, &changes, tell_all_live, first);
-        return true;
+        note_issuers(control, &changes);
+    } else {
+        rely_log_event(control->ring, RELY_LOG_ERROR, "commit_failed", "%s", err->message);
+        tell_all(first, err);
     }
-    rely_log_event(control->ring, RELY_LOG_ERROR, "commit_failed", "%s", err->message);
     rely_changes_fini(&changes);
-    tell_all(first, err);
-    return false;
+    return is_kept;
 }
 
 static void end_batch(struct rely_timer *timer)

@@ -29,6 +29,23 @@ static bool settle_for_admin(void *context, struct rely_err *err)
     return rely_batch_settle(context, err);
 }
 
+static void note_fault_for_admin(void *context, const char *code, const char *message)
+{
+    struct rely_control *control = context;
+    rely_count(&control->counters->requests.control_faults, 1);
+    rely_log_event(control->ring, RELY_LOG_ERROR, "control_fault", "%s: %s", code, message);
+}
+
+/* The last edition stays in force, and what is in memory needs no disk: reviews and rotations of keys go on. */
+static void note_damage(void *context, const char *what)
+{
+    struct rely_control *control = context;
+    atomic_store(&control->service->is_registry_damaged, true);
+    rely_log_event(
+        control->ring, RELY_LOG_ERROR, "registry_damaged",
+        "%s; reviews and key rotations go on as they are, nothing is written any more: see DAMAGE in relyd(8)", what);
+}
+
 static const struct rely_snapshot *newest_snapshot(void *context)
 {
     const struct rely_control *control = context;
@@ -44,6 +61,14 @@ static bool is_control_ready(void *context)
 {
     struct rely_control *control = context;
     return atomic_load(&control->service->is_ready);
+}
+
+static bool find_control_detail(void *context, const char **word, const char **sentence)
+{
+    struct rely_control *control = context;
+    *word = "registry_damaged";
+    *sentence = "damage was found in the registry: reviews go on, writes are refused; see DAMAGE in relyd(8)";
+    return atomic_load(&control->service->is_registry_damaged);
 }
 
 static void print_control_metrics(void *context, struct rely_buf *out)
@@ -75,6 +100,24 @@ static bool judge_jwks(struct rely_slice jwks, struct rely_err *err)
 
 /* --- starting -------------------------------------------------------------------------------------- */
 
+static void tell_opening(struct rely_control *control)
+{
+    const struct rely_registry_opening *opening = rely_registry_opening(control->registry);
+    const char *path = control->service->config->registry_path;
+    if (opening->is_new)
+        rely_log_event(control->ring, RELY_LOG_INFO, "registry_created", "there was no registry at %s: a new one",
+                       path);
+    else
+        rely_log_event(control->ring, RELY_LOG_INFO, "registry_opened", "%s is whole: %s looked at in %lld ms", path,
+                       opening->inspected, (long long)opening->inspection_ms);
+    if (!opening->is_new && opening->schema_before != opening->schema)
+        rely_log_event(control->ring, RELY_LOG_WARNING, "registry_migrated",
+                       "carried over from schema version %lld to %lld: earlier versions of relyd refuse it now",
+                       (long long)opening->schema_before, (long long)opening->schema);
+    if (opening->warning[0] != '\0')
+        rely_log_event(control->ring, RELY_LOG_WARNING, "registry_mode", "%s", opening->warning);
+}
+
 static bool open_registry(struct rely_control *control, struct rely_err *err)
 {
     const struct rely_config *config = control->service->config;
@@ -84,10 +127,13 @@ static bool open_registry(struct rely_control *control, struct rely_err *err)
                                                   .may_use_system_names = config->may_use_system_names,
                                                   .check_jwks = judge_jwks,
                                                   .check_repeats = rely_repeats_check_upload,
-                                                  .repeats_context = control};
+                                                  .repeats_context = control,
+                                                  .note_damage = note_damage,
+                                                  .note_context = control};
     control->registry = rely_registry_open(&options, err);
     if (control->registry == NULL)
         return false;
+    tell_opening(control);
     control->snapshot = rely_control_load(control, err);
     return control->snapshot != NULL;
 }
@@ -147,8 +193,10 @@ static bool start_control_thread(struct rely_control *control, struct rely_err *
                                          .begin = begin_for_admin,
                                          .publish = publish_for_admin,
                                          .settle = settle_for_admin,
+                                         .note_fault = note_fault_for_admin,
                                          .snapshot = newest_snapshot,
                                          .key_status = tell_key_status,
+                                         .find_detail = find_control_detail,
                                          .is_ready = is_control_ready,
                                          .print_metrics = print_control_metrics};
     return true;
@@ -156,18 +204,10 @@ static bool start_control_thread(struct rely_control *control, struct rely_err *
 
 /* --- stopping -------------------------------------------------------------------------------------- */
 
-static bool free_issuer_keyset(const void *item, void *context)
-{
-    const struct rely_issuer *issuer = item;
-    (void)context;
-    rely_keyset_free((struct rely_keyset *)issuer->keyset);
-    return true;
-}
-
 static void free_control(struct rely_control *control)
 {
     if (control->snapshot != NULL) {
-        rely_map_each(&control->snapshot->issuers_by_id, free_issuer_keyset, NULL);
+        rely_control_free_keysets(control->snapshot);
         rely_snapshot_free_all(control->snapshot);
     }
     rely_registry_close(control->registry);

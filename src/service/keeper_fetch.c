@@ -193,16 +193,17 @@ static bool accept_jwks(struct errand *errand, struct rely_err *err)
                                               .jwks = jwks,
                                               .source_url = rely_slice_of(errand->url),
                                               .at_s = rely_service_now_s()};
-    bool is_stored = rely_registry_put_keyset(control->registry, &fetched, &changes, err);
-    rely_buf_fini(&rest);
-    if (!is_stored)
-        return false;
-    if (changes.count > 0) {
-        rely_control_publish_changes(control, &changes, NULL, NULL);
-        rely_log_event(control->ring, RELY_LOG_INFO, "keys_accepted", "a new key set from %s is in force", errand->url);
+    bool is_stored = rely_registry_begin(control->registry, err);
+    if (is_stored && !rely_registry_put_keyset(control->registry, &fetched, &changes, err)) {
+        rely_registry_give_up(control->registry);
+        is_stored = false;
     }
+    rely_buf_fini(&rest);
+    bool is_live = is_stored && rely_control_commit(control, &changes, NULL, NULL, err);
+    if (is_live && changes.count > 0)
+        rely_log_event(control->ring, RELY_LOG_INFO, "keys_accepted", "a new key set from %s is in force", errand->url);
     rely_changes_fini(&changes);
-    return true;
+    return is_live;
 }
 
 /* From a discovery document to the key set that it names; false with a fault. */

@@ -1,7 +1,8 @@
 /*
  * From rows to snapshots: the first edition from all rows, later ones from the rows that a change touched. What stands
- * in the database is the truth; key sets are prepared here, because the registry does not know keys. Called by
- * control.c and publish.c.
+ * in the database is the truth, and it is read before it is committed: what cannot be read back is refused, and
+ * carrying a committed change cannot fail. Key sets are prepared here, because the registry does not know keys. Called
+ * by control.c and publish.c.
  */
 #include "service.h"
 
@@ -9,52 +10,49 @@
 
 #include <stdlib.h>
 
-/* One reading: where rows go. */
-struct loading {
-    struct rely_control *control;
-    struct rely_snapshot *next;
-};
-
 static void free_keyset(void *keyset)
 {
     rely_keyset_free(keyset);
 }
 
 /* Stored sets have no key of another record, but for those that relyd 0.1 took. */
-static void leave_out_repeats(struct loading *loading, const struct rely_issuer_row *row, struct rely_keyset *keyset)
+static void leave_out_repeats(struct rely_control *control, const struct rely_snapshot *next,
+                              const struct rely_issuer *issuer, struct rely_keyset *keyset)
 {
     char sentence[RELY_REPEATS_SIZE];
-    if (rely_repeats_take_out(loading->next, &row->issuer, keyset, sentence) > 0)
-        rely_log_event(loading->control->ring, RELY_LOG_WARNING, "keys_repeated", "%s", sentence);
+    if (keyset != NULL && rely_repeats_take_out(next, issuer, keyset, sentence) > 0)
+        rely_log_event(control->ring, RELY_LOG_WARNING, "keys_repeated", "%s", sentence);
 }
 
-/* The key set of a row: the one in use when it is still the same, else prepared from the stored document. */
-static const struct rely_keyset *prepare_keyset(struct loading *loading, const struct rely_issuer_row *row,
-                                                const struct rely_issuer *old)
+/* The key set of a row, prepared from the stored document; NULL when there is none that can be used. */
+static struct rely_keyset *prepare_keyset(struct rely_control *control, const struct rely_issuer_row *row)
 {
-    bool is_same = old != NULL && old->keys_generation == row->issuer.keys_generation;
     struct rely_err err = {0};
-    if (is_same)
-        return old->keyset;
-    if (old != NULL && old->keyset != NULL)
-        rely_retired_add(&loading->next->retired, (void *)old->keyset, free_keyset);
     if (row->jwks.ptr == NULL || rely_slice_equal(row->jwks, RELY_LIT("{\"keys\":[]}"))) /* all were another record's */
         return NULL;
     struct rely_keyset *keyset = rely_keyset_parse(row->jwks, &err);
     if (keyset == NULL)
-        rely_log_event(loading->control->ring, RELY_LOG_ERROR, "stored_keys_unusable",
+        rely_log_event(control->ring, RELY_LOG_ERROR, "stored_keys_unusable",
                        "the stored key set of issuer %.*s cannot be used: %s", RELY_ARG(row->issuer.name), err.message);
-    else
-        leave_out_repeats(loading, row, keyset);
     return keyset;
 }
+
+/* --- all rows ---------------------------------------------------------------------------------------- */
+
+/* One reading of all rows: where they go. */
+struct loading {
+    struct rely_control *control;
+    struct rely_snapshot *next;
+};
 
 static void take_issuer_row(const struct rely_issuer_row *row, void *context)
 {
     struct loading *loading = context;
-    struct rely_issuer issuer = row->issuer;
-    issuer.keyset = prepare_keyset(loading, row, rely_snapshot_issuer(loading->next, issuer.id));
-    rely_snapshot_put_issuer(loading->next, rely_issuer_copy(&issuer));
+    struct rely_issuer *issuer = rely_issuer_copy(&row->issuer);
+    struct rely_keyset *keyset = prepare_keyset(loading->control, row);
+    leave_out_repeats(loading->control, loading->next, issuer, keyset);
+    issuer->keyset = keyset;
+    rely_snapshot_put_issuer(loading->next, issuer);
 }
 
 static void take_identity_row(const struct rely_identity *row, void *context)
@@ -81,8 +79,138 @@ struct rely_snapshot *rely_control_load(struct rely_control *control, struct rel
                    rely_registry_each_credential(control->registry, 0, take_credential_row, &loading, err);
     if (is_read)
         return next;
+    rely_control_free_keysets(next);
     rely_snapshot_free_all(next);
     return NULL;
+}
+
+static bool free_issuer_keyset(const void *item, void *context)
+{
+    const struct rely_issuer *issuer = item;
+    (void)context;
+    rely_keyset_free((struct rely_keyset *)issuer->keyset);
+    return true;
+}
+
+void rely_control_free_keysets(struct rely_snapshot *last)
+{
+    rely_map_each(&last->issuers_by_id, free_issuer_keyset, NULL);
+}
+
+/* --- the rows of a change ------------------------------------------------------------------------------ */
+
+/* One object as its row is within the open transaction. */
+struct rely_read_object {
+    struct rely_change change;
+    void *object;               /* owned until it is carried: a struct rely_issuer, rely_identity or rely_credential */
+    bool has_other_keyset;      /* of an issuer: the set in force does not go on */
+    struct rely_keyset *keyset; /* then: owned until it is carried; NULL: it has none that can be used */
+};
+
+/* One reading: the object that is looked for. */
+struct rereading {
+    struct rely_control *control;
+    struct rely_read_object *read;
+};
+
+/* The set in force goes on when the row has the same one: the carried issuer takes it over. */
+static void keep_issuer_row(const struct rely_issuer_row *row, void *context)
+{
+    struct rereading *rereading = context;
+    const struct rely_issuer *old = rely_snapshot_issuer(rereading->control->snapshot, row->issuer.id);
+    struct rely_issuer *issuer = rely_issuer_copy(&row->issuer);
+    rereading->read->object = issuer;
+    rereading->read->has_other_keyset = old == NULL || old->keys_generation != issuer->keys_generation;
+    if (rereading->read->has_other_keyset)
+        rereading->read->keyset = prepare_keyset(rereading->control, row);
+}
+
+static void keep_identity_row(const struct rely_identity *row, void *context)
+{
+    ((struct rereading *)context)->read->object = rely_identity_copy(row);
+}
+
+static void keep_credential_row(const struct rely_credential *row, void *context)
+{
+    ((struct rereading *)context)->read->object = rely_credential_copy(row);
+}
+
+static bool read_again(struct rely_control *control, struct rely_read_object *read, struct rely_err *err)
+{
+    struct rereading rereading = {control, read};
+    switch (read->change.object) {
+    case RELY_OBJECT_ISSUER:
+        return rely_registry_each_issuer(control->registry, read->change.id, keep_issuer_row, &rereading, err);
+    case RELY_OBJECT_IDENTITY:
+        return rely_registry_each_identity(control->registry, read->change.id, keep_identity_row, &rereading, err);
+    case RELY_OBJECT_CREDENTIAL:
+        return rely_registry_each_credential(control->registry, read->change.id, keep_credential_row, &rereading, err);
+    }
+    return rely_err_set(err, RELY_ERR_INTERNAL, "a change of no known object");
+}
+
+static bool is_same_object(const struct rely_change *a, const struct rely_change *b)
+{
+    return a->object == b->object && a->id == b->id;
+}
+
+static bool has_read(const struct rely_reread *reread, const struct rely_change *change)
+{
+    for (size_t i = 0; i < reread->count; i++)
+        if (is_same_object(&reread->items[i].change, change))
+            return true;
+    return false;
+}
+
+static bool is_removed_later(const struct rely_changes *changes, size_t index)
+{
+    for (size_t i = index + 1; i < changes->count; i++)
+        if (changes->items[i].is_removed && is_same_object(&changes->items[i], &changes->items[index]))
+            return true;
+    return false;
+}
+
+static struct rely_read_object *add_read(struct rely_reread *reread, const struct rely_change *change)
+{
+    if (reread->count == reread->cap) {
+        reread->cap = reread->cap == 0 ? 4 : reread->cap * 2;
+        reread->items = rely_realloc(reread->items, reread->cap * sizeof *reread->items);
+    }
+    struct rely_read_object *read = &reread->items[reread->count++];
+    *read = (struct rely_read_object){.change = *change};
+    return read;
+}
+
+bool rely_control_reread(struct rely_control *control, const struct rely_changes *changes, struct rely_reread *reread,
+                         struct rely_err *err)
+{
+    for (size_t i = 0; i < changes->count; i++) {
+        const struct rely_change *change = &changes->items[i];
+        if (change->is_removed || has_read(reread, change))
+            continue;
+        struct rely_read_object *read = add_read(reread, change);
+        if (!read_again(control, read, err))
+            return false;
+        if (read->object == NULL && !is_removed_later(changes, i))
+            return rely_err_set(err, RELY_ERR_DAMAGED, "a row that was written cannot be found");
+    }
+    return true;
+}
+
+void rely_reread_fini(struct rely_reread *reread)
+{
+    for (size_t i = 0; i < reread->count; i++) {
+        rely_keyset_free(reread->items[i].keyset);
+        free(reread->items[i].object);
+    }
+    free(reread->items);
+    *reread = (struct rely_reread){0};
+}
+
+static void retire_keyset(struct rely_snapshot *next, const struct rely_issuer *issuer)
+{
+    if (issuer != NULL && issuer->keyset != NULL)
+        rely_retired_add(&next->retired, (void *)issuer->keyset, free_keyset);
 }
 
 static void remove_object(struct rely_snapshot *next, const struct rely_change *change)
@@ -92,28 +220,48 @@ static void remove_object(struct rely_snapshot *next, const struct rely_change *
     } else if (change->object == RELY_OBJECT_CREDENTIAL) {
         rely_snapshot_remove_credential(next, change->id);
     } else {
-        const struct rely_issuer *issuer = rely_snapshot_issuer(next, change->id);
-        if (issuer != NULL && issuer->keyset != NULL)
-            rely_retired_add(&next->retired, (void *)issuer->keyset, free_keyset);
+        retire_keyset(next, rely_snapshot_issuer(next, change->id));
         rely_snapshot_remove_issuer(next, change->id);
     }
 }
 
-bool rely_control_carry_change(struct rely_control *control, struct rely_snapshot *next,
-                               const struct rely_change *change, struct rely_err *err)
+static void carry_issuer(struct rely_control *control, struct rely_snapshot *next, struct rely_read_object *read)
 {
-    struct loading loading = {control, next};
-    if (change->is_removed) {
-        remove_object(next, change);
-        return true;
+    struct rely_issuer *issuer = read->object;
+    const struct rely_issuer *old = rely_snapshot_issuer(next, issuer->id);
+    if (read->has_other_keyset) {
+        retire_keyset(next, old);
+        leave_out_repeats(control, next, issuer, read->keyset);
+        issuer->keyset = read->keyset;
+        read->keyset = NULL;
+    } else {
+        issuer->keyset = old->keyset; /* nothing has been carried since it was compared */
     }
-    switch (change->object) {
-    case RELY_OBJECT_ISSUER:
-        return rely_registry_each_issuer(control->registry, change->id, take_issuer_row, &loading, err);
-    case RELY_OBJECT_IDENTITY:
-        return rely_registry_each_identity(control->registry, change->id, take_identity_row, &loading, err);
-    case RELY_OBJECT_CREDENTIAL:
-        return rely_registry_each_credential(control->registry, change->id, take_credential_row, &loading, err);
-    }
-    return rely_err_set(err, RELY_ERR_INTERNAL, "a change of no known object");
+    rely_snapshot_put_issuer(next, issuer);
+}
+
+static void carry_object(struct rely_control *control, struct rely_snapshot *next, struct rely_read_object *read)
+{
+    if (read->object == NULL)
+        return;
+    if (read->change.object == RELY_OBJECT_ISSUER)
+        carry_issuer(control, next, read);
+    else if (read->change.object == RELY_OBJECT_IDENTITY)
+        rely_snapshot_put_identity(next, read->object);
+    else
+        rely_snapshot_put_credential(next, read->object);
+    read->object = NULL;
+}
+
+struct rely_snapshot *rely_control_carry(struct rely_control *control, const struct rely_changes *changes,
+                                         struct rely_reread *reread)
+{
+    struct rely_snapshot *next = rely_snapshot_next(control->snapshot, changes->revision);
+    for (size_t i = 0; i < changes->count; i++)
+        if (changes->items[i].is_removed)
+            remove_object(next, &changes->items[i]);
+    for (size_t i = 0; i < reread->count; i++)
+        carry_object(control, next, &reread->items[i]);
+    rely_reread_fini(reread);
+    return next;
 }

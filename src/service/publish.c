@@ -127,32 +127,26 @@ void rely_control_forget_workers(struct rely_control *control)
     settle_publications(control);
 }
 
-/* The database has accepted the change: an edition that cannot show it must not be served on. */
-static void end_for_unreadable_registry(struct rely_control *control, const struct rely_err *err)
+static bool commit_and_publish(struct rely_control *control, const struct rely_changes *changes,
+                               struct rely_reread *reread, void (*done)(void *), void *context, struct rely_err *err)
 {
-    rely_log_event(control->ring, RELY_LOG_ERROR, "registry_unreadable", "%s", err->message);
-    RELY_ASSERT(!"the registry cannot be read back");
-}
-
-void rely_control_publish_changes(struct rely_control *control, const struct rely_changes *changes,
-                                  void (*done)(void *), void *context)
-{
-    struct rely_err err = {0};
-    struct rely_snapshot *next = rely_snapshot_next(control->snapshot, changes->revision);
-    for (size_t i = 0; i < changes->count; i++)
-        if (!rely_control_carry_change(control, next, &changes->items[i], &err))
-            end_for_unreadable_registry(control, &err);
-    rely_control_publish(control, next, done, context);
-}
-
-void rely_control_apply(struct rely_control *control, struct rely_changes *changes, void (*done)(void *), void *context)
-{
-    if (changes->count == 0)
+    if (!rely_registry_commit(control->registry, err))
+        return false;
+    if (changes->count > 0)
+        rely_control_publish(control, rely_control_carry(control, changes, reread), done, context);
+    else if (done != NULL)
         done(context);
-    else
-        rely_control_publish_changes(control, changes, done, context);
-    for (size_t i = 0; i < changes->count; i++)
-        if (changes->items[i].object == RELY_OBJECT_ISSUER)
-            rely_keeper_note_issuer(control, changes->items[i].id, changes->items[i].is_removed);
-    rely_changes_fini(changes);
+    return true;
+}
+
+bool rely_control_commit(struct rely_control *control, const struct rely_changes *changes, void (*done)(void *),
+                         void *context, struct rely_err *err)
+{
+    struct rely_reread reread = {0};
+    bool is_read = rely_control_reread(control, changes, &reread, err);
+    if (!is_read)
+        rely_registry_give_up(control->registry);
+    bool is_live = is_read && commit_and_publish(control, changes, &reread, done, context, err);
+    rely_reread_fini(&reread);
+    return is_live;
 }

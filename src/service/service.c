@@ -214,6 +214,7 @@ void rely_service_print_metrics(struct rely_service *service, const struct rely_
         .cuts = cuts,
         .cut_words = rely_cut_words,
         .cut_count = RELY_CUT_COUNT,
+        .is_registry_damaged = atomic_load(&service->is_registry_damaged),
         .start_s = service->start_s,
     };
     for (size_t i = 0; i <= service->worker_count; i++) {

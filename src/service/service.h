@@ -107,6 +107,7 @@ struct rely_service {
     int admin_connections;                 /* of the control plane */
     int64_t start_s;
     atomic_bool is_ready;
+    atomic_bool is_registry_damaged; /* set by the control thread, for good */
     /* Starting and stopping: the main thread waits until threads say how far they are. */
     pthread_mutex_t report_lock;
     pthread_cond_t report_signal;
@@ -174,21 +175,37 @@ void rely_control_publish(struct rely_control *control, struct rely_snapshot *ne
                           void *context);
 /* Every worker reads at least this edition. */
 void rely_control_forget_workers(struct rely_control *control);
-/* Carry changes (at least one) into the next edition and publish it. */
-void rely_control_publish_changes(struct rely_control *control, const struct rely_changes *changes,
-                                  void (*done)(void *), void *context);
-/* The same for an administrator's write, which may have changed nothing: takes the changes over, and has the key keeper
- * look after touched issuers. */
-void rely_control_apply(struct rely_control *control, struct rely_changes *changes, void (*done)(void *),
-                        void *context);
+/**
+ * Commit the registry's open batch, whose changes these are, and publish them: what they touched is read back before
+ * the commit, so that afterwards nothing can fail.
+ *
+ * In:       done - may be NULL; runs when all workers have them (at once when there are none).
+ * Fails:    RELY_ERR_IO, RELY_ERR_DAMAGED: the batch is undone, nothing is published, and `done` never runs.
+ */
+bool rely_control_commit(struct rely_control *control, const struct rely_changes *changes, void (*done)(void *),
+                         void *context, struct rely_err *err);
 
 /* --- load.c: on the control thread ------------------------------------------------------------------ */
 
 /* The first edition, from all rows; stored key sets are prepared again. */
 struct rely_snapshot *rely_control_load(struct rely_control *control, struct rely_err *err);
-/* Carry one touched object into an edition: its row is read again, or it is removed. */
-bool rely_control_carry_change(struct rely_control *control, struct rely_snapshot *next,
-                               const struct rely_change *change, struct rely_err *err);
+/* Free the key sets of the last edition, which itself lives on for a moment. */
+void rely_control_free_keysets(struct rely_snapshot *last);
+
+/* What changes touched, read from the registry's open batch. Zero-filled is empty. */
+struct rely_read_object;
+struct rely_reread {
+    struct rely_read_object *items; /* owned: rely_reread_fini */
+    size_t count, cap;
+};
+
+/* Read what changes have touched and not removed. False with a fault: a row cannot be read, or is not there. */
+bool rely_control_reread(struct rely_control *control, const struct rely_changes *changes, struct rely_reread *reread,
+                         struct rely_err *err);
+void rely_reread_fini(struct rely_reread *reread);
+/* The next edition, with the changes (at least one) and what was reread for them, which is taken over. */
+struct rely_snapshot *rely_control_carry(struct rely_control *control, const struct rely_changes *changes,
+                                         struct rely_reread *reread);
 
 /* --- repeats.c: on the control thread --------------------------------------------------------------- */
 

@@ -280,7 +280,7 @@ def test_media_type(relyd):
 
 
 def test_body_too_large(relyd):
-    body = json.dumps({"name": "abc", "description": "x" * 2_000_000}).encode()
+    body = json.dumps({"name": "abc", "description": "x" * 3_000_000}).encode()
     head = b"POST /v1/identities HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
     received = wire.exchange(relyd.socket, head % len(body) + body, is_open=True)
     assert wire.statuses(received) in ([413], []), received

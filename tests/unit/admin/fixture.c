@@ -144,6 +144,13 @@ static const struct rely_snapshot *find_snapshot(void *service)
     return ((struct fixture *)service)->snapshot;
 }
 
+static bool find_detail(void *service, const char **word, const char **sentence)
+{
+    *word = "a_word";
+    *sentence = "a sentence";
+    return ((struct fixture *)service)->has_detail;
+}
+
 static bool tell_ready(void *service)
 {
     return !((struct fixture *)service)->is_stopping;
@@ -153,6 +160,13 @@ static void print_some_metrics(void *service, struct rely_buf *out)
 {
     (void)service;
     rely_buf_put(out, RELY_LIT("relyd_revision 7\n"));
+}
+
+static void note_fault(void *service, const char *code, const char *message)
+{
+    struct fixture *fixture = service;
+    fixture->fault_count++;
+    snprintf(fixture->fault, sizeof fixture->fault, "%s: %s", code, message);
 }
 
 static bool find_key_status(void *service, int64_t issuer_id, struct rely_key_status *out)
@@ -179,7 +193,9 @@ int make_fixture(void **state)
                                          .publish = publish_changes,
                                          .settle = settle_writes,
                                          .snapshot = find_snapshot,
+                                         .note_fault = note_fault,
                                          .key_status = find_key_status,
+                                         .find_detail = find_detail,
                                          .is_ready = tell_ready,
                                          .print_metrics = print_some_metrics};
     fixture->request = (struct rely_http_request){.is_unix = true, .peer_uid = 0};

@@ -27,6 +27,9 @@ struct fixture {
     bool is_batch_open;
     bool is_disk_full; /* no batch can be committed */
     bool is_stopping;  /* not ready */
+    bool has_detail;   /* of readiness */
+    int fault_count;
+    char fault[256]; /* the last that was noted */
     void *done_context;
     int publish_count;
     /* the request */

@@ -82,8 +82,8 @@ static void refuses_a_file_that_is_no_database(void **state)
     struct rely_registry_options options = fixture->options;
     options.path = path;
     assert_null(rely_registry_open(&options, &err));
-    assert_int_equal(err.code, RELY_ERR_INVALID);
-    assert_non_null(strstr(err.message, "no relyd database"));
+    assert_int_equal(err.code, RELY_ERR_DAMAGED);
+    assert_non_null(strstr(err.message, "this is no relyd database, or its beginning is damaged"));
     unlink(path);
 }
 
