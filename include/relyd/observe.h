@@ -51,6 +51,7 @@ struct rely_gauges {
     size_t cut_count;
     uint64_t fetches_ok, fetches_failed; /* key sets and discovery documents */
     uint64_t log_lost;                   /* lines: rely_log_lost */
+    uint64_t refusals_left_out;          /* rely_log_left_out */
     uint64_t rechecks;                   /* of signatures, by EVP */
     bool is_registry_damaged;
     int64_t start_s;
@@ -77,9 +78,11 @@ struct rely_log;
 struct rely_log_ring;
 
 struct rely_log_options {
-    int fd;                /* where lines go; -1: standard error */
+    int fd;                /* where refusals go; -1: standard error */
+    int allows_fd;         /* where allows and events go; -1: standard error */
     enum rely_level level; /* events below it are dropped */
     enum rely_log_decisions decisions;
+    uint32_t refusals_per_s; /* that are written; of more a sample by reason and peer, and how many were left out */
 };
 
 /**
@@ -113,7 +116,9 @@ struct rely_log_decision {
 bool rely_log_wants(const struct rely_log_ring *ring, enum rely_reason reason);
 /* Dropped at once when log.decisions does not ask for it. Cost: a memcpy into the ring. */
 void rely_log_decide(struct rely_log_ring *ring, const struct rely_log_decision *decision);
-/* How many lines all rings have dropped because they were full. Thread: any. */
+/* How many lines were dropped because a thread's ring was full, or what they were written to failed. Thread: any. */
 uint64_t rely_log_lost(struct rely_log *log);
+/* How many refusals sampling has left out. Thread: any. */
+uint64_t rely_log_left_out(struct rely_log *log);
 
 #endif

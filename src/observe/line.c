@@ -39,6 +39,22 @@ static void put_decision(const struct record *record, const struct rely_slice te
     rely_buf_printf(out, ",\"durationUs\":%u", record->duration_us);
 }
 
+static void begin_line(int64_t now_s, enum rely_level level, struct rely_buf *out)
+{
+    char time[RELY_TIME_SIZE];
+    rely_time_print(now_s, time);
+    rely_buf_printf(out, "{\"time\":\"%s\",\"level\":\"%s\"", time, level_words[level]);
+}
+
+void rely_log_format_event(int64_t now_s, const char *event, const char *message, const char *members,
+                           struct rely_buf *out)
+{
+    begin_line(now_s, RELY_LOG_WARNING, out);
+    put_member(out, "event", rely_slice_of(event));
+    put_member(out, "message", rely_slice_of(message));
+    rely_buf_printf(out, "%s}\n", members);
+}
+
 void rely_log_format(const struct record *record, struct rely_buf *out)
 {
     struct rely_slice texts[FIELD_COUNT];
@@ -47,9 +63,7 @@ void rely_log_format(const struct record *record, struct rely_buf *out)
         texts[i] = rely_slice(next, record->lengths[i]);
         next += record->lengths[i];
     }
-    char time[RELY_TIME_SIZE];
-    rely_time_print(record->now_s, time);
-    rely_buf_printf(out, "{\"time\":\"%s\",\"level\":\"%s\"", time, level_words[record->head.level]);
+    begin_line(record->now_s, (enum rely_level)record->head.level, out);
     if (record->head.kind == RECORD_DECISION) {
         put_decision(record, texts, out);
     } else {

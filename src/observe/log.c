@@ -1,9 +1,9 @@
 /*
- * The log thread, and the two ways to log: an event and a decision. Decides by level and by log.decisions what is
- * dropped at once. The thread looks at the rings every 25 ms, so that a writer never makes a system call.
+ * The log thread, and the two ways to log: an event and a decision. Decides by level, by log.decisions and by
+ * log.refusals_per_s what is dropped at once. The thread looks at the rings every 25 ms, so that a writer never makes a
+ * system call; allows and events go first, and by a file of their own when log.allows says so.
  */
 #include <errno.h>
-#include <limits.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -13,10 +13,15 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "output.h"
 #include "ring.h"
 
 #define POLL_MS 25
 #define STOP_WAIT_MS 500 /* how long a reader of our output that does not read may hold up a stop */
+#define REPORT_MS 900    /* what is left out is told once a second at least */
+/* Of each ring in one turn: little enough that nobody waits long behind a flood of refusals. */
+#define ALLOW_BYTES ((size_t)32 * 1024)
+#define REFUSAL_BYTES ((size_t)8 * 1024)
 
 struct rely_log {
     struct rely_log_options options;
@@ -25,8 +30,13 @@ struct rely_log {
     pthread_mutex_t lock;        /* guards rings */
     struct rely_log_ring *rings; /* owned: newest first; freed by rely_log_stop only */
     bool is_stopping;            /* atomic */
-    struct rely_buf batch;       /* owned by the log thread: lines that are not written yet */
-    bool has_given_up;           /* the log thread's: stopping, and nobody reads the output */
+    struct allowance allowance;  /* of refusals, for all threads */
+    /* The log thread's: */
+    struct output outputs[2];         /* the second is not used when both kinds of lines go to one file */
+    struct output *allows, *refusals; /* of outputs */
+    struct log_report report;
+    int64_t next_report_ms, next_lost_ms;
+    bool is_report_closed; /* and has not been told yet */
 };
 
 /* --- the log thread ------------------------------------------------------------------------------- */
@@ -36,49 +46,11 @@ static bool is_stopping(struct rely_log *log)
     return __atomic_load_n(&log->is_stopping, __ATOMIC_ACQUIRE);
 }
 
-/* Waits until the output takes bytes. False: give up, because we are stopping and nobody reads. */
-static bool await_output(struct rely_log *log)
+static int64_t read_log_clock_ms(clockid_t clock)
 {
-    for (;;) {
-        bool is_last = is_stopping(log);
-        struct pollfd output = {.fd = log->options.fd, .events = POLLOUT};
-        if (poll(&output, 1, STOP_WAIT_MS) > 0)
-            return true;
-        if (is_last) {
-            log->has_given_up = true;
-            return false;
-        }
-    }
-}
-
-/* At most PIPE_BUF bytes at once: a pipe that polls writable takes those without blocking (pipe(7)). */
-static void write_batch(struct rely_log *log)
-{
-    size_t done = 0;
-    while (done < log->batch.len && !log->has_given_up && await_output(log)) {
-        size_t some = log->batch.len - done < PIPE_BUF ? log->batch.len - done : PIPE_BUF;
-        ssize_t written = write(log->options.fd, log->batch.ptr + done, some);
-        if (written > 0)
-            done += (size_t)written;
-        else if (written < 0 && errno != EINTR && errno != EAGAIN)
-            break;
-    }
-    log->batch.len = 0;
-}
-
-static void drain_ring(struct rely_log *log, struct rely_log_ring *ring)
-{
-    /* At most one ring's worth, so that a thread that logs without end does not hold up the others. */
-    for (size_t drained = 0; drained < RING_BYTES;) {
-        const struct record *record = rely_ring_peek(ring);
-        if (record == NULL)
-            return;
-        drained += record->head.size;
-        rely_log_format(record, &log->batch);
-        rely_ring_drop(ring, record);
-        if (log->batch.len >= PIPE_BUF)
-            write_batch(log);
-    }
+    struct timespec now = {0, 0};
+    clock_gettime(clock, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 /* Rings are added in front and never taken out, so the list behind the newest does not change. */
@@ -90,25 +62,115 @@ static struct rely_log_ring *newest_ring(struct rely_log *log)
     return ring;
 }
 
-static void drain_rings(struct rely_log *log)
+static bool is_all_written(const struct rely_log *log)
 {
-    for (struct rely_log_ring *ring = newest_ring(log); ring != NULL; ring = ring->next)
-        drain_ring(log, ring);
-    write_batch(log);
+    return rely_output_is_empty(log->allows) && rely_output_is_empty(log->refusals);
+}
+
+/* True: the ring holds more. */
+static bool move_lines(struct byte_ring *ring, struct output *output, size_t bytes)
+{
+    const struct record *record;
+    size_t moved = 0;
+    while ((record = rely_ring_peek(ring)) != NULL && moved < bytes) {
+        moved += record->head.size;
+        rely_log_format(record, &output->lines);
+        rely_ring_drop(ring, record);
+    }
+    return record != NULL;
+}
+
+/* A file that has not taken what it got gets no more: its rings fill up, and nothing else waits. True: there is more.
+ */
+static bool move_all_lines(struct rely_log *log)
+{
+    size_t allow_bytes = rely_output_is_empty(log->allows) ? ALLOW_BYTES : 0;
+    size_t refusal_bytes = rely_output_is_empty(log->refusals) ? REFUSAL_BYTES : 0;
+    bool has_more = false;
+    struct rely_log_ring *newest = newest_ring(log);
+    for (struct rely_log_ring *ring = newest; ring != NULL; ring = ring->next)
+        has_more |= move_lines(&ring->allows, log->allows, allow_bytes);
+    for (struct rely_log_ring *ring = newest; ring != NULL; ring = ring->next)
+        has_more |= move_lines(&ring->refusals, log->refusals, refusal_bytes);
+    return has_more;
+}
+
+/* Told where allows and events go, however deaf the reader of refusals is. */
+static void report_lost_lines(struct rely_log *log, int64_t now_ms, bool is_last)
+{
+    if (!is_last && (now_ms < log->next_lost_ms || !rely_output_is_empty(log->allows)))
+        return;
+    log->next_lost_ms = now_ms + REPORT_MS;
+    rely_report_lost(&log->report, rely_log_lost(log), read_log_clock_ms(CLOCK_REALTIME) / 1000, &log->allows->lines);
+}
+
+static void tell_left_out(struct rely_log *log)
+{
+    rely_report_left_out(&log->report, newest_ring(log), &log->allowance, read_log_clock_ms(CLOCK_REALTIME) / 1000,
+                         &log->refusals->lines);
+    log->is_report_closed = false;
+}
+
+/* Closed in one turn and told in a later one, when the file takes it. At the end nobody else is there any more. */
+static void report_left_out_refusals(struct rely_log *log, int64_t now_ms, bool is_last)
+{
+    if (log->is_report_closed && (is_last || rely_output_is_empty(log->refusals)))
+        tell_left_out(log);
+    if (log->is_report_closed || (now_ms < log->next_report_ms && !is_last))
+        return;
+    rely_report_close(&log->allowance);
+    log->is_report_closed = true;
+    log->next_report_ms = now_ms + REPORT_MS;
+    if (is_last)
+        tell_left_out(log);
+}
+
+static void report_what_is_missing(struct rely_log *log, bool is_last)
+{
+    int64_t now_ms = read_log_clock_ms(CLOCK_MONOTONIC);
+    report_left_out_refusals(log, now_ms, is_last);
+    report_lost_lines(log, now_ms, is_last);
+}
+
+static bool write_all_lines(struct rely_log *log)
+{
+    bool is_any = rely_output_write(log->allows);
+    return rely_output_write(log->refusals) || is_any;
+}
+
+/* Until a file takes more, or there may be something new. */
+static void await_work(struct rely_log *log)
+{
+    struct pollfd files[3];
+    nfds_t count = 0;
+    for (size_t i = 0; i < 2; i++)
+        if (!rely_output_is_empty(&log->outputs[i]))
+            files[count++] = (struct pollfd){.fd = log->outputs[i].fd, .events = POLLOUT};
+    if (!is_stopping(log))
+        files[count++] = (struct pollfd){.fd = log->wake_fd, .events = POLLIN};
+    poll(files, count, POLL_MS);
 }
 
 static void *run_log(void *context)
 {
     struct rely_log *log = context;
+    bool is_last = false;
+    int64_t give_up_ms = 0;
     pthread_setname_np(pthread_self(), "relyd-log");
-    struct pollfd wake = {.fd = log->wake_fd, .events = POLLIN};
     for (;;) {
-        /* Asked before draining: what was logged before the stop is then in the rings. */
-        bool is_last = is_stopping(log);
-        drain_rings(log);
-        if (is_last)
+        /* Asked before the rings are looked at: what was logged before the stop is then in them. */
+        bool is_ending = !is_last && is_stopping(log);
+        is_last |= is_ending;
+        if (!is_last || is_ending)
+            report_what_is_missing(log, is_ending);
+        bool has_more = move_all_lines(log), has_written = write_all_lines(log);
+        int64_t now_ms = read_log_clock_ms(CLOCK_MONOTONIC);
+        if (has_written || !is_last)
+            give_up_ms = now_ms + STOP_WAIT_MS;
+        if (is_last && ((!has_more && is_all_written(log)) || now_ms >= give_up_ms))
             return NULL;
-        poll(&wake, 1, POLL_MS);
+        if (!has_more || !is_all_written(log))
+            await_work(log);
     }
 }
 
@@ -136,7 +198,8 @@ static void free_log(struct rely_log *log)
     if (log->wake_fd >= 0)
         close(log->wake_fd);
     pthread_mutex_destroy(&log->lock);
-    rely_buf_fini(&log->batch);
+    rely_buf_fini(&log->outputs[0].lines);
+    rely_buf_fini(&log->outputs[1].lines);
     free(log);
 }
 
@@ -144,8 +207,11 @@ struct rely_log *rely_log_start(const struct rely_log_options *options, struct r
 {
     struct rely_log *log = rely_alloc(sizeof(*log));
     log->options = *options;
-    if (log->options.fd < 0)
-        log->options.fd = STDERR_FILENO;
+    log->allowance.lines_per_s = options->refusals_per_s;
+    log->outputs[0].fd = options->allows_fd < 0 ? STDERR_FILENO : options->allows_fd;
+    log->outputs[1].fd = options->fd < 0 ? STDERR_FILENO : options->fd;
+    log->allows = &log->outputs[0];
+    log->refusals = log->outputs[0].fd == log->outputs[1].fd ? log->allows : &log->outputs[1];
     pthread_mutex_init(&log->lock, NULL);
     log->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     int failure = log->wake_fd < 0 ? errno : start_quiet_thread(log);
@@ -179,8 +245,18 @@ uint64_t rely_log_lost(struct rely_log *log)
 {
     uint64_t lost = 0;
     for (const struct rely_log_ring *ring = newest_ring(log); ring != NULL; ring = ring->next)
-        lost += __atomic_load_n(&ring->lost, __ATOMIC_RELAXED);
+        lost += rely_ring_lost(&ring->allows) + rely_ring_lost(&ring->refusals);
+    for (size_t i = 0; i < 2; i++)
+        lost += __atomic_load_n(&log->outputs[i].lost, __ATOMIC_RELAXED);
     return lost;
+}
+
+uint64_t rely_log_left_out(struct rely_log *log)
+{
+    uint64_t count = 0;
+    for (const struct rely_log_ring *ring = newest_ring(log); ring != NULL; ring = ring->next)
+        count += rely_sample_left_out(&ring->sampler);
+    return count;
 }
 
 /* --- writers -------------------------------------------------------------------------------------- */
@@ -202,7 +278,7 @@ void rely_log_event(struct rely_log_ring *ring, enum rely_level level, const cha
         [FIELD_EVENT] = rely_slice_of(event),
         [FIELD_DETAIL] = {message, kept},
     };
-    rely_ring_put(ring, &record, texts);
+    rely_ring_put(&ring->allows, 0, &record, texts);
 }
 
 static bool is_wanted(enum rely_log_decisions decisions, enum rely_reason reason)
@@ -225,7 +301,10 @@ bool rely_log_wants(const struct rely_log_ring *ring, enum rely_reason reason)
 
 void rely_log_decide(struct rely_log_ring *ring, const struct rely_log_decision *decision)
 {
-    if (!is_wanted(ring->log->options.decisions, decision->reason))
+    bool is_allow = decision->reason == RELY_OK;
+    if (!is_wanted(ring->log->options.decisions, decision->reason) ||
+        (!is_allow && !rely_sample_refusal(&ring->sampler, &ring->log->allowance, (uint32_t)decision->now_s,
+                                           decision->reason, decision->peer)))
         return;
     struct record record = {
         .head = {.kind = RECORD_DECISION,
@@ -241,5 +320,5 @@ void rely_log_decide(struct rely_log_ring *ring, const struct rely_log_decision 
         [FIELD_IDENTITY] = decision->identity, [FIELD_CREDENTIAL] = decision->credential,
         [FIELD_PEER] = decision->peer,         [FIELD_DECISION_ID] = decision->decision_id,
     };
-    rely_ring_put(ring, &record, texts);
+    rely_ring_put(is_allow ? &ring->allows : &ring->refusals, is_allow ? EVENT_BYTES : 0, &record, texts);
 }

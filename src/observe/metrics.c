@@ -109,6 +109,11 @@ static void put_log_lost(const struct scrape *scrape, const char *name)
     put_number(scrape, name, scrape->gauges->log_lost);
 }
 
+static void put_refusals_left_out(const struct scrape *scrape, const char *name)
+{
+    put_number(scrape, name, scrape->gauges->refusals_left_out);
+}
+
 static void put_fetches(const struct scrape *scrape, const char *name)
 {
     rely_buf_printf(scrape->out, "%s{outcome=\"ok\"} %llu\n%s{outcome=\"failed\"} %llu\n", name,

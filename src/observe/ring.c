@@ -1,5 +1,5 @@
 /*
- * The byte ring between one thread that logs and the log thread: no lock, no system call, no waiting. A full ring drops
+ * A byte ring between one thread that logs and the log thread: no lock, no system call, no waiting. A full ring drops
  * the new record and counts it. Knows no JSON. Called by log.c.
  */
 #include "ring.h"
@@ -11,13 +11,18 @@ static size_t find_offset(size_t position)
     return position & (RING_BYTES - 1);
 }
 
-static void count_lost(struct rely_log_ring *ring)
+static void count_lost(struct byte_ring *ring)
 {
     rely_count(&ring->lost, 1);
 }
 
+uint64_t rely_ring_lost(const struct byte_ring *ring)
+{
+    return __atomic_load_n(&ring->lost, __ATOMIC_RELAXED);
+}
+
 /* Is there room for `more` bytes? Looks at the reader's cache line only when the last look does not suffice. */
-static bool has_room(struct rely_log_ring *ring, size_t written, size_t more)
+static bool has_room(struct byte_ring *ring, size_t written, size_t more)
 {
     if (written + more - ring->taken_seen <= RING_BYTES)
         return true;
@@ -25,13 +30,13 @@ static bool has_room(struct rely_log_ring *ring, size_t written, size_t more)
     return written + more - ring->taken_seen <= RING_BYTES;
 }
 
-void *rely_ring_reserve(struct rely_log_ring *ring, size_t size)
+void *rely_ring_reserve(struct byte_ring *ring, size_t size, size_t kept)
 {
     RELY_ASSERT(size % 8 == 0 && size >= sizeof(struct record_head) && size < RING_BYTES / 4);
     size_t written = __atomic_load_n(&ring->written, __ATOMIC_RELAXED);
     size_t to_end = RING_BYTES - find_offset(written);
     size_t padding = size > to_end ? to_end : 0;
-    if (!has_room(ring, written, padding + size)) {
+    if (!has_room(ring, written, padding + size + kept)) {
         count_lost(ring);
         return NULL;
     }
@@ -44,19 +49,19 @@ void *rely_ring_reserve(struct rely_log_ring *ring, size_t size)
     return ring->bytes + find_offset(written);
 }
 
-void rely_ring_publish(struct rely_log_ring *ring, size_t size)
+void rely_ring_publish(struct byte_ring *ring, size_t size)
 {
     size_t written = __atomic_load_n(&ring->written, __ATOMIC_RELAXED);
     __atomic_store_n(&ring->written, written + size, __ATOMIC_RELEASE);
 }
 
-static void advance_reader(struct rely_log_ring *ring, size_t size)
+static void advance_reader(struct byte_ring *ring, size_t size)
 {
     size_t taken = __atomic_load_n(&ring->taken, __ATOMIC_RELAXED);
     __atomic_store_n(&ring->taken, taken + size, __ATOMIC_RELEASE);
 }
 
-const struct record *rely_ring_peek(struct rely_log_ring *ring)
+const struct record *rely_ring_peek(struct byte_ring *ring)
 {
     for (;;) {
         size_t taken = __atomic_load_n(&ring->taken, __ATOMIC_RELAXED);
@@ -69,7 +74,7 @@ const struct record *rely_ring_peek(struct rely_log_ring *ring)
     }
 }
 
-void rely_ring_drop(struct rely_log_ring *ring, const struct record *record)
+void rely_ring_drop(struct byte_ring *ring, const struct record *record)
 {
     advance_reader(ring, record->head.size);
 }
@@ -86,7 +91,8 @@ static size_t cut_text(struct rely_slice text, size_t max)
     return len;
 }
 
-void rely_ring_put(struct rely_log_ring *ring, const struct record *record, const struct rely_slice texts[FIELD_COUNT])
+void rely_ring_put(struct byte_ring *ring, size_t kept, const struct record *record,
+                   const struct rely_slice texts[FIELD_COUNT])
 {
     struct record head = *record;
     size_t size = sizeof(head);
@@ -96,7 +102,7 @@ void rely_ring_put(struct rely_log_ring *ring, const struct record *record, cons
     }
     size = (size + 7) & ~(size_t)7;
     head.head.size = (uint32_t)size;
-    char *room = rely_ring_reserve(ring, size);
+    char *room = rely_ring_reserve(ring, size, kept);
     if (room == NULL)
         return;
     memcpy(room, &head, sizeof(head));

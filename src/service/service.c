@@ -210,6 +210,7 @@ void rely_service_print_metrics(struct rely_service *service, const struct rely_
         .fetches_failed = __atomic_load_n(&service->control.keeper.fetches_failed, __ATOMIC_RELAXED),
         .key_tables = rely_key_tables_count(),
         .log_lost = rely_log_lost(service->log),
+        .refusals_left_out = rely_log_left_out(service->log),
         .rechecks = rely_signature_rechecks(),
         .cuts = cuts,
         .cut_words = rely_cut_words,
@@ -295,7 +296,9 @@ bool rely_service_run(const struct rely_config *config, struct rely_err *err)
     struct rely_service service = {.config = config, .start_s = rely_service_now_s()};
     const struct rely_log_options options = {.fd = -1,
                                              .level = (enum rely_level)config->log_level,
-                                             .decisions = (enum rely_log_decisions)config->log_decisions};
+                                             .allows_fd = config->log_allows == 0 ? STDERR_FILENO : STDOUT_FILENO,
+                                             .decisions = (enum rely_log_decisions)config->log_decisions,
+                                             .refusals_per_s = (uint32_t)config->log_refusals_per_s};
     const struct rely_signature_options arithmetic = {.is_evp_only = !config->has_own_arithmetic,
                                                       .recheck_one_in = (uint32_t)config->recheck_one_in};
     sigset_t signals;

@@ -57,6 +57,7 @@ class Relyd:
         self.socket = str(self.folder / "admin.sock")
         self.database = self.folder / "relyd.db"
         self.log_path = self.folder / "relyd.log"
+        self.allows_path = None  # standard output, when a test wants it apart from standard error
         self.process = None
         self.prefix = []  # a program that starts relyd in its own place
         self.settings = {
@@ -80,9 +81,9 @@ class Relyd:
     def spawn(self):
         config = self.folder / "relyd.yaml"
         config.write_text(write_yaml(self.settings))
-        with open(self.log_path, "ab") as log:
+        with open(self.log_path, "ab") as log, open(self.allows_path or self.log_path, "ab") as allows:
             # SIGXFSZ stays ignored, as python has it: a limit on file sizes is then like a full disk.
-            self.process = subprocess.Popen([*self.prefix, BINARY, "--config", str(config)], stdout=log, stderr=log, env=ENVIRONMENT,
+            self.process = subprocess.Popen([*self.prefix, BINARY, "--config", str(config)], stdout=allows, stderr=log, env=ENVIRONMENT,
                                             restore_signals=False)
 
     def is_ready(self):

@@ -1,6 +1,8 @@
 """Metrics, probes, and the log: which has the refusal, and never the token."""
 
+import http.client
 import json
+import os
 import re
 import signal
 import threading
@@ -9,7 +11,7 @@ import time
 import pytest
 import tokens
 import wire
-from service import ISSUER
+from service import ISSUER, Relyd
 
 pytestmark = pytest.mark.threads
 
@@ -200,3 +202,78 @@ def test_d_no_text_of_a_stranger_changes_how_a_line_is_shown(start, text):
     assert len(lines) == 5
     assert "https://" + text in [line.get("issuer") for line in lines]
     assert text in [line.get("subject") for line in lines]
+
+
+def lines_of(path):
+    return [json.loads(line) for line in path.read_text().splitlines() if line.startswith("{")]
+
+
+def test_b14_allows_and_events_have_a_stream_of_their_own(tmp_path):
+    relyd = Relyd(tmp_path / "apart", log__allows="stdout")
+    relyd.allows_path = tmp_path / "allows.log"
+    relyd.start()
+    signer = relyd.put_world()
+    assert relyd.reason(signer.sign(tokens.claims(ISSUER))) == "ok"
+    assert relyd.reason("not.a.token") == "malformed_token"
+    relyd.stop()
+    assert [line["outcome"] for line in lines_of(relyd.allows_path) if line["event"] == "decision"] == ["allow"]
+    assert {"listening", "ready", "stopped"} <= {line["event"] for line in lines_of(relyd.allows_path)}
+    assert [line.get("outcome") for line in lines_of(relyd.log_path)] == ["deny"]
+
+
+def refuse(relyd, source, count):
+    """So many refusals of a peer with this address, over one connection."""
+    connection = http.client.HTTPConnection(*relyd.data, timeout=wire.TIMEOUT, source_address=(source, 0))
+    for _ in range(count):
+        connection.request("GET", "/check/default")
+        answer = connection.getresponse()
+        assert answer.status == 401
+        answer.read()
+    connection.close()
+
+
+def test_b14_a_flood_of_refusals_is_sampled_and_counted(start):
+    relyd = start(log__refusals_per_s=10)
+    started = time.monotonic()
+    flood = threading.Thread(target=refuse, args=(relyd, "127.0.0.1", 2000))
+    flood.start()
+    for number in range(2, 7):
+        refuse(relyd, f"127.0.0.{number}", 5)
+    flood.join()
+    seconds = time.monotonic() - started
+    wire.wait_for(lambda: "refusals_left_out" in relyd.log(), what="the count of what was left out")
+    left_out = metrics(relyd, relyd.socket)["relyd_log_refusals_left_out_total"]
+    relyd.stop()
+    lines = lines_of(relyd.log_path)
+    written = [line for line in lines if line["event"] == "decision"]
+    told = [line for line in lines if line["event"] == "refusals_left_out"]
+    assert len(written) + left_out == 2000 + 5 * 5
+    assert sum(line["count"] for line in told) == left_out
+    assert sum(line["reasons"]["no_token"] for line in told) == left_out
+    assert all(line["peers"] >= 1 for line in told)
+    assert len(written) <= (seconds + 2) * 10 + 5 * 5
+    for number in range(2, 7):
+        assert len([line for line in written if line["peer"].startswith(f"127.0.0.{number}:")]) == 5
+
+
+def test_d_lines_for_which_there_is_no_room_are_counted(start, tmp_path):
+    """Nobody reads standard error: refusals are lost, and counted; allows and events are all there."""
+    reader, writer = os.pipe()
+    relyd = Relyd(tmp_path / "deaf", log__allows="stdout", log__refusals_per_s=1000000, workers=1)
+    relyd.allows_path, relyd.log_path = tmp_path / "allows.log", f"/proc/self/fd/{writer}"
+    try:
+        relyd.start()
+        signer = relyd.put_world()
+        lost = 0
+        while lost < 100:
+            refuse(relyd, "127.0.0.1", 500)
+            lost = metrics(relyd, relyd.socket)["relyd_log_lines_lost_total"]
+        for _ in range(50):
+            assert relyd.reason(signer.sign(tokens.claims(ISSUER))) == "ok"
+        wire.wait_for(lambda: len([1 for line in lines_of(relyd.allows_path) if line.get("outcome") == "allow"]) == 50)
+        wire.wait_for(lambda: "log_lines_lost" in {line["event"] for line in lines_of(relyd.allows_path)})
+    finally:
+        relyd.process.kill()
+        relyd.process.wait()
+        os.close(reader)
+        os.close(writer)

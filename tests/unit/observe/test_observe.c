@@ -45,6 +45,7 @@ static void test_metrics(void **state)
                                  .fetches_failed = 7,
                                  .log_lost = 9,
                                  .rechecks = 10,
+                                 .refusals_left_out = 11,
                                  .start_s = 1700000000};
     rely_count(&one.reviews[RELY_ENDPOINT_CHECK][RELY_EXPIRED], 3);
     rely_count(&two.reviews[RELY_ENDPOINT_CHECK][RELY_EXPIRED], 4);
@@ -87,6 +88,7 @@ static void test_metrics(void **state)
     expect_line(&out, "relyd_identities 3");
     expect_line(&out, "relyd_credentials 4");
     expect_line(&out, "relyd_signature_rechecks_total 10");
+    expect_line(&out, "relyd_log_refusals_left_out_total 11");
     expect_line(&out, "relyd_connections 5");
     expect_line(&out, "relyd_connections_cut_total{limit=\"one\"} 11");
     expect_line(&out, "relyd_connections_cut_total{limit=\"other\"} 12");
@@ -158,5 +160,5 @@ int main(void)
         cmocka_unit_test(test_documents),
     };
     int failed = cmocka_run_group_tests_name("metrics", tests, NULL, NULL);
-    return failed + run_log_tests();
+    return failed + run_log_tests() + run_sample_tests() + run_stream_tests();
 }

@@ -1,5 +1,5 @@
 /*
- * The two halves of the observe tests in one binary.
+ * The parts of the observe tests in one binary.
  */
 #ifndef RELYD_TEST_OBSERVE_H
 #define RELYD_TEST_OBSERVE_H
@@ -13,5 +13,8 @@
 
 /* test_log.c; its failures are counted in what it returns. */
 int run_log_tests(void);
+/* test_sample.c and test_streams.c, too. */
+int run_sample_tests(void);
+int run_stream_tests(void);
 
 #endif
