@@ -1,6 +1,6 @@
 /*
- * address: where to listen, as text: "127.0.0.1:8480", "[::1]:8480", "localhost:8480" or "unix:/path". Pure text: opens
- * nothing, asks no resolver.
+ * address: where to listen, as text: "127.0.0.1:8480", "[::1]:8480", "localhost:8480" or "unix:/path"; ranges of
+ * addresses; a proxy's address. Pure text: opens nothing, asks no resolver.
  */
 #ifndef RELYD_ADDRESS_H
 #define RELYD_ADDRESS_H
@@ -27,5 +27,35 @@ struct rely_address {
  * Fails:    RELY_ERR_INVALID: what was found and what is allowed.
  */
 bool rely_address_parse(struct rely_slice text, struct rely_address *out, struct rely_err *err);
+
+/* A range of addresses: those that begin with the first `bits` bits of `prefix`. */
+struct rely_cidr {
+    uint8_t prefix[16]; /* of IPv4 the first four bytes, the rest 0 */
+    uint8_t bits;       /* 0..32 or 0..128 */
+    bool is_ipv6;
+};
+
+/**
+ * Read a range: "10.0.0.0/8", "2001:db8::/32", or one address.
+ *
+ * Spec:     RFC 4632 s3.1, RFC 4291 s2.3. Bits behind the prefix are refused: such a range is a mistake in one of its
+ *           two parts. A range of IPv4-mapped addresses (::ffff:10.0.0.0/104) is the range of the IPv4 addresses.
+ * In:       text - any bytes.
+ * Out:      *out - set only on true.
+ * Fails:    RELY_ERR_INVALID: what was found and what is allowed.
+ */
+bool rely_cidr_parse(struct rely_slice text, struct rely_cidr *out, struct rely_err *err);
+/* Is the address in the range? In: address - 4 bytes for a range of IPv4, 16 for one of IPv6, in network order. */
+bool rely_cidr_holds(const struct rely_cidr *range, const uint8_t *address);
+
+/**
+ * Check the address of an http proxy: "http://proxy.example:3128".
+ *
+ * Spec:     RFC 3986 s3.2: a host and a port; no user or password, which --print-config would show; no path but "/".
+ * Out:      *out - "http://host:port", NUL-terminated, set only on true.
+ * Fails:    RELY_ERR_INVALID: what was found and what is allowed.
+ */
+#define RELY_PROXY_SIZE 280
+bool rely_proxy_parse(struct rely_slice text, char out[RELY_PROXY_SIZE], struct rely_err *err);
 
 #endif

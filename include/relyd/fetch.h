@@ -5,7 +5,7 @@
 #ifndef RELYD_FETCH_H
 #define RELYD_FETCH_H
 
-#include "relyd/base.h"
+#include "relyd/address.h"
 #include "relyd/limits.h"
 
 struct rely_fetcher;
@@ -61,13 +61,50 @@ struct rely_fetch_result {
     struct rely_err err; /* says the URL and what happened, for people */
 };
 
+/* What holds for all fetches. Zero-filled: nothing beyond the built-in fence, no proxy. */
+struct rely_fetch_rules {
+    struct rely_cidr deny[RELY_FETCH_RANGES_MAX]; /* never connected to, whatever the record says */
+    size_t deny_count;
+    struct rely_cidr allow[RELY_FETCH_RANGES_MAX]; /* special, and connected to all the same */
+    size_t allow_count;
+    /* "http://host:port", or "": every fetch goes through it by CONNECT, to an address that relyd has looked up and
+     * judged itself: a proxy that looked the name up might get another one. */
+    char proxy[RELY_PROXY_SIZE];
+};
+
+/* May an address be connected to? */
+enum rely_address_verdict {
+    RELY_ADDRESS_UNJUDGED, /* never an answer */
+    RELY_ADDRESS_GOOD,
+    RELY_ADDRESS_SPECIAL, /* behind the built-in fence */
+    RELY_ADDRESS_DENIED,  /* in one of rules->deny */
+};
+
+/**
+ * Judge the address of a socket.
+ *
+ * Spec:     IANA's registries of special-purpose addresses, and the clouds' metadata services. An IPv4 address inside
+ * an IPv6 address (RFC 4291 s2.5.5.2 mapped, RFC 6052 NAT64, RFC 3056 6to4, RFC 5969 6rd of known providers, RFC 5214
+ * ISATAP) is judged as well. Teredo, 64:ff9b:1::/48 and unknown families are special. In:       rules - NULL: the
+ * built-in fence alone. sockaddr - a struct sockaddr. may_use_special - the record's allowPrivateAddresses.
+ */
+enum rely_address_verdict rely_address_judge(const struct rely_fetch_rules *rules, const void *sockaddr,
+                                             bool may_use_special);
+
+/* Is an address one that the built-in fence keeps back? */
+static inline bool rely_address_is_special(const void *sockaddr)
+{
+    return rely_address_judge(NULL, sockaddr, false) != RELY_ADDRESS_GOOD;
+}
+
 /**
  * Start the fetch thread.
  *
+ * In:       rules - copied. NULL: none.
  * Fails:    RELY_ERR_INTERNAL when libcurl is not the OpenSSL flavour, or has no thread.
  * Owner:    the caller: rely_fetcher_stop, then rely_fetcher_free.
  */
-struct rely_fetcher *rely_fetcher_start(struct rely_err *err);
+struct rely_fetcher *rely_fetcher_start(const struct rely_fetch_rules *rules, struct rely_err *err);
 /* Abandon all transfers, whose callbacks run with a fault, and end the thread, within two seconds. What is asked for
  * afterwards is abandoned at once: whoever fetches may be stopped later than the fetcher. */
 void rely_fetcher_stop(struct rely_fetcher *fetcher);
@@ -86,8 +123,8 @@ void rely_fetcher_free(struct rely_fetcher *fetcher);
 void rely_fetch_start(struct rely_fetcher *fetcher, const struct rely_fetch_request *request,
                       void (*done)(const struct rely_fetch_result *result, void *context), void *context);
 
-/* Is the address of a socket (struct sockaddr) in a special range (loopback, private, link-local, multicast, embedded
- * IPv4...)? Unknown families are. */
-bool rely_address_is_special(const void *sockaddr);
+/* The proxy variables that stand in the environment, "HTTPS_PROXY, no_proxy": they are ignored, which somebody should
+ * be told. False: none. */
+bool rely_fetch_find_proxy_variables(char *out, size_t size);
 
 #endif

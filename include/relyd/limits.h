@@ -45,6 +45,7 @@
 /* fetching */
 #define RELY_FETCH_CONNECT_MS 4000 /* name, TCP and TLS: room for two lost packets (RFC 6298: 1 s, 2 s) */
 #define RELY_FETCH_ETAG_BYTES_MAX 256
+#define RELY_FETCH_RANGES_MAX 64 /* fetch.deny_ranges, fetch.allow_ranges: each */
 
 /* requests */
 #define RELY_REQUEST_AUDIENCES_MAX 32

@@ -1,6 +1,6 @@
 /*
  * Decides whether a text names a listening address, and whether only this machine reaches it. Opens no socket and asks
- * no resolver. Called by config (to complain with a position) and by http (to bind).
+ * no resolver. Ranges and proxies are range.c's. Called by config (to complain with a position) and by http (to bind).
  */
 #include "relyd/address.h"
 

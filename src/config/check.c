@@ -110,6 +110,29 @@ static void judge_probes(const struct rely_config *config, const struct bound *b
         judge_probe(config, i, find_item(list, i), complaints);
 }
 
+static void judge_ranges(const char *key, const struct rely_text_list *list, const struct node *where,
+                         struct complaints *complaints)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        struct rely_cidr range;
+        struct rely_err err = {.code = RELY_ERR_NONE};
+        const struct node *item = find_item(where, i);
+        if (!rely_cidr_parse(rely_slice_of(list->items[i]), &range, &err))
+            rely_config_complain(complaints, item == NULL ? where : item, "%s[%zu]: %s", key, i, err.message);
+    }
+}
+
+static void judge_fetching(const struct rely_config *config, const struct bound *bound, struct complaints *complaints)
+{
+    char proxy[RELY_PROXY_SIZE];
+    struct rely_err err = {.code = RELY_ERR_NONE};
+    judge_ranges("fetch.deny_ranges", &config->fetch_deny_ranges, bound->at[SETTING_AT_fetch_deny_ranges], complaints);
+    judge_ranges("fetch.allow_ranges", &config->fetch_allow_ranges, bound->at[SETTING_AT_fetch_allow_ranges],
+                 complaints);
+    if (config->key_proxy[0] != '\0' && !rely_proxy_parse(rely_slice_of(config->key_proxy), proxy, &err))
+        rely_config_complain(complaints, bound->at[SETTING_AT_key_proxy], "keys.proxy: %s", err.message);
+}
+
 static void judge_refresh(const struct rely_config *config, const struct bound *bound, struct complaints *complaints)
 {
     const struct node *minimum = bound->at[SETTING_AT_key_refresh_min_s];
@@ -126,6 +149,7 @@ void rely_config_check(struct rely_config *config, const struct bound *bound, st
     judge_admin(config, bound, complaints);
     judge_probes(config, bound, complaints);
     judge_refresh(config, bound, complaints);
+    judge_fetching(config, bound, complaints);
     if (config->registry_path[0] == '\0')
         rely_config_complain(complaints, bound->at[SETTING_AT_registry_path],
                              "registry.path: expected the path of a file, found nothing");

@@ -16,8 +16,15 @@ static const char *tidy_text(const char *text, char *out, size_t size)
     return out;
 }
 
+static bool is_proxied(const struct transfer *transfer)
+{
+    return transfer->connect_to != NULL;
+}
+
 static bool explain_connect(const struct transfer *transfer, struct rely_err *err)
 {
+    if (transfer->blocked[0] != '\0' && transfer->is_denied)
+        return rely_err_set(err, RELY_ERR_IO, "address %s is in one of fetch.deny_ranges", transfer->blocked);
     if (transfer->blocked[0] != '\0')
         return rely_err_set(err, RELY_ERR_IO, "address %s is in a special range and allowPrivateAddresses is false",
                             transfer->blocked);
@@ -26,7 +33,7 @@ static bool explain_connect(const struct transfer *transfer, struct rely_err *er
     char cause[128];
     snprintf(cause, sizeof(cause), "%s", number == 0 ? "cannot connect" : strerror((int)number));
     cause[0] = (char)tolower((unsigned char)cause[0]);
-    return rely_err_set(err, RELY_ERR_IO, "%s", cause);
+    return rely_err_set(err, RELY_ERR_IO, "%s%s", is_proxied(transfer) ? "the proxy (keys.proxy): " : "", cause);
 }
 
 /* libcurl has one word for both limits. */
@@ -49,6 +56,17 @@ static bool explain_certificate(const char *text, struct rely_err *err)
     return rely_err_set(err, RELY_ERR_IO, "the certificate is not for this host");
 }
 
+/* What the proxy answered to CONNECT; false: it let us through, or was not asked. */
+static bool explain_proxy(const struct transfer *transfer, struct rely_err *err)
+{
+    long status = 0;
+    curl_easy_getinfo(transfer->easy, CURLINFO_HTTP_CONNECTCODE, &status);
+    if (status == 0 || (status >= 200 && status <= 299))
+        return false;
+    rely_err_set(err, RELY_ERR_IO, "the proxy (keys.proxy) answered %ld to CONNECT %s", status, transfer->address);
+    return true;
+}
+
 void rely_fault_explain(const struct transfer *transfer, CURLcode code, struct rely_err *err)
 {
     char text[CURL_ERROR_SIZE];
@@ -57,6 +75,10 @@ void rely_fault_explain(const struct transfer *transfer, CURLcode code, struct r
         rely_err_set(err, RELY_ERR_IO, "the answer is larger than %zu bytes", transfer->max_bytes);
     else if (transfer->has_too_many_headers)
         rely_err_set(err, RELY_ERR_IO, "the answer's headers are larger than %zu bytes", FETCH_HEADER_BYTES_MAX);
+    else if (code == CURLE_COULDNT_RESOLVE_PROXY)
+        rely_err_set(err, RELY_ERR_IO, "the proxy (keys.proxy): its host name does not resolve");
+    else if (is_proxied(transfer) && explain_proxy(transfer, err))
+        return;
     else if (code == CURLE_COULDNT_RESOLVE_HOST)
         rely_err_set(err, RELY_ERR_IO, "the host name does not resolve");
     else if (code == CURLE_COULDNT_CONNECT)

@@ -13,6 +13,7 @@
 
 struct rely_fetcher {
     CURLM *multi; /* owned */
+    struct rely_fetch_rules rules;
     pthread_t thread;
     pthread_mutex_t lock; /* guards turns and is_stopping */
     struct turns turns;   /* owned: requests that have not begun, and who has a place */
@@ -196,7 +197,7 @@ static bool check_flavour(struct rely_err *err)
     return true;
 }
 
-struct rely_fetcher *rely_fetcher_start(struct rely_err *err)
+struct rely_fetcher *rely_fetcher_start(const struct rely_fetch_rules *rules, struct rely_err *err)
 {
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
         rely_err_set(err, RELY_ERR_INTERNAL, "libcurl cannot be initialised");
@@ -205,6 +206,8 @@ struct rely_fetcher *rely_fetcher_start(struct rely_err *err)
     if (!check_flavour(err))
         return NULL;
     struct rely_fetcher *fetcher = rely_alloc(sizeof(*fetcher));
+    if (rules != NULL)
+        fetcher->rules = *rules;
     pthread_mutex_init(&fetcher->lock, NULL);
     fetcher->multi = curl_multi_init();
     RELY_ASSERT(fetcher->multi != NULL);
@@ -240,6 +243,7 @@ void rely_fetch_start(struct rely_fetcher *fetcher, const struct rely_fetch_requ
 {
     RELY_ASSERT(request->max_redirects >= 0 && request->max_redirects <= 3 && request->timeout_ms > 0);
     struct transfer *transfer = rely_transfer_new(request);
+    transfer->rules = &fetcher->rules;
     transfer->done = done;
     transfer->context = context;
     pthread_mutex_lock(&fetcher->lock);

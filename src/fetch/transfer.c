@@ -24,14 +24,33 @@ static void describe_address(const struct sockaddr *address, char *out, size_t s
         snprintf(out, size, "of family %d", address->sa_family);
 }
 
+/* The first one counts: the resolver puts what is likely to work first (RFC 6724). */
+static void note_address(struct transfer *transfer, const struct sockaddr *address)
+{
+    char text[INET6_ADDRSTRLEN];
+    if (transfer->address[0] != '\0')
+        return;
+    describe_address(address, text, sizeof(text));
+    bool is_six = address->sa_family == AF_INET6;
+    snprintf(transfer->address, sizeof(transfer->address), "%s%s%s", is_six ? "[" : "", text, is_six ? "]" : "");
+}
+
 /* Sees the real address of every attempt, whatever the name said before: the fence against SSRF. */
 static curl_socket_t open_fenced_socket(void *context, curlsocktype purpose, struct curl_sockaddr *address)
 {
     struct transfer *transfer = context;
     bool is_internet = address->family == AF_INET || address->family == AF_INET6;
-    if (purpose != CURLSOCKTYPE_IPCXN || !is_internet ||
-        (!transfer->may_use_private_addresses && rely_address_is_special(&address->addr))) {
+    bool is_proxy = transfer->rules->proxy[0] != '\0' && !transfer->is_looking_up; /* the administrator's own */
+    enum rely_address_verdict verdict =
+        is_proxy ? RELY_ADDRESS_GOOD
+                 : rely_address_judge(transfer->rules, &address->addr, transfer->may_use_private_addresses);
+    if (purpose != CURLSOCKTYPE_IPCXN || !is_internet || verdict != RELY_ADDRESS_GOOD) {
+        transfer->is_denied = verdict == RELY_ADDRESS_DENIED;
         describe_address(&address->addr, transfer->blocked, sizeof(transfer->blocked));
+        return CURL_SOCKET_BAD;
+    }
+    if (transfer->is_looking_up) {
+        note_address(transfer, &address->addr);
         return CURL_SOCKET_BAD;
     }
     return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
@@ -96,13 +115,35 @@ static void set_limits(struct options *options, struct transfer *transfer, int64
         options->code = curl_easy_setopt(options->easy, CURLOPT_HEADERFUNCTION, count_header_bytes);
 }
 
+/*
+ * A proxy from the environment would make the connection, and the address check would see only the proxy. The one of
+ * the settings is told the address that was judged, by CONNECT also for http: TLS, SNI and certificate stay those of
+ * the URL, and the proxy has no name to look up.
+ */
+static void set_route(struct options *options, struct transfer *transfer)
+{
+    char line[128];
+    if (transfer->rules->proxy[0] == '\0' || transfer->is_looking_up) {
+        set_pointer(options, CURLOPT_PROXY, "");
+        set_pointer(options, CURLOPT_NOPROXY, "*");
+        return;
+    }
+    snprintf(line, sizeof(line), "::%s:", transfer->address); /* any host and port: this address, the URL's port */
+    transfer->connect_to = curl_slist_append(NULL, line);
+    RELY_ASSERT(transfer->connect_to != NULL);
+    set_pointer(options, CURLOPT_CONNECT_TO, transfer->connect_to);
+    set_pointer(options, CURLOPT_PROXY, transfer->rules->proxy);
+    set_pointer(options, CURLOPT_NOPROXY, "");
+    set_number(options, CURLOPT_HTTPPROXYTUNNEL, 1);
+    set_number(options, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1);
+    set_number(options, CURLOPT_HEADEROPT, CURLHEADER_SEPARATE);
+}
+
 static void set_fences(struct options *options, struct transfer *transfer)
 {
     set_pointer(options, CURLOPT_PROTOCOLS_STR, transfer->may_use_http ? "https,http" : "https");
     set_number(options, CURLOPT_FOLLOWLOCATION, 0);
-    /* A proxy from the environment would make the connection, and the address check would see only the proxy. */
-    set_pointer(options, CURLOPT_PROXY, "");
-    set_pointer(options, CURLOPT_NOPROXY, "*");
+    set_route(options, transfer);
     set_number(options, CURLOPT_NETRC, CURL_NETRC_IGNORED);
     /* A connection, TLS session or name looked up for one issuer never serves another with other authorities. */
     set_number(options, CURLOPT_FORBID_REUSE, 1);
@@ -167,7 +208,9 @@ static void drop_hop(struct transfer *transfer)
         curl_easy_cleanup(transfer->easy);
     transfer->easy = NULL;
     curl_slist_free_all(transfer->headers);
+    curl_slist_free_all(transfer->connect_to);
     transfer->headers = NULL;
+    transfer->connect_to = NULL;
     transfer->body.len = 0;
     transfer->blocked[0] = '\0';
     transfer->curl_error[0] = '\0';
@@ -181,6 +224,7 @@ bool rely_transfer_prepare(struct transfer *transfer, int64_t now_ms, struct rel
         return false;
     if (now_ms >= transfer->deadline_ms)
         return rely_err_set(err, RELY_ERR_IO, "no complete answer within %d ms", transfer->timeout_ms);
+    transfer->is_looking_up = transfer->rules->proxy[0] != '\0' && transfer->address[0] == '\0';
     transfer->easy = curl_easy_init();
     RELY_ASSERT(transfer->easy != NULL);
     struct options options = {transfer->easy, CURLE_OK};
@@ -278,6 +322,10 @@ static bool check_status(struct transfer *transfer, struct rely_err *err)
 enum hop rely_transfer_judge(struct transfer *transfer, CURLcode code, struct rely_err *err)
 {
     struct rely_fetch_result *result = &transfer->result;
+    if (transfer->is_looking_up && transfer->address[0] != '\0') {
+        drop_hop(transfer);
+        return HOP_AGAIN;
+    }
     if (code != CURLE_OK) {
         rely_fault_explain(transfer, code, err);
         return HOP_FAILED;

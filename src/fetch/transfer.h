@@ -16,10 +16,11 @@
 struct transfer {
     struct transfer *next, *previous; /* the fetcher's list */
     void (*done)(const struct rely_fetch_result *result, void *context);
-    void *context;   /* borrowed: the caller's */
-    char *url;       /* owned: of the hop that runs */
-    char *origin;    /* owned: "https://host:port", or "" for a URL that has none */
-    char *ca_bundle; /* owned: NULL for the system's */
+    void *context;                        /* borrowed: the caller's */
+    const struct rely_fetch_rules *rules; /* borrowed: the fetcher's */
+    char *url;                            /* owned: of the hop that runs */
+    char *origin;                         /* owned: "https://host:port", or "" for a URL that has none */
+    char *ca_bundle;                      /* owned: NULL for the system's */
     size_t ca_bundle_len;
     char *etag; /* owned: of the request, good; NULL: none */
     enum rely_fetch_kind kind;
@@ -33,6 +34,11 @@ struct transfer {
     size_t header_bytes;
     bool is_too_large, has_too_many_headers;
     char blocked[64]; /* the address that was refused, or "" */
+    bool is_denied;   /* by rules->deny */
+    /* With a proxy: the first hop only looks the name up, and stops before it connects. */
+    bool is_looking_up;
+    char address[64];              /* the first good one, "1.2.3.4" or "[2001:db8::1]"; "" before it is known */
+    struct curl_slist *connect_to; /* owned: of the hop that runs */
     char curl_error[CURL_ERROR_SIZE];
     char answer_etag[RELY_FETCH_ETAG_BYTES_MAX + 1];
     struct rely_fetch_result result; /* borrows from the rest */

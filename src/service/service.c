@@ -262,7 +262,7 @@ static bool run_planes(struct rely_service *service, const sigset_t *signals, st
 
 static bool run_with_log(struct rely_service *service, const sigset_t *signals, struct rely_err *err)
 {
-    service->fetcher = rely_fetcher_start(err);
+    service->fetcher = rely_fetching_start(service->config, service->ring, err);
     if (service->fetcher == NULL)
         return false;
     rely_tables_start(&service->tables);

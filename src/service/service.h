@@ -250,9 +250,13 @@ void rely_keeper_rest(struct rely_keeper_issuer *issuer);
 /* The fetch is over: max_age_s as in rely_fetch_result; err is NULL when a key set was accepted. */
 void rely_keeper_finish(struct rely_keeper_issuer *issuer, int64_t max_age_s, const struct rely_err *err);
 
-/* --- fetch_advice.c: any thread ------------------------------------------------------------------------ */
+/* --- fetching.c ---------------------------------------------------------------------------------------- */
 
-/* Behind err, a failed fetch's fault: what an administrator can do about it, where that can be told. */
+/* The fetcher under the settings; warns of proxy variables, which it ignores. Thread: main. Owner: as for
+ * rely_fetcher_start. */
+struct rely_fetcher *rely_fetching_start(const struct rely_config *config, struct rely_log_ring *ring,
+                                         struct rely_err *err);
+/* Behind err, a failed fetch's fault: what an administrator can do about it, where that can be told. Thread: any. */
 void rely_fetch_advise(const struct rely_fetch_result *result, bool is_discovery, struct rely_err *err);
 
 /* --- tables.c ----------------------------------------------------------------------------------------- */

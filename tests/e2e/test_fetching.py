@@ -1,8 +1,12 @@
-"""How documents are fetched: redirects, answers that tell an administrator what to do."""
+"""How documents are fetched: redirects, answers that tell an administrator what to do, ranges and proxies."""
 
+import json
+import socket
+import threading
 import time
 
 import pytest
+import service
 import wire
 from issuer import DISCOVERY, response
 
@@ -110,3 +114,110 @@ def test_an_aged_answer_is_fetched_again_soon(start, issuer):
     wait_for(relyd, "keys")
     due = time.mktime(time.strptime(keys_of(relyd)["nextFetchAt"], "%Y-%m-%dT%H:%M:%SZ")) - time.timezone
     assert due - time.time() < 12
+
+
+# --- ranges and proxies -----------------------------------------------------------------------------------------------
+
+
+class Proxy:
+    """An http proxy that knows CONNECT only."""
+
+    def __init__(self):
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.url = "http://127.0.0.1:%d" % self.listener.getsockname()[1]
+        self.asked = []
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                connection, _ = self.listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self.serve, args=(connection,), daemon=True).start()
+
+    def serve(self, connection):
+        try:
+            head = b""
+            while b"\r\n\r\n" not in head:
+                head += connection.recv(4096)
+            target = head.split()[1].decode()
+            self.asked.append(target)
+            host, port = target.rsplit(":", 1)
+            there = socket.create_connection((host, int(port)), 5)
+            connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+            threading.Thread(target=self.copy, args=(connection, there), daemon=True).start()
+            self.copy(there, connection)
+        except (OSError, IndexError, ValueError):
+            connection.close()
+
+    @staticmethod
+    def copy(source, sink):
+        try:
+            while piece := source.recv(65536):
+                sink.sendall(piece)
+            sink.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+
+
+@pytest.fixture
+def proxy():
+    made = Proxy()
+    yield made
+    made.listener.close()
+
+
+def test_keys_through_the_proxy(start, issuer, proxy):
+    """fault C13: by the address that relyd has judged."""
+    relyd = start(keys__proxy=proxy.url)
+    register(relyd, issuer)
+    wait_for(relyd, "keys")
+    assert relyd.reason(issuer.token()) == "ok"
+    assert proxy.asked == [f"127.0.0.1:{issuer.port}"] * 2
+
+
+def test_the_fence_stands_before_the_proxy(start, issuer, proxy):
+    """fault C13: what the record may not reach, the proxy is not asked for either."""
+    relyd = start(keys__proxy=proxy.url)
+    register(relyd, issuer, allowPrivateAddresses=False)
+    assert "address 127.0.0.1 is in a special range" in wait_for(relyd, "lastError")
+    assert proxy.asked == [] and issuer.requests == []
+
+
+@pytest.fixture
+def no_variables(monkeypatch):
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delitem(service.ENVIRONMENT, name, raising=False)
+        monkeypatch.delitem(service.ENVIRONMENT, name.upper(), raising=False)
+
+
+def test_proxy_variables_are_ignored_and_named(start, issuer, no_variables, monkeypatch):
+    """fault C13: 0.1 ignored them silently."""
+    monkeypatch.setitem(service.ENVIRONMENT, "HTTPS_PROXY", "http://127.0.0.1:1")
+    monkeypatch.setitem(service.ENVIRONMENT, "no_proxy", "localhost")
+    relyd = start()
+    lines = wire.wait_for(lambda: [line for line in relyd.log().splitlines() if "proxy_variables_ignored" in line], what="the warning")
+    (event,) = [json.loads(line) for line in lines]
+    assert event["level"] == "warning"
+    assert event["message"] == ("the environment's HTTPS_PROXY, no_proxy are ignored: keys.proxy alone says through which proxy keys are fetched")
+    register(relyd, issuer)
+    wait_for(relyd, "keys")
+
+
+def test_no_variables_no_warning(no_variables, relyd):
+    wire.wait_for(lambda: '"ready"' in relyd.log(), what="the log")
+    assert "proxy_variables_ignored" not in relyd.log()
+
+
+def test_ranges(start, issuer):
+    """fault C7: an allowed range needs no word in the record; a denied one is closed to every record."""
+    relyd = start(fetch__allow_ranges=["127.0.0.1/32"])
+    register(relyd, issuer, allowPrivateAddresses=False)
+    wait_for(relyd, "keys")
+    assert relyd.reason(issuer.token()) == "ok"
+    count = len(issuer.requests)
+    other = start(fetch__allow_ranges=["127.0.0.1/32"], fetch__deny_ranges=["127.0.0.0/8"])
+    register(other, issuer)
+    assert wait_for(other, "lastError").endswith("address 127.0.0.1 is in one of fetch.deny_ranges")
+    assert len(issuer.requests) == count

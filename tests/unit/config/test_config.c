@@ -321,6 +321,33 @@ static void test_refresh_order(void **state)
     expect_complaints("keys:\n  refresh_min_s: 3600\n", "");
 }
 
+/* faults C7, C13 */
+static void test_fetching(void **state)
+{
+    (void)state;
+    expect_complaints("fetch:\n  deny_ranges: [10.1.0.0/16, \"2001:db8::/32\"]\n  allow_ranges: [192.168.7.0/24]\n"
+                      "keys:\n  proxy: http://proxy.example:3128\n",
+                      "");
+    expect_complaints(
+        "fetch:\n  deny_ranges: [10.1.0.0/16, 10.1.0.1/16]\n",
+        "r.yaml:2:30: fetch.deny_ranges[1]: the address has bits behind the prefix: expected a range like "
+        "10.0.0.0/8 or 2001:db8::/32, found \"10.1.0.1/16\"\n");
+    expect_complaints("fetch:\n  allow_ranges:\n    - internal\n",
+                      "r.yaml:3:7: fetch.allow_ranges[0]: not an address: expected a range like 10.0.0.0/8 or "
+                      "2001:db8::/32, found \"internal\"\n");
+    expect_complaints("keys:\n  proxy: https://proxy.example:3128\n",
+                      "r.yaml:2:10: keys.proxy: only an http proxy can be used: expected http://HOST:PORT, found "
+                      "\"https://proxy.example:3128\"\n");
+    struct rely_buf text = {0};
+    rely_buf_put(&text, RELY_LIT("fetch:\n  deny_ranges:\n"));
+    for (int i = 0; i < 64; i++)
+        rely_buf_printf(&text, "    - 10.%d.0.0/16\n", i);
+    expect_complaints(text.ptr, "");
+    rely_buf_put(&text, RELY_LIT("    - 11.0.0.0/16\n"));
+    expect_complaints(text.ptr, "r.yaml:67:7: fetch.deny_ranges: expected at most 64 items, found more\n");
+    rely_buf_fini(&text);
+}
+
 static void test_size_limit(void **state)
 {
     (void)state;
@@ -430,6 +457,7 @@ int main(void)
         cmocka_unit_test(test_yaml_that_hides_things),
         cmocka_unit_test(test_syntax),
         cmocka_unit_test(test_every_complaint_is_shown),
+        cmocka_unit_test(test_fetching),
         cmocka_unit_test(test_complaints_are_bounded),
         cmocka_unit_test(test_listeners),
         cmocka_unit_test(test_health_may_stand_open),

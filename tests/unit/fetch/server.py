@@ -20,6 +20,7 @@ BODY = b'{"keys":[]}'
 LIMIT = 4096  # max_bytes of the test's requests
 PORTS = {}
 HITS = {"trap": 0}
+PROXIED = []
 STOP = threading.Event()
 
 
@@ -146,6 +147,7 @@ ANSWERS = {
     "/r300": lambda: answer(status="300 Choices"),
     "/r302": lambda: answer(b"", "302 Found"),
     "/rtwo": lambda: answer(b"", "302 Found", ["Location: /ok", "Location: /noct"]),
+    "/proxied": lambda: answer(b"".join(PROXIED)[-LIMIT:]),
     "/rhits": lambda: answer(b'{"trap":%d}' % HITS["trap"]),
 }
 
@@ -240,6 +242,35 @@ def serve_trap(connection, context):
     serve_connection(connection, context)
 
 
+def copy_bytes(source, sink):
+    try:
+        while True:
+            piece = source.recv(65536)
+            if not piece:
+                break
+            sink.sendall(piece)
+        sink.shutdown(socket.SHUT_WR)
+    except OSError:
+        pass
+
+
+def serve_proxy(connection, context):
+    """An http proxy that knows CONNECT only, and keeps what it was asked."""
+    request = read_request(connection)
+    PROXIED.append(request)
+    host, port = request.split(b" ")[1].decode().rsplit(":", 1)
+    target = socket.create_connection((host, int(port)), 5)
+    connection.sendall(b"HTTP/1.1 200 Connection established\r\nCache-Control: max-age=7\r\nETag: \"proxy\"\r\n\r\n")
+    threading.Thread(target=copy_bytes, args=(connection, target), daemon=True).start()
+    copy_bytes(target, connection)
+
+
+def serve_refusal(connection, context):
+    read_request(connection)
+    connection.sendall(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
+    connection.close()
+
+
 def serve_noise(connection, context):
     connection.recv(4096)
     connection.sendall(answer())
@@ -278,6 +309,8 @@ def main():
     listen("oldtls", tls("good", ssl.TLSVersion.TLSv1_1))
     listen("noise", serve=serve_noise)
     listen("silence", serve=serve_silence)
+    listen("proxy", serve=serve_proxy)
+    listen("refusing_proxy", serve=serve_refusal)
     listen("silence2", serve=serve_silence)
     listen("trap", serve=serve_trap)
     listen("trap_tls", good, serve_trap)

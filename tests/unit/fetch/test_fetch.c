@@ -439,7 +439,7 @@ static void restart_fetcher(void)
     struct rely_err err = {.code = RELY_ERR_NONE};
     rely_fetcher_stop(fetcher);
     rely_fetcher_free(fetcher);
-    fetcher = rely_fetcher_start(&err);
+    fetcher = rely_fetcher_start(NULL, &err);
     assert_non_null(fetcher);
 }
 
@@ -573,6 +573,111 @@ static void test_b6_silence_leaves_room(void **state)
         rely_buf_fini(&jobs[i].found);
 }
 
+static void start_with(const struct rely_fetch_rules *rules)
+{
+    struct rely_err err = {.code = RELY_ERR_NONE};
+    rely_fetcher_stop(fetcher);
+    rely_fetcher_free(fetcher);
+    fetcher = rely_fetcher_start(rules, &err);
+    assert_non_null(fetcher);
+}
+
+static void set_proxy(struct rely_fetch_rules *rules, const char *port)
+{
+    snprintf(rules->proxy, sizeof(rules->proxy), "http://127.0.0.1:%d", find_port(&server, port));
+}
+
+/* fault C13: the name is looked up and judged here, and the proxy is told the address. */
+static void test_proxy(void **state)
+{
+    (void)state;
+    static struct rely_fetch_rules rules;
+    char named[128], private[64], expected[128], by_http[64];
+    snprintf(named, sizeof(named), "https://localhost:%d/rother", find_port(&server, "https"));
+    snprintf(by_http, sizeof(by_http), "http://localhost:%d/ok", find_port(&server, "http"));
+    snprintf(private, sizeof(private), "https://localhost:%d/ok", find_port(&server, "https"));
+    set_proxy(&rules, "proxy");
+    start_with(&rules);
+    setenv("no_proxy", "*", 1);
+    struct job jobs[] = {
+        {.path = named, .body = GOOD, .max_age_s = 300}, /* two hops, and TLS for the name */
+        {.path = by_http, .body = GOOD, .max_age_s = 300, .may_use_http = true},
+        {.port = "https", .path = "/e404", .fault = "answered 404, not 200"},
+        {.path = private, .is_public = true, .fault = "is in a special range and allowPrivateAddresses is false"},
+        {.path = "https://169.254.169.254/",
+         .is_public = true,
+         .fault = "address 169.254.169.254 is in a special range"},
+        {.path = "https://unknown.test/", .fault = "the host name does not resolve"},
+        {.port = "wronghost", .path = "/ok", .fault = "the certificate is not for this host"},
+    };
+    RUN(jobs);
+    struct job log = {.port = "https", .path = "/proxied"};
+    jobs_left = 1;
+    start_job(&log);
+    await_jobs();
+    int port = find_port(&server, "https");
+    /* Each by address, none of those that were refused; nothing of the request in CONNECT. */
+    assert_true(log.result.is_ok);
+    snprintf(expected, sizeof(expected), "CONNECT 127.0.0.1:%d HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nUser-Agent: relyd",
+             port, port);
+    assert_non_null(strstr(log.found.ptr, expected));
+    assert_null(strstr(log.found.ptr, "localhost"));
+    assert_null(strstr(log.found.ptr, "169.254"));
+    assert_null(strstr(log.found.ptr, "unknown"));
+    assert_null(strstr(log.found.ptr, "GET"));
+    rely_buf_fini(&log.found);
+    unsetenv("no_proxy");
+    start_with(NULL);
+}
+
+static void test_proxies_that_refuse(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *port, *fault;
+    } cases[] = {
+        {"closed", "/ok: the proxy (keys.proxy): connection refused"},
+        {"refusing_proxy", "/ok: the proxy (keys.proxy) answered 403 to CONNECT 127.0.0.1"},
+    };
+    for (size_t i = 0; i < 2; i++) {
+        static struct rely_fetch_rules rules;
+        set_proxy(&rules, cases[i].port);
+        start_with(&rules);
+        struct job jobs[] = {{.port = "https", .path = "/ok", .fault = cases[i].fault}};
+        RUN(jobs);
+    }
+    start_with(NULL);
+}
+
+/* fault C7: denied to a record that may use private addresses, with and without a proxy; allowed to one that may not.
+ */
+static void test_ranges(void **state)
+{
+    (void)state;
+    static struct rely_fetch_rules rules;
+    struct rely_err err = {.code = RELY_ERR_NONE};
+    rules.allow_count = 1;
+    assert_true(rely_cidr_parse(RELY_LIT("127.0.0.0/8"), &rules.allow[0], &err));
+    start_with(&rules);
+    struct job allowed[] = {{.port = "https", .path = "/ok", .is_public = true, .body = GOOD, .max_age_s = 300}};
+    RUN(allowed);
+    rules.deny_count = 1;
+    rules.deny[0] = rules.allow[0];
+    for (int i = 0; i < 2; i++) {
+        start_with(&rules);
+        struct job denied[] = {
+            {.port = "https", .path = "/ok", .fault = "/ok: address 127.0.0.1 is in one of fetch.deny_ranges"},
+            {.port = "https",
+             .path = "/ok",
+             .is_public = true,
+             .fault = "address 127.0.0.1 is in one of fetch.deny_ranges"},
+        };
+        RUN(denied);
+        set_proxy(&rules, "proxy");
+    }
+    start_with(NULL);
+}
+
 /* More than run at once: all are served. */
 static void test_many(void **state)
 {
@@ -617,7 +722,7 @@ static void test_stop(void **state)
     rely_buf_fini(&late.found);
     rely_fetcher_free(fetcher);
     struct rely_err err = {.code = RELY_ERR_NONE};
-    fetcher = rely_fetcher_start(&err);
+    fetcher = rely_fetcher_start(NULL, &err);
     assert_non_null(fetcher);
 }
 
@@ -630,7 +735,7 @@ static int begin_tests(void **state)
     setenv("http_proxy", "http://127.0.0.1:1", 1);
     setenv("all_proxy", "socks5://127.0.0.1:1", 1);
     start_server(&server);
-    fetcher = rely_fetcher_start(&err);
+    fetcher = rely_fetcher_start(NULL, &err);
     return fetcher == NULL ? -1 : 0;
 }
 
@@ -664,6 +769,9 @@ int main(void)
         cmocka_unit_test(test_age),
         cmocka_unit_test(test_connect_timeout),
         cmocka_unit_test(test_b6_silence_leaves_room),
+        cmocka_unit_test(test_proxy),
+        cmocka_unit_test(test_proxies_that_refuse),
+        cmocka_unit_test(test_ranges),
         cmocka_unit_test(test_many),
         cmocka_unit_test(test_stop),
     };

@@ -10,7 +10,8 @@
 #include "tests.h"
 #include "transfer.h"
 
-static bool is_special(const char *text)
+static enum rely_address_verdict judge_text(const struct rely_fetch_rules *rules, const char *text,
+                                            bool may_use_special)
 {
     struct sockaddr_storage storage;
     memset(&storage, 0, sizeof(storage));
@@ -18,11 +19,19 @@ static bool is_special(const char *text)
     struct sockaddr_in6 *six = (struct sockaddr_in6 *)(void *)&storage;
     if (inet_pton(AF_INET, text, &four->sin_addr) == 1) {
         four->sin_family = AF_INET;
-        return rely_address_is_special(&storage);
+        return rely_address_judge(rules, &storage, may_use_special);
     }
     assert_int_equal(inet_pton(AF_INET6, text, &six->sin6_addr), 1);
     six->sin6_family = AF_INET6;
-    return rely_address_is_special(&storage);
+    return rely_address_judge(rules, &storage, may_use_special);
+}
+
+static bool is_special(const char *text)
+{
+    enum rely_address_verdict verdict = judge_text(NULL, text, false);
+    assert_int_equal(judge_text(NULL, text, true), RELY_ADDRESS_GOOD);
+    assert_true(verdict == RELY_ADDRESS_GOOD || verdict == RELY_ADDRESS_SPECIAL);
+    return verdict == RELY_ADDRESS_SPECIAL;
 }
 
 static void test_special_addresses(void **state)
@@ -59,10 +68,41 @@ static void test_special_addresses(void **state)
         "::2",
         "::8.8.8.8",
         "::ffff:127.0.0.1",
-        "::ffff:8.8.8.8",
+        "::169.254.169.254",
+        "::ffff:10.0.0.1",
+        "::ffff:168.63.129.16",
         "::ffff:0:8.8.8.8",
-        "64:ff9b::8.8.8.8",
+        "64:ff9b::10.0.0.1",
+        "64:ff9b::169.254.169.254",
+        "64:ff9b::127.0.0.1",
+        "64:ff9b::0.0.0.0",
+        "64:ff9b::168.63.129.16",
+        "64:ff9b::100.100.100.200",
+        "64:ff9b::224.0.0.1",
         "64:ff9b:1::1",
+        "64:ff9b:1::8.8.8.8",
+        "64:ff9b:0:1::8.8.8.8",
+        "64:ff9b:ffff::8.8.8.8",
+        "168.63.129.16",
+        "100.100.100.200",
+        "169.254.170.2",
+        "2001:0:808:808::1",
+        "2002:a00:1::1",
+        "2002:a9fe:a9fe::1",
+        "2002:c0a8:101::",
+        "2002:a83f:8110::1",
+        "2600::5efe:10.0.0.1",
+        "2600::200:5efe:169.254.169.254",
+        "2600:1:2:3:0:5efe:127.0.0.1",
+        "fe80::5efe:8.8.8.8",
+        "2001:e41:a00:1::1",
+        "2602:300:a000:10::1",
+        "2602:a:0:100::1",
+        "2602:100:c0a8:101::1",
+        "2a01:e02:8000:0040::1",
+        "2a02:120a:9fea:9fe0::1",
+        "fd20:ce::254",
+        "fd00:42::42",
         "100::1",
         "2001::1",
         "2001:1::1",
@@ -81,17 +121,52 @@ static void test_special_addresses(void **state)
         "ff02::1",
     };
     const char *const plain[] = {
-        "1.0.0.0",         "9.255.255.255",   "11.0.0.0",
-        "100.63.255.255",  "100.128.0.0",     "126.255.255.255",
-        "128.0.0.0",       "169.253.255.255", "169.255.0.0",
-        "172.15.255.255",  "172.32.0.0",      "192.0.1.0",
-        "192.0.3.0",       "192.88.98.0",     "192.88.100.0",
-        "192.167.255.255", "192.169.0.0",     "198.17.255.255",
-        "198.20.0.0",      "198.51.99.0",     "198.51.101.0",
-        "203.0.112.0",     "203.0.114.0",     "223.255.255.255",
-        "8.8.8.8",         "2001:200::1",     "2001:4860:4860::8888",
-        "2001:db7::1",     "2001:db9::1",     "2003::1",
-        "2600::1",         "2a00::1",         "3ffe::1",
+        "1.0.0.0",
+        "9.255.255.255",
+        "11.0.0.0",
+        "100.63.255.255",
+        "100.128.0.0",
+        "126.255.255.255",
+        "128.0.0.0",
+        "169.253.255.255",
+        "169.255.0.0",
+        "172.15.255.255",
+        "172.32.0.0",
+        "192.0.1.0",
+        "192.0.3.0",
+        "192.88.98.0",
+        "192.88.100.0",
+        "192.167.255.255",
+        "192.169.0.0",
+        "198.17.255.255",
+        "198.20.0.0",
+        "198.51.99.0",
+        "198.51.101.0",
+        "203.0.112.0",
+        "203.0.114.0",
+        "223.255.255.255",
+        "8.8.8.8",
+        "2001:200::1",
+        "2001:4860:4860::8888",
+        "2001:db7::1",
+        "2001:db9::1",
+        "2003::1",
+        "2600::1",
+        "2a00::1",
+        "3ffe::1",
+        /* fault C7: what is inside is public */
+        "64:ff9b::8.8.8.8",
+        "64:ff9b::1.0.0.0",
+        "::ffff:8.8.8.8",
+        "2002:808:808::1",
+        "2002:0808:0808:1234::5",
+        "2600::5efe:8.8.8.8",
+        "2600::200:5efe:1.1.1.1",
+        "2600::1:5efe:a00:1",
+        "2602:304:ce3f:1::1",
+        "2a01:e34:ec00:1::1",
+        "168.63.129.15",
+        "168.63.129.17",
     };
     for (size_t i = 0; i < sizeof(special) / sizeof(special[0]); i++)
         if (!is_special(special[i]))
@@ -100,9 +175,88 @@ static void test_special_addresses(void **state)
         if (is_special(plain[i]))
             fail_msg("%s is special", plain[i]);
     struct sockaddr_un unix_socket = {.sun_family = AF_UNIX, .sun_path = "/x"};
-    assert_true(rely_address_is_special(&unix_socket));
+    assert_int_equal(rely_address_judge(NULL, &unix_socket, true), RELY_ADDRESS_SPECIAL);
     struct sockaddr unknown = {.sa_family = 77};
-    assert_true(rely_address_is_special(&unknown));
+    assert_int_equal(rely_address_judge(NULL, &unknown, true), RELY_ADDRESS_SPECIAL);
+}
+
+static void add_range(struct rely_cidr *ranges, size_t *count, const char *text)
+{
+    struct rely_err err = {.code = RELY_ERR_NONE};
+    assert_true(rely_cidr_parse(rely_slice_of(text), &ranges[(*count)++], &err));
+}
+
+/* fault C7: fetch.deny_ranges and fetch.allow_ranges. */
+static void test_ranges_of_settings(void **state)
+{
+    (void)state;
+    static struct rely_fetch_rules rules;
+    add_range(rules.deny, &rules.deny_count, "10.1.0.0/16");
+    add_range(rules.deny, &rules.deny_count, "8.8.4.0/24");
+    add_range(rules.deny, &rules.deny_count, "2600:dead::/32");
+    add_range(rules.allow, &rules.allow_count, "10.0.0.0/8");
+    add_range(rules.allow, &rules.allow_count, "fd12::/16");
+    add_range(rules.allow, &rules.allow_count, "64:ff9b:1::/48");
+    const struct {
+        const char *address;
+        enum rely_address_verdict by_default, when_private;
+    } cases[] = {
+        {"10.2.0.1", RELY_ADDRESS_GOOD, RELY_ADDRESS_GOOD},
+        {"10.1.0.1", RELY_ADDRESS_DENIED, RELY_ADDRESS_DENIED}, /* deny wins over allow, and over the record */
+        {"192.168.0.1", RELY_ADDRESS_SPECIAL, RELY_ADDRESS_GOOD},
+        {"169.254.169.254", RELY_ADDRESS_SPECIAL, RELY_ADDRESS_GOOD},
+        {"8.8.4.4", RELY_ADDRESS_DENIED, RELY_ADDRESS_DENIED},
+        {"8.8.8.8", RELY_ADDRESS_GOOD, RELY_ADDRESS_GOOD},
+        /* What is inside is judged by the same ranges. */
+        {"::ffff:10.2.0.1", RELY_ADDRESS_GOOD, RELY_ADDRESS_GOOD},
+        {"::ffff:10.1.0.1", RELY_ADDRESS_DENIED, RELY_ADDRESS_DENIED},
+        {"64:ff9b::10.2.0.1", RELY_ADDRESS_GOOD, RELY_ADDRESS_GOOD},
+        {"64:ff9b::10.1.0.1", RELY_ADDRESS_DENIED, RELY_ADDRESS_DENIED},
+        {"64:ff9b::8.8.4.4", RELY_ADDRESS_DENIED, RELY_ADDRESS_DENIED},
+        {"64:ff9b::192.168.0.1", RELY_ADDRESS_SPECIAL, RELY_ADDRESS_GOOD},
+        {"64:ff9b:1::192.168.0.1", RELY_ADDRESS_GOOD, RELY_ADDRESS_GOOD}, /* a range of its own was allowed */
+        {"64:ff9b:1::10.1.0.1", RELY_ADDRESS_DENIED, RELY_ADDRESS_DENIED},
+        {"64:ff9b:2::8.8.8.8", RELY_ADDRESS_SPECIAL, RELY_ADDRESS_GOOD},
+        {"::10.1.0.1", RELY_ADDRESS_DENIED, RELY_ADDRESS_DENIED},
+        {"::10.2.0.1", RELY_ADDRESS_SPECIAL, RELY_ADDRESS_GOOD},
+        {"2002:a01:1::", RELY_ADDRESS_DENIED, RELY_ADDRESS_DENIED},
+        {"2002:a02:1::", RELY_ADDRESS_GOOD, RELY_ADDRESS_GOOD},
+        {"2600::5efe:10.1.0.1", RELY_ADDRESS_DENIED, RELY_ADDRESS_DENIED},
+        {"2600:dead::1", RELY_ADDRESS_DENIED, RELY_ADDRESS_DENIED},
+        {"fd12::1", RELY_ADDRESS_GOOD, RELY_ADDRESS_GOOD},
+        {"fd13::1", RELY_ADDRESS_SPECIAL, RELY_ADDRESS_GOOD},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        if (judge_text(&rules, cases[i].address, false) != cases[i].by_default ||
+            judge_text(&rules, cases[i].address, true) != cases[i].when_private)
+            fail_msg("%s: %d, %d", cases[i].address, judge_text(&rules, cases[i].address, false),
+                     judge_text(&rules, cases[i].address, true));
+    }
+}
+
+/* fault C13 */
+static void test_proxy_variables(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY",
+                                        "all_proxy",  "ALL_PROXY",  "no_proxy",    "NO_PROXY"};
+    char found[160];
+    for (size_t i = 0; i < 8; i++)
+        unsetenv(names[i]);
+    assert_false(rely_fetch_find_proxy_variables(found, sizeof(found)));
+    assert_string_equal(found, "");
+    setenv("HTTPS_PROXY", "", 1);
+    assert_false(rely_fetch_find_proxy_variables(found, sizeof(found)));
+    setenv("HTTPS_PROXY", "http://p:1", 1);
+    assert_true(rely_fetch_find_proxy_variables(found, sizeof(found)));
+    assert_string_equal(found, "HTTPS_PROXY");
+    for (size_t i = 0; i < 8; i++)
+        setenv(names[i], "x", 1);
+    assert_true(rely_fetch_find_proxy_variables(found, sizeof(found)));
+    assert_string_equal(found,
+                        "http_proxy, HTTP_PROXY, https_proxy, HTTPS_PROXY, all_proxy, ALL_PROXY, no_proxy, NO_PROXY");
+    for (size_t i = 0; i < 8; i++)
+        unsetenv(names[i]);
 }
 
 static void test_cache_control(void **state)
@@ -366,6 +520,8 @@ static void test_shown_url(void **state)
 int run_rule_tests(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_ranges_of_settings),
+        cmocka_unit_test(test_proxy_variables),
         cmocka_unit_test(test_special_addresses),
         cmocka_unit_test(test_cache_control),
         cmocka_unit_test(test_urls),
