@@ -20,6 +20,7 @@ struct rely_key_status {
 struct rely_admin {
     struct rely_registry *registry; /* borrowed */
     void *service;                  /* borrowed: first argument of the hooks */
+    size_t max_body_bytes;          /* 0: RELY_ADMIN_BODY_BYTES_MAX */
     /* Before each write: it may share a transaction with others. */
     bool (*begin)(void *service, struct rely_err *err);
     /* Behind a write with changes: make them durable and live; takes them over and leaves them empty. `done` runs once,

@@ -23,6 +23,11 @@ struct rely_keyset_skipped {
     char why[160];
 };
 
+/* How large a new set may be: keys.max_count, keys.max_bytes. Entries that are skipped count. */
+struct rely_keyset_limits {
+    size_t max_count, max_bytes;
+};
+
 /**
  * Prepare the keys of a JWKS document.
  *
@@ -32,15 +37,21 @@ struct rely_keyset_skipped {
  *           without the operation "verify", and entries that are no objects are skipped, not an error (RFC 7517 s5).
  *           Symmetric keys are never used, nor are keys with private members: whoever has read the set can sign with
  *           them. A member that is null is absent.
- * In:       jwks - at most RELY_JWKS_BYTES_MAX, at most RELY_JWKS_KEYS_MAX keys.
- * Out:      the key set, or NULL with the fault. A set without one usable key is a fault: an issuer that publishes
- *           it must not wipe out the last good keys. A set whose only keys are weak is accepted all the same, with no
- *           usable key, so that its tokens are told about the weak key.
- * Fails:    RELY_ERR_INVALID.
- * Owner:    the caller: rely_keyset_free, when no snapshot holds it.
+ * In:       jwks - at most RELY_JWKS_BYTES_MAX, at most RELY_JWKS_KEYS_MAX keys: what has been accepted before stays
+ * good when the settings are lowered. New sets are parsed within the settings. Out:      the key set, or NULL with the
+ * fault. A set without one usable key is a fault: an issuer that publishes it must not wipe out the last good keys. A
+ * set whose only keys are weak is accepted all the same, with no usable key, so that its tokens are told about the weak
+ * key. Fails:    RELY_ERR_INVALID. Owner:    the caller: rely_keyset_free, when no snapshot holds it.
  */
 struct rely_keyset *rely_keyset_parse(struct rely_slice jwks, struct rely_err *err);
+/* The same for a set that is fetched or given now. */
+struct rely_keyset *rely_keyset_parse_within(struct rely_slice jwks, const struct rely_keyset_limits *limits,
+                                             struct rely_err *err);
 void rely_keyset_free(struct rely_keyset *keyset);
+
+/* Has the set a usable key? One of weak keys alone has none: it may stand where nothing stood before, but may neither
+ * be uploaded nor take the place of a set that has one. Fails: RELY_ERR_INVALID, with why the first key is skipped. */
+bool rely_keyset_check_usable(const struct rely_keyset *keyset, struct rely_err *err);
 
 /* Take a usable key out of a set that no snapshot has yet: it is skipped from now on, and `why` says so. */
 void rely_keyset_take_out(struct rely_keyset *keyset, size_t index, const char *why);

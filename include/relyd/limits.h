@@ -32,8 +32,8 @@
 #define RELY_TYPES_PER_ISSUER_MAX 8
 
 /* keys */
-#define RELY_JWKS_BYTES_MAX 65536
-#define RELY_JWKS_KEYS_MAX 100
+#define RELY_JWKS_BYTES_MAX 8388608 /* whatever keys.max_bytes says */
+#define RELY_JWKS_KEYS_MAX 1000     /* whatever keys.max_count says */
 #define RELY_DISCOVERY_BYTES_MAX 65536
 #define RELY_KEY_TRIES_MAX 8        /* keys of one record tried for one token */
 #define RELY_CANDIDATES_MAX 32      /* records of one `iss` that may have signed one token */

@@ -21,7 +21,7 @@ struct rely_admin_call {
 /* May this peer administer, and is it no browser page's request? False: it has been answered with 403. */
 bool rely_admin_admit(struct rely_http_request *request);
 /* Read the request's body as JSON. NULL: it has been answered. Owner: the caller. */
-struct rely_json *rely_admin_read_body(struct rely_http_request *request);
+struct rely_json *rely_admin_read_body(const struct rely_admin_call *call);
 
 /* --- health.c --- */
 

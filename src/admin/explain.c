@@ -141,7 +141,7 @@ void rely_admin_handle_explain(struct rely_admin_call *call)
         rely_admin_refuse_method(call->request, "POST");
         return;
     }
-    RELY_JSON_OWNED struct rely_json *body = rely_admin_read_body(call->request);
+    RELY_JSON_OWNED struct rely_json *body = rely_admin_read_body(call);
     if (body == NULL)
         return;
     rely_admin_settle(call);

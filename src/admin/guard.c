@@ -5,6 +5,7 @@
  */
 #include "call.h"
 #include "relyd/limits.h"
+#include <stdio.h>
 #include <strings.h>
 #include <unistd.h>
 
@@ -72,15 +73,19 @@ static bool is_json_declared(const struct rely_http_request *request)
     return type.len == len || type.ptr[len] == ';' || type.ptr[len] == ' ';
 }
 
-struct rely_json *rely_admin_read_body(struct rely_http_request *request)
+struct rely_json *rely_admin_read_body(const struct rely_admin_call *call)
 {
+    struct rely_http_request *request = call->request;
+    size_t limit = call->admin->max_body_bytes == 0 ? RELY_ADMIN_BODY_BYTES_MAX : call->admin->max_body_bytes;
     struct rely_err err = {0};
     if (!is_json_declared(request)) {
         rely_http_problem(request, 415, "unsupported_media_type", "the body must be application/json", NULL);
         return NULL;
     }
-    if (request->body.len > RELY_ADMIN_BODY_BYTES_MAX) {
-        rely_http_problem(request, 413, "body_too_large", "the limit of a body is 2 MiB", NULL);
+    if (request->body.len > limit) {
+        char detail[64];
+        snprintf(detail, sizeof detail, "the limit of a body is %zu KiB", limit / 1024);
+        rely_http_problem(request, 413, "body_too_large", detail, NULL);
         return NULL;
     }
     if (request->body.len == 0) {

@@ -127,7 +127,7 @@ static void save_object(struct rely_admin_call *call, bool is_replacement)
     struct rely_write_result result = {0};
     if (!prepare_writer(call, actor, &writer))
         return;
-    RELY_JSON_OWNED struct rely_json *body = rely_admin_read_body(call->request);
+    RELY_JSON_OWNED struct rely_json *body = rely_admin_read_body(call);
     if (body == NULL)
         return;
     struct rely_problems *problems = rely_pool_alloc(call->request->scratch, sizeof *problems);

@@ -1,6 +1,7 @@
 /*
  * Which keys of a set may have signed a token: by kid and algorithm, never by trying more than a few. Does not
- * verify anything. Called by decide/ on every review: a scan over at most RELY_JWKS_KEYS_MAX keys.
+ * verify anything. Called by decide/ on every review that the token cache does not answer. Kids are looked up; only a
+ * token without one has all keys looked at, at most RELY_JWKS_KEYS_MAX.
  */
 #include "key.h"
 
@@ -36,18 +37,13 @@ const char *rely_key_kind(const struct rely_key *key)
     return key->kind;
 }
 
-/* A key without a kid has no name: a token that names one does not mean it. */
-static bool is_named(struct rely_slice kid, struct rely_slice wanted)
-{
-    return kid.ptr != NULL && wanted.ptr != NULL && rely_slice_equal(kid, wanted);
-}
-
 static const struct rely_keyset_skipped *find_skipped(const struct rely_keyset *keyset, struct rely_slice kid)
 {
     const struct rely_keyset_skipped *found = NULL;
-    for (size_t i = 0; i < keyset->skipped_count; i++) {
-        const struct rely_keyset_skipped *skipped = &keyset->skipped[i];
-        if (is_named(skipped->kid, kid) && (found == NULL || skipped->is_weak))
+    const struct rely_by_kid *list = &keyset->skipped_by_kid;
+    for (size_t at = rely_by_kid_find(list, kid); rely_by_kid_is_at(list, at, kid); at++) {
+        const struct rely_keyset_skipped *skipped = &keyset->skipped[list->places[at].index];
+        if (found == NULL || skipped->is_weak)
             found = skipped;
     }
     return found;
@@ -55,10 +51,8 @@ static const struct rely_keyset_skipped *find_skipped(const struct rely_keyset *
 
 static bool has_usable_kid(const struct rely_keyset *keyset, struct rely_slice kid)
 {
-    for (size_t i = 0; i < keyset->count; i++)
-        if (is_named(keyset->keys[i].kid, kid))
-            return true;
-    return false;
+    const struct rely_by_kid *list = &keyset->keys_by_kid;
+    return rely_by_kid_is_at(list, rely_by_kid_find(list, kid), kid);
 }
 
 bool rely_keyset_has_kid(const struct rely_keyset *keyset, struct rely_slice kid)
@@ -84,18 +78,31 @@ static enum rely_reason refuse_keys(const struct rely_keyset *keyset, const stru
                        "the key with kid %.100s is not used: %s", kid, skipped->why);
 }
 
-static bool fits_token(const struct rely_key *key, const struct rely_unverified *token)
+/* Up to RELY_KEY_TRIES_MAX keys that fit, in the document's order; how many fit in all. A key without a kid has no
+ * name: a token that names one does not mean it. */
+static size_t collect_fitting(const struct rely_keyset *keyset, const struct rely_unverified *token,
+                              const struct rely_key *found[RELY_KEY_TRIES_MAX])
 {
+    const struct rely_by_kid *list = &keyset->keys_by_kid;
     rely_alg_set wanted = (1u << token->alg) & RELY_ALGS_ALL;
-    return (key->algs & wanted) != 0 && (token->kid.ptr == NULL || is_named(key->kid, token->kid));
+    bool is_named = token->kid.ptr != NULL;
+    size_t count = 0;
+    for (size_t at = is_named ? rely_by_kid_find(list, token->kid) : 0;
+         is_named ? rely_by_kid_is_at(list, at, token->kid) : at < keyset->count; at++) {
+        const struct rely_key *key = &keyset->keys[is_named ? list->places[at].index : at];
+        if ((key->algs & wanted) == 0)
+            continue;
+        if (count < RELY_KEY_TRIES_MAX)
+            found[count] = key;
+        count++;
+    }
+    return count;
 }
 
 size_t rely_keys_count_fitting(const struct rely_keyset *keyset, const struct rely_unverified *token)
 {
-    size_t count = 0;
-    for (size_t i = 0; i < keyset->count; i++)
-        count += fits_token(&keyset->keys[i], token) ? 1 : 0;
-    return count;
+    const struct rely_key *found[RELY_KEY_TRIES_MAX];
+    return collect_fitting(keyset, token, found);
 }
 
 enum rely_reason rely_keys_find(const struct rely_keyset *keyset, const struct rely_unverified *token,
@@ -103,15 +110,7 @@ enum rely_reason rely_keys_find(const struct rely_keyset *keyset, const struct r
                                 struct rely_detail *detail)
 {
     const struct rely_key *found[RELY_KEY_TRIES_MAX];
-    size_t fitting = 0;
-    for (size_t i = 0; i < keyset->count; i++) {
-        const struct rely_key *key = &keyset->keys[i];
-        if (!fits_token(key, token))
-            continue;
-        if (fitting < RELY_KEY_TRIES_MAX)
-            found[fitting] = key;
-        fitting++;
-    }
+    size_t fitting = collect_fitting(keyset, token, found);
     if (fitting == 0)
         return refuse_keys(keyset, token, detail);
     /* Each try is a public-key operation: a stranger's token must not cost a hundred of them. */

@@ -36,13 +36,33 @@ struct rely_key {
     size_t place;  /* in the document's array */
 };
 
+/* Where a named key is in its array. */
+struct rely_kid_place {
+    struct rely_slice kid; /* borrowed from the key */
+    uint32_t index;
+};
+
+/* The named keys of an array, sorted. */
+struct rely_by_kid {
+    struct rely_kid_place *places; /* owned: room for the whole array */
+    size_t count;
+};
+
 struct rely_keyset {
     struct rely_key_marks marks; /* first: snapshots read it there */
     struct rely_key *keys;       /* owned */
     size_t count;
     struct rely_keyset_skipped *skipped; /* owned, with their kids */
     size_t skipped_count;
+    struct rely_by_kid keys_by_kid, skipped_by_kid;
 };
+
+/* Make: add each, in order, then sort. A kid without ptr is left out. */
+void rely_by_kid_add(struct rely_by_kid *list, struct rely_slice kid, size_t index);
+void rely_by_kid_sort(struct rely_by_kid *list);
+/* The first place of a kid; look with the second whether it is there: for (at = find(...); is_at(...); at++). */
+size_t rely_by_kid_find(const struct rely_by_kid *list, struct rely_slice kid);
+bool rely_by_kid_is_at(const struct rely_by_kid *list, size_t at, struct rely_slice kid);
 
 /* Say why a key is skipped; always returns false, for `return rely_key_skip(...)`. */
 bool rely_key_skip(struct rely_keyset_skipped *skipped, const char *format, ...) __attribute__((format(printf, 2, 3)));

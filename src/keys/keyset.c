@@ -9,16 +9,17 @@
 #include <openssl/x509.h>
 #include <stdlib.h>
 
-static struct rely_json *find_keys(struct rely_json *document, struct rely_err *err)
+static struct rely_json *find_keys(struct rely_json *document, const struct rely_keyset_limits *limits,
+                                   struct rely_err *err)
 {
     struct rely_json *keys = rely_json_get(document, "keys");
     if (rely_json_type(keys) != RELY_JSON_ARRAY) {
         rely_err_set(err, RELY_ERR_INVALID, "the key set is no JSON object with an array \"keys\" (RFC 7517 s5)");
         return NULL;
     }
-    if (rely_json_size(keys) > RELY_JWKS_KEYS_MAX) {
-        rely_err_set(err, RELY_ERR_INVALID, "the key set has %zu keys, more than %d", rely_json_size(keys),
-                     RELY_JWKS_KEYS_MAX);
+    if (rely_json_size(keys) > limits->max_count) {
+        rely_err_set(err, RELY_ERR_INVALID, "the key set has %zu keys, more than %zu (keys.max_count)",
+                     rely_json_size(keys), limits->max_count);
         return NULL;
     }
     return keys;
@@ -113,40 +114,67 @@ static void mark_keys(struct rely_keyset *keyset)
     keyset->marks = (struct rely_key_marks){marks, count};
 }
 
+static void sort_by_kid(struct rely_keyset *keyset)
+{
+    keyset->keys_by_kid.count = keyset->skipped_by_kid.count = 0;
+    for (size_t i = 0; i < keyset->count; i++)
+        rely_by_kid_add(&keyset->keys_by_kid, keyset->keys[i].kid, i);
+    for (size_t i = 0; i < keyset->skipped_count; i++)
+        rely_by_kid_add(&keyset->skipped_by_kid, keyset->skipped[i].kid, i);
+    rely_by_kid_sort(&keyset->keys_by_kid);
+    rely_by_kid_sort(&keyset->skipped_by_kid);
+}
+
 static struct rely_keyset *read_keys(const struct rely_json *keys)
 {
     size_t count = rely_json_size(keys);
     struct rely_keyset *keyset = rely_alloc(sizeof(*keyset));
     keyset->keys = rely_alloc(count * sizeof(*keyset->keys));
     keyset->skipped = rely_alloc(count * sizeof(*keyset->skipped));
+    keyset->keys_by_kid.places = rely_alloc(count * sizeof(*keyset->keys_by_kid.places));
+    keyset->skipped_by_kid.places = rely_alloc(count * sizeof(*keyset->skipped_by_kid.places));
     for (size_t i = 0; i < count; i++)
         add_key(keyset, rely_json_at(keys, i), i);
     ERR_clear_error();
     mark_keys(keyset);
+    sort_by_kid(keyset);
     return keyset;
 }
 
 struct rely_keyset *rely_keyset_parse(struct rely_slice jwks, struct rely_err *err)
 {
-    if (jwks.len > RELY_JWKS_BYTES_MAX) {
-        rely_err_set(err, RELY_ERR_INVALID, "the key set has %zu bytes, more than %d", jwks.len, RELY_JWKS_BYTES_MAX);
+    static const struct rely_keyset_limits most = {RELY_JWKS_KEYS_MAX, RELY_JWKS_BYTES_MAX};
+    return rely_keyset_parse_within(jwks, &most, err);
+}
+
+struct rely_keyset *rely_keyset_parse_within(struct rely_slice jwks, const struct rely_keyset_limits *limits,
+                                             struct rely_err *err)
+{
+    if (jwks.len > limits->max_bytes) {
+        rely_err_set(err, RELY_ERR_INVALID, "the key set has %zu bytes, more than %zu (keys.max_bytes)", jwks.len,
+                     limits->max_bytes);
         return NULL;
     }
     RELY_JSON_OWNED struct rely_json *document = rely_json_parse(jwks, err);
-    struct rely_json *keys = document == NULL ? NULL : find_keys(document, err);
+    struct rely_json *keys = document == NULL ? NULL : find_keys(document, limits, err);
     if (keys == NULL)
         return NULL;
     struct rely_keyset *keyset = read_keys(keys);
     /* A set of weak keys alone is kept, so that its tokens are told about the weak key and not about a lack of keys. */
-    if (keyset->count > 0 || has_weak_key(keyset))
+    if (has_weak_key(keyset) || rely_keyset_check_usable(keyset, err))
         return keyset;
-    if (keyset->skipped_count == 0)
-        rely_err_set(err, RELY_ERR_INVALID, "the key set has no keys");
-    else
-        rely_err_set(err, RELY_ERR_INVALID, "the key set has no usable key; the first one is skipped because %s",
-                     keyset->skipped[0].why);
     rely_keyset_free(keyset);
     return NULL;
+}
+
+bool rely_keyset_check_usable(const struct rely_keyset *keyset, struct rely_err *err)
+{
+    if (keyset->count > 0)
+        return true;
+    if (keyset->skipped_count == 0)
+        return rely_err_set(err, RELY_ERR_INVALID, "the key set has no keys");
+    return rely_err_set(err, RELY_ERR_INVALID, "the key set has no usable key; the first one is skipped because %s",
+                        keyset->skipped[0].why);
 }
 
 void rely_keyset_take_out(struct rely_keyset *keyset, size_t index, const char *why)
@@ -162,6 +190,7 @@ void rely_keyset_take_out(struct rely_keyset *keyset, size_t index, const char *
     memmove(key, key + 1, (keyset->count - index) * sizeof *key);
     memset(&keyset->keys[keyset->count], 0, sizeof *key);
     mark_keys(keyset);
+    sort_by_kid(keyset);
 }
 
 static bool is_place_taken_out(const struct rely_keyset *keyset, size_t place)
@@ -196,6 +225,8 @@ void rely_keyset_free(struct rely_keyset *keyset)
     free((void *)keyset->marks.items);
     free(keyset->keys);
     free(keyset->skipped);
+    free(keyset->keys_by_kid.places);
+    free(keyset->skipped_by_kid.places);
     free(keyset);
 }
 

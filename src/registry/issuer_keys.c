@@ -41,13 +41,14 @@ static void refuse_repeated_keys(const struct rely_write *write, const struct re
     struct rely_err err = {0};
     if (registry->check_repeats == NULL || asked.url.ptr == NULL || is_stored_set(write, &keys->document))
         return;
-    if (!registry->check_repeats(registry->repeats_context, &asked, &err))
+    if (!registry->check_repeats(registry->check_context, &asked, &err))
         rely_problems_add(write->problems, "keys.jwks", "duplicate_key", "keys.jwks: %.280s", err.message);
 }
 
 static void read_uploaded_set(const struct rely_write *write, const struct rely_json *jwks,
                               struct rely_issuer_keys *keys)
 {
+    const struct rely_registry *registry = write->registry;
     struct rely_err err = {0};
     keys->source = RELY_KEYS_UPLOADED;
     if (rely_json_type(jwks) != RELY_JSON_OBJECT) {
@@ -57,10 +58,12 @@ static void read_uploaded_set(const struct rely_write *write, const struct rely_
     if (has_secret_members(jwks, write->problems))
         return;
     rely_json_print(jwks, &keys->document);
-    if (keys->document.len > RELY_JWKS_BYTES_MAX)
-        rely_problems_add(write->problems, "keys.jwks", "too_long", "keys.jwks has %zu bytes; the limit is %d",
-                          keys->document.len, RELY_JWKS_BYTES_MAX);
-    else if (write->registry->check_jwks != NULL && !write->registry->check_jwks(rely_buf_slice(&keys->document), &err))
+    if (keys->document.len > registry->jwks_max_bytes)
+        rely_problems_add(write->problems, "keys.jwks", "too_long",
+                          "keys.jwks has %zu bytes; the limit is %zu (keys.max_bytes)", keys->document.len,
+                          registry->jwks_max_bytes);
+    else if (registry->check_jwks != NULL &&
+             !registry->check_jwks(registry->check_context, rely_buf_slice(&keys->document), &err))
         rely_problems_add(write->problems, "keys.jwks", "invalid_key_set", "keys.jwks: %.280s", err.message);
     else
         refuse_repeated_keys(write, keys);

@@ -94,9 +94,10 @@ struct rely_registry *rely_registry_open(const struct rely_registry_options *opt
     registry->credentials_per_identity = options->credentials_per_identity;
     registry->may_use_http = options->may_use_http;
     registry->may_use_system_names = options->may_use_system_names;
+    registry->jwks_max_bytes = options->jwks_max_bytes == 0 ? RELY_JWKS_BYTES_MAX : options->jwks_max_bytes;
     registry->check_jwks = options->check_jwks;
     registry->check_repeats = options->check_repeats;
-    registry->repeats_context = options->repeats_context;
+    registry->check_context = options->check_context;
     registry->sql.note_context = options->note_context;
     if (open_database(registry, options->path, err)) {
         registry->sql.note_damage = options->note_damage;

@@ -19,9 +19,10 @@ struct rely_registry {
     int credentials_per_identity;
     bool may_use_http;
     bool may_use_system_names;
-    bool (*check_jwks)(struct rely_slice jwks, struct rely_err *err);
+    size_t jwks_max_bytes;
+    bool (*check_jwks)(void *context, struct rely_slice jwks, struct rely_err *err);
     bool (*check_repeats)(void *context, const struct rely_registry_keys *keys, struct rely_err *err);
-    void *repeats_context; /* borrowed */
+    void *check_context; /* borrowed */
 };
 
 /* Is this our database, or a new one? False with RELY_ERR_INVALID for a stranger's. */

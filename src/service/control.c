@@ -91,11 +91,23 @@ static void handle_health_request(struct rely_http_request *request, void *conte
     rely_health_handle(request, &control->admin);
 }
 
-static bool judge_jwks(struct rely_slice jwks, struct rely_err *err)
+/* An upload is refused where a fetched set would be kept for its tokens to hear of weak keys: somebody is there to be
+ * told. */
+static bool judge_jwks(void *context, struct rely_slice jwks, struct rely_err *err)
 {
-    struct rely_keyset *keyset = rely_keyset_parse(jwks, err);
+    const struct rely_control *control = context;
+    const struct rely_keyset_limits limits = rely_fetching_limits(control->service->config);
+    struct rely_keyset *keyset = rely_keyset_parse_within(jwks, &limits, err);
+    bool is_good = keyset != NULL && rely_keyset_check_usable(keyset, err);
     rely_keyset_free(keyset);
-    return keyset != NULL;
+    return is_good;
+}
+
+/* A key set of the largest size, and more than room for the rest of the record and another way to lay it out. */
+static size_t limit_bodies(const struct rely_config *config)
+{
+    size_t largest_set = 2 * (size_t)config->key_max_bytes;
+    return largest_set > RELY_ADMIN_BODY_BYTES_MAX ? largest_set : RELY_ADMIN_BODY_BYTES_MAX;
 }
 
 /* --- starting -------------------------------------------------------------------------------------- */
@@ -125,9 +137,10 @@ static bool open_registry(struct rely_control *control, struct rely_err *err)
                                                   .credentials_per_identity = (int)config->credentials_per_identity,
                                                   .may_use_http = config->may_use_http,
                                                   .may_use_system_names = config->may_use_system_names,
+                                                  .jwks_max_bytes = (size_t)config->key_max_bytes,
                                                   .check_jwks = judge_jwks,
                                                   .check_repeats = rely_repeats_check_upload,
-                                                  .repeats_context = control,
+                                                  .check_context = control,
                                                   .note_damage = note_damage,
                                                   .note_context = control};
     control->registry = rely_registry_open(&options, err);
@@ -178,7 +191,7 @@ static bool start_control_thread(struct rely_control *control, struct rely_err *
 {
     struct rely_loop_options options = rely_service_loop_options(control->service);
     control->ring = rely_log_ring_new(control->service->log);
-    options.max_body_bytes = RELY_ADMIN_BODY_BYTES_MAX;
+    options.max_body_bytes = limit_bodies(control->service->config);
     options.max_connections = control->service->admin_connections;
     options.kept_for_unix = KEPT_FOR_UNIX;
     options.max_name = "admin.max_connections";
@@ -190,6 +203,7 @@ static bool start_control_thread(struct rely_control *control, struct rely_err *
         return false;
     control->admin = (struct rely_admin){.registry = control->registry,
                                          .service = control,
+                                         .max_body_bytes = options.max_body_bytes,
                                          .begin = begin_for_admin,
                                          .publish = publish_for_admin,
                                          .settle = settle_for_admin,

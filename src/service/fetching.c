@@ -22,6 +22,11 @@ static bool read_fetch_rules(const struct rely_config *config, struct rely_fetch
            (config->key_proxy[0] == '\0' || rely_proxy_parse(rely_slice_of(config->key_proxy), rules->proxy, err));
 }
 
+struct rely_keyset_limits rely_fetching_limits(const struct rely_config *config)
+{
+    return (struct rely_keyset_limits){(size_t)config->key_max_count, (size_t)config->key_max_bytes};
+}
+
 struct rely_fetcher *rely_fetching_start(const struct rely_config *config, struct rely_log_ring *ring,
                                          struct rely_err *err)
 {

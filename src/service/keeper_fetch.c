@@ -122,8 +122,7 @@ static void send_errand(struct errand *errand, const char *url, bool is_discover
         .ca_bundle = rely_slice_of(errand->source.ca_bundle),
         .may_use_http = errand->source.may_use_http,
         .may_use_private_addresses = errand->source.may_use_private_addresses,
-        /* NOLINTNEXTLINE(bugprone-branch-clone): two limits that happen to be equal */
-        .max_bytes = is_discovery ? RELY_DISCOVERY_BYTES_MAX : RELY_JWKS_BYTES_MAX,
+        .max_bytes = is_discovery ? RELY_DISCOVERY_BYTES_MAX : (size_t)control->service->config->key_max_bytes,
         .timeout_ms = (int)control->service->config->key_fetch_timeout_ms,
         .max_redirects = 3, /* within one origin: whoever answers there could as well answer at once */
     };
@@ -175,6 +174,14 @@ static void leave_out_repeated_keys(struct errand *errand, struct rely_keyset *k
     memcpy(errand->issuer->repeats, sentence, sizeof sentence);
 }
 
+/* A set of weak keys alone tells its tokens so, but is no reason to lose good keys. */
+static bool may_replace_keys(const struct errand *errand, const struct rely_keyset *keyset, struct rely_err *err)
+{
+    const struct rely_issuer *record = rely_snapshot_issuer(errand->control->snapshot, errand->issuer->id);
+    bool has_good = record != NULL && record->keyset != NULL && rely_keyset_count(record->keyset) > 0;
+    return !has_good || rely_keyset_check_usable(keyset, err);
+}
+
 /* Accept a key set for the record that asked: it must be usable before it is stored, and then it is live in all
  * workers. No batch is open. */
 static bool accept_jwks(struct errand *errand, struct rely_err *err)
@@ -182,9 +189,12 @@ static bool accept_jwks(struct errand *errand, struct rely_err *err)
     struct rely_control *control = errand->control;
     struct rely_slice jwks = rely_slice(errand->body, errand->body_len);
     struct rely_changes changes = {0};
-    struct rely_keyset *keyset = rely_keyset_parse(jwks, err);
-    if (keyset == NULL)
+    const struct rely_keyset_limits limits = rely_fetching_limits(control->service->config);
+    struct rely_keyset *keyset = rely_keyset_parse_within(jwks, &limits, err);
+    if (keyset == NULL || !may_replace_keys(errand, keyset, err)) {
+        rely_keyset_free(keyset);
         return rely_err_prefix(err, "key set at %s", errand->url);
+    }
     struct rely_buf rest = {0};
     leave_out_repeated_keys(errand, keyset, &jwks, &rest);
     rely_keyset_free(keyset);

@@ -252,6 +252,8 @@ void rely_keeper_finish(struct rely_keeper_issuer *issuer, int64_t max_age_s, co
 
 /* --- fetching.c ---------------------------------------------------------------------------------------- */
 
+/* keys.max_count, keys.max_bytes. */
+struct rely_keyset_limits rely_fetching_limits(const struct rely_config *config);
 /* The fetcher under the settings; warns of proxy variables, which it ignores. Thread: main. Owner: as for
  * rely_fetcher_start. */
 struct rely_fetcher *rely_fetching_start(const struct rely_config *config, struct rely_log_ring *ring,

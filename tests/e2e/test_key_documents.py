@@ -119,3 +119,113 @@ def test_padding_is_named(relyd, alg, member):
     assert skipped["why"] == f'its "{member}" has padding (=), and base64url has none (RFC 7515 s2)'
     assert relyd.reason(sign(padded)) == "key_unknown"
     assert relyd.reason(sign(good)) == "ok"
+
+
+# --- sizes ------------------------------------------------------------------------------------------------------------
+
+
+def many(count, key, members=None):
+    """`count` keys of which the last signs."""
+    others = [tokens.key(f"other-{number % 4}").jwk(kid=f"other-{number}") | (members or {}) for number in range(count - 1)]
+    return others + [key.jwk() | (members or {})]
+
+
+def test_many_keys(relyd, issuer):
+    """fault C6: 120 keys, and what 0.1 refused for its size: 24 RSA keys with their certificates."""
+    fetch(relyd, issuer, *many(120, issuer.keys[0]))
+    assert len(keys_of(relyd, "fetched")["keys"]) == 120
+    assert relyd.reason(issuer.token()) == "ok"
+    large = many(24, issuer.keys[0], {"x5c": ["A" * 4700]})
+    assert len(json.dumps(large)) > 120000
+    upload(relyd, *large)
+    assert relyd.reason(sign(issuer.keys[0])) == "ok"
+    other = tokens.key("large")
+    issuer.keys[0] = other
+    issuer.answers["/openid/v1/jwks"] = response(json.dumps({"keys": many(24, other, {"x5c": ["A" * 4700]})}))
+    wire.wait_for(lambda: relyd.reason(issuer.token()) == "ok", what="the large set")
+    relyd.restart()
+    issuer.is_down = True
+    assert relyd.reason(issuer.token()) == "ok"  # it was stored
+
+
+def test_most_keys(relyd, issuer):
+    """fault C6: 256 by default, fetched or given."""
+    upload(relyd, *many(256, tokens.key("prod")))
+    assert relyd.reason(sign(tokens.key("prod"))) == "ok"
+    answer = relyd.admin("PUT", "/v1/issuers/prod", {"issuer": ISSUER, "keys": {"jwks": {"keys": many(257, tokens.key("prod"))}}})
+    assert answer.status == 400
+    (problem,) = answer.json()["errors"]
+    assert (problem["field"], problem["code"]) == ("keys.jwks", "invalid_key_set")
+    assert problem["message"] == "keys.jwks: the key set has 257 keys, more than 256 (keys.max_count)"
+    issuer.answers["/openid/v1/jwks"] = response(json.dumps({"keys": many(257, issuer.keys[0])}))
+    relyd.put_issuer("fetched", **issuer.record())
+    error = wire.wait_for(lambda: keys_of(relyd, "fetched").get("lastError"), what="the failure")
+    assert error.endswith("the key set has 257 keys, more than 256 (keys.max_count)")
+
+
+def test_most_bytes(start, issuer):
+    """fault C6: both settings hold for what is fetched and for what is given."""
+    relyd = start(keys__max_bytes=65536, keys__max_count=3)
+    key = issuer.keys[0]
+    answer = relyd.admin("PUT", "/v1/issuers/prod", {"issuer": ISSUER, "keys": {"jwks": {"keys": [key.jwk(), key.jwk(x5c="A" * 65000)]}}})
+    assert answer.status == 400
+    (problem,) = answer.json()["errors"]
+    assert (problem["field"], problem["code"]) == ("keys.jwks", "too_long")
+    assert problem["message"].endswith("the limit is 65536 (keys.max_bytes)")
+    upload(relyd, *many(3, key))
+    answer = relyd.admin("PUT", "/v1/issuers/prod", {"issuer": ISSUER, "keys": {"jwks": {"keys": many(4, key)}}})
+    assert answer.json()["errors"][0]["message"].endswith("more than 3 (keys.max_count)")
+    issuer.answers["/openid/v1/jwks"] = response(json.dumps({"keys": [key.jwk(x5c="A" * 66000)]}))
+    relyd.put_issuer("fetched", **issuer.record())
+    error = wire.wait_for(lambda: keys_of(relyd, "fetched").get("lastError"), what="the failure")
+    assert error.endswith("the answer is larger than 65536 bytes")
+    # What was accepted under larger limits goes on counting.
+    relyd.settings |= {"keys.max_count": 1}
+    relyd.restart()
+    assert relyd.reason(sign(key)) == "ok"
+
+
+def test_a_set_of_eight_mebibytes(start, issuer):
+    """fault C6: the largest setting is one that can be used, from both sides."""
+    relyd = start(keys__max_bytes=8388608, keys__max_count=1000, keys__miss_wait_ms=5000)
+    key = tokens.key("prod")
+    upload(relyd, *many(1000, key, {"x5c": ["A" * 7000]}))
+    assert relyd.reason(sign(key)) == "ok"
+    fetch(relyd, issuer, *many(1000, issuer.keys[0], {"x5c": ["A" * 7000]}))
+    assert relyd.reason(issuer.token()) == "ok"
+
+
+# --- weak keys --------------------------------------------------------------------------------------------------------
+
+
+def test_weak_keys_alone_are_not_uploaded(relyd):
+    """fault D: 0.1 answered 201."""
+    weak = tokens.Key("RS256", bits=1024)
+    answer = relyd.admin("PUT", "/v1/issuers/prod", {"issuer": ISSUER, "keys": {"jwks": tokens.jwks(weak)}})
+    assert answer.status == 400
+    (problem,) = answer.json()["errors"]
+    assert (problem["field"], problem["code"]) == ("keys.jwks", "invalid_key_set")
+    assert problem["message"] == (
+        "keys.jwks: the key set has no usable key; the first one is skipped because its RSA modulus has 1024 bits, not 2048 to 8192")
+    upload(relyd, weak.jwk(), tokens.key("prod").jwk())
+    assert relyd.reason(sign(weak)) == "weak_key"
+    assert relyd.reason(sign(tokens.key("prod"))) == "ok"
+
+
+def test_weak_keys_alone_do_not_replace_good_ones(start, issuer):
+    """fault D: a fetched set of weak keys tells its tokens so, unless there are good keys to lose."""
+    relyd = start(keys__miss_wait_ms=2000, keys__miss_cooldown_ms=100)
+    weak = tokens.Key("RS256", bits=1024)
+    issuer.answers["/openid/v1/jwks"] = response(json.dumps(tokens.jwks(weak)))
+    relyd.put_issuer("fetched", **issuer.record())
+    relyd.put_identity()
+    relyd.put_credential("fetched", issuer=issuer.url)
+    assert relyd.reason(issuer.token(weak)) == "weak_key"
+    issuer.answers["/openid/v1/jwks"] = response(json.dumps(tokens.jwks(issuer.keys[0])))
+    relyd.put_issuer("fetched", **issuer.record(description="fetch again"))
+    wire.wait_for(lambda: relyd.reason(issuer.token()) == "ok", what="the good key")
+    issuer.answers["/openid/v1/jwks"] = response(json.dumps(tokens.jwks(weak)))
+    relyd.put_issuer("fetched", **issuer.record(description="and again"))
+    error = wire.wait_for(lambda: keys_of(relyd, "fetched").get("lastError"), what="the failure")
+    assert "the key set has no usable key; the first one is skipped because its RSA modulus has 1024 bits" in error
+    assert relyd.reason(issuer.token()) == "ok"

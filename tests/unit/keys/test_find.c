@@ -1,6 +1,8 @@
 /* Which keys of a set are candidates for a token. */
 #include "tests.h"
 
+#include <stdio.h>
+
 static struct rely_unverified ask(enum rely_alg alg, const char *kid)
 {
     struct rely_unverified token = {.alg = alg, .kid = rely_slice_of(kid)};
@@ -115,6 +117,40 @@ static struct rely_keyset *crowd(size_t count, const char *kid)
     return parse_good(mint_jwks_of(jwks, count));
 }
 
+/* fault C6: every one of a thousand is found, wherever it stands; so is none that is not there. */
+static void find_among_a_thousand(void **state)
+{
+    (void)state;
+    static const char *jwks[RELY_JWKS_KEYS_MAX];
+    char name[16];
+    for (size_t i = 0; i < RELY_JWKS_KEYS_MAX; i++) {
+        snprintf(name, sizeof(name), "k%zu", i * 7919 % 1000);
+        jwks[i] = mint_jwk(mint_key(i % 10 == 3 ? "rsa1024" : "p256"), i == 500 ? NULL : mint_print("%s", name), NULL);
+    }
+    struct rely_keyset *keyset = parse_good(mint_jwks_of(jwks, RELY_JWKS_KEYS_MAX));
+    assert_int_equal(rely_keyset_count(keyset), 900);
+    for (size_t i = 0, usable = 0; i < RELY_JWKS_KEYS_MAX; i++) {
+        snprintf(name, sizeof(name), "k%zu", i * 7919 % 1000);
+        assert_int_equal(rely_keyset_has_kid(keyset, rely_slice_of(name)), i != 500);
+        if (i == 500)
+            check_refused(keyset, RELY_ALG_ES256, name, RELY_KEY_UNKNOWN,
+                          mint_print("the issuer's key set has no key with kid \"%s\"", name));
+        else if (i % 10 == 3)
+            check_refused(
+                keyset, RELY_ALG_ES256, name, RELY_WEAK_KEY,
+                mint_print("the key with kid \"%s\" is not used: its RSA modulus has 1024 bits, not 2048 to 8192",
+                           name));
+        else
+            check_found(keyset, RELY_ALG_ES256, name, 1, usable);
+        usable += i % 10 == 3 ? 0 : 1;
+    }
+    static const char *const others[] = {"", "k", "k1000", "k10000", "l1", "K1", "k-1"};
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+        assert_false(rely_keyset_has_kid(keyset, rely_slice_of(others[i])));
+    rely_keyset_free(keyset);
+    mint_reset();
+}
+
 static void bound_tries(void **state)
 {
     (void)state;
@@ -148,8 +184,10 @@ static void know_kids(void **state)
 int run_find_tests(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(find_by_kid),        cmocka_unit_test(find_without_kid), cmocka_unit_test(refuse_by_kid),
-        cmocka_unit_test(refuse_unknown_alg), cmocka_unit_test(bound_tries),      cmocka_unit_test(know_kids),
+        cmocka_unit_test(find_by_kid),        cmocka_unit_test(find_without_kid),
+        cmocka_unit_test(refuse_by_kid),      cmocka_unit_test(find_among_a_thousand),
+        cmocka_unit_test(refuse_unknown_alg), cmocka_unit_test(bound_tries),
+        cmocka_unit_test(know_kids),
     };
     return cmocka_run_group_tests_name("find", tests, NULL, NULL);
 }

@@ -105,14 +105,57 @@ static void limit_keys_and_bytes(void **state)
 {
     (void)state;
     struct rely_keyset *keyset = parse_good(many_keys(RELY_JWKS_KEYS_MAX));
-    assert_int_equal(rely_keyset_count(keyset), RELY_JWKS_KEYS_MAX);
+    assert_int_equal(rely_keyset_count(keyset), 1000);
     rely_keyset_free(keyset);
-    check_refused(many_keys(RELY_JWKS_KEYS_MAX + 1), "the key set has 101 keys, more than 100");
+    check_refused(many_keys(RELY_JWKS_KEYS_MAX + 1), "the key set has 1001 keys, more than 1000 (keys.max_count)");
     const char *jwks = mint_jwks(good(), NULL);
     int blanks = RELY_JWKS_BYTES_MAX - (int)strlen(jwks);
     keyset = parse_good(mint_print("%s%*s", jwks, blanks, ""));
     rely_keyset_free(keyset);
-    check_refused(mint_print("%s%*s", jwks, blanks + 1, ""), "the key set has 65537 bytes, more than 65536");
+    check_refused(mint_print("%s%*s", jwks, blanks + 1, ""),
+                  "the key set has 8388609 bytes, more than 8388608 (keys.max_bytes)");
+    mint_reset();
+}
+
+/* fault C6: a new set is held to the settings, entries that are skipped included. */
+static void limit_new_sets_by_settings(void **state)
+{
+    (void)state;
+    const struct rely_keyset_limits limits = {2, 700};
+    struct rely_err err = {0};
+    const char *two = mint_jwks(good(), "null", NULL);
+    struct rely_keyset *keyset = rely_keyset_parse_within(rely_slice_of(two), &limits, &err);
+    assert_non_null(keyset);
+    rely_keyset_free(keyset);
+    assert_null(rely_keyset_parse_within(rely_slice_of(mint_jwks(good(), "null", "7", NULL)), &limits, &err));
+    assert_string_equal(err.message, "the key set has 3 keys, more than 2 (keys.max_count)");
+    err = (struct rely_err){0};
+    keyset =
+        rely_keyset_parse_within(rely_slice_of(mint_print("%s%*s", two, 700 - (int)strlen(two), "")), &limits, &err);
+    assert_non_null(keyset);
+    rely_keyset_free(keyset);
+    assert_null(
+        rely_keyset_parse_within(rely_slice_of(mint_print("%s%*s", two, 701 - (int)strlen(two), "")), &limits, &err));
+    assert_string_equal(err.message, "the key set has 701 bytes, more than 700 (keys.max_bytes)");
+    mint_reset();
+}
+
+/* fault D: a set of weak keys alone may stand where nothing stood, and nowhere else. */
+static void tell_usable_sets(void **state)
+{
+    (void)state;
+    struct rely_err err = {0};
+    struct rely_keyset *weak = parse_good(mint_jwks(mint_jwk(mint_key("rsa1024"), "weak", NULL), NULL));
+    assert_false(rely_keyset_check_usable(weak, &err));
+    assert_string_equal(err.message,
+                        "the key set has no usable key; the first one is skipped because its RSA modulus has "
+                        "1024 bits, not 2048 to 8192");
+    rely_keyset_free(weak);
+    err = (struct rely_err){0};
+    struct rely_keyset *mixed = parse_good(mint_jwks(mint_jwk(mint_key("rsa1024"), "weak", NULL), good(), NULL));
+    assert_true(rely_keyset_check_usable(mixed, &err));
+    assert_int_equal(err.code, RELY_ERR_NONE);
+    rely_keyset_free(mixed);
     mint_reset();
 }
 
@@ -161,7 +204,8 @@ int run_set_tests(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(refuse_other_documents), cmocka_unit_test(refuse_duplicate_members),
         cmocka_unit_test(refuse_useless_sets),    cmocka_unit_test(keep_sets_of_weak_keys),
-        cmocka_unit_test(limit_keys_and_bytes),   cmocka_unit_test(ignore_unknown_members),
+        cmocka_unit_test(limit_keys_and_bytes),   cmocka_unit_test(limit_new_sets_by_settings),
+        cmocka_unit_test(tell_usable_sets),       cmocka_unit_test(ignore_unknown_members),
         cmocka_unit_test(read_kubernetes_sets),   cmocka_unit_test(skip_entries_that_are_no_objects),
     };
     return cmocka_run_group_tests_name("set", tests, NULL, NULL);

@@ -8,8 +8,9 @@
 
 #define NOW 1700000000
 
-static bool refuse_bad_jwks(struct rely_slice jwks, struct rely_err *err)
+static bool refuse_bad_jwks(void *context, struct rely_slice jwks, struct rely_err *err)
 {
+    (void)context;
     if (memmem(jwks.ptr, jwks.len, "unusable", 8) == NULL)
         return true;
     return rely_err_set(err, RELY_ERR_INVALID, "no usable key");
@@ -22,7 +23,7 @@ int make_fixture(void **state)
     assert_non_null(mkdtemp(fixture->folder));
     snprintf(fixture->path, sizeof fixture->path, "%s/relyd.db", fixture->folder);
     fixture->options = (struct rely_registry_options){
-        .path = fixture->path, .credentials_per_identity = 20, .check_jwks = refuse_bad_jwks};
+        .path = fixture->path, .credentials_per_identity = 20, .jwks_max_bytes = 65536, .check_jwks = refuse_bad_jwks};
     fixture->registry = rely_registry_open(&fixture->options, &fixture->err);
     if (fixture->registry == NULL)
         fail_msg("open: %s", fixture->err.message);
