@@ -64,6 +64,11 @@ const struct rely_key *rely_keyset_at(const struct rely_keyset *keyset, size_t i
 size_t rely_keyset_skipped_count(const struct rely_keyset *keyset);
 const struct rely_keyset_skipped *rely_keyset_skipped_at(const struct rely_keyset *keyset, size_t index);
 
+/* Do two sets let the same tokens through: the same usable keys under the same names, in any order? */
+bool rely_keyset_has_same_keys(const struct rely_keyset *a, const struct rely_keyset *b);
+/* And do they refuse with the same words: the same keys skipped, for weakness or not? */
+bool rely_keyset_is_same(const struct rely_keyset *a, const struct rely_keyset *b);
+
 /* ptr NULL: it has none. */
 struct rely_slice rely_key_kid(const struct rely_key *key);
 /* The algorithms that this key may be used with: its family and curve, narrowed by the JWK's `alg`. */

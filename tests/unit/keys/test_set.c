@@ -199,14 +199,54 @@ static void read_kubernetes_sets(void **state)
     mint_reset();
 }
 
+static bool are_same(const char *a, const char *b, bool with_skipped)
+{
+    struct rely_err err = {0};
+    struct rely_keyset *one = rely_keyset_parse(rely_slice_of(a), &err);
+    struct rely_keyset *other = rely_keyset_parse(rely_slice_of(b), &err);
+    assert_non_null(one);
+    assert_non_null(other);
+    bool is_same = with_skipped ? rely_keyset_is_same(one, other) : rely_keyset_has_same_keys(one, other);
+    assert_int_equal(with_skipped ? rely_keyset_is_same(other, one) : rely_keyset_has_same_keys(other, one), is_same);
+    rely_keyset_free(one);
+    rely_keyset_free(other);
+    return is_same;
+}
+
+/* Fault B12: what lets the same tokens through is the same set, however it is written. */
+static void test_b12_compares_keys_and_not_documents(void **state)
+{
+    (void)state;
+    const char *a = mint_jwk(mint_key("p256"), "a", NULL), *b = mint_jwk(mint_key("rsa2048"), "b", NULL);
+    const char *both = mint_print("{\"keys\":[%s,%s]}", a, b);
+    assert_true(are_same(both, mint_print("{ \"x\": 1, \"keys\": [%s, %s, %s]}", b, a, b), false));
+    assert_true(are_same(both, mint_print("{\"keys\":[%s,{\"kty\":\"?\"},%s]}", b, a), false));
+    assert_false(are_same(both, mint_print("{\"keys\":[%s,{\"kty\":\"?\"},%s]}", b, a), true));
+    assert_true(are_same(both, mint_print("{\"keys\":[%s,%s]}", b, a), true));
+    /* another kid, another alg, another key, one less */
+    assert_false(are_same(both, mint_print("{\"keys\":[%s,%s]}", a, mint_jwk(mint_key("rsa2048"), "c", NULL)), false));
+    assert_false(are_same(both, mint_print("{\"keys\":[%s,%s]}", a, mint_jwk(mint_key("rsa2048"), NULL, NULL)), false));
+    assert_false(
+        are_same(both, mint_print("{\"keys\":[%s,%s]}", a, mint_jwk(mint_key("rsa2048"), "b", "PS256")), false));
+    assert_false(
+        are_same(both, mint_print("{\"keys\":[%s,%s]}", a, mint_jwk(mint_key("p256#other"), "b", NULL)), false));
+    assert_false(are_same(both, mint_print("{\"keys\":[%s]}", a), false));
+}
+
 int run_set_tests(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(refuse_other_documents), cmocka_unit_test(refuse_duplicate_members),
-        cmocka_unit_test(refuse_useless_sets),    cmocka_unit_test(keep_sets_of_weak_keys),
-        cmocka_unit_test(limit_keys_and_bytes),   cmocka_unit_test(limit_new_sets_by_settings),
-        cmocka_unit_test(tell_usable_sets),       cmocka_unit_test(ignore_unknown_members),
-        cmocka_unit_test(read_kubernetes_sets),   cmocka_unit_test(skip_entries_that_are_no_objects),
+        cmocka_unit_test(refuse_other_documents),
+        cmocka_unit_test(refuse_duplicate_members),
+        cmocka_unit_test(refuse_useless_sets),
+        cmocka_unit_test(keep_sets_of_weak_keys),
+        cmocka_unit_test(limit_keys_and_bytes),
+        cmocka_unit_test(limit_new_sets_by_settings),
+        cmocka_unit_test(tell_usable_sets),
+        cmocka_unit_test(ignore_unknown_members),
+        cmocka_unit_test(read_kubernetes_sets),
+        cmocka_unit_test(skip_entries_that_are_no_objects),
+        cmocka_unit_test(test_b12_compares_keys_and_not_documents),
     };
     return cmocka_run_group_tests_name("set", tests, NULL, NULL);
 }

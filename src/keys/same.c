@@ -1,0 +1,50 @@
+/*
+ * Are two key sets the same in what they let through? Decides when a fetched document is news: an issuer that shuffles
+ * its keys, or writes them differently each time, has not changed them. Called by the key keeper.
+ */
+#include "key.h"
+
+static bool is_same_text(struct rely_slice a, struct rely_slice b)
+{
+    return (a.ptr == NULL) == (b.ptr == NULL) && rely_slice_equal(a, b);
+}
+
+static bool is_same_key(const struct rely_key *a, const struct rely_key *b)
+{
+    return a->algs == b->algs && is_same_text(a->kid, b->kid) &&
+           memcmp(a->material, b->material, sizeof a->material) == 0;
+}
+
+/* Most documents keep their order, so the place is looked at first. */
+static bool has_key(const struct rely_keyset *keyset, const struct rely_key *key, size_t place)
+{
+    if (place < keyset->count && is_same_key(&keyset->keys[place], key))
+        return true;
+    for (size_t i = 0; i < keyset->count; i++)
+        if (is_same_key(&keyset->keys[i], key))
+            return true;
+    return false;
+}
+
+static bool has_all_keys(const struct rely_keyset *keyset, const struct rely_keyset *of)
+{
+    for (size_t i = 0; i < of->count; i++)
+        if (!has_key(keyset, &of->keys[i], i))
+            return false;
+    return true;
+}
+
+bool rely_keyset_has_same_keys(const struct rely_keyset *a, const struct rely_keyset *b)
+{
+    return has_all_keys(a, b) && has_all_keys(b, a);
+}
+
+bool rely_keyset_is_same(const struct rely_keyset *a, const struct rely_keyset *b)
+{
+    if (a->skipped_count != b->skipped_count)
+        return false;
+    for (size_t i = 0; i < a->skipped_count; i++)
+        if (a->skipped[i].is_weak != b->skipped[i].is_weak || !is_same_text(a->skipped[i].kid, b->skipped[i].kid))
+            return false;
+    return rely_keyset_has_same_keys(a, b);
+}
