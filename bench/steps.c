@@ -231,6 +231,7 @@ static void make_snapshot(const char *jwks)
                                  .type_count = 1,
                                  .is_enabled = true,
                                  .keyset = rely_keyset_parse(rely_slice_of(jwks), &err),
+                                 .keys_until_s = INT64_MAX,
                                  .keys_generation = 1};
     if (issuer.keyset == NULL) {
         fprintf(stderr, "bench_steps: %s\n", err.message);

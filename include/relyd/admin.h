@@ -13,7 +13,8 @@ struct rely_key_status {
     int64_t last_attempt_s;
     int64_t last_success_s;
     int64_t next_fetch_s;
-    char last_error[512]; /* empty: none */
+    char last_error[512];  /* empty: none */
+    char store_error[256]; /* why what is in force could not be stored; empty: it is, or waits for its turn */
 };
 
 /* The service's side: all called on the control thread. */

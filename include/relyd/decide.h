@@ -95,11 +95,20 @@ struct rely_try_budget {
 void rely_review_run(const struct rely_snapshot *snapshot, const struct rely_review_request *request, int64_t now_s,
                      struct rely_pool *pool, struct rely_review *review);
 
+/* Is the key that the token names there, and refuses it? Then another one may have taken its name since the set was
+ * fetched: of another family, or strong where it was weak. */
+static inline bool rely_review_doubts_keys(const struct rely_review *review)
+{
+    enum rely_reason reason = review->decision.reason;
+    return reason == RELY_BAD_SIGNATURE || reason == RELY_WEAK_KEY || reason == RELY_ALGORITHM_NOT_ALLOWED;
+}
+
 /* Might a newer key set of its issuer change this refusal? */
 static inline bool rely_review_wants_keys(const struct rely_review *review)
 {
     enum rely_reason reason = review->decision.reason;
-    return (reason == RELY_KEY_UNKNOWN || reason == RELY_KEYS_UNAVAILABLE) && !review->is_fetch_useless;
+    return (reason == RELY_KEY_UNKNOWN || reason == RELY_KEYS_UNAVAILABLE || rely_review_doubts_keys(review)) &&
+           !review->is_fetch_useless;
 }
 
 /* Why it was refused, for whoever asked: before a signature has verified nothing but the reason and what he sent. */

@@ -11,21 +11,21 @@
 
 struct rely_waiting;
 
-#define RELY_COOLDOWNS 256
 #define RELY_DECISION_ID_SIZE 33
 
-/* What a worker remembers of one issuer, so that a flood of unknown keys does not reach the control thread. */
-struct rely_cooldown {
-    int64_t issuer_id; /* 0: free */
-    bool is_asked;     /* the control thread has been asked and has not answered yet */
-    int64_t until_ms;  /* monotonic: asking before that is useless */
+/* How long it is useless to ask for an issuer's keys: for one that is missing, and for one that is there and refuses a
+ * token, because another may have taken its name. */
+struct rely_cooldowns {
+    int64_t miss_ms;
+    int64_t replaced_ms;
 };
 
 /* The service's side of a reviewer. */
 struct rely_reviewer_hooks {
     void *service; /* borrowed: first argument of each */
-    /* Tell the control thread that keys of this issuer are missing; it answers with rely_reviewer_keys_settled. */
-    void (*ask_for_keys)(void *service, int64_t issuer_id);
+    /* Tell the control thread that keys of this issuer are missing, or have been replaced; it answers with
+     * rely_reviewer_keys_settled. */
+    void (*ask_for_keys)(void *service, int64_t issuer_id, bool is_replaced);
     /* Tell it that this issuer's key of this serial has earned a table (rely_signature_wants_table). */
     void (*ask_for_table)(void *service, int64_t issuer_id, uint64_t key_serial);
 };
@@ -45,7 +45,7 @@ struct rely_reviewer {
     struct rely_pool later;       /* owned: scratch of reviews made outside a handler */
     struct rely_waiting *waiting; /* owned: requests that wait for a key set */
     size_t waiting_count;
-    struct rely_cooldown cooldowns[RELY_COOLDOWNS];
+    struct rely_map cooldowns;               /* owned: struct rely_cooldown by issuer, changed in place (cooldown.c) */
     char decision_id[RELY_DECISION_ID_SIZE]; /* of the last review: random per worker, and a count */
 };
 
@@ -61,8 +61,9 @@ void rely_endpoints_handle(struct rely_http_request *request, void *context);
  * The fetch that was asked for is over, or there will be none: requests that wait for this issuer are reviewed once
  * more, on the snapshot of now, and answered.
  *
- * In:       cooldown_ms - asking again before that is useless.
+ * In:       cooldowns - asking again before that is useless.
  */
-void rely_reviewer_keys_settled(struct rely_reviewer *reviewer, int64_t issuer_id, int64_t cooldown_ms);
+void rely_reviewer_keys_settled(struct rely_reviewer *reviewer, int64_t issuer_id,
+                                const struct rely_cooldowns *cooldowns);
 
 #endif

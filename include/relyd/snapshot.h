@@ -38,7 +38,9 @@ struct rely_issuer {
     bool is_enabled;
     const struct rely_keyset *keyset; /* borrowed: lives at least as long as this edition. NULL: never had keys */
     bool has_uploaded_keys;           /* there is nothing to fetch */
-    uint64_t keys_generation;         /* grows with every accepted key set */
+    int64_t keys_fetched_s;           /* or uploaded; 0: never. Behind the truth by a minute at most */
+    int64_t keys_until_s;             /* afterwards the key set is too old to be believed. 0: never believed */
+    uint64_t keys_generation;         /* of the stored key set; grows with every one that is stored or dropped */
     uint64_t revision; /* of the record: what is fetched is for the record as it was when it was asked for */
     uint64_t edition;  /* that brought this record and key set: what was verified under another is not believed */
 };
@@ -146,6 +148,8 @@ struct rely_snapshot *rely_snapshot_next(const struct rely_snapshot *base, uint6
 
 /* Put takes over the object, and retires the one that it replaces (same id). Remove retires it; false: not there. */
 void rely_snapshot_put_issuer(struct rely_snapshot *next, struct rely_issuer *issuer);
+/* Put an issuer whose record and keys are those of before, with other times: what was verified under it stays. */
+void rely_snapshot_renew_issuer(struct rely_snapshot *next, struct rely_issuer *issuer);
 void rely_snapshot_put_identity(struct rely_snapshot *next, struct rely_identity *identity);
 void rely_snapshot_put_credential(struct rely_snapshot *next, struct rely_credential *credential);
 bool rely_snapshot_remove_issuer(struct rely_snapshot *next, int64_t id);

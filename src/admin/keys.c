@@ -54,6 +54,8 @@ void rely_admin_set_key_status(struct rely_json *object, const struct rely_admin
     rely_admin_set_time(object, "nextFetchAt", status.next_fetch_s);
     if (status.last_error[0] != '\0')
         rely_admin_set_text(object, "lastError", rely_slice_of(status.last_error));
+    if (status.store_error[0] != '\0')
+        rely_admin_set_text(object, "storeError", rely_slice_of(status.store_error));
 }
 
 static void show_key_source(const struct rely_issuer_row *row, void *context)

@@ -264,7 +264,7 @@ bool rely_cache_review(struct rely_cache *cache, const struct rely_snapshot *sna
         return false;
     }
     struct cache_name name = name_token(cache, request->token);
-    if (find_hit(cache, snapshot, &name, &known)) {
+    if (find_hit(cache, snapshot, &name, &known) && now_s <= known.issuer->keys_until_s) {
         cache->counts.hits++;
         rely_review_known(snapshot, request, &known, now_s, pool, review);
         return true;

@@ -115,7 +115,8 @@ static void seal_decision(struct rely_review *review, enum rely_reason reason)
 {
     bool is_whole = review->last_step == RELY_STEP_DECISION && review->issuer != NULL && review->key != NULL &&
                     review->claims.audience_count > 0 && review->matches.count > 0;
-    if (reason == RELY_OK && !is_whole)
+    bool has_live_keys = is_whole && review->now_s <= review->issuer->keys_until_s;
+    if (reason == RELY_OK && !has_live_keys)
         reason = rely_refuse(&review->decision.detail, RELY_INTERNAL_ERROR, "a step left the review unfinished");
     review->decision.reason = reason;
     if (reason == RELY_OK)

@@ -9,8 +9,17 @@
 
 /* --- keys ------------------------------------------------------------------------------------------------ */
 
+/* Nobody has seen these keys at their issuer for so long that they may have been withdrawn long ago. */
+static enum rely_reason refuse_old_keys(const struct rely_issuer *issuer, int64_t now_s, struct rely_detail *detail)
+{
+    return rely_refuse(detail, RELY_KEYS_UNAVAILABLE,
+                       "the key set of issuer %.*s was last fetched %lld s ago, and counts for %lld s",
+                       RELY_ARG(issuer->name), (long long)(now_s - issuer->keys_fetched_s),
+                       (long long)(issuer->keys_until_s - issuer->keys_fetched_s));
+}
+
 static enum rely_reason find_candidate_keys(struct rely_candidate *candidate, const struct rely_unverified *token,
-                                            struct rely_detail *detail)
+                                            int64_t now_s, struct rely_detail *detail)
 {
     const struct rely_issuer *issuer = candidate->issuer;
     char text[RELY_QUOTED_SIZE];
@@ -23,6 +32,8 @@ static enum rely_reason find_candidate_keys(struct rely_candidate *candidate, co
     if (issuer->keyset == NULL)
         return rely_refuse(detail, RELY_KEYS_UNAVAILABLE, "no key set of issuer %.*s has been accepted yet",
                            RELY_ARG(issuer->name));
+    if (now_s > issuer->keys_until_s)
+        return refuse_old_keys(issuer, now_s, detail);
     enum rely_reason reason = rely_keys_find(issuer->keyset, token, candidate->keys, &candidate->key_count, detail);
     if (reason == RELY_KEY_UNKNOWN)
         candidate->is_left_out = rely_keys_count_fitting(issuer->keyset, token) > RELY_KEY_TRIES_MAX;
@@ -88,7 +99,7 @@ enum rely_reason rely_step_keys(struct rely_review_work *work)
     for (size_t i = 0; i < review->candidate_count; i++) {
         struct rely_candidate *candidate = &review->candidates[i];
         struct rely_detail detail;
-        enum rely_reason reason = find_candidate_keys(candidate, &review->token, &detail);
+        enum rely_reason reason = find_candidate_keys(candidate, &review->token, review->now_s, &detail);
         is_found |= reason == RELY_OK;
         if (reason == RELY_OK || refusal != RELY_UNDECIDED)
             continue;

@@ -62,6 +62,7 @@ void rely_reviewer_fini(struct rely_reviewer *reviewer)
         reviewer->waiting = waiting->next;
         free_waiting(waiting);
     }
+    rely_cooldowns_fini(reviewer);
     rely_pool_fini(&reviewer->later);
     rely_buf_fini(&reviewer->out);
 }
@@ -148,26 +149,6 @@ static void review_with_cache(struct rely_reviewer *reviewer, const struct rely_
 
 /* --- waiting for keys ----------------------------------------------------------------------------- */
 
-static struct rely_cooldown *find_cooldown(struct rely_reviewer *reviewer, int64_t issuer_id)
-{
-    struct rely_cooldown *cooldown = &reviewer->cooldowns[(uint64_t)issuer_id % RELY_COOLDOWNS];
-    if (cooldown->issuer_id != issuer_id)
-        *cooldown = (struct rely_cooldown){.issuer_id = issuer_id};
-    return cooldown;
-}
-
-/* Ask for the keys of one issuer unless that is known to be useless now; true when an answer will come. */
-static bool ask_for_keys_of(struct rely_reviewer *reviewer, int64_t issuer_id, int64_t now_ms)
-{
-    struct rely_cooldown *cooldown = find_cooldown(reviewer, issuer_id);
-    if (!cooldown->is_asked && now_ms < cooldown->until_ms)
-        return false;
-    if (!cooldown->is_asked)
-        reviewer->hooks.ask_for_keys(reviewer->hooks.service, issuer_id);
-    cooldown->is_asked = true;
-    return true;
-}
-
 static void unlink_waiting(struct rely_waiting *waiting)
 {
     struct rely_reviewer *reviewer = waiting->reviewer;
@@ -218,13 +199,17 @@ static void copy_asked(struct rely_waiting *waiting, const struct rely_asked *as
     waiting->asked.review.identity = rely_pool_copy(pool, asked->review.identity);
 }
 
-/* Ask for the keys of every record that may have signed; true when at least one answer will come. */
+/* Ask for the keys of every record that may have signed, where they can be fetched and may be used for this alg; true
+ * when at least one answer will come. */
 static bool ask_for_missing_keys(struct rely_reviewer *reviewer, const struct rely_review *review)
 {
     int64_t now_ms = read_steady_clock_us() / 1000;
-    bool is_coming = false;
-    for (size_t i = 0; i < review->candidate_count; i++)
-        is_coming |= ask_for_keys_of(reviewer, review->candidates[i].issuer->id, now_ms);
+    bool is_replaced = rely_review_doubts_keys(review), is_coming = false;
+    for (size_t i = 0; i < review->candidate_count; i++) {
+        const struct rely_issuer *issuer = review->candidates[i].issuer;
+        if (!issuer->has_uploaded_keys && (issuer->algs >> review->token.alg & 1u) != 0)
+            is_coming |= rely_cooldown_ask(reviewer, issuer->id, is_replaced, now_ms);
+    }
     return is_coming;
 }
 
@@ -274,11 +259,10 @@ static bool drop_awaited_issuer(struct rely_waiting *waiting, int64_t issuer_id)
     return false;
 }
 
-void rely_reviewer_keys_settled(struct rely_reviewer *reviewer, int64_t issuer_id, int64_t cooldown_ms)
+void rely_reviewer_keys_settled(struct rely_reviewer *reviewer, int64_t issuer_id,
+                                const struct rely_cooldowns *cooldowns)
 {
-    struct rely_cooldown *cooldown = find_cooldown(reviewer, issuer_id);
-    cooldown->is_asked = false;
-    cooldown->until_ms = read_steady_clock_us() / 1000 + cooldown_ms;
+    rely_cooldown_set(reviewer, issuer_id, cooldowns, read_steady_clock_us() / 1000);
     for (struct rely_waiting *waiting = reviewer->waiting, *next; waiting != NULL; waiting = next) {
         next = waiting->next;
         if (drop_awaited_issuer(waiting, issuer_id))

@@ -31,6 +31,15 @@ void rely_reviewer_ask(struct rely_reviewer *reviewer, struct rely_http_request 
 void rely_reviewer_refuse(struct rely_reviewer *reviewer, struct rely_http_request *request,
                           const struct rely_asked *asked, enum rely_reason reason, const char *detail);
 
+/* --- cooldown.c ------------------------------------------------------------------------------------ */
+
+/* Ask for the keys of one issuer unless that is known to be useless now; true when an answer will come. */
+bool rely_cooldown_ask(struct rely_reviewer *reviewer, int64_t issuer_id, bool is_replaced, int64_t now_ms);
+/* The answer has come. */
+void rely_cooldown_set(struct rely_reviewer *reviewer, int64_t issuer_id, const struct rely_cooldowns *cooldowns,
+                       int64_t now_ms);
+void rely_cooldowns_fini(struct rely_reviewer *reviewer);
+
 void rely_tokenreview_handle(struct rely_reviewer *reviewer, struct rely_http_request *request,
                              const char *api_version);
 void rely_check_handle(struct rely_reviewer *reviewer, struct rely_http_request *request);

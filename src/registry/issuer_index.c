@@ -283,3 +283,10 @@ void rely_snapshot_put_issuer(struct rely_snapshot *next, struct rely_issuer *is
     add_member(next, issuer);
     edit_entries(next, issuer, false);
 }
+
+void rely_snapshot_renew_issuer(struct rely_snapshot *next, struct rely_issuer *issuer)
+{
+    uint64_t edition = issuer->edition;
+    rely_snapshot_put_issuer(next, issuer);
+    issuer->edition = edition;
+}

@@ -1,21 +1,27 @@
 /*
- * When keys are fetched: regularly before they grow old, soon after a change of the record, and at once when a worker
- * misses a key, with one fetch in flight per issuer and a cooldown. What was accepted last stays in force whatever
- * fails. On the control thread.
+ * When keys are fetched: regularly before they grow old, soon after a change of the record, and when a worker misses a
+ * key, with one fetch in flight per issuer and a bucket for those that strangers can cause. What was accepted last
+ * stays in force whatever fails, until it is too old. On the control thread.
  */
-#include "service.h"
+#include "keeper.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-#define BACKOFF_MAX_S 300
+/* Fetches that missing keys cause: of one issuer a few at once, then one in each keys.miss_cooldown_ms; of all issuers
+ * together so many at once, then one each so many milliseconds, in the order in which they were asked for. */
+#define ASKS_AT_ONCE 3
+#define ASKS_OF_ALL_AT_ONCE 64
+#define ASKS_OF_ALL_REFILL_MS 20
+/* At the start issuers without keys are fetched within this, before the others. */
+#define URGENT_START_MS 200
 
 static uint64_t hash_issuer_id(int64_t id)
 {
     return (uint64_t)id * 0x9e3779b97f4a7c15ULL;
 }
 
-static struct rely_keeper_issuer *find_kept(struct rely_control *control, int64_t id)
+struct rely_keeper_issuer *rely_keeper_find(struct rely_control *control, int64_t id)
 {
     size_t cursor = 0;
     return (struct rely_keeper_issuer *)rely_map_find(&control->keeper.issuers, hash_issuer_id(id), &cursor);
@@ -23,9 +29,7 @@ static struct rely_keeper_issuer *find_kept(struct rely_control *control, int64_
 
 static void fetch_when_due(struct rely_timer *timer)
 {
-    struct rely_keeper_issuer *issuer =
-        (struct rely_keeper_issuer *)((char *)timer - offsetof(struct rely_keeper_issuer, timer));
-    rely_keeper_fetch(issuer);
+    rely_keeper_fetch((struct rely_keeper_issuer *)((char *)timer - offsetof(struct rely_keeper_issuer, timer)));
 }
 
 static struct rely_keeper_issuer *keep_issuer(struct rely_control *control, int64_t id)
@@ -43,20 +47,22 @@ static void forget_issuer(struct rely_keeper_issuer *issuer)
 {
     struct rely_keeper *keeper = &issuer->control->keeper;
     rely_timer_cancel(issuer->control->loop, &issuer->timer);
+    rely_keeper_drop_unstored(issuer);
+    rely_keeper_forget_fetched(issuer);
     rely_map_remove(&keeper->issuers, &(struct rely_edit){1, &keeper->unused}, hash_issuer_id(issuer->id), issuer);
     free(issuer);
 }
 
 static void schedule_fetch(struct rely_keeper_issuer *issuer, int64_t delay_ms)
 {
+    issuer->due_ms = rely_service_now_ms() + delay_ms;
     issuer->status.next_fetch_s = rely_service_now_s() + delay_ms / 1000;
     rely_timer_start(issuer->control->loop, &issuer->timer, (int)delay_ms);
 }
 
-/* Between 90 and 110 percent, so that a thousand issuers do not fall due in the same second. */
-static int64_t add_jitter(int64_t ms)
+static int64_t time_until(int64_t then_ms, int64_t now_ms)
 {
-    return ms * (90 + random() % 21) / 100;
+    return then_ms > now_ms ? then_ms - now_ms : 0;
 }
 
 /* --- telling the workers ------------------------------------------------------------------------ */
@@ -65,13 +71,13 @@ struct settlement {
     struct rely_message message; /* first */
     struct rely_worker *worker;
     int64_t issuer_id;
-    int64_t cooldown_ms;
+    struct rely_cooldowns cooldowns;
 };
 
 static void settle_on_worker(struct rely_message *message)
 {
     struct settlement *settlement = (struct settlement *)message;
-    rely_reviewer_keys_settled(&settlement->worker->reviewer, settlement->issuer_id, settlement->cooldown_ms);
+    rely_reviewer_keys_settled(&settlement->worker->reviewer, settlement->issuer_id, &settlement->cooldowns);
     free(settlement);
 }
 
@@ -80,50 +86,112 @@ static void drop_settlement(struct rely_message *message)
     free(message);
 }
 
-static void tell_workers(struct rely_control *control, int64_t issuer_id, int64_t cooldown_ms)
+static void tell_workers(struct rely_control *control, int64_t issuer_id, const struct rely_cooldowns *cooldowns)
 {
     struct rely_service *service = control->service;
     for (size_t i = 0; i < service->worker_count && !control->are_workers_gone; i++) {
         struct settlement *settlement = rely_alloc(sizeof *settlement);
         *settlement = (struct settlement){
-            {.run = settle_on_worker, .drop = drop_settlement}, &service->workers[i], issuer_id, cooldown_ms};
+            {.run = settle_on_worker, .drop = drop_settlement}, &service->workers[i], issuer_id, *cooldowns};
         rely_loop_post(service->workers[i].loop, &settlement->message);
     }
 }
 
-/* --- the schedule ------------------------------------------------------------------------------- */
-
-static int64_t clamp_refresh_s(const struct rely_config *config, int64_t max_age_s)
+/* How long the last fetch stays too young for a bad signature to be a reason for the next. */
+static int64_t time_until_old(const struct rely_keeper_issuer *issuer, int64_t now_ms)
 {
-    if (max_age_s < 0 || max_age_s > config->key_refresh_max_s)
-        return config->key_refresh_max_s;
-    return max_age_s < config->key_refresh_min_s ? config->key_refresh_min_s : max_age_s;
+    int64_t cooldown_ms = issuer->control->service->config->key_miss_cooldown_ms;
+    return issuer->fetched_ms == 0 ? 0 : time_until(issuer->fetched_ms + cooldown_ms, now_ms);
 }
 
-static void schedule_after_fetch(struct rely_keeper_issuer *issuer, int64_t max_age_s, bool is_ok)
+static void tell_of_issuer(struct rely_keeper_issuer *issuer, int64_t wait_ms, int64_t now_ms)
+{
+    struct rely_cooldowns cooldowns = {.miss_ms = wait_ms, .replaced_ms = time_until_old(issuer, now_ms)};
+    int64_t longest_ms = wait_ms > cooldowns.replaced_ms ? wait_ms : cooldowns.replaced_ms;
+    tell_workers(issuer->control, issuer->id, &cooldowns);
+    issuer->told_until_ms = now_ms + longest_ms;
+    issuer->is_asked = false;
+}
+
+/* --- fetches that workers ask for --------------------------------------------------------------------- */
+
+/* Until a missing key may cause a fetch. A fetch that will be anyway is not hastened: whoever makes up keys must not go
+ * round the back-off of an issuer that does not answer. */
+static int64_t time_until_askable(const struct rely_keeper_issuer *issuer, int64_t now_ms)
+{
+    if (issuer->failures > 0 || issuer->is_owed)
+        return time_until(issuer->due_ms, now_ms);
+    return rely_bucket_wait_ms(&issuer->asks, ASKS_AT_ONCE, issuer->control->service->config->key_miss_cooldown_ms,
+                               now_ms);
+}
+
+/* Fetch because of a missing key: now, or as soon as the buckets give it. Returns how long that is. */
+static int64_t owe_fetch(struct rely_keeper_issuer *issuer, int64_t now_ms)
+{
+    struct rely_bucket *of_all = &issuer->control->keeper.asks;
+    int64_t wait_ms = time_until_askable(issuer, now_ms);
+    if (issuer->failures > 0 || issuer->is_owed)
+        return wait_ms;
+    int64_t wait_for_all_ms = rely_bucket_wait_ms(of_all, ASKS_OF_ALL_AT_ONCE, ASKS_OF_ALL_REFILL_MS, now_ms);
+    if (wait_for_all_ms > wait_ms)
+        wait_ms = wait_for_all_ms;
+    rely_bucket_take(of_all, ASKS_OF_ALL_REFILL_MS, now_ms);
+    rely_bucket_take(&issuer->asks, issuer->control->service->config->key_miss_cooldown_ms, now_ms);
+    issuer->is_owed = true;
+    if (now_ms + wait_ms < issuer->due_ms)
+        schedule_fetch(issuer, wait_ms);
+    return time_until(issuer->due_ms, now_ms);
+}
+
+void rely_keeper_ask(struct rely_control *control, int64_t issuer_id, bool is_replaced)
+{
+    struct rely_keeper_issuer *issuer = rely_keeper_find(control, issuer_id);
+    int64_t now_ms = rely_service_now_ms();
+    if (issuer == NULL || issuer->is_removed) {
+        int64_t cooldown_ms = control->service->config->key_miss_cooldown_ms;
+        tell_workers(control, issuer_id, &(struct rely_cooldowns){cooldown_ms, cooldown_ms});
+        return;
+    }
+    if (issuer->is_fetching) {
+        issuer->is_asked = true;
+        return;
+    }
+    if (is_replaced && time_until_old(issuer, now_ms) > 0) {
+        tell_of_issuer(issuer, time_until_askable(issuer, now_ms), now_ms);
+        return;
+    }
+    int64_t wait_ms = owe_fetch(issuer, now_ms);
+    if (wait_ms <= control->service->config->key_miss_wait_ms)
+        issuer->is_asked = true; /* near enough to be waited for */
+    else
+        tell_of_issuer(issuer, wait_ms, now_ms);
+    if (wait_ms == 0)
+        rely_keeper_fetch(issuer);
+}
+
+/* --- the end of a fetch ------------------------------------------------------------------------------- */
+
+static void schedule_after_fetch(struct rely_keeper_issuer *issuer, int64_t fresh_s)
 {
     const struct rely_config *config = issuer->control->service->config;
-    int64_t backoff_s = issuer->failures < 9 ? 1 << issuer->failures : BACKOFF_MAX_S;
-    int64_t delay_s = is_ok                       ? clamp_refresh_s(config, max_age_s)
-                      : backoff_s > BACKOFF_MAX_S ? BACKOFF_MAX_S
-                                                  : backoff_s;
-    /* at 80 percent of their life, so that one failed fetch is not yet an old key set */
-    int64_t delay_ms = is_ok ? delay_s * 800 : delay_s * 1000;
-    schedule_fetch(issuer, issuer->is_stale ? 0 : add_jitter(delay_ms));
-    issuer->is_stale = false;
+    /* a set must be fetched again before it is too old to count */
+    int64_t longest_s =
+        config->key_refresh_max_s < config->key_max_age_s ? config->key_refresh_max_s : config->key_max_age_s;
+    schedule_fetch(issuer, issuer->failures > 0 ? rely_plan_backoff_ms(issuer->failures, rely_keeper_random())
+                                                : rely_plan_refresh_ms(config->key_refresh_min_s, longest_s, fresh_s,
+                                                                       rely_keeper_random()));
 }
 
 static void note_fetch_outcome(struct rely_keeper_issuer *issuer, const struct rely_err *err)
 {
     struct rely_control *control = issuer->control;
-    if (err != NULL && err->code == RELY_ERR_CONFLICT)
-        return; /* overtaken by a change of the record: no failure of the issuer's */
     rely_count(err == NULL ? &control->keeper.fetches_ok : &control->keeper.fetches_failed, 1);
     issuer->status.last_attempt_s = rely_service_now_s();
     if (err == NULL) {
         issuer->status.last_success_s = issuer->status.last_attempt_s;
         issuer->status.last_error[0] = '\0';
         issuer->failures = 0;
+        issuer->fetched_ms = issuer->begun_ms;
         return;
     }
     issuer->failures++;
@@ -134,67 +202,66 @@ static void note_fetch_outcome(struct rely_keeper_issuer *issuer, const struct r
 /* An uploaded key set has nothing to fetch: it changes by a write. */
 void rely_keeper_rest(struct rely_keeper_issuer *issuer)
 {
-    struct rely_control *control = issuer->control;
-    issuer->is_fetching = false;
+    issuer->is_fetching = issuer->is_owed = issuer->is_stale = false;
     issuer->status.next_fetch_s = 0;
     if (issuer->is_asked)
-        tell_workers(control, issuer->id, control->service->config->key_miss_cooldown_ms);
-    issuer->is_asked = false;
+        tell_of_issuer(issuer, issuer->control->service->config->key_miss_cooldown_ms, rely_service_now_ms());
 }
 
-void rely_keeper_finish(struct rely_keeper_issuer *issuer, int64_t max_age_s, const struct rely_err *err)
+/* Overtaken by a change of the record: no failure of the issuer's. Whoever waits goes on waiting. */
+static void finish_overtaken(struct rely_keeper_issuer *issuer)
 {
-    struct rely_control *control = issuer->control;
-    int64_t now_ms = rely_service_now_ms();
-    note_fetch_outcome(issuer, err);
-    issuer->is_fetching = false;
-    if (issuer->is_asked)
-        tell_workers(control, issuer->id, issuer->cooldown_until_ms > now_ms ? issuer->cooldown_until_ms - now_ms : 0);
-    issuer->is_asked = false;
+    if (issuer->is_removed && issuer->is_asked)
+        tell_of_issuer(issuer, 0, rely_service_now_ms());
     if (issuer->is_removed)
         forget_issuer(issuer);
     else
-        schedule_after_fetch(issuer, max_age_s, err == NULL);
+        schedule_fetch(issuer, 0);
 }
 
-void rely_keeper_ask(struct rely_control *control, int64_t issuer_id)
+void rely_keeper_finish(struct rely_keeper_issuer *issuer, int64_t fresh_s, const struct rely_err *err)
 {
-    struct rely_keeper_issuer *issuer = find_kept(control, issuer_id);
-    int64_t now_ms = rely_service_now_ms();
-    int64_t cooldown_ms = control->service->config->key_miss_cooldown_ms;
-    if (issuer == NULL || issuer->is_removed) {
-        tell_workers(control, issuer_id, cooldown_ms);
-    } else if (issuer->is_fetching) {
-        issuer->is_asked = true;
-    } else if (now_ms < issuer->cooldown_until_ms) {
-        tell_workers(control, issuer_id, issuer->cooldown_until_ms - now_ms);
-    } else {
-        issuer->is_asked = true;
-        issuer->cooldown_until_ms = now_ms + cooldown_ms;
-        rely_keeper_fetch(issuer);
+    bool is_overtaken = issuer->is_stale || issuer->is_removed || (err != NULL && err->code == RELY_ERR_CONFLICT);
+    issuer->is_fetching = issuer->is_owed = issuer->is_stale = false;
+    if (is_overtaken) {
+        finish_overtaken(issuer);
+        return;
     }
+    note_fetch_outcome(issuer, err);
+    schedule_after_fetch(issuer, fresh_s);
+    int64_t now_ms = rely_service_now_ms();
+    if (issuer->is_asked || issuer->told_until_ms > now_ms)
+        tell_of_issuer(issuer, time_until_askable(issuer, now_ms), now_ms);
 }
+
+/* --- the record ------------------------------------------------------------------------------------------ */
 
 void rely_keeper_note_issuer(struct rely_control *control, int64_t issuer_id, bool is_removed)
 {
-    struct rely_keeper_issuer *issuer = find_kept(control, issuer_id);
+    struct rely_keeper_issuer *issuer = rely_keeper_find(control, issuer_id);
     if (issuer == NULL && is_removed)
         return;
     if (issuer == NULL)
         issuer = keep_issuer(control, issuer_id);
+    int64_t now_ms = rely_service_now_ms();
     issuer->is_removed = is_removed;
-    issuer->cooldown_until_ms = 0;
+    issuer->failures = 0; /* of another source, or of one that has been mended */
+    issuer->asks = (struct rely_bucket){0};
+    issuer->fetched_ms = 0;
+    rely_keeper_follow_record(issuer);
+    if (issuer->told_until_ms > now_ms || (is_removed && issuer->told_until_ms != 0))
+        tell_of_issuer(issuer, 0, now_ms); /* they need not wait, and what is gone they forget */
     if (issuer->is_fetching)
         issuer->is_stale = true;
     else if (is_removed)
-        forget_issuer(issuer);
+        finish_overtaken(issuer);
     else
         schedule_fetch(issuer, 0);
 }
 
 bool rely_keeper_status(struct rely_control *control, int64_t issuer_id, struct rely_key_status *out)
 {
-    const struct rely_keeper_issuer *issuer = find_kept(control, issuer_id);
+    const struct rely_keeper_issuer *issuer = rely_keeper_find(control, issuer_id);
     if (issuer == NULL)
         return false;
     *out = issuer->status;
@@ -203,20 +270,59 @@ bool rely_keeper_status(struct rely_control *control, int64_t issuer_id, struct 
     return true;
 }
 
-/* At the start, issuers without keys come first; the others keep what was stored and spread over a minute. Looking at
- * thousands of uploaded key sets that cannot be fetched would only take time from the first reviews. */
-static bool schedule_first_fetch(const void *item, void *context)
+/* --- start and stop --------------------------------------------------------------------------------------- */
+
+/* The issuers to fetch at the start. */
+struct start_list {
+    struct rely_control *control;
+    const struct rely_issuer **issuers; /* owned, with room for all */
+    size_t count;
+};
+
+/* Looking at thousands of uploaded key sets that cannot be fetched would only take time from the first reviews. */
+static bool list_for_start(const void *item, void *context)
 {
     const struct rely_issuer *row = item;
-    struct rely_keeper_issuer *issuer = keep_issuer(context, row->id);
+    struct start_list *list = context;
+    keep_issuer(list->control, row->id)->noted_s = row->keys_fetched_s;
     if (!row->has_uploaded_keys)
-        schedule_fetch(issuer, row->keyset == NULL ? random() % 200 : 500 + random() % 60000);
+        list->issuers[list->count++] = row;
     return true;
+}
+
+static int order_by_age(const void *a, const void *b)
+{
+    const struct rely_issuer *one = *(const struct rely_issuer *const *)a;
+    const struct rely_issuer *other = *(const struct rely_issuer *const *)b;
+    if (one->keys_fetched_s != other->keys_fetched_s)
+        return one->keys_fetched_s < other->keys_fetched_s ? -1 : 1;
+    return one->id < other->id ? -1 : 1;
+}
+
+/* First those whose tokens are refused until then, and next the oldest: what is in force longest unseen may have been
+ * withdrawn longest. */
+static void schedule_start(const struct start_list *list)
+{
+    int64_t now_s = rely_service_now_s();
+    size_t urgent = 0;
+    qsort(list->issuers, list->count, sizeof(const struct rely_issuer *), order_by_age);
+    while (urgent < list->count && list->issuers[urgent]->keys_until_s < now_s)
+        urgent++;
+    for (size_t i = 0; i < list->count; i++) {
+        uint64_t random = rely_keeper_random();
+        int64_t delay_ms = i < urgent ? (int64_t)(random % URGENT_START_MS)
+                                      : URGENT_START_MS + rely_plan_start_ms(i - urgent, list->count - urgent, random);
+        schedule_fetch(rely_keeper_find(list->control, list->issuers[i]->id), delay_ms);
+    }
 }
 
 void rely_keeper_start(struct rely_control *control)
 {
-    rely_map_each(&control->snapshot->issuers_by_id, schedule_first_fetch, control);
+    const struct rely_map *issuers = &control->snapshot->issuers_by_id;
+    struct start_list list = {control, rely_alloc((issuers->count + 1) * sizeof(const struct rely_issuer *)), 0};
+    rely_map_each(issuers, list_for_start, &list);
+    schedule_start(&list);
+    free(list.issuers);
 }
 
 static bool free_kept_issuer(const void *item, void *context)
@@ -224,6 +330,8 @@ static bool free_kept_issuer(const void *item, void *context)
     struct rely_keeper_issuer *issuer = (struct rely_keeper_issuer *)item;
     struct rely_control *control = context;
     rely_timer_cancel(control->loop, &issuer->timer);
+    rely_keeper_store_last(issuer);
+    rely_keeper_forget_fetched(issuer);
     free(issuer);
     return true;
 }

@@ -4,7 +4,7 @@
  * thread hands back bytes; all judging is here, on the control thread. An answer is for the record as it was when it
  * was asked: one that has changed since, whatever in it, is asked anew.
  */
-#include "service.h"
+#include "keeper.h"
 
 #include "relyd/json.h"
 #include "relyd/text.h"
@@ -13,6 +13,9 @@
 #include <stdlib.h>
 
 #define URL_MAX 2048
+/* A review waits for it: an issuer that needs longer is fetched once more without hurry. So hundreds that have fallen
+ * silent hold up those that answer for no longer than this. */
+#define WANTED_TIMEOUT_MS 1500
 
 /* The question: what the committed record says about fetching, copied out of the visit. */
 struct source {
@@ -29,12 +32,14 @@ struct errand {
     struct rely_keeper_issuer *issuer; /* borrowed: the keeper keeps it until rely_keeper_finish */
     struct rely_control *control;
     struct source source; /* owned */
+    enum rely_fetch_kind kind;
     bool is_discovery;
-    bool is_ok;
+    bool is_ok, is_unchanged;
     char url[URL_MAX + 1];
     char *body; /* owned */
     size_t body_len;
-    int64_t max_age_s;
+    char *etag; /* owned: NULL for none */
+    int64_t fresh_s;
     struct rely_err err;
 };
 
@@ -93,6 +98,7 @@ static void drop_errand(struct rely_message *message)
     struct errand *errand = (struct errand *)message;
     free_source(&errand->source);
     free(errand->body);
+    free(errand->etag);
     free(errand);
 }
 
@@ -101,15 +107,38 @@ static void bring_back(const struct rely_fetch_result *result, void *context)
 {
     struct errand *errand = context;
     errand->is_ok = result->is_ok;
-    errand->max_age_s = result->max_age_s;
+    errand->is_unchanged = result->is_unchanged;
+    errand->fresh_s = result->max_age_s;
     errand->err = result->err;
     rely_fetch_advise(result, errand->is_discovery, &errand->err);
     free(errand->body);
+    free(errand->etag);
     errand->body = result->is_ok ? rely_strdup_slice(result->body) : NULL;
     errand->body_len = result->is_ok ? result->body.len : 0;
+    errand->etag = result->etag.ptr == NULL ? NULL : rely_strdup_slice(result->etag);
     errand->message.run = judge_errand;
     errand->message.drop = drop_errand;
     rely_loop_post(errand->control->loop, &errand->message);
+}
+
+/* What a missing key causes is cheap where nothing has changed. The ordinary fetches ask for the whole in any case: an
+ * issuer whose entity-tags do not change with its keys is found out by them. */
+static const char *choose_etag(const struct errand *errand)
+{
+    const struct rely_fetched_before *before = &errand->issuer->before;
+    if (errand->kind != RELY_FETCH_WANTED || before->record_revision != errand->source.revision)
+        return NULL;
+    if (errand->issuer->repeats[0] != '\0')
+        return NULL; /* the whole document was not taken, and may be now */
+    if (errand->is_discovery)
+        return before->jwks_uri == NULL ? NULL : before->document_etag;
+    return before->jwks_url != NULL && strcmp(before->jwks_url, errand->url) == 0 ? before->jwks_etag : NULL;
+}
+
+static int limit_time(const struct errand *errand)
+{
+    int64_t limit_ms = errand->control->service->config->key_fetch_timeout_ms;
+    return (int)(errand->kind == RELY_FETCH_WANTED && limit_ms > WANTED_TIMEOUT_MS ? WANTED_TIMEOUT_MS : limit_ms);
 }
 
 static void send_errand(struct errand *errand, const char *url, bool is_discovery)
@@ -120,10 +149,13 @@ static void send_errand(struct errand *errand, const char *url, bool is_discover
     struct rely_fetch_request request = {
         .url = rely_slice_of(errand->url),
         .ca_bundle = rely_slice_of(errand->source.ca_bundle),
+        .kind = errand->kind,
+        .must_pass_caches = errand->kind == RELY_FETCH_WANTED,
+        .etag = rely_slice_of(choose_etag(errand)),
         .may_use_http = errand->source.may_use_http,
         .may_use_private_addresses = errand->source.may_use_private_addresses,
         .max_bytes = is_discovery ? RELY_DISCOVERY_BYTES_MAX : (size_t)control->service->config->key_max_bytes,
-        .timeout_ms = (int)control->service->config->key_fetch_timeout_ms,
+        .timeout_ms = limit_time(errand),
         .max_redirects = 3, /* within one origin: whoever answers there could as well answer at once */
     };
     rely_fetch_start(control->service->fetcher, &request, bring_back, errand);
@@ -157,6 +189,35 @@ static char *parse_discovery(const struct errand *errand, struct rely_err *err)
     return err->code == RELY_ERR_NONE ? rely_strdup_slice(jwks_uri) : NULL;
 }
 
+/* --- what was fetched before ------------------------------------------------------------------------ */
+
+void rely_keeper_forget_fetched(struct rely_keeper_issuer *issuer)
+{
+    struct rely_fetched_before *before = &issuer->before;
+    free(before->document_etag);
+    free(before->jwks_uri);
+    free(before->jwks_etag);
+    free(before->jwks_url);
+    *before = (struct rely_fetched_before){0};
+}
+
+static struct rely_fetched_before *remember_for_record(const struct errand *errand)
+{
+    struct rely_fetched_before *before = &errand->issuer->before;
+    if (before->record_revision != errand->source.revision)
+        rely_keeper_forget_fetched(errand->issuer);
+    before->record_revision = errand->source.revision;
+    return before;
+}
+
+static void replace_text(char **text, const char *with)
+{
+    free(*text);
+    *text = with == NULL ? NULL : rely_strdup_slice(rely_slice_of(with));
+}
+
+/* --- judging ------------------------------------------------------------------------------------------ */
+
 /* Keys that another record of the same `iss` has already do not count, and are not stored. Said once, not at each
  * fetch. */
 static void leave_out_repeated_keys(struct errand *errand, struct rely_keyset *keyset, struct rely_slice *jwks,
@@ -182,48 +243,58 @@ static bool may_replace_keys(const struct errand *errand, const struct rely_keys
     return !has_good || rely_keyset_check_usable(keyset, err);
 }
 
-/* Accept a key set for the record that asked: it must be usable before it is stored, and then it is live in all
- * workers. No batch is open. */
+/* The key set that was fetched, when it may be put in force; NULL with a fault. */
+static struct rely_keyset *judge_fetched_set(const struct errand *errand, struct rely_err *err)
+{
+    const struct rely_keyset_limits limits = rely_fetching_limits(errand->control->service->config);
+    struct rely_slice jwks = rely_slice(errand->body, errand->body_len);
+    struct rely_keyset *keyset = rely_keyset_parse_within(jwks, &limits, err);
+    if (keyset != NULL && may_replace_keys(errand, keyset, err))
+        return keyset;
+    rely_keyset_free(keyset);
+    rely_err_prefix(err, "key set at %s", errand->url);
+    return NULL;
+}
+
+/* Accept a key set for the record that asked, when it is usable. No batch is open. */
 static bool accept_jwks(struct errand *errand, struct rely_err *err)
 {
-    struct rely_control *control = errand->control;
-    struct rely_slice jwks = rely_slice(errand->body, errand->body_len);
-    struct rely_changes changes = {0};
-    const struct rely_keyset_limits limits = rely_fetching_limits(control->service->config);
-    struct rely_keyset *keyset = rely_keyset_parse_within(jwks, &limits, err);
-    if (keyset == NULL || !may_replace_keys(errand, keyset, err)) {
-        rely_keyset_free(keyset);
-        return rely_err_prefix(err, "key set at %s", errand->url);
-    }
+    struct rely_fetched_keys fetched = {.issuer_id = errand->issuer->id,
+                                        .record_revision = errand->source.revision,
+                                        .source_url = rely_slice_of(errand->url),
+                                        .at_s = rely_service_now_s()};
+    struct rely_fetched_before *before = remember_for_record(errand);
+    struct rely_keyset *keyset = NULL;
     struct rely_buf rest = {0};
-    leave_out_repeated_keys(errand, keyset, &jwks, &rest);
-    rely_keyset_free(keyset);
-    const struct rely_fetched_keys fetched = {.issuer_id = errand->issuer->id,
-                                              .record_revision = errand->source.revision,
-                                              .jwks = jwks,
-                                              .source_url = rely_slice_of(errand->url),
-                                              .at_s = rely_service_now_s()};
-    bool is_stored = rely_registry_begin(control->registry, err);
-    if (is_stored && !rely_registry_put_keyset(control->registry, &fetched, &changes, err)) {
-        rely_registry_give_up(control->registry);
-        is_stored = false;
+    if (!errand->is_unchanged) {
+        fetched.jwks = rely_slice(errand->body, errand->body_len);
+        keyset = judge_fetched_set(errand, err);
+        if (keyset == NULL)
+            return false;
+        leave_out_repeated_keys(errand, keyset, &fetched.jwks, &rest);
+        replace_text(&before->jwks_url, errand->url);
+        replace_text(&before->jwks_etag, errand->etag);
+        before->fresh_s = errand->fresh_s;
     }
+    rely_keeper_take(errand->issuer, &fetched, keyset);
     rely_buf_fini(&rest);
-    bool is_live = is_stored && rely_control_commit(control, &changes, NULL, NULL, err);
-    if (is_live && changes.count > 0)
-        rely_log_event(control->ring, RELY_LOG_INFO, "keys_accepted", "a new key set from %s is in force", errand->url);
-    rely_changes_fini(&changes);
-    return is_live;
+    return true;
 }
 
 /* From a discovery document to the key set that it names; false with a fault. */
 static bool follow_discovery(struct errand *errand, struct rely_err *err)
 {
-    char *jwks_uri = parse_discovery(errand, err);
-    if (jwks_uri != NULL)
-        send_errand(errand, jwks_uri, false);
-    free(jwks_uri);
-    return jwks_uri != NULL;
+    struct rely_fetched_before *before = remember_for_record(errand);
+    if (!errand->is_unchanged) {
+        char *jwks_uri = parse_discovery(errand, err);
+        if (jwks_uri == NULL)
+            return false;
+        free(before->jwks_uri);
+        before->jwks_uri = jwks_uri;
+        replace_text(&before->document_etag, errand->etag);
+    }
+    send_errand(errand, before->jwks_uri, false);
+    return true;
 }
 
 /* Does the record still ask what was asked? The newest edition shows what is committed: what waits in a batch was
@@ -253,10 +324,23 @@ static void judge_errand(struct rely_message *message)
         is_good = false;
     }
     if (is_good && accept_jwks(errand, &err))
-        rely_keeper_finish(errand->issuer, errand->max_age_s, NULL);
+        rely_keeper_finish(errand->issuer, errand->is_unchanged ? errand->issuer->before.fresh_s : errand->fresh_s,
+                           NULL);
     else
         finish_with_fault(errand->issuer, errand->source.issuer_name, &err);
     drop_errand(message);
+}
+
+/* --- beginning ------------------------------------------------------------------------------------------ */
+
+static enum rely_fetch_kind kind_of_fetch(const struct rely_keeper_issuer *issuer)
+{
+    const struct rely_issuer *record = rely_snapshot_issuer(issuer->control->snapshot, issuer->id);
+    if (issuer->failures > 0)
+        return RELY_FETCH_RETRY;
+    if (record == NULL || record->keyset == NULL)
+        return RELY_FETCH_FIRST;
+    return issuer->is_owed ? RELY_FETCH_WANTED : RELY_FETCH_REFRESH;
 }
 
 void rely_keeper_fetch(struct rely_keeper_issuer *issuer)
@@ -265,11 +349,14 @@ void rely_keeper_fetch(struct rely_keeper_issuer *issuer)
     if (issuer->is_fetching)
         return;
     issuer->is_fetching = true;
+    issuer->begun_ms = rely_service_now_ms();
     rely_timer_cancel(issuer->control->loop, &issuer->timer);
     struct errand *errand = rely_alloc(sizeof *errand);
     errand->issuer = issuer;
     errand->control = issuer->control;
     bool is_read = read_source(issuer->control, issuer->id, &errand->source, &err);
+    issuer->is_stale = false; /* the question is the newest */
+    errand->kind = kind_of_fetch(issuer);
     if (is_read && errand->source.kind != RELY_KEYS_UPLOADED) {
         send_errand(errand, errand->source.first_url, errand->source.kind == RELY_KEYS_DISCOVERY);
         return;

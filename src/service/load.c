@@ -4,6 +4,7 @@
  * carrying a committed change cannot fail. Key sets are prepared here, because the registry does not know keys. Called
  * by control.c and publish.c.
  */
+#include "keeper_plan.h"
 #include "service.h"
 
 #include "relyd/text.h"
@@ -37,6 +38,19 @@ static struct rely_keyset *prepare_keyset(struct rely_control *control, const st
     return keyset;
 }
 
+/* Since when a stored set is known, and how long it counts: one that was uploaded until it is replaced. */
+static void set_stored_times(const struct rely_control *control, const struct rely_issuer_row *row,
+                             struct rely_issuer *issuer)
+{
+    int64_t max_age_s = control->service->config->key_max_age_s;
+    if (row->jwks.ptr == NULL)
+        return;
+    issuer->keys_fetched_s = row->jwks_fetched_s;
+    issuer->keys_until_s = issuer->has_uploaded_keys
+                               ? INT64_MAX
+                               : rely_plan_keys_until_s(row->jwks_fetched_s, max_age_s, rely_service_now_s());
+}
+
 /* --- all rows ---------------------------------------------------------------------------------------- */
 
 /* One reading of all rows: where they go. */
@@ -52,6 +66,7 @@ static void take_issuer_row(const struct rely_issuer_row *row, void *context)
     struct rely_keyset *keyset = prepare_keyset(loading->control, row);
     leave_out_repeats(loading->control, loading->next, issuer, keyset);
     issuer->keyset = keyset;
+    set_stored_times(loading->control, row, issuer);
     rely_snapshot_put_issuer(loading->next, issuer);
 }
 
@@ -77,6 +92,7 @@ struct rely_snapshot *rely_control_load(struct rely_control *control, struct rel
     bool is_read = rely_registry_each_issuer(control->registry, 0, take_issuer_row, &loading, err) &&
                    rely_registry_each_identity(control->registry, 0, take_identity_row, &loading, err) &&
                    rely_registry_each_credential(control->registry, 0, take_credential_row, &loading, err);
+    rely_snapshot_settle(next); /* what it replaced while it grew: nobody reads an older one */
     if (is_read)
         return next;
     rely_control_free_keysets(next);
@@ -120,6 +136,7 @@ static void keep_issuer_row(const struct rely_issuer_row *row, void *context)
     const struct rely_issuer *old = rely_snapshot_issuer(rereading->control->snapshot, row->issuer.id);
     struct rely_issuer *issuer = rely_issuer_copy(&row->issuer);
     rereading->read->object = issuer;
+    set_stored_times(rereading->control, row, issuer);
     rereading->read->has_other_keyset = old == NULL || old->keys_generation != issuer->keys_generation;
     if (rereading->read->has_other_keyset)
         rereading->read->keyset = prepare_keyset(rereading->control, row);
@@ -235,7 +252,9 @@ static void carry_issuer(struct rely_control *control, struct rely_snapshot *nex
         issuer->keyset = read->keyset;
         read->keyset = NULL;
     } else {
-        issuer->keyset = old->keyset; /* nothing has been carried since it was compared */
+        issuer->keyset = old->keyset;                 /* nothing has been carried since it was compared */
+        issuer->keys_fetched_s = old->keys_fetched_s; /* what is in force may be younger than what is stored */
+        issuer->keys_until_s = old->keys_until_s;
     }
     rely_snapshot_put_issuer(next, issuer);
 }

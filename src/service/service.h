@@ -13,6 +13,8 @@
 #include "relyd/registry.h"
 #include "relyd/service.h"
 
+#include "keeper_plan.h"
+
 #include <pthread.h>
 #include <stdatomic.h>
 
@@ -51,7 +53,9 @@ struct rely_keeper_issuer;
 struct rely_keeper {
     struct rely_map issuers;             /* struct rely_keeper_issuer by id, changed in place */
     struct rely_retired unused;          /* always empty: the map has one edition */
-    uint64_t fetches_ok, fetches_failed; /* atomic: read by /metrics of any thread */
+    struct rely_bucket asks;             /* fetches that missing keys cause, of all issuers */
+    uint64_t fetches_ok, fetches_failed; /* atomic, as unstored: read by /metrics of any thread */
+    uint64_t unstored;                   /* key sets in force that the registry does not have */
 };
 
 /* A table to be made for a key; and the thread that makes them. */
@@ -218,37 +222,17 @@ size_t rely_repeats_take_out(const struct rely_snapshot *snapshot, const struct 
 /* Has no other record of the URL a key of this set, be it in force or in the open batch? Context is the control. */
 bool rely_repeats_check_upload(void *context, const struct rely_registry_keys *keys, struct rely_err *err);
 
-/* --- keeper.c, keeper_fetch.c: on the control thread --------------------------------------------------- */
+/* --- keeper.c: on the control thread ------------------------------------------------------------------- */
 
 /* Begin to keep the keys of every issuer in the snapshot. */
 void rely_keeper_start(struct rely_control *control);
 void rely_keeper_stop(struct rely_control *control);
 /* An issuer was registered, changed or removed: fetch its keys soon, or forget it. */
 void rely_keeper_note_issuer(struct rely_control *control, int64_t issuer_id, bool is_removed);
-/* A worker misses a key: fetch unless that was done a moment ago; every worker is told when it is settled. */
-void rely_keeper_ask(struct rely_control *control, int64_t issuer_id);
+/* A worker misses a key: fetch unless that was done a moment ago; every worker is told when it is settled. is_replaced:
+ * the key is there, and another one may have taken its name since the set was fetched. */
+void rely_keeper_ask(struct rely_control *control, int64_t issuer_id, bool is_replaced);
 bool rely_keeper_status(struct rely_control *control, int64_t issuer_id, struct rely_key_status *out);
-
-struct rely_keeper_issuer {
-    int64_t id;
-    struct rely_control *control; /* borrowed */
-    struct rely_timer timer;      /* the next ordinary fetch */
-    bool is_fetching;
-    bool is_asked;   /* workers wait for the fetch under way */
-    bool is_removed; /* forget it when the fetch under way ends */
-    bool is_stale;   /* its record changed during a fetch: fetch once more */
-    int failures;    /* in a row */
-    int64_t cooldown_until_ms;
-    struct rely_key_status status;
-    char repeats[RELY_REPEATS_SIZE]; /* which keys of the last set other records have; empty: none */
-};
-
-/* Fetch discovery document and key set; ends in rely_keeper_finish. */
-void rely_keeper_fetch(struct rely_keeper_issuer *issuer);
-/* There is nothing to fetch: the key set was uploaded. */
-void rely_keeper_rest(struct rely_keeper_issuer *issuer);
-/* The fetch is over: max_age_s as in rely_fetch_result; err is NULL when a key set was accepted. */
-void rely_keeper_finish(struct rely_keeper_issuer *issuer, int64_t max_age_s, const struct rely_err *err);
 
 /* --- fetching.c ---------------------------------------------------------------------------------------- */
 

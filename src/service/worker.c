@@ -11,7 +11,8 @@ struct question {
     struct rely_message message; /* first */
     struct rely_control *control;
     int64_t issuer_id;
-    uint64_t key_serial;
+    uint64_t key_serial; /* for a table */
+    bool is_replaced;    /* for keys: as in rely_keeper_ask */
 };
 
 static void drop_question(struct rely_message *message)
@@ -19,25 +20,27 @@ static void drop_question(struct rely_message *message)
     free(message);
 }
 
-static void ask_control(const struct rely_worker *worker, void (*run)(struct rely_message *), int64_t issuer_id,
-                        uint64_t key_serial)
+static void ask_control(const struct rely_worker *worker, const struct question *about)
 {
     struct question *question = rely_alloc(sizeof *question);
-    *question =
-        (struct question){{.run = run, .drop = drop_question}, &worker->service->control, issuer_id, key_serial};
+    *question = *about;
+    question->message.drop = drop_question;
+    question->control = &worker->service->control;
     rely_loop_post(question->control->loop, &question->message);
 }
 
 static void pass_question_to_keeper(struct rely_message *message)
 {
     struct question *question = (struct question *)message;
-    rely_keeper_ask(question->control, question->issuer_id);
+    rely_keeper_ask(question->control, question->issuer_id, question->is_replaced);
     free(question);
 }
 
-static void ask_control_for_keys(void *context, int64_t issuer_id)
+static void ask_control_for_keys(void *context, int64_t issuer_id, bool is_replaced)
 {
-    ask_control(context, pass_question_to_keeper, issuer_id, 0);
+    ask_control(context, &(struct question){.message = {.run = pass_question_to_keeper},
+                                            .issuer_id = issuer_id,
+                                            .is_replaced = is_replaced});
 }
 
 static void pass_question_to_tables(struct rely_message *message)
@@ -49,7 +52,9 @@ static void pass_question_to_tables(struct rely_message *message)
 
 static void ask_control_for_table(void *context, int64_t issuer_id, uint64_t key_serial)
 {
-    ask_control(context, pass_question_to_tables, issuer_id, key_serial);
+    ask_control(context, &(struct question){.message = {.run = pass_question_to_tables},
+                                            .issuer_id = issuer_id,
+                                            .key_serial = key_serial});
 }
 
 static void set_up_reviewer(struct rely_worker *worker, struct rely_log_ring *ring)

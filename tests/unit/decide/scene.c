@@ -56,7 +56,8 @@ int64_t scene_add_issuer(struct scene *scene, const char *name, const char *url,
                                  .leeway_s = RELY_LEEWAY_DEFAULT_S,
                                  .types = types,
                                  .type_count = 3,
-                                 .is_enabled = true};
+                                 .is_enabled = true,
+                                 .keys_until_s = INT64_MAX};
     if (jwks != NULL)
         issuer.keyset = scene_add_keyset(scene, jwks);
     rely_snapshot_put_issuer(scene->snapshot, rely_issuer_copy(&issuer));

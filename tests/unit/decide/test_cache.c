@@ -232,11 +232,67 @@ static void without_entries_there_is_no_cache(void **state)
     assert_int_equal(count_hits(world), 0);
 }
 
+/* Fault A5: keys that nobody has seen at their issuer for longer than they count are believed neither for a new token
+ * nor for a known one; seen again, they count again, and what was verified under them is still known. */
+static void test_a5_old_keys_are_judged_on_every_hit(void **state)
+{
+    struct cached_world *world = *state;
+    scene_begin_edition(&world->scene);
+    struct rely_issuer *issuer = scene_edit_issuer(&world->scene, world->issuer);
+    issuer->keys_fetched_s = NOW - 604800;
+    issuer->keys_until_s = NOW;
+    scene_put_issuer(&world->scene, issuer);
+    warm_cache(world);
+    assert_int_equal(judge_cached(world, world->token, NOW).decision.reason, RELY_OK);
+    struct rely_review review = judge_cached(world, world->token, NOW + 1);
+    assert_int_equal(review.decision.reason, RELY_KEYS_UNAVAILABLE);
+    assert_int_equal(review.last_step, RELY_STEP_KEYS);
+    assert_string_equal(review.decision.detail.text,
+                        "the key set of issuer one was last fetched 604801 s ago, and counts for 604800 s");
+    assert_true(rely_review_wants_keys(&review));
+    uint64_t hits = count_hits(world);
+    scene_begin_edition(&world->scene);
+    struct rely_issuer *renewed = scene_edit_issuer(&world->scene, world->issuer);
+    renewed->keys_fetched_s = NOW + 1;
+    renewed->keys_until_s = NOW + 1 + 604800;
+    rely_snapshot_renew_issuer(world->scene.snapshot, renewed);
+    assert_int_equal(judge_cached(world, world->token, NOW + 1).decision.reason, RELY_OK);
+    assert_int_equal(count_hits(world), hits + 1);
+}
+
+/* A set whose time nobody has set is no set. */
+static void test_a5_keys_without_time_are_never_believed(void **state)
+{
+    struct cached_world *world = *state;
+    scene_begin_edition(&world->scene);
+    struct rely_issuer *issuer = scene_edit_issuer(&world->scene, world->issuer);
+    issuer->keys_until_s = 0;
+    scene_put_issuer(&world->scene, issuer);
+    assert_int_equal(judge_cached(world, world->token, NOW).decision.reason, RELY_KEYS_UNAVAILABLE);
+}
+
+/* Fault C4: a key that is there and refuses may have been replaced under its name; a record's own rule never is. */
+static void test_c4_refusals_by_a_key_doubt_the_set(void **state)
+{
+    struct cached_world *world = *state;
+    const char *forged = mint_token(mint_key("p256#other"), "ES256", "{\"alg\":\"ES256\",\"kid\":\"a\"}",
+                                    mint_print("{\"iss\":\"%s\",\"sub\":\"app\",\"aud\":\"relyd\"}", URL));
+    struct rely_review review = judge_cached(world, forged, NOW);
+    assert_int_equal(review.decision.reason, RELY_BAD_SIGNATURE);
+    assert_true(rely_review_wants_keys(&review) && rely_review_doubts_keys(&review));
+    review = judge_cached(world, world->token, NOW + 7200);
+    assert_int_equal(review.decision.reason, RELY_EXPIRED);
+    assert_false(rely_review_wants_keys(&review));
+}
+
 #define CACHE_TEST(name) cmocka_unit_test_setup_teardown(name, set_up_cache, tear_down_cache)
 
 int run_cache_tests(void)
 {
     const struct CMUnitTest tests[] = {
+        CACHE_TEST(test_a5_old_keys_are_judged_on_every_hit),
+        CACHE_TEST(test_a5_keys_without_time_are_never_believed),
+        CACHE_TEST(test_c4_refusals_by_a_key_doubt_the_set),
         CACHE_TEST(a_token_is_known_from_the_third_time),
         CACHE_TEST(time_is_judged_on_every_hit),
         CACHE_TEST(rules_and_identities_are_judged_on_every_hit),

@@ -44,6 +44,7 @@ static void add_issuer(struct rely_snapshot *snapshot, int64_t id, const char *u
         .type_count = 3,
         .is_enabled = true,
         .keyset = keyset,
+        .keys_until_s = INT64_MAX,
     };
     rely_snapshot_put_issuer(snapshot, rely_issuer_copy(&issuer));
 }

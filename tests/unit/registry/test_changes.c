@@ -138,26 +138,25 @@ static void lists_in_pages(void **state)
 
 /* --- key sets ----------------------------------------------------------------------------------------- */
 
-/* revision - of the record that asked. */
-static bool put_keys(struct fixture *fixture, int64_t issuer_id, int revision, const char *jwks, size_t *changes)
+/* revision - of the record that asked. jwks NULL: the stored set was fetched again. Returns the revision of the row in
+ * the change log, 0 for none, -1 for a fault. */
+static int64_t put_keys(struct fixture *fixture, int64_t issuer_id, int revision, const char *jwks)
 {
-    struct rely_changes found = {0};
-    const struct rely_fetched_keys fetched = {issuer_id, (uint64_t)revision, rely_slice_of(jwks),
-                                              RELY_LIT("https://issuer.example/k"), 1700000100};
+    struct rely_stored_keys stored;
+    const struct rely_fetched_keys fetched = {
+        issuer_id, (uint64_t)revision, rely_slice_of(jwks), RELY_LIT("https://issuer.example/k"), 1700000100, 0};
     fixture->err = (struct rely_err){0};
-    bool is_put = rely_registry_put_keyset(fixture->registry, &fetched, &found, &fixture->err);
-    *changes = found.count;
-    rely_changes_fini(&found);
-    return is_put;
+    if (!rely_registry_put_keyset(fixture->registry, &fetched, &stored, &fixture->err))
+        return -1;
+    assert_int_equal(stored.generation, count_rows(fixture, "SELECT keys_generation FROM issuer"));
+    return (int64_t)stored.revision;
 }
 
 static void stores_fetched_key_sets(void **state)
 {
     struct fixture *fixture = *state;
-    size_t changes = 0;
     make_issuer_and_identity(fixture);
-    assert_true(put_keys(fixture, 1, 1, "{\"keys\":[{\"kid\":\"a\"}]}", &changes));
-    assert_int_equal(changes, 1);
+    assert_int_equal(put_keys(fixture, 1, 1, "{\"keys\":[{\"kid\":\"a\"}]}"), 3);
     assert_int_equal(rely_registry_revision(fixture->registry), 3);
     assert_int_equal(count_rows(fixture, "SELECT keys_generation FROM issuer"), 1);
     assert_log_row(fixture, 3, "fetch fetch keySet cluster 0 1 1700000100");
@@ -165,11 +164,13 @@ static void stores_fetched_key_sets(void **state)
                                          " WHERE revision = 3"),
                      1);
     /* The same again is no change, but for its time. */
-    assert_true(put_keys(fixture, 1, 1, "{\"keys\":[{\"kid\":\"a\"}]}", &changes));
-    assert_int_equal(changes, 0);
+    assert_int_equal(put_keys(fixture, 1, 1, "{\"keys\":[{\"kid\":\"a\"}]}"), 0);
+    assert_int_equal(run_sql(fixture, "UPDATE key_set SET fetched_at = 5"), SQLITE_OK);
+    assert_int_equal(put_keys(fixture, 1, 1, NULL), 0);
+    assert_int_equal(count_rows(fixture, "SELECT fetched_at FROM key_set"), 1700000100);
     assert_int_equal(rely_registry_revision(fixture->registry), 3);
     assert_int_equal(count_rows(fixture, "SELECT keys_generation FROM issuer"), 1);
-    assert_false(put_keys(fixture, 9, 1, "{}", &changes));
+    assert_int_equal(put_keys(fixture, 9, 1, "{}"), -1);
     assert_int_equal(fixture->err.code, RELY_ERR_NOT_FOUND);
     /* The issuer's record has not changed by it. */
     assert_true(try_replace(fixture, issuer_path("cluster"),
@@ -180,22 +181,21 @@ static void stores_fetched_key_sets(void **state)
 static void drops_keys_of_another_source(void **state)
 {
     struct fixture *fixture = *state;
-    size_t changes = 0;
     make_issuer_and_identity(fixture);
-    assert_true(put_keys(fixture, 1, 1, "{\"keys\":[]}", &changes));
+    assert_true(put_keys(fixture, 1, 1, "{\"keys\":[]}") > 0);
     must_replace(fixture, issuer_path("cluster"),
                  "{\"issuer\":\"https://issuer.example/a\",\"keys\":{\"jwksUri\":\"https://other.example/k\"}}");
     assert_int_equal(count_rows(fixture, "SELECT count(*) FROM key_set"), 0);
     assert_int_equal(count_rows(fixture, "SELECT keys_generation FROM issuer"), 2);
     /* What was on its way from the old place is not taken any more. */
-    assert_false(put_keys(fixture, 1, 1, "{\"keys\":[]}", &changes));
+    assert_int_equal(put_keys(fixture, 1, 1, "{\"keys\":[]}"), -1);
     assert_int_equal(fixture->err.code, RELY_ERR_CONFLICT);
-    assert_true(put_keys(fixture, 1, 4, "{\"keys\":[]}", &changes));
+    assert_true(put_keys(fixture, 1, 4, "{\"keys\":[]}") > 0);
     must_replace(fixture, issuer_path("cluster"),
                  "{\"issuer\":\"https://issuer.example/a\",\"keys\":{\"jwks\":{\"keys\":[1]}}}");
     assert_int_equal(count_rows(fixture, "SELECT document = '{\"keys\":[1]}' FROM key_set"), 1);
     for (int revision = 4; revision <= 6; revision += 2) { /* an uploaded set is nobody's question */
-        assert_false(put_keys(fixture, 1, revision, "{\"keys\":[]}", &changes));
+        assert_int_equal(put_keys(fixture, 1, revision, "{\"keys\":[]}"), -1);
         assert_int_equal(fixture->err.code, RELY_ERR_CONFLICT);
     }
     must_replace(fixture, issuer_path("cluster"), "{\"issuer\":\"https://issuer.example/a\"}");
@@ -221,19 +221,41 @@ static void knows_what_is_another_source(void **state)
         {"\"discoveryUrl\":\"https://issuer.example/d\"", 0},
         {"\"keys\":{\"jwksUri\":\"https://issuer.example/k\"}", 0},
     };
-    size_t changes = 0;
     make_issuer_and_identity(fixture);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char body[300];
         must_replace(fixture, issuer_path("cluster"), "{\"issuer\":\"https://issuer.example/a\"}");
-        assert_true(
-            put_keys(fixture, 1, (int)count_rows(fixture, "SELECT revision FROM issuer"), "{\"keys\":[]}", &changes));
+        assert_true(put_keys(fixture, 1, (int)count_rows(fixture, "SELECT revision FROM issuer"), "{\"keys\":[]}") >=
+                    0);
         int64_t before = count_rows(fixture, "SELECT keys_generation FROM issuer");
         snprintf(body, sizeof body, "{\"issuer\":\"https://issuer.example/a\",%s}", cases[i].members);
         must_replace(fixture, issuer_path("cluster"), body);
         assert_int_equal(count_rows(fixture, "SELECT count(*) FROM key_set"), cases[i].key_sets);
         assert_int_equal(count_rows(fixture, "SELECT keys_generation FROM issuer"), before + 1 - cases[i].key_sets);
     }
+}
+
+/* Fault B12: a row of the log stays small, whatever the issuer calls its keys; and says what it stands for. */
+static void test_b12_logs_few_bytes_of_a_key_set(void **state)
+{
+    struct fixture *fixture = *state;
+    struct rely_stored_keys stored;
+    struct rely_buf jwks = {0};
+    make_issuer_and_identity(fixture);
+    rely_buf_put(&jwks, RELY_LIT("{\"keys\":["));
+    for (int i = 0; i < 200; i++)
+        rely_buf_printf(&jwks, "%s{\"kid\":\"%0200d\"}", i == 0 ? "" : ",", i);
+    rely_buf_put(&jwks, RELY_LIT("]}"));
+    const struct rely_fetched_keys fetched = {1, 1, rely_buf_slice(&jwks), RELY_LIT("https://issuer.example/k"), 5, 7};
+    assert_true(rely_registry_put_keyset(fixture->registry, &fetched, &stored, &fixture->err));
+    assert_int_equal(count_rows(fixture, "SELECT length(after) < 4096 FROM change_log WHERE revision = 3"), 1);
+    assert_int_equal(count_rows(fixture, "SELECT json_extract(after, '$.keyCount') FROM change_log WHERE revision = 3"),
+                     200);
+    assert_int_equal(
+        count_rows(fixture, "SELECT json_array_length(after, '$.kids') FROM change_log WHERE revision = 3"), 10);
+    assert_int_equal(
+        count_rows(fixture, "SELECT json_extract(after, '$.mergedChanges') FROM change_log WHERE revision = 3"), 7);
+    rely_buf_fini(&jwks);
 }
 
 static void leaves_no_trace_of_a_refused_write(void **state)
@@ -269,6 +291,7 @@ int run_change_tests(void)
         A_TEST(stores_fetched_key_sets),
         A_TEST(drops_keys_of_another_source),
         A_TEST(knows_what_is_another_source),
+        A_TEST(test_b12_logs_few_bytes_of_a_key_set),
         A_TEST(leaves_no_trace_of_a_refused_write),
         A_TEST(writes_beside_a_reader),
     };

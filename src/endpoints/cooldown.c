@@ -1,0 +1,93 @@
+/*
+ * What a worker remembers of issuers whose keys it has asked for, so that a flood of tokens with unknown keys does not
+ * reach the control thread: whether an answer is on its way, and how long it is useless to ask again. Each issuer has
+ * an entry of its own: none throws another's out. Decides when the control thread is asked. Called by reviewer.c.
+ */
+#include "reviewer.h"
+
+#include <stdlib.h>
+
+/* There are as many at most as issuers were ever registered with this process, 100,000 at a time: entries of issuers
+ * that are gone go with the last word about them. */
+struct rely_cooldown {
+    int64_t issuer_id;
+    bool is_asked;             /* the control thread has been asked and has not answered yet */
+    int64_t until_ms;          /* monotonic: asking before that is useless */
+    int64_t replaced_until_ms; /* for a key that may have been replaced */
+};
+
+/* Only the control thread's snapshots need the retired: this map has one edition. */
+static struct rely_edit edit_in_place(struct rely_retired *unused)
+{
+    return (struct rely_edit){1, unused};
+}
+
+static uint64_t hash_issuer_of_cooldown(int64_t id)
+{
+    return (uint64_t)id * 0x9e3779b97f4a7c15ULL;
+}
+
+static struct rely_cooldown *find_cooldown(const struct rely_reviewer *reviewer, int64_t issuer_id)
+{
+    size_t cursor = 0;
+    const struct rely_cooldown *cooldown;
+    do
+        cooldown = rely_map_find(&reviewer->cooldowns, hash_issuer_of_cooldown(issuer_id), &cursor);
+    while (cooldown != NULL && cooldown->issuer_id != issuer_id);
+    return (struct rely_cooldown *)cooldown;
+}
+
+static struct rely_cooldown *make_cooldown(struct rely_reviewer *reviewer, int64_t issuer_id)
+{
+    struct rely_cooldown *cooldown = find_cooldown(reviewer, issuer_id);
+    struct rely_retired unused = {0};
+    struct rely_edit edit = edit_in_place(&unused);
+    if (cooldown != NULL)
+        return cooldown;
+    cooldown = rely_alloc(sizeof *cooldown);
+    cooldown->issuer_id = issuer_id;
+    rely_map_put(&reviewer->cooldowns, &edit, hash_issuer_of_cooldown(issuer_id), cooldown);
+    return cooldown;
+}
+
+bool rely_cooldown_ask(struct rely_reviewer *reviewer, int64_t issuer_id, bool is_replaced, int64_t now_ms)
+{
+    struct rely_cooldown *cooldown = make_cooldown(reviewer, issuer_id);
+    if (cooldown->is_asked)
+        return true;
+    /* a fetch that comes within the time that a review may wait is worth asking for */
+    bool is_useless = now_ms < cooldown->until_ms - reviewer->key_wait_ms;
+    if (is_useless || (is_replaced && now_ms < cooldown->replaced_until_ms))
+        return false;
+    cooldown->is_asked = true;
+    reviewer->hooks.ask_for_keys(reviewer->hooks.service, issuer_id, is_replaced);
+    return true;
+}
+
+void rely_cooldown_set(struct rely_reviewer *reviewer, int64_t issuer_id, const struct rely_cooldowns *cooldowns,
+                       int64_t now_ms)
+{
+    struct rely_cooldown *cooldown = make_cooldown(reviewer, issuer_id);
+    struct rely_retired unused = {0};
+    struct rely_edit edit = edit_in_place(&unused);
+    cooldown->is_asked = false;
+    cooldown->until_ms = now_ms + cooldowns->miss_ms;
+    cooldown->replaced_until_ms = now_ms + cooldowns->replaced_ms;
+    if (rely_snapshot_issuer(reviewer->snapshot, issuer_id) != NULL)
+        return;
+    rely_map_remove(&reviewer->cooldowns, &edit, hash_issuer_of_cooldown(issuer_id), cooldown);
+    free(cooldown);
+}
+
+static bool free_cooldown(const void *item, void *context)
+{
+    (void)context;
+    free((void *)item);
+    return true;
+}
+
+void rely_cooldowns_fini(struct rely_reviewer *reviewer)
+{
+    rely_map_each(&reviewer->cooldowns, free_cooldown, NULL);
+    rely_map_fini(&reviewer->cooldowns);
+}

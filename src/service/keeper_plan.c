@@ -1,0 +1,60 @@
+/*
+ * When keys are fetched, and how long they count: arithmetic only. Decides nothing about an issuer; keeper.c asks it.
+ */
+#include "keeper_plan.h"
+
+#define BACKOFF_MAX_S 300
+#define START_MS 60000
+#define START_EACH_MS 1000
+/* No clock that a key set was stored under is wrong by more than this. */
+#define CLOCK_ERROR_S 86400
+
+int64_t rely_bucket_wait_ms(const struct rely_bucket *bucket, int64_t size, int64_t refill_ms, int64_t now_ms)
+{
+    int64_t wait_ms = bucket->full_at_ms - now_ms - (size - 1) * refill_ms;
+    return wait_ms < 0 ? 0 : wait_ms;
+}
+
+void rely_bucket_take(struct rely_bucket *bucket, int64_t refill_ms, int64_t now_ms)
+{
+    bucket->full_at_ms = (bucket->full_at_ms > now_ms ? bucket->full_at_ms : now_ms) + refill_ms;
+}
+
+/* Between low and high, both included. */
+static int64_t spread(int64_t low, int64_t high, uint64_t random)
+{
+    return low + (int64_t)(random % (uint64_t)(high - low + 1));
+}
+
+int64_t rely_plan_refresh_ms(int64_t min_s, int64_t max_s, int64_t fresh_s, uint64_t random)
+{
+    int64_t life_ms = (fresh_s < 0 || fresh_s > max_s ? max_s : fresh_s) * 1000;
+    int64_t delay_ms = spread(life_ms * 72 / 100, life_ms * 88 / 100, random);
+    int64_t longest_s = min_s > max_s ? min_s : max_s;
+    if (delay_ms < min_s * 1000)
+        delay_ms = spread(min_s * 1000, min_s * 1100, random);
+    return delay_ms > longest_s * 1000 ? longest_s * 1000 : delay_ms;
+}
+
+int64_t rely_plan_backoff_ms(int failures, uint64_t random)
+{
+    int64_t backoff_s = failures < 9 ? 1 << failures : BACKOFF_MAX_S;
+    return spread(backoff_s * 900, backoff_s * 1100, random);
+}
+
+int64_t rely_plan_start_ms(size_t rank, size_t count, uint64_t random)
+{
+    int64_t each_us =
+        count > START_MS / START_EACH_MS ? (int64_t)START_MS * 1000 / (int64_t)count : (int64_t)START_EACH_MS * 1000;
+    return ((int64_t)rank * each_us + spread(0, each_us, random)) / 1000;
+}
+
+int64_t rely_plan_keys_until_s(int64_t fetched_s, int64_t max_age_s, int64_t now_s)
+{
+    return fetched_s > now_s + CLOCK_ERROR_S ? 0 : fetched_s + max_age_s;
+}
+
+bool rely_plan_is_renewal_due(int64_t noted_s, int64_t every_s, int64_t now_s)
+{
+    return now_s < noted_s || now_s - noted_s >= every_s;
+}

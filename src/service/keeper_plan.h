@@ -1,0 +1,40 @@
+/*
+ * The key keeper's times, as functions of times: no clock, no timer, no state but a bucket's. Inside service/ only.
+ */
+#ifndef RELYD_SERVICE_KEEPER_PLAN_H
+#define RELYD_SERVICE_KEEPER_PLAN_H
+
+#include "relyd/base.h"
+
+/* A bucket of `size` tokens that gets one every `refill_ms`; zero-filled it is full. */
+struct rely_bucket {
+    int64_t full_at_ms; /* when it will be full again */
+};
+
+/* How long until a token is there; 0: take one now. */
+int64_t rely_bucket_wait_ms(const struct rely_bucket *bucket, int64_t size, int64_t refill_ms, int64_t now_ms);
+/* Take one, also one that is not there yet: then it is taken for the moment when it will be. */
+void rely_bucket_take(struct rely_bucket *bucket, int64_t refill_ms, int64_t now_ms);
+
+/**
+ * From a fetch that succeeded to the next ordinary one.
+ *
+ * In:       min_s, max_s - the bounds; fresh_s - how long the answer is fresh, below 0: it does not say.
+ *           random - any number: it moves the time by up to ten percent, so that neither issuers nor replicas fall due
+ *           together.
+ * Returns:  about 80 percent of the time, so that one failed fetch is not yet an old key set; never less than min_s.
+ */
+int64_t rely_plan_refresh_ms(int64_t min_s, int64_t max_s, int64_t fresh_s, uint64_t random);
+/* From the failures-th failed fetch in a row (1 is the first) to the next: 2 s, doubled each time, at most 5 minutes.
+ */
+int64_t rely_plan_backoff_ms(int failures, uint64_t random);
+/* When, after the start, the rank-th of count issuers is fetched: in their order, within a minute. */
+int64_t rely_plan_start_ms(size_t rank, size_t count, uint64_t random);
+
+/* Until when a key set counts that was fetched at this time. A time that has not come yet is no time: such a set
+ * counts no more. */
+int64_t rely_plan_keys_until_s(int64_t fetched_s, int64_t max_age_s, int64_t now_s);
+/* The same keys have been fetched again: is it time to note that, after every_s seconds? */
+bool rely_plan_is_renewal_due(int64_t noted_s, int64_t every_s, int64_t now_s);
+
+#endif
