@@ -61,6 +61,9 @@ struct rely_identity_extra {
     size_t value_count;
 };
 
+/* What an identity yields that is Kubernetes' own to give: only with identities.allow_system_names. */
+enum rely_system_name { RELY_SYSTEM_NONE = 0, RELY_SYSTEM_USERNAME, RELY_SYSTEM_GROUP, RELY_SYSTEM_EXTRA };
+
 /* What tokens map to. Every pointer is owned by this object's one block of memory. */
 struct rely_identity {
     int64_t id;
@@ -73,6 +76,7 @@ struct rely_identity {
     const struct rely_identity_extra *extra;
     size_t extra_count;
     bool is_enabled;
+    enum rely_system_name system_name; /* judged by rely_identity_copy; of a subject's username nothing is known yet */
 };
 
 /* A federated credential: one rule. Every pointer is owned by this object's one block of memory. */

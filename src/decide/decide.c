@@ -67,11 +67,11 @@ static enum rely_reason check_names(struct rely_review_work *work)
             return rely_refuse(
                 &review->decision.detail, RELY_IDENTITY_NOT_ALLOWED,
                 "identity %.*s would yield a username that begins with system:", RELY_ARG(match->identity->name));
-        for (size_t k = 0; k < match->identity->group_count && !work->snapshot->may_use_system_names; k++)
-            if (rely_slice_starts(match->identity->groups[k], RELY_LIT("system:")))
-                return rely_refuse(
-                    &review->decision.detail, RELY_IDENTITY_NOT_ALLOWED,
-                    "identity %.*s would yield a group that begins with system:", RELY_ARG(match->identity->name));
+        if (match->identity->system_name != RELY_SYSTEM_NONE && !work->snapshot->may_use_system_names)
+            return rely_refuse(&review->decision.detail, RELY_IDENTITY_NOT_ALLOWED, "identity %.*s would yield %s",
+                               RELY_ARG(match->identity->name),
+                               match->identity->system_name == RELY_SYSTEM_EXTRA ? "an extra key of Kubernetes' own"
+                                                                                 : "a group that begins with system:");
     }
     return RELY_OK;
 }

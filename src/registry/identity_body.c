@@ -3,6 +3,7 @@
  * identity_rows.c within a write.
  */
 #include "relyd/text.h"
+#include "reserved.h"
 #include "store.h"
 #include <stdio.h>
 
@@ -10,7 +11,7 @@
 static bool refuse_system_name(struct rely_slice text, const char *field, void *context, struct rely_problems *problems)
 {
     const struct rely_write *write = context;
-    if (write->registry->may_use_system_names || !rely_slice_starts(text, RELY_LIT("system:")))
+    if (write->registry->may_use_system_names || !rely_is_system_name(text))
         return true;
     rely_problems_add(problems, field, "not_allowed",
                       "%s begins with system:, which needs identities.allow_system_names in the configuration", field);
@@ -33,14 +34,6 @@ static void read_username(const struct rely_write *write, struct rely_identity_r
         refuse_system_name(record->username, "username", (void *)write, write->problems);
 }
 
-static bool is_in_domain(struct rely_slice host, const char *domain)
-{
-    struct rely_slice tail = rely_slice_of(domain);
-    if (host.len < tail.len || memcmp(host.ptr + host.len - tail.len, domain, tail.len) != 0)
-        return false;
-    return host.len == tail.len || host.ptr[host.len - tail.len - 1] == '.';
-}
-
 static bool is_extra_key(struct rely_slice key)
 {
     const char *slash = memchr(key.ptr, '/', key.len);
@@ -57,23 +50,25 @@ static bool is_extra_key(struct rely_slice key)
     return true;
 }
 
-/* Keys of Kubernetes' own domains say where a token came from: an identity must not forge them. */
+/* Keys of Kubernetes' own domains say where a token came from, those of relyd's what it found: an identity must not
+ * forge them. */
 static bool check_extra_key(const struct rely_write *write, struct rely_slice key, const char *field)
 {
     char quoted[RELY_QUOTED_SIZE];
-    if (!is_extra_key(key)) {
+    rely_quote(key, quoted);
+    if (rely_is_relyd_key(key))
+        rely_problems_add(write->problems, field, "not_allowed",
+                          "extra has the key %.150s: with keys of relyd.io relyd itself says what it found", quoted);
+    else if (rely_is_kubernetes_key(key) && !write->registry->may_use_system_names)
+        rely_problems_add(write->problems, field, "not_allowed",
+                          "extra has the key %.150s of Kubernetes' own, which needs identities.allow_system_names",
+                          quoted);
+    else if (!is_extra_key(key))
         rely_problems_add(write->problems, field, "invalid_name",
                           "extra has the key %.150s; keys are lower case with a domain, such as example.com/team",
-                          rely_quote(key, quoted));
-        return false;
-    }
-    struct rely_slice host = rely_slice(key.ptr, (size_t)((const char *)memchr(key.ptr, '/', key.len) - key.ptr));
-    if (write->registry->may_use_system_names ||
-        (!is_in_domain(host, "kubernetes.io") && !is_in_domain(host, "k8s.io")))
+                          quoted);
+    else
         return true;
-    rely_problems_add(write->problems, field, "not_allowed",
-                      "extra has the key %.150s of Kubernetes' own, which needs identities.allow_system_names",
-                      rely_quote(key, quoted));
     return false;
 }
 

@@ -3,6 +3,7 @@
  * Called by write.c, read.c and the snapshot builder.
  */
 #include "relyd/text.h"
+#include "reserved.h"
 #include "rows.h"
 #include "store.h"
 #include <stdio.h>
@@ -121,11 +122,15 @@ struct identity_parts {
     struct rely_slice values[RELY_EXTRA_KEYS_MAX][RELY_EXTRA_VALUES_MAX];
 };
 
+/* relyd 0.1 took keys of relyd.io: given out beside its own they would be there twice. They are shown, and left out
+ * here. */
 static size_t collect_extra(struct rely_slice lines, struct identity_parts *parts)
 {
     size_t count = 0;
     struct rely_slice key, value;
     while (take_extra_line(&lines, &key, &value)) {
+        if (rely_is_relyd_key(key))
+            continue;
         if (count == 0 || !rely_slice_equal(parts->extra[count - 1].key, key)) {
             if (count == RELY_EXTRA_KEYS_MAX)
                 break;

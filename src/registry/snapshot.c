@@ -5,6 +5,7 @@
 #include "snapshot_edit.h"
 
 #include "relyd/text.h"
+#include "reserved.h"
 
 #include <stdlib.h>
 
@@ -127,6 +128,21 @@ static void put_extra(struct block *block, struct rely_identity_extra *to, const
     }
 }
 
+/* Once for every edition that has it, so that a review only looks: the setting may have been true when it was stored.
+ */
+static enum rely_system_name find_system_name(const struct rely_identity *identity)
+{
+    if (!identity->is_username_subject && rely_is_system_name(identity->username))
+        return RELY_SYSTEM_USERNAME;
+    for (size_t i = 0; i < identity->group_count; i++)
+        if (rely_is_system_name(identity->groups[i]))
+            return RELY_SYSTEM_GROUP;
+    for (size_t i = 0; i < identity->extra_count; i++)
+        if (rely_is_kubernetes_key(identity->extra[i].key))
+            return RELY_SYSTEM_EXTRA;
+    return RELY_SYSTEM_NONE;
+}
+
 struct rely_identity *rely_identity_copy(const struct rely_identity *from)
 {
     size_t arrays = from->group_count * sizeof(struct rely_slice);
@@ -145,6 +161,7 @@ struct rely_identity *rely_identity_copy(const struct rely_identity *from)
     identity->groups = groups;
     put_extra(&block, extra, from);
     identity->extra = extra;
+    identity->system_name = find_system_name(identity);
     return identity;
 }
 

@@ -59,3 +59,26 @@ def test_c9_a_newer_registry_is_refused_by_name(tmp_path):
     assert "its schema has version 77, and this relyd knows versions up to 2: a newer relyd has written it" in done.stderr
     with sqlite3.connect(database) as connection:
         assert connection.execute("PRAGMA user_version").fetchone() == (77,)
+
+
+def test_b21_a10_keys_that_0_1_took(tmp_path):
+    """`relyd.io/issuer` in an identity's extra came out twice; one of kubernetes.io was not judged again."""
+    relyd = start_old(tmp_path)
+    token = tokens.key("prod").sign(tokens.claims("urn:example:ci", sub="next"))
+    try:
+        relyd.put_issuer("next", "urn:example:ci", keys={"jwks": tokens.jwks(tokens.key("prod"))})
+        relyd.put_credential("next", issuer="urn:example:ci", subject="next")
+        body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": {"token": token}}
+        answer = wire.ask(relyd.data, "POST", service.TOKENREVIEWS, body)
+        assert answer.body.count(b'"relyd.io/issuer"') == 1
+        extra = answer.json()["status"]["user"]["extra"]
+        assert extra["relyd.io/issuer"] == ["next"]
+        assert extra["example.com/team"] == ["a", "b"]
+        assert extra["authentication.kubernetes.io/pod-name"] == ["forged"]
+        assert "sub.relyd.io/x" not in extra
+        relyd.settings["identities.allow_system_names"] = False
+        relyd.restart()
+        assert relyd.reason(token) == "identity_not_allowed"
+        assert relyd.check(token).status == 403
+    finally:
+        relyd.stop()

@@ -107,6 +107,13 @@ struct rely_identity *scene_edit_identity(struct scene *scene, int64_t id)
     return copy;
 }
 
+void scene_judge_identity(struct rely_identity *identity)
+{
+    struct rely_identity *copy = rely_identity_copy(identity);
+    identity->system_name = copy->system_name;
+    free(copy);
+}
+
 const struct rely_review *scene_review_request(struct scene *scene, const struct rely_review_request *request,
                                                int64_t now_s)
 {

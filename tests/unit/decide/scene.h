@@ -33,6 +33,8 @@ void scene_put_issuer(struct scene *scene, struct rely_issuer *issuer);
     } while (0)
 /* Change one identity: a copy that is put already, to edit in place. */
 struct rely_identity *scene_edit_identity(struct scene *scene, int64_t id);
+/* After a change: what building an edition says about its names. */
+void scene_judge_identity(struct rely_identity *identity);
 /* Prepare a key set that the scene owns. */
 const struct rely_keyset *scene_add_keyset(struct scene *scene, const char *jwks);
 /* Go on in the next edition, as after a write; older ones are freed. */

@@ -204,9 +204,40 @@ static void no_identity_yields_a_system_name_unless_allowed(void **state)
     identity->username = RELY_LIT("app");
     identity->groups = groups;
     identity->group_count = 1;
+    scene_judge_identity(identity);
     assert_int_equal(judge(world, world->token), RELY_IDENTITY_NOT_ALLOWED);
     world->scene.snapshot->may_use_system_names = true;
     assert_int_equal(judge(world, world->token), RELY_OK);
+}
+
+/* Fault A10: they may have been stored while the setting was true. */
+static void test_a10_no_identity_yields_an_extra_key_of_kubernetes_unless_allowed(void **state)
+{
+    static const char *const keys[][2] = {
+        {"kubernetes.io/x", "no"},
+        {"authentication.kubernetes.io/pod-name", "no"},
+        {"k8s.io/x", "no"},
+        {"Authentication.K8S.io/x", "no"},
+        {"kubernetes.io./x", "no"},
+        {"example.com/kubernetes.io", "yes"},
+        {"notkubernetes.io/x", "yes"},
+        {"kubernetes.io.example.com/x", "yes"},
+    };
+    struct world *world = *state;
+    struct rely_identity *identity = scene_edit_identity(&world->scene, world->identity);
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        const struct rely_identity_extra extra[] = {{RELY_LIT("example.com/team"), NULL, 0},
+                                                    {rely_slice_of(keys[i][0]), NULL, 0}};
+        bool is_allowed = strcmp(keys[i][1], "yes") == 0;
+        identity->extra = extra;
+        identity->extra_count = 2;
+        world->scene.snapshot->may_use_system_names = false;
+        scene_judge_identity(identity);
+        if (judge(world, world->token) != (is_allowed ? RELY_OK : RELY_IDENTITY_NOT_ALLOWED))
+            fail_msg("%s", keys[i][0]);
+        world->scene.snapshot->may_use_system_names = true;
+        assert_int_equal(judge(world, world->token), RELY_OK);
+    }
 }
 
 static void a_lifetime_beyond_the_records_limit_is_refused(void **state)
@@ -272,6 +303,7 @@ int run_decision_tests(void)
         WORLD_TEST(the_caller_names_the_audiences_that_count),
         WORLD_TEST(a_disabled_identity_is_said_to_be_disabled),
         WORLD_TEST(no_identity_yields_a_system_name_unless_allowed),
+        WORLD_TEST(test_a10_no_identity_yields_an_extra_key_of_kubernetes_unless_allowed),
         WORLD_TEST(a_lifetime_beyond_the_records_limit_is_refused),
         WORLD_TEST(a_missing_claim_is_named_in_one_way),
         WORLD_TEST(a_refusal_keeps_no_match),

@@ -78,6 +78,13 @@ static void refuses_bad_identities(void **state)
         {"\"extra\":{\"authentication.kubernetes.io/pod-name\":[\"x\"]}", "extra.authentication.kubernetes.io/pod-name",
          "not_allowed"},
         {"\"extra\":{\"k8s.io/x\":[\"x\"]}", "extra.k8s.io/x", "not_allowed"},
+        {"\"extra\":{\"K8s.IO/x\":[\"x\"]}", "extra.K8s.IO/x", "not_allowed"},
+        {"\"extra\":{\"relyd.io/issuer\":[\"x\"]}", "extra.relyd.io/issuer", "not_allowed"}, /* fault B21 */
+        {"\"extra\":{\"relyd.io/other\":[\"x\"]}", "extra.relyd.io/other", "not_allowed"},
+        {"\"extra\":{\"a.b.relyd.io/x\":[\"x\"]}", "extra.a.b.relyd.io/x", "not_allowed"},
+        {"\"extra\":{\"Relyd.Io/Issuer\":[\"x\"]}", "extra.Relyd.Io/Issuer", "not_allowed"},
+        {"\"extra\":{\"relyd.io./issuer\":[\"x\"]}", "extra.relyd.io./issuer", "not_allowed"},
+        {"\"extra\":{\"relyd.io\":[\"x\"]}", "extra.relyd.io", "not_allowed"},
         {"\"uid\":\"6ba7b810-9dad-41d1-80b4-00c04fd430c8\"", "uid", "read_only"},
         {"\"Groups\":[]", "Groups", "unknown_field"},
         {"\"enabled\":null", "enabled", "wrong_type"},
@@ -98,6 +105,34 @@ static void allows_system_names_only_by_configuration(void **state)
                 "{\"name\":\"web\",\"username\":\"system:serviceaccount:a:b\",\"groups\":[\"system:masters\"],"
                 "\"extra\":{\"authentication.kubernetes.io/x\":[\"y\"]}}");
     assert_member(fixture, "groups", "[\"system:masters\"]");
+    refuse_create(fixture, identity_path(NULL), "{\"name\":\"own\",\"extra\":{\"relyd.io/issuer\":[\"x\"]}}",
+                  "extra.relyd.io/issuer", "not_allowed");
+    must_create(fixture, identity_path(NULL),
+                "{\"name\":\"like\",\"extra\":{\"notrelyd.io/x\":[\"x\"],\"relyd.io.example.com/x\":[\"x\"]}}");
+}
+
+static void note_extra(const struct rely_identity *row, void *context)
+{
+    *(size_t *)context = row->extra_count;
+    for (size_t i = 0; i < row->extra_count; i++)
+        assert_memory_equal(row->extra[i].key.ptr, "example.com/team", 16);
+}
+
+/* Fault B21: relyd 0.1 took them; given out beside relyd's own they would be there twice. */
+static void test_b21_leaves_stored_keys_of_relyds_own_out_of_editions(void **state)
+{
+    struct fixture *fixture = *state;
+    size_t count = 0;
+    must_create(fixture, identity_path(NULL), "{\"name\":\"web\",\"extra\":{\"example.com/team\":[\"x\",\"y\"]}}");
+    assert_int_equal(run_sql(fixture,
+                             "UPDATE identity SET extra = 'relyd.io/issuer' || char(9) || 'x' || char(10) || extra"
+                             " || 'a.relyd.io/b' || char(9) || 'z' || char(10)"),
+                     SQLITE_OK);
+    assert_true(rely_registry_each_identity(fixture->registry, 0, note_extra, &count, &fixture->err));
+    assert_int_equal(count, 1);
+    char *shown = read_object(fixture, identity_path("web"));
+    assert_non_null(strstr(shown, "\"relyd.io/issuer\":[\"x\"]"));
+    free(shown);
 }
 
 static void lets_a_shown_identity_be_put_back(void **state)
@@ -146,6 +181,7 @@ int run_identity_tests(void)
         A_TEST(takes_the_username_from_the_subject),
         A_TEST(refuses_bad_identities),
         A_TEST(allows_system_names_only_by_configuration),
+        A_TEST(test_b21_leaves_stored_keys_of_relyds_own_out_of_editions),
         A_TEST(lets_a_shown_identity_be_put_back),
         A_TEST(puts_what_is_not_there),
         A_TEST(refuses_a_name_twice),
