@@ -64,6 +64,8 @@ void rely_metrics_print(const struct rely_counters *const *counters, size_t coun
 /* docs/metrics.md, for the test that compares. */
 void rely_metrics_print_docs(struct rely_buf *out);
 
+/* What an administrator does about a reason, in a sentence or two. Static. */
+const char *rely_reason_advice(enum rely_reason reason);
 /* docs/reasons.md: a section for every reason, with what an administrator does about it (src/observe/reason_docs.def).
  */
 void rely_reasons_print_docs(struct rely_buf *out);

@@ -6,15 +6,29 @@
 
 #include "call.h"
 #include "relyd/decide.h"
+#include "relyd/observe.h"
 
 #define RELY_NEAREST_SHOWN 5
 
+/* What is asked, and at which door. Slices are borrowed from the request. */
+struct rely_explain_question {
+    enum rely_endpoint endpoint; /* whose answer is explained */
+    struct rely_slice route;
+    struct rely_review_request review;
+    int64_t at_s; /* before: now, for a question that names no time */
+};
+
+/* Read a question. False: with problems. In: pool - for what *out refers to. */
+bool rely_explain_read_question(const struct rely_json *body, struct rely_pool *pool, struct rely_explain_question *out,
+                                struct rely_problems *problems);
+
 struct rely_explanation {
-    const struct rely_admin *admin;            /* borrowed */
-    const struct rely_snapshot *snapshot;      /* borrowed */
-    const struct rely_review_request *request; /* borrowed */
-    const struct rely_review *review;          /* borrowed */
-    char nearest[320];                         /* one sentence: what came closest; empty: nothing did */
+    const struct rely_admin *admin;               /* borrowed */
+    const struct rely_snapshot *snapshot;         /* borrowed */
+    const struct rely_explain_question *question; /* borrowed */
+    const struct rely_review_request *request;    /* borrowed */
+    const struct rely_review *review;             /* borrowed */
+    char nearest[320];                            /* one sentence: what came closest; empty: nothing did */
 };
 
 /* The steps with what each found. Owner: the caller. Sets explanation->nearest on the way. */

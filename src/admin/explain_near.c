@@ -62,7 +62,7 @@ static bool weigh_issuer(const void *item, void *context)
     rely_admin_set_text(near.shown, "issuerName", issuer->name);
     rely_admin_set_text(near.shown, "issuer", issuer->url);
     rely_admin_set_text(near.shown, "note", rely_slice_of(difference.note));
-    snprintf(near.sentence, sizeof near.sentence, "the nearest issuer is %.*s: iss %s", RELY_ARG(issuer->name),
+    snprintf(near.sentence, sizeof near.sentence, "the nearest issuer is %.*s: iss %.180s", RELY_ARG(issuer->name),
              difference.note);
     keep_near(list, &near);
     return true;
@@ -150,10 +150,11 @@ static void compare_issuer_and_subject(const struct near_list *list, const struc
         difference.weight = 4;
         if (rely_slice_equal(issuer->url, review->issuer->url))
             snprintf(difference.note, sizeof difference.note,
-                     "is another record with the same URL: the token was signed by a key of %.*s",
+                     "is another record with the same `issuer`: the token was signed by a key of %.*s",
                      RELY_ARG(review->issuer->name));
         else
-            snprintf(difference.note, sizeof difference.note, "is another issuer");
+            snprintf(difference.note, sizeof difference.note, "the credential is for %.*s, the token is of %.*s",
+                     RELY_ARG(issuer->name), RELY_ARG(review->issuer->name));
     }
     compare_field(fields, "issuer", rely_json_of_text(review->issuer->name),
                   issuer == NULL ? rely_json_of_null() : rely_json_of_text(issuer->name), &difference, near);

@@ -15,7 +15,10 @@ void rely_time_print(int64_t unix_s, char out[RELY_TIME_SIZE])
         snprintf(out, RELY_TIME_SIZE, "%lld", (long long)unix_s);
         return;
     }
-    strftime(out, RELY_TIME_SIZE, "%Y-%m-%dT%H:%M:%SZ", &parts);
+    /* Not strftime's %Y, which writes the year 7 as "7". */
+    snprintf(out, RELY_TIME_SIZE, "%04u-%02u-%02uT%02u:%02u:%02uZ", (unsigned)(parts.tm_year + 1900) % 10000u,
+             (unsigned)(parts.tm_mon + 1) % 100u, (unsigned)parts.tm_mday % 100u, (unsigned)parts.tm_hour % 100u,
+             (unsigned)parts.tm_min % 100u, (unsigned)parts.tm_sec % 100u);
 }
 
 /* Two or four digits at the front of *text, which moves on. */

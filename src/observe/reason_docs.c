@@ -19,6 +19,12 @@ _Static_assert(0
                "reason_docs.def has a line for every reason");
 #undef ADVICE
 
+const char *rely_reason_advice(enum rely_reason reason)
+{
+    RELY_ASSERT((unsigned)reason < RELY_REASON_COUNT);
+    return advice[reason == RELY_UNDECIDED ? RELY_INTERNAL_ERROR : reason];
+}
+
 void rely_reasons_print_docs(struct rely_buf *out)
 {
     rely_buf_put(out, RELY_LIT("# Reasons\n\n"

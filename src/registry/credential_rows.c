@@ -65,7 +65,8 @@ static bool insert_credential(struct rely_write *write, const struct rely_creden
     if (!rely_sql_run(stmt, &own)) {
         if (own.code == RELY_ERR_LIMIT)
             return rely_write_refuse(write->result, err, RELY_ERR_LIMIT, "too_many_credentials",
-                                     "the identity has its %d federated credentials",
+                                     "the identity has its %d federated credentials: "
+                                     "registry.max_credentials_per_identity limits them",
                                      write->registry->credentials_per_identity);
         return rely_err_set(err, own.code, "%s", own.message);
     }

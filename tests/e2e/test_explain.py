@@ -59,3 +59,56 @@ def test_data_plane_does_not_tell_what_came_closest(shared):
     token = shared.signer.sign(tokens.claims(ISSUER, account="bulider"))
     for answer in (json.dumps(shared.review(token)), json.dumps(shared.tokenreview(token)), repr(shared.check(token))):
         assert ":builder" not in answer and "payments-api" not in answer
+
+
+def reasons_at_the_doors(relyd, token):
+    """What each door says of a token, without audiences and identity."""
+    tokenreview = relyd.tokenreview(token)
+    return {
+        "check": relyd.check(token).header("x-relyd-reason") or "ok",
+        "tokenreview": "ok" if tokenreview["authenticated"] else None,
+        "review": relyd.reason(token),
+    }
+
+
+def test_a8_says_what_the_door_says(start):
+    """Fault A8: explain could not show ambiguous_identity, and said allow where the check refuses."""
+    relyd = start()
+    signer = relyd.put_world()
+    relyd.put_identity("second")
+    relyd.put_credential("same", identity="second")
+    relyd.put_credential("other", subject="system:serviceaccount:team-a:other")
+    sent = {
+        "ambiguous_identity": signer.sign(tokens.claims(ISSUER)),
+        "ok": signer.sign(tokens.claims(ISSUER, account="other")),
+        "no_matching_credential": signer.sign(tokens.claims(ISSUER, account="nobody")),
+        "audience_mismatch": signer.sign(tokens.claims(ISSUER, audience="elsewhere")),
+    }
+    for reason, token in sent.items():
+        doors = reasons_at_the_doors(relyd, token)
+        assert doors["check"] == reason
+        for endpoint, said in doors.items():
+            explained = relyd.explain(token, endpoint=endpoint)
+            assert explained["endpoint"] == endpoint and explained["route"] == "default"
+            assert explained["single"] == (endpoint != "review")
+            assert explained["reason"] == said or (said is None and explained["decision"] == "deny")
+        assert relyd.explain(token)["reason"] == reason
+        assert relyd.explain(token, route="default")["endpoint"] == "check"
+    assert relyd.explain(sent["ambiguous_identity"], endpoint="review")["reason"] == "ok"
+    assert relyd.explain(sent["ambiguous_identity"], identity="second")["reason"] == "ok"
+    assert relyd.explain(sent["ambiguous_identity"])["whatToDo"] != ""
+
+
+def test_a8_unknown_doors_are_refused(shared):
+    for wrong in ({"endpoint": "login"}, {"endpoint": ""}, {"route": "elsewhere"}, {"endpoint": "tokenreview", "identity": "x"}):
+        answer = shared.admin("POST", "/v1/explain", {"token": "x"} | wrong)
+        assert (answer.status, answer.json()["code"]) == (400, "invalid_body")
+
+
+def test_d_year_0(shared):
+    for at in ("0000-01-01T00:00:00Z", "0999-12-31T00:00:00Z", "1969-12-31T23:59:59Z", "9999-12-31T23:59:59Z", -1):
+        answer = shared.admin("POST", "/v1/explain", {"token": "x", "at": at})
+        assert answer.status == 400
+        assert [error["code"] for error in answer.json()["errors"]] == ["out_of_range"], at
+    for at in ("1970-01-01T00:00:00Z", "5138-11-16T09:46:40Z"):
+        assert shared.admin("POST", "/v1/explain", {"token": "x", "at": at}).json()["at"] == at

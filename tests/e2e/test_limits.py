@@ -167,3 +167,23 @@ def test_sql_cannot_duplicate_issuer_and_subject(relyd, database):
 def test_sql_cannot_orphan_a_credential(relyd, database):
     with pytest.raises(sqlite3.IntegrityError):
         copy_credential(database, 1, identity_id=999999)
+
+
+def test_d_every_way_a_username_arises(relyd):
+    """Fault D: "at most 253" is true of a username that is given; a subject's may be as long as a subject."""
+    signer = relyd.put_world()
+    longest = "\U0001f600" * 253
+    assert relyd.admin("PUT", "/v1/identities/given", {"username": longest + "x"}).json()["errors"][0]["code"] == "too_long"
+    assert relyd.put_identity("given", username=longest)["username"] == longest
+    assert relyd.put_identity("n" * 120)["username"] == "n" * 120
+    relyd.put_identity("subject", usernameFrom="subject")
+    for identity, username in (("given", longest), ("n" * 120, "n" * 120), ("subject", "\U0001f600" * 600)):
+        subject = username if identity == "subject" else identity
+        relyd.put_credential(identity=identity, subject=subject)
+        token = signer.sign(tokens.claims(ISSUER, sub=subject, **{"kubernetes.io": None}))
+        assert relyd.tokenreview(token)["user"]["username"] == username
+        assert relyd.review(token)["identities"][0]["username"] == username
+        assert relyd.check(token).status == 200
+    too_long = {"issuer": ISSUER, "subject": "\U0001f600" * 601, "audiences": ["relyd"]}
+    answer = relyd.admin("PUT", "/v1/identities/subject/federatedIdentityCredentials/long", too_long)
+    assert answer.json()["errors"][0] | {"message": ""} == {"field": "subject", "code": "too_long", "message": ""}

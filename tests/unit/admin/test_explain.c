@@ -174,7 +174,7 @@ static void explains_another_cluster(void **state)
     assert_value(fixture, "steps.5.compared.0.credential", "stage");
     assert_value(fixture, "steps.5.compared.0.fields.0.token", "cluster");
     assert_value(fixture, "steps.5.compared.0.fields.0.credential", "staging");
-    assert_value(fixture, "steps.5.compared.0.fields.0.note", "is another issuer");
+    assert_value(fixture, "steps.5.compared.0.fields.0.note", "the credential is for staging, the token is of cluster");
     mint_reset();
 }
 
@@ -244,6 +244,55 @@ static void explains_a_copied_token(void **state)
     mint_reset();
 }
 
+static void test_d_prints_the_time_that_was_asked_for(void **state)
+{
+    static const char *const times[][2] = {{"0", "1970-01-01T00:00:00Z"},
+                                           {"\"1970-01-01T01:00:00+01:00\"", "1970-01-01T00:00:00Z"},
+                                           {"100000000000", "5138-11-16T09:46:40Z"},
+                                           {"\"5138-11-16T09:46:40Z\"", "5138-11-16T09:46:40Z"}};
+    struct fixture *fixture = *state;
+    for (size_t i = 0; i < sizeof times / sizeof times[0]; i++) {
+        send_request(fixture, "POST", "/v1/explain", mint_print("{\"token\":\"x\",\"at\":%s}", times[i][0]));
+        assert_status(fixture, 200);
+        assert_value(fixture, "at", times[i][1]);
+    }
+}
+
+/* Fault A8: it answered allow where the check says ambiguous_identity. */
+static void test_a8_says_what_the_endpoint_says(void **state)
+{
+    static const char *const doors[][3] = {
+        {"", "check", "ambiguous_identity"},
+        {",\"endpoint\":\"check\",\"route\":\"default\"", "check", "ambiguous_identity"},
+        {",\"endpoint\":\"tokenreview\"", "tokenreview", "ambiguous_identity"},
+        {",\"endpoint\":\"review\"", "review", "ok"},
+        {",\"identity\":\"web\"", "check", "ok"},
+        {",\"endpoint\":\"review\",\"identity\":\"web\",\"audiences\":[\"x\",\"relyd\"]", "review", "ok"},
+        {",\"endpoint\":\"tokenreview\",\"audiences\":[\"x\",\"other\"]", "tokenreview", "audience_mismatch"},
+    };
+    struct fixture *fixture = *state;
+    make_scene(fixture);
+    send_request(fixture, "POST", "/v1/identities", "{\"name\":\"second\"}");
+    send_request(
+        fixture, "POST", "/v1/identities/second/federatedIdentityCredentials",
+        "{\"name\":\"main\",\"issuerName\":\"cluster\",\"subject\":\"ns:prod:app\",\"audiences\":[\"relyd\"]}");
+    assert_status(fixture, 201);
+    const char *token = token_with("https://issuer.example/a", "ns:prod:app", "relyd");
+    for (size_t i = 0; i < sizeof doors / sizeof doors[0]; i++) {
+        ask(fixture, token, doors[i][0]);
+        assert_value(fixture, "reason", doors[i][2]);
+        assert_value(fixture, "endpoint", doors[i][1]);
+        assert_value(fixture, "route", "default");
+        assert_value(fixture, "single", strcmp(doors[i][1], "review") == 0 ? "false" : "true");
+        if (strcmp(doors[i][2], "ambiguous_identity") == 0)
+            assert_value_has(fixture, "whatToDo", "identity");
+    }
+    ask(fixture, token, "");
+    assert_value(fixture, "steps.5.matched", "[\"web/main\",\"second/main\"]");
+    assert_value(fixture, "steps.6.outcome", "refused");
+    mint_reset();
+}
+
 static void refuses_bad_questions(void **state)
 {
     struct fixture *fixture = *state;
@@ -259,6 +308,21 @@ static void refuses_bad_questions(void **state)
         {"{\"token\":\"x\",\"audiences\":[1]}", "audiences"},
         {"{\"token\":\"x\",\"identity\":[]}", "identity"},
         {"{\"token\":\"x\",\"audience\":[]}", "audience"},
+        {"{\"token\":\"x\",\"at\":\"0000-01-01T00:00:00Z\"}", "at"}, /* fault D: the year 0 */
+        {"{\"token\":\"x\",\"at\":\"1969-12-31T23:59:59Z\"}", "at"},
+        {"{\"token\":\"x\",\"at\":\"1970-01-01T00:00:00+00:01\"}", "at"},
+        {"{\"token\":\"x\",\"at\":\"5138-11-16T09:46:41Z\"}", "at"},
+        {"{\"token\":\"x\",\"at\":100000000001}", "at"},
+        {"{\"token\":\"x\",\"endpoint\":\"checks\"}", "endpoint"}, /* fault A8 */
+        {"{\"token\":\"x\",\"endpoint\":\"explain\"}", "endpoint"},
+        {"{\"token\":\"x\",\"endpoint\":7}", "endpoint"},
+        {"{\"token\":\"x\",\"endpoint\":null}", "endpoint"},
+        {"{\"token\":\"x\",\"route\":\"other\"}", "route"},
+        {"{\"token\":\"x\",\"route\":\"Default\"}", "route"},
+        {"{\"token\":\"x\",\"route\":1}", "route"},
+        {"{\"token\":\"x\",\"audiences\":[\"a\",\"b\"]}", "audiences"},
+        {"{\"token\":\"x\",\"audiences\":[\"a\",\"b\"],\"endpoint\":\"check\"}", "audiences"},
+        {"{\"token\":\"x\",\"identity\":\"web\",\"endpoint\":\"tokenreview\"}", "identity"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         send_request(fixture, "POST", "/v1/explain", cases[i][0]);
@@ -271,10 +335,19 @@ static void refuses_bad_questions(void **state)
 int run_explain_tests(void)
 {
     const struct CMUnitTest tests[] = {
-        A_TEST(explains_an_allow),       A_TEST(explains_a_subject),    A_TEST(puts_the_nearest_first),
-        A_TEST(explains_an_audience),    A_TEST(explains_an_identity),  A_TEST(explains_another_cluster),
-        A_TEST(explains_an_issuer),      A_TEST(explains_keys),         A_TEST(explains_time),
-        A_TEST(explains_a_copied_token), A_TEST(refuses_bad_questions),
+        A_TEST(explains_an_allow),
+        A_TEST(explains_a_subject),
+        A_TEST(puts_the_nearest_first),
+        A_TEST(explains_an_audience),
+        A_TEST(explains_an_identity),
+        A_TEST(explains_another_cluster),
+        A_TEST(explains_an_issuer),
+        A_TEST(explains_keys),
+        A_TEST(explains_time),
+        A_TEST(explains_a_copied_token),
+        A_TEST(refuses_bad_questions),
+        A_TEST(test_a8_says_what_the_endpoint_says),
+        A_TEST(test_d_prints_the_time_that_was_asked_for),
     };
     return cmocka_run_group_tests_name("explain", tests, NULL, NULL);
 }

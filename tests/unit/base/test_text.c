@@ -105,6 +105,31 @@ static void times_are_read_and_printed(void **state)
         assert_false(rely_time_parse(rely_slice_of(wrong[i]), &found));
     rely_time_print(1795322819, out);
     assert_string_equal(out, "2026-11-22T04:46:59Z");
+    rely_time_print(100000000000, out); /* RELY_TIME_MAX_S */
+    assert_string_equal(out, "5138-11-16T09:46:40Z");
+}
+
+/* Fault D: the year 7 was printed as 7. */
+static void test_d_every_printed_time_reads_back_equal(void **state)
+{
+    static const struct {
+        int64_t unix_s;
+        const char *text;
+    } times[] = {{-62167219200, "0000-01-01T00:00:00Z"},
+                 {-61946294400, "0007-01-01T00:00:00Z"},
+                 {-30610224000, "1000-01-01T00:00:00Z"},
+                 {-1, "1969-12-31T23:59:59Z"},
+                 {0, "1970-01-01T00:00:00Z"},
+                 {253402300799, "9999-12-31T23:59:59Z"}};
+    (void)state;
+    for (size_t i = 0; i < sizeof times / sizeof times[0]; i++) {
+        char out[RELY_TIME_SIZE];
+        int64_t found = 0;
+        rely_time_print(times[i].unix_s, out);
+        assert_string_equal(out, times[i].text);
+        assert_true(rely_time_parse(rely_slice_of(out), &found));
+        assert_int_equal(found, times[i].unix_s);
+    }
 }
 
 static void strangers_text_is_quoted(void **state)
@@ -154,6 +179,7 @@ int run_text_tests(void)
         cmocka_unit_test(code_points_are_counted_not_bytes),
         cmocka_unit_test(plain_text_is_measured_exactly),
         cmocka_unit_test(times_are_read_and_printed),
+        cmocka_unit_test(test_d_every_printed_time_reads_back_equal),
         cmocka_unit_test(strangers_text_is_quoted),
         cmocka_unit_test(hashes_depend_on_every_byte_and_the_seed),
         cmocka_unit_test(uuids_are_version_4_and_differ),
