@@ -11,14 +11,15 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-#define ACCEPTS_PER_TURN 16
+/* A quarter of the sockets that libh2o reads from in one turn: who comes new must not wait long behind all who send. */
+#define ACCEPTS_PER_TURN 64
 #define ACCEPT_PAUSE_MS 100
 /* HTTP/1.1 in libh2o 2.2.5 has no write timeout: the kernel ends a connection whose peer takes nothing for so long. */
 #define UNSENT_TIMEOUT_MS 15000
 
 /* What a listener asks the kernel to keep unread of a connection (it keeps twice as much): libh2o reads until nothing
  * is left, and would read 800 KB at once from a default buffer. */
-#define RECEIVE_BUFFER_BYTES (32 * 1024)
+#define RECEIVE_BUFFER_BYTES (16 * 1024)
 
 static bool is_full(const struct rely_listener *listener)
 {

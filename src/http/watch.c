@@ -61,15 +61,36 @@ static void say_limit(struct rely_loop *loop, enum rely_cut cut, const char *sen
     loop->unsaid[cut] = 0;
 }
 
+/*
+ * Ends a connection whose request is not complete, and gives its memory back at once: libh2o frees it only when it
+ * comes to this socket again, behind all that are readable, and reads them first. Connecting to no address resets a TCP
+ * connection and drops what the kernel holds of it (connect(2)), so that nothing is ever read behind what is freed
+ * here. False: not TCP.
+ */
+static bool drop_unfinished(struct rely_connection *connection)
+{
+    const struct sockaddr nobody = {.sa_family = AF_UNSPEC};
+    h2o_socket_t *socket = connection->socket;
+    bool is_unfinished = connection->stage == RELY_STAGE_HEAD || connection->stage == RELY_STAGE_BODY;
+    if (!is_unfinished || connection->listener->is_unix ||
+        connect(h2o_socket_get_fd(socket), &nobody, sizeof nobody) != 0)
+        return false;
+    h2o_buffer_consume(&socket->input, socket->input->size);
+    return true;
+}
+
 void rely_watch_cut(struct rely_loop *loop, struct rely_connection *connection, enum rely_cut cut)
 {
     const char *sentence = describe_cut(cut);
+    bool is_for_size = cut == RELY_CUT_MEMORY || cut == RELY_CUT_HEAD_SIZE;
+    bool is_dropped = is_for_size && drop_unfinished(connection);
     if (connection->stage != RELY_STAGE_CUT) {
         rely_count(&loop->options.counters->cuts[cut], 1);
         connection->listener->room->leaving++;
     }
     connection->stage = RELY_STAGE_CUT;
-    shutdown(h2o_socket_get_fd(connection->socket), SHUT_RDWR);
+    if (!is_dropped)
+        shutdown(h2o_socket_get_fd(connection->socket), SHUT_RDWR);
     if (sentence != NULL)
         say_limit(loop, cut, sentence);
 }

@@ -12,7 +12,7 @@ import time
 import pytest
 import tokens
 import wire
-from scale import count
+from scale import IS_LONG, count
 from service import BINARY, ISSUER, TOKENREVIEWS, Relyd, write_yaml
 
 GET = b"GET /check/default HTTP/1.1\r\nHost: x\r\n"
@@ -130,6 +130,80 @@ def test_settings_under_their_old_name(tmp_path):
     both.write_text(write_yaml({"http.request_timeout_ms": 1500, "http.idle_timeout_ms": 1500}))
     answer = subprocess.run([BINARY, "--check-config", "--config", str(both)], capture_output=True, text=True)
     assert answer.returncode == 2 and "set twice" in answer.stderr
+
+
+# --- memory and time -------------------------------------------------------------------------------------------------
+
+
+def raise_descriptors(needed):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < needed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, max(hard, needed)))
+
+
+# The worst shapes: as much as may be held without being a whole request.
+HEAD = POST + b"X: " + b"a" * 65000
+UNFINISHED = {
+    "endless head": HEAD + b"a" * 300_000,
+    "head without its end": HEAD,
+    "head and body": HEAD + b"\r\nContent-Length: 131000\r\n\r\n" + b"a" * 130_999,
+    "body": POST + b"Content-Length: 131000\r\n\r\n" + b"a" * 130_999,
+    "chunks": POST + b"Transfer-Encoding: chunked\r\n\r\n" + b"1000\r\n" + b"a" * 4096 + b"\r\n1f000\r\n" + b"a" * 126_000,
+}
+
+
+def send_all_that_goes(connections, data):
+    """Each connection gets as much as it takes, until none takes more."""
+    left = {connection: memoryview(data) for connection in connections}
+    quiet_since = time.monotonic()
+    while left and time.monotonic() - quiet_since < 0.5:
+        for connection, rest in list(left.items()):
+            try:
+                left[connection] = rest[connection.send(rest[:65536]) :]
+                quiet_since = time.monotonic()
+            except BlockingIOError:
+                continue
+            except OSError:
+                left[connection] = b""  # cut off
+            if not left[connection]:
+                del left[connection]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("shape", UNFINISHED)
+def test_b4_unfinished_requests_are_bounded(tmp_path, shape):
+    """10,000 against one worker (a twentieth in a short run, against a twentieth of the budget's least)."""
+    number = count(10000)
+    raise_descriptors(number + 1000)
+    relyd = Relyd(tmp_path / "relyd", workers=1, http__max_connections=12000, http__memory_mib=128 if IS_LONG else 16,
+                  http__head_timeout_ms=60000, http__body_timeout_ms=60000, log__decisions="none").start()
+    try:
+        honest = wire.Client(relyd.data)
+        assert honest.ask("GET", "/check/default").status == 401
+        with held([wire.connect(relyd.data) for _ in range(number)]) as connections:
+            for connection in connections:
+                connection.setblocking(False)
+            resident = []
+            sender = threading.Thread(target=send_all_that_goes, args=(connections, UNFINISHED[shape]))
+            sender.start()
+            while sender.is_alive():
+                resident.append(relyd.resident_bytes())
+                time.sleep(0.01)
+            times = []
+            for _ in range(100):
+                begin = time.monotonic()
+                assert honest.ask("GET", "/check/default").status == 401
+                times.append(time.monotonic() - begin)
+            budget = relyd.settings["http.memory_mib"] << 20
+            assert metric(relyd, "relyd_http_held_bytes") <= budget
+            assert cuts(relyd, "memory") + cuts(relyd, "head_size") > number / 10
+            assert sorted(times)[50] < 0.05 and sorted(times)[95] < 1, sorted(times)
+            if IS_LONG:
+                assert max(resident) < 384 << 20, max(resident) >> 20
+        honest.close()
+        assert relyd.check().status == 401
+    finally:
+        relyd.stop()
 
 
 # --- the drain -------------------------------------------------------------------------------------------------------
