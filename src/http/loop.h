@@ -58,10 +58,12 @@ struct rely_connection {
     size_t head_scanned; /* bytes of the input without an end of a head */
 };
 
-/* A connection among all of its loop. The socket stands here too, because most looks end with it. */
+/* A connection among all of its loop, with what a look needs of one that goes on being idle. */
 struct rely_place {
     h2o_socket_t *socket;
     struct rely_connection *connection;
+    uint64_t idle_since_ms; /* 0: it was not idle at the last look */
+    size_t bytes_written;   /* then: no answer since */
 };
 
 /* Who goes when there is no room: the longest idle, found many at once. */

@@ -15,6 +15,7 @@
 #define READ_AT_ONCE_BYTES ((size_t)100 * 1024)
 /* What libh2o allocates for a request whose head is complete. */
 #define REQUEST_BYTES ((size_t)4096)
+#define PREFETCH 8
 /* One line a limit and so long: whoever is at a limit is there often. */
 #define SAY_AGAIN_MS 60000
 
@@ -172,8 +173,28 @@ static enum rely_cut find_limit(const struct rely_connection *connection, const 
     return RELY_CUT_COUNT;
 }
 
-static void look_at_connection(struct look *look, struct rely_connection *connection)
+static void note_end(struct look *look, uint64_t since_ms)
 {
+    uint64_t end_ms = since_ms + (uint64_t)look->loop->options.idle_timeout_ms;
+    look->next_ms = end_ms < look->next_ms ? end_ms : look->next_ms;
+}
+
+/* Ten thousand connections that say nothing must cost next to nothing: as long as nothing is unread and nothing was
+ * answered, one line of memory is enough. (libh2o keeps a request unread until it is answered.) */
+static bool goes_on_being_idle(struct look *look, const struct rely_place *place)
+{
+    const h2o_socket_t *socket = place->socket;
+    if (place->idle_since_ms == 0 || socket->input->size != 0 || socket->bytes_written != place->bytes_written ||
+        look->now_ms - place->idle_since_ms >= (uint64_t)look->loop->options.idle_timeout_ms)
+        return false;
+    note_end(look, place->idle_since_ms);
+    return true;
+}
+
+static void look_at_connection(struct look *look, struct rely_place *place)
+{
+    struct rely_connection *connection = place->connection;
+    place->idle_since_ms = 0;
     if (connection->stage == RELY_STAGE_CUT) {
         look->is_at_rest = false;
         return;
@@ -184,8 +205,9 @@ static void look_at_connection(struct look *look, struct rely_connection *connec
         rely_watch_cut(look->loop, connection, limit);
         look->is_at_rest = false;
     } else if (connection->stage == RELY_STAGE_IDLE) {
-        uint64_t end_ms = connection->since_ms + (uint64_t)look->loop->options.idle_timeout_ms;
-        look->next_ms = end_ms < look->next_ms ? end_ms : look->next_ms;
+        place->idle_since_ms = connection->since_ms;
+        place->bytes_written = connection->socket->bytes_written;
+        note_end(look, connection->since_ms);
     } else {
         look->held_bytes += count_held(connection);
         look->is_at_rest = false;
@@ -240,8 +262,11 @@ static void look_at_all(struct rely_timer *timer)
 {
     struct rely_loop *loop = H2O_STRUCT_FROM_MEMBER(struct rely_loop, watch_timer, timer);
     struct look look = {.loop = loop, .now_ms = rely_timers_now(), .next_ms = UINT64_MAX, .is_at_rest = true};
-    for (size_t i = 0; i < loop->place_count; i++)
-        look_at_connection(&look, loop->places[i].connection);
+    for (size_t i = 0; i < loop->place_count; i++) {
+        __builtin_prefetch(loop->places[i + PREFETCH < loop->place_count ? i + PREFETCH : i].socket);
+        if (!goes_on_being_idle(&look, &loop->places[i]))
+            look_at_connection(&look, &loop->places[i]);
+    }
     if (look.held_bytes > loop->options.max_memory_bytes)
         cut_largest(&look);
     __atomic_store_n(&loop->options.counters->held_bytes, look.held_bytes, __ATOMIC_RELAXED);
@@ -268,7 +293,7 @@ void rely_watch_add(struct rely_loop *loop, struct rely_connection *connection)
     connection->place = loop->place_count;
     connection->turn = connection->seen_turn = loop->turn;
     connection->since_ms = rely_timers_now();
-    loop->places[loop->place_count++] = (struct rely_place){connection->socket, connection};
+    loop->places[loop->place_count++] = (struct rely_place){.socket = connection->socket, .connection = connection};
 }
 
 void rely_watch_remove(struct rely_loop *loop, struct rely_connection *connection)
