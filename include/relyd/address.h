@@ -21,12 +21,13 @@ struct rely_address {
  * Read a listening address.
  *
  * Spec:     RFC 3986 s3.2.2 brackets around IPv6, without a zone. Host names other than localhost are refused, so that
- *           what a resolver says never decides whether a listener is local. An IPv4-mapped IPv6 address is never local.
- * In:       text - any bytes.
- * Out:      *out - set only on true.
- * Fails:    RELY_ERR_INVALID: what was found and what is allowed.
+ *           what a resolver says never decides whether a listener is local. An IPv4-mapped IPv6 address is the IPv4
+ * address. In:       text - any bytes. Out:      *out - set only on true. Fails:    RELY_ERR_INVALID: what was found
+ * and what is allowed.
  */
 bool rely_address_parse(struct rely_slice text, struct rely_address *out, struct rely_err *err);
+/* Do both name one place, however they are written? Ports that the kernel chooses are never the same. */
+bool rely_address_equal(const struct rely_address *one, const struct rely_address *other);
 
 /* A range of addresses: those that begin with the first `bits` bits of `prefix`. */
 struct rely_cidr {

@@ -121,6 +121,9 @@ void rely_loop_free(struct rely_loop *loop);
  * Out:      the descriptor, or -1 with the fault.
  */
 int rely_http_bind(const char *address, bool is_shared, struct rely_err *err);
+/* The address as it was written, with the port that the kernel has chosen in place of 0. */
+#define RELY_BOUND_SIZE 128
+void rely_http_bound(int fd, const char *address, char out[RELY_BOUND_SIZE]);
 /* Loopback or a unix socket? False also for what cannot be parsed. */
 bool rely_http_is_local(const char *address);
 

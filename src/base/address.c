@@ -68,12 +68,28 @@ static bool read_numeric_host(struct rely_slice host, struct rely_address *addre
         if (inet_pton(AF_INET6, address->host, &six) != 1)
             return false;
         address->is_local = memcmp(&six, &in6addr_loopback, sizeof(six)) == 0;
-        return true;
-    }
-    if (inet_pton(AF_INET, address->host, &four) != 1)
+        if (!IN6_IS_ADDR_V4MAPPED(&six))
+            return true;
+        /* The kernel listens on the IPv4 address; no other address with one inside reaches it (RFC 4291 s2.5.5). */
+        address->is_ipv6 = false;
+        memcpy(&four, &six.s6_addr[12], sizeof(four));
+        inet_ntop(AF_INET, &four, address->host, sizeof(address->host));
+    } else if (inet_pton(AF_INET, address->host, &four) != 1) {
         return false;
+    }
     address->is_local = (ntohl(four.s_addr) >> 24) == 127;
     return true;
+}
+
+bool rely_address_equal(const struct rely_address *one, const struct rely_address *other)
+{
+    if (one->is_unix || other->is_unix)
+        return one->is_unix == other->is_unix && strcmp(one->path, other->path) == 0;
+    struct in6_addr a = {0}, b = {0};
+    int family = one->is_ipv6 ? AF_INET6 : AF_INET;
+    return one->is_ipv6 == other->is_ipv6 && one->port == other->port && one->port != 0 &&
+           inet_pton(family, one->host, &a) == 1 && inet_pton(family, other->host, &b) == 1 &&
+           memcmp(&a, &b, sizeof(a)) == 0;
 }
 
 bool rely_address_parse(struct rely_slice text, struct rely_address *out, struct rely_err *err)

@@ -15,6 +15,17 @@ static const struct node *find_item(const struct node *list, size_t item)
     return found;
 }
 
+/* However they are written: what cannot be read is judged elsewhere. */
+static bool is_same_place(const char *one, const char *other)
+{
+    struct rely_address a, b;
+    struct rely_err ignored = {0};
+    if (!rely_address_parse(rely_slice_of(one), &a, &ignored) ||
+        !rely_address_parse(rely_slice_of(other), &b, &ignored))
+        return false;
+    return rely_address_equal(&a, &b);
+}
+
 static void judge_listener(const struct rely_config *config, size_t item, const struct node *where,
                            struct complaints *complaints)
 {
@@ -26,7 +37,7 @@ static void judge_listener(const struct rely_config *config, size_t item, const 
         return;
     }
     for (size_t i = 0; i < item; i++)
-        if (strcmp(config->listen.items[i], text) == 0)
+        if (is_same_place(config->listen.items[i], text))
             rely_config_complain(complaints, where, "listen[%zu]: %s stands here twice: leave one", item, text);
     if (!address.is_local && !config->may_be_unauthenticated)
         rely_config_complain(complaints, where,
@@ -71,7 +82,7 @@ static void judge_admin(const struct rely_config *config, const struct bound *bo
                              "and other machines could administer relyd",
                              config->admin_listen);
     for (size_t i = 0; i < config->listen.count; i++)
-        if (strcmp(config->listen.items[i], config->admin_listen) == 0)
+        if (is_same_place(config->listen.items[i], config->admin_listen))
             rely_config_complain(complaints, where, "admin.listen: %s is the data plane's listen[%zu]: choose another",
                                  config->admin_listen, i);
 }
@@ -88,15 +99,15 @@ static void judge_probe(const struct rely_config *config, size_t item, const str
         return;
     }
     for (size_t i = 0; i < item; i++)
-        if (strcmp(config->health_listen.items[i], text) == 0)
+        if (is_same_place(config->health_listen.items[i], text))
             rely_config_complain(complaints, where, "health.listen[%zu]: %s stands here twice: leave one", item, text);
     for (size_t i = 0; i < config->listen.count; i++)
-        if (strcmp(config->listen.items[i], text) == 0)
+        if (is_same_place(config->listen.items[i], text))
             rely_config_complain(complaints, where,
                                  "health.listen[%zu]: %s is the data plane's listen[%zu]: choose another", item, text,
                                  i);
     bool is_admins =
-        address.is_unix ? strcmp(address.path, config->admin_socket) == 0 : strcmp(text, config->admin_listen) == 0;
+        address.is_unix ? strcmp(address.path, config->admin_socket) == 0 : is_same_place(text, config->admin_listen);
     if (is_admins)
         rely_config_complain(complaints, where,
                              "health.listen[%zu]: %s is the control plane's, which has these paths already", item,

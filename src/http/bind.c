@@ -4,6 +4,7 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <stdio.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -110,4 +111,19 @@ int rely_http_bind(const char *address, bool is_shared, struct rely_err *err)
     if (!rely_address_parse(rely_slice_of(address), &parsed, err))
         return -1;
     return parsed.is_unix ? bind_unix(address, &parsed, err) : bind_ip(address, &parsed, is_shared, err);
+}
+
+void rely_http_bound(int fd, const char *address, char out[RELY_BOUND_SIZE])
+{
+    struct sockaddr_storage name = {0};
+    socklen_t size = sizeof(name);
+    const char *colon = strrchr(address, ':');
+    snprintf(out, RELY_BOUND_SIZE, "%s", address);
+    if (colon == NULL || strcmp(colon, ":0") != 0 || getsockname(fd, (struct sockaddr *)&name, &size) != 0)
+        return;
+    in_port_t port = name.ss_family == AF_INET6  ? ((const struct sockaddr_in6 *)&name)->sin6_port
+                     : name.ss_family == AF_INET ? ((const struct sockaddr_in *)&name)->sin_port
+                                                 : 0;
+    if (port != 0)
+        snprintf(out, RELY_BOUND_SIZE, "%.*s:%u", (int)(colon - address), address, ntohs(port));
 }

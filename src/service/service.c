@@ -67,21 +67,23 @@ static void set_up_threads(struct rely_service *service)
 }
 
 /* A TCP address is bound once per worker (SO_REUSEPORT), so that the kernel spreads connections; a unix socket once,
- * shared. */
+ * shared. A port that the kernel chooses is chosen once: the other workers take the first one's. */
 static bool bind_listener(struct rely_service *service, const char *address, struct rely_err *err)
 {
+    char bound[RELY_BOUND_SIZE];
     bool is_unix = strncmp(address, "unix:", 5) == 0;
-    int shared = is_unix ? rely_http_bind(address, false, err) : -1;
-    if (is_unix && shared < 0)
+    int first = rely_http_bind(address, !is_unix, err);
+    if (first < 0)
         return false;
+    rely_http_bound(first, address, bound);
     for (size_t i = 0; i < service->worker_count; i++) {
         struct rely_worker *worker = &service->workers[i];
-        int fd = !is_unix ? rely_http_bind(address, true, err) : i == 0 ? shared : dup(shared);
+        int fd = i == 0 ? first : is_unix ? dup(first) : rely_http_bind(bound, true, err);
         if (fd < 0)
-            return rely_err_set(err, RELY_ERR_IO, "cannot share %s: %s", address, strerror(errno));
+            return rely_err_set(err, RELY_ERR_IO, "cannot share %s: %s", bound, strerror(errno));
         worker->fds[worker->fd_count++] = fd;
     }
-    rely_log_event(service->ring, RELY_LOG_INFO, "listening", "data plane on %s", address);
+    rely_log_event(service->ring, RELY_LOG_INFO, "listening", "data plane on %s", bound);
     return true;
 }
 

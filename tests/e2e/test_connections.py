@@ -3,6 +3,8 @@
 import contextlib
 import http.client
 import json
+import pathlib
+import re
 import resource
 import signal
 import subprocess
@@ -53,6 +55,26 @@ def held(connections):
     finally:
         for connection in connections:
             connection.close()
+
+
+# --- where it listens ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::ffff:127.0.0.1]"])
+def test_d_a_port_that_the_kernel_chooses_is_one(tmp_path, host):
+    """`:0` gave each worker a port of its own, and said none of them."""
+    relyd = Relyd(tmp_path / "relyd", workers=4, listen=[f"{host}:0"], admin__listen=f"{host}:0").start()
+    try:
+        wire.wait_for(lambda: len(events(relyd, "listening")) == 4, what="a line for each listener")
+        said = dict(re.fullmatch(r"(.*) on .*:(\d+)", line).groups() for line in events(relyd, "listening") if "unix:" not in line)
+        port = int(said["data plane"])
+        assert port > 0 and wire.ask(("127.0.0.1", int(said["control plane"])), "GET", "/v1/issuers").status == 200
+        assert {wire.ask(("127.0.0.1", port), "GET", "/check/default").status for _ in range(20)} == {401}
+        table = pathlib.Path(f"/proc/{relyd.process.pid}/net/tcp").read_text().splitlines()[1:]
+        listening = [line.split() for line in table if line.split()[3] == "0A"]
+        assert len([row for row in listening if int(row[1].split(":")[1], 16) == port]) == 4
+    finally:
+        relyd.stop()
 
 
 # --- room ------------------------------------------------------------------------------------------------------------

@@ -56,7 +56,16 @@ static void test_tcp(void **state)
     expect_tcp("128.0.0.1:80", "128.0.0.1", 80, false, false);
     expect_tcp("[::]:80", "::", 80, true, false);
     expect_tcp("[2001:db8::1]:80", "2001:db8::1", 80, true, false);
-    expect_tcp("[::ffff:127.0.0.1]:80", "::ffff:127.0.0.1", 80, true, false);
+    /* Fault D: mapped is the IPv4 address; other addresses with one inside are what they are. */
+    expect_tcp("[::ffff:127.0.0.1]:80", "127.0.0.1", 80, false, true);
+    expect_tcp("[::ffff:7f02:3]:80", "127.2.0.3", 80, false, true);
+    expect_tcp("[::FFFF:10.0.0.1]:80", "10.0.0.1", 80, false, false);
+    expect_tcp("[::ffff:0.0.0.0]:80", "0.0.0.0", 80, false, false);
+    expect_tcp("[::127.0.0.1]:80", "::127.0.0.1", 80, true, false);
+    expect_tcp("[::ffff:0:127.0.0.1]:80", "::ffff:0:127.0.0.1", 80, true, false);
+    expect_tcp("[64:ff9b::127.0.0.1]:80", "64:ff9b::127.0.0.1", 80, true, false);
+    expect_tcp("[2002:7f00:1::]:80", "2002:7f00:1::", 80, true, false);
+    expect_tcp("[0:0:0:0:0:0:0:1]:80", "0:0:0:0:0:0:0:1", 80, true, true);
 }
 
 static void test_unix(void **state)

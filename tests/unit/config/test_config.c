@@ -309,6 +309,19 @@ static void test_admin_is_local(void **state)
                       "r.yaml:1:17: admin.socket: expected an absolute path (without unix:), found unix:/a\n");
 }
 
+/* One place has many spellings. */
+static void test_an_address_is_the_same_however_it_is_written(void **state)
+{
+    (void)state;
+    expect_complaints("listen: [127.0.0.1:1, \"[::ffff:127.0.0.1]:1\", localhost:1]\n",
+                      "r.yaml:1:23: listen[1]: [::ffff:127.0.0.1]:1 stands here twice: leave one\n"
+                      "r.yaml:1:47: listen[2]: localhost:1 stands here twice: leave one\n"
+                      "r.yaml:1:47: listen[2]: localhost:1 stands here twice: leave one\n");
+    expect_complaints("listen: [\"[::1]:1\"]\nadmin: {listen: \"[0:0::1]:1\"}\n",
+                      "r.yaml:2:17: admin.listen: [0:0::1]:1 is the data plane's listen[0]: choose another\n");
+    expect_complaints("listen: [127.0.0.1:0, 127.0.0.1:0]\n", "");
+}
+
 static void test_refresh_order(void **state)
 {
     (void)state;
@@ -462,6 +475,7 @@ int main(void)
         cmocka_unit_test(test_listeners),
         cmocka_unit_test(test_health_may_stand_open),
         cmocka_unit_test(test_admin_is_local),
+        cmocka_unit_test(test_an_address_is_the_same_however_it_is_written),
         cmocka_unit_test(test_refresh_order),
         cmocka_unit_test(test_size_limit),
         cmocka_unit_test(test_files),
