@@ -198,8 +198,16 @@ static size_t find_place_in_set(const struct rely_issuer_set *set, int64_t id)
     return low;
 }
 
-/* This edition's own copy of a set, with room for one more member; NULL makes an empty one. The old one is retired when
- * older editions may still look at it. */
+/* Older editions may still look at a set, unless this one has made it. */
+static void drop_set(struct rely_snapshot *next, const struct rely_issuer_set *set)
+{
+    if (set->edition == next->edition)
+        free((void *)set);
+    else
+        rely_retired_add(&next->retired, (void *)set, free);
+}
+
+/* This edition's own copy of a set, with room for one more member; NULL makes an empty one. */
 static struct rely_issuer_set *own_set(struct rely_snapshot *next, const struct rely_issuer_set *old, uint64_t url_hash)
 {
     struct rely_edit edit = rely_snapshot_edit(next);
@@ -217,7 +225,7 @@ static struct rely_issuer_set *own_set(struct rely_snapshot *next, const struct 
         return set;
     }
     rely_map_replace(&next->issuer_sets, &edit, url_hash, old, set);
-    rely_retired_add(&next->retired, (void *)old, free);
+    drop_set(next, old);
     return set;
 }
 
@@ -247,7 +255,7 @@ static void remove_member(struct rely_snapshot *next, const struct rely_issuer *
     const struct rely_issuer_set *old = rely_snapshot_issuer_set(next, issuer->url);
     if (old->count == 1) {
         rely_map_remove(&next->issuer_sets, &edit, url_hash, old);
-        rely_retired_add(&next->retired, (void *)old, free);
+        drop_set(next, old);
         return;
     }
     struct rely_issuer_set *set = own_set(next, old, url_hash);

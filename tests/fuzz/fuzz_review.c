@@ -1,0 +1,442 @@
+/*
+ * The whole review over small registries, tokens and times that the input chooses. It knows which tokens it signed, and
+ * with what, and checks after each review: no allow without the record's key, an audience in all three places, and
+ * times within bounds; the rightful record found, whoever its neighbours are; the same decision from the cache, from a
+ * registry that was filled the other way round, and once more after a change.
+ */
+#include "mint.h"
+
+#include "relyd/cache.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+#define NOW 1800000000
+#define RECORDS 4
+#define KEYS_A_RECORD 2
+#define RULES 6
+#define SIGNING_KEYS 6
+
+/* --- the input as small choices ------------------------------------------------------------------------------- */
+
+static const uint8_t *input;
+static size_t input_left;
+
+/* 0 to count - 1; zeros when the input is at its end. */
+static unsigned choose(unsigned count)
+{
+    if (input_left == 0)
+        return 0;
+    input_left--;
+    return *input++ % count;
+}
+
+static const char *choose_text(const char *const *texts, unsigned count)
+{
+    return texts[choose(count)];
+}
+
+#define CHOOSE_TEXT(...)                                                                                               \
+    choose_text((const char *const[]){__VA_ARGS__},                                                                    \
+                (unsigned)(sizeof((const char *const[]){__VA_ARGS__}) / sizeof(const char *)))
+
+static const struct signing_key {
+    const char *name, *alg, *other_alg;
+} signing_keys[SIGNING_KEYS] = {
+    /* mostly RSA, which is quickly verified */
+    {"rsa2048#1", "RS256", "PS256"}, {"rsa2048#2", "RS256", "PS256"}, {"rsa2048#3", "RS256", "RS256"},
+    {"rsa2048#4", "RS256", "RS256"}, {"p256#1", "ES256", "ES256"},    {"ed25519#1", "EdDSA", "EdDSA"},
+};
+
+/* --- the registry --------------------------------------------------------------------------------------------- */
+
+struct record_key {
+    unsigned key;
+    const char *kid, *alg;
+};
+
+/* What a record was made of: the model that decisions are compared with. */
+struct record {
+    int64_t id;
+    const char *url;
+    bool is_enabled, takes_typ;
+    enum rely_alg only_alg; /* RELY_ALG_UNKNOWN: all */
+    struct record_key keys[KEYS_A_RECORD];
+    size_t key_count;
+    struct rely_keyset *keyset; /* owned; NULL: none */
+    int32_t leeway_s;
+    int64_t max_lifetime_s;
+};
+
+struct world {
+    struct record records[RECORDS];
+    size_t record_count;
+    struct rely_snapshot *snapshot, *reversed;
+    struct rely_keyset *old_keyset; /* owned: replaced, and perhaps still looked at */
+    struct rely_cache *cache;
+    struct rely_pool pool;
+};
+
+static void choose_keys(struct record *record)
+{
+    const char *jwks[KEYS_A_RECORD];
+    struct rely_err err = {0};
+    record->key_count = choose(KEYS_A_RECORD + 1);
+    for (size_t i = 0; i < record->key_count; i++) {
+        struct record_key *key = &record->keys[i];
+        key->key = choose(SIGNING_KEYS);
+        key->kid = CHOOSE_TEXT("a", "b", NULL);
+        key->alg = choose(2) == 0 ? NULL : signing_keys[key->key].alg;
+        jwks[i] = mint_jwk(mint_key(signing_keys[key->key].name), key->kid, key->alg);
+    }
+    record->keyset =
+        record->key_count == 0 ? NULL : rely_keyset_parse(rely_slice_of(mint_jwks_of(jwks, record->key_count)), &err);
+    RELY_ASSERT(record->key_count == 0 || record->keyset != NULL);
+}
+
+static void choose_record(struct record *record, int64_t id)
+{
+    record->id = id;
+    record->url = CHOOSE_TEXT("https://a", "https://a", "https://b");
+    record->is_enabled = choose(4) != 3;
+    record->takes_typ = choose(4) != 3;
+    record->only_alg = choose(4) == 3 ? rely_alg_of(rely_slice_of(signing_keys[choose(SIGNING_KEYS)].alg)) : 0;
+    record->leeway_s = (int32_t[]){60, 0, 300}[choose(3)];
+    record->max_lifetime_s = (int64_t[]){0, 600, 3600}[choose(3)];
+    choose_keys(record);
+}
+
+static void put_record(struct rely_snapshot *snapshot, const struct record *record)
+{
+    static const struct rely_slice types[] = {{"jwt", 3}, {"at+jwt", 6}};
+    char name[32];
+    snprintf(name, sizeof name, "record-%lld", (long long)record->id);
+    struct rely_issuer issuer = {.id = record->id,
+                                 .name = rely_slice_of(name),
+                                 .url = rely_slice_of(record->url),
+                                 .algs = record->only_alg == 0 ? RELY_ALGS_ALL : 1u << record->only_alg,
+                                 .leeway_s = record->leeway_s,
+                                 .max_lifetime_s = record->max_lifetime_s,
+                                 .types = types,
+                                 .type_count = record->takes_typ ? 2 : 1,
+                                 .is_enabled = record->is_enabled,
+                                 .keyset = record->keyset};
+    rely_snapshot_put_issuer(snapshot, rely_issuer_copy(&issuer));
+}
+
+static void put_rules(struct world *world)
+{
+    unsigned identities = 1 + choose(3), rules = choose(RULES + 1);
+    for (unsigned i = 0; i < identities; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "app-%u", i);
+        struct rely_identity identity = {.id = 100 + i,
+                                         .name = rely_slice_of(name),
+                                         .uid = RELY_LIT("u"),
+                                         .username = rely_slice_of(CHOOSE_TEXT("app", "app", "system:admin")),
+                                         .is_username_subject = choose(4) == 3,
+                                         .is_enabled = choose(4) != 3};
+        rely_snapshot_put_identity(world->snapshot, rely_identity_copy(&identity));
+        rely_snapshot_put_identity(world->reversed, rely_identity_copy(&identity));
+    }
+    for (unsigned i = 0; i < rules; i++) {
+        struct rely_slice audiences[] = {rely_slice_of(CHOOSE_TEXT("x", "y", "z")),
+                                         rely_slice_of(CHOOSE_TEXT("x", "y"))};
+        struct rely_credential rule = {.id = 200 + i,
+                                       .issuer_id = 1 + choose((unsigned)world->record_count),
+                                       .identity_id = 100 + choose(identities),
+                                       .name = RELY_LIT("rule"),
+                                       .subject = rely_slice_of(CHOOSE_TEXT("s", "s", "system:t")),
+                                       .audiences = audiences,
+                                       .audience_count = 1 + choose(2)};
+        rely_snapshot_put_credential(world->snapshot, rely_credential_copy(&rule));
+        rely_snapshot_put_credential(world->reversed, rely_credential_copy(&rule));
+    }
+}
+
+static struct rely_snapshot *begin_registry(bool may_use_system_names)
+{
+    struct rely_snapshot *snapshot = rely_snapshot_next(NULL, 1);
+    snapshot->token_max_bytes = RELY_TOKEN_BYTES_DEFAULT;
+    snapshot->may_use_system_names = may_use_system_names;
+    return snapshot;
+}
+
+static void make_registry(struct world *world)
+{
+    bool may_use_system_names = choose(2) == 1;
+    *world = (struct world){.record_count = 1 + choose(RECORDS)};
+    world->snapshot = begin_registry(may_use_system_names);
+    world->reversed = begin_registry(may_use_system_names);
+    for (size_t i = 0; i < world->record_count; i++)
+        choose_record(&world->records[i], (int64_t)i + 1);
+    for (size_t i = 0; i < world->record_count; i++) {
+        put_record(world->snapshot, &world->records[i]);
+        put_record(world->reversed, &world->records[world->record_count - 1 - i]);
+    }
+    put_rules(world);
+    world->cache = rely_cache_new(64);
+    rely_pool_init(&world->pool);
+}
+
+static void free_registry(struct world *world)
+{
+    rely_cache_free(world->cache);
+    rely_pool_fini(&world->pool);
+    rely_snapshot_free_all(world->snapshot);
+    rely_snapshot_free_all(world->reversed);
+    for (size_t i = 0; i < world->record_count; i++)
+        rely_keyset_free(world->records[i].keyset);
+    rely_keyset_free(world->old_keyset);
+}
+
+/* A new record and key set for one of them, in the next edition: what the cache knows must fit it. */
+static void change_registry(struct world *world)
+{
+    struct record *record = &world->records[choose((unsigned)world->record_count)];
+    const char *url = record->url;
+    world->old_keyset = record->keyset;
+    world->snapshot = rely_snapshot_next(world->snapshot, 2);
+    choose_record(record, record->id);
+    record->url = url;
+    put_record(world->snapshot, record);
+    put_record(world->reversed, record);
+    rely_snapshot_settle(world->snapshot);
+}
+
+/* --- tokens ---------------------------------------------------------------------------------------------------- */
+
+struct sent {
+    const char *text, *iss, *kid, *typ;
+    enum rely_alg alg;
+    unsigned key; /* that signed */
+    bool is_forged;
+    int64_t exp, nbf, iat; /* 0: absent */
+    const char *subject, *aud[2];
+};
+
+static int64_t choose_time(void)
+{
+    static const int64_t offsets[] = {3600, 600, 60, 59, 1, 0, -1, -59, -60, -61, -300, -3600};
+    return NOW + offsets[choose(sizeof offsets / sizeof offsets[0])];
+}
+
+static const char *print_payload(const struct sent *sent)
+{
+    const char *times = "";
+    if (sent->exp != 0)
+        times = mint_print(",\"exp\":%lld", (long long)sent->exp);
+    if (sent->nbf != 0)
+        times = mint_print("%s,\"nbf\":%lld", times, (long long)sent->nbf);
+    if (sent->iat != 0)
+        times = mint_print("%s,\"iat\":%lld", times, (long long)sent->iat);
+    return mint_print("{\"iss\":\"%s\",\"sub\":\"%s\",\"aud\":[\"%s\",\"%s\"]%s}", sent->iss, sent->subject,
+                      sent->aud[0], sent->aud[1], times);
+}
+
+/* One bit somewhere in the text, a signature of something else, or a header that says another alg than signed. */
+static const char *forge(const struct sent *sent, const char *header)
+{
+    const struct signing_key *key = &signing_keys[sent->key];
+    const char *other = mint_token(mint_key(key->name), key->alg, header, "{\"iss\":\"https://a\"}");
+    if (choose(2) == 0)
+        return mint_resign(sent->text, mint_part(other, 2));
+    size_t len = strlen(sent->text), at = choose(256) * len / 256;
+    struct rely_slice copy = mint_copy(rely_slice(sent->text, len + 1));
+    char *text = (char *)copy.ptr;
+    text[at] = text[at] == 'A' ? 'B' : 'A';
+    return text;
+}
+
+static struct sent choose_token(void)
+{
+    struct sent sent = {.iss = CHOOSE_TEXT("https://a", "https://b", "https://c"),
+                        .key = choose(SIGNING_KEYS),
+                        .kid = CHOOSE_TEXT("a", "b", "c", NULL),
+                        .typ = CHOOSE_TEXT(NULL, "JWT", "at+jwt"),
+                        .subject = CHOOSE_TEXT("s", "system:t", "nobody"),
+                        .aud = {CHOOSE_TEXT("x", "y", "w"), CHOOSE_TEXT("x", "z")},
+                        .exp = choose(16) == 15 ? 0 : choose_time(),
+                        .nbf = choose(2) == 0 ? 0 : choose_time(),
+                        .iat = choose(2) == 0 ? 0 : choose_time()};
+    const struct signing_key *key = &signing_keys[sent.key];
+    const char *alg = choose(2) == 0 ? key->alg : key->other_alg;
+    const char *header = mint_print("{\"alg\":\"%s\"", alg);
+    if (sent.kid != NULL)
+        header = mint_print("%s,\"kid\":\"%s\"", header, sent.kid);
+    if (sent.typ != NULL)
+        header = mint_print("%s,\"typ\":\"%s\"", header, sent.typ);
+    header = mint_print("%s}", header);
+    sent.alg = rely_alg_of(rely_slice_of(alg));
+    sent.text = mint_token(mint_key(key->name), alg, header, print_payload(&sent));
+    sent.is_forged = choose(4) == 3;
+    if (sent.is_forged)
+        sent.text = forge(&sent, header);
+    return sent;
+}
+
+/* --- what must hold ----------------------------------------------------------------------------------------------- */
+
+static bool fits_key(const struct record_key *key, const struct sent *sent)
+{
+    bool is_named = sent->kid == NULL || (key->kid != NULL && strcmp(key->kid, sent->kid) == 0);
+    return key->key == sent->key && is_named && (key->alg == NULL || rely_alg_of(rely_slice_of(key->alg)) == sent->alg);
+}
+
+/* May this record's keys speak for the token? */
+static bool is_rightful(const struct record *record, const struct sent *sent)
+{
+    bool is_type_taken = record->takes_typ || sent->typ == NULL || strcmp(sent->typ, "JWT") == 0;
+    bool is_alg_taken = record->only_alg == 0 || record->only_alg == sent->alg;
+    if (!record->is_enabled || strcmp(record->url, sent->iss) != 0 || !is_type_taken || !is_alg_taken)
+        return false;
+    for (size_t i = 0; i < record->key_count; i++)
+        if (fits_key(&record->keys[i], sent))
+            return true;
+    return false;
+}
+
+/* The signature is whose it is, and no neighbour changes that. Times and rules come later. */
+static void check_signer(const struct world *world, const struct sent *sent, const struct rely_review *review)
+{
+    const struct record *rightful = NULL;
+    size_t count = 0;
+    for (size_t i = 0; i < world->record_count; i++)
+        if (!sent->is_forged && is_rightful(&world->records[i], sent)) {
+            rightful = &world->records[i];
+            count++;
+        }
+    if (review->key != NULL)
+        RELY_ASSERT(count == 1 && review->issuer != NULL && review->issuer->id == rightful->id);
+    if (count == 1)
+        RELY_ASSERT(review->key != NULL);
+    if (count > 1)
+        RELY_ASSERT(review->decision.reason == RELY_AMBIGUOUS_ISSUER);
+}
+
+static void check_tries(const struct rely_review *review)
+{
+    uint32_t cost = 0;
+    for (size_t i = 0; i < review->candidate_count && review->last_step >= RELY_STEP_SIGNATURE; i++)
+        cost += review->candidates[i].is_left_out ? 0 : review->candidates[i].cost;
+    RELY_ASSERT(cost <= RELY_TRY_COST_MAX && review->tries <= cost);
+}
+
+static void check_times(const struct sent *sent, const struct rely_review *review)
+{
+    int64_t leeway = review->issuer->leeway_s, limit = review->issuer->max_lifetime_s;
+    RELY_ASSERT(sent->exp != 0 && NOW < sent->exp + leeway);
+    RELY_ASSERT(sent->nbf == 0 || (sent->nbf - leeway <= NOW && sent->nbf <= sent->exp));
+    RELY_ASSERT(sent->iat == 0 || sent->iat <= NOW + leeway);
+    RELY_ASSERT(limit == 0 || (sent->iat != 0 && sent->exp - sent->iat <= limit));
+    RELY_ASSERT(review->decision.valid_until_s == sent->exp + leeway);
+}
+
+static bool has_audience(const struct rely_slice *texts, size_t count, const char *wanted)
+{
+    for (size_t i = 0; i < count; i++)
+        if (rely_slice_equal(texts[i], rely_slice_of(wanted)))
+            return true;
+    return false;
+}
+
+static void check_match(const struct sent *sent, const struct rely_review_request *request,
+                        const struct rely_review *review, const struct rely_match *match)
+{
+    const struct rely_credential *rule = match->credential;
+    bool has_common = false;
+    RELY_ASSERT(rule->issuer_id == review->issuer->id && rule->identity_id == match->identity->id);
+    RELY_ASSERT(rely_slice_equal(rule->subject, rely_slice_of(sent->subject)) && match->identity->is_enabled);
+    RELY_ASSERT(request->identity.ptr == NULL || rely_slice_equal(request->identity, match->identity->name));
+    for (size_t i = 0; i < 2; i++)
+        has_common |=
+            has_audience(rule->audiences, rule->audience_count, sent->aud[i]) &&
+            (request->audience_count == 0 || has_audience(request->audiences, request->audience_count, sent->aud[i]));
+    RELY_ASSERT(has_common);
+}
+
+static void check_decision(const struct world *world, const struct sent *sent,
+                           const struct rely_review_request *request, const struct rely_review *review)
+{
+    struct rely_detail told;
+    if (review->decision.reason != RELY_OK) {
+        rely_review_tell(review, &told);
+        RELY_ASSERT(review->matches.count == 0 || review->decision.reason == RELY_AMBIGUOUS_IDENTITY);
+        RELY_ASSERT(told.text[0] != '\0' && (review->key != NULL || strstr(told.text, "record-") == NULL));
+        return;
+    }
+    RELY_ASSERT(!sent->is_forged && review->key != NULL && review->matches.count > 0);
+    RELY_ASSERT(review->matches.count == 1 || !request->is_single);
+    check_times(sent, review);
+    for (size_t i = 0; i < review->matches.count; i++) {
+        struct rely_slice username = {0};
+        check_match(sent, request, review, &review->matches.items[i]);
+        RELY_ASSERT(rely_match_username(world->snapshot, &review->matches.items[i], &review->claims, &username));
+        RELY_ASSERT(world->snapshot->may_use_system_names || !rely_slice_starts(username, RELY_LIT("system:")));
+    }
+}
+
+/* Two reviews of one token: the order of matches may differ, nothing else. */
+static void check_same(const struct rely_review *a, const struct rely_review *b)
+{
+    RELY_ASSERT(a->decision.reason == b->decision.reason && a->decision.valid_until_s == b->decision.valid_until_s);
+    RELY_ASSERT((a->issuer == NULL) == (b->issuer == NULL) && (a->issuer == NULL || a->issuer->id == b->issuer->id));
+    RELY_ASSERT(a->key == b->key && a->last_step == b->last_step && a->matches.count == b->matches.count);
+    for (size_t i = 0; i < a->matches.count; i++) {
+        bool is_found = false;
+        for (size_t k = 0; k < b->matches.count; k++)
+            is_found |= a->matches.items[i].credential->id == b->matches.items[k].credential->id;
+        RELY_ASSERT(is_found);
+    }
+}
+
+static void review_all_ways(struct world *world, const struct sent *sent, const struct rely_review_request *request)
+{
+    static struct rely_review fresh, other;
+    rely_review_run(world->snapshot, request, NOW, &world->pool, &fresh);
+    check_signer(world, sent, &fresh);
+    check_tries(&fresh);
+    check_decision(world, sent, request, &fresh);
+    rely_review_run(world->reversed, request, NOW, &world->pool, &other);
+    check_same(&fresh, &other);
+    RELY_ASSERT(fresh.decision.reason == RELY_OK || fresh.matches.count > 0 ||
+                strcmp(fresh.decision.detail.text, other.decision.detail.text) == 0 || fresh.key != NULL);
+    for (int i = 0; i < 3; i++) {
+        rely_cache_review(world->cache, world->snapshot, request, NOW, &world->pool, &other);
+        check_same(&fresh, &other);
+        check_decision(world, sent, request, &other);
+    }
+    rely_pool_reset(&world->pool);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct world world;
+    struct sent sent[3];
+    struct rely_slice accepted[2];
+    input = data;
+    input_left = size;
+    make_registry(&world);
+    for (size_t i = 0; i < 3; i++)
+        sent[i] = choose_token();
+    for (int edition = 0; edition < 2; edition++) {
+        for (size_t i = 0; i < 3; i++) {
+            struct rely_review_request request = {.token = rely_slice_of(sent[i].text),
+                                                  .audiences = accepted,
+                                                  .audience_count = choose(3),
+                                                  .is_single = choose(2) == 1};
+            accepted[0] = rely_slice_of(CHOOSE_TEXT("x", "y"));
+            accepted[1] = rely_slice_of(CHOOSE_TEXT("z", "y"));
+            if (choose(4) == 3)
+                request.identity = rely_slice_of(CHOOSE_TEXT("app-0", "app-1", "none"));
+            review_all_ways(&world, &sent[i], &request);
+        }
+        if (edition == 0)
+            change_registry(&world);
+    }
+    free_registry(&world);
+    mint_reset();
+    return 0;
+}
