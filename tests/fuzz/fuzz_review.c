@@ -24,7 +24,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static const uint8_t *input;
 static size_t input_left;
 
-/* 0 to count - 1; zeros when the input is at its end. */
+/* 0 to count - 1; zeros when the input is at its end. Zeros alone are one record, one rule and tokens that are allowed.
+ */
 static unsigned choose(unsigned count)
 {
     if (input_left == 0)
@@ -83,7 +84,7 @@ static void choose_keys(struct record *record)
 {
     const char *jwks[KEYS_A_RECORD];
     struct rely_err err = {0};
-    record->key_count = choose(KEYS_A_RECORD + 1);
+    record->key_count = (1 + choose(KEYS_A_RECORD + 1)) % (KEYS_A_RECORD + 1);
     for (size_t i = 0; i < record->key_count; i++) {
         struct record_key *key = &record->keys[i];
         key->key = choose(SIGNING_KEYS);
@@ -128,7 +129,7 @@ static void put_record(struct rely_snapshot *snapshot, const struct record *reco
 
 static void put_rules(struct world *world)
 {
-    unsigned identities = 1 + choose(3), rules = choose(RULES + 1);
+    unsigned identities = 1 + choose(3), rules = (1 + choose(RULES + 1)) % (RULES + 1);
     for (unsigned i = 0; i < identities; i++) {
         char name[32];
         snprintf(name, sizeof name, "app-%u", i);
