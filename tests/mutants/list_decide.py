@@ -79,6 +79,6 @@ MUTANTS = [
            "        refuse_repeated_keys(write, keys);", "        (void)refuse_repeated_keys;",
            "tests/e2e/test_siblings.py::test_a6_an_uploaded_set_with_anothers_key_is_refused"),
     mutant("fetched sets are not compared", "A6", "src/service/keeper_fetch.c",
-           "    leave_out_repeated_keys(errand, keyset, &jwks, &rest);\n", "    (void)leave_out_repeated_keys;\n",
+           "leave_out_repeated_keys(errand, keyset, &fetched.jwks, &rest);", "(void)leave_out_repeated_keys;",
            "tests/e2e/test_siblings.py::test_a6_a_fetched_set_loses_anothers_key_and_keeps_its_own"),
 ]
