@@ -10,6 +10,11 @@
 
 struct rely_cache;
 
+/* A signature that verified is verified again after ten minutes at most, less up to two and a half, which depend on the
+ * token: what came at once is not verified again at once. */
+#define RELY_CACHE_VERIFY_AGAIN_S 600
+#define RELY_CACHE_VERIFY_SPREAD_S 150
+
 /**
  * Make a cache.
  *
@@ -25,9 +30,9 @@ void rely_cache_free(struct rely_cache *cache);
  *
  * A token that verified is remembered under a fingerprint of all its bytes (rely_fingerprint_of, under a secret of this
  * cache), with the edition of the issuer's record and key set that was taken from the snapshot before verifying: any
- * change of either, or of which records share its `iss`, makes it unknown again. A token earns its place by being seen
- * a second time, so that a flood of distinct tokens evicts nothing; where places are scarce, those that are used least
- * give way.
+ * change of either, or of which records share its `iss`, makes it unknown again, and so does time
+ * (RELY_CACHE_VERIFY_AGAIN_S). A token earns its place by being seen a second time, so that a flood of distinct tokens
+ * evicts nothing; where places are scarce, those that are used least give way.
  *
  * Returns:  whether it was a hit.
  * Out:      *review - always set whole; on a hit its token and candidates are empty, all else is as if it had been
@@ -37,9 +42,10 @@ bool rely_cache_review(struct rely_cache *cache, const struct rely_snapshot *sna
                        const struct rely_review_request *request, int64_t now_s, struct rely_pool *pool,
                        struct rely_review *review);
 
-/* For /metrics and tests. */
+/* For tests. */
 struct rely_cache_counts {
     uint64_t hits, misses, admitted, evicted;
+    size_t largest_bytes; /* the largest entry there ever was */
 };
 struct rely_cache_counts rely_cache_count(const struct rely_cache *cache);
 

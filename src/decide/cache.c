@@ -25,6 +25,8 @@ struct cache_entry {
     uint64_t rule_hash;
     uint64_t issuers_edition; /* of the snapshot in which issuer was looked up */
     const struct rely_issuer *issuer;
+    int64_t verified_s;
+    uint32_t fresh_s; /* how long after that the signature counts as verified */
     struct rely_rules_memo memo;
     struct rely_claims claims; /* slices point into text, audiences into the array */
     struct rely_slice audiences[AUDIENCES_MAX];
@@ -123,8 +125,15 @@ static const struct rely_issuer *find_current_issuer(struct cache_entry *entry, 
     return entry->issuer;
 }
 
+/* Not for ever: should an entry be wrong, by whatever bug or broken memory, it is not for long. A clock that was set
+ * back makes the difference huge. */
+static bool is_fresh(const struct cache_entry *entry, int64_t now_s)
+{
+    return (uint64_t)now_s - (uint64_t)entry->verified_s < entry->fresh_s;
+}
+
 static bool find_hit(struct rely_cache *cache, const struct rely_snapshot *snapshot, const struct cache_name *name,
-                     struct rely_known_token *known)
+                     int64_t now_s, struct rely_known_token *known)
 {
     struct cache_set *set = find_set(cache, name->tag);
     for (size_t i = 0; i < WAYS; i++) {
@@ -138,7 +147,7 @@ static bool find_hit(struct rely_cache *cache, const struct rely_snapshot *snaps
         known->memo = &entry->memo;
         if (set->uses[i] < USES_MAX)
             set->uses[i]++;
-        return known->issuer != NULL;
+        return known->issuer != NULL && is_fresh(entry, now_s);
     }
     return false;
 }
@@ -230,6 +239,8 @@ static void admit_token(struct rely_cache *cache, const struct rely_snapshot *sn
         return;
     free(set->entries[place]);
     struct cache_entry *entry = rely_alloc(sizeof *entry + size);
+    if (cache->counts.largest_bytes < sizeof *entry + size)
+        cache->counts.largest_bytes = sizeof *entry + size;
     entry->print = name->print;
     entry->issuer_id = review->issuer->id;
     entry->issuer_edition = review->issuer->edition;
@@ -240,6 +251,8 @@ static void admit_token(struct rely_cache *cache, const struct rely_snapshot *sn
     entry->has_kid = review->token.kid.ptr != NULL;
     entry->alg = review->token.alg;
     entry->rule_hash = review->rule_hash;
+    entry->verified_s = review->now_s;
+    entry->fresh_s = RELY_CACHE_VERIFY_AGAIN_S - (uint32_t)((name->tag >> 32) % RELY_CACHE_VERIFY_SPREAD_S);
     keep_claims(entry, &review->claims);
     set->entries[place] = entry;
     set->tags[place] = name->tag;
@@ -264,7 +277,7 @@ bool rely_cache_review(struct rely_cache *cache, const struct rely_snapshot *sna
         return false;
     }
     struct cache_name name = name_token(cache, request->token);
-    if (find_hit(cache, snapshot, &name, &known) && now_s <= known.issuer->keys_until_s) {
+    if (find_hit(cache, snapshot, &name, now_s, &known) && now_s <= known.issuer->keys_until_s) {
         cache->counts.hits++;
         rely_review_known(snapshot, request, &known, now_s, pool, review);
         return true;

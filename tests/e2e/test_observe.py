@@ -267,7 +267,9 @@ def test_d_lines_for_which_there_is_no_room_are_counted(start, tmp_path):
         lost = 0
         while lost < 100:
             refuse(relyd, "127.0.0.1", 500)
-            lost = metrics(relyd, relyd.socket)["relyd_log_lines_lost_total"]
+            samples = metrics(relyd, relyd.socket)
+            lost = samples["relyd_log_lines_lost_total"]
+        assert samples["relyd_log_refusals_left_out_total"] == 0
         for _ in range(50):
             assert relyd.reason(signer.sign(tokens.claims(ISSUER))) == "ok"
         wire.wait_for(lambda: len([1 for line in lines_of(relyd.allows_path) if line.get("outcome") == "allow"]) == 50)
@@ -277,3 +279,76 @@ def test_d_lines_for_which_there_is_no_room_are_counted(start, tmp_path):
         relyd.process.wait()
         os.close(reader)
         os.close(writer)
+
+
+VOLATILE = re.compile(r"process_|relyd_connections$|relyd_http_held_bytes|.*_bucket\{|.*_sum$")
+
+
+def what_changes(relyd, act):
+    """{metric: by how much} of everything that one event moves; the second scrape is a request, too."""
+    before = metrics(relyd, relyd.socket)
+    act()
+    after = metrics(relyd, relyd.socket)
+    return {name: after[name] - before.get(name, 0) for name in after
+            if after[name] != before.get(name, 0) and not VOLATILE.match(name)}
+
+
+def reviewed(endpoint, reason, **more):
+    """What one review of a token changes, and what it may change beside that."""
+    names = {"hit": 'relyd_cache_lookups_total{outcome="hit"}', "miss": 'relyd_cache_lookups_total{outcome="miss"}',
+             "rechecked": "relyd_signature_rechecks_total", "waited": "relyd_key_waits_total",
+             "left_out": "relyd_log_refusals_left_out_total", "fetched": 'relyd_fetches_total{outcome="ok"}',
+             "failed": 'relyd_fetches_total{outcome="failed"}'}
+    changed = {f'relyd_reviews_total{{endpoint="{endpoint}",reason="{reason}"}}': 1, "relyd_http_requests_total": 2,
+               "relyd_review_duration_seconds_count": 1}
+    return changed | {names[name]: value for name, value in more.items()}
+
+
+def test_e_each_counter_has_its_own_event(start, issuer):
+    """Fault E: nobody noticed when counters were swapped. Each event here moves its own ones, by exactly so much."""
+    relyd = start(workers=1, crypto__own_arithmetic=True, crypto__recheck_one_in=1, log__refusals_per_s=0,
+                  keys__miss_wait_ms=5000, keys__miss_cooldown_ms=100)
+    signer = relyd.put_world()
+    relyd.put_issuer("cluster", **issuer.record())
+    relyd.put_issuer("second", issuer="https://second.example", keys={"jwks": tokens.jwks(tokens.key("second"))})
+    relyd.put_issuer("third", issuer="https://third.example", keys={"jwks": tokens.jwks(tokens.key("third"))})
+    relyd.put_credential("other", subject="other")
+    relyd.put_identity("more")
+    relyd.put_identity("and-more")
+    wire.wait_for(lambda: relyd.admin("GET", "/v1/issuers/cluster/keys").json().get("keys"))
+    samples = metrics(relyd, relyd.socket)
+    assert (samples["relyd_issuers"], samples["relyd_identities"], samples["relyd_credentials"]) == (4, 3, 2)
+
+    token = signer.sign(tokens.claims(ISSUER))
+    for expected in (reviewed("review", "ok", miss=1, rechecked=1),
+                     reviewed("review", "ok", miss=1, rechecked=1),
+                     reviewed("review", "ok", hit=1)):
+        assert what_changes(relyd, lambda: relyd.reason(token)) == expected
+    assert what_changes(relyd, lambda: relyd.check(token)) == reviewed("check", "ok", hit=1)
+    assert what_changes(relyd, lambda: relyd.tokenreview(token)) == reviewed("tokenreview", "ok", hit=1)
+    assert what_changes(relyd, relyd.check) == reviewed("check", "no_token")
+    assert what_changes(relyd, lambda: relyd.admin("GET", "/v1/issuers")) == {"relyd_http_requests_total": 2}
+    assert what_changes(relyd, lambda: relyd.put_identity("yet-more")) == {
+        "relyd_http_requests_total": 2, "relyd_revision": 1, "relyd_identities": 1}
+
+    strange = tokens.key("never-published")
+    refused = what_changes(relyd, lambda: relyd.reason(issuer.token(strange)))
+    fetched = refused.pop('relyd_fetches_total{outcome="ok"}')
+    again = {"relyd_cache_lookups_total{outcome=\"miss\"}": refused['relyd_cache_lookups_total{outcome="miss"}']}
+    assert fetched in (1, 2) and refused == reviewed("review", "key_unknown", waited=1) | again
+
+    issuer.answers["/openid/v1/jwks"] = lambda server, connection: connection.close()
+    changed = {}
+
+    def fetch_in_vain():
+        time.sleep(0.2)  # the cooldown
+        relyd.reason(issuer.token(strange))
+
+    changed = what_changes(relyd, fetch_in_vain)
+    assert changed['relyd_fetches_total{outcome="failed"}'] == 1
+
+    left_out = what_changes(relyd, lambda: [relyd.check() for _ in range(200)])
+    assert 0 < left_out.pop("relyd_log_refusals_left_out_total") < 200
+    assert left_out == {'relyd_reviews_total{endpoint="check",reason="no_token"}': 200, "relyd_http_requests_total": 201,
+                        "relyd_review_duration_seconds_count": 200}
+    assert metrics(relyd, relyd.socket)["relyd_log_lines_lost_total"] == 0

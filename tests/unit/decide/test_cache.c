@@ -93,9 +93,10 @@ static void a_token_is_known_from_the_third_time(void **state)
 static void time_is_judged_on_every_hit(void **state)
 {
     struct cached_world *world = *state;
+    world->token = mint_app_token("app", NOW + 100);
     warm_cache(world);
-    assert_int_equal(judge_cached(world, world->token, NOW + 3659).decision.reason, RELY_OK);
-    assert_int_equal(judge_cached(world, world->token, NOW + 3660).decision.reason, RELY_EXPIRED);
+    assert_int_equal(judge_cached(world, world->token, NOW + 159).decision.reason, RELY_OK);
+    assert_int_equal(judge_cached(world, world->token, NOW + 160).decision.reason, RELY_EXPIRED);
     assert_int_equal(count_hits(world), 2);
 }
 
@@ -221,6 +222,138 @@ static void a_flood_does_not_evict_what_is_used(void **state)
     assert_int_equal(count_hits(world), 640);
 }
 
+/* --- fault F: verified again ----------------------------------------------------------------------- */
+
+static bool is_hit_at(struct cached_world *world, const char *token, int64_t now_s)
+{
+    uint64_t before = count_hits(world);
+    assert_int_equal(judge_cached(world, token, now_s).decision.reason, RELY_OK);
+    return count_hits(world) > before;
+}
+
+/* How many seconds a token that was admitted at NOW is a hit. */
+static int measure_freshness(struct cached_world *world, const char *token)
+{
+    int seconds = 0;
+    while (is_hit_at(world, token, NOW + seconds))
+        seconds++;
+    return seconds;
+}
+
+static void f_a_token_is_verified_again_within_ten_minutes(void **state)
+{
+    struct cached_world *world = *state;
+    warm_cache(world);
+    int seconds = measure_freshness(world, world->token);
+    assert_in_range(seconds, RELY_CACHE_VERIFY_AGAIN_S - RELY_CACHE_VERIFY_SPREAD_S + 1, RELY_CACHE_VERIFY_AGAIN_S);
+    assert_int_equal(rely_cache_count(world->cache).admitted, 2); /* that verification counts from then on */
+    assert_int_equal(rely_cache_count(world->cache).evicted, 0);
+    assert_true(is_hit_at(world, world->token, NOW + 2 * seconds - 1));
+    assert_false(is_hit_at(world, world->token, NOW + 2 * seconds));
+    assert_true(is_hit_at(world, world->token, NOW + 2 * seconds));
+}
+
+/* Set back by a second or a year: what was verified "later" is verified again. */
+static void f_a_clock_that_is_set_back_keeps_nothing_alive(void **state)
+{
+    struct cached_world *world = *state;
+    warm_cache(world);
+    assert_true(is_hit_at(world, world->token, NOW));
+    assert_false(is_hit_at(world, world->token, NOW - 1));
+    assert_true(is_hit_at(world, world->token, NOW - 1));
+    assert_false(is_hit_at(world, world->token, NOW - 31536000));
+}
+
+/* What comes at once after a start is not verified again at once. */
+static void f_tokens_are_not_verified_again_all_at_once(void **state)
+{
+    struct cached_world *world = *state;
+    int shortest = INT32_MAX, longest = 0;
+    for (int i = 0; i < 8; i++) {
+        const char *token = mint_app_token("app", NOW + 3600 + i);
+        assert_false(is_hit_at(world, token, NOW) || is_hit_at(world, token, NOW));
+        int seconds = measure_freshness(world, token);
+        shortest = seconds < shortest ? seconds : shortest;
+        longest = seconds > longest ? seconds : longest;
+    }
+    assert_true(longest - shortest > 10); /* eight equal ones of 150: once in 10^8 */
+}
+
+/* --- fault E: what the cache holds ------------------------------------------------------------------- */
+
+/* One set of eight. Full of tokens that were used, it makes room for one that goes on coming: each time that it finds
+ * none all the others age by one. */
+static void e_what_is_used_no_more_gives_way(void **state)
+{
+    struct cached_world *world = *state;
+    rely_cache_free(world->cache);
+    world->cache = rely_cache_new(8);
+    for (int i = 0; i < 8; i++) {
+        const char *token = mint_app_token("app", NOW + 7000 + i);
+        for (int k = 0; k < 4; k++) /* marked, admitted with 1 use, used twice */
+            assert_int_equal(is_hit_at(world, token, NOW), k >= 2);
+    }
+    for (int i = 0; i < 5; i++) /* marked, then refused a place while the uses go from 3 to 0, then admitted */
+        assert_false(is_hit_at(world, world->token, NOW));
+    assert_int_equal(rely_cache_count(world->cache).evicted, 1);
+    assert_int_equal(rely_cache_count(world->cache).admitted, 9);
+    assert_true(is_hit_at(world, world->token, NOW));
+}
+
+static const char *mint_sized_token(size_t subject_len, size_t audience_count)
+{
+    const char *audiences = "\"relyd\"";
+    for (size_t i = 1; i < audience_count; i++)
+        audiences = mint_print("%s,\"a%zu\"", audiences, i);
+    return mint_token(mint_key("p256"), "ES256", "{\"alg\":\"ES256\",\"kid\":\"a\"}",
+                      mint_print("{\"iss\":\"%s\",\"sub\":\"app\",\"jti\":\"%0*d\",\"aud\":[%s],\"exp\":%d}", URL,
+                                 (int)subject_len, 0, audiences, NOW + 3600));
+}
+
+/* Seen twice; true when it was admitted. */
+static bool is_admitted(struct cached_world *world, const char *token)
+{
+    uint64_t before = rely_cache_count(world->cache).admitted;
+    assert_false(is_hit_at(world, token, NOW) || is_hit_at(world, token, NOW));
+    return rely_cache_count(world->cache).admitted > before;
+}
+
+static void e_an_entry_is_never_larger_than_said(void **state)
+{
+    struct cached_world *world = *state;
+    size_t len = 1;
+    while (rely_cache_count(world->cache).largest_bytes < RELY_CACHE_ENTRY_BYTES) {
+        assert_true(is_admitted(world, mint_sized_token(len, 1)));
+        assert_true(rely_cache_count(world->cache).largest_bytes <= RELY_CACHE_ENTRY_BYTES);
+        len += RELY_CACHE_ENTRY_BYTES - rely_cache_count(world->cache).largest_bytes;
+        assert_true(len < 1000);
+    }
+    assert_false(is_admitted(world, mint_sized_token(len + 1, 1)));
+    assert_false(is_admitted(world, mint_sized_token(len + 100, 1)));
+    assert_int_equal(rely_cache_count(world->cache).largest_bytes, RELY_CACHE_ENTRY_BYTES);
+}
+
+static void e_an_entry_has_room_for_eight_audiences(void **state)
+{
+    struct cached_world *world = *state;
+    assert_true(is_admitted(world, mint_sized_token(1, 8)));
+    assert_false(is_admitted(world, mint_sized_token(1, 9)));
+    assert_false(is_admitted(world, mint_sized_token(1, 64)));
+}
+
+/* However many tokens come, each often enough to be remembered. */
+static void e_no_more_tokens_are_held_than_said(void **state)
+{
+    struct cached_world *world = *state;
+    for (int i = 0; i < 200; i++) {
+        const char *token = mint_app_token("app", NOW + 4000 + i);
+        for (int k = 0; k < 4; k++)
+            judge_cached(world, token, NOW);
+    }
+    struct rely_cache_counts counts = rely_cache_count(world->cache);
+    assert_in_range(counts.admitted - counts.evicted, 32, 64);
+}
+
 static void without_entries_there_is_no_cache(void **state)
 {
     struct cached_world *world = *state;
@@ -304,6 +437,13 @@ int run_cache_tests(void)
         CACHE_TEST(no_refusal_of_the_signature_is_remembered),
         CACHE_TEST(every_byte_of_a_token_counts),
         CACHE_TEST(a_flood_does_not_evict_what_is_used),
+        CACHE_TEST(f_a_token_is_verified_again_within_ten_minutes),
+        CACHE_TEST(f_a_clock_that_is_set_back_keeps_nothing_alive),
+        CACHE_TEST(f_tokens_are_not_verified_again_all_at_once),
+        CACHE_TEST(e_what_is_used_no_more_gives_way),
+        CACHE_TEST(e_an_entry_is_never_larger_than_said),
+        CACHE_TEST(e_an_entry_has_room_for_eight_audiences),
+        CACHE_TEST(e_no_more_tokens_are_held_than_said),
         CACHE_TEST(without_entries_there_is_no_cache),
     };
     return cmocka_run_group_tests_name("token cache", tests, NULL, NULL);
