@@ -57,6 +57,9 @@ void rely_reviewer_fini(struct rely_reviewer *reviewer);
 /* The handler of a data-plane listener: context is the worker's reviewer. */
 void rely_endpoints_handle(struct rely_http_request *request, void *context);
 
+/* The loop's refuser: what never becomes a request is refused in the form of the protocol that was asked. */
+void rely_endpoints_refuse(struct rely_http_request *request, void *context, const struct rely_http_refusal *refusal);
+
 /**
  * The fetch that was asked for is over, or there will be none: requests that wait for this issuer are reviewed once
  * more, on the snapshot of now, and answered.

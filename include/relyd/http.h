@@ -36,6 +36,27 @@ struct rely_loop_counters {
     uint64_t cuts[RELY_CUT_COUNT];     /* connections that were cut off, by limit */
 };
 
+/* What http/ refuses before it is any handler's: bytes that are no request, or too many. */
+enum rely_http_refusal_kind {
+    RELY_HTTP_HEAD_MALFORMED,      /* 400 */
+    RELY_HTTP_HEAD_TOO_LARGE,      /* 431 */
+    RELY_HTTP_BODY_MALFORMED,      /* 400: chunks that cannot be read */
+    RELY_HTTP_BODY_TOO_LARGE,      /* 413 */
+    RELY_HTTP_EXPECTATION_UNKNOWN, /* 417: another one than 100-continue */
+    RELY_HTTP_REFUSAL_COUNT
+};
+struct rely_http_refusal {
+    enum rely_http_refusal_kind kind;
+    int status;
+    const char *code;   /* static */
+    const char *detail; /* static: a sentence */
+};
+
+/* Chooses the words of a refusal: answers at once, never with 2xx. The connection ends with it. `context` is the
+ * listener's. */
+typedef void (*rely_http_refuser)(struct rely_http_request *request, void *context,
+                                  const struct rely_http_refusal *refusal);
+
 /* All above 0 unless they say otherwise. */
 struct rely_loop_options {
     size_t max_head_bytes;   /* from the request line to the empty line; 431 beyond */
@@ -49,12 +70,13 @@ struct rely_loop_options {
     const char *max_name;    /* static: the setting that max_connections comes from, for the log */
     struct rely_loop_counters *counters; /* borrowed: outlives the loop */
     struct rely_log_ring *ring;          /* borrowed: of the loop's thread; NULL: limits are reached without a line */
+    rely_http_refuser refuse;            /* NULL: a problem+json */
 };
 
 /* One request. Slices are borrowed until it is answered. */
 struct rely_http_request {
     struct rely_slice method;
-    struct rely_slice path;    /* percent-decoded and without dot segments; begins with '/'; may hold any byte */
+    struct rely_slice path;    /* as sent: nothing decoded, no dot segment resolved; begins with '/', or ptr NULL */
     struct rely_slice query;   /* as sent, without '?'; ptr NULL: none */
     struct rely_slice body;    /* ptr NULL: none */
     struct rely_pool *scratch; /* the loop's: reset when the handler, message or timer that runs now returns */
@@ -94,6 +116,8 @@ void rely_http_respond(struct rely_http_request *request, const struct rely_http
  * be NULL). */
 void rely_http_problem(struct rely_http_request *request, int status, const char *code, const char *detail,
                        const struct rely_problems *problems);
+/* The problem `method_not_allowed`, 405, with this value of Allow. */
+void rely_http_refuse_method(struct rely_http_request *request, const char *allow);
 
 /**
  * Keep a request to answer it later; call inside the handler. The request (with its slices, but without what is in the
@@ -166,24 +190,13 @@ void rely_timer_cancel(struct rely_loop *loop, struct rely_timer *timer);
 
 /* --- small HTTP rules --------------------------------------------------------------------------- */
 
-/* The decoded value (percent signs, '+' is a blank) of the first query or form parameter of this name, in the pool;
- * false when absent. A value that is badly encoded or hides a NUL is given as it was sent, so that a mistyped
- * restriction (`aud=%zz`) matches nothing instead of reading as none. */
-bool rely_http_query(struct rely_slice query, struct rely_slice name, struct rely_pool *pool, struct rely_slice *out);
-/* The item-th value (from 0) of a repeated query parameter; false when there are no more. */
-bool rely_http_query_at(struct rely_slice query, struct rely_slice name, size_t item, struct rely_pool *pool,
-                        struct rely_slice *out);
-
-/* How often a query parameter of this name is there. */
-size_t rely_http_query_count(struct rely_slice query, struct rely_slice name);
-
 enum rely_bearer { RELY_BEARER_NONE, RELY_BEARER_TOKEN, RELY_BEARER_BAD };
 /**
  * The bearer token of a request.
  *
  * Spec:     RFC 6750 s2.1: only the Authorization header, never query or cookie; scheme in any case, then one or more
- *           blanks. More than one Authorization header, or none or no blank behind the scheme, is BAD (a proxy
- *           may have judged another one than its backend reads).
+ *           blanks. NONE also for another scheme, and for this one with nothing behind it. More than one Authorization
+ *           header, or no blank behind the scheme, is BAD (a proxy may have judged another one than its backend reads).
  * Out:      *token - all behind the blanks, whatever it is: on TOKEN only. That it is one token, without blank or
  *           comma, rely_token_read judges, whose alphabet has neither.
  */

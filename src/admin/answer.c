@@ -6,24 +6,6 @@
 #include "relyd/text.h"
 #include <stdlib.h>
 
-bool rely_admin_is_method(const struct rely_http_request *request, const char *method)
-{
-    return rely_slice_equal(request->method, rely_slice_of(method));
-}
-
-void rely_admin_refuse_method(struct rely_http_request *request, const char *allowed)
-{
-    static const char body[] = "{\"type\":\"https://relyd.dev/problems/method_not_allowed\",\"title\":\"Method Not "
-                               "Allowed\",\"status\":405,\"code\":\"method_not_allowed\"}\n";
-    struct rely_http_header header = {RELY_LIT("allow"), rely_slice_of(allowed)};
-    struct rely_http_response response = {.status = 405,
-                                          .content_type = RELY_LIT("application/problem+json"),
-                                          .headers = &header,
-                                          .header_count = 1,
-                                          .body = RELY_LIT(body)};
-    rely_http_respond(request, &response);
-}
-
 void rely_admin_set_time(struct rely_json *object, const char *name, int64_t unix_s)
 {
     char text[RELY_TIME_SIZE];

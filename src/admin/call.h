@@ -7,12 +7,15 @@
 
 #include "relyd/admin.h"
 #include "relyd/json.h"
+#include "relyd/route.h"
 
 /* One call of the control plane. All borrowed from the request. */
 struct rely_admin_call {
     struct rely_admin *admin;
     struct rely_http_request *request;
-    struct rely_object_path path; /* of the resource; absent for explain */
+    struct rely_object_path path; /* of the resource; absent for explain and health */
+    /* The query, in the order of the row's parameters; ptr NULL: absent. */
+    struct rely_slice parameters[RELY_ROUTE_PARAMETERS_MAX];
     int64_t now_s;
 };
 
@@ -23,23 +26,21 @@ bool rely_admin_admit(struct rely_http_request *request);
 /* Read the request's body as JSON. NULL: it has been answered. Owner: the caller. */
 struct rely_json *rely_admin_read_body(const struct rely_admin_call *call);
 
-/* --- health.c --- */
+/* --- the resources: what the rows of route.c call --- */
 
-/* /livez, /readyz, /metrics: true when the request was one of them and has been answered. */
-bool rely_admin_answer_health(const struct rely_admin *admin, struct rely_http_request *request);
-
-/* --- the resources --- */
-
-void rely_admin_handle_collection(struct rely_admin_call *call);
-void rely_admin_handle_object(struct rely_admin_call *call);
-void rely_admin_handle_keys(struct rely_admin_call *call);
-void rely_admin_handle_explain(struct rely_admin_call *call);
+void rely_admin_show_live(struct rely_admin_call *call);
+void rely_admin_show_ready(struct rely_admin_call *call);
+void rely_admin_show_metrics(struct rely_admin_call *call);
+void rely_admin_list_objects(struct rely_admin_call *call);
+void rely_admin_create_object(struct rely_admin_call *call);
+void rely_admin_show_object(struct rely_admin_call *call);
+void rely_admin_replace_object(struct rely_admin_call *call);
+void rely_admin_delete_object(struct rely_admin_call *call);
+void rely_admin_show_keys(struct rely_admin_call *call);
+void rely_admin_explain(struct rely_admin_call *call);
 
 /* --- answer.c --- */
 
-bool rely_admin_is_method(const struct rely_http_request *request, const char *method);
-/* 405, with what is allowed. */
-void rely_admin_refuse_method(struct rely_http_request *request, const char *allowed);
 /* Answer with a JSON value (borrowed), and an ETag unless it is NULL. */
 void rely_admin_answer_json(struct rely_http_request *request, int status, const struct rely_json *value,
                             const char *etag);

@@ -70,13 +70,9 @@ static void answer_question(struct rely_admin_call *call, const struct rely_expl
     free(review);
 }
 
-void rely_admin_handle_explain(struct rely_admin_call *call)
+void rely_admin_explain(struct rely_admin_call *call)
 {
     struct rely_explain_question question = {.at_s = call->now_s};
-    if (!rely_admin_is_method(call->request, "POST")) {
-        rely_admin_refuse_method(call->request, "POST");
-        return;
-    }
     RELY_JSON_OWNED struct rely_json *body = rely_admin_read_body(call);
     if (body == NULL)
         return;

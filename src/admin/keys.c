@@ -105,15 +105,11 @@ static void answer_keys(struct rely_admin_call *call, const struct rely_json *sh
     rely_admin_answer_json(call->request, 200, answer, NULL);
 }
 
-void rely_admin_handle_keys(struct rely_admin_call *call)
+void rely_admin_show_keys(struct rely_admin_call *call)
 {
     struct rely_err err = {0};
     struct rely_json *shown = NULL;
     char etag[32];
-    if (!rely_admin_is_method(call->request, "GET") && !rely_admin_is_method(call->request, "HEAD")) {
-        rely_admin_refuse_method(call->request, "GET, HEAD");
-        return;
-    }
     rely_admin_settle(call);
     if (!rely_registry_read(call->admin->registry, &call->path, &shown, etag, &err)) {
         rely_admin_answer_fault(call->admin, call->request, &err, NULL, NULL);

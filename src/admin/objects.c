@@ -22,11 +22,10 @@ static void print_link(const struct rely_object_path *path, struct rely_slice na
 
 /* --- reading ------------------------------------------------------------------------------------------ */
 
-static bool read_limit(const struct rely_http_request *request, size_t *limit)
+static bool read_limit(struct rely_slice text, size_t *limit)
 {
-    struct rely_slice text;
     *limit = RELY_LIST_DEFAULT;
-    if (!rely_http_query(request->query, RELY_LIT("limit"), request->scratch, &text))
+    if (text.ptr == NULL)
         return true;
     size_t value = 0;
     for (size_t i = 0; i < text.len && i < 5; i++) {
@@ -53,26 +52,34 @@ static void answer_page(struct rely_admin_call *call, struct rely_json *value, b
     rely_admin_answer_json(call->request, 200, page, NULL);
 }
 
-static void list_objects(struct rely_admin_call *call)
+/* The value of a known parameter is wrong: as for one that is not known. */
+static void refuse_parameter_value(struct rely_admin_call *call, const char *name, const char *rule)
+{
+    struct rely_problems *problems = rely_pool_alloc(call->request->scratch, sizeof *problems);
+    problems->count = 0;
+    rely_problems_add(problems, name, "invalid_value", "%s must be %s", name, rule);
+    rely_http_problem(call->request, 400, "invalid_query", problems->items[0].message, problems);
+}
+
+/* Parameters: limit, after. */
+void rely_admin_list_objects(struct rely_admin_call *call)
 {
     struct rely_err err = {0};
     struct rely_json *value = NULL;
-    struct rely_slice after = {NULL, 0};
     size_t limit;
     bool has_more = false;
-    if (!read_limit(call->request, &limit)) {
-        rely_http_problem(call->request, 400, "invalid_query", "limit must be a number of 1 to 1000", NULL);
+    if (!read_limit(call->parameters[0], &limit)) {
+        refuse_parameter_value(call, "limit", "a number of 1 to 1000");
         return;
     }
-    rely_http_query(call->request->query, RELY_LIT("after"), call->request->scratch, &after);
     rely_admin_settle(call);
-    if (rely_registry_list(call->admin->registry, &call->path, after, limit, &value, &has_more, &err))
+    if (rely_registry_list(call->admin->registry, &call->path, call->parameters[1], limit, &value, &has_more, &err))
         answer_page(call, value, has_more, limit);
     else
         rely_admin_answer_fault(call->admin, call->request, &err, NULL, NULL);
 }
 
-static void show_object(struct rely_admin_call *call)
+void rely_admin_show_object(struct rely_admin_call *call)
 {
     struct rely_err err = {0};
     struct rely_json *object = NULL;
@@ -166,17 +173,14 @@ static bool is_unwanted_replacement(struct rely_admin_call *call)
 }
 
 /* Deleting more than was meant cannot be taken back: only the exact word says so. */
-static bool read_cascade(const struct rely_admin_call *call, bool *may_cascade)
+static bool read_cascade(struct rely_slice text, bool *may_cascade)
 {
-    struct rely_slice text;
-    *may_cascade = false;
-    if (!rely_http_query(call->request->query, RELY_LIT("withCredentials"), call->request->scratch, &text))
-        return true;
     *may_cascade = rely_slice_equal(text, RELY_LIT("true"));
-    return *may_cascade || rely_slice_equal(text, RELY_LIT("false"));
+    return text.ptr == NULL || *may_cascade || rely_slice_equal(text, RELY_LIT("false"));
 }
 
-static void delete_object(struct rely_admin_call *call)
+/* Parameters: withCredentials, of an issuer. */
+void rely_admin_delete_object(struct rely_admin_call *call)
 {
     char actor[ACTOR_SIZE];
     struct rely_writer writer;
@@ -184,8 +188,8 @@ static void delete_object(struct rely_admin_call *call)
     struct rely_write_result result = {0};
     if (!prepare_writer(call, actor, &writer))
         return;
-    if (!read_cascade(call, &writer.may_cascade)) {
-        rely_http_problem(call->request, 400, "invalid_query", "withCredentials must be true or false", NULL);
+    if (!read_cascade(call->parameters[0], &writer.may_cascade)) {
+        refuse_parameter_value(call, "withCredentials", "true or false");
         return;
     }
     if (call->admin->begin(call->admin->service, &err) &&
@@ -198,24 +202,13 @@ static void delete_object(struct rely_admin_call *call)
 
 /* --- methods ------------------------------------------------------------------------------------------ */
 
-void rely_admin_handle_collection(struct rely_admin_call *call)
+void rely_admin_create_object(struct rely_admin_call *call)
 {
-    if (rely_admin_is_method(call->request, "GET") || rely_admin_is_method(call->request, "HEAD"))
-        list_objects(call);
-    else if (rely_admin_is_method(call->request, "POST"))
-        save_object(call, false);
-    else
-        rely_admin_refuse_method(call->request, "GET, HEAD, POST");
+    save_object(call, false);
 }
 
-void rely_admin_handle_object(struct rely_admin_call *call)
+void rely_admin_replace_object(struct rely_admin_call *call)
 {
-    if (rely_admin_is_method(call->request, "GET") || rely_admin_is_method(call->request, "HEAD"))
-        show_object(call);
-    else if (rely_admin_is_method(call->request, "DELETE"))
-        delete_object(call);
-    else if (!rely_admin_is_method(call->request, "PUT"))
-        rely_admin_refuse_method(call->request, "GET, HEAD, PUT, DELETE");
-    else if (!is_unwanted_replacement(call))
+    if (!is_unwanted_replacement(call))
         save_object(call, true);
 }

@@ -1,97 +1,91 @@
 /*
- * The control plane's routes: which resource a path names. Decides nothing else. The handler of every control-plane
- * listener.
+ * The control plane's routes: which resource a path names, in one table. Decides nothing else. Its handlers are those
+ * of every control-plane listener, and of listeners that serve health, which have the table's first rows and nothing
+ * more.
  */
 #include "call.h"
+
 #include <time.h>
 
-#define SEGMENTS_MAX 6
+struct admin_route {
+    struct rely_route route;
+    void (*handle)(struct rely_admin_call *call);
+    enum rely_object object; /* that the names of the path lead to, or NO_OBJECT */
+};
 
-/* The parts of a path between slashes; 0 when there are too many, or one is empty. */
-static size_t split_path(struct rely_slice path, struct rely_slice segments[SEGMENTS_MAX])
+#define NO_OBJECT ((enum rely_object)0)
+#define HEALTH_ROUTES 3
+#define CREDENTIALS "/v1/identities/{}/federatedIdentityCredentials"
+
+static const struct admin_route routes[] = {
+    /* health: probes may say whatever they like */
+    {{"GET", "/livez", NULL}, rely_admin_show_live, NO_OBJECT},
+    {{"GET", "/readyz", NULL}, rely_admin_show_ready, NO_OBJECT},
+    {{"GET", "/metrics", NULL}, rely_admin_show_metrics, NO_OBJECT},
+
+    {{"GET", "/v1/issuers", "limit after"}, rely_admin_list_objects, RELY_OBJECT_ISSUER},
+    {{"POST", "/v1/issuers", ""}, rely_admin_create_object, RELY_OBJECT_ISSUER},
+    {{"GET", "/v1/issuers/{}", ""}, rely_admin_show_object, RELY_OBJECT_ISSUER},
+    {{"PUT", "/v1/issuers/{}", ""}, rely_admin_replace_object, RELY_OBJECT_ISSUER},
+    {{"DELETE", "/v1/issuers/{}", "withCredentials"}, rely_admin_delete_object, RELY_OBJECT_ISSUER},
+    {{"GET", "/v1/issuers/{}/keys", ""}, rely_admin_show_keys, RELY_OBJECT_ISSUER},
+
+    {{"GET", "/v1/identities", "limit after"}, rely_admin_list_objects, RELY_OBJECT_IDENTITY},
+    {{"POST", "/v1/identities", ""}, rely_admin_create_object, RELY_OBJECT_IDENTITY},
+    {{"GET", "/v1/identities/{}", ""}, rely_admin_show_object, RELY_OBJECT_IDENTITY},
+    {{"PUT", "/v1/identities/{}", ""}, rely_admin_replace_object, RELY_OBJECT_IDENTITY},
+    {{"DELETE", "/v1/identities/{}", ""}, rely_admin_delete_object, RELY_OBJECT_IDENTITY},
+
+    {{"GET", CREDENTIALS, "limit after"}, rely_admin_list_objects, RELY_OBJECT_CREDENTIAL},
+    {{"POST", CREDENTIALS, ""}, rely_admin_create_object, RELY_OBJECT_CREDENTIAL},
+    {{"GET", CREDENTIALS "/{}", ""}, rely_admin_show_object, RELY_OBJECT_CREDENTIAL},
+    {{"PUT", CREDENTIALS "/{}", ""}, rely_admin_replace_object, RELY_OBJECT_CREDENTIAL},
+    {{"DELETE", CREDENTIALS "/{}", ""}, rely_admin_delete_object, RELY_OBJECT_CREDENTIAL},
+
+    {{"POST", "/v1/explain", ""}, rely_admin_explain, NO_OBJECT},
+};
+
+static struct rely_object_path read_object_path(const struct rely_routed *routed, enum rely_object object)
 {
-    size_t count = 0;
-    for (size_t start = 1; start <= path.len;) {
-        size_t end = start;
-        while (end < path.len && path.ptr[end] != '/')
-            end++;
-        if (end == start || count == SEGMENTS_MAX)
-            return 0;
-        segments[count++] = rely_slice(path.ptr + start, end - start);
-        start = end + 1;
-        if (end + 1 == path.len)
-            return 0;
-    }
-    return count;
+    if (object == RELY_OBJECT_CREDENTIAL)
+        return (struct rely_object_path){.object = object, .parent = routed->names[0], .name = routed->names[1]};
+    return (struct rely_object_path){.object = object, .name = routed->names[0]};
 }
 
-static bool is_segment(const struct rely_slice *segments, size_t count, size_t index, const char *word)
+static void answer_call(struct rely_admin *admin, struct rely_http_request *request, const struct rely_routed *routed)
 {
-    return index < count && rely_slice_equal(segments[index], rely_slice_of(word));
+    const struct admin_route *row = (const struct admin_route *)routed->row;
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    struct rely_admin_call call = {.admin = admin, .request = request, .now_s = now.tv_sec};
+    call.path = read_object_path(routed, row->object);
+    if (rely_route_admit_query(&row->route, request, call.parameters))
+        row->handle(&call);
 }
 
-/* /v1/issuers[/NAME[/keys]] */
-static bool route_issuers(struct rely_admin_call *call, const struct rely_slice *segments, size_t count)
+static void answer_by_table(struct rely_admin *admin, struct rely_http_request *request,
+                            const struct rely_route_table *table, const char *nothing)
 {
-    call->path.object = RELY_OBJECT_ISSUER;
-    if (count > 2)
-        call->path.name = segments[2];
-    if (count == 2)
-        rely_admin_handle_collection(call);
-    else if (count == 3)
-        rely_admin_handle_object(call);
-    else if (count == 4 && is_segment(segments, count, 3, "keys"))
-        rely_admin_handle_keys(call);
+    struct rely_routed routed;
+    int status = rely_route_find(table, request, &routed);
+    if (status == 404)
+        rely_http_problem(request, 404, "not_found", nothing, NULL);
+    else if (status == 405)
+        rely_http_refuse_method(request, routed.allow);
     else
-        return false;
-    return true;
-}
-
-/* /v1/identities[/NAME[/federatedIdentityCredentials[/NAME]]] */
-static bool route_identities(struct rely_admin_call *call, const struct rely_slice *segments, size_t count)
-{
-    if (count <= 3) {
-        call->path.object = RELY_OBJECT_IDENTITY;
-        if (count == 3)
-            call->path.name = segments[2];
-    } else if (count <= 5 && is_segment(segments, count, 3, "federatedIdentityCredentials")) {
-        call->path.object = RELY_OBJECT_CREDENTIAL;
-        call->path.parent = segments[2];
-        if (count == 5)
-            call->path.name = segments[4];
-    } else {
-        return false;
-    }
-    if (count % 2 == 0)
-        rely_admin_handle_collection(call);
-    else
-        rely_admin_handle_object(call);
-    return true;
-}
-
-static bool route_call(struct rely_admin_call *call)
-{
-    struct rely_slice segments[SEGMENTS_MAX];
-    size_t count = split_path(call->request->path, segments);
-    if (!is_segment(segments, count, 0, "v1"))
-        return false;
-    if (is_segment(segments, count, 1, "issuers"))
-        return route_issuers(call, segments, count);
-    if (is_segment(segments, count, 1, "identities"))
-        return route_identities(call, segments, count);
-    if (count != 2 || !is_segment(segments, count, 1, "explain"))
-        return false;
-    rely_admin_handle_explain(call);
-    return true;
+        answer_call(admin, request, &routed);
 }
 
 void rely_admin_handle(struct rely_http_request *request, void *context)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    struct rely_admin_call call = {.admin = context, .request = request, .now_s = now.tv_sec};
-    if (!rely_admin_admit(request) || rely_admin_answer_health(context, request))
-        return;
-    if (!route_call(&call))
-        rely_http_problem(request, 404, "not_found", "no such path on the control plane; see docs/api.md", NULL);
+    if (rely_admin_admit(request))
+        answer_by_table(context, request, &RELY_ROUTE_TABLE(routes),
+                        "no such path on the control plane; see docs/api.md");
+}
+
+void rely_health_handle(struct rely_http_request *request, void *context)
+{
+    struct rely_route_table table = RELY_ROUTE_TABLE(routes);
+    table.count = HEALTH_ROUTES;
+    answer_by_table(context, request, &table, "there is nothing here but /livez, /readyz and /metrics");
 }

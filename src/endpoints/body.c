@@ -1,9 +1,12 @@
 /*
- * Reads the bodies of the data plane: small JSON objects from strangers. Unknown members are tolerated, wrong types are
- * not. Used by tokenreview and review.
+ * Reads the bodies of the data plane: small JSON objects from strangers. Wrong types are refused; unknown members are,
+ * too, in relyd's own protocol, and not in Kubernetes'. Used by tokenreview and review.
  */
 #include "reviewer.h"
 
+#include "relyd/text.h"
+
+#include <stdio.h>
 #include <strings.h>
 
 bool rely_body_is_json(const struct rely_http_request *request)
@@ -54,4 +57,28 @@ const char *rely_body_read_review(const struct rely_view *body, uint32_t object,
         return "identity is no string";
     out->token = body->nodes[token].text;
     return read_accepted_audiences(body, rely_view_member(body, object, RELY_LIT("audiences")), pool, out);
+}
+
+static bool is_among(const char *names, struct rely_slice name)
+{
+    for (size_t len; *names != '\0'; names += len + strspn(names + len, " ")) {
+        len = strcspn(names, " ");
+        if (rely_slice_equal(name, rely_slice(names, len)))
+            return true;
+    }
+    return false;
+}
+
+void rely_body_refuse_unknown(const struct rely_view *body, const char *names, struct rely_problems *problems)
+{
+    for (uint32_t at = rely_view_first(body, 0); at != 0; at = rely_view_next(body, 0, at + 1)) {
+        struct rely_slice name = body->nodes[at].text;
+        struct rely_problem *problem;
+        char field[sizeof problem->field], quoted[RELY_QUOTED_SIZE];
+        if (is_among(names, name))
+            continue;
+        snprintf(field, sizeof field, "%.*s", (int)(name.len < sizeof field ? name.len : sizeof field - 1), name.ptr);
+        rely_problems_add(problems, field, "unknown_field", "%.200s is not known here; a review has %s",
+                          rely_quote(name, quoted), names);
+    }
 }

@@ -1,11 +1,13 @@
 /*
- * The check for API gateways (nginx, Envoy, Traefik, Caddy, HAProxy): any method and path under /check/default,
- * answered 200, 401 or 403 only, since nginx turns anything else into 500. The reason stands in a header as well as in
- * the body, which nginx drops.
+ * The check for API gateways (nginx, Envoy, Traefik, Caddy, HAProxy): any method and any path that begins with
+ * `/check/`, answered 200, 401 or 403 only, since nginx turns anything else into 500. Behind `/check/{route}/` all is
+ * the gateway's client's, and not looked at. The reason stands in a header as well as in the body, which nginx drops.
  */
 #include "reviewer.h"
 
 #include "relyd/bytes.h"
+#include "relyd/route.h"
+#include "relyd/text.h"
 
 static struct rely_slice percent_encode(struct rely_pool *pool, struct rely_slice text)
 {
@@ -125,38 +127,93 @@ static void reply_check(struct rely_reviewer *reviewer, struct rely_http_request
         reply_deny(reviewer, request, answer);
 }
 
-/* `aud` (repeated) and `identity` of the query, which the gateway's configuration writes. False: not readable. */
-static bool read_check_query(struct rely_http_request *request, struct rely_review_request *review)
+/* --- the question --------------------------------------------------------------------------------------- */
+
+#define PREFIX RELY_LIT("/check/")
+#define NAME_SHOWN_MAX 24
+
+bool rely_check_is_asked(const struct rely_http_request *request)
 {
-    if (request->query.ptr == NULL || request->query.len == 0)
-        return true;
-    struct rely_pool *pool = request->scratch;
-    struct rely_slice *audiences = rely_pool_alloc(pool, RELY_REQUEST_AUDIENCES_MAX * sizeof *audiences);
-    size_t count = rely_http_query_count(request->query, RELY_LIT("aud"));
-    size_t identity_count = rely_http_query_count(request->query, RELY_LIT("identity"));
-    if (count > RELY_REQUEST_AUDIENCES_MAX || identity_count > 1)
-        return false;
-    for (size_t i = 0; i < count; i++)
-        if (!rely_http_query_at(request->query, RELY_LIT("aud"), i, pool, &audiences[i]))
-            return false;
-    review->audiences = audiences;
-    review->audience_count = count;
-    return identity_count == 0 || rely_http_query(request->query, RELY_LIT("identity"), pool, &review->identity);
+    return rely_slice_starts(request->path, PREFIX);
+}
+
+/* The route's name, as it was sent: a gateway's configuration has written it, and it never needs an escape. */
+static struct rely_slice find_route_name(struct rely_slice path, bool *is_exact)
+{
+    const char *name = path.ptr + PREFIX.len;
+    size_t rest = path.len - PREFIX.len;
+    const char *end = rest == 0 ? NULL : memchr(name, '/', rest);
+    *is_exact = end == NULL;
+    return rely_slice(name, end == NULL ? rest : (size_t)(end - name));
+}
+
+/* The query of exactly `/check/{route}` is the gateway's: what it restricts must not be lost. */
+static enum rely_reason read_check_query(struct rely_http_request *request, struct rely_review_request *review,
+                                         const char **why)
+{
+    if (request->query.len == 0)
+        return RELY_OK;
+    struct rely_slice *values = rely_pool_alloc(request->scratch, RELY_ROUTE_PARAMETERS_MAX * sizeof *values);
+    struct rely_problems *problems = rely_pool_alloc(request->scratch, sizeof *problems);
+    problems->count = 0;
+    if (!rely_route_read_query(request->query, "aud identity", request->scratch, values, problems)) {
+        *why = problems->items[0].message;
+        return RELY_INVALID_QUERY;
+    }
+    review->audiences = &values[0];
+    review->audience_count = values[0].ptr != NULL ? 1 : 0;
+    review->identity = values[1];
+    return RELY_OK;
+}
+
+/* In: path - may hold a token that somebody has put there, of which no log line gets more than the beginning. */
+static enum rely_reason judge_route(struct rely_http_request *request, bool *is_exact, const char **why)
+{
+    struct rely_slice name = find_route_name(request->path, is_exact);
+    if (rely_slice_equal(name, RELY_LIT("default")))
+        return RELY_OK;
+    char quoted[RELY_QUOTED_SIZE];
+    bool is_cut = name.len > NAME_SHOWN_MAX;
+    rely_quote(rely_slice(name.ptr, is_cut ? NAME_SHOWN_MAX : name.len), quoted);
+    *why = rely_pool_printf(request->scratch, "no route has the name %s%s", quoted, is_cut ? " and so on" : "").ptr;
+    return RELY_UNKNOWN_ROUTE;
+}
+
+static enum rely_reason read_bearer(const struct rely_http_request *request, struct rely_review_request *review,
+                                    const char **why)
+{
+    enum rely_bearer bearer = rely_http_bearer(request, &review->token);
+    if (bearer == RELY_BEARER_TOKEN)
+        return RELY_OK;
+    *why = bearer == RELY_BEARER_NONE ? "no bearer token in the Authorization header"
+                                      : "the Authorization header must be one, with one bearer token";
+    return bearer == RELY_BEARER_NONE ? RELY_NO_TOKEN : RELY_MALFORMED_TOKEN;
 }
 
 void rely_check_handle(struct rely_reviewer *reviewer, struct rely_http_request *request)
 {
     struct rely_asked asked = {.endpoint = RELY_ENDPOINT_CHECK, .reply = reply_check};
+    const char *why = NULL;
+    bool is_exact;
     asked.review.is_single = true;
-    enum rely_bearer bearer = rely_http_bearer(request, &asked.review.token);
-    if (bearer == RELY_BEARER_NONE)
-        rely_reviewer_refuse(reviewer, request, &asked, RELY_NO_TOKEN, "no bearer token in the Authorization header");
-    else if (bearer == RELY_BEARER_BAD)
-        rely_reviewer_refuse(reviewer, request, &asked, RELY_MALFORMED_TOKEN,
-                             "the Authorization header must be one, with one bearer token");
-    else if (!read_check_query(request, &asked.review))
-        rely_reviewer_refuse(reviewer, request, &asked, RELY_AUDIENCE_MISMATCH,
-                             "the check's own query (aud, identity) cannot be read");
-    else
+    enum rely_reason reason = judge_route(request, &is_exact, &why);
+    if (reason == RELY_OK)
+        reason = read_bearer(request, &asked.review, &why);
+    if (reason == RELY_OK && is_exact)
+        reason = read_check_query(request, &asked.review, &why);
+    if (reason == RELY_OK)
         rely_reviewer_ask(reviewer, request, &asked);
+    else
+        rely_reviewer_refuse(reviewer, request, &asked, reason, why);
+}
+
+/* Body, chunks and Expect are the gateway's client's when the gateway passes them on; a check needs none of them, and
+ * they say nothing about a token. So it is the question that cannot be read. A head that is too long is too long by
+ * what a client put into it, in practice the token. */
+void rely_check_refuse(struct rely_reviewer *reviewer, struct rely_http_request *request,
+                       const struct rely_http_refusal *refusal)
+{
+    struct rely_asked asked = {.endpoint = RELY_ENDPOINT_CHECK, .reply = reply_check};
+    enum rely_reason reason = refusal->kind == RELY_HTTP_HEAD_TOO_LARGE ? RELY_TOKEN_TOO_LARGE : RELY_INVALID_QUERY;
+    rely_reviewer_refuse(reviewer, request, &asked, reason, refusal->detail);
 }

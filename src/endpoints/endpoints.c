@@ -1,26 +1,86 @@
 /*
- * The data plane's routes: which protocol a path speaks. Decides nothing else. The handler of every data-plane
- * listener.
+ * The data plane's routes: which protocol a path speaks. What begins with `/check/` is a check and nothing else,
+ * whatever its further bytes are: behind Envoy, and behind nginx with $request_uri, they are the client's own, and a
+ * path that leads from the check to another resource is a login without a token. The rest stands in one table. The
+ * handler of every data-plane listener.
  */
 #include "reviewer.h"
 
-static bool is_under(struct rely_slice path, struct rely_slice prefix)
+#include "relyd/route.h"
+
+/* One protocol. */
+struct data_route {
+    struct rely_route route;
+    void (*handle)(struct rely_reviewer *reviewer, struct rely_http_request *request, const char *api_version);
+    /* Answers what is not for `handle`: another method, a body too large; in the protocol's own form. */
+    void (*refuse)(struct rely_reviewer *reviewer, struct rely_http_request *request,
+                   const struct rely_refused *refused);
+    const char *api_version;
+};
+
+static const struct data_route routes[] = {
+    /* kube-apiserver appends ?timeout=30s: Kubernetes' own tolerance */
+    {{"POST", "/apis/authentication.k8s.io/v1/tokenreviews", NULL},
+     rely_tokenreview_handle,
+     rely_tokenreview_refuse,
+     "authentication.k8s.io/v1"},
+    {{"POST", "/apis/authentication.k8s.io/v1beta1/tokenreviews", NULL},
+     rely_tokenreview_handle,
+     rely_tokenreview_refuse,
+     "authentication.k8s.io/v1beta1"},
+    {{"POST", "/v1/review", ""}, rely_review_handle, rely_review_refuse, NULL},
+};
+
+static int find_data_route(const struct rely_http_request *request, struct rely_routed *routed)
 {
-    return rely_slice_starts(path, prefix) && (path.len == prefix.len || path.ptr[prefix.len] == '/');
+    return rely_route_find(&RELY_ROUTE_TABLE(routes), request, routed);
+}
+
+static void handle_by_table(struct rely_reviewer *reviewer, struct rely_http_request *request)
+{
+    struct rely_routed routed;
+    struct rely_slice values[RELY_ROUTE_PARAMETERS_MAX];
+    int status = find_data_route(request, &routed);
+    const struct data_route *row = (const struct data_route *)routed.row;
+    if (status == 404)
+        rely_http_problem(request, 404, "not_found", "no such path on the data plane", NULL);
+    else if (status == 405)
+        row->refuse(reviewer, request,
+                    &(struct rely_refused){405, "method_not_allowed", "this resource is asked by another method",
+                                           routed.allow});
+    else if (rely_route_admit_query(&row->route, request, values))
+        row->handle(reviewer, request, row->api_version);
 }
 
 void rely_endpoints_handle(struct rely_http_request *request, void *context)
 {
     struct rely_reviewer *reviewer = context;
     rely_count(&reviewer->counters->requests, 1);
-    if (is_under(request->path, RELY_LIT("/check/default")))
+    if (rely_check_is_asked(request))
         rely_check_handle(reviewer, request);
-    else if (rely_slice_equal(request->path, RELY_LIT("/apis/authentication.k8s.io/v1/tokenreviews")))
-        rely_tokenreview_handle(reviewer, request, "authentication.k8s.io/v1");
-    else if (rely_slice_equal(request->path, RELY_LIT("/apis/authentication.k8s.io/v1beta1/tokenreviews")))
-        rely_tokenreview_handle(reviewer, request, "authentication.k8s.io/v1beta1");
-    else if (rely_slice_equal(request->path, RELY_LIT("/v1/review")))
-        rely_review_handle(reviewer, request);
     else
-        rely_http_problem(request, 404, "not_found", "no such path on the data plane", NULL);
+        handle_by_table(reviewer, request);
+}
+
+/* What http/ refuses is refused in the form of the protocol that was asked, as far as its path can be told. A head that
+ * has two meanings has no path to speak of. */
+void rely_endpoints_refuse(struct rely_http_request *request, void *context, const struct rely_http_refusal *refusal)
+{
+    struct rely_reviewer *reviewer = context;
+    struct rely_routed routed = {.row = NULL};
+    rely_count(&reviewer->counters->requests, 1);
+    if (refusal->kind == RELY_HTTP_HEAD_MALFORMED) {
+        rely_http_problem(request, refusal->status, refusal->code, refusal->detail, NULL);
+        return;
+    }
+    if (rely_check_is_asked(request)) {
+        rely_check_refuse(reviewer, request, refusal);
+        return;
+    }
+    find_data_route(request, &routed);
+    if (routed.row == NULL)
+        rely_http_problem(request, refusal->status, refusal->code, refusal->detail, NULL);
+    else
+        ((const struct data_route *)routed.row)
+            ->refuse(reviewer, request, &(struct rely_refused){refusal->status, refusal->code, refusal->detail, NULL});
 }

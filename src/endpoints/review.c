@@ -87,28 +87,42 @@ static void reply_review(struct rely_reviewer *reviewer, struct rely_http_reques
                                                             .body = rely_buf_slice(out)});
 }
 
-static void refuse_review_method(struct rely_http_request *request)
+void rely_review_refuse(struct rely_reviewer *reviewer, struct rely_http_request *request,
+                        const struct rely_refused *refused)
 {
-    rely_http_problem(request, 405, "method_not_allowed", "a review is asked for by POST", NULL);
+    (void)reviewer;
+    if (refused->allow != NULL)
+        rely_http_refuse_method(request, refused->allow);
+    else
+        rely_http_problem(request, refused->status, refused->code, refused->detail, NULL);
 }
 
-void rely_review_handle(struct rely_reviewer *reviewer, struct rely_http_request *request)
+/* False: it has been answered. */
+static bool read_review(struct rely_http_request *request, struct rely_review_request *out)
 {
-    struct rely_asked asked = {.endpoint = RELY_ENDPOINT_REVIEW, .reply = reply_review};
     struct rely_view body;
     const char *wrong = NULL;
-    if (!rely_slice_equal(request->method, RELY_LIT("POST"))) {
-        refuse_review_method(request);
-        return;
+    if (!rely_view_parse(request->body, request->scratch, &body, &wrong)) {
+        rely_http_problem(request, 400, "invalid_body", wrong, NULL);
+        return false;
     }
+    struct rely_problems *problems = rely_pool_alloc(request->scratch, sizeof *problems);
+    problems->count = 0;
+    rely_body_refuse_unknown(&body, "token audiences identity", problems);
+    wrong = problems->count > 0 ? problems->items[0].message : rely_body_read_review(&body, 0, request->scratch, out);
+    if (wrong != NULL)
+        rely_http_problem(request, 400, "invalid_body", wrong, problems);
+    return wrong == NULL;
+}
+
+void rely_review_handle(struct rely_reviewer *reviewer, struct rely_http_request *request, const char *unused)
+{
+    struct rely_asked asked = {.endpoint = RELY_ENDPOINT_REVIEW, .reply = reply_review};
+    (void)unused;
     if (!rely_body_is_json(request)) {
         rely_http_problem(request, 415, "unsupported_media_type", "the body must be application/json", NULL);
         return;
     }
-    if (rely_view_parse(request->body, request->scratch, &body, &wrong))
-        wrong = rely_body_read_review(&body, 0, request->scratch, &asked.review);
-    if (wrong != NULL)
-        rely_http_problem(request, 400, "invalid_body", wrong, NULL);
-    else
+    if (read_review(request, &asked.review))
         rely_reviewer_ask(reviewer, request, &asked);
 }

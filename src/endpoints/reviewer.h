@@ -40,10 +40,27 @@ void rely_cooldown_set(struct rely_reviewer *reviewer, int64_t issuer_id, const 
                        int64_t now_ms);
 void rely_cooldowns_fini(struct rely_reviewer *reviewer);
 
+/* --- the protocols: of each, who answers its requests, and who words what never becomes one ------------ */
+
+struct rely_refused {
+    int status;         /* 4xx */
+    const char *code;   /* of a problem */
+    const char *detail; /* a sentence */
+    const char *allow;  /* with 405; NULL otherwise */
+};
+
 void rely_tokenreview_handle(struct rely_reviewer *reviewer, struct rely_http_request *request,
                              const char *api_version);
+void rely_tokenreview_refuse(struct rely_reviewer *reviewer, struct rely_http_request *request,
+                             const struct rely_refused *refused);
+void rely_review_handle(struct rely_reviewer *reviewer, struct rely_http_request *request, const char *unused);
+void rely_review_refuse(struct rely_reviewer *reviewer, struct rely_http_request *request,
+                        const struct rely_refused *refused);
+/* Does the path begin with the bytes `/check/`, as it was sent? Then it is a check and nothing else. */
+bool rely_check_is_asked(const struct rely_http_request *request);
 void rely_check_handle(struct rely_reviewer *reviewer, struct rely_http_request *request);
-void rely_review_handle(struct rely_reviewer *reviewer, struct rely_http_request *request);
+void rely_check_refuse(struct rely_reviewer *reviewer, struct rely_http_request *request,
+                       const struct rely_http_refusal *refusal);
 
 /* --- reading bodies ------------------------------------------------------------------------------- */
 
@@ -51,13 +68,17 @@ void rely_review_handle(struct rely_reviewer *reviewer, struct rely_http_request
 bool rely_body_is_json(const struct rely_http_request *request);
 
 /**
- * Read `token`, `audiences` and (when there) `identity` of an object.
+ * Read `token`, `audiences` and (when there) `identity` of an object. Other members are not looked at.
  *
  * Out:      *out - slices in the pool or the body. Only on NULL.
  * Returns:  NULL, or what is wrong, for people.
  */
 const char *rely_body_read_review(const struct rely_view *body, uint32_t object, struct rely_pool *pool,
                                   struct rely_review_request *out);
+
+/* Note each member of the body's outermost object that is not among the names ("token audiences identity"): what is
+ * misspelt restricts nothing. */
+void rely_body_refuse_unknown(const struct rely_view *body, const char *names, struct rely_problems *problems);
 
 /* --- writing answers: into reviewer->out, which is emptied first ------------------------------------ */
 

@@ -1,25 +1,37 @@
 /*
- * Kubernetes' TokenReview, v1 and v1beta1: for kube-apiserver's webhook and for everything that speaks the API (Vault,
- * Authorino, istiod). A refusal is 200 with authenticated false; only a body that is no TokenReview gets a 4xx with a
- * Kubernetes Status.
+ * Kubernetes' TokenReview, v1 and v1beta1, in JSON: for kube-apiserver's webhook and for clients that take the user of
+ * an identity. Those that want what the token's own API server would say (Vault, istiod, SPIRE: the service account's
+ * uid, names of system:, pod and node) are not served, nor is protobuf. A refusal is 200 with authenticated false; only
+ * a body that is no TokenReview gets a 4xx with a Kubernetes Status.
  */
 #include "reviewer.h"
 
+/* The words of Kubernetes' API (metav1.StatusReason). */
+static const char *reason_of_status(int status)
+{
+    return status == 405   ? "MethodNotAllowed"
+           : status == 413 ? "RequestEntityTooLarge"
+           : status == 415 ? "UnsupportedMediaType"
+           : status == 503 ? "ServiceUnavailable"
+                           : "BadRequest";
+}
+
+/* In: allow - with 405; NULL otherwise. */
 static void reply_status(struct rely_reviewer *reviewer, struct rely_http_request *request, int status,
-                         const char *reason, const char *message)
+                         const char *message, const char *allow)
 {
     struct rely_buf *out = &reviewer->out;
     out->len = 0;
     rely_buf_put(out, RELY_LIT("{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{},\"status\":\"Failure\","));
     rely_answer_put_member(out, "message", rely_slice_of(message));
     rely_buf_putc(out, ',');
-    rely_answer_put_member(out, "reason", rely_slice_of(reason));
+    rely_answer_put_member(out, "reason", rely_slice_of(reason_of_status(status)));
     rely_buf_printf(out, ",\"code\":%d}\n", status);
-    static const struct rely_http_header allow = {RELY_LIT("allow"), RELY_LIT("POST")};
+    struct rely_http_header header = {RELY_LIT("allow"), rely_slice_of(allow)};
     rely_http_respond(request, &(struct rely_http_response){.status = status,
                                                             .content_type = RELY_LIT("application/json"),
-                                                            .headers = &allow,
-                                                            .header_count = status == 405 ? 1 : 0,
+                                                            .headers = &header,
+                                                            .header_count = allow != NULL ? 1 : 0,
                                                             .body = rely_buf_slice(out)});
 }
 
@@ -27,11 +39,15 @@ static void reply_status(struct rely_reviewer *reviewer, struct rely_http_reques
 #define put_extra_value(out, key, value)                                                                               \
     (rely_buf_put((out), RELY_LIT("\"" key "\":[")), rely_buf_put_json((out), (value)), rely_buf_putc((out), ']'))
 
+/* The same for the same token: authorization webhooks cache by user and extra, so that a decision's id in here would
+ * defeat them. It stands in a header. */
 static void put_extra_map(struct rely_buf *out, const struct rely_answer *answer, const struct rely_match *match)
 {
     const struct rely_identity *identity = match->identity;
     rely_buf_put(out, RELY_LIT("\"extra\":{"));
     for (size_t i = 0; i < identity->extra_count; i++) {
+        if (rely_slice_starts(identity->extra[i].key, RELY_LIT("relyd.io/")))
+            continue; /* an identity of before such keys were refused: a member that is there twice has two readings */
         rely_buf_put_json(out, identity->extra[i].key);
         rely_buf_putc(out, ':');
         rely_answer_put_texts(out, identity->extra[i].values, identity->extra[i].value_count);
@@ -42,8 +58,6 @@ static void put_extra_map(struct rely_buf *out, const struct rely_answer *answer
     put_extra_value(out, "relyd.io/subject", answer->review->claims.subject);
     rely_buf_putc(out, ',');
     put_extra_value(out, "relyd.io/credential", match->credential->name);
-    rely_buf_putc(out, ',');
-    put_extra_value(out, "relyd.io/decision-id", rely_slice_of(answer->decision_id));
     rely_buf_putc(out, '}');
 }
 
@@ -53,9 +67,7 @@ static void put_allow(struct rely_reviewer *reviewer, const struct rely_answer *
     const struct rely_match *match = &answer->review->matches.items[0];
     struct rely_slice username = {0};
     RELY_ASSERT(rely_match_username(reviewer->snapshot, match, &answer->review->claims, &username));
-    rely_buf_put(out, RELY_LIT("{\"authenticated\":true,\"audiences\":"));
-    rely_answer_put_audiences(out, answer, match);
-    rely_buf_put(out, RELY_LIT(",\"user\":{"));
+    rely_buf_put(out, RELY_LIT("{\"authenticated\":true,\"user\":{"));
     rely_answer_put_member(out, "username", username);
     rely_buf_putc(out, ',');
     rely_answer_put_member(out, "uid", match->identity->uid);
@@ -63,7 +75,9 @@ static void put_allow(struct rely_reviewer *reviewer, const struct rely_answer *
     rely_answer_put_texts(out, match->identity->groups, match->identity->group_count);
     rely_buf_putc(out, ',');
     put_extra_map(out, answer, match);
-    rely_buf_put(out, RELY_LIT("}}"));
+    rely_buf_put(out, RELY_LIT("},\"audiences\":"));
+    rely_answer_put_audiences(out, answer, match);
+    rely_buf_putc(out, '}');
 }
 
 /* Without `error` kube-apiserver caches the refusal: right for a final one, wrong for one that a fetched key may mend.
@@ -74,30 +88,46 @@ static void put_deny(struct rely_reviewer *reviewer, struct rely_pool *pool, con
     rely_buf_put(out, RELY_LIT("{\"authenticated\":false,\"user\":{}"));
     if (reviewer->has_error_on_refusal || rely_review_wants_keys(answer->review)) {
         rely_buf_putc(out, ',');
-        rely_answer_put_member(out, "error", rely_answer_sentence(answer, pool));
+        struct rely_slice sentence = rely_answer_sentence(answer, pool);
+        rely_answer_put_member(out, "error",
+                               rely_pool_printf(pool, "%.*s (decision %s)", RELY_ARG(sentence), answer->decision_id));
     }
     rely_buf_putc(out, '}');
 }
 
-static void reply_tokenreview(struct rely_reviewer *reviewer, struct rely_http_request *request,
-                              const struct rely_answer *answer)
+/* Members in Kubernetes' order; `spec` is empty and there, because the Python and the Java client throw without one. */
+static void put_tokenreview(struct rely_reviewer *reviewer, const struct rely_answer *answer)
 {
     struct rely_buf *out = &reviewer->out;
-    if (rely_reason_status(answer->review->decision.reason) == 503) {
-        reply_status(reviewer, request, 503, "ServiceUnavailable", rely_reason_word(answer->review->decision.reason));
-        return;
-    }
-    rely_buf_put(out, RELY_LIT("{"));
+    rely_buf_put(out, RELY_LIT("{\"kind\":\"TokenReview\","));
     rely_answer_put_member(out, "apiVersion", rely_slice_of(answer->asked->api_version));
-    rely_buf_put(out, RELY_LIT(",\"kind\":\"TokenReview\",\"metadata\":{},\"status\":"));
+    rely_buf_put(out, RELY_LIT(",\"metadata\":{},\"spec\":{},\"status\":"));
     if (answer->review->decision.reason == RELY_OK)
         put_allow(reviewer, answer);
     else
         put_deny(reviewer, &reviewer->later, answer);
     rely_buf_put(out, RELY_LIT("}\n"));
+}
+
+static void reply_tokenreview(struct rely_reviewer *reviewer, struct rely_http_request *request,
+                              const struct rely_answer *answer)
+{
+    enum rely_reason reason = answer->review->decision.reason;
+    if (rely_reason_status(reason) == 503) {
+        reply_status(reviewer, request, 503, rely_reason_word(reason), NULL);
+        return;
+    }
+    if (reason == RELY_NO_TOKEN) { /* as Kubernetes does */
+        reply_status(reviewer, request, 400, "token is required for TokenReview in authentication (no_token)", NULL);
+        return;
+    }
+    put_tokenreview(reviewer, answer);
+    struct rely_http_header header = {RELY_LIT("x-relyd-decision-id"), rely_slice_of(answer->decision_id)};
     rely_http_respond(request, &(struct rely_http_response){.status = 200,
                                                             .content_type = RELY_LIT("application/json"),
-                                                            .body = rely_buf_slice(out)});
+                                                            .headers = &header,
+                                                            .header_count = 1,
+                                                            .body = rely_buf_slice(&reviewer->out)});
     rely_pool_reset(&reviewer->later);
 }
 
@@ -133,27 +163,27 @@ static const char *read_tokenreview(struct rely_http_request *request, const cha
         wrong = "spec is required, and is an object";
     if (wrong == NULL)
         wrong = rely_body_read_review(&body, spec, request->scratch, &asked->review);
-    if (wrong == NULL && asked->review.token.len == 0)
-        wrong = "token is required for TokenReview in authentication";
     asked->review.identity = (struct rely_slice){0}; /* no member of a TokenReview */
     return wrong;
+}
+
+void rely_tokenreview_refuse(struct rely_reviewer *reviewer, struct rely_http_request *request,
+                             const struct rely_refused *refused)
+{
+    reply_status(reviewer, request, refused->status, refused->detail, refused->allow);
 }
 
 void rely_tokenreview_handle(struct rely_reviewer *reviewer, struct rely_http_request *request, const char *api_version)
 {
     struct rely_asked asked = {.endpoint = RELY_ENDPOINT_TOKENREVIEW, .reply = reply_tokenreview};
     asked.review.is_single = true;
-    if (!rely_slice_equal(request->method, RELY_LIT("POST"))) {
-        reply_status(reviewer, request, 405, "MethodNotAllowed", "a TokenReview is sent by POST");
-        return;
-    }
     if (!rely_body_is_json(request)) {
-        reply_status(reviewer, request, 415, "UnsupportedMediaType", "the body must be application/json");
+        reply_status(reviewer, request, 415, "the body must be application/json", NULL);
         return;
     }
     const char *wrong = read_tokenreview(request, api_version, &asked);
     if (wrong != NULL)
-        reply_status(reviewer, request, 400, "BadRequest", wrong);
+        reply_status(reviewer, request, 400, wrong, NULL);
     else
         rely_reviewer_ask(reviewer, request, &asked);
 }

@@ -25,6 +25,24 @@ struct rely_http_framing {
 int rely_http_check_head(struct rely_slice input, size_t max_bytes, bool is_http11, struct rely_http_framing *out,
                          const char **fault);
 
+/* The target of a request line, as it was sent. */
+struct rely_http_target {
+    struct rely_slice authority; /* of an absolute-form; ptr NULL: another form */
+    struct rely_slice path;      /* begins with '/'; ptr NULL: the target has none (`*`, `host:443`, `x/y`) */
+    struct rely_slice query;     /* without '?'; ptr NULL: none */
+};
+
+/**
+ * Take a target apart. Slices are the target's own.
+ *
+ * Spec:     RFC 9112 s3.2.1 (origin-form), s3.2.2 (absolute-form of http and https); RFC 9110 s4.2.3: an empty path is
+ *           `/`. Of other forms nothing is set, and they name nothing here.
+ */
+void rely_http_read_target(struct rely_slice target, struct rely_http_target *out);
+
+/* The value of the escape (`%2F`) that the text begins with, or -1. */
+int rely_http_hex_byte(struct rely_slice text);
+
 /* The bearer token in one Authorization value, as rely_http_bearer has it. */
 enum rely_bearer rely_http_read_bearer(struct rely_slice value, struct rely_slice *token);
 

@@ -34,6 +34,7 @@ static void fill_config(struct rely_loop *loop)
     h2o_hostconf_t *host = h2o_config_register_host(config, h2o_iovec_init(H2O_STRLIT("default")), 65535);
     h2o_pathconf_t *path = h2o_config_register_path(host, "/", 0);
     h2o_create_handler(path, sizeof(h2o_handler_t))->on_req = rely_exchange_start;
+    h2o_create_filter(&host->fallback_path, sizeof(h2o_filter_t))->on_setup_ostream = rely_refusal_start;
 }
 
 struct rely_loop *rely_loop_new(const struct rely_loop_options *options, struct rely_err *err)

@@ -81,7 +81,9 @@ struct rely_exchange {
     struct rely_connection *connection;
     void (*gone)(void *context);
     void *gone_context;
-    struct rely_exchange *next; /* the loop's list of those that wait for the next turn */
+    struct rely_exchange *next;  /* the loop's list of those that wait for the next turn */
+    struct rely_slice authority; /* of a target in absolute-form, in place of Host; ptr NULL: none */
+    h2o_iovec_t *substitute;     /* where the body goes when libh2o is answering already; NULL: it is not */
     bool is_answered;
 };
 
@@ -117,6 +119,7 @@ struct rely_loop {
 
 /* request.c: libh2o's handler; and the end of a deferred exchange whose client has left. */
 int rely_exchange_start(h2o_handler_t *self, h2o_req_t *h2o);
+struct rely_exchange *rely_exchange_make(struct rely_connection *connection, h2o_req_t *h2o);
 /* Begins those that had to wait for this turn; false when there was none. */
 bool rely_exchanges_begin(struct rely_loop *loop);
 void rely_exchange_abandon(struct rely_exchange *exchange);
@@ -132,6 +135,11 @@ void rely_watch_wake(struct rely_loop *loop);
 bool rely_watch_make_room(struct rely_loop *loop, struct rely_room *room);
 /* Ends a connection for a limit: libh2o sees the end of input, and closes. */
 void rely_watch_cut(struct rely_loop *loop, struct rely_connection *connection, enum rely_cut cut);
+
+/* refuse.c: answer a request that no handler sees, and end its connection; detail NULL: the kind's own. And the filter
+ * that does so in place of libh2o. */
+void rely_exchange_refuse(struct rely_exchange *exchange, enum rely_http_refusal_kind kind, const char *detail);
+void rely_refusal_start(h2o_filter_t *self, h2o_req_t *h2o, h2o_ostream_t **slot);
 
 /* listen.c */
 void rely_listeners_close(struct rely_loop *loop);

@@ -4,6 +4,8 @@
  */
 #include "head.h"
 
+#include <stdio.h>
+
 static void put_problem_member(struct rely_buf *out, const char *name, const char *value)
 {
     rely_buf_printf(out, ",\"%s\":", name);
@@ -45,13 +47,29 @@ void rely_http_print_problem(struct rely_buf *out, int status, const char *code,
     rely_buf_put(out, RELY_LIT("}\n"));
 }
 
+static void respond_problem(struct rely_http_request *request, struct rely_http_response *response,
+                            struct rely_buf *body)
+{
+    response->content_type = RELY_LIT("application/problem+json");
+    response->body = rely_buf_slice(body);
+    rely_http_respond(request, response);
+    rely_buf_fini(body);
+}
+
 void rely_http_problem(struct rely_http_request *request, int status, const char *code, const char *detail,
                        const struct rely_problems *problems)
 {
     struct rely_buf body = {0};
     rely_http_print_problem(&body, status, code, detail, problems);
-    struct rely_http_response response = {
-        .status = status, .content_type = RELY_LIT("application/problem+json"), .body = rely_buf_slice(&body)};
-    rely_http_respond(request, &response);
-    rely_buf_fini(&body);
+    respond_problem(request, &(struct rely_http_response){.status = status}, &body);
+}
+
+void rely_http_refuse_method(struct rely_http_request *request, const char *allow)
+{
+    struct rely_buf body = {0};
+    char detail[128];
+    struct rely_http_header header = {RELY_LIT("allow"), rely_slice_of(allow)};
+    snprintf(detail, sizeof detail, "this resource takes %s", allow);
+    rely_http_print_problem(&body, 405, "method_not_allowed", detail, NULL);
+    respond_problem(request, &(struct rely_http_response){.status = 405, .headers = &header, .header_count = 1}, &body);
 }

@@ -9,24 +9,28 @@
 #include <errno.h>
 #include <stdio.h>
 
-static struct rely_exchange *make_exchange(struct rely_connection *connection, h2o_req_t *h2o)
+/* From input.path, which is the target as it was sent: `path` of libh2o has its dot segments resolved and its escapes
+ * undone, so that one resource is reached through the path of another. */
+struct rely_exchange *rely_exchange_make(struct rely_connection *connection, h2o_req_t *h2o)
 {
     struct rely_loop *loop = connection->listener->loop;
+    struct rely_http_target target;
+    rely_http_read_target(rely_of_iovec(h2o->input.path), &target);
     struct rely_exchange *exchange = h2o_mem_alloc_pool(&h2o->pool, sizeof(*exchange));
     *exchange = (struct rely_exchange){
         .request = {.method = rely_of_iovec(h2o->method),
-                    .path = rely_of_iovec(h2o->path_normalized),
+                    .path = target.path,
+                    .query = target.query,
                     .scratch = &loop->scratch,
                     .loop = loop,
                     .is_unix = connection->listener->is_unix,
                     .peer_uid = connection->peer_uid},
         .h2o = h2o,
         .connection = connection,
+        .authority = target.authority,
     };
     if (h2o->entity.len > 0)
         exchange->request.body = rely_of_iovec(h2o->entity);
-    if (h2o->query_at != SIZE_MAX)
-        exchange->request.query = rely_slice(h2o->path.base + h2o->query_at + 1, h2o->path.len - h2o->query_at - 1);
     return exchange;
 }
 
@@ -54,7 +58,7 @@ static void begin_exchange(struct rely_exchange *exchange)
     const char *fault = NULL;
     int status = check_framing(exchange->h2o, connection, &fault);
     if (status != 0)
-        rely_http_problem(&exchange->request, status, "malformed_request", fault, NULL);
+        rely_exchange_refuse(exchange, status == 431 ? RELY_HTTP_HEAD_TOO_LARGE : RELY_HTTP_HEAD_MALFORMED, fault);
     else
         connection->listener->handler(&exchange->request, connection->listener->context);
     RELY_ASSERT(exchange->is_answered || connection->exchange == exchange);
@@ -71,7 +75,7 @@ int rely_exchange_start(h2o_handler_t *self, h2o_req_t *h2o)
     (void)self;
     struct rely_connection *connection = h2o->conn->callbacks->get_socket(h2o->conn)->on_close.data;
     struct rely_loop *loop = connection->listener->loop;
-    struct rely_exchange *exchange = make_exchange(connection, h2o);
+    struct rely_exchange *exchange = rely_exchange_make(connection, h2o);
     if (connection->turn != loop->turn) {
         begin_exchange(exchange);
         return 0;
@@ -97,12 +101,14 @@ bool rely_exchanges_begin(struct rely_loop *loop)
 
 struct rely_slice rely_http_find_header(const struct rely_http_request *request, struct rely_slice name, size_t *count)
 {
-    const h2o_req_t *h2o = ((const struct rely_exchange *)request)->h2o;
+    const struct rely_exchange *exchange = (const struct rely_exchange *)request;
+    const h2o_req_t *h2o = exchange->h2o;
     const h2o_headers_t *headers = &h2o->headers;
     struct rely_slice first = {NULL, 0};
     size_t seen = 0;
     if (rely_slice_equal(name, RELY_LIT("host"))) { /* libh2o keeps it apart; head.c has refused a second one */
-        first = rely_of_iovec(h2o->input.authority);
+        /* RFC 9112 s3.2.2: the authority of an absolute-form counts, and Host does not */
+        first = exchange->authority.ptr != NULL ? exchange->authority : rely_of_iovec(h2o->input.authority);
         seen = 1;
     }
     for (size_t i = 0; i < headers->size; i++) {

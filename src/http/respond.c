@@ -75,10 +75,15 @@ void rely_http_respond(struct rely_http_request *request, const struct rely_http
     h2o->res.reason = rely_http_phrase(response->status);
     /* RFC 9110 s8.6: no Content-Length with 204; with HEAD it is that of GET. */
     h2o->res.content_length = is_bodiless ? SIZE_MAX : response->body.len;
+    h2o->res.headers.size = 0; /* libh2o's own, when it is answering already */
     place_headers(h2o, response, &block);
+    h2o_iovec_t body = has_body ? place_text(&block, response->body) : h2o_iovec_init(NULL, 0);
+    if (exchange->substitute != NULL) {
+        *exchange->substitute = body;
+        return;
+    }
     if (h2o->conn->ctx->shutdown_requested)
         h2o->http1_is_persistent = 0; /* libh2o asks only when it parses; a deferred request was parsed before */
     h2o_start_response(h2o, &generator);
-    h2o_iovec_t body = has_body ? place_text(&block, response->body) : h2o_iovec_init(NULL, 0);
     h2o_send(h2o, &body, has_body ? 1 : 0, H2O_SEND_STATE_FINAL);
 }

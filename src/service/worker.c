@@ -82,6 +82,7 @@ static bool start_worker(struct rely_worker *worker, struct rely_err *err)
     options.max_name = "http.max_connections";
     options.counters = &worker->counters->loop;
     options.ring = rely_log_ring_new(worker->service->log);
+    options.refuse = rely_endpoints_refuse;
     worker->loop = rely_loop_new(&options, err);
     if (worker->loop == NULL)
         return false;

@@ -1,8 +1,9 @@
 /*
- * Fuzzes the pure readers of http/: raw heads, bearer values, query strings. What they accept must be what they
- * promise.
+ * Fuzzes the pure readers of http/: raw heads, targets, bearer values, query strings. What they accept must be what
+ * they promise.
  */
 #include "head.h"
+#include "relyd/route.h"
 
 static void fuzz_head(struct rely_slice input)
 {
@@ -29,9 +30,39 @@ static void fuzz_query(struct rely_slice input)
 {
     struct rely_pool pool;
     rely_pool_init(&pool);
-    struct rely_slice value;
-    for (size_t item = 0; item < 3 && rely_http_query_at(input, RELY_LIT("aud"), item, &pool, &value); item++)
-        RELY_ASSERT(value.len <= input.len && value.ptr[value.len] == '\0');
+    struct rely_problems problems = {0};
+    struct rely_slice values[RELY_ROUTE_PARAMETERS_MAX];
+    bool is_read = rely_route_read_query(input, "aud identity", &pool, values, &problems);
+    RELY_ASSERT(is_read == (problems.count == 0));
+    for (size_t i = 0; is_read && i < RELY_ROUTE_PARAMETERS_MAX; i++)
+        RELY_ASSERT(values[i].ptr == NULL || (values[i].len <= input.len && values[i].ptr[values[i].len] == '\0' &&
+                                              memchr(values[i].ptr, '\0', values[i].len) == NULL));
+    rely_pool_fini(&pool);
+}
+
+static bool is_inside(struct rely_slice part, struct rely_slice whole)
+{
+    return part.ptr >= whole.ptr && part.ptr + part.len <= whole.ptr + whole.len;
+}
+
+/* Whatever a target is, its path is found in it as it stands, and names no slash and no dot segment that was not sent.
+ */
+static void fuzz_target(struct rely_slice input)
+{
+    static const struct rely_route rows[] = {{"GET", "/v1/{}", ""}, {"GET", "/v1/{}/x/{}", ""}};
+    struct rely_http_target target;
+    struct rely_routed routed;
+    struct rely_pool pool;
+    rely_pool_init(&pool);
+    rely_http_read_target(input, &target);
+    RELY_ASSERT(target.path.ptr == NULL || target.path.ptr[0] == '/');
+    RELY_ASSERT(target.path.ptr == NULL || target.path.len == 1 || is_inside(target.path, input));
+    RELY_ASSERT(target.path.ptr == NULL || memchr(target.path.ptr, '?', target.path.len) == NULL);
+    struct rely_http_request request = {.method = RELY_LIT("GET"), .path = target.path, .scratch = &pool};
+    if (rely_route_find(&RELY_ROUTE_TABLE(rows), &request, &routed) == 200)
+        for (size_t i = 0; i < RELY_ROUTE_NAMES_MAX; i++)
+            RELY_ASSERT(routed.names[i].ptr == NULL ||
+                        (routed.names[i].len > 0 && memchr(routed.names[i].ptr, '/', routed.names[i].len) == NULL));
     rely_pool_fini(&pool);
 }
 
@@ -43,5 +74,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     fuzz_head(input);
     fuzz_bearer(input);
     fuzz_query(input);
+    fuzz_target(input);
     return 0;
 }

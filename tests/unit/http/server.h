@@ -43,8 +43,9 @@ bool client_is_closed(int fd);
 /* Waits until *value is at least the number; fails after 5 s. */
 void wait_for(atomic_int *value, int number);
 
-extern const struct CMUnitTest text_tests[], head_tests[], timer_tests[], bind_tests[], loop_tests[], watch_tests[],
-    hostile_tests[];
-extern const size_t text_count, head_count, timer_count, bind_count, loop_count, watch_count, hostile_count;
+extern const struct CMUnitTest text_tests[], route_tests[], head_tests[], timer_tests[], bind_tests[], loop_tests[],
+    watch_tests[], hostile_tests[];
+extern const size_t text_count, route_count, head_count, timer_count, bind_count, loop_count, watch_count,
+    hostile_count;
 
 #endif

@@ -15,6 +15,7 @@ int main(void)
 {
     int failed = 0;
     failed += run_group("text", text_tests, text_count);
+    failed += run_group("route", route_tests, route_count);
     failed += run_group("head", head_tests, head_count);
     failed += run_group("timer", timer_tests, timer_count);
     failed += run_group("bind", bind_tests, bind_count);

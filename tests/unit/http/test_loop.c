@@ -54,8 +54,13 @@ static void test_keep_alive(void **state)
     int fd = client_connect(server.port);
     for (int i = 0; i < 3; i++) {
         client_send(fd, "GET /a/%62/../c?x=%31&y HTTP/1.1\r\nHost: a\r\nX-Twice: 1\r\nx-twice: 2\r\n\r\n");
-        expect(fd, 200, "GET /a/c query=x=%31&y body= bearer=0: twice=2 unix=0:4294967295 peer=127.0.0.1:");
+        /* fault A1: the path as it was sent */
+        expect(fd, 200, "GET /a/%62/../c query=x=%31&y body= bearer=0: twice=2 unix=0:4294967295 peer=127.0.0.1:");
     }
+    client_send(fd, "GET HTTP://Host.example/a/../b?c HTTP/1.1\r\nHost: a\r\n\r\n");
+    expect(fd, 200, "GET /a/../b query=c body= bearer=0:");
+    client_send(fd, "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n");
+    expect(fd, 200, "OPTIONS  query= body= bearer=0:");
     client_send(fd, "POST /p HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer t.o.k\r\nContent-Length: 5\r\n\r\nhello");
     expect(fd, 200, "POST /p query= body=hello bearer=1:t.o.k");
     client_send(fd, "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
@@ -63,7 +68,7 @@ static void test_keep_alive(void **state)
     assert_true(client_is_closed(fd));
     close(fd);
     server_stop(&server, 0);
-    assert_int_equal(atomic_load(&server.handled_count), 5);
+    assert_int_equal(atomic_load(&server.handled_count), 7);
 }
 
 static void test_headers_of_an_answer(void **state)
@@ -460,6 +465,86 @@ static void test_post_after_the_stop(void **state)
     assert_int_equal(order[1], -3);
 }
 
+/* --- refusals that no handler sees ------------------------------------------------------------------ */
+
+static const struct {
+    const char *request;
+    int status;
+    const char *code;
+} refused[] = {
+    {"POST /p HTTP/1.1\r\nHost: a\r\nContent-Length: 1001\r\n\r\n", 413, "body_too_large"},
+    {"POST /p HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3e9\r\n", 413, "body_too_large"},
+    {"POST /p HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\ng\r\n", 400, "malformed_request"},
+    {"POST /p HTTP/1.1\r\nHost: a\r\nExpect: cake\r\nContent-Length: 2\r\n\r\nhi", 417, "expectation_failed"},
+    {"GET /p HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400, "malformed_request"},
+};
+
+/* Fault D: what libh2o refuses by itself was text/plain. */
+static void test_refusals_are_problems(void **state)
+{
+    (void)state;
+    struct server server = {0};
+    server_start(&server, &plain);
+    for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {
+        char answer[4096], word[64], chunk[1002] = "";
+        int fd = client_connect(server.port);
+        client_send(fd, refused[i].request);
+        memset(chunk, 'x', 1001);
+        if (strstr(refused[i].request, "3e9") != NULL)
+            client_send(fd, chunk);
+        assert_int_equal(client_read(fd, answer, sizeof answer, false), refused[i].status);
+        snprintf(word, sizeof word, "\"code\":\"%s\"", refused[i].code);
+        assert_non_null(strstr(answer, "content-type: application/problem+json\r\n"));
+        assert_null(strstr(answer, "text/plain"));
+        assert_non_null(strstr(answer, "\r\n\r\n{\"type\":"));
+        assert_non_null(strstr(answer, word));
+        assert_true(client_is_closed(fd));
+        close(fd);
+    }
+    server_stop(&server, 0);
+    assert_int_equal(atomic_load(&server.handled_count), 0);
+}
+
+static void reword_refusal(struct rely_http_request *request, void *context, const struct rely_http_refusal *refusal)
+{
+    (void)context;
+    struct rely_http_header header = {RELY_LIT("x-kind"), RELY_LIT("mine")};
+    struct rely_slice body =
+        rely_pool_printf(request->scratch, "%.*s %d %s", RELY_ARG(request->path), refusal->status, refusal->code);
+    rely_http_respond(request,
+                      &(struct rely_http_response){.status = 403, .headers = &header, .header_count = 1, .body = body});
+}
+
+static void test_refusals_in_the_listeners_own_words(void **state)
+{
+    (void)state;
+    struct server server = {0};
+    struct rely_loop_options options = plain;
+    options.refuse = reword_refusal;
+    server_start(&server, &options);
+    for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {
+        char answer[4096], word[64], chunk[1002] = "";
+        int fd = client_connect(server.port);
+        client_send(fd, refused[i].request);
+        memset(chunk, 'x', 1001);
+        if (strstr(refused[i].request, "3e9") != NULL)
+            client_send(fd, chunk);
+        assert_int_equal(client_read(fd, answer, sizeof answer, false), 403);
+        snprintf(word, sizeof word, "\r\n\r\n/p %d %s", refused[i].status, refused[i].code);
+        assert_non_null(strstr(answer, "\r\nx-kind: mine\r\n"));
+        assert_non_null(strstr(answer, word));
+        assert_true(client_is_closed(fd));
+        close(fd);
+    }
+    int fd = client_connect(server.port);
+    client_send(fd, "HEAD /p HTTP/1.1\r\nHost: a\r\nContent-Length: 1001\r\n\r\n");
+    char answer[4096];
+    assert_int_equal(client_read(fd, answer, sizeof answer, true), 403);
+    assert_true(client_is_closed(fd)); /* and no body came before that */
+    close(fd);
+    server_stop(&server, 0);
+}
+
 /* --- limits ---------------------------------------------------------------------------------------- */
 
 static void test_body_limit(void **state)
@@ -612,6 +697,8 @@ const struct CMUnitTest loop_tests[] = {
     cmocka_unit_test(test_stop_cuts_off_after_the_deadline),
     cmocka_unit_test(test_second_stop_moves_the_deadline),
     cmocka_unit_test(test_post_after_the_stop),
+    cmocka_unit_test(test_refusals_are_problems),
+    cmocka_unit_test(test_refusals_in_the_listeners_own_words),
     cmocka_unit_test(test_body_limit),
     cmocka_unit_test(test_out_of_descriptors),
     cmocka_unit_test(test_a_freed_loop_closes_its_descriptors),
