@@ -8,7 +8,7 @@
 #include <stddef.h>
 
 /* tokens */
-#define RELY_TOKEN_BYTES_DEFAULT 8192 /* token.max_bytes */
+#define RELY_TOKEN_BYTES_DEFAULT 16384 /* token.max_bytes */
 #define RELY_TOKEN_BYTES_MAX 65536
 #define RELY_JSON_DEPTH_MAX 32
 #define RELY_KID_BYTES_MAX 600

@@ -38,7 +38,7 @@ static void test_defaults(void **state)
     assert_false(config.may_be_unauthenticated);
     assert_string_equal(config.admin_socket, "/run/relyd/admin.sock");
     assert_string_equal(config.admin_listen, "");
-    assert_int_equal(config.token_max_bytes, 8192);
+    assert_int_equal(config.token_max_bytes, 16384); /* fault C10 */
     assert_int_equal(config.log_level, 1);
     assert_int_equal(config.log_decisions, 1);
     assert_true(config.has_error_on_refusal);
