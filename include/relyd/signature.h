@@ -119,4 +119,10 @@ bool rely_fingerprint_is_same(const struct rely_fingerprint *a, const struct rel
 /* A number to find a place in a table by: evenly spread, and not to be foreseen without the key. */
 uint64_t rely_fingerprint_scatter(const struct rely_fingerprint *print);
 
+/* --- digests ------------------------------------------------------------------------------------------ */
+
+#define RELY_SHA256_BYTES 32
+/* FIPS 180-4. False: no memory. Thread: any. */
+bool rely_signature_sha256(struct rely_slice bytes, uint8_t out[RELY_SHA256_BYTES]);
+
 #endif

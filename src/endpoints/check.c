@@ -7,6 +7,7 @@
 
 #include "relyd/bytes.h"
 #include "relyd/route.h"
+#include "relyd/signature.h"
 #include "relyd/text.h"
 
 static struct rely_slice percent_encode(struct rely_pool *pool, struct rely_slice text)
@@ -32,32 +33,73 @@ static rely_sixteen mark_unsafe(rely_sixteen part)
     return (part <= ' ') | (part == 0x7f) | (part == '%');
 }
 
-/* Header values are printable ASCII only: everything else is percent-encoded, so that no subject can end the line. */
-static struct rely_slice header_safe(struct rely_pool *pool, struct rely_slice text)
+#define VALUE_MAX 640
+#define HASHED "sha256="
+
+static struct rely_slice hash_value(struct rely_pool *pool, struct rely_slice text)
 {
-    return rely_bytes_find(text.ptr, text.len, mark_unsafe) < text.len ? percent_encode(pool, text) : text;
+    uint8_t digest[RELY_SHA256_BYTES];
+    char encoded[RELY_BASE64_ENCODED(RELY_SHA256_BYTES)];
+    RELY_ASSERT(rely_signature_sha256(text, digest)); /* out of memory otherwise */
+    rely_base64url_encode(digest, sizeof digest, encoded);
+    return rely_pool_printf(pool, HASHED "%s", encoded);
 }
+
+/*
+ * Header values are printable ASCII only: everything else is percent-encoded, so that no subject can end the line. One
+ * that would be longer than VALUE_MAX is its SHA-256: proxies have buffers of 4 KiB for a head, and make 500 of a
+ * longer one. A name that begins with `sha256=` by itself has its `=` encoded, so that nobody registers another one's
+ * digest.
+ */
+static struct rely_slice header_value(struct rely_pool *pool, struct rely_slice text, bool *is_hashed)
+{
+    struct rely_slice value = text;
+    *is_hashed = false;
+    if (rely_bytes_find(text.ptr, text.len, mark_unsafe) < text.len)
+        value = percent_encode(pool, text);
+    if (value.len > VALUE_MAX) {
+        *is_hashed = true;
+        return hash_value(pool, text);
+    }
+    if (!rely_slice_starts(value, RELY_LIT(HASHED)))
+        return value;
+    size_t len = sizeof HASHED - 2;
+    return rely_pool_printf(pool, "%.*s%%3D%.*s", (int)len, value.ptr, (int)(value.len - len - 1), value.ptr + len + 1);
+}
+
+static struct rely_slice name_hashed(bool is_username, bool is_subject)
+{
+    if (is_username && is_subject)
+        return RELY_LIT("x-relyd-username,x-relyd-subject");
+    return is_username ? RELY_LIT("x-relyd-username") : RELY_LIT("x-relyd-subject");
+}
+
+#define ALLOW_HEADERS 8
+/* Names, separators and the proxies' own lines take less than 1,000. */
+_Static_assert(1000 + 3 * RELY_NAME_MAX + 2 * VALUE_MAX + RELY_UUID_SIZE + RELY_DECISION_ID_SIZE < 4096,
+               "the head of an allow does not fit into a proxy's buffer");
 
 static void reply_allow(struct rely_reviewer *reviewer, struct rely_http_request *request,
                         const struct rely_answer *answer)
 {
+    bool is_username, is_subject; /* hashed */
     const struct rely_review *review = answer->review;
     const struct rely_match *match = &review->matches.items[0];
     struct rely_pool *pool = &reviewer->later;
     struct rely_slice username = {0};
     RELY_ASSERT(rely_match_username(reviewer->snapshot, match, &review->claims, &username));
-    const struct rely_http_header headers[] = {
+    const struct rely_http_header headers[ALLOW_HEADERS] = {
         {RELY_LIT("x-relyd-identity"), match->identity->name},
-        {RELY_LIT("x-relyd-username"), header_safe(pool, username)},
+        {RELY_LIT("x-relyd-username"), header_value(pool, username, &is_username)},
         {RELY_LIT("x-relyd-uid"), match->identity->uid},
         {RELY_LIT("x-relyd-issuer"), review->issuer->name},
-        {RELY_LIT("x-relyd-subject"), header_safe(pool, review->claims.subject)},
+        {RELY_LIT("x-relyd-subject"), header_value(pool, review->claims.subject, &is_subject)},
         {RELY_LIT("x-relyd-credential"), match->credential->name},
         {RELY_LIT("x-relyd-decision-id"), rely_slice_of(answer->decision_id)},
+        {RELY_LIT("x-relyd-hashed"), name_hashed(is_username, is_subject)},
     };
-    rely_http_respond(request, &(struct rely_http_response){.status = 200,
-                                                            .headers = headers,
-                                                            .header_count = sizeof headers / sizeof headers[0]});
+    size_t count = is_username || is_subject ? ALLOW_HEADERS : ALLOW_HEADERS - 1;
+    rely_http_respond(request, &(struct rely_http_response){.status = 200, .headers = headers, .header_count = count});
     rely_pool_reset(pool);
 }
 

@@ -1,5 +1,9 @@
 """The gateways' endpoint: 200, 401 or 403 and nothing else, whatever the client sends."""
 
+import base64
+import hashlib
+import urllib.parse
+
 import pytest
 import tokens
 import wire
@@ -198,3 +202,83 @@ def test_every_answer_of_an_allow_is_whole(shared, token):
     for name in IDENTITY_HEADERS:
         assert answer.header(f"x-relyd-{name}")
     assert answer.header("content-length") in ("0", None)
+
+
+# --- fault B16: the head of an allow fits into a proxy's buffer ------------------------------------------------------
+
+SUBJECTS = {
+    "600 ASCII": "s" * 600,
+    "600 with blanks": "a b " * 150,
+    "600 per cent signs": "%" * 600,
+    "213 per cent signs": "%" * 213,
+    "214 per cent signs": "%" * 214,
+    "600 of two bytes": "ö" * 600,
+    "600 of four bytes": "😀" * 600,
+    "a digest's form": "sha256=" + "A" * 43,
+    "only its beginning": "sha256=",
+    "long, with its beginning": "sha256=" + "a" * 593,
+    "long and odd, with its beginning": "sha256=" + "ö" * 593,
+}
+
+
+def header_of(value):
+    """What docs/gateways.md says of a value: (header, is hashed)."""
+    encoded = "".join(chr(byte) if 0x20 < byte < 0x7F and byte != 0x25 else "%%%02X" % byte for byte in value.encode())
+    if len(encoded) > 640:
+        return "sha256=" + base64.urlsafe_b64encode(hashlib.sha256(value.encode()).digest()).decode().rstrip("="), True
+    return encoded.replace("sha256=", "sha256%3D", 1) if encoded.startswith("sha256=") else encoded, False
+
+
+@pytest.fixture(scope="module")
+def long_names(shared):
+    """An identity whose username is the subject, and names as long as they may be."""
+    shared.put_issuer("i" * 120, "https://long.example", keys={"jwks": tokens.jwks(tokens.key("long"))})
+    shared.put_identity("n" * 120, usernameFrom="subject")
+    for number, subject in enumerate(SUBJECTS.values()):
+        shared.put_credential(f"{number}".rjust(120, "c"), "n" * 120, issuer="https://long.example", subject=subject)
+    return tokens.key("long")
+
+
+@pytest.mark.parametrize("name", SUBJECTS)
+def test_b16_allows_fit_into_4096_bytes(shared, long_names, name):
+    subject = SUBJECTS[name]
+    token = long_names.sign(tokens.claims("https://long.example", sub=subject, **{"kubernetes.io": None}))
+    received = wire.exchange(shared.data, GET % token.encode(), seconds=2)
+    assert received.startswith(b"HTTP/1.1 200 ") and len(received) < 4096
+    answer = shared.check(token)
+    value, is_hashed = header_of(subject)
+    assert (answer.header("x-relyd-username"), answer.header("x-relyd-subject")) == (value, value)
+    assert answer.header("x-relyd-hashed") == ("x-relyd-username,x-relyd-subject" if is_hashed else None)
+    assert len(answer.header("x-relyd-subject")) <= 642
+    assert is_hashed or urllib.parse.unquote(value) == subject
+    # nobody has the header of another one
+    assert [other for other in SUBJECTS.values() if header_of(other)[0] == value] == [subject]
+
+
+def test_b16_one_header_may_be_hashed_alone(shared, long_names):
+    shared.put_identity("plain-name", username="payments")
+    shared.put_credential("odd", "plain-name", issuer="https://long.example", subject="ü" * 600)
+    token = long_names.sign(tokens.claims("https://long.example", sub="ü" * 600, **{"kubernetes.io": None}))
+    answer = shared.check(token)
+    assert answer.header("x-relyd-hashed") == "x-relyd-subject"
+    assert (answer.header("x-relyd-username"), answer.header("x-relyd-subject")) == ("payments", header_of("ü" * 600)[0])
+
+
+def test_b16_refusals_fit_too(shared, long_names):
+    for token in (
+        long_names.sign(tokens.claims("https://long.example", sub="😀" * 2000, **{"kubernetes.io": None})),
+        long_names.sign(tokens.claims("https://long.example", aud=["😀" * 400] * 20)),
+        long_names.sign(tokens.claims("https://" + "😀" * 2000)),
+        long_names.sign(tokens.claims("https://long.example"), kid="😀" * 140),
+        "x" * 30_000,
+        "x",
+    ):
+        for path in ("/check/default", "/check/default?" + "ö" * 3000, "/check/" + "ö" * 3000):
+            target = urllib.parse.quote(path, safe="/?").encode()
+            received = wire.exchange(shared.data, (GET % token.encode()).replace(b"/check/default", target), seconds=2, is_open=True)
+            head = received.partition(b"\r\n\r\n")[0]
+            assert received.startswith((b"HTTP/1.1 401 ", b"HTTP/1.1 403 ")) and 100 < len(received) < 4096, len(received)
+            assert head.isascii()
+
+
+GET = b"GET /check/default HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer %s\r\n\r\n"
