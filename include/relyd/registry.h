@@ -161,18 +161,10 @@ bool rely_registry_list(struct rely_registry *registry, const struct rely_object
 
 /* --- for the snapshot builder and the key keeper ------------------------------------------------ */
 
-enum rely_key_source { RELY_KEYS_DISCOVERY = 1, RELY_KEYS_JWKS_URI, RELY_KEYS_UPLOADED };
-
-/* An issuer's row with where its keys come from. All slices are borrowed during the visit. */
+/* An issuer's row with its stored key set. All slices are borrowed during the visit. */
 struct rely_issuer_row {
     struct rely_issuer issuer; /* keyset is NULL; keys_generation counts accepted key sets */
-    enum rely_key_source key_source;
-    struct rely_slice discovery_url; /* absent: from the issuer's URL */
-    struct rely_slice jwks_uri;
-    struct rely_slice ca_bundle; /* PEM; absent: the system's */
-    bool may_use_http;
-    bool may_use_private_addresses;
-    struct rely_slice jwks; /* the key set last accepted; absent: none yet */
+    struct rely_slice jwks;    /* the key set last accepted; absent: none yet */
     int64_t jwks_fetched_s;
 };
 

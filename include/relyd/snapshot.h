@@ -25,6 +25,19 @@ struct rely_key_marks {
     size_t count;
 };
 
+enum rely_key_source { RELY_KEYS_DISCOVERY = 1, RELY_KEYS_JWKS_URI, RELY_KEYS_UPLOADED };
+
+/* Where an issuer's keys come from, and how. No review looks at it: it stands here so that keys are fetched without the
+ * database, which may be damaged or away. */
+struct rely_issuer_source {
+    enum rely_key_source kind;
+    struct rely_slice discovery_url; /* absent: from the issuer's URL */
+    struct rely_slice jwks_uri;
+    struct rely_slice ca_bundle; /* PEM; absent: the system's */
+    bool may_use_http;           /* record and configuration both say so */
+    bool may_use_private_addresses;
+};
+
 /* A registered issuer. Every pointer is owned by this object's one block of memory, but for keyset. */
 struct rely_issuer {
     int64_t id; /* row, never reused */
@@ -38,11 +51,12 @@ struct rely_issuer {
     bool is_enabled;
     const struct rely_keyset *keyset; /* borrowed: lives at least as long as this edition. NULL: never had keys */
     bool has_uploaded_keys;           /* there is nothing to fetch */
-    int64_t keys_fetched_s;           /* or uploaded; 0: never. Behind the truth by a minute at most */
-    int64_t keys_until_s;             /* afterwards the key set is too old to be believed. 0: never believed */
-    uint64_t keys_generation;         /* of the stored key set; grows with every one that is stored or dropped */
-    uint64_t revision; /* of the record: what is fetched is for the record as it was when it was asked for */
-    uint64_t edition;  /* that brought this record and key set: what was verified under another is not believed */
+    struct rely_issuer_source source;
+    int64_t keys_fetched_s;   /* or uploaded; 0: never. Behind the truth by a minute at most */
+    int64_t keys_until_s;     /* afterwards the key set is too old to be believed. 0: never believed */
+    uint64_t keys_generation; /* of the stored key set; grows with every one that is stored or dropped */
+    uint64_t revision;        /* of the record: what is fetched is for the record as it was when it was asked for */
+    uint64_t edition; /* that brought this record and key set: what was verified under another is not believed */
 };
 
 /* The records of one `iss`. Immutable once its edition is published. */

@@ -63,11 +63,11 @@ static void show_key_source(const struct rely_issuer_row *row, void *context)
     static const char *const words[] = {
         [RELY_KEYS_DISCOVERY] = "discovery", [RELY_KEYS_JWKS_URI] = "jwksUri", [RELY_KEYS_UPLOADED] = "jwks"};
     struct rely_json *object = context;
-    rely_admin_set_text(object, "source", rely_slice_of(words[row->key_source]));
-    if (row->jwks_uri.ptr != NULL)
-        rely_admin_set_text(object, "jwksUri", row->jwks_uri);
-    if (row->discovery_url.ptr != NULL)
-        rely_admin_set_text(object, "discoveryUrl", row->discovery_url);
+    rely_admin_set_text(object, "source", rely_slice_of(words[row->issuer.source.kind]));
+    if (row->issuer.source.jwks_uri.ptr != NULL)
+        rely_admin_set_text(object, "jwksUri", row->issuer.source.jwks_uri);
+    if (row->issuer.source.discovery_url.ptr != NULL)
+        rely_admin_set_text(object, "discoveryUrl", row->issuer.source.discovery_url);
     rely_admin_set_time(object, "fetchedAt", row->jwks_fetched_s);
     rely_json_set(object, "generation", rely_json_of_integer((int64_t)row->issuer.keys_generation));
 }

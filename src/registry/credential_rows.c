@@ -13,6 +13,8 @@
 
 static struct rely_json *show_credential_row(sqlite3_stmt *row)
 {
+    if (!rely_lines_are_whole(rely_sql_text(row, 7), 1, RELY_AUDIENCES_PER_CREDENTIAL_MAX))
+        return NULL;
     struct rely_json *object = rely_json_object();
     rely_row_show_text(row, 2, object, "id");
     rely_row_show_text(row, 3, object, "name");

@@ -55,6 +55,9 @@ static bool log_dependents(const struct removal *removal, const char *sql, int64
     enum rely_sql_step step;
     while ((step = rely_sql_step(stmt, err)) == RELY_SQL_ROW) {
         RELY_JSON_OWNED struct rely_json *before = rely_credential_kind.show(stmt->raw);
+        if (before == NULL)
+            return rely_sql_damaged(stmt->sql, err, "the row %lld of federated credentials is damaged",
+                                    (long long)sqlite3_column_int64(stmt->raw, 0));
         if (!log_removal(removal, &rely_credential_kind, rely_sql_text(stmt->raw, 11), rely_sql_text(stmt->raw, 3),
                          before, err))
             return false;

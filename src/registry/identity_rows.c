@@ -27,6 +27,17 @@ static bool take_extra_line(struct rely_slice *lines, struct rely_slice *key, st
     return true;
 }
 
+static bool is_extra_whole(struct rely_slice lines)
+{
+    struct rely_slice key, value, before = lines;
+    while (take_extra_line(&lines, &key, &value)) {
+        if (key.len == 0)
+            return false;
+        before = lines;
+    }
+    return lines.ptr != NULL && before.len == 0;
+}
+
 static void show_extra(sqlite3_stmt *row, int column, struct rely_json *object)
 {
     struct rely_slice lines = rely_sql_text(row, column), key, value;
@@ -43,6 +54,9 @@ static void show_extra(sqlite3_stmt *row, int column, struct rely_json *object)
 
 static struct rely_json *show_identity_row(sqlite3_stmt *row)
 {
+    if (!rely_lines_are_whole(rely_sql_text(row, 6), 0, RELY_GROUPS_PER_IDENTITY_MAX) ||
+        !is_extra_whole(rely_sql_text(row, 7)))
+        return NULL;
     struct rely_json *object = rely_json_object();
     rely_row_show_text(row, 2, object, "name");
     rely_row_show_text(row, 3, object, "uid");
@@ -142,17 +156,6 @@ static size_t collect_extra(struct rely_slice lines, struct identity_parts *part
             parts->values[count - 1][extra->value_count++] = value;
     }
     return count;
-}
-
-static bool is_extra_whole(struct rely_slice lines)
-{
-    struct rely_slice key, value, before = lines;
-    while (take_extra_line(&lines, &key, &value)) {
-        if (key.len == 0)
-            return false;
-        before = lines;
-    }
-    return lines.ptr != NULL && before.len == 0;
 }
 
 static bool is_identity_whole(sqlite3_stmt *row)

@@ -11,20 +11,21 @@
     " o.allow_http, o.allow_private_addresses, o.algorithms, o.types, o.leeway_s, o.max_lifetime_s, o.is_enabled,"     \
     " o.description, o.created_at, o.updated_at FROM issuer o LEFT JOIN key_set k ON k.issuer_id = o.id"
 
+/* NULL: no source that relyd knows, or a stored set that is no JSON. */
 static struct rely_json *show_issuer_keys(sqlite3_stmt *row)
 {
     struct rely_json *keys = rely_json_object();
-    switch (sqlite3_column_int(row, 4)) {
-    case RELY_KEYS_JWKS_URI:
+    int source = sqlite3_column_int(row, 4);
+    if (source == RELY_KEYS_JWKS_URI)
         rely_row_show_text(row, 5, keys, "jwksUri");
-        break;
-    case RELY_KEYS_UPLOADED:
+    else if (source == RELY_KEYS_UPLOADED)
         rely_row_show_json(row, 6, keys, "jwks");
-        break;
-    default:
+    else if (source == RELY_KEYS_DISCOVERY)
         rely_json_set(keys, "discovery", rely_json_of_bool(true));
-    }
-    return keys;
+    if (rely_json_size(keys) == 1)
+        return keys;
+    rely_json_free(keys);
+    return NULL;
 }
 
 static struct rely_json *show_algorithms(int64_t algs)
@@ -38,10 +39,13 @@ static struct rely_json *show_algorithms(int64_t algs)
 
 static struct rely_json *show_issuer_row(sqlite3_stmt *row)
 {
+    struct rely_json *keys = show_issuer_keys(row);
+    if (keys == NULL)
+        return NULL;
     struct rely_json *object = rely_json_object();
     rely_row_show_text(row, 2, object, "name");
     rely_row_show_text(row, 3, object, "issuer");
-    rely_json_set(object, "keys", show_issuer_keys(row));
+    rely_json_set(object, "keys", keys);
     rely_row_show_text(row, 7, object, "discoveryUrl");
     rely_row_show_text(row, 8, object, "caBundle");
     rely_json_set(object, "allowHttp", rely_json_of_bool(sqlite3_column_int(row, 9) != 0));
@@ -187,15 +191,15 @@ static void fill_issuer_row(sqlite3_stmt *row, bool may_use_http, struct rely_is
                    .leeway_s = sqlite3_column_int(row, 4),
                    .max_lifetime_s = sqlite3_column_int64(row, 5),
                    .is_enabled = sqlite3_column_int(row, 7) != 0,
+                   .source = {.kind = (enum rely_key_source)sqlite3_column_int(row, 9),
+                              .discovery_url = rely_sql_text(row, 10),
+                              .jwks_uri = rely_sql_text(row, 11),
+                              .ca_bundle = rely_sql_text(row, 12),
+                              .may_use_http = may_use_http && sqlite3_column_int(row, 13) != 0,
+                              .may_use_private_addresses = sqlite3_column_int(row, 14) != 0},
                    .has_uploaded_keys = sqlite3_column_int(row, 9) == RELY_KEYS_UPLOADED,
                    .keys_generation = (uint64_t)sqlite3_column_int64(row, 8),
                    .revision = (uint64_t)sqlite3_column_int64(row, 17)},
-        .key_source = (enum rely_key_source)sqlite3_column_int(row, 9),
-        .discovery_url = rely_sql_text(row, 10),
-        .jwks_uri = rely_sql_text(row, 11),
-        .ca_bundle = rely_sql_text(row, 12),
-        .may_use_http = may_use_http && sqlite3_column_int(row, 13) != 0,
-        .may_use_private_addresses = sqlite3_column_int(row, 14) != 0,
         .jwks = rely_sql_text(row, 15),
         .jwks_fetched_s = sqlite3_column_int64(row, 16),
     };

@@ -10,6 +10,12 @@ void rely_registry_print_etag(uint64_t revision, char etag[32])
     snprintf(etag, 32, "\"%llx\"", (unsigned long long)revision);
 }
 
+static bool note_damaged_row(const struct rely_object_kind *kind, const struct rely_stmt *stmt, struct rely_err *err)
+{
+    return rely_sql_damaged(stmt->sql, err, "the row %lld of %s is damaged",
+                            (long long)sqlite3_column_int64(stmt->raw, 0), kind->word);
+}
+
 bool rely_registry_find(struct rely_registry *registry, const struct rely_object_kind *kind, struct rely_slice name,
                         int64_t parent_id, struct rely_found *found, struct rely_err *err)
 {
@@ -22,6 +28,8 @@ bool rely_registry_find(struct rely_registry *registry, const struct rely_object
         found->id = sqlite3_column_int64(stmt->raw, 0);
         found->revision = (uint64_t)sqlite3_column_int64(stmt->raw, 1);
         found->object = kind->show(stmt->raw);
+        if (found->object == NULL)
+            return note_damaged_row(kind, stmt, err);
         if (rely_slice_equal(rely_json_text(rely_json_get(found->object, "name")), name))
             return true;
         rely_json_free(found->object);
@@ -67,14 +75,31 @@ bool rely_registry_read(struct rely_registry *registry, const struct rely_object
     return true;
 }
 
+/* A page ends early rather than be larger: uploaded key sets and CA bundles are long. */
+#define PAGE_BYTES_MAX ((size_t)8 * 1024 * 1024)
+
+static size_t measure_row(sqlite3_stmt *row)
+{
+    size_t bytes = 0;
+    for (int i = 0; i < sqlite3_data_count(row); i++)
+        bytes += sqlite3_column_type(row, i) == SQLITE_TEXT ? (size_t)sqlite3_column_bytes(row, i) : 8;
+    return bytes;
+}
+
 static bool collect_page(const struct rely_object_kind *kind, struct rely_stmt *stmt, size_t limit,
                          struct rely_json *array, bool *has_more, struct rely_err *err)
 {
-    enum rely_sql_step step = RELY_SQL_ROW;
-    while (rely_json_size(array) < limit && (step = rely_sql_step(stmt, err)) == RELY_SQL_ROW)
-        rely_json_append(array, kind->show(stmt->raw));
-    if (step == RELY_SQL_ROW)
-        step = rely_sql_step(stmt, err);
+    size_t bytes = 0;
+    enum rely_sql_step step;
+    while ((step = rely_sql_step(stmt, err)) == RELY_SQL_ROW && rely_json_size(array) < limit) {
+        bytes += measure_row(stmt->raw);
+        if (bytes > PAGE_BYTES_MAX && rely_json_size(array) > 0)
+            break;
+        struct rely_json *object = kind->show(stmt->raw);
+        if (object == NULL)
+            return note_damaged_row(kind, stmt, err);
+        rely_json_append(array, object);
+    }
     *has_more = step == RELY_SQL_ROW;
     return step != RELY_SQL_FAULT;
 }

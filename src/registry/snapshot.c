@@ -94,13 +94,18 @@ static void put_texts(struct block *block, struct rely_slice *to, const struct r
 struct rely_issuer *rely_issuer_copy(const struct rely_issuer *from)
 {
     size_t arrays = from->type_count * sizeof(struct rely_slice);
-    size_t text = from->name.len + from->url.len + measure_texts(from->types, from->type_count);
+    const struct rely_issuer_source *source = &from->source;
+    size_t text = from->name.len + from->url.len + measure_texts(from->types, from->type_count) +
+                  source->discovery_url.len + source->jwks_uri.len + source->ca_bundle.len;
     struct rely_issuer *issuer = rely_alloc(sizeof *issuer + arrays + text);
     struct rely_slice *types = (struct rely_slice *)(issuer + 1);
     struct block block = {(char *)(issuer + 1) + arrays};
     *issuer = *from;
     issuer->name = put_text(&block, from->name);
     issuer->url = put_text(&block, from->url);
+    issuer->source.discovery_url = put_text(&block, source->discovery_url);
+    issuer->source.jwks_uri = put_text(&block, source->jwks_uri);
+    issuer->source.ca_bundle = put_text(&block, source->ca_bundle);
     put_texts(&block, types, from->types, from->type_count);
     issuer->types = types;
     return issuer;

@@ -93,7 +93,7 @@ struct rely_object_kind {
     const char *erase_sql;    /* ?1 id */
     const struct rely_member *members;
     size_t member_count;
-    struct rely_json *(*show)(sqlite3_stmt *row);
+    struct rely_json *(*show)(sqlite3_stmt *row); /* NULL: the row is damaged */
     /* Check the body, then insert (id 0) or update. False: with problems or err. */
     bool (*save)(struct rely_write *write, struct rely_err *err);
 };

@@ -19,7 +19,6 @@
 
 /* The question: what the committed record says about fetching, copied out of the visit. */
 struct source {
-    bool is_found;
     uint64_t revision; /* of the record that asks */
     enum rely_key_source kind;
     char *issuer_name, *issuer_url, *first_url, *ca_bundle; /* owned */
@@ -63,32 +62,34 @@ static char *make_discovery_url(struct rely_slice issuer_url)
     return url.ptr;
 }
 
-static void copy_source(const struct rely_issuer_row *row, void *context)
+static void copy_source(const struct rely_issuer *issuer, struct source *out)
 {
-    struct source *source = context;
-    source->is_found = true;
-    source->revision = row->issuer.revision;
-    source->kind = row->key_source;
-    source->issuer_name = rely_strdup_slice(row->issuer.name);
-    source->issuer_url = rely_strdup_slice(row->issuer.url);
-    source->may_use_http = row->may_use_http;
-    source->may_use_private_addresses = row->may_use_private_addresses;
-    if (row->ca_bundle.ptr != NULL)
-        source->ca_bundle = rely_strdup_slice(row->ca_bundle);
-    if (row->key_source == RELY_KEYS_JWKS_URI)
-        source->first_url = rely_strdup_slice(row->jwks_uri);
-    else if (row->key_source == RELY_KEYS_DISCOVERY)
-        source->first_url = row->discovery_url.ptr != NULL ? rely_strdup_slice(row->discovery_url)
-                                                           : make_discovery_url(row->issuer.url);
+    const struct rely_issuer_source *source = &issuer->source;
+    out->revision = issuer->revision;
+    out->kind = source->kind;
+    out->issuer_name = rely_strdup_slice(issuer->name);
+    out->issuer_url = rely_strdup_slice(issuer->url);
+    out->may_use_http = source->may_use_http;
+    out->may_use_private_addresses = source->may_use_private_addresses;
+    if (source->ca_bundle.ptr != NULL)
+        out->ca_bundle = rely_strdup_slice(source->ca_bundle);
+    if (source->kind == RELY_KEYS_JWKS_URI)
+        out->first_url = rely_strdup_slice(source->jwks_uri);
+    else if (source->kind == RELY_KEYS_DISCOVERY)
+        out->first_url = source->discovery_url.ptr != NULL ? rely_strdup_slice(source->discovery_url)
+                                                           : make_discovery_url(issuer->url);
 }
 
-/* What stands in an open batch is no question yet: it may be undone. */
+/* What stands in an open batch is no question yet: it may be undone. The newest edition is asked, not the database:
+ * keys rotate also while that is damaged or away. */
 static bool read_source(struct rely_control *control, int64_t issuer_id, struct source *source, struct rely_err *err)
 {
     (void)rely_batch_settle(control, &(struct rely_err){0});
-    if (!rely_registry_each_issuer(control->registry, issuer_id, copy_source, source, err))
-        return false;
-    return source->is_found || rely_err_set(err, RELY_ERR_NOT_FOUND, "the issuer's record is gone");
+    const struct rely_issuer *issuer = rely_snapshot_issuer(control->snapshot, issuer_id);
+    if (issuer == NULL)
+        return rely_err_set(err, RELY_ERR_NOT_FOUND, "the issuer's record is gone");
+    copy_source(issuer, source);
+    return true;
 }
 
 static void judge_errand(struct rely_message *message);

@@ -123,6 +123,33 @@ def test_b11_a_row_that_cannot_be_read_back(start):
     relyd.put_credential(description="new")
 
 
+def register_fetched(relyd, issuer):
+    relyd.put_issuer("fetched", **issuer.record())
+    relyd.put_credential("fetched", issuerName="fetched", issuer=issuer.url)
+    wire.wait_for(lambda: relyd.reason(issuer.token()) == "ok", 10, "the first key")
+
+
+def assert_rotates(relyd, issuer, name):
+    """A key that the issuer has only now is in force within moments, and the old one is gone."""
+    old = issuer.keys[0]
+    issuer.keys[:] = [tokens.key(name)]
+    wire.wait_for(lambda: relyd.reason(issuer.token()) == "ok", 10, "the rotated key")
+    assert relyd.reason(issuer.token(old)) == "key_unknown"
+
+
+def test_b11_keys_rotate_while_the_registry_is_damaged(start, issuer):
+    """Also those of the record whose row cannot be read."""
+    relyd = start(keys__miss_cooldown_ms=100)
+    signer = relyd.put_world()
+    register_fetched(relyd, issuer)
+    with by_hand(relyd) as database:
+        database.execute("UPDATE issuer SET leeway_s = 99999 WHERE name = 'fetched'")
+    assert problem(relyd.admin("GET", "/v1/issuers/fetched/keys")) == (503, "registry_damaged")
+    assert_rotates(relyd, issuer, "rotated")
+    assert_damaged(relyd, signer)
+    assert_rotates(relyd, issuer, "rotated again")
+
+
 def refusal_at_start(relyd):
     config = relyd.folder / "relyd.yaml"
     done = subprocess.run([service.BINARY, "--config", str(config)], capture_output=True, text=True, timeout=60,
@@ -182,16 +209,18 @@ def fill(folder):
             os.write(ballast.fileno(), bytes(512))
 
 
-def test_b11_full_disk(start, small_disk):
-    relyd = start(registry__path=str(small_disk / "relyd.db"))
+def test_b11_full_disk(start, small_disk, issuer):
+    relyd = start(registry__path=str(small_disk / "relyd.db"), keys__miss_cooldown_ms=100)
     relyd.database = small_disk / "relyd.db"
     signer = relyd.put_world()
+    register_fetched(relyd, issuer)
     fill(small_disk)
     number = 0
     while relyd.admin("PUT", f"/v1/identities/fill-{number}", {"description": "x" * 600}).status == 201:
         number += 1
     assert_refused_writes(relyd, signer, "database or disk is full")
     assert metric(relyd, "relyd_registry_damaged") == 0
+    assert_rotates(relyd, issuer, "rotated on a full disk")
     (small_disk / "ballast").unlink()
     relyd.put_identity("other")
     assert relyd.admin("GET", f"/v1/identities/fill-{number}").status == 404

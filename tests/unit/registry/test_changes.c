@@ -111,6 +111,26 @@ static void assert_page(struct fixture *fixture, struct rely_object_path parent,
     free(names);
 }
 
+/* Key sets of 1 MiB each: the product of two limits has one of its own (fault C6). */
+static void test_c6_ends_a_page_that_grows_too_large(void **state)
+{
+    struct fixture *fixture = *state;
+    char *filler = repeat_text("x", 1000000);
+    fixture->options.jwks_max_bytes = 1048576;
+    reopen_registry(fixture);
+    for (int i = 0; i < 10; i++) {
+        char *body =
+            format_body("{\"name\":\"big-%d\",\"issuer\":\"https://a.example\",\"keys\":{\"jwks\":{\"keys\":[],"
+                        "\"x\":\"%s\"}}}",
+                        i, filler);
+        must_create(fixture, issuer_path(NULL), body);
+        free(body);
+    }
+    assert_page(fixture, issuer_path(NULL), NULL, 100, "big-0,big-1,big-2,big-3,big-4,big-5,big-6,big-7+");
+    assert_page(fixture, issuer_path(NULL), "big-7", 100, "big-8,big-9");
+    free(filler);
+}
+
 static void lists_in_pages(void **state)
 {
     struct fixture *fixture = *state;
@@ -288,6 +308,7 @@ int run_change_tests(void)
         A_TEST(honours_if_match),
         A_TEST(reads_and_reports_what_is_missing),
         A_TEST(lists_in_pages),
+        A_TEST(test_c6_ends_a_page_that_grows_too_large),
         A_TEST(stores_fetched_key_sets),
         A_TEST(drops_keys_of_another_source),
         A_TEST(knows_what_is_another_source),

@@ -301,6 +301,39 @@ static void test_b11_stops_writing_at_a_damaged_row(void **state)
     }
 }
 
+/* What no edition reads is judged when it is shown. */
+static void test_b22_shows_no_damaged_row(void **state)
+{
+    static const char *const breaks[] = {
+        "UPDATE issuer SET key_source = 9",
+        "UPDATE issuer SET key_source = 2",
+        "UPDATE issuer SET key_source = 3; INSERT INTO key_set VALUES (1, '{\"keys\":', NULL, 0)",
+        "DROP TRIGGER identity_groups_update; UPDATE identity SET groups = 'g'",
+        "DROP TRIGGER identity_extra_update; UPDATE identity SET extra = 'no-tabulator' || char(10)",
+        "DROP TRIGGER credential_audiences_update; UPDATE credential SET audiences = 'x'",
+    };
+    for (size_t i = 0; i < sizeof breaks / sizeof breaks[0]; i++) {
+        struct rely_json *list = NULL;
+        struct rely_err err = {0};
+        bool has_more = false;
+        assert_int_equal(drop_fixture(state), 0);
+        assert_int_equal(make_fixture(state), 0);
+        struct fixture *fixture = *state;
+        put_objects(fixture);
+        break_row(fixture, breaks[i]);
+        struct rely_object_path path = i < 3   ? issuer_path(NULL)
+                                       : i < 5 ? identity_path(NULL)
+                                               : credential_path("web", NULL);
+        assert_false(rely_registry_list(fixture->registry, &path, RELY_LIT(""), 100, &list, &has_more, &err));
+        assert_int_equal(err.code, RELY_ERR_DAMAGED);
+        assert_null(read_object(fixture, i < 3   ? issuer_path("cluster")
+                                         : i < 5 ? identity_path("web")
+                                                 : credential_path("web", "cred-0")));
+        assert_false(try_delete(fixture, identity_path("web"), NULL, true));
+        assert_int_equal(fixture->err.code, RELY_ERR_DAMAGED);
+    }
+}
+
 static void test_b11_undoes_a_batch_in_which_damage_is_found(void **state)
 {
     struct fixture *fixture = *state;
@@ -340,9 +373,13 @@ static void test_b22_says_what_it_looked_at(void **state)
 int run_damage_tests(void)
 {
     const struct CMUnitTest tests[] = {
-        A_TEST(test_b22_opens_no_damaged_database),      A_TEST(test_b22_says_what_it_looked_at),
-        A_TEST(test_b11_survives_every_failed_read),     A_TEST(test_b11_survives_every_failed_write),
-        A_TEST(test_b11_stops_writing_at_a_damaged_row), A_TEST(test_b11_undoes_a_batch_in_which_damage_is_found),
+        A_TEST(test_b22_opens_no_damaged_database),
+        A_TEST(test_b22_says_what_it_looked_at),
+        A_TEST(test_b22_shows_no_damaged_row),
+        A_TEST(test_b11_survives_every_failed_read),
+        A_TEST(test_b11_survives_every_failed_write),
+        A_TEST(test_b11_stops_writing_at_a_damaged_row),
+        A_TEST(test_b11_undoes_a_batch_in_which_damage_is_found),
     };
     return cmocka_run_group_tests_name("damage", tests, NULL, NULL);
 }

@@ -21,8 +21,8 @@ static void note_issuer(const struct rely_issuer_row *row, void *context)
     for (size_t i = 0; i < row->issuer.type_count; i++)
         rely_buf_printf(&seen->text, "%.*s,", RELY_ARG(row->issuer.types[i]));
     rely_buf_printf(&seen->text, " %d gen=%llu source=%d uri=%.*s jwks=%.*s at=%lld\n", row->issuer.is_enabled,
-                    (unsigned long long)row->issuer.keys_generation, row->key_source, RELY_ARG(row->jwks_uri),
-                    RELY_ARG(row->jwks), (long long)row->jwks_fetched_s);
+                    (unsigned long long)row->issuer.keys_generation, row->issuer.source.kind,
+                    RELY_ARG(row->issuer.source.jwks_uri), RELY_ARG(row->jwks), (long long)row->jwks_fetched_s);
 }
 
 static void visits_issuers(void **state)
