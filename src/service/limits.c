@@ -152,10 +152,8 @@ uint64_t rely_limits_sum_memory(const struct rely_service *service)
            (uint64_t)config->key_tables * KEY_TABLE_BYTES;
 }
 
-void rely_limits_compare_memory(struct rely_service *service)
+void rely_limits_judge_memory(struct rely_service *service, uint64_t group, uint64_t space)
 {
-    uint64_t group = rely_limits_read_cgroup("/proc/self/cgroup", "/sys/fs/cgroup");
-    uint64_t space = read_address_space_limit();
     uint64_t limit = group < space ? group : space, sum = rely_limits_sum_memory(service);
     if (sum <= limit)
         return;
@@ -166,4 +164,10 @@ void rely_limits_compare_memory(struct rely_service *service)
         "raise the limit",
         (unsigned long long)(sum / MIB), service->worker_count, group < space ? "of the control group" : "RLIMIT_AS",
         (unsigned long long)(limit / MIB));
+}
+
+void rely_limits_compare_memory(struct rely_service *service)
+{
+    rely_limits_judge_memory(service, rely_limits_read_cgroup("/proc/self/cgroup", "/sys/fs/cgroup"),
+                             read_address_space_limit());
 }

@@ -138,6 +138,10 @@ struct rely_loop_options rely_service_loop_options(const struct rely_service *se
 bool rely_limits_set_connections(struct rely_service *service, struct rely_err *err);
 /* Say when the settings together allow more memory than the process may have. */
 void rely_limits_compare_memory(struct rely_service *service);
+/* The same with the limits of the control group and of the address space; UINT64_MAX: none. */
+void rely_limits_judge_memory(struct rely_service *service, uint64_t group, uint64_t space);
+/* In bytes: all budgets together, and what the largest allowed numbers of connections, cached tokens and tables take.
+ */
 uint64_t rely_limits_sum_memory(const struct rely_service *service);
 /* The memory limit of the control group that `membership` (/proc/self/cgroup) names, or of one above it; UINT64_MAX:
  * none. In: root - /sys/fs/cgroup. */
