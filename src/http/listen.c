@@ -108,25 +108,37 @@ static void rest_from_accepting(struct rely_loop *loop, const struct rely_room *
     rely_timer_start(loop, &loop->accept_timer, ACCEPT_PAUSE_MS);
 }
 
-static bool take_connection(struct rely_listener *listener)
+static bool is_out_of_descriptors(int code)
 {
-    h2o_socket_t *accepted = h2o_evloop_socket_accept(listener->socket);
-    if (accepted != NULL)
-        start_connection(listener, accepted);
-    else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
-        rest_from_accepting(listener->loop, NULL);
-    return accepted != NULL;
+    return code == EMFILE || code == ENFILE || code == ENOBUFS || code == ENOMEM;
 }
 
-/* Somebody waits, which is certain for one only: so at the limit one makes room for one, and the next turn goes on. */
+/* 0, or why not. */
+static int take_connection(struct rely_listener *listener)
+{
+    h2o_socket_t *accepted = h2o_evloop_socket_accept(listener->socket);
+    if (accepted == NULL)
+        return errno;
+    start_connection(listener, accepted);
+    return 0;
+}
+
+/* Somebody waits, which is certain for one only: so at a limit one makes room for one, and the next turn goes on. (Out
+ * of descriptors the kernel says so without a look whether anybody waits.) */
 static void take_connections(h2o_socket_t *socket, const char *error)
 {
     struct rely_listener *listener = socket->data;
-    if (error == NULL && is_full(listener) && !rely_watch_make_room(listener->loop, listener->room))
-        rest_from_accepting(listener->loop, listener->room);
-    for (int i = 0; error == NULL && i < ACCEPTS_PER_TURN && !is_full(listener); i++)
-        if (!take_connection(listener))
-            return;
+    struct rely_loop *loop = listener->loop;
+    int fault = 0;
+    if (error == NULL && is_full(listener) && !rely_watch_make_room(loop, listener->room, false))
+        rest_from_accepting(loop, listener->room);
+    for (int i = 0; error == NULL && fault == 0 && i < ACCEPTS_PER_TURN && !is_full(listener); i++) {
+        fault = take_connection(listener);
+        if (i == 0 && is_out_of_descriptors(fault)) {
+            rely_watch_make_room(loop, listener->room, true);
+            rest_from_accepting(loop, NULL); /* until one is closed */
+        }
+    }
 }
 
 static bool is_listening(int fd, int *family)
@@ -184,7 +196,7 @@ void rely_listeners_drain(struct rely_loop *loop)
             continue;
         if (!listener->is_unix)
             setsockopt(h2o_socket_get_fd(listener->socket), SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter);
-        while (take_connection(listener))
+        while (take_connection(listener) == 0)
             continue;
     }
     rely_listeners_close(loop);

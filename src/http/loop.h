@@ -132,7 +132,7 @@ void rely_watch_remove(struct rely_loop *loop, struct rely_connection *connectio
 /* Something happens: look at all connections soon. */
 void rely_watch_wake(struct rely_loop *loop);
 /* Cuts off the longest idle connection of a full room; false when all are being answered. */
-bool rely_watch_make_room(struct rely_loop *loop, struct rely_room *room);
+bool rely_watch_make_room(struct rely_loop *loop, struct rely_room *room, bool is_out_of_descriptors);
 /* Ends a connection for a limit: libh2o sees the end of input, and closes. */
 void rely_watch_cut(struct rely_loop *loop, struct rely_connection *connection, enum rely_cut cut);
 

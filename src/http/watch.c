@@ -372,19 +372,25 @@ static struct rely_connection *take_candidate(struct rely_loop *loop)
     return NULL;
 }
 
-bool rely_watch_make_room(struct rely_loop *loop, struct rely_room *room)
+static void say_full(struct rely_loop *loop, const struct rely_room *room, bool is_out_of_descriptors, bool has_found)
 {
-    char sentence[160];
+    char sentence[192];
+    const char *limit = is_out_of_descriptors ? "RLIMIT_NOFILE" : room->max_name == NULL ? "the limit" : room->max_name;
+    snprintf(sentence, sizeof sentence, "%d connections are open, as many as %s allows: %s", room->open - room->leaving,
+             limit,
+             has_found ? "the longest idle is closed for each new one"
+                       : "new ones wait, because all are being answered");
+    say_limit(loop, RELY_CUT_CONNECTIONS, sentence);
+}
+
+bool rely_watch_make_room(struct rely_loop *loop, struct rely_room *room, bool is_out_of_descriptors)
+{
     struct rely_connection *connection = loop->candidates_room == room ? take_candidate(loop) : NULL;
     if (connection == NULL) {
         find_candidates(loop, room);
         connection = take_candidate(loop);
     }
-    snprintf(sentence, sizeof sentence, "%d connections are open, as many as %s allows: %s", room->open - room->leaving,
-             room->max_name == NULL ? "the limit" : room->max_name,
-             connection == NULL ? "new ones wait, because all are being answered"
-                                : "the longest idle is closed for each new one");
-    say_limit(loop, RELY_CUT_CONNECTIONS, sentence);
+    say_full(loop, room, is_out_of_descriptors, connection != NULL);
     if (connection == NULL)
         return false;
     rely_watch_cut(loop, connection, RELY_CUT_CONNECTIONS);

@@ -8,6 +8,7 @@ import re
 import resource
 import signal
 import subprocess
+import sys
 import threading
 import time
 
@@ -226,6 +227,51 @@ def test_b4_unfinished_requests_are_bounded(tmp_path, shape):
         assert relyd.check().status == 401
     finally:
         relyd.stop()
+
+
+# What a client does that sends without end and takes what comes, on four connections: in a process of its own.
+PUMP = r"""
+import os, selectors, socket, sys
+data = b"GET /check/default HTTP/1.1\r\nHost: x\r\n\r\n" * 20000
+selector, left = selectors.DefaultSelector(), {}
+for _ in range(4):
+    connection = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+    connection.setblocking(False)
+    left[connection] = memoryview(data)
+    selector.register(connection, selectors.EVENT_READ | selectors.EVENT_WRITE)
+while True:
+    for key, mask in selector.select():
+        connection = key.fileobj
+        if mask & selectors.EVENT_READ and not connection.recv(1 << 20):
+            sys.exit(0)
+        if mask & selectors.EVENT_WRITE:
+            left[connection] = left[connection][connection.send(left[connection]):] or memoryview(data)
+"""
+
+
+def ask_often(client, number):
+    """The time that 99 of 100 requests keep."""
+    times = []
+    for _ in range(number):
+        begin = time.monotonic()
+        assert client.ask("GET", "/check/default").status == 401
+        times.append(time.monotonic() - begin)
+    return sorted(times)[number * 99 // 100]
+
+
+@pytest.mark.long
+def test_b5_pipelining_clients_hold_nobody_up(tmp_path):
+    relyd = Relyd(tmp_path / "relyd", workers=1, log__decisions="none").start()
+    with contextlib.closing(wire.Client(relyd.data)) as honest:
+        alone = ask_often(honest, count(2000, 200))  # what this machine does when others use it, too
+    with subprocess.Popen([sys.executable, "-c", PUMP, str(relyd.data[1])]) as pump, contextlib.closing(wire.Client(relyd.data)) as honest:
+        wire.wait_for(lambda: metric(relyd, "relyd_http_requests_total") > 2000, what="four pipelining connections")
+        beside = ask_often(honest, count(2000, 200))
+        before = metric(relyd, "relyd_http_requests_total")
+        wire.wait_for(lambda: metric(relyd, "relyd_http_requests_total") > before + 1000, what="them, still at it")
+        pump.kill()
+    assert beside < (0.01 + alone if IS_LONG else 0.25)
+    relyd.stop()
 
 
 # --- the drain -------------------------------------------------------------------------------------------------------

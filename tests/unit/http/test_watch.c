@@ -8,6 +8,7 @@
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
@@ -301,6 +302,36 @@ static void test_b18_who_is_answered_stays(void **state)
     server_stop(&server, 0);
 }
 
+/* Out of descriptors is out of room, too: whatever has used them up. */
+static void test_b18_out_of_descriptors_the_longest_idle_goes(void **state)
+{
+    (void)state;
+    struct server server = {0};
+    struct rlimit old, few;
+    server_start(&server, &far);
+    int idle = client_connect(server.port), asking = client_connect(server.port);
+    assert_int_equal(ask(idle, GET("/x")), 200);
+    assert_int_equal(ask(asking, GET("/x")), 200);
+    int late = socket(AF_INET, SOCK_STREAM, 0);
+    struct sockaddr_in name = {.sin_family = AF_INET, .sin_port = htons((uint16_t)server.port)};
+    name.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    int free_fd = dup(late); /* all below are taken */
+    close(free_fd);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+    few = (struct rlimit){.rlim_cur = (rlim_t)free_fd, .rlim_max = old.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    assert_int_equal(connect(late, (struct sockaddr *)&name, sizeof(name)), 0);
+    assert_int_equal(ask(late, GET("/x")), 200);
+    assert_true(client_is_closed(idle));
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+    assert_int_equal(ask(asking, GET("/x")), 200);
+    assert_int_equal(read_counter(&server.counters.cuts[RELY_CUT_CONNECTIONS]), 1);
+    close(idle);
+    close(asking);
+    close(late);
+    server_stop(&server, 0);
+}
+
 static int connect_unix(const char *path)
 {
     struct sockaddr_un name = {.sun_family = AF_UNIX};
@@ -439,6 +470,7 @@ const struct CMUnitTest watch_tests[] = {
     cmocka_unit_test(test_b4_answers_count_as_held),
     cmocka_unit_test(test_b18_longest_idle_makes_room),
     cmocka_unit_test(test_b18_who_is_answered_stays),
+    cmocka_unit_test(test_b18_out_of_descriptors_the_longest_idle_goes),
     cmocka_unit_test(test_b17_unix_socket_has_a_share),
     cmocka_unit_test(test_room_of_its_own),
     cmocka_unit_test(test_b19_drain_answers_and_says_close),
