@@ -149,3 +149,12 @@ def test_two_authorization_headers_never_pass(gateway, shared):
     head = f"GET / HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nAuthorization: Bearer other\r\n\r\n"
     (status,) = wire.statuses(wire.exchange(gateway, head.encode(), seconds=1, is_open=True))
     assert status in (400, 401)
+
+
+@pytest.mark.parametrize("subject", ["s" * 600, "ü" * 600, "😀" * 600], ids=["ASCII", "two bytes", "four bytes"])
+def test_b16_every_subject_fits_into_a_gateways_buffer(gateway, shared, subject):
+    """Fault B16: headers of 7.7 kB were 500 at nginx, whose buffer has 4 KiB."""
+    shared.put_identity("long-subject", usernameFrom="subject")
+    shared.put_credential("long", "long-subject", subject=subject)
+    token = shared.signer.sign(tokens.claims(ISSUER, sub=subject, **{"kubernetes.io": None}))
+    assert identity_at_backend(ask(gateway, token)) == ["long-subject"]
