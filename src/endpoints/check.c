@@ -172,21 +172,12 @@ static void reply_check(struct rely_reviewer *reviewer, struct rely_http_request
 /* --- the question --------------------------------------------------------------------------------------- */
 
 #define PREFIX RELY_LIT("/check/")
+#define ONLY_ROUTE RELY_LIT("/check/default")
 #define NAME_SHOWN_MAX 24
 
 bool rely_check_is_asked(const struct rely_http_request *request)
 {
     return rely_slice_starts(request->path, PREFIX);
-}
-
-/* The route's name, as it was sent: a gateway's configuration has written it, and it never needs an escape. */
-static struct rely_slice find_route_name(struct rely_slice path, bool *is_exact)
-{
-    const char *name = path.ptr + PREFIX.len;
-    size_t rest = path.len - PREFIX.len;
-    const char *end = rest == 0 ? NULL : memchr(name, '/', rest);
-    *is_exact = end == NULL;
-    return rely_slice(name, end == NULL ? rest : (size_t)(end - name));
 }
 
 /* The query of exactly `/check/{route}` is the gateway's: what it restricts must not be lost. */
@@ -208,17 +199,28 @@ static enum rely_reason read_check_query(struct rely_http_request *request, stru
     return RELY_OK;
 }
 
-/* In: path - may hold a token that somebody has put there, of which no log line gets more than the beginning. */
-static enum rely_reason judge_route(struct rely_http_request *request, bool *is_exact, const char **why)
+/* The name may be a token that somebody has put there: only its beginning is said, because it is logged. */
+static enum rely_reason refuse_route(struct rely_http_request *request, const char **why)
 {
-    struct rely_slice name = find_route_name(request->path, is_exact);
-    if (rely_slice_equal(name, RELY_LIT("default")))
-        return RELY_OK;
+    const char *name = request->path.ptr + PREFIX.len;
+    size_t rest = request->path.len - PREFIX.len;
+    const char *end = rest == 0 ? NULL : memchr(name, '/', rest);
+    size_t len = end == NULL ? rest : (size_t)(end - name);
+    bool is_cut = len > NAME_SHOWN_MAX;
     char quoted[RELY_QUOTED_SIZE];
-    bool is_cut = name.len > NAME_SHOWN_MAX;
-    rely_quote(rely_slice(name.ptr, is_cut ? NAME_SHOWN_MAX : name.len), quoted);
+    rely_quote(rely_slice(name, is_cut ? NAME_SHOWN_MAX : len), quoted);
     *why = rely_pool_printf(request->scratch, "no route has the name %s%s", quoted, is_cut ? " and so on" : "").ptr;
     return RELY_UNKNOWN_ROUTE;
+}
+
+/* By the route's name as it was sent: a gateway's configuration has written it, and it never needs an escape. */
+static enum rely_reason judge_route(struct rely_http_request *request, bool *is_exact, const char **why)
+{
+    struct rely_slice path = request->path;
+    *is_exact = path.len == ONLY_ROUTE.len;
+    if (rely_slice_starts(path, ONLY_ROUTE) && (*is_exact || path.ptr[ONLY_ROUTE.len] == '/'))
+        return RELY_OK;
+    return refuse_route(request, why);
 }
 
 static enum rely_reason read_bearer(const struct rely_http_request *request, struct rely_review_request *review,

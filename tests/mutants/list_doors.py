@@ -146,8 +146,8 @@ MUTANTS = [
         name="every route is the default one",
         row="C14",
         file="src/endpoints/check.c",
-        old='    if (rely_slice_equal(name, RELY_LIT("default")))\n',
-        new='    if (rely_slice_starts(name, RELY_LIT("default")))\n',
+        old="    if (rely_slice_starts(path, ONLY_ROUTE) && (*is_exact || path.ptr[ONLY_ROUTE.len] == '/'))\n",
+        new="    if (rely_slice_starts(path, ONLY_ROUTE))\n",
         caught_by=DOORS + "test_c14_no_such_route",
     ),
     dict(
