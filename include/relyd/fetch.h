@@ -115,7 +115,7 @@ void rely_fetcher_free(struct rely_fetcher *fetcher);
  * Fetch one URL; exactly one callback, on the fetch thread, also for a request that is refused at once; on the
  * caller's when the fetcher has been stopped.
  *
- * In:       request - timeout_ms above 0, max_redirects 0..3. Of each kind 32 to 64 run at once, of one origin half as
+ * In:       request - timeout_ms above 0, max_redirects 0..3. Of each kind 32 to 256 run at once, of one origin half as
  *           many, the others wait, origins by turns; timeout_ms counts from their turn.
  * Thread:   any, also the callback's own; but a callback that starts again after a fault must not do so at once, or a
  *           stop would not end.

@@ -39,6 +39,12 @@ static inline void rely_count(uint64_t *counter, uint64_t more)
     __atomic_store_n(counter, __atomic_load_n(counter, __ATOMIC_RELAXED) + more, __ATOMIC_RELAXED);
 }
 
+/* How long ago an issuer's keys were last fetched. */
+struct rely_key_age {
+    struct rely_slice issuer; /* borrowed from the snapshot */
+    int64_t age_s;
+};
+
 /* What /metrics tells beside the counters. */
 struct rely_gauges {
     uint64_t revision;
@@ -50,9 +56,13 @@ struct rely_gauges {
     const char *const *cut_words; /* static */
     size_t cut_count;
     uint64_t fetches_ok, fetches_failed; /* key sets and discovery documents */
-    uint64_t log_lost;                   /* lines: rely_log_lost */
-    uint64_t refusals_left_out;          /* rely_log_left_out */
-    uint64_t rechecks;                   /* of signatures, by EVP */
+    const struct rely_key_age *key_ages; /* borrowed: of every issuer with fetched keys, or none: too many */
+    size_t key_age_count;
+    int64_t key_age_max_s;
+    uint64_t keys_too_old, keys_unstored; /* key sets */
+    uint64_t log_lost;                    /* lines: rely_log_lost */
+    uint64_t refusals_left_out;           /* rely_log_left_out */
+    uint64_t rechecks;                    /* of signatures, by EVP */
     bool is_registry_damaged;
     int64_t start_s;
 };

@@ -12,6 +12,8 @@
 
 #include "relyd/text.h"
 
+#define CA_CACHE_S 3600
+
 /* --- libcurl's callbacks -------------------------------------------------------------------------- */
 
 static void describe_address(const struct sockaddr *address, char *out, size_t size)
@@ -193,13 +195,16 @@ static void set_tls(struct options *options, struct transfer *transfer)
     set_number(options, CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2);
     set_number(options, CURLOPT_SSL_VERIFYPEER, 1);
     set_number(options, CURLOPT_SSL_VERIFYHOST, 2);
+    /* With a path of its own libcurl would go on trusting the system's authorities beside a bundle; and without a
+     * bundle it would read all of them anew for each transfer, which keeps the thread from everything else: hundreds of
+     * issuers would hold up the rest for seconds. Its file alone is read once an hour. */
+    set_pointer(options, CURLOPT_CAPATH, NULL);
+    set_number(options, CURLOPT_CA_CACHE_TIMEOUT, CA_CACHE_S);
     if (transfer->ca_bundle == NULL)
         return;
     struct curl_blob blob = {transfer->ca_bundle, transfer->ca_bundle_len, CURL_BLOB_NOCOPY};
     set_pointer(options, CURLOPT_CAINFO_BLOB, &blob);
-    /* With a path of its own libcurl would go on trusting the system's authorities. */
     set_pointer(options, CURLOPT_CAINFO, NULL);
-    set_pointer(options, CURLOPT_CAPATH, NULL);
 }
 
 static void drop_hop(struct transfer *transfer)

@@ -48,10 +48,10 @@ void rely_transfers_remove(struct transfer_list *list, struct transfer *transfer
 
 size_t rely_turns_places(enum rely_fetch_kind kind)
 {
-    /* Descriptors are what they cost. A silent issuer holds one for the whole of its time: those that have shown
-     * nothing yet, or failed, get as many as those that somebody waits for. */
+    /* Descriptors are what they cost. A silent issuer holds one for the whole of its time. What somebody waits for has
+     * most: hundreds of issuers may have fallen silent since their last good fetch, and nobody knows which. */
     static const size_t places[RELY_FETCH_KIND_COUNT] = {
-        [RELY_FETCH_REFRESH] = 32, [RELY_FETCH_WANTED] = 64, [RELY_FETCH_FIRST] = 64, [RELY_FETCH_RETRY] = 64};
+        [RELY_FETCH_REFRESH] = 32, [RELY_FETCH_WANTED] = 256, [RELY_FETCH_FIRST] = 64, [RELY_FETCH_RETRY] = 64};
     RELY_ASSERT((unsigned)kind < RELY_FETCH_KIND_COUNT);
     return places[kind];
 }

@@ -109,6 +109,29 @@ static void put_log_lost(const struct scrape *scrape, const char *name)
     put_number(scrape, name, scrape->gauges->log_lost);
 }
 
+static void put_key_ages(const struct scrape *scrape, const char *name)
+{
+    for (size_t i = 0; i < scrape->gauges->key_age_count; i++) {
+        const struct rely_key_age *age = &scrape->gauges->key_ages[i];
+        rely_buf_printf(scrape->out, "%s{issuer=\"%.*s\"} %lld\n", name, RELY_ARG(age->issuer), (long long)age->age_s);
+    }
+}
+
+static void put_key_age_max(const struct scrape *scrape, const char *name)
+{
+    put_number(scrape, name, (uint64_t)scrape->gauges->key_age_max_s);
+}
+
+static void put_keys_too_old(const struct scrape *scrape, const char *name)
+{
+    put_number(scrape, name, scrape->gauges->keys_too_old);
+}
+
+static void put_keys_unstored(const struct scrape *scrape, const char *name)
+{
+    put_number(scrape, name, scrape->gauges->keys_unstored);
+}
+
 static void put_refusals_left_out(const struct scrape *scrape, const char *name)
 {
     put_number(scrape, name, scrape->gauges->refusals_left_out);

@@ -11,8 +11,8 @@
 /* Fetches that missing keys cause: of one issuer a few at once, then one in each keys.miss_cooldown_ms; of all issuers
  * together so many at once, then one each so many milliseconds, in the order in which they were asked for. */
 #define ASKS_AT_ONCE 3
-#define ASKS_OF_ALL_AT_ONCE 64
-#define ASKS_OF_ALL_REFILL_MS 20
+#define ASKS_OF_ALL_AT_ONCE 256
+#define ASKS_OF_ALL_REFILL_MS 10
 /* At the start issuers without keys are fetched within this, before the others. */
 #define URGENT_START_MS 200
 

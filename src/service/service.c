@@ -210,6 +210,7 @@ void rely_service_print_metrics(struct rely_service *service, const struct rely_
         .credentials = snapshot->credentials_by_id.count,
         .fetches_ok = __atomic_load_n(&service->control.keeper.fetches_ok, __ATOMIC_RELAXED),
         .fetches_failed = __atomic_load_n(&service->control.keeper.fetches_failed, __ATOMIC_RELAXED),
+        .keys_unstored = __atomic_load_n(&service->control.keeper.unstored, __ATOMIC_RELAXED),
         .key_tables = rely_key_tables_count(),
         .log_lost = rely_log_lost(service->log),
         .refusals_left_out = rely_log_left_out(service->log),
@@ -224,7 +225,9 @@ void rely_service_print_metrics(struct rely_service *service, const struct rely_
         all[i] = &service->counters[i].requests;
         add_loop_counters(&gauges, cuts, &service->counters[i].loop);
     }
+    struct rely_key_age *ages = rely_key_ages_read(snapshot, (size_t)service->config->metrics_issuers, &gauges);
     rely_metrics_print(all, service->worker_count + 1, &gauges, out);
+    free(ages);
     free(all);
 }
 

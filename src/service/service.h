@@ -238,6 +238,13 @@ void rely_keeper_note_issuer(struct rely_control *control, int64_t issuer_id, bo
 void rely_keeper_ask(struct rely_control *control, int64_t issuer_id, bool is_replaced);
 bool rely_keeper_status(struct rely_control *control, int64_t issuer_id, struct rely_key_status *out);
 
+/* --- key_ages.c: any thread -------------------------------------------------------------------------- */
+
+/* Fill in the ages of fetched key sets, with series of their own for up to so many issuers. The series are the caller's
+ * to free, after the gauges were printed. */
+struct rely_key_age *rely_key_ages_read(const struct rely_snapshot *snapshot, size_t series_max,
+                                        struct rely_gauges *gauges);
+
 /* --- fetching.c ---------------------------------------------------------------------------------------- */
 
 /* keys.max_count, keys.max_bytes. */

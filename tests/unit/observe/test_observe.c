@@ -32,6 +32,7 @@ static void test_metrics(void **state)
     static struct rely_counters two;
     static const uint64_t cuts[2] = {11, 12};
     static const char *const words[2] = {"one", "other"};
+    static const struct rely_key_age ages[2] = {{{"prod", 4}, 90}, {{"test", 4}, 0}};
     struct rely_gauges gauges = {.revision = 42,
                                  .held_bytes = 13,
                                  .cuts = cuts,
@@ -46,6 +47,11 @@ static void test_metrics(void **state)
                                  .log_lost = 9,
                                  .rechecks = 10,
                                  .refusals_left_out = 11,
+                                 .key_ages = ages,
+                                 .key_age_count = 2,
+                                 .key_age_max_s = 90,
+                                 .keys_too_old = 14,
+                                 .keys_unstored = 15,
                                  .start_s = 1700000000};
     rely_count(&one.reviews[RELY_ENDPOINT_CHECK][RELY_EXPIRED], 3);
     rely_count(&two.reviews[RELY_ENDPOINT_CHECK][RELY_EXPIRED], 4);
@@ -83,6 +89,11 @@ static void test_metrics(void **state)
     expect_line(&out, "relyd_log_lines_lost_total 9");
     expect_line(&out, "relyd_fetches_total{outcome=\"ok\"} 6");
     expect_line(&out, "relyd_fetches_total{outcome=\"failed\"} 7");
+    expect_line(&out, "relyd_key_set_age_seconds{issuer=\"prod\"} 90");
+    expect_line(&out, "relyd_key_set_age_seconds{issuer=\"test\"} 0");
+    expect_line(&out, "relyd_key_set_age_max_seconds 90");
+    expect_line(&out, "relyd_key_sets_too_old 14");
+    expect_line(&out, "relyd_key_sets_unstored 15");
     expect_line(&out, "relyd_revision 42");
     expect_line(&out, "relyd_issuers 2");
     expect_line(&out, "relyd_identities 3");

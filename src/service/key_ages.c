@@ -1,0 +1,42 @@
+/*
+ * How old the key sets of a snapshot are, for /metrics: of each issuer while they are few, else the oldest and how many
+ * count no more. Decides nothing. Called by service.c, on whatever thread is scraped.
+ */
+#include "service.h"
+
+#include <stdlib.h>
+
+struct age_reading {
+    struct rely_gauges *gauges;
+    struct rely_key_age *items; /* owned; NULL: no series of their own */
+    int64_t now_s;
+};
+
+static bool read_key_age(const void *item, void *context)
+{
+    const struct rely_issuer *issuer = item;
+    struct age_reading *reading = context;
+    struct rely_gauges *gauges = reading->gauges;
+    if (issuer->keyset == NULL || issuer->has_uploaded_keys)
+        return true;
+    int64_t age_s = reading->now_s > issuer->keys_fetched_s ? reading->now_s - issuer->keys_fetched_s : 0;
+    if (age_s > gauges->key_age_max_s)
+        gauges->key_age_max_s = age_s;
+    if (reading->now_s > issuer->keys_until_s)
+        gauges->keys_too_old++;
+    if (reading->items != NULL)
+        reading->items[gauges->key_age_count++] = (struct rely_key_age){issuer->name, age_s};
+    return true;
+}
+
+struct rely_key_age *rely_key_ages_read(const struct rely_snapshot *snapshot, size_t series_max,
+                                        struct rely_gauges *gauges)
+{
+    size_t count = snapshot->issuers_by_id.count;
+    struct age_reading reading = {.gauges = gauges, .now_s = rely_service_now_s()};
+    if (count > 0 && count <= series_max)
+        reading.items = rely_alloc(count * sizeof *reading.items);
+    rely_map_each(&snapshot->issuers_by_id, read_key_age, &reading);
+    gauges->key_ages = reading.items;
+    return reading.items;
+}

@@ -1,0 +1,440 @@
+"""How long keys count, what becomes of them when the disk is full, what of them is logged, and which fetches strangers
+can cause (faults A5, B6, B10, B12, C4, C5, C19)."""
+
+import json
+import resource
+import socket
+import sqlite3
+import threading
+import time
+
+import pytest
+import tokens
+import wire
+from issuer import DISCOVERY, Issuer, response
+from test_keys import keys_of, register, wait_for_keys
+
+JWKS = "/openid/v1/jwks"
+DAY = 86400
+
+
+def edit_database(relyd, sql, *values):
+    """While relyd is down."""
+    with sqlite3.connect(relyd.database) as database:
+        database.execute(sql, values)
+
+
+def read_rows(relyd, sql):
+    with sqlite3.connect(relyd.database) as database:
+        return database.execute(sql).fetchall()
+
+
+def read_metric(relyd, name):
+    text = relyd.admin("GET", "/metrics").body.decode()
+    return {line.rsplit(" ", 1)[0]: float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if line.startswith(name)}
+
+
+def unknown(issuer, number):
+    return issuer.keys[0].sign(tokens.claims(issuer.url), kid=f"made-up-{number}")
+
+
+# --- age (A5) ---------------------------------------------------------------------------------------------------------
+
+
+def test_a5_keys_stored_400_days_ago_do_not_count(start, issuer):
+    relyd = start(keys__miss_wait_ms=2000, keys__miss_cooldown_ms=100)
+    register(relyd, issuer)
+    wait_for_keys(relyd)
+    relyd.stop()
+    edit_database(relyd, "UPDATE key_set SET fetched_at = ?", int(time.time()) - 400 * DAY)
+    issuer.is_down = True
+    relyd.start()
+    assert relyd.reason(issuer.token()) == "keys_unavailable"
+    told = json.dumps(relyd.explain(issuer.token()))
+    assert "the key set of issuer cluster was last fetched 345600" in told and "s ago, and counts for 604800 s" in told
+    ages = read_metric(relyd, "relyd_key_set")
+    assert ages["relyd_key_sets_too_old"] == 1
+    assert 400 * DAY <= ages['relyd_key_set_age_seconds{issuer="cluster"}'] < 400 * DAY + 60
+    assert 400 * DAY <= ages["relyd_key_set_age_max_seconds"] < 400 * DAY + 60
+    issuer.is_down = False  # the next good fetch brings the very same keys: now they are young
+    wire.wait_for(lambda: relyd.reason(issuer.token()) == "ok", 30, "the next fetch")
+    assert read_metric(relyd, "relyd_key_set")["relyd_key_sets_too_old"] == 0
+    relyd.stop()
+    assert read_rows(relyd, "SELECT fetched_at FROM key_set")[0][0] > time.time() - 120
+    assert len(read_rows(relyd, "SELECT 1 FROM change_log WHERE operation = 'fetch'")) == 1
+
+
+def test_a5_keys_grow_too_old_while_relyd_runs(start, issuer):
+    """Also for a token whose signature is known to verify."""
+    relyd = start(keys__miss_wait_ms=0, keys__max_age_s=3600)
+    register(relyd, issuer)
+    wait_for_keys(relyd)
+    relyd.stop()
+    end = int(time.time()) + 6
+    edit_database(relyd, "UPDATE key_set SET fetched_at = ?", end - 3600)
+    issuer.is_down = True
+    relyd.start()
+    token, asked = issuer.token(), 0
+    while time.time() < end - 0.5:
+        assert relyd.reason(token) == "ok"
+        asked += 1
+    assert asked >= 3
+    time.sleep(max(0, end + 1.2 - time.time()))
+    assert relyd.reason(token) == "keys_unavailable"
+    assert relyd.reason(issuer.token()) == "keys_unavailable"
+
+
+def test_a5_uploaded_keys_do_not_age(start):
+    relyd = start()
+    signer = relyd.put_world()
+    relyd.stop()
+    edit_database(relyd, "UPDATE key_set SET fetched_at = 5")
+    relyd.start()
+    assert relyd.reason(signer.sign(tokens.claims("https://prod.example"))) == "ok"
+
+
+def test_a5_the_oldest_are_fetched_first(start, issuer):
+    relyd = start(keys__miss_wait_ms=0)
+    names = [f"cluster-{number}" for number in range(8)]
+    for name in names:
+        relyd.put_issuer(name, **issuer.record(issuer=f"{issuer.url}/{name}", keys={"jwksUri": f"{issuer.url}/{name}{JWKS}"}))
+        wait_for_keys(relyd, name)
+    relyd.stop()
+    order = [5, 2, 7, 0, 3, 6, 1, 4]
+    for rank, number in enumerate(order):
+        edit_database(relyd, "UPDATE key_set SET fetched_at = ? WHERE issuer_id = (SELECT id FROM issuer WHERE name = ?)",
+                      int(time.time()) - 5 * DAY + rank * 3600, names[number])
+    issuer.requests.clear()
+    relyd.start()
+    wire.wait_for(lambda: issuer.count() >= 4, 30, "four fetches")
+    assert issuer.requests[:4] == [f"/{names[number]}{JWKS}" for number in order[:4]]
+
+
+# --- full disk (B10) ---------------------------------------------------------------------------------------------------
+
+
+def fill_disk(relyd):
+    """From now on nothing that makes a file longer than the write-ahead log can be written."""
+    wal = relyd.database.with_name(relyd.database.name + "-wal")
+    number = 0
+    while wal.stat().st_size < relyd.log_path.stat().st_size + 200000:
+        number += 1
+        relyd.put_identity("filler", description=f"{number:0600d}")
+    resource.prlimit(relyd.process.pid, resource.RLIMIT_FSIZE, (wal.stat().st_size, resource.RLIM_INFINITY))
+
+
+def empty_disk(relyd):
+    resource.prlimit(relyd.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+
+
+def test_b10_a_rotation_is_live_on_a_full_disk(start, issuer):
+    relyd = start(keys__miss_wait_ms=5000, keys__miss_cooldown_ms=100, workers=2)
+    register(relyd, issuer)
+    wait_for_keys(relyd)
+    fill_disk(relyd)
+    old, new = issuer.keys[0], tokens.key("rotated-0")
+    issuer.keys = [new]
+    time.sleep(0.2)
+    for _ in range(20):  # connections of their own, so both workers
+        assert relyd.reason(issuer.token(new)) == "ok"
+        assert relyd.reason(issuer.token(old)) == "key_unknown"
+    said = keys_of(relyd)["storeError"]
+    assert said.startswith("database: ")
+    assert [key["kid"] for key in keys_of(relyd)["keys"]] == [new.kid]
+    assert '"keys_not_stored"' in relyd.log() and "the keys of issuer cluster are in force, and could not be stored" in relyd.log()
+    assert read_metric(relyd, "relyd_key_sets_unstored") == {"relyd_key_sets_unstored": 1}
+    empty_disk(relyd)
+    wire.wait_for(lambda: "storeError" not in keys_of(relyd), 30, "the set to be stored")
+    assert read_metric(relyd, "relyd_key_sets_unstored") == {"relyd_key_sets_unstored": 0}
+    issuer.is_down = True
+    relyd.kill()
+    relyd.start()
+    assert relyd.reason(issuer.token(new)) == "ok"
+
+
+def test_b10_a_restart_finds_what_could_be_stored(start, issuer):
+    relyd = start(keys__miss_wait_ms=5000, keys__miss_cooldown_ms=100)
+    register(relyd, issuer)
+    wait_for_keys(relyd)
+    fill_disk(relyd)
+    old, new = issuer.keys[0], tokens.key("rotated-0")
+    issuer.keys = [new]
+    time.sleep(0.2)
+    assert relyd.reason(issuer.token(new)) == "ok"
+    issuer.is_down = True
+    relyd.kill()
+    relyd.start()
+    assert relyd.reason(issuer.token(old)) == "ok"
+    assert relyd.reason(issuer.token(new)) == "key_unknown"
+
+
+def test_b10_a_change_of_the_record_does_not_lose_what_waits(start, issuer):
+    """What is in force and not stored stays so under a new description, and is dropped with its source."""
+    relyd = start(keys__miss_wait_ms=5000, keys__miss_cooldown_ms=100)
+    register(relyd, issuer)
+    wait_for_keys(relyd)
+    fill_disk(relyd)
+    issuer.keys = [tokens.key("rotated-0")]
+    time.sleep(0.2)
+    assert relyd.reason(issuer.token()) == "ok"
+    issuer.is_down = True
+    empty_disk(relyd)
+    relyd.put_issuer("cluster", **issuer.record(description="another"))
+    wire.wait_for(lambda: "storeError" not in keys_of(relyd), 30, "the set to be stored")
+    assert relyd.reason(issuer.token()) == "ok"
+    assert read_rows(relyd, "SELECT document FROM key_set")[0][0].count(issuer.keys[0].kid) == 1
+
+
+# --- the change log (B12) -----------------------------------------------------------------------------------------------
+
+
+def fetch_rows(relyd):
+    return [json.loads(after) for (after,) in read_rows(relyd, "SELECT after FROM change_log WHERE operation = 'fetch' ORDER BY revision")]
+
+
+def test_b12_only_other_keys_are_a_change(start, issuer):
+    relyd = start(keys__miss_wait_ms=2000, keys__miss_cooldown_ms=100)
+    issuer.keys = [tokens.key("issuer"), tokens.key("rotated-0"), tokens.key("rotated-1")]
+    register(relyd, issuer)
+    wait_for_keys(relyd)
+    for number in range(8):
+        issuer.keys = issuer.keys[1:] + issuer.keys[:1]
+        document = {"nonce": number, "keys": [key.jwk() | {"x-nonce": str(number)} for key in issuer.keys]}
+        issuer.answers[JWKS] = response(json.dumps(document, indent=number))
+        count = issuer.count()
+        time.sleep(0.12)
+        assert relyd.reason(unknown(issuer, number)) == "key_unknown"
+        assert issuer.count() == count + 1
+        assert relyd.reason(issuer.token()) == "ok"
+    assert keys_of(relyd)["generation"] == 1
+    relyd.stop()
+    (row,) = fetch_rows(relyd)
+    assert row["keyCount"] == 3
+
+
+def test_b12_an_issuer_that_changes_its_keys_all_the_time(start, issuer):
+    """Each change is in force at once; four are logged at once, the others are one row when their time comes, or relyd
+    stops."""
+    relyd = start(keys__miss_wait_ms=5000, keys__miss_cooldown_ms=100)
+    register(relyd, issuer)
+    wait_for_keys(relyd)
+    for number in range(12):
+        issuer.keys = [tokens.key(f"changing-{number}", "ES256")]
+        time.sleep(0.12)
+        assert relyd.reason(issuer.token()) == "ok", number
+    assert len(fetch_rows(relyd)) == 4
+    assert read_metric(relyd, "relyd_key_sets_unstored") == {"relyd_key_sets_unstored": 1}
+    relyd.stop()
+    rows = fetch_rows(relyd)
+    assert len(rows) == 5 and rows[-1]["mergedChanges"] == 8 and rows[-1]["kids"] == [issuer.keys[0].kid]
+    issuer.is_down = True
+    relyd.start()
+    assert relyd.reason(issuer.token()) == "ok"
+
+
+# --- another key under the same name (C4) -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("before, after", [("RS256", "RS256"), ("ES256", "ES256"), ("RS256", "ES256"), ("weak", "RS256")])
+def test_c4_a_new_key_under_the_old_kid(start, issuer, before, after):
+    relyd = start(keys__miss_wait_ms=5000, keys__miss_cooldown_ms=100)
+    old = tokens.Key("RS256", kid="the-only-one", bits=1024) if before == "weak" else tokens.Key(before, kid="the-only-one")
+    new = tokens.Key(after, kid="the-only-one")
+    issuer.keys = [old, tokens.key("issuer")]
+    register(relyd, issuer)
+    wait_for_keys(relyd)
+    assert relyd.reason(issuer.token(old)) == ("weak_key" if before == "weak" else "ok")
+    issuer.keys = [new, tokens.key("issuer")]
+    time.sleep(0.3)
+    assert relyd.reason(issuer.token(new)) == "ok"
+    time.sleep(0.3)
+    assert relyd.reason(issuer.token(old)) == ("bad_signature" if old.alg == new.alg else "algorithm_not_allowed")
+
+
+def test_c4_forged_tokens_cause_no_more_fetches_than_the_bucket_holds(start, issuer):
+    relyd = start(keys__miss_wait_ms=100, keys__miss_cooldown_ms=1000)
+    register(relyd, issuer)
+    wait_for_keys(relyd)
+    forger = tokens.Key("RS256", kid=issuer.keys[0].kid)
+    begin, before = time.monotonic(), issuer.count()
+    while time.monotonic() < begin + 4:
+        assert relyd.reason(issuer.token(forger)) == "bad_signature"
+        assert relyd.reason(issuer.token()) == "ok"
+    assert 1 <= issuer.count() - before <= 3 + 4
+
+
+def test_c4_a_young_set_is_not_doubted(start, issuer):
+    relyd = start(keys__miss_wait_ms=1000, keys__miss_cooldown_ms=60000)
+    register(relyd, issuer)
+    wait_for_keys(relyd)
+    forger = tokens.Key("RS256", kid=issuer.keys[0].kid)
+    for _ in range(10):
+        assert relyd.reason(issuer.token(forger)) == "bad_signature"
+    assert issuer.count() == 1
+
+
+def test_c4_nor_is_an_uploaded_one(start, issuer):
+    relyd = start(keys__miss_wait_ms=5000)
+    signer = relyd.put_world()
+    begin = time.monotonic()
+    for _ in range(5):
+        assert relyd.reason(tokens.Key("RS256", kid=signer.kid).sign(tokens.claims("https://prod.example"))) == "bad_signature"
+    assert time.monotonic() - begin < 4
+
+
+# --- fetches that missing keys cause (C5, C19, B6) ---------------------------------------------------------------------------
+
+
+class Tagged:
+    """A key set with an entity-tag, and a 304 for whoever has it already."""
+
+    def __init__(self, issuer):
+        self.issuer, self.unchanged = issuer, 0
+
+    def __call__(self, server, connection):
+        body = self.issuer.jwks()
+        tag = '"%x"' % (hash(body) & 0xFFFFFFFF)
+        if f"If-None-Match: {tag}".encode() in self.issuer.requests_text[-1]:
+            self.unchanged += 1
+            connection.sendall(f"HTTP/1.1 304 Not Modified\r\nETag: {tag}\r\n\r\n".encode())
+        else:
+            connection.sendall(response(body, "200 OK", "application/jwk-set+json", f"ETag: {tag}"))
+
+
+def test_c5_c19_what_a_miss_causes_passes_caches_and_is_conditional(start, issuer):
+    relyd = start(keys__miss_wait_ms=2000, keys__miss_cooldown_ms=100)
+    tagged = issuer.answers[JWKS] = Tagged(issuer)
+    register(relyd, issuer)
+    wait_for_keys(relyd)
+    first = b"".join(issuer.requests_text)
+    assert b"no-cache" not in first and b"If-None-Match" not in first
+    for number in range(3):
+        issuer.requests_text.clear()
+        time.sleep(0.2)
+        assert relyd.reason(unknown(issuer, number)) == "key_unknown"
+        document, key_set = issuer.requests_text
+        assert b"Cache-Control: no-cache\r\n" in document and b"Cache-Control: no-cache\r\n" in key_set
+        assert tagged.unchanged == number + 1
+    issuer.keys = [tokens.key("rotated-0")]
+    time.sleep(0.2)
+    assert relyd.reason(issuer.token()) == "ok"
+    assert tagged.unchanged == 3 and "lastError" not in keys_of(relyd)
+
+
+def test_c5_age_counts(start, issuer):
+    relyd = start(keys__refresh_min_s=10)
+    issuer.answers[JWKS] = response(issuer.jwks(), "200 OK", "application/json", "Cache-Control: max-age=3600", "Age: 3590")
+    register(relyd, issuer)
+    wait_for_keys(relyd)
+    page = keys_of(relyd)
+    wait_s = time.mktime(time.strptime(page["nextFetchAt"], "%Y-%m-%dT%H:%M:%SZ")) - time.mktime(time.strptime(page["lastAttemptAt"], "%Y-%m-%dT%H:%M:%SZ"))
+    assert 9 <= wait_s <= 12
+
+
+def test_e_keys_are_fetched_again_when_they_grow_old(start, issuer):
+    """The ordinary refresh, without any token; and never before its least time."""
+    relyd = start(keys__refresh_min_s=10, keys__refresh_max_s=60)
+    issuer.answers[JWKS] = response(issuer.jwks(), "200 OK", "application/json", "Cache-Control: max-age=0")
+    register(relyd, issuer)
+    wait_for_keys(relyd)
+    begin = time.monotonic()
+    new = tokens.key("rotated-0")
+    issuer.keys = [new]
+    del issuer.answers[JWKS]
+    wire.wait_for(lambda: [key["kid"] for key in keys_of(relyd)["keys"]] == [new.kid], 30, "the ordinary refresh")
+    assert time.monotonic() - begin > 9
+
+
+def flood(relyd, issuer, stop, pause=0.05):
+    client, number = wire.Client(relyd.data), 0
+    while not stop.is_set():
+        number += 1
+        client.ask("POST", "/v1/review", {"token": unknown(issuer, number)})
+        time.sleep(pause)
+    client.close()
+
+
+def test_c19_a_rotation_under_a_flood_of_made_up_kids(start, issuer):
+    relyd = start(workers=2)
+    register(relyd, issuer)
+    wait_for_keys(relyd)
+    stop = threading.Event()
+    thread = threading.Thread(target=flood, args=(relyd, issuer, stop), daemon=True)
+    thread.start()
+    begin, before = time.monotonic(), issuer.count()
+    time.sleep(4)
+    waits = []
+    for number in range(3):
+        new = tokens.key(f"rotated-{number}")
+        issuer.keys = [new, tokens.key("issuer")]
+        changed, token = time.monotonic(), issuer.token(new)
+        wire.wait_for(lambda: relyd.reason(token) == "ok", 10, "the rotation")
+        waits.append(time.monotonic() - changed)
+        time.sleep(0.3)
+    stop.set()
+    thread.join()
+    assert max(waits) < 1.7, waits  # a second, and what this machine takes
+    assert issuer.count() - before <= 3 + 1 + (time.monotonic() - begin)
+
+
+class Silent:
+    """Ports that accept and say nothing, and ports whose queue is full: connecting takes for ever."""
+
+    def __init__(self, accepting, deaf):
+        self.listeners, self.held = [], []
+        for _ in range(accepting):
+            self.listeners.append(socket.create_server(("127.0.0.1", 0), backlog=200))
+        for _ in range(deaf):
+            listener = socket.socket()
+            listener.bind(("127.0.0.1", 0))
+            listener.listen(0)
+            self.listeners.append(listener)
+            for _ in range(3):
+                caller = socket.socket()
+                caller.setblocking(False)
+                caller.connect_ex(listener.getsockname())
+                self.held.append(caller)
+        self.urls = [f"https://127.0.0.1:{listener.getsockname()[1]}" for listener in self.listeners]
+
+    def close(self):
+        for one in self.held + self.listeners:
+            one.close()
+
+
+@pytest.mark.parametrize("had_keys", [False, True])
+def test_b6_320_silent_issuers_do_not_hold_up_a_rotation(start, issuer, had_keys):
+    """Whether they never answered, or have fallen silent; with made-up kids for each of them."""
+    relyd = start(keys__miss_wait_ms=50, workers=2)
+    silent, signer = Silent(40, 40), tokens.key("silent")
+    register(relyd, issuer)
+    wait_for_keys(relyd)
+    urls = [f"{url}/{n}" for url in silent.urls for n in range(4)]
+    for number, url in enumerate(urls):
+        relyd.put_issuer(f"silent-{number}", issuer=url, keys={"jwksUri": url + "/keys"}, allowPrivateAddresses=True)
+    if had_keys:
+        relyd.stop()
+        edit_database(relyd, "INSERT INTO key_set SELECT id, ?, jwks_uri, ? FROM issuer WHERE name LIKE 'silent-%'",
+                      json.dumps(tokens.jwks(signer)), int(time.time()) - 3600)
+        relyd.start()
+    stop = threading.Event()
+
+    def ask_all():
+        client = wire.Client(relyd.data)
+        while not stop.is_set():
+            for url in urls:
+                client.ask("POST", "/v1/review", {"token": signer.sign(tokens.claims(url), kid="made-up")})
+
+    thread = threading.Thread(target=ask_all, daemon=True)
+    thread.start()
+    waits = []
+    for number in range(3):
+        time.sleep(1.5)
+        new = tokens.key(f"rotated-{number}")
+        issuer.keys = [new]
+        begin, token = time.monotonic(), issuer.token(new)
+        wire.wait_for(lambda: relyd.reason(token) == "ok", 60, "the healthy rotation")
+        waits.append(time.monotonic() - begin)
+    stop.set()
+    thread.join()
+    silent.close()
+    assert max(waits) < 2, waits
