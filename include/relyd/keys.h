@@ -17,7 +17,7 @@ struct rely_keyset;
 /* A key of the document that cannot be used. */
 struct rely_keyset_skipped {
     struct rely_slice kid; /* borrowed from the key set; ptr NULL: it had none */
-    bool is_weak;          /* too small, too large, or a broken exponent: a token naming it is `weak_key` */
+    bool is_weak;          /* too small, too large, a broken exponent, or ROCA: a token naming it is `weak_key` */
     bool is_taken_out;     /* by rely_keyset_take_out */
     size_t place;          /* in the document's array */
     char why[160];
@@ -31,8 +31,8 @@ struct rely_keyset_limits {
 /**
  * Prepare the keys of a JWKS document.
  *
- * Spec:     RFC 7517 s4, s5; RFC 7518 s6.2, s6.3; RFC 8037 s2. RSA 2048-8192 bits with odd n and 3 <= e < 2^32 odd;
- *           EC P-256, P-384, P-521 with x and y of exactly the field's length and on the curve (infinity cannot be
+ * Spec:     RFC 7517 s4, s5; RFC 7518 s6.2, s6.3; RFC 8037 s2. RSA 2048-8192 bits with odd n, no ROCA, and 3 <= e <
+ * 2^32 odd; EC P-256, P-384, P-521 with x and y of exactly the field's length and on the curve (infinity cannot be
  *           spelled); Ed25519 without its small-order points. Keys of unknown kty, crv, alg or use, or
  *           without the operation "verify", and entries that are no objects are skipped, not an error (RFC 7517 s5).
  *           Symmetric keys are never used, nor are keys with private members: whoever has read the set can sign with

@@ -76,6 +76,9 @@ bool rely_jwk_read(const struct rely_json *jwk, struct rely_key *key, struct rel
 /* The kty's members to key->pkey, kind, signature_bytes, and algs (all that the family and curve allow). */
 bool rely_material_read(const struct rely_json *jwk, struct rely_key *key, struct rely_keyset_skipped *skipped);
 
+/* Is the modulus one of those that CVE-2017-15361 (ROCA) lets others factor? In: n - big-endian, at least one byte. */
+bool rely_rsa_is_roca(struct rely_slice n);
+
 /* Give the key its serial and compute what its verifications need, so that the first one after a rotation costs no
  * more than the others. False: OpenSSL failed. */
 bool rely_key_prepare(struct rely_key *key);

@@ -105,6 +105,8 @@ static bool check_rsa(struct rely_slice n, struct rely_slice e, struct rely_keys
         return rely_key_skip_weak(skipped, "its RSA modulus is even");
     if (is_even(e) || count_bits(e) > 32 || count_bits(e) < 2)
         return rely_key_skip_weak(skipped, "its RSA exponent is not odd and from 3 to 2^32");
+    if (rely_rsa_is_roca(n))
+        return rely_key_skip_weak(skipped, "its RSA modulus can be factored: it was made as in CVE-2017-15361 (ROCA)");
     return true;
 }
 

@@ -229,3 +229,24 @@ def test_weak_keys_alone_do_not_replace_good_ones(start, issuer):
     error = wire.wait_for(lambda: keys_of(relyd, "fetched").get("lastError"), what="the failure")
     assert "the key set has no usable key; the first one is skipped because its RSA modulus has 1024 bits" in error
     assert relyd.reason(issuer.token()) == "ok"
+
+
+def roca(bits=2048, power=1234567):
+    """A modulus as Infineon's library makes them; nobody here has its factors, and nobody needs them."""
+    product = 1
+    for prime in range(2, 702):
+        if all(prime % divisor for divisor in range(2, int(prime**0.5) + 1)):
+            product *= prime
+    free_bits = bits - product.bit_length()
+    return pow(65537, power, product) + product * (3 << (free_bits - 2) | 12345)
+
+
+def test_roca_keys_are_weak(relyd):
+    """fault D: CVE-2017-15361."""
+    broken = {"kty": "RSA", "kid": "card", "e": "AQAB", "n": tokens.number(roca())}
+    upload(relyd, broken, tokens.key("prod").jwk())
+    (skipped,) = keys_of(relyd)["skipped"]
+    assert skipped == {"kid": "card", "isWeak": True, "why": "its RSA modulus can be factored: it was made as in CVE-2017-15361 (ROCA)"}
+    assert relyd.reason(sign(tokens.key("prod"), kid="card")) == "weak_key"
+    answer = relyd.admin("PUT", "/v1/issuers/prod", {"issuer": ISSUER, "keys": {"jwks": {"keys": [broken]}}})
+    assert answer.status == 400 and "CVE-2017-15361" in answer.json()["errors"][0]["message"]

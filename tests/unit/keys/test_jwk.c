@@ -296,6 +296,56 @@ static void skip_weak_rsa(void **state)
     mint_reset();
 }
 
+/* A modulus as Infineon's library makes them: a power of 65537 modulo the product of the primes up to `most`, and
+ * beyond it at random. */
+static const char *make_roca(int bits, BN_ULONG most, BN_ULONG power)
+{
+    BN_CTX *ctx = BN_CTX_new();
+    BIGNUM *product = BN_new(), *n = BN_new(), *base = BN_new(), *exponent = BN_new();
+    BN_one(product);
+    for (BN_ULONG p = 2; p <= most; p++) {
+        bool is_prime = true;
+        for (BN_ULONG d = 2; d * d <= p; d++)
+            is_prime = is_prime && p % d != 0;
+        if (is_prime)
+            BN_mul_word(product, p);
+    }
+    BN_set_word(exponent, power);
+    do {
+        BN_set_word(base, 65537);
+        BN_mod_exp(n, base, exponent, product, ctx);
+        BN_priv_rand(base, bits - BN_num_bits(product) + 1, BN_RAND_TOP_ANY, BN_RAND_BOTTOM_ANY);
+        BN_mul(base, base, product, ctx);
+        BN_add(n, n, base);
+    } while (BN_num_bits(n) != bits || !BN_is_odd(n));
+    uint8_t bytes[1024];
+    int len = BN_bn2bin(n, bytes);
+    BN_free(product);
+    BN_free(n);
+    BN_free(base);
+    BN_free(exponent);
+    BN_CTX_free(ctx);
+    return mint_base64(rely_slice((char *)bytes, (size_t)len));
+}
+
+/* fault D: CVE-2017-15361. */
+static void skip_roca(void **state)
+{
+    (void)state;
+    const char *why = "its RSA modulus can be factored: it was made as in CVE-2017-15361 (ROCA)";
+    for (BN_ULONG power = 0; power < 5; power++) {
+        check_skipped(rsa_of(make_roca(2048, 701, 1234567 + power), "AQAB"), true, why);
+        check_skipped(rsa_of(make_roca(3072, 701, power), "AQAB"), true, why);
+        check_skipped(rsa_of(make_roca(4096, 1427, 99 * power), "AQAB"), true, why);
+        check_skipped(rsa_of(make_roca(2048, 167, 7 * power), "AQAB"), true, why);
+    }
+    /* Half of the primes are not enough: another key may look so. */
+    check_used(rsa_of(make_roca(2048, 61, 12345), "AQAB"), RSA_ALGS, "RSA 2048");
+    for (int i = 0; i < 20; i++) /* no ordinary key is one */
+        check_used(mint_jwk(mint_key(mint_print("rsa2048#roca%d", i % 4)), "k", NULL), RSA_ALGS, "RSA 2048");
+    mint_reset();
+}
+
 static void use_edges_of_rsa(void **state)
 {
     (void)state;
@@ -394,21 +444,14 @@ static void skip_broken_ed25519(void **state)
 int run_jwk_tests(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(use_each_kind),
-        cmocka_unit_test(use_harmless_members),
-        cmocka_unit_test(skip_by_use),
-        cmocka_unit_test(skip_by_alg),
-        cmocka_unit_test(skip_private_keys),
-        cmocka_unit_test(skip_unknown_kinds),
-        cmocka_unit_test(skip_odd_kids),
-        cmocka_unit_test(skip_broken_rsa_members),
-        cmocka_unit_test(skip_weak_rsa),
-        cmocka_unit_test(use_edges_of_rsa),
-        cmocka_unit_test(skip_broken_ec),
-        cmocka_unit_test(skip_ec_not_reduced),
-        cmocka_unit_test(skip_broken_ed25519),
-        cmocka_unit_test(take_null_for_absent),
-        cmocka_unit_test(take_ed25519_for_eddsa),
+        cmocka_unit_test(use_each_kind),        cmocka_unit_test(use_harmless_members),
+        cmocka_unit_test(skip_by_use),          cmocka_unit_test(skip_by_alg),
+        cmocka_unit_test(skip_private_keys),    cmocka_unit_test(skip_unknown_kinds),
+        cmocka_unit_test(skip_odd_kids),        cmocka_unit_test(skip_broken_rsa_members),
+        cmocka_unit_test(skip_weak_rsa),        cmocka_unit_test(skip_roca),
+        cmocka_unit_test(use_edges_of_rsa),     cmocka_unit_test(skip_broken_ec),
+        cmocka_unit_test(skip_ec_not_reduced),  cmocka_unit_test(skip_broken_ed25519),
+        cmocka_unit_test(take_null_for_absent), cmocka_unit_test(take_ed25519_for_eddsa),
         cmocka_unit_test(name_the_padding),
     };
     return cmocka_run_group_tests_name("jwk", tests, NULL, NULL);
