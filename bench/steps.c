@@ -9,6 +9,7 @@
 
 #include "mint.h"
 #include "relyd/cache.h"
+#include "relyd/config.h"
 
 #define ISSUER "https://oidc.bench.example/00000"
 #define SUBJECT "system:serviceaccount:team-00011:app-07"
@@ -51,7 +52,7 @@ static double now_in_ns(void)
 static bool run_token_read(void)
 {
     struct rely_detail detail;
-    return rely_token_read(scene.text, RELY_TOKEN_BYTES_DEFAULT, &scene.pool, &scene.token, &detail) == RELY_OK;
+    return rely_token_read(scene.text, RELY_DEFAULT_token_max_bytes, &scene.pool, &scene.token, &detail) == RELY_OK;
 }
 
 static bool run_issuer(void)
@@ -238,7 +239,7 @@ static void make_snapshot(const char *jwks)
         exit(EXIT_FAILURE);
     }
     scene.snapshot = rely_snapshot_next(NULL, 1);
-    scene.snapshot->token_max_bytes = RELY_TOKEN_BYTES_DEFAULT;
+    scene.snapshot->token_max_bytes = RELY_DEFAULT_token_max_bytes;
     rely_snapshot_put_issuer(scene.snapshot, rely_issuer_copy(&issuer));
     add_credentials();
 }

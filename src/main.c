@@ -25,7 +25,7 @@ static const char help[] =
     "relyd checks workload identity tokens and answers allow or deny.\n"
     "\n"
     "usage: relyd [--config FILE] [--check-config | --print-config]\n"
-    "       relyd --print-docs settings|metrics|reasons\n"
+    "       relyd --print-docs settings|metrics|reasons|tokens\n"
     "\n"
     "  -c, --config FILE    the configuration (default " DEFAULT_CONFIG " when it exists)\n"
     "      --check-config   read the configuration, complain with file:line:column, exit 0 or 2\n"
@@ -80,7 +80,8 @@ static int print_docs(const char *page)
         void (*print)(struct rely_buf *out);
     } pages[] = {{"settings", rely_config_print_docs},
                  {"metrics", rely_metrics_print_docs},
-                 {"reasons", rely_reasons_print_docs}};
+                 {"reasons", rely_reasons_print_docs},
+                 {"tokens", rely_shapes_print_docs}};
     struct rely_buf out = {0};
     for (size_t i = 0; i < sizeof pages / sizeof pages[0]; i++) {
         if (strcmp(page, pages[i].page) == 0) {
@@ -88,7 +89,7 @@ static int print_docs(const char *page)
             return print_and_free(&out, stdout);
         }
     }
-    fprintf(stderr, "relyd: no page %s; there are settings, metrics and reasons\n", page);
+    fprintf(stderr, "relyd: no page %s; there are settings, metrics, reasons and tokens\n", page);
     return 2;
 }
 

@@ -26,6 +26,21 @@ struct rely_config {
     struct rely_text_list notes; /* sentences about the file, for the log: names that are old */
 };
 
+/* The default of every number: RELY_DEFAULT_token_max_bytes for token.max_bytes. */
+enum rely_config_default {
+#define SETTING_INT(key, field, minimum, maximum, value, unit, sentence) RELY_DEFAULT_##field = (value),
+#define SETTING_BOOL(key, field, value, sentence)
+#define SETTING_TEXT(key, field, max_bytes, value, sentence)
+#define SETTING_LIST(key, field, max_items, first, sentence)
+#define SETTING_ENUM(key, field, values, value, sentence)
+#include "relyd/settings.def"
+#undef SETTING_INT
+#undef SETTING_BOOL
+#undef SETTING_TEXT
+#undef SETTING_LIST
+#undef SETTING_ENUM
+};
+
 /* Every setting at its default. Owner: rely_config_fini. */
 void rely_config_init(struct rely_config *config);
 void rely_config_fini(struct rely_config *config);
@@ -45,6 +60,8 @@ bool rely_config_load(struct rely_config *config, const char *path, struct rely_
 
 /* The configuration as YAML, each key under a comment with its sentence, unit, bounds and default. */
 void rely_config_print(const struct rely_config *config, struct rely_buf *out);
+/* A setting for a sentence: "`token.max_bytes` (8192 by default, 1024 to 65536 bytes)". In: key - it exists. */
+void rely_config_describe(const char *key, struct rely_buf *out);
 /* docs/settings.md. */
 void rely_config_print_docs(struct rely_buf *out);
 

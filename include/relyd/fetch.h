@@ -34,7 +34,7 @@ struct rely_fetch_request {
     size_t max_bytes;
     int timeout_ms;         /* whole transfer */
     int connect_timeout_ms; /* of each hop: name, TCP and TLS. 0: RELY_FETCH_CONNECT_MS; never beyond timeout_ms */
-    int max_redirects;      /* 0..3; only to the same origin (scheme, host, port) */
+    int max_redirects;      /* 0..RELY_FETCH_REDIRECTS_MAX; only to the same origin (scheme, host, port) */
 };
 
 /* What kind of fault, where that decides what to do about it; the rest is for people. */

@@ -1,5 +1,6 @@
 /*
- * limits: every size that a stranger or an administrator controls, in one place. Characters are Unicode code
+ * limits: every size that a stranger or an administrator controls, in one place; what is a setting has its default in
+ * settings.def alone. Characters are Unicode code
  * points. The registry's schema repeats those of stored fields, so that no path can break them.
  */
 #ifndef RELYD_LIMITS_H
@@ -8,9 +9,9 @@
 #include <stddef.h>
 
 /* tokens */
-#define RELY_TOKEN_BYTES_DEFAULT 16384 /* token.max_bytes */
-#define RELY_TOKEN_BYTES_MAX 65536
+#define RELY_TOKEN_BYTES_MAX 65536 /* whatever token.max_bytes says */
 #define RELY_JSON_DEPTH_MAX 32
+#define RELY_DOCUMENT_DEPTH_MAX 64 /* of bodies, key sets and discovery documents */
 #define RELY_KID_BYTES_MAX 600
 #define RELY_AUDIENCES_IN_TOKEN_MAX 1000
 #define RELY_LEEWAY_DEFAULT_S 60
@@ -22,7 +23,6 @@
 #define RELY_NAME_MIN 3
 #define RELY_NAME_MAX 120
 #define RELY_TEXT_MAX 600 /* issuer URL, subject, audience, description: characters */
-#define RELY_CREDENTIALS_PER_IDENTITY_DEFAULT 20
 #define RELY_AUDIENCES_PER_CREDENTIAL_MAX 10
 #define RELY_GROUPS_PER_IDENTITY_MAX 64
 #define RELY_EXTRA_KEYS_MAX 32
@@ -45,7 +45,10 @@
 /* fetching */
 #define RELY_FETCH_CONNECT_MS 4000 /* name, TCP and TLS: room for two lost packets (RFC 6298: 1 s, 2 s) */
 #define RELY_FETCH_ETAG_BYTES_MAX 256
-#define RELY_FETCH_RANGES_MAX 64 /* fetch.deny_ranges, fetch.allow_ranges: each */
+#define RELY_FETCH_URL_BYTES_MAX 2048
+#define RELY_FETCH_HEADER_BYTES_MAX ((size_t)32 * 1024) /* of all answers of a transfer, interim ones included */
+#define RELY_FETCH_REDIRECTS_MAX 3                      /* within one origin */
+#define RELY_FETCH_RANGES_MAX 64                        /* fetch.deny_ranges, fetch.allow_ranges: each */
 
 /* requests */
 #define RELY_REQUEST_AUDIENCES_MAX 32

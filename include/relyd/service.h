@@ -20,4 +20,7 @@
  */
 bool rely_service_run(const struct rely_config *config, struct rely_err *err);
 
+/* docs/tokens-and-keys.md: what tokens and key sets may look like. */
+void rely_shapes_print_docs(struct rely_buf *out);
+
 #endif

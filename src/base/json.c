@@ -5,12 +5,11 @@
  */
 #include "relyd/json.h"
 
+#include "relyd/limits.h"
 #include "relyd/text.h"
 
 #include <jansson.h>
 #include <stdlib.h>
-
-#define DEPTH_MAX 64
 
 /* struct rely_json is jansson's json_t by another name. */
 static json_t *as_jansson(const struct rely_json *value)
@@ -44,7 +43,7 @@ static bool is_too_deep(struct rely_slice text)
             depth++;
         else if ((c == '}' || c == ']') && depth > 0)
             depth--;
-        if (depth > DEPTH_MAX)
+        if (depth > RELY_DOCUMENT_DEPTH_MAX)
             return true;
     }
     return false;
@@ -54,7 +53,7 @@ struct rely_json *rely_json_parse(struct rely_slice text, struct rely_err *err)
 {
     json_error_t fault;
     if (is_too_deep(text)) {
-        rely_err_set(err, RELY_ERR_INVALID, "JSON is nested deeper than %d", DEPTH_MAX);
+        rely_err_set(err, RELY_ERR_INVALID, "JSON is nested deeper than %d", RELY_DOCUMENT_DEPTH_MAX);
         return NULL;
     }
     if (text.len != 0 && memchr(text.ptr, '\0', text.len) != NULL) { /* jansson 2.14 loses one that follows a number */

@@ -134,6 +134,24 @@ void rely_config_print(const struct rely_config *config, struct rely_buf *out)
     }
 }
 
+/* --- for other pages ------------------------------------------------------------------------------ */
+
+void rely_config_describe(const char *key, struct rely_buf *out)
+{
+    for (size_t i = 0; i < SETTING_COUNT; i++) {
+        const struct setting *setting = &rely_config_settings[i];
+        if (strcmp(setting->key, key) != 0)
+            continue;
+        rely_buf_printf(out, "`%s` (", key);
+        put_default(out, setting);
+        rely_buf_put(out, RELY_LIT(" by default; "));
+        put_allowed(out, setting);
+        rely_buf_putc(out, ')');
+        return;
+    }
+    RELY_ASSERT(false); /* shapes.def names a setting that is not there */
+}
+
 /* --- docs/settings.md ----------------------------------------------------------------------------- */
 
 void rely_config_print_docs(struct rely_buf *out)

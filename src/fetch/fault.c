@@ -74,7 +74,7 @@ void rely_fault_explain(const struct transfer *transfer, CURLcode code, struct r
     if (transfer->is_too_large || code == CURLE_FILESIZE_EXCEEDED)
         rely_err_set(err, RELY_ERR_IO, "the answer is larger than %zu bytes", transfer->max_bytes);
     else if (transfer->has_too_many_headers)
-        rely_err_set(err, RELY_ERR_IO, "the answer's headers are larger than %zu bytes", FETCH_HEADER_BYTES_MAX);
+        rely_err_set(err, RELY_ERR_IO, "the answer's headers are larger than %zu bytes", RELY_FETCH_HEADER_BYTES_MAX);
     else if (code == CURLE_COULDNT_RESOLVE_PROXY)
         rely_err_set(err, RELY_ERR_IO, "the proxy (keys.proxy): its host name does not resolve");
     else if (is_proxied(transfer) && explain_proxy(transfer, err))

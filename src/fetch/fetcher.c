@@ -241,7 +241,8 @@ void rely_fetcher_free(struct rely_fetcher *fetcher)
 void rely_fetch_start(struct rely_fetcher *fetcher, const struct rely_fetch_request *request,
                       void (*done)(const struct rely_fetch_result *result, void *context), void *context)
 {
-    RELY_ASSERT(request->max_redirects >= 0 && request->max_redirects <= 3 && request->timeout_ms > 0);
+    RELY_ASSERT(request->max_redirects >= 0 && request->max_redirects <= RELY_FETCH_REDIRECTS_MAX &&
+                request->timeout_ms > 0);
     struct transfer *transfer = rely_transfer_new(request);
     transfer->rules = &fetcher->rules;
     transfer->done = done;

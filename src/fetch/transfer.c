@@ -76,7 +76,7 @@ static size_t count_header_bytes(char *bytes, size_t one, size_t count, void *co
     (void)bytes;
     struct transfer *transfer = context;
     transfer->header_bytes += one * count;
-    if (transfer->header_bytes <= FETCH_HEADER_BYTES_MAX)
+    if (transfer->header_bytes <= RELY_FETCH_HEADER_BYTES_MAX)
         return one * count;
     transfer->has_too_many_headers = true;
     return 0;

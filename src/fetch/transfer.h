@@ -8,9 +8,7 @@
 
 #include "relyd/fetch.h"
 
-#define FETCH_URL_BYTES_MAX 2048
-#define FETCH_HEADER_BYTES_MAX ((size_t)32 * 1024) /* of all answers of a transfer, interim ones included */
-#define FETCH_MAX_AGE_S_MAX 315360000LL            /* ten years */
+#define FETCH_MAX_AGE_S_MAX 315360000LL /* ten years */
 
 /* One request on its way. Only the fetch thread touches it once it is queued. */
 struct transfer {

@@ -86,7 +86,7 @@ static bool is_plain_text(const char *url)
     for (size_t i = 0; i < len; i++)
         if (url[i] <= 0x20 || url[i] >= 0x7f)
             return false;
-    return len > 0 && len <= FETCH_URL_BYTES_MAX;
+    return len > 0 && len <= RELY_FETCH_URL_BYTES_MAX;
 }
 
 bool rely_url_check(const char *url, bool may_use_http, struct rely_err *err)

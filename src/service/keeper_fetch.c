@@ -157,7 +157,7 @@ static void send_errand(struct errand *errand, const char *url, bool is_discover
         .may_use_private_addresses = errand->source.may_use_private_addresses,
         .max_bytes = is_discovery ? RELY_DISCOVERY_BYTES_MAX : (size_t)control->service->config->key_max_bytes,
         .timeout_ms = limit_time(errand),
-        .max_redirects = 3, /* within one origin: whoever answers there could as well answer at once */
+        .max_redirects = RELY_FETCH_REDIRECTS_MAX,
     };
     rely_fetch_start(control->service->fetcher, &request, bring_back, errand);
 }

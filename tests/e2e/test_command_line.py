@@ -18,11 +18,27 @@ def check(tmp_path, text):
     return run("--check-config", "--config", str(path)), str(path)
 
 
-@pytest.mark.parametrize("page", ["settings", "metrics", "reasons"])
+@pytest.mark.parametrize("page", ["settings", "metrics", "reasons", "tokens"])
 def test_generated_pages_are_up_to_date(page):
     done = run("--print-docs", page)
     assert done.returncode == 0, done.stderr
-    assert (ROOT / f"docs/{page}.md").read_text() == done.stdout, f"relyd --print-docs {page} > docs/{page}.md"
+    file = "docs/tokens-and-keys.md" if page == "tokens" else f"docs/{page}.md"
+    assert (ROOT / file).read_text() == done.stdout, f"relyd --print-docs {page} > {file}"
+
+
+def test_page_of_tokens_has_what_was_nowhere():
+    """fault D: depth, duplicate names, U+0000, tries without kid, numbers and sizes, redirects, the kubernetes.io check."""
+    page = run("--print-docs", "tokens").stdout
+    for row in ("| depth | at most 32 ", "| duplicate names | none, ", "| U+0000, lone surrogates | ", "at most 8 | [`key_unknown`]",
+                "`keys.kidless_failures_per_s` (100 by default", "at most 100000000000 from 1970", "`token.max_bytes` (",
+                "`keys.max_bytes` (1048576 by default; bytes, 65536 to 8388608)", "`keys.max_count` (256 by default; keys, 1 to 1000)",
+                "| redirects | 301, 302, 303, 307, 308, for discovery documents and key sets: at most 3, ", "| `kubernetes.io` | where "):
+        assert row in page, row
+
+
+def test_defaults_stand_in_the_table_of_settings_alone():
+    """fault D: limits.h had defaults that nobody used."""
+    assert not re.findall(r"\w*DEFAULT\w*", (ROOT / "include/relyd/limits.h").read_text().replace("RELY_LEEWAY_DEFAULT_S", "").replace("RELY_LIST_DEFAULT", ""))
 
 
 def test_example_configuration_is_up_to_date(tmp_path):

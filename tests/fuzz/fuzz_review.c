@@ -7,6 +7,7 @@
 #include "mint.h"
 
 #include "relyd/cache.h"
+#include "relyd/config.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -160,7 +161,7 @@ static void put_rules(struct world *world)
 static struct rely_snapshot *begin_registry(bool may_use_system_names)
 {
     struct rely_snapshot *snapshot = rely_snapshot_next(NULL, 1);
-    snapshot->token_max_bytes = RELY_TOKEN_BYTES_DEFAULT;
+    snapshot->token_max_bytes = RELY_DEFAULT_token_max_bytes;
     snapshot->may_use_system_names = may_use_system_names;
     return snapshot;
 }

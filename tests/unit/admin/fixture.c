@@ -2,6 +2,7 @@
  * Fixture of the control plane's tests: the faked transport and the service's hooks. See fixture.h.
  */
 #include "fixture.h"
+#include "relyd/config.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -90,7 +91,7 @@ static void rebuild_snapshot(struct fixture *fixture)
     if (fixture->snapshot != NULL)
         rely_snapshot_free_all(fixture->snapshot);
     fixture->snapshot = rely_snapshot_next(NULL, rely_registry_revision(fixture->registry));
-    fixture->snapshot->token_max_bytes = RELY_TOKEN_BYTES_DEFAULT;
+    fixture->snapshot->token_max_bytes = RELY_DEFAULT_token_max_bytes;
     assert_true(rely_registry_each_issuer(fixture->registry, 0, carry_issuer, fixture, &err));
     assert_true(rely_registry_each_identity(fixture->registry, 0, carry_identity, fixture, &err));
     assert_true(rely_registry_each_credential(fixture->registry, 0, carry_credential, fixture, &err));

@@ -3,6 +3,7 @@
  */
 #define RELY_READS_UNVERIFIED
 #include "claims_tests.h"
+#include "relyd/config.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -135,7 +136,7 @@ static void test_any_warn_after_counts(void **state)
 /* The payload of a real token, decoded without looking at its signature: signature/ has tests of its own. */
 static enum rely_reason read_vector(struct rely_pool *pool, const char *name, struct rely_claims *out)
 {
-    char path[512], text[RELY_TOKEN_BYTES_DEFAULT];
+    char path[512], text[RELY_DEFAULT_token_max_bytes];
     snprintf(path, sizeof path, "%s/kubernetes/rs256/%s.jwt", RELYD_VECTORS, name);
     FILE *file = fopen(path, "rb");
     if (file == NULL)

@@ -1,5 +1,6 @@
 /* See scene.h. */
 #include "scene.h"
+#include "relyd/config.h"
 
 #include "relyd/keys.h"
 
@@ -16,7 +17,7 @@ void scene_init(struct scene *scene)
     *scene = (struct scene){.next_id = 1};
     rely_pool_init(&scene->pool);
     scene->snapshot = rely_snapshot_next(NULL, 1);
-    scene->snapshot->token_max_bytes = RELY_TOKEN_BYTES_DEFAULT;
+    scene->snapshot->token_max_bytes = RELY_DEFAULT_token_max_bytes;
 }
 
 const struct rely_keyset *scene_add_keyset(struct scene *scene, const char *jwks)

@@ -18,6 +18,7 @@
 #include <cmocka.h>
 
 #include "mint.h"
+#include "relyd/config.h"
 #include "relyd/decide.h"
 
 #define NOW 1800000000

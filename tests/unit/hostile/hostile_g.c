@@ -81,7 +81,7 @@ static const struct hostile_case cases[] = {
     ROW("G22", with_aud, "\"relyd\\u0000evil\"", RELY_MALFORMED_TOKEN),
     ROW("G23", with_aud, "\"evil\\u0000relyd\"", RELY_MALFORMED_TOKEN),
     ROW("G24", with_many_audiences, "10000", RELY_INVALID_CLAIM),
-    ROW("G24", with_many_audiences, "10000", RELY_TOKEN_TOO_LARGE, .max_bytes = RELY_TOKEN_BYTES_DEFAULT),
+    ROW("G24", with_many_audiences, "10000", RELY_TOKEN_TOO_LARGE, .max_bytes = RELY_DEFAULT_token_max_bytes),
     ROW("G24", with_many_audiences, "1001", RELY_INVALID_CLAIM),
     ROW("G24", with_many_audiences, "1000", RELY_OK),
     ROW("G25", with_aud,

@@ -106,9 +106,10 @@ static void test_length_limit(void **state)
     expect_reason("at the limit", token, token.len, RELY_OK);
     expect_reason("one above", token, token.len - 1, RELY_TOKEN_TOO_LARGE);
     /* The length is judged first, whatever the bytes are. */
-    expect_reason("garbage", make_repeated(*state, TEXT("."), 17000), RELY_TOKEN_BYTES_DEFAULT, RELY_TOKEN_TOO_LARGE);
+    expect_reason("garbage", make_repeated(*state, TEXT("."), 17000), RELY_DEFAULT_token_max_bytes,
+                  RELY_TOKEN_TOO_LARGE);
     expect_reason("empty, no room", TEXT(""), 0, RELY_NO_TOKEN);
-    expect_reason("absent", rely_slice(NULL, 0), RELY_TOKEN_BYTES_DEFAULT, RELY_NO_TOKEN);
+    expect_reason("absent", rely_slice(NULL, 0), RELY_DEFAULT_token_max_bytes, RELY_NO_TOKEN);
 }
 
 /* `$H`, `$P` and `$S` stand for the parts of a right token. */
@@ -188,14 +189,15 @@ static void test_compact_form(void **state)
     };
     struct rely_slice token = make_token(*state, TEXT(GOOD_HEADER), TEXT(GOOD_PAYLOAD));
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
-        expect_reason(rows[i].id, fill_template(*state, rows[i].form, token), RELY_TOKEN_BYTES_DEFAULT, rows[i].reason);
+        expect_reason(rows[i].id, fill_template(*state, rows[i].form, token), RELY_DEFAULT_token_max_bytes,
+                      rows[i].reason);
 }
 
 static void test_nested_token(void **state)
 {
     struct rely_slice inner = make_token(*state, TEXT(GOOD_HEADER), TEXT(GOOD_PAYLOAD));
     struct rely_slice outer = make_token(*state, TEXT("{\"alg\":\"RS256\",\"cty\":\"JWT\"}"), inner);
-    expect_reason("C32 nested JWS", outer, RELY_TOKEN_BYTES_DEFAULT, RELY_MALFORMED_TOKEN);
+    expect_reason("C32 nested JWS", outer, RELY_DEFAULT_token_max_bytes, RELY_MALFORMED_TOKEN);
 }
 
 /* Nothing in front looks at a bearer value's bytes: a blank or comma here would be two tokens to a proxy. */
@@ -210,13 +212,14 @@ static void test_every_foreign_byte_at_every_place(void **state)
             rely_buf_putc(&changed, (char)byte);
             rely_buf_put(&changed, rely_slice(token.ptr + at, token.len - at));
             if (!is_own)
-                expect_reason("one byte more", rely_buf_slice(&changed), RELY_TOKEN_BYTES_DEFAULT,
+                expect_reason("one byte more", rely_buf_slice(&changed), RELY_DEFAULT_token_max_bytes,
                               RELY_MALFORMED_TOKEN);
             if (!is_own && at < token.len) {
                 changed.len = 0;
                 rely_buf_put(&changed, token);
                 changed.ptr[at] = (char)byte;
-                expect_reason("another byte", rely_buf_slice(&changed), RELY_TOKEN_BYTES_DEFAULT, RELY_MALFORMED_TOKEN);
+                expect_reason("another byte", rely_buf_slice(&changed), RELY_DEFAULT_token_max_bytes,
+                              RELY_MALFORMED_TOKEN);
             }
             rely_buf_fini(&changed);
         }
@@ -230,10 +233,10 @@ static void test_every_prefix(void **state)
     for (size_t len = 1; len < signature; len++) {
         char *exact = malloc(len);
         memcpy(exact, token.ptr, len);
-        expect_reason("prefix", rely_slice(exact, len), RELY_TOKEN_BYTES_DEFAULT, RELY_MALFORMED_TOKEN);
+        expect_reason("prefix", rely_slice(exact, len), RELY_DEFAULT_token_max_bytes, RELY_MALFORMED_TOKEN);
         free(exact);
     }
-    expect_reason("without its signature", rely_slice(token.ptr, signature), RELY_TOKEN_BYTES_DEFAULT, RELY_OK);
+    expect_reason("without its signature", rely_slice(token.ptr, signature), RELY_DEFAULT_token_max_bytes, RELY_OK);
 }
 
 int run_token_tests(void)

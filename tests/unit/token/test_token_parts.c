@@ -39,7 +39,7 @@ static void test_algorithm_member(void **state)
         struct rely_unverified out;
         struct rely_detail detail;
         struct rely_slice token = make_token(*state, rows[i].part, TEXT(GOOD_PAYLOAD));
-        expect_reason(rows[i].id, token, RELY_TOKEN_BYTES_DEFAULT, rows[i].reason);
+        expect_reason(rows[i].id, token, RELY_DEFAULT_token_max_bytes, rows[i].reason);
         assert_int_equal(rely_token_read(token, token.len, *state, &out, &detail), RELY_OK);
         assert_int_equal(out.alg, RELY_ALG_UNKNOWN);
     }
@@ -109,7 +109,7 @@ static void test_headers(void **state)
 {
     for (size_t i = 0; i < sizeof header_rows / sizeof header_rows[0]; i++)
         expect_reason(header_rows[i].id, make_token(*state, header_rows[i].part, TEXT(GOOD_PAYLOAD)),
-                      RELY_TOKEN_BYTES_DEFAULT, header_rows[i].reason);
+                      RELY_DEFAULT_token_max_bytes, header_rows[i].reason);
 }
 
 /* With `b64` false the payload need not be base64url: the header is judged before it is looked at. */
@@ -117,7 +117,7 @@ static void test_critical_header_goes_first(void **state)
 {
     struct rely_slice header = make_base64(*state, TEXT("{\"alg\":\"RS256\",\"crit\":[\"b64\"],\"b64\":false}"));
     struct rely_slice token = make_joined(*state, header, TEXT(".$ not base64 $."), TEXT("%"));
-    expect_reason("D24 with a raw payload", token, RELY_TOKEN_BYTES_DEFAULT, RELY_UNSUPPORTED_CRITICAL_HEADER);
+    expect_reason("D24 with a raw payload", token, RELY_DEFAULT_token_max_bytes, RELY_UNSUPPORTED_CRITICAL_HEADER);
 }
 
 static struct rely_slice make_header_with_kid(struct rely_pool *pool, size_t bytes)
@@ -129,20 +129,20 @@ static struct rely_slice make_header_with_kid(struct rely_pool *pool, size_t byt
 static void test_header_sizes(void **state)
 {
     struct rely_slice token = make_token(*state, make_header_with_kid(*state, RELY_KID_BYTES_MAX), TEXT(GOOD_PAYLOAD));
-    expect_reason("longest kid", token, RELY_TOKEN_BYTES_DEFAULT, RELY_OK);
+    expect_reason("longest kid", token, RELY_DEFAULT_token_max_bytes, RELY_OK);
     token = make_token(*state, make_header_with_kid(*state, RELY_KID_BYTES_MAX + 1), TEXT(GOOD_PAYLOAD));
-    expect_reason("kid one byte too long", token, RELY_TOKEN_BYTES_DEFAULT, RELY_MALFORMED_TOKEN);
+    expect_reason("kid one byte too long", token, RELY_DEFAULT_token_max_bytes, RELY_MALFORMED_TOKEN);
     token = make_token(*state, make_header_with_kid(*state, 65536), TEXT(GOOD_PAYLOAD));
-    expect_reason("D47 kid of 64 kB", token, RELY_TOKEN_BYTES_DEFAULT, RELY_TOKEN_TOO_LARGE);
+    expect_reason("D47 kid of 64 kB", token, RELY_DEFAULT_token_max_bytes, RELY_TOKEN_TOO_LARGE);
     struct rely_slice spaces = make_repeated(*state, TEXT(" "), 45000);
     struct rely_slice header = make_joined(*state, TEXT("{\"alg\":\"RS256\""), spaces, TEXT("}"));
     token = make_token(*state, header, TEXT(GOOD_PAYLOAD));
-    expect_reason("D64 header of 60 kB", token, RELY_TOKEN_BYTES_DEFAULT, RELY_TOKEN_TOO_LARGE);
+    expect_reason("D64 header of 60 kB", token, RELY_DEFAULT_token_max_bytes, RELY_TOKEN_TOO_LARGE);
     expect_reason("D64 where it is allowed", token, RELY_TOKEN_BYTES_MAX, RELY_OK);
     header = make_joined(*state, TEXT("{\"alg\":\"RS256\",\"x\":"), make_repeated(*state, TEXT("["), 10000), TEXT(""));
     token = make_token(*state, header, TEXT(GOOD_PAYLOAD));
     expect_reason("D65 nested 10000 deep", token, 8192, RELY_TOKEN_TOO_LARGE);
-    expect_reason("D65 where its size is allowed", token, RELY_TOKEN_BYTES_DEFAULT, RELY_MALFORMED_TOKEN);
+    expect_reason("D65 where its size is allowed", token, RELY_DEFAULT_token_max_bytes, RELY_MALFORMED_TOKEN);
 }
 
 static const struct part_row payload_rows[] = {
@@ -199,7 +199,7 @@ static void test_payloads(void **state)
 {
     for (size_t i = 0; i < sizeof payload_rows / sizeof payload_rows[0]; i++)
         expect_reason(payload_rows[i].id, make_token(*state, TEXT(GOOD_HEADER), payload_rows[i].part),
-                      RELY_TOKEN_BYTES_DEFAULT, payload_rows[i].reason);
+                      RELY_DEFAULT_token_max_bytes, payload_rows[i].reason);
 }
 
 static struct rely_slice make_payload_with(struct rely_pool *pool, struct rely_slice value)
@@ -214,7 +214,7 @@ static void test_payload_sizes(void **state)
     expect_reason("E34 nested 10000 deep", token, RELY_TOKEN_BYTES_MAX, RELY_MALFORMED_TOKEN);
     struct rely_slice opened = make_repeated(pool, TEXT("["), 64);
     token = make_payload_with(pool, make_joined(pool, opened, TEXT("1"), make_repeated(pool, TEXT("]"), 64)));
-    expect_reason("E35 nested 64 deep", token, RELY_TOKEN_BYTES_DEFAULT, RELY_MALFORMED_TOKEN);
+    expect_reason("E35 nested 64 deep", token, RELY_DEFAULT_token_max_bytes, RELY_MALFORMED_TOKEN);
     token = make_payload_with(pool, make_repeated(pool, TEXT("9"), 10000));
     expect_reason("E36 a number of 10000 digits", token, RELY_TOKEN_BYTES_MAX, RELY_OK);
     struct rely_buf buf = {0};
@@ -222,11 +222,11 @@ static void test_payload_sizes(void **state)
         rely_buf_printf(&buf, "%c\"claim%d\":1", i == 0 ? '{' : ',', i);
     rely_buf_putc(&buf, '}');
     token = make_token(pool, TEXT(GOOD_HEADER), rely_buf_slice(&buf));
-    expect_reason("E37 10000 unknown claims", token, RELY_TOKEN_BYTES_DEFAULT, RELY_TOKEN_TOO_LARGE);
+    expect_reason("E37 10000 unknown claims", token, RELY_DEFAULT_token_max_bytes, RELY_TOKEN_TOO_LARGE);
     expect_reason("E37 where its size is allowed", token, token.len, RELY_OK);
     rely_buf_fini(&buf);
     token = make_token(pool, make_repeated(pool, TEXT("x"), 10), make_repeated(pool, TEXT("y"), 1 << 20));
-    expect_reason("G46 1 MB", token, RELY_TOKEN_BYTES_DEFAULT, RELY_TOKEN_TOO_LARGE);
+    expect_reason("G46 1 MB", token, RELY_DEFAULT_token_max_bytes, RELY_TOKEN_TOO_LARGE);
 }
 
 int run_token_parts_tests(void)

@@ -49,7 +49,7 @@ static void test_real_tokens(void **state)
             struct rely_unverified out;
             struct rely_detail detail = {""};
             struct rely_slice token = load_vector(*state, folders[i], names[k]);
-            enum rely_reason reason = rely_token_read(token, RELY_TOKEN_BYTES_DEFAULT, *state, &out, &detail);
+            enum rely_reason reason = rely_token_read(token, RELY_DEFAULT_token_max_bytes, *state, &out, &detail);
             if (reason != RELY_OK)
                 fail_msg("%s/%s: %s (%s)", folders[i], names[k], rely_reason_word(reason), detail.text);
             assert_int_equal(out.alg, algs[i]);
@@ -64,10 +64,10 @@ static void test_real_tokens(void **state)
 static void test_odd_audiences(void **state)
 {
     for (size_t i = 0; i < FOLDER_COUNT; i++) {
-        expect_reason("NUL in the audience", load_vector(*state, folders[i], "raw-aud-nul"), RELY_TOKEN_BYTES_DEFAULT,
-                      RELY_MALFORMED_TOKEN);
+        expect_reason("NUL in the audience", load_vector(*state, folders[i], "raw-aud-nul"),
+                      RELY_DEFAULT_token_max_bytes, RELY_MALFORMED_TOKEN);
         struct rely_slice long_one = load_vector(*state, folders[i], "raw-aud-20k");
-        expect_reason("audience of 20,000 characters", long_one, RELY_TOKEN_BYTES_DEFAULT, RELY_TOKEN_TOO_LARGE);
+        expect_reason("audience of 20,000 characters", long_one, RELY_DEFAULT_token_max_bytes, RELY_TOKEN_TOO_LARGE);
         expect_reason("where its size is allowed", long_one, RELY_TOKEN_BYTES_MAX, RELY_OK);
     }
 }
@@ -76,7 +76,7 @@ static void test_odd_audiences(void **state)
 static void test_line_end_is_refused(void **state)
 {
     struct rely_slice token = load_vector(*state, "rs256", "builder-1y");
-    expect_reason("line end", make_joined(*state, token, TEXT("\n"), TEXT("")), RELY_TOKEN_BYTES_DEFAULT,
+    expect_reason("line end", make_joined(*state, token, TEXT("\n"), TEXT("")), RELY_DEFAULT_token_max_bytes,
                   RELY_MALFORMED_TOKEN);
 }
 
@@ -85,7 +85,7 @@ static void test_legacy_token(void **state)
     struct rely_unverified out;
     struct rely_detail detail;
     struct rely_slice token = load_vector(*state, "rs256", "legacy-secret-token");
-    assert_int_equal(rely_token_read(token, RELY_TOKEN_BYTES_DEFAULT, *state, &out, &detail), RELY_OK);
+    assert_int_equal(rely_token_read(token, RELY_DEFAULT_token_max_bytes, *state, &out, &detail), RELY_OK);
     assert_true(rely_slice_equal(out.iss, RELY_LIT("kubernetes/serviceaccount")));
 }
 

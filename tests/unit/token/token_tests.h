@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "relyd/config.h"
 #include "relyd/limits.h"
 #include "relyd/text.h"
 #include "relyd/token.h"
