@@ -87,8 +87,15 @@ struct rely_fingerprint rely_fingerprint_of(const struct rely_fingerprint_key *k
     uint128 sums[2] = {0, 0};
     const uint64_t *next = key->word;
     size_t at = 0;
-    for (; text.len - at >= PAIR_BYTES; at += PAIR_BYTES, next += 2)
+    for (; text.len - at >= 2 * PAIR_BYTES; at += 2 * PAIR_BYTES, next += 4) { /* two at once share words of the key */
         add_pair(sums, next, text.ptr + at);
+        add_pair(sums, next + 2, text.ptr + at + PAIR_BYTES);
+    }
+    if (text.len - at >= PAIR_BYTES) {
+        add_pair(sums, next, text.ptr + at);
+        at += PAIR_BYTES;
+        next += 2;
+    }
     char rest[PAIR_BYTES] = {0};
     if (at < text.len)
         memcpy(rest, text.ptr + at, text.len - at);
