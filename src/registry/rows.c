@@ -62,8 +62,9 @@ bool rely_row_has_text(sqlite3_stmt *row, int column, size_t max)
 {
     struct rely_slice text = rely_sql_text(row, column);
     size_t count = 0;
-    return sqlite3_column_type(row, column) == SQLITE_TEXT && text.len > 0 && rely_utf8_count(text, &count) &&
-           count <= max;
+    if (sqlite3_column_type(row, column) != SQLITE_TEXT || text.len == 0)
+        return false;
+    return text.len <= max || (rely_utf8_count(text, &count) && count <= max); /* mostly short enough at a glance */
 }
 
 bool rely_row_has_integer(sqlite3_stmt *row, int column, int64_t min, int64_t max)
