@@ -46,8 +46,6 @@ static void put_extra_map(struct rely_buf *out, const struct rely_answer *answer
     const struct rely_identity *identity = match->identity;
     rely_buf_put(out, RELY_LIT("\"extra\":{"));
     for (size_t i = 0; i < identity->extra_count; i++) {
-        if (rely_slice_starts(identity->extra[i].key, RELY_LIT("relyd.io/")))
-            continue; /* an identity of before such keys were refused: a member that is there twice has two readings */
         rely_buf_put_json(out, identity->extra[i].key);
         rely_buf_putc(out, ':');
         rely_answer_put_texts(out, identity->extra[i].values, identity->extra[i].value_count);

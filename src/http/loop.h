@@ -81,9 +81,8 @@ struct rely_exchange {
     struct rely_connection *connection;
     void (*gone)(void *context);
     void *gone_context;
-    struct rely_exchange *next;  /* the loop's list of those that wait for the next turn */
-    struct rely_slice authority; /* of a target in absolute-form, in place of Host; ptr NULL: none */
-    h2o_iovec_t *substitute;     /* where the body goes when libh2o is answering already; NULL: it is not */
+    struct rely_exchange *next; /* the loop's list of those that wait for the next turn */
+    h2o_iovec_t *substitute;    /* where the body goes when libh2o is answering already; NULL: it is not */
     bool is_answered;
 };
 

@@ -27,7 +27,6 @@ struct rely_exchange *rely_exchange_make(struct rely_connection *connection, h2o
                     .peer_uid = connection->peer_uid},
         .h2o = h2o,
         .connection = connection,
-        .authority = target.authority,
     };
     if (h2o->entity.len > 0)
         exchange->request.body = rely_of_iovec(h2o->entity);
@@ -99,16 +98,22 @@ bool rely_exchanges_begin(struct rely_loop *loop)
     return has_any;
 }
 
+/* RFC 9112 s3.2.2: the authority of an absolute-form counts, and Host does not. */
+static struct rely_slice find_authority(const h2o_req_t *h2o)
+{
+    struct rely_http_target target;
+    rely_http_read_target(rely_of_iovec(h2o->input.path), &target);
+    return target.authority.ptr != NULL ? target.authority : rely_of_iovec(h2o->input.authority);
+}
+
 struct rely_slice rely_http_find_header(const struct rely_http_request *request, struct rely_slice name, size_t *count)
 {
-    const struct rely_exchange *exchange = (const struct rely_exchange *)request;
-    const h2o_req_t *h2o = exchange->h2o;
+    const h2o_req_t *h2o = ((const struct rely_exchange *)request)->h2o;
     const h2o_headers_t *headers = &h2o->headers;
     struct rely_slice first = {NULL, 0};
     size_t seen = 0;
     if (rely_slice_equal(name, RELY_LIT("host"))) { /* libh2o keeps it apart; head.c has refused a second one */
-        /* RFC 9112 s3.2.2: the authority of an absolute-form counts, and Host does not */
-        first = exchange->authority.ptr != NULL ? exchange->authority : rely_of_iovec(h2o->input.authority);
+        first = find_authority(h2o);
         seen = 1;
     }
     for (size_t i = 0; i < headers->size; i++) {

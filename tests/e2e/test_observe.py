@@ -109,7 +109,17 @@ def test_the_control_planes_metrics_stand_behind_its_guard(relyd):
 
 
 def test_probes_and_administrators_do_not_lock_each_other_out(relyd):
-    """The health listener has room of its own: neither the control plane's connections nor its own cross over."""
+    """The health listener has room of its own: nobody's connection ends for the other's sake, where the oldest would."""
+    held = [wire.connect(relyd.admin_tcp) for _ in range(210)]
+    assert relyd.admin("GET", "/v1/issuers").status == 200
+    probes = [wire.connect(relyd.health) for _ in range(64)]
+    assert wire.ask(relyd.health, "GET", "/livez").status == 200
+    for connection in held:
+        connection.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            connection.recv(1)
+    for connection in held + probes:
+        connection.close()
     held = [wire.connect(relyd.admin_tcp) for _ in range(300)]
     assert wire.ask(relyd.health, "GET", "/livez").status == 200
     for connection in held:
