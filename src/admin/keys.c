@@ -68,7 +68,6 @@ static void show_key_source(const struct rely_issuer_row *row, void *context)
         rely_admin_set_text(object, "jwksUri", row->issuer.source.jwks_uri);
     if (row->issuer.source.discovery_url.ptr != NULL)
         rely_admin_set_text(object, "discoveryUrl", row->issuer.source.discovery_url);
-    rely_admin_set_time(object, "fetchedAt", row->jwks_fetched_s);
     rely_json_set(object, "generation", rely_json_of_integer((int64_t)row->issuer.keys_generation));
 }
 
@@ -100,6 +99,7 @@ static void answer_keys(struct rely_admin_call *call, const struct rely_json *sh
         rely_admin_answer_fault(call->admin, call->request, err, NULL, NULL);
         return;
     }
+    rely_admin_set_time(answer, "fetchedAt", issuer->keys_fetched_s);
     rely_admin_set_keyset(answer, issuer->keyset);
     rely_admin_set_key_status(answer, call->admin, issuer->id);
     rely_admin_answer_json(call->request, 200, answer, NULL);

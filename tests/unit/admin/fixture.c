@@ -66,6 +66,7 @@ static void carry_issuer(const struct rely_issuer_row *row, void *context)
     struct fixture *fixture = context;
     struct rely_issuer issuer = row->issuer;
     struct rely_err err = {0};
+    issuer.keys_fetched_s = row->jwks_fetched_s;
     issuer.keys_until_s = INT64_MAX;
     if (row->jwks.ptr != NULL) {
         issuer.keyset = rely_keyset_parse(row->jwks, &err);
