@@ -24,13 +24,13 @@
 static bool is_full(const struct rely_listener *listener)
 {
     const struct rely_room *room = listener->room;
-    return room->open - room->leaving >= room->max - (listener->is_unix ? 0 : room->kept);
+    bool is_share_full = !listener->is_unix && room->tcp >= room->max - room->kept;
+    return is_share_full || rely_room_taken(room) >= room->max;
 }
 
 static void count_connection(struct rely_listener *listener, int change)
 {
     struct rely_loop *loop = listener->loop;
-    listener->room->open += change;
     /* One writer: no locked instruction is needed. */
     uint64_t *count = &loop->options.counters->connections;
     __atomic_store_n(count, __atomic_load_n(count, __ATOMIC_RELAXED) + (uint64_t)(int64_t)change, __ATOMIC_RELAXED);
@@ -130,12 +130,12 @@ static void take_connections(h2o_socket_t *socket, const char *error)
     struct rely_listener *listener = socket->data;
     struct rely_loop *loop = listener->loop;
     int fault = 0;
-    if (error == NULL && is_full(listener) && !rely_watch_make_room(loop, listener->room, false))
+    if (error == NULL && is_full(listener) && !rely_watch_make_room(listener, false))
         rest_from_accepting(loop, listener->room);
     for (int i = 0; error == NULL && fault == 0 && i < ACCEPTS_PER_TURN && !is_full(listener); i++) {
         fault = take_connection(listener);
         if (i == 0 && is_out_of_descriptors(fault)) {
-            rely_watch_make_room(loop, listener->room, true);
+            rely_watch_make_room(listener, true);
             rest_from_accepting(loop, NULL); /* until one is closed */
         }
     }

@@ -15,10 +15,16 @@ struct rely_exchange;
 
 /* How many connections of some listeners are open, and may be. */
 struct rely_room {
-    int open, leaving, max; /* leaving: of the open ones, those that are cut off and not yet closed */
-    int kept;               /* of max: for unix sockets alone */
-    const char *max_name;   /* static: the setting, for the log */
+    int tcp, local; /* open and not cut off: by TCP, by unix sockets */
+    int max;
+    int kept;             /* of max: for unix sockets alone */
+    const char *max_name; /* static: the setting, for the log */
 };
+
+static inline int rely_room_taken(const struct rely_room *room)
+{
+    return room->tcp + room->local;
+}
 
 /* What a connection was doing when it was last looked at. */
 enum rely_stage {
@@ -71,7 +77,7 @@ struct rely_place {
 struct rely_candidate {
     struct rely_connection *connection; /* NULL: it has closed meanwhile */
     uint64_t turn;                      /* then; another one now: it has asked since */
-    bool is_unfinished;                 /* it holds a part of a request: behind all that are idle */
+    int rank;                           /* then (rank_connection); lower goes first */
 };
 
 /* One request; in libh2o's pool of that request. */
@@ -102,6 +108,7 @@ struct rely_loop {
     struct rely_candidate candidates[RELY_CANDIDATES]; /* the next to go last */
     size_t candidate_count;
     const struct rely_room *candidates_room;
+    bool has_spared_local;         /* of the candidates: none is of a unix socket */
     struct rely_timer watch_timer; /* look at all connections */
     bool is_resting;               /* until something happens, there is nothing to look at but who is idle too long */
     uint64_t said_ms[RELY_CUT_COUNT]; /* when a limit was last said to be reached; 0: never */
@@ -130,8 +137,9 @@ void rely_watch_add(struct rely_loop *loop, struct rely_connection *connection);
 void rely_watch_remove(struct rely_loop *loop, struct rely_connection *connection);
 /* Something happens: look at all connections soon. */
 void rely_watch_wake(struct rely_loop *loop);
-/* Cuts off the longest idle connection of a full room; false when all are being answered. */
-bool rely_watch_make_room(struct rely_loop *loop, struct rely_room *room, bool is_out_of_descriptors);
+/* For a new connection of this listener, cuts off the longest idle one of its room; false when all are being answered.
+ */
+bool rely_watch_make_room(const struct rely_listener *listener, bool is_out_of_descriptors);
 /* Ends a connection for a limit: libh2o sees the end of input, and closes. */
 void rely_watch_cut(struct rely_loop *loop, struct rely_connection *connection, enum rely_cut cut);
 

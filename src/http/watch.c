@@ -16,6 +16,8 @@
 /* What libh2o allocates for a request whose head is complete. */
 #define REQUEST_BYTES ((size_t)4096)
 #define PREFETCH 8
+/* A part of a request, or an answer that is not taken, is no reason for so long to let others wait. */
+#define LASTING_MS 1000
 /* One line a limit and so long: whoever is at a limit is there often. */
 #define SAY_AGAIN_MS 60000
 
@@ -33,6 +35,18 @@ struct look {
     size_t held_bytes;
     bool is_at_rest; /* all are idle */
 };
+
+static int *count_of_kind(const struct rely_connection *connection)
+{
+    const struct rely_listener *listener = connection->listener;
+    return listener->is_unix ? &listener->room->local : &listener->room->tcp;
+}
+
+/* Once: when it is cut off, or else when it closes. */
+static void leave_room(const struct rely_connection *connection)
+{
+    (*count_of_kind(connection))--;
+}
 
 /* --- cutting off ------------------------------------------------------------------------------------ */
 
@@ -87,7 +101,7 @@ void rely_watch_cut(struct rely_loop *loop, struct rely_connection *connection, 
     bool is_dropped = is_for_size && drop_unfinished(connection);
     if (connection->stage != RELY_STAGE_CUT) {
         rely_count(&loop->options.counters->cuts[cut], 1);
-        connection->listener->room->leaving++;
+        leave_room(connection);
     }
     connection->stage = RELY_STAGE_CUT;
     if (!is_dropped)
@@ -293,6 +307,7 @@ void rely_watch_add(struct rely_loop *loop, struct rely_connection *connection)
     connection->place = loop->place_count;
     connection->turn = connection->seen_turn = loop->turn;
     connection->since_ms = rely_timers_now();
+    (*count_of_kind(connection))++;
     loop->places[loop->place_count++] = (struct rely_place){.socket = connection->socket, .connection = connection};
 }
 
@@ -304,22 +319,34 @@ void rely_watch_remove(struct rely_loop *loop, struct rely_connection *connectio
     for (size_t i = 0; connection->is_candidate && i < loop->candidate_count; i++)
         if (loop->candidates[i].connection == connection)
             loop->candidates[i].connection = NULL;
-    if (connection->stage == RELY_STAGE_CUT)
-        connection->listener->room->leaving--;
+    if (connection->stage != RELY_STAGE_CUT)
+        leave_room(connection);
 }
 
 /* --- room for new ones ------------------------------------------------------------------------------ */
 
-static bool may_go(const struct rely_connection *connection)
+/*
+ * Its place in the order: 0 who says nothing, 1 who does not come to an end with a request, or takes no answer, both
+ * for a second at least; 2 the others; -1 who is being answered, or cut off already. Whoever has just come must not go
+ * before those who hold places with a first byte.
+ */
+static int rank_connection(const struct rely_connection *connection, uint64_t now_ms)
 {
-    return connection->stage != RELY_STAGE_CUT && connection->exchange == NULL &&
-           !h2o_socket_is_writing(connection->socket);
+    if (connection->stage == RELY_STAGE_CUT || connection->exchange != NULL)
+        return -1;
+    bool is_writing = h2o_socket_is_writing(connection->socket);
+    bool is_silent = connection->socket->input->size == 0;
+    bool is_seen = connection->turn == connection->seen_turn && (connection->stage == RELY_STAGE_IDLE) == is_silent &&
+                   (connection->stage == RELY_STAGE_ANSWER) == is_writing;
+    if (!is_seen || now_ms - connection->since_ms < LASTING_MS)
+        return is_writing ? -1 : 2;
+    return is_silent ? 0 : 1;
 }
 
 static bool goes_before(const struct rely_candidate *one, const struct rely_candidate *other)
 {
-    if (one->is_unfinished != other->is_unfinished)
-        return other->is_unfinished;
+    if (one->rank != other->rank)
+        return one->rank < other->rank;
     return one->turn < other->turn;
 }
 
@@ -340,33 +367,36 @@ static void insert_candidate(struct rely_loop *loop, struct rely_candidate candi
     candidate.connection->is_candidate = true;
 }
 
-static void find_candidates(struct rely_loop *loop, const struct rely_room *room)
+static void find_candidates(struct rely_loop *loop, const struct rely_room *room, bool spares_local)
 {
     for (size_t i = 0; i < loop->candidate_count; i++)
         if (loop->candidates[i].connection != NULL)
             loop->candidates[i].connection->is_candidate = false;
     loop->candidate_count = 0;
     loop->candidates_room = room;
+    loop->has_spared_local = spares_local;
+    uint64_t now_ms = rely_timers_now();
     for (size_t i = 0; i < loop->place_count; i++) {
         struct rely_connection *connection = loop->places[i].connection;
-        if (connection->listener->room == room && may_go(connection))
-            insert_candidate(loop, (struct rely_candidate){.connection = connection,
-                                                           .turn = connection->turn,
-                                                           .is_unfinished = connection->socket->input->size > 0});
+        struct rely_candidate candidate = {.connection = connection, .turn = connection->turn};
+        bool may_go = connection->listener->room == room && !(spares_local && connection->listener->is_unix);
+        candidate.rank = may_go ? rank_connection(connection, now_ms) : -1;
+        if (candidate.rank >= 0)
+            insert_candidate(loop, candidate);
     }
 }
 
 /* The first of the list that is still what it was; NULL: none. */
 static struct rely_connection *take_candidate(struct rely_loop *loop)
 {
+    uint64_t now_ms = rely_timers_now();
     while (loop->candidate_count > 0) {
         struct rely_candidate candidate = loop->candidates[--loop->candidate_count];
         struct rely_connection *connection = candidate.connection;
         if (connection == NULL)
             continue;
         connection->is_candidate = false;
-        bool is_unfinished = connection->socket->input->size > 0;
-        if (may_go(connection) && connection->turn == candidate.turn && is_unfinished == candidate.is_unfinished)
+        if (connection->turn == candidate.turn && rank_connection(connection, now_ms) == candidate.rank)
             return connection;
     }
     return NULL;
@@ -376,18 +406,22 @@ static void say_full(struct rely_loop *loop, const struct rely_room *room, bool 
 {
     char sentence[192];
     const char *limit = is_out_of_descriptors ? "RLIMIT_NOFILE" : room->max_name == NULL ? "the limit" : room->max_name;
-    snprintf(sentence, sizeof sentence, "%d connections are open, as many as %s allows: %s", room->open - room->leaving,
-             limit,
-             has_found ? "the longest idle is closed for each new one"
-                       : "new ones wait, because all are being answered");
+    snprintf(
+        sentence, sizeof sentence, "%d connections are open, as many as %s allows: %s", rely_room_taken(room), limit,
+        has_found ? "the longest idle is closed for each new one" : "new ones wait, because all are being answered");
     say_limit(loop, RELY_CUT_CONNECTIONS, sentence);
 }
 
-bool rely_watch_make_room(struct rely_loop *loop, struct rely_room *room, bool is_out_of_descriptors)
+bool rely_watch_make_room(const struct rely_listener *listener, bool is_out_of_descriptors)
 {
-    struct rely_connection *connection = loop->candidates_room == room ? take_candidate(loop) : NULL;
+    struct rely_loop *loop = listener->loop;
+    const struct rely_room *room = listener->room;
+    /* Within their share, those of unix sockets do not make room for others. */
+    bool spares_local = !listener->is_unix && room->local <= room->kept;
+    bool is_listed = loop->candidates_room == room && loop->has_spared_local == spares_local;
+    struct rely_connection *connection = is_listed ? take_candidate(loop) : NULL;
     if (connection == NULL) {
-        find_candidates(loop, room);
+        find_candidates(loop, room, spares_local);
         connection = take_candidate(loop);
     }
     say_full(loop, room, is_out_of_descriptors, connection != NULL);

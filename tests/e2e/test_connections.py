@@ -98,6 +98,29 @@ def test_b17_idle_connections_lock_no_administrator_out(start):
     assert "admin.max_connections" in lines[0] and "16 connections are open" in lines[0]
 
 
+SLOW = {
+    "idle": b"",
+    "slow head": b"GET /v1/issuers HTTP/1.1\r\nX-Slow: ",
+    "slow body": b"POST /v1/explain HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 5000\r\n\r\n{",
+    "never reads": b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n" * 2000,
+}
+
+
+@pytest.mark.parametrize("kind", SLOW)
+def test_b17_slow_clients_lock_no_administrator_out(start, kind):
+    relyd = start(admin__max_connections=32)
+    with held([wire.connect(relyd.admin_tcp) for _ in range(100)]) as slow:
+        for connection in slow:
+            connection.setblocking(False)
+            with contextlib.suppress(OSError):
+                connection.send(SLOW[kind])
+        begin = time.monotonic()
+        assert wire.ask(relyd.socket, "GET", "/v1/issuers").status == 200
+        assert time.monotonic() - begin < 5
+        assert wire.ask(relyd.admin_tcp, "GET", "/v1/issuers").status == 200
+        assert time.monotonic() - begin < 10
+
+
 def test_b18_longest_idle_makes_room(start):
     """Forty connections where sixteen may be: the newest sixteen are open, and whoever comes is answered at once."""
     relyd = start(workers=1, http__max_connections=16)

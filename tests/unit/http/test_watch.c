@@ -238,6 +238,35 @@ static void test_b4_answers_count_as_held(void **state)
 
 /* --- room (faults B17, B18) -------------------------------------------------------------------------- */
 
+/* Three that hold their places with a first byte, and a fourth that has just come and is about to ask: it stays. */
+static void test_b17_first_bytes_hold_no_place(void **state)
+{
+    (void)state;
+    struct server server = {0};
+    struct rely_loop_options options = far;
+    options.max_connections = 3;
+    server_start(&server, &options);
+    int slow[4];
+    for (int i = 0; i < 3; i++) {
+        slow[i] = client_connect(server.port);
+        client_send(slow[i], "GET / HTTP/1.1\r\nHo");
+        await_counter(&server.counters.connections, (uint64_t)i + 1); /* one a turn */
+    }
+    sleep_ms(1300);
+    int honest = client_connect(server.port);
+    await_counter(&server.counters.cuts[RELY_CUT_CONNECTIONS], 1);
+    slow[3] = client_connect(server.port);
+    client_send(slow[3], "GET / HTTP/1.1\r\nHo");
+    await_counter(&server.counters.cuts[RELY_CUT_CONNECTIONS], 2);
+    assert_int_equal(ask(honest, GET("/x")), 200);
+    assert_true(client_is_closed(slow[0]));
+    assert_true(client_is_closed(slow[1]));
+    for (int i = 0; i < 4; i++)
+        close(slow[i]);
+    close(honest);
+    server_stop(&server, 0);
+}
+
 static void test_b18_longest_idle_makes_room(void **state)
 {
     (void)state;
@@ -266,7 +295,8 @@ static void test_b18_longest_idle_makes_room(void **state)
     server_stop(&server, 0);
 }
 
-/* Unfinished requests go after the idle, and what is being answered never goes: then new ones wait. */
+/* Unfinished requests go after the idle, the latest after both, and what is being answered never: then new ones wait.
+ */
 static void test_b18_who_is_answered_stays(void **state)
 {
     (void)state;
@@ -280,6 +310,7 @@ static void test_b18_who_is_answered_stays(void **state)
     client_send(busy, GET("/defer"));
     wait_for(&server.handled_count, 1);
     await_counter(&server.counters.connections, 3);
+    sleep_ms(1300); /* a second, and the time between two looks */
     int fourth = client_connect(server.port);
     client_send(fourth, GET("/defer"));
     wait_for(&server.handled_count, 2);
@@ -288,7 +319,7 @@ static void test_b18_who_is_answered_stays(void **state)
     client_send(fifth, GET("/defer"));
     wait_for(&server.handled_count, 3);
     assert_true(client_is_closed(slow));
-    int sixth = client_connect(server.port);
+    int sixth = client_connect(server.port); /* all three are being answered */
     client_send(sixth, GET("/x"));
     sleep_ms(300);
     assert_int_equal(recv(sixth, &byte, 1, MSG_DONTWAIT), -1);
@@ -299,6 +330,31 @@ static void test_b18_who_is_answered_stays(void **state)
     int rest[] = {slow, idle, fourth, fifth, sixth};
     for (size_t i = 0; i < 5; i++)
         close(rest[i]);
+    server_stop(&server, 0);
+}
+
+/* Clients that take no answer hold their places for a second, not until the kernel gives them up. */
+static void test_b17_who_takes_no_answer_makes_room(void **state)
+{
+    (void)state;
+    struct server server = {0};
+    struct rely_loop_options options = far;
+    options.max_connections = 2;
+    server_start(&server, &options);
+    int deaf[2];
+    for (int i = 0; i < 2; i++) {
+        deaf[i] = client_connect(server.port);
+        client_send(deaf[i], GET("/big"));
+    }
+    wait_for(&server.handled_count, 2);
+    int64_t start = now_ms();
+    int third = client_connect(server.port);
+    assert_int_equal(ask(third, GET("/x")), 200);
+    assert_in_range(now_ms() - start, 500, 4000);
+    assert_int_equal(read_counter(&server.counters.cuts[RELY_CUT_CONNECTIONS]), 1);
+    for (int i = 0; i < 2; i++)
+        close(deaf[i]);
+    close(third);
     server_stop(&server, 0);
 }
 
@@ -371,9 +427,18 @@ static void test_b17_unix_socket_has_a_share(void **state)
     }
     await_counter(&server.counters.connections, 5);
     assert_int_equal(read_counter(&server.counters.cuts[RELY_CUT_CONNECTIONS]), 1);
+    for (int i = 1; i < 4; i++)
+        assert_int_equal(ask(tcp[i], GET("/x")), 200); /* now the longest idle are the socket's */
+    int fifth = client_connect(server.port);
+    assert_int_equal(ask(fifth, GET("/x")), 200);
+    assert_true(client_is_closed(tcp[1])); /* but they have a share */
+    close(tcp[1]);
+    tcp[1] = fifth;
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(ask(local[i], GET("/x")), 200);
     local[2] = connect_unix(address + 5);
     assert_int_equal(ask(local[2], GET("/x")), 200);
-    assert_true(client_is_closed(tcp[1])); /* the longest idle of all */
+    assert_true(client_is_closed(tcp[2])); /* the longest idle of all */
     for (int i = 0; i < 4; i++)
         close(tcp[i]);
     for (int i = 0; i < 3; i++)
@@ -468,8 +533,10 @@ const struct CMUnitTest watch_tests[] = {
     cmocka_unit_test(test_b4_head_is_limited_while_it_comes),
     cmocka_unit_test(test_b4_budget_cuts_off_the_largest),
     cmocka_unit_test(test_b4_answers_count_as_held),
+    cmocka_unit_test(test_b17_first_bytes_hold_no_place),
     cmocka_unit_test(test_b18_longest_idle_makes_room),
     cmocka_unit_test(test_b18_who_is_answered_stays),
+    cmocka_unit_test(test_b17_who_takes_no_answer_makes_room),
     cmocka_unit_test(test_b18_out_of_descriptors_the_longest_idle_goes),
     cmocka_unit_test(test_b17_unix_socket_has_a_share),
     cmocka_unit_test(test_room_of_its_own),
