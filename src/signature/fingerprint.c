@@ -20,6 +20,7 @@
 __extension__ typedef unsigned __int128 uint128;
 
 struct rely_fingerprint_key {
+    size_t nh_end;     /* texts shorter than this are NH's: all that are allowed, or none */
     EVP_MAC_CTX *hmac; /* owned; NULL: NH */
     uint64_t word[KEY_WORDS];
 };
@@ -46,6 +47,8 @@ struct rely_fingerprint_key *rely_fingerprint_key_new(void)
     }
     if (rely_signature_is_evp_only())
         key->hmac = make_hmac(key);
+    else
+        key->nh_end = RELY_TOKEN_BYTES_MAX + 1;
     return key;
 }
 
@@ -72,6 +75,7 @@ static struct rely_fingerprint compute_hmac(const struct rely_fingerprint_key *k
 {
     struct rely_fingerprint print = {.len = text.len};
     size_t len = 0;
+    RELY_ASSERT(key->hmac != NULL && text.len <= RELY_TOKEN_BYTES_MAX);
     bool is_done = EVP_MAC_init(key->hmac, NULL, 0, NULL) == 1 &&
                    EVP_MAC_update(key->hmac, (const uint8_t *)text.ptr, text.len) == 1 &&
                    EVP_MAC_final(key->hmac, (uint8_t *)print.word, &len, sizeof print.word) == 1;
@@ -81,25 +85,21 @@ static struct rely_fingerprint compute_hmac(const struct rely_fingerprint_key *k
 
 struct rely_fingerprint rely_fingerprint_of(const struct rely_fingerprint_key *key, struct rely_slice text)
 {
-    RELY_ASSERT(text.len <= RELY_TOKEN_BYTES_MAX);
-    if (key->hmac != NULL)
+    if (text.len >= key->nh_end)
         return compute_hmac(key, text);
     uint128 sums[2] = {0, 0};
     const uint64_t *next = key->word;
     size_t at = 0;
-    for (; text.len - at >= 2 * PAIR_BYTES; at += 2 * PAIR_BYTES, next += 4) { /* two at once share words of the key */
+    for (; text.len - at >= PAIR_BYTES; at += PAIR_BYTES, next += 2)
         add_pair(sums, next, text.ptr + at);
-        add_pair(sums, next + 2, text.ptr + at + PAIR_BYTES);
+    if (text.len >= PAIR_BYTES) { /* the rest with as much before it as makes a pair: no copy */
+        add_pair(sums, next, text.ptr + text.len - PAIR_BYTES);
+    } else {
+        char rest[PAIR_BYTES] = {0};
+        if (text.len > 0)
+            memcpy(rest, text.ptr, text.len);
+        add_pair(sums, next, rest);
     }
-    if (text.len - at >= PAIR_BYTES) {
-        add_pair(sums, next, text.ptr + at);
-        at += PAIR_BYTES;
-        next += 2;
-    }
-    char rest[PAIR_BYTES] = {0};
-    if (at < text.len)
-        memcpy(rest, text.ptr + at, text.len - at);
-    add_pair(sums, next, rest);
     return (struct rely_fingerprint){
         {(uint64_t)sums[0], (uint64_t)(sums[0] >> 64), (uint64_t)sums[1], (uint64_t)(sums[1] >> 64)}, text.len};
 }

@@ -28,8 +28,8 @@ static void every_byte_and_the_length_count(void **state)
     rely_fingerprint_key_free(key);
 }
 
-/* fault E: without the comparison of lengths all tests passed. NH fills the last pair up with zeros, so that its sums
- * alone do not tell a text from the same with zeros behind it. */
+/* fault E: without the comparison of lengths all tests passed. NH's sums alone do not tell a text from the same with
+ * zeros behind it. */
 static void e_texts_that_differ_in_zeros_behind_differ(void **state)
 {
     static const char zeros[48];
