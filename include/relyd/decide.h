@@ -111,6 +111,10 @@ static inline bool rely_review_wants_keys(const struct rely_review *review)
            !review->is_fetch_useless;
 }
 
+/* Is there an enabled record of this iss with a usable key of this kid, or without kid for this alg? Without reading
+ * the token again. In: token - of it only iss, kid and alg are read. */
+bool rely_review_has_candidate(const struct rely_snapshot *snapshot, const struct rely_unverified *token);
+
 /* Why it was refused, for whoever asked: before a signature has verified nothing but the reason and what he sent. */
 void rely_review_tell(const struct rely_review *review, struct rely_detail *out);
 

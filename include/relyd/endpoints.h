@@ -30,6 +30,14 @@ struct rely_reviewer_hooks {
     void (*ask_for_table)(void *service, int64_t issuer_id, uint64_t key_serial);
 };
 
+/* Requests that wait for a key set (waiting.c). */
+struct rely_waiting_list {
+    struct rely_waiting *oldest, *newest; /* owned */
+    size_t count, bytes;
+    struct rely_timer timer; /* for those that are due and did not fit into the last turn */
+    bool is_timed;
+};
+
 /* One worker's: used on its thread only. */
 struct rely_reviewer {
     struct rely_loop *loop;               /* borrowed */
@@ -43,8 +51,7 @@ struct rely_reviewer {
     bool has_error_on_refusal;    /* tokenreview.error_on_refusal */
     struct rely_buf out;          /* owned: the answer being written; reused */
     struct rely_pool later;       /* owned: scratch of reviews made outside a handler */
-    struct rely_waiting *waiting; /* owned: requests that wait for a key set */
-    size_t waiting_count;
+    struct rely_waiting_list waiting;
     struct rely_map cooldowns;               /* owned: struct rely_cooldown by issuer, changed in place (cooldown.c) */
     char decision_id[RELY_DECISION_ID_SIZE]; /* of the last review: random per worker, and a count */
 };

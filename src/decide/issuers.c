@@ -185,6 +185,12 @@ enum rely_reason rely_step_issuer(struct rely_review_work *work)
     return RELY_OK;
 }
 
+bool rely_review_has_candidate(const struct rely_snapshot *snapshot, const struct rely_unverified *token)
+{
+    size_t cursor = 0;
+    return (token->kid.ptr != NULL ? next_named : next_fitting)(snapshot, token, &cursor) != NULL;
+}
+
 /* An even mix of a record and its edition (splitmix64), so that sums of them do not meet by accident. */
 static uint64_t mix_record(const struct rely_issuer *issuer)
 {

@@ -1,7 +1,6 @@
 /*
  * Between the protocols and the review: takes the clock, counts, logs, and lets a review whose issuer's key is unknown
- * wait for the fetch thread, for a bounded time and a bounded number of requests. Decides nothing. Used by every
- * endpoint.
+ * wait (waiting.c). Decides nothing. Used by every endpoint.
  */
 #include "reviewer.h"
 
@@ -9,23 +8,7 @@
 #include "relyd/text.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <time.h>
-
-/* A flood of unknown keys must not hold every connection: beyond this many, a worker refuses at once. */
-#define WAITING_MAX 1000
-
-/* A deferred request. Owns copies of all that it needs, because the body is gone after the handler. */
-struct rely_waiting {
-    struct rely_timer timer; /* first: recovered from the callback */
-    struct rely_waiting *next, *previous;
-    struct rely_reviewer *reviewer;    /* borrowed */
-    struct rely_http_request *request; /* borrowed until answered or gone */
-    struct rely_asked asked;           /* slices point into `pool` */
-    int64_t issuer_ids[RELY_CANDIDATES_MAX];
-    size_t issuer_count;
-    struct rely_pool pool; /* owned */
-};
 
 static int64_t read_wall_clock_s(void)
 {
@@ -34,7 +17,7 @@ static int64_t read_wall_clock_s(void)
     return now.tv_sec;
 }
 
-static int64_t read_steady_clock_us(void)
+int64_t rely_reviewer_now_us(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
@@ -47,21 +30,12 @@ void rely_reviewer_init(struct rely_reviewer *reviewer)
     rely_random(&random, sizeof random);
     snprintf(reviewer->decision_id, sizeof reviewer->decision_id, "%016llx%016x", (unsigned long long)random, 0);
     rely_pool_init(&reviewer->later);
-}
-
-static void free_waiting(struct rely_waiting *waiting)
-{
-    rely_pool_fini(&waiting->pool);
-    free(waiting);
+    rely_waiting_init(reviewer);
 }
 
 void rely_reviewer_fini(struct rely_reviewer *reviewer)
 {
-    while (reviewer->waiting != NULL) {
-        struct rely_waiting *waiting = reviewer->waiting;
-        reviewer->waiting = waiting->next;
-        free_waiting(waiting);
-    }
+    rely_waiting_fini(reviewer);
     rely_cooldowns_fini(reviewer);
     rely_pool_fini(&reviewer->later);
     rely_buf_fini(&reviewer->out);
@@ -114,11 +88,11 @@ static void advance_decision_id(char id[RELY_DECISION_ID_SIZE])
     }
 }
 
-static void finish_review(struct rely_reviewer *reviewer, struct rely_http_request *request,
+void rely_reviewer_finish(struct rely_reviewer *reviewer, struct rely_http_request *request,
                           const struct rely_asked *asked, const struct rely_review *review, int64_t start_us)
 {
     struct rely_answer answer = {asked, review, reviewer->decision_id};
-    uint32_t duration_us = (uint32_t)(read_steady_clock_us() - start_us);
+    uint32_t duration_us = (uint32_t)(rely_reviewer_now_us() - start_us);
     advance_decision_id(reviewer->decision_id);
     count_review(reviewer->counters, &answer, duration_us);
     if (rely_log_wants(reviewer->ring, review->decision.reason))
@@ -133,11 +107,11 @@ void rely_reviewer_refuse(struct rely_reviewer *reviewer, struct rely_http_reque
     RELY_ASSERT(reason != RELY_OK);
     struct rely_review review = {.now_s = read_wall_clock_s()};
     review.decision.reason = rely_refuse(&review.decision.detail, reason, "%s", detail);
-    finish_review(reviewer, request, asked, &review, read_steady_clock_us());
+    rely_reviewer_finish(reviewer, request, asked, &review, rely_reviewer_now_us());
 }
 
-static void review_with_cache(struct rely_reviewer *reviewer, const struct rely_review_request *request,
-                              struct rely_pool *pool, struct rely_review *review)
+void rely_reviewer_review(struct rely_reviewer *reviewer, const struct rely_review_request *request,
+                          struct rely_pool *pool, struct rely_review *review)
 {
     struct rely_review_request bounded = *request;
     bounded.budget = &reviewer->tries;
@@ -147,125 +121,12 @@ static void review_with_cache(struct rely_reviewer *reviewer, const struct rely_
         reviewer->hooks.ask_for_table(reviewer->hooks.service, review->issuer->id, rely_key_serial(review->key));
 }
 
-/* --- waiting for keys ----------------------------------------------------------------------------- */
-
-static void unlink_waiting(struct rely_waiting *waiting)
-{
-    struct rely_reviewer *reviewer = waiting->reviewer;
-    *(waiting->previous == NULL ? &reviewer->waiting : &waiting->previous->next) = waiting->next;
-    if (waiting->next != NULL)
-        waiting->next->previous = waiting->previous;
-    reviewer->waiting_count--;
-    rely_timer_cancel(reviewer->loop, &waiting->timer);
-}
-
-static void forget_gone_request(void *context)
-{
-    struct rely_waiting *waiting = context;
-    unlink_waiting(waiting);
-    free_waiting(waiting);
-}
-
-/* Review a request that waited afresh, on the snapshot of this turn. It goes on waiting only while another issuer's
- * keys may still come; `is_last` ends that. */
-static void review_waiting(struct rely_waiting *waiting, bool is_last)
-{
-    struct rely_reviewer *reviewer = waiting->reviewer;
-    struct rely_review review;
-    int64_t start_us = read_steady_clock_us();
-    review_with_cache(reviewer, &waiting->asked.review, &waiting->pool, &review);
-    if (rely_review_wants_keys(&review) && waiting->issuer_count > 0 && !is_last)
-        return;
-    unlink_waiting(waiting);
-    finish_review(reviewer, waiting->request, &waiting->asked, &review, start_us);
-    free_waiting(waiting);
-}
-
-static void answer_after_timeout(struct rely_timer *timer)
-{
-    review_waiting((struct rely_waiting *)timer, true);
-}
-
-static void copy_asked(struct rely_waiting *waiting, const struct rely_asked *asked)
-{
-    struct rely_pool *pool = &waiting->pool;
-    size_t count = asked->review.audience_count;
-    struct rely_slice *audiences = rely_pool_alloc(pool, count * sizeof *audiences);
-    for (size_t i = 0; i < count; i++)
-        audiences[i] = rely_pool_copy(pool, asked->review.audiences[i]);
-    waiting->asked = *asked;
-    waiting->asked.review.token = rely_pool_copy(pool, asked->review.token);
-    waiting->asked.review.audiences = audiences;
-    waiting->asked.review.identity = rely_pool_copy(pool, asked->review.identity);
-}
-
-/* Ask for the keys of every record that may have signed, where they can be fetched and may be used for this alg; true
- * when at least one answer will come. */
-static bool ask_for_missing_keys(struct rely_reviewer *reviewer, const struct rely_review *review)
-{
-    int64_t now_ms = read_steady_clock_us() / 1000;
-    bool is_replaced = rely_review_doubts_keys(review), is_coming = false;
-    for (size_t i = 0; i < review->candidate_count; i++) {
-        const struct rely_issuer *issuer = review->candidates[i].issuer;
-        if (!issuer->has_uploaded_keys && (issuer->algs >> review->token.alg & 1u) != 0)
-            is_coming |= rely_cooldown_ask(reviewer, issuer->id, is_replaced, now_ms);
-    }
-    return is_coming;
-}
-
-static void wait_for_keys(struct rely_reviewer *reviewer, struct rely_http_request *request,
-                          const struct rely_asked *asked, const struct rely_review *review)
-{
-    struct rely_waiting *waiting = rely_alloc(sizeof *waiting);
-    rely_pool_init(&waiting->pool);
-    copy_asked(waiting, asked);
-    waiting->reviewer = reviewer;
-    waiting->request = request;
-    for (size_t i = 0; i < review->candidate_count; i++)
-        waiting->issuer_ids[waiting->issuer_count++] = review->candidates[i].issuer->id;
-    waiting->next = reviewer->waiting;
-    if (waiting->next != NULL)
-        waiting->next->previous = waiting;
-    reviewer->waiting = waiting;
-    reviewer->waiting_count++;
-    waiting->timer.run = answer_after_timeout;
-    rely_timer_start(reviewer->loop, &waiting->timer, reviewer->key_wait_ms);
-    rely_http_defer(request, forget_gone_request, waiting);
-    rely_count(&reviewer->counters->key_waits, 1);
-}
-
 void rely_reviewer_ask(struct rely_reviewer *reviewer, struct rely_http_request *request,
                        const struct rely_asked *asked)
 {
     struct rely_review review;
-    int64_t start_us = read_steady_clock_us();
-    review_with_cache(reviewer, &asked->review, request->scratch, &review);
-    bool may_wait = reviewer->key_wait_ms > 0 && reviewer->waiting_count < WAITING_MAX;
-    if (rely_review_wants_keys(&review) && ask_for_missing_keys(reviewer, &review) && may_wait)
-        wait_for_keys(reviewer, request, asked, &review);
-    else
-        finish_review(reviewer, request, asked, &review, start_us);
-}
-
-/* Take an issuer off the list of those waited for; false when it was not on it. */
-static bool drop_awaited_issuer(struct rely_waiting *waiting, int64_t issuer_id)
-{
-    for (size_t i = 0; i < waiting->issuer_count; i++) {
-        if (waiting->issuer_ids[i] != issuer_id)
-            continue;
-        waiting->issuer_ids[i] = waiting->issuer_ids[--waiting->issuer_count];
-        return true;
-    }
-    return false;
-}
-
-void rely_reviewer_keys_settled(struct rely_reviewer *reviewer, int64_t issuer_id,
-                                const struct rely_cooldowns *cooldowns)
-{
-    rely_cooldown_set(reviewer, issuer_id, cooldowns, read_steady_clock_us() / 1000);
-    for (struct rely_waiting *waiting = reviewer->waiting, *next; waiting != NULL; waiting = next) {
-        next = waiting->next;
-        if (drop_awaited_issuer(waiting, issuer_id))
-            review_waiting(waiting, false);
-    }
+    int64_t start_us = rely_reviewer_now_us();
+    rely_reviewer_review(reviewer, &asked->review, request->scratch, &review);
+    if (!rely_review_wants_keys(&review) || !rely_waiting_begin(reviewer, request, asked, &review, start_us))
+        rely_reviewer_finish(reviewer, request, asked, &review, start_us);
 }

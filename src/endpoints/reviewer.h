@@ -31,6 +31,25 @@ void rely_reviewer_ask(struct rely_reviewer *reviewer, struct rely_http_request 
 void rely_reviewer_refuse(struct rely_reviewer *reviewer, struct rely_http_request *request,
                           const struct rely_asked *asked, enum rely_reason reason, const char *detail);
 
+/* Review on this turn's snapshot, through the cache. */
+void rely_reviewer_review(struct rely_reviewer *reviewer, const struct rely_review_request *request,
+                          struct rely_pool *pool, struct rely_review *review);
+/* Count, log and answer a review that was asked for at start_us. */
+void rely_reviewer_finish(struct rely_reviewer *reviewer, struct rely_http_request *request,
+                          const struct rely_asked *asked, const struct rely_review *review, int64_t start_us);
+/* Monotonic. */
+int64_t rely_reviewer_now_us(void);
+
+/* --- waiting.c -------------------------------------------------------------------------------------- */
+
+/* Ask for the keys that a refused review misses, and defer the request until they have come, at most key_wait_ms.
+ * False: nothing will come, or there is no room: answer now. */
+bool rely_waiting_begin(struct rely_reviewer *reviewer, struct rely_http_request *request,
+                        const struct rely_asked *asked, const struct rely_review *review, int64_t start_us);
+void rely_waiting_init(struct rely_reviewer *reviewer);
+/* Requests that still wait are forgotten. */
+void rely_waiting_fini(struct rely_reviewer *reviewer);
+
 /* --- cooldown.c ------------------------------------------------------------------------------------ */
 
 /* Ask for the keys of one issuer unless that is known to be useless now; true when an answer will come. */

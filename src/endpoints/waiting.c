@@ -1,0 +1,233 @@
+/*
+ * Requests that wait for a key set: a bounded time, a bounded number of them, and bounded bytes. When a fetch is over,
+ * those whose key has come are reviewed once more, a few a turn of the loop, so that nobody else stands behind them;
+ * the others are not even parsed again. Decides nothing. Called by reviewer.c.
+ */
+#include "reviewer.h"
+
+#include <stdlib.h>
+
+/* A flood of unknown keys must not hold every connection, nor the memory: beyond either a worker refuses at once. */
+#define WAITING_MAX 1000
+#define WAITING_BYTES_MAX ((size_t)8 * 1024 * 1024)
+/* Reviews in one turn of the loop, and when the next turn is: 32 of 50 us, or of 2 ms at worst. */
+#define REVIEWS_A_TURN 32
+#define NEXT_TURN_MS 1
+
+/* A deferred request: one block of memory, with copies of all that it needs, because the body is gone after the
+ * handler. */
+struct rely_waiting {
+    struct rely_timer timer; /* first: recovered from the callback */
+    struct rely_waiting *next, *previous;
+    struct rely_reviewer *reviewer;    /* borrowed */
+    struct rely_http_request *request; /* borrowed until answered or gone */
+    struct rely_asked asked;           /* slices point behind the struct */
+    struct rely_unverified token;      /* iss, kid and alg alone: what its key is looked for by */
+    int64_t start_us;                  /* when it was asked */
+    int64_t issuer_ids[RELY_CANDIDATES_MAX];
+    size_t issuer_count; /* of those whose answer is still to come */
+    size_t bytes;
+    bool is_due;  /* to be reviewed */
+    bool is_last; /* it has waited long enough: answered whatever comes out */
+};
+
+/* --- the list: oldest first ------------------------------------------------------------------------------- */
+
+static void link_waiting(struct rely_waiting *waiting)
+{
+    struct rely_waiting_list *list = &waiting->reviewer->waiting;
+    waiting->previous = list->newest;
+    *(list->newest == NULL ? &list->oldest : &list->newest->next) = waiting;
+    list->newest = waiting;
+    list->count++;
+    list->bytes += waiting->bytes;
+}
+
+static void unlink_waiting(struct rely_waiting *waiting)
+{
+    struct rely_waiting_list *list = &waiting->reviewer->waiting;
+    *(waiting->previous == NULL ? &list->oldest : &waiting->previous->next) = waiting->next;
+    *(waiting->next == NULL ? &list->newest : &waiting->next->previous) = waiting->previous;
+    list->count--;
+    list->bytes -= waiting->bytes;
+    rely_timer_cancel(waiting->reviewer->loop, &waiting->timer);
+}
+
+static void forget_gone_request(void *context)
+{
+    unlink_waiting(context);
+    free(context);
+}
+
+/* --- reviewing those that are due ---------------------------------------------------------------------------- */
+
+/* On the snapshot of this turn. It goes on waiting only while another issuer's keys may still come. */
+static void review_due(struct rely_waiting *waiting)
+{
+    struct rely_reviewer *reviewer = waiting->reviewer;
+    struct rely_review review;
+    waiting->is_due = false;
+    rely_pool_reset(&reviewer->later);
+    rely_reviewer_review(reviewer, &waiting->asked.review, &reviewer->later, &review);
+    if (rely_review_wants_keys(&review) && waiting->issuer_count > 0 && !waiting->is_last)
+        return;
+    unlink_waiting(waiting);
+    rely_reviewer_finish(reviewer, waiting->request, &waiting->asked, &review, waiting->start_us);
+    free(waiting);
+}
+
+static void review_some(struct rely_timer *timer)
+{
+    struct rely_waiting_list *list =
+        (struct rely_waiting_list *)((char *)timer - offsetof(struct rely_waiting_list, timer));
+    size_t count = 0;
+    for (struct rely_waiting *waiting = list->oldest, *next; waiting != NULL; waiting = next) {
+        next = waiting->next;
+        if (!waiting->is_due)
+            continue;
+        if (count++ == REVIEWS_A_TURN) {
+            rely_timer_start(waiting->reviewer->loop, timer, NEXT_TURN_MS);
+            list->is_timed = true;
+            return;
+        }
+        review_due(waiting);
+    }
+    list->is_timed = false;
+}
+
+/* Now, unless there are more of them already than one turn takes. */
+static void review_soon(struct rely_waiting_list *list)
+{
+    if (!list->is_timed)
+        review_some(&list->timer);
+}
+
+static void answer_after_timeout(struct rely_timer *timer)
+{
+    struct rely_waiting *waiting = (struct rely_waiting *)timer;
+    waiting->is_due = true;
+    waiting->is_last = true;
+    review_soon(&waiting->reviewer->waiting);
+}
+
+/* --- beginning to wait ------------------------------------------------------------------------------------------ */
+
+static struct rely_slice keep_copy(struct rely_slice text, char **next)
+{
+    if (text.ptr == NULL)
+        return text;
+    char *copy = *next;
+    if (text.len > 0)
+        memcpy(copy, text.ptr, text.len);
+    *next += text.len;
+    return rely_slice(copy, text.len);
+}
+
+static size_t measure_waiting(const struct rely_asked *asked, const struct rely_unverified *token)
+{
+    const struct rely_review_request *review = &asked->review;
+    size_t bytes = sizeof(struct rely_waiting) + review->token.len + review->identity.len + token->iss.len +
+                   token->kid.len + review->audience_count * sizeof(struct rely_slice);
+    for (size_t i = 0; i < review->audience_count; i++)
+        bytes += review->audiences[i].len;
+    return bytes;
+}
+
+static struct rely_waiting *make_waiting(const struct rely_asked *asked, const struct rely_unverified *token,
+                                         size_t bytes)
+{
+    struct rely_waiting *waiting = rely_alloc(bytes);
+    struct rely_slice *audiences = (struct rely_slice *)(waiting + 1);
+    char *next = (char *)(audiences + asked->review.audience_count);
+    waiting->bytes = bytes;
+    waiting->asked = *asked;
+    for (size_t i = 0; i < asked->review.audience_count; i++)
+        audiences[i] = keep_copy(asked->review.audiences[i], &next);
+    waiting->asked.review.audiences = audiences;
+    waiting->asked.review.token = keep_copy(asked->review.token, &next);
+    waiting->asked.review.identity = keep_copy(asked->review.identity, &next);
+    waiting->token = (struct rely_unverified){
+        .iss = keep_copy(token->iss, &next), .kid = keep_copy(token->kid, &next), .alg = token->alg};
+    return waiting;
+}
+
+/* Ask for the keys of every record that may have signed, where they can be fetched and may be used for this alg.
+ * Returns how many answers will come; their issuers are in ids. */
+static size_t ask_for_missing_keys(struct rely_reviewer *reviewer, const struct rely_review *review,
+                                   int64_t ids[RELY_CANDIDATES_MAX])
+{
+    int64_t now_ms = rely_reviewer_now_us() / 1000;
+    bool is_replaced = rely_review_doubts_keys(review);
+    size_t count = 0;
+    for (size_t i = 0; i < review->candidate_count; i++) {
+        const struct rely_issuer *issuer = review->candidates[i].issuer;
+        if (!issuer->has_uploaded_keys && (issuer->algs >> review->token.alg & 1u) != 0 &&
+            rely_cooldown_ask(reviewer, issuer->id, is_replaced, now_ms))
+            ids[count++] = issuer->id;
+    }
+    return count;
+}
+
+bool rely_waiting_begin(struct rely_reviewer *reviewer, struct rely_http_request *request,
+                        const struct rely_asked *asked, const struct rely_review *review, int64_t start_us)
+{
+    int64_t ids[RELY_CANDIDATES_MAX];
+    size_t count = ask_for_missing_keys(reviewer, review, ids);
+    size_t bytes = measure_waiting(asked, &review->token);
+    const struct rely_waiting_list *list = &reviewer->waiting;
+    if (count == 0 || reviewer->key_wait_ms == 0 || list->count >= WAITING_MAX ||
+        bytes > WAITING_BYTES_MAX - list->bytes)
+        return false;
+    struct rely_waiting *waiting = make_waiting(asked, &review->token, bytes);
+    waiting->reviewer = reviewer;
+    waiting->request = request;
+    waiting->start_us = start_us;
+    waiting->issuer_count = count;
+    memcpy(waiting->issuer_ids, ids, count * sizeof ids[0]);
+    link_waiting(waiting);
+    waiting->timer.run = answer_after_timeout;
+    rely_timer_start(reviewer->loop, &waiting->timer, reviewer->key_wait_ms);
+    rely_http_defer(request, forget_gone_request, waiting);
+    rely_count(&reviewer->counters->key_waits, 1);
+    return true;
+}
+
+/* --- the end of a fetch ------------------------------------------------------------------------------------------ */
+
+/* Take an issuer off the list of those waited for; false when it was not on it. */
+static bool drop_awaited_issuer(struct rely_waiting *waiting, int64_t issuer_id)
+{
+    for (size_t i = 0; i < waiting->issuer_count; i++) {
+        if (waiting->issuer_ids[i] != issuer_id)
+            continue;
+        waiting->issuer_ids[i] = waiting->issuer_ids[--waiting->issuer_count];
+        return true;
+    }
+    return false;
+}
+
+void rely_reviewer_keys_settled(struct rely_reviewer *reviewer, int64_t issuer_id,
+                                const struct rely_cooldowns *cooldowns)
+{
+    struct rely_waiting_list *list = &reviewer->waiting;
+    rely_cooldown_set(reviewer, issuer_id, cooldowns, rely_reviewer_now_us() / 1000);
+    for (struct rely_waiting *waiting = list->oldest; waiting != NULL; waiting = waiting->next)
+        if (drop_awaited_issuer(waiting, issuer_id) &&
+            (waiting->issuer_count == 0 || rely_review_has_candidate(reviewer->snapshot, &waiting->token)))
+            waiting->is_due = true;
+    review_soon(list);
+}
+
+void rely_waiting_init(struct rely_reviewer *reviewer)
+{
+    reviewer->waiting = (struct rely_waiting_list){.timer = {.run = review_some}};
+}
+
+void rely_waiting_fini(struct rely_reviewer *reviewer)
+{
+    while (reviewer->waiting.oldest != NULL) {
+        struct rely_waiting *waiting = reviewer->waiting.oldest;
+        reviewer->waiting.oldest = waiting->next;
+        free(waiting);
+    }
+}
