@@ -34,8 +34,9 @@ struct rely_reviewer_hooks {
 struct rely_waiting_list {
     struct rely_waiting *oldest, *newest; /* owned */
     size_t count, bytes;
-    struct rely_timer timer; /* for those that are due and did not fit into the last turn */
-    bool is_timed;
+    size_t reviewed;         /* in this turn */
+    struct rely_timer timer; /* the next turn */
+    bool is_timed;           /* it runs */
 };
 
 /* One worker's: used on its thread only. */

@@ -76,30 +76,31 @@ static void review_due(struct rely_waiting *waiting)
     free(waiting);
 }
 
-static void review_some(struct rely_timer *timer)
+/* As many of those that are due as this turn has left; the timer brings the next turn. */
+static void review_some(struct rely_reviewer *reviewer)
 {
-    struct rely_waiting_list *list =
-        (struct rely_waiting_list *)((char *)timer - offsetof(struct rely_waiting_list, timer));
-    size_t count = 0;
-    for (struct rely_waiting *waiting = list->oldest, *next; waiting != NULL; waiting = next) {
+    struct rely_waiting_list *list = &reviewer->waiting;
+    for (struct rely_waiting *waiting = list->oldest, *next; waiting != NULL && list->reviewed < REVIEWS_A_TURN;
+         waiting = next) {
         next = waiting->next;
         if (!waiting->is_due)
             continue;
-        if (count++ == REVIEWS_A_TURN) {
-            rely_timer_start(waiting->reviewer->loop, timer, NEXT_TURN_MS);
-            list->is_timed = true;
-            return;
-        }
+        list->reviewed++;
         review_due(waiting);
     }
-    list->is_timed = false;
+    if (list->reviewed > 0 && !list->is_timed) {
+        list->is_timed = true;
+        rely_timer_start(reviewer->loop, &list->timer, NEXT_TURN_MS);
+    }
 }
 
-/* Now, unless there are more of them already than one turn takes. */
-static void review_soon(struct rely_waiting_list *list)
+static void begin_next_turn(struct rely_timer *timer)
 {
-    if (!list->is_timed)
-        review_some(&list->timer);
+    struct rely_reviewer *reviewer =
+        (struct rely_reviewer *)((char *)timer - offsetof(struct rely_reviewer, waiting.timer));
+    reviewer->waiting.is_timed = false;
+    reviewer->waiting.reviewed = 0;
+    review_some(reviewer);
 }
 
 static void answer_after_timeout(struct rely_timer *timer)
@@ -107,7 +108,7 @@ static void answer_after_timeout(struct rely_timer *timer)
     struct rely_waiting *waiting = (struct rely_waiting *)timer;
     waiting->is_due = true;
     waiting->is_last = true;
-    review_soon(&waiting->reviewer->waiting);
+    review_some(waiting->reviewer);
 }
 
 /* --- beginning to wait ------------------------------------------------------------------------------------------ */
@@ -215,12 +216,12 @@ void rely_reviewer_keys_settled(struct rely_reviewer *reviewer, int64_t issuer_i
         if (drop_awaited_issuer(waiting, issuer_id) &&
             (waiting->issuer_count == 0 || rely_review_has_candidate(reviewer->snapshot, &waiting->token)))
             waiting->is_due = true;
-    review_soon(list);
+    review_some(reviewer);
 }
 
 void rely_waiting_init(struct rely_reviewer *reviewer)
 {
-    reviewer->waiting = (struct rely_waiting_list){.timer = {.run = review_some}};
+    reviewer->waiting = (struct rely_waiting_list){.timer = {.run = begin_next_turn}};
 }
 
 void rely_waiting_fini(struct rely_reviewer *reviewer)

@@ -1,0 +1,335 @@
+/* Requests that wait for keys: how many, how many bytes, how many reviews a turn of the loop, and how long they took
+ * (faults B7, D, E). The loop is this file: timers and deferred requests are lists of its own. */
+#include "../../../src/endpoints/reviewer.h"
+#include "../decide/scene.h"
+#include "../mint/mint.h"
+
+#include <setjmp.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+#define URL "https://issuer.example"
+#define WAITING_MAX 1000
+#define A_TURN 32
+
+/* --- the loop --------------------------------------------------------------------------------------------------- */
+
+static struct running {
+    struct rely_timer *timer;
+    int delay_ms;
+} running[2 * WAITING_MAX];
+static size_t running_count;
+
+void __wrap_rely_timer_start(struct rely_loop *loop, struct rely_timer *timer, int delay_ms);
+void __wrap_rely_timer_cancel(struct rely_loop *loop, struct rely_timer *timer);
+void __wrap_rely_http_defer(struct rely_http_request *request, void (*gone)(void *context), void *context);
+void __wrap_rely_http_peer(const struct rely_http_request *request, char out[RELY_PEER_SIZE]);
+
+void __wrap_rely_timer_cancel(struct rely_loop *loop, struct rely_timer *timer)
+{
+    (void)loop;
+    for (size_t i = 0; i < running_count; i++)
+        if (running[i].timer == timer)
+            running[i--] = running[--running_count];
+}
+
+void __wrap_rely_timer_start(struct rely_loop *loop, struct rely_timer *timer, int delay_ms)
+{
+    __wrap_rely_timer_cancel(loop, timer);
+    running[running_count++] = (struct running){timer, delay_ms};
+}
+
+/* Run all timers of at most this delay that run now; those that they start are the next turn's. */
+static void run_timers_of(int delay_ms)
+{
+    struct rely_timer *due[2 * WAITING_MAX];
+    size_t count = 0;
+    for (size_t i = 0; i < running_count; i++)
+        if (running[i].delay_ms <= delay_ms)
+            due[count++] = running[i].timer;
+    for (size_t i = 0; i < count; i++) {
+        __wrap_rely_timer_cancel(NULL, due[i]);
+        due[i]->run(due[i]);
+    }
+}
+
+static void (*last_gone)(void *context);
+static void *last_context;
+
+void __wrap_rely_http_defer(struct rely_http_request *request, void (*gone)(void *context), void *context)
+{
+    (void)request;
+    last_gone = gone;
+    last_context = context;
+}
+
+void __wrap_rely_http_peer(const struct rely_http_request *request, char out[RELY_PEER_SIZE])
+{
+    (void)request;
+    out[0] = '\0';
+}
+
+/* --- a worker ------------------------------------------------------------------------------------------------------
+ */
+
+struct worker {
+    struct scene scene;
+    struct rely_counters counters;
+    struct rely_log *log;
+    struct rely_reviewer reviewer;
+    struct rely_pool scratch;
+    struct rely_http_request request;
+    int64_t issuer;
+};
+
+static size_t answered[RELY_REASON_COUNT], answered_count, asked_for_keys;
+
+static void note_answer(struct rely_reviewer *reviewer, struct rely_http_request *request,
+                        const struct rely_answer *answer)
+{
+    (void)reviewer;
+    (void)request;
+    answered[answer->review->decision.reason]++;
+    answered_count++;
+}
+
+static void note_question(void *service, int64_t issuer_id, bool is_replaced)
+{
+    (void)service;
+    (void)issuer_id;
+    (void)is_replaced;
+    asked_for_keys++;
+}
+
+static void ignore_table(void *service, int64_t issuer_id, uint64_t key_serial)
+{
+    (void)service;
+    (void)issuer_id;
+    (void)key_serial;
+}
+
+static int set_up_worker(void **state)
+{
+    struct worker *worker = aligned_alloc(64, (sizeof *worker + 63) / 64 * 64);
+    struct rely_err err = {0};
+    memset(worker, 0, sizeof *worker);
+    memset(answered, 0, sizeof answered);
+    answered_count = asked_for_keys = running_count = 0;
+    scene_init(&worker->scene);
+    worker->scene.snapshot->token_max_bytes = RELY_TOKEN_BYTES_MAX;
+    rely_pool_init(&worker->scratch);
+    worker->request.scratch = &worker->scratch;
+    worker->log =
+        rely_log_start(&(struct rely_log_options){.fd = -1, .allows_fd = -1, .decisions = RELY_LOG_NO_DECISIONS}, &err);
+    assert_non_null(worker->log);
+    worker->reviewer = (struct rely_reviewer){.snapshot = worker->scene.snapshot,
+                                              .counters = &worker->counters,
+                                              .ring = rely_log_ring_new(worker->log),
+                                              .hooks = {worker, note_question, ignore_table},
+                                              .key_wait_ms = 150,
+                                              .tries = {.limit = 100}};
+    rely_reviewer_init(&worker->reviewer);
+    worker->issuer = scene_add_issuer(&worker->scene, "issuer", URL, NULL);
+    scene_add_credential(&worker->scene, worker->issuer, scene_add_identity(&worker->scene, "app"), "app", "relyd");
+    *state = worker;
+    return 0;
+}
+
+static int tear_down_worker(void **state)
+{
+    struct worker *worker = *state;
+    rely_reviewer_fini(&worker->reviewer);
+    rely_log_stop(worker->log);
+    rely_pool_fini(&worker->scratch);
+    scene_free(&worker->scene);
+    free(worker);
+    mint_reset();
+    return 0;
+}
+
+/* A token that is right as soon as its key is there, with so many bytes more. */
+static const char *make_token(size_t more)
+{
+    time_t now = time(NULL);
+    return mint_token(mint_key("p256"), "ES256", "{\"alg\":\"ES256\",\"kid\":\"a\"}",
+                      mint_print("{\"iss\":\"%s\",\"sub\":\"app\",\"aud\":\"relyd\",\"exp\":%lld,\"more\":\"%.*s\"}",
+                                 URL, (long long)now + 3600, (int)more, mint_repeat('x', more + 1).ptr));
+}
+
+static void ask(struct worker *worker, const char *token)
+{
+    struct rely_asked asked = {.endpoint = RELY_ENDPOINT_CHECK, .reply = note_answer};
+    asked.review.token = rely_slice_of(token);
+    asked.review.is_single = true;
+    rely_reviewer_ask(&worker->reviewer, &worker->request, &asked);
+    rely_pool_reset(&worker->scratch);
+}
+
+static void bring_key(struct worker *worker, int64_t issuer)
+{
+    scene_change_issuer(&worker->scene, issuer, keyset,
+                        scene_add_keyset(&worker->scene, mint_jwks(mint_jwk(mint_key("p256"), "a", NULL), NULL)));
+}
+
+static void settle(struct worker *worker, int64_t issuer)
+{
+    rely_reviewer_keys_settled(&worker->reviewer, issuer, &(struct rely_cooldowns){1000, 1000});
+}
+
+static uint64_t count_reviews(const struct worker *worker)
+{
+    return worker->counters.cache_hits + worker->counters.cache_misses;
+}
+
+/* --- tests
+ * ------------------------------------------------------------------------------------------------------------ */
+
+/* fault E: the limit of waiting requests. */
+static void test_e_a_thousand_wait_and_the_next_is_refused_at_once(void **state)
+{
+    struct worker *worker = *state;
+    const char *token = make_token(0);
+    for (int i = 0; i < WAITING_MAX; i++)
+        ask(worker, token);
+    assert_int_equal(worker->reviewer.waiting.count, WAITING_MAX);
+    assert_int_equal(answered_count, 0);
+    assert_int_equal(asked_for_keys, 1);
+    ask(worker, token);
+    assert_int_equal(worker->reviewer.waiting.count, WAITING_MAX);
+    assert_int_equal(answered[RELY_KEYS_UNAVAILABLE], 1);
+    assert_int_equal(worker->counters.key_waits, WAITING_MAX);
+}
+
+/* fault B7: number and size have a limit together. 64 KiB each would be 64 MiB. */
+static void test_b7_what_waits_is_bounded_in_bytes(void **state)
+{
+    struct worker *worker = *state;
+    const char *token = make_token(40000);
+    size_t len = strlen(token);
+    for (int i = 0; i < WAITING_MAX; i++)
+        ask(worker, token);
+    size_t count = worker->reviewer.waiting.count, limit = (size_t)8 * 1024 * 1024;
+    assert_int_equal(count + answered[RELY_KEYS_UNAVAILABLE], WAITING_MAX);
+    assert_true(worker->reviewer.waiting.bytes <= limit);
+    assert_true(count >= limit / (len + 1024) && count <= limit / len);
+    settle(worker, worker->issuer);
+    for (int turn = 0; worker->reviewer.waiting.count > 0 && turn < 40; turn++)
+        run_timers_of(1);
+    assert_int_equal(worker->reviewer.waiting.bytes, 0);
+}
+
+/* fault B7: the key has come for all of them; nobody stands behind a thousand reviews. */
+static void test_b7_a_few_are_reviewed_in_each_turn(void **state)
+{
+    struct worker *worker = *state;
+    const char *token = make_token(8000);
+    for (int i = 0; i < 500; i++)
+        ask(worker, token);
+    bring_key(worker, worker->issuer);
+    settle(worker, worker->issuer);
+    for (size_t turn = 1; turn <= 500 / A_TURN; turn++) {
+        assert_int_equal(answered[RELY_OK], turn * A_TURN);
+        run_timers_of(1);
+    }
+    assert_int_equal(answered[RELY_OK], 500);
+    assert_int_equal(worker->reviewer.waiting.count, 0);
+    assert_int_equal(count_reviews(worker), 1000);
+    run_timers_of(1);
+    assert_int_equal(running_count, 0); /* no turn is waited for any more */
+}
+
+/* The same for those whose time is over in one turn. */
+static void test_b7_a_few_time_out_in_each_turn(void **state)
+{
+    struct worker *worker = *state;
+    const char *token = make_token(0);
+    for (int i = 0; i < 100; i++)
+        ask(worker, token);
+    run_timers_of(150);
+    assert_int_equal(answered[RELY_KEYS_UNAVAILABLE], A_TURN);
+    for (size_t turn = 2; turn <= 3; turn++) {
+        run_timers_of(1);
+        assert_int_equal(answered[RELY_KEYS_UNAVAILABLE], turn * A_TURN);
+    }
+    run_timers_of(1);
+    assert_int_equal(answered[RELY_KEYS_UNAVAILABLE], 100);
+}
+
+/* fault B7: with eight records of one iss each of their fetches reviewed all that waited. */
+static void test_b7_whose_key_has_not_come_is_not_read_again(void **state)
+{
+    struct worker *worker = *state;
+    int64_t siblings[8] = {worker->issuer};
+    for (size_t i = 1; i < 8; i++)
+        siblings[i] = scene_add_issuer(&worker->scene, "sibling", URL, NULL);
+    for (int i = 0; i < 20; i++)
+        ask(worker, make_token(100));
+    assert_int_equal(asked_for_keys, 8);
+    for (size_t i = 7; i > 1; i--)
+        settle(worker, siblings[i]);
+    assert_int_equal(count_reviews(worker), 20);
+    assert_int_equal(answered_count, 0);
+    bring_key(worker, siblings[0]);
+    settle(worker, siblings[0]);
+    assert_int_equal(answered[RELY_OK], 20);
+    assert_int_equal(count_reviews(worker), 40);
+}
+
+/* The last fetch brought nothing: then there is nothing more to wait for. */
+static void test_b7_the_last_answer_ends_the_wait(void **state)
+{
+    struct worker *worker = *state;
+    int64_t uploaded = scene_add_issuer(&worker->scene, "uploaded", URL, NULL);
+    scene_change_issuer(&worker->scene, uploaded, has_uploaded_keys, true);
+    ask(worker, make_token(0));
+    assert_int_equal(asked_for_keys, 1);
+    settle(worker, worker->issuer);
+    assert_int_equal(answered[RELY_KEYS_UNAVAILABLE], 1);
+    assert_int_equal(worker->reviewer.waiting.count, 0);
+}
+
+static void test_b7_a_client_that_leaves_is_forgotten(void **state)
+{
+    struct worker *worker = *state;
+    ask(worker, make_token(0));
+    ask(worker, make_token(1));
+    last_gone(last_context);
+    assert_int_equal(worker->reviewer.waiting.count, 1);
+    bring_key(worker, worker->issuer);
+    settle(worker, worker->issuer);
+    assert_int_equal(answered[RELY_OK], 1);
+    assert_int_equal(worker->reviewer.waiting.count, 0);
+    assert_int_equal(worker->reviewer.waiting.bytes, 0);
+}
+
+/* fault D: relyd_review_duration_seconds left the wait out. */
+static void test_d_the_duration_has_the_wait_in_it(void **state)
+{
+    struct worker *worker = *state;
+    ask(worker, make_token(0));
+    int64_t start_us = rely_reviewer_now_us();
+    while (rely_reviewer_now_us() < start_us + 5000)
+        continue;
+    settle(worker, worker->issuer);
+    assert_int_equal(answered_count, 1);
+    assert_true(worker->counters.latency_sum_us >= 5000);
+}
+
+#define WORKER_TEST(name) cmocka_unit_test_setup_teardown(name, set_up_worker, tear_down_worker)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        WORKER_TEST(test_e_a_thousand_wait_and_the_next_is_refused_at_once),
+        WORKER_TEST(test_b7_what_waits_is_bounded_in_bytes),
+        WORKER_TEST(test_b7_a_few_are_reviewed_in_each_turn),
+        WORKER_TEST(test_b7_a_few_time_out_in_each_turn),
+        WORKER_TEST(test_b7_whose_key_has_not_come_is_not_read_again),
+        WORKER_TEST(test_b7_the_last_answer_ends_the_wait),
+        WORKER_TEST(test_b7_a_client_that_leaves_is_forgotten),
+        WORKER_TEST(test_d_the_duration_has_the_wait_in_it),
+    };
+    return cmocka_run_group_tests_name("waiting for keys", tests, NULL, NULL);
+}
