@@ -244,7 +244,7 @@ MUTANTS = [
     dict(
         name="waits are counted as requests",
         row="E",
-        file="src/endpoints/reviewer.c",
+        file="src/endpoints/waiting.c",
         old="rely_count(&reviewer->counters->key_waits, 1);",
         new="rely_count(&reviewer->counters->requests, 1);",
         caught_by="tests/e2e/test_observe.py::test_e_each_counter_has_its_own_event",
