@@ -114,11 +114,11 @@ MUTANTS = [
         caught_by="tests/e2e/test_key_keeping.py::test_b6_made_up_kids_do_not_go_round_the_back_off",
     ),
     dict(
-        name="one-cooldown-for-all-issuers",
-        row="B6",
+        name="no-cooldown",
+        row="E",
         file="src/endpoints/cooldown.c",
-        old='while (cooldown != NULL && cooldown->issuer_id != issuer_id);',
-        new='while (false);',
+        old="cooldown->until_ms = now_ms + cooldowns->miss_ms;",
+        new="cooldown->until_ms = 0;",
         caught_by="unit_cooldown",
     ),
     dict(
