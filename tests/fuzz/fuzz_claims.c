@@ -64,16 +64,17 @@ static enum rely_reason judge_time_again(const struct rely_claims *claims, const
                                          int64_t now)
 {
     int64_t exp = (int64_t)claims->expires, nbf = (int64_t)claims->not_before, iat = (int64_t)claims->issued_at;
-    if (claims->has_not_before && nbf > exp)
-        return RELY_INVALID_CLAIM;
     if (now - rules->leeway_s >= exp)
         return RELY_EXPIRED;
+    if (claims->has_not_before && nbf > exp)
+        return RELY_INVALID_CLAIM;
     if (claims->has_not_before && nbf > now + rules->leeway_s)
         return RELY_NOT_YET_VALID;
     if (claims->has_issued_at && iat > now + rules->leeway_s)
         return RELY_ISSUED_IN_FUTURE;
-    int64_t start = claims->has_issued_at ? iat : claims->has_not_before ? nbf : now;
-    return rules->max_lifetime_s != 0 && exp - start > rules->max_lifetime_s ? RELY_LIFETIME_TOO_LONG : RELY_OK;
+    if (rules->max_lifetime_s != 0 && !claims->has_issued_at)
+        return RELY_MISSING_CLAIM;
+    return rules->max_lifetime_s != 0 && exp - iat > rules->max_lifetime_s ? RELY_LIFETIME_TOO_LONG : RELY_OK;
 }
 
 static void check_times(const struct rely_claims *claims)
