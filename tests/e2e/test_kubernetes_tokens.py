@@ -103,7 +103,9 @@ def test_legacy_secret_token(cluster):
     assert cluster.explain(read("rs256/legacy-secret-token.jwt"))["reason"] == "unknown_issuer"
     cluster.put_issuer("legacy-probe", "https://legacy.example", **jwks("rs256/jwks.json"))
     answer = cluster.admin("PUT", "/v1/issuers/legacy-url", {"issuer": "kubernetes/serviceaccount"} | jwks("rs256/jwks.json"))
-    assert answer.status == 400  # it cannot be registered either
+    assert answer.status == 201  # fault C9: nothing is fetched from such a name
+    decision = cluster.explain(read("rs256/legacy-secret-token.jwt"))
+    assert decision["reason"] == "missing_claim", decision
 
 
 @pytest.mark.parametrize("alg", ALGORITHMS)
