@@ -51,26 +51,26 @@ static const struct rely_cidr six_ranges[] = {
 
 /* Where packets to an IPv6 address go to an IPv4 address inside it. */
 struct wrapping {
+    int at; /* the bit at which the IPv4 address begins */
     struct rely_cidr range;
-    int at;         /* the bit at which the IPv4 address begins */
     bool is_public; /* else the range is special, whatever is inside */
 };
 
 static const struct wrapping wrappings[] = {
-    {{{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff}, 96, true}, 96, true},  /* IPv4-mapped */
-    {{{0x00, 0x64, 0xff, 0x9b}, 96, true}, 96, true},                    /* NAT64 64:ff9b::/96, RFC 6052 s2.1 */
-    {{{0x20, 0x02}, 16, true}, 16, true},                                /* 6to4 */
-    {{{0}, 96, true}, 96, false},                                        /* IPv4-compatible */
-    {{{0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0}, 96, true}, 96, false}, /* IPv4-translated */
-    {{{0x00, 0x64, 0xff, 0x9b, 0x00, 0x01}, 48, true}, 96, false},       /* NAT64 of one's own, RFC 8215 */
+    {96, {{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff}, 96, true}, true},  /* IPv4-mapped */
+    {96, {{0x00, 0x64, 0xff, 0x9b}, 96, true}, true},                    /* NAT64 64:ff9b::/96, RFC 6052 s2.1 */
+    {16, {{0x20, 0x02}, 16, true}, true},                                /* 6to4 */
+    {96, {{0}, 96, true}, false},                                        /* IPv4-compatible */
+    {96, {{0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0}, 96, true}, false}, /* IPv4-translated */
+    {96, {{0x00, 0x64, 0xff, 0x9b, 0x00, 0x01}, 48, true}, false},       /* NAT64 of one's own, RFC 8215 */
     /* 6rd has no range of its own: each provider's is inside his own prefix. Those that are widely known; for another,
      * fetch.deny_ranges. */
-    {{{0x20, 0x01, 0x0e, 0x41}, 32, true}, 32, true}, /* Sakura */
-    {{{0x26, 0x02, 0x00}, 24, true}, 24, true},       /* CenturyLink */
-    {{{0x26, 0x02, 0x01, 0x00}, 32, true}, 32, true}, /* Charter */
-    {{{0x26, 0x02, 0x03, 0x00}, 28, true}, 28, true}, /* AT&T */
-    {{{0x2a, 0x01, 0x0e, 0x00}, 26, true}, 26, true}, /* Free */
-    {{{0x2a, 0x02, 0x12, 0x00}, 28, true}, 28, true}, /* Swisscom */
+    {32, {{0x20, 0x01, 0x0e, 0x41}, 32, true}, true}, /* Sakura */
+    {24, {{0x26, 0x02, 0x00}, 24, true}, true},       /* CenturyLink */
+    {32, {{0x26, 0x02, 0x01, 0x00}, 32, true}, true}, /* Charter */
+    {28, {{0x26, 0x02, 0x03, 0x00}, 28, true}, true}, /* AT&T */
+    {26, {{0x2a, 0x01, 0x0e, 0x00}, 26, true}, true}, /* Free */
+    {28, {{0x2a, 0x02, 0x12, 0x00}, 28, true}, true}, /* Swisscom */
 };
 
 static bool is_in_ranges(const uint8_t *address, const struct rely_cidr *ranges, size_t count, bool is_ipv6)

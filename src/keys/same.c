@@ -6,7 +6,7 @@
 
 static bool is_same_text(struct rely_slice a, struct rely_slice b)
 {
-    return (a.ptr == NULL) == (b.ptr == NULL) && rely_slice_equal(a, b);
+    return a.ptr == NULL || b.ptr == NULL ? a.ptr == b.ptr : rely_slice_equal(a, b);
 }
 
 static bool is_same_key(const struct rely_key *a, const struct rely_key *b)

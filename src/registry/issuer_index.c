@@ -215,9 +215,9 @@ static struct rely_issuer_set *own_set(struct rely_snapshot *next, const struct 
     if (old != NULL && old->edition == next->edition && old->cap > count)
         return (struct rely_issuer_set *)old;
     size_t cap = count + 1 + count / 4;
-    struct rely_issuer_set *set = rely_alloc(sizeof *set + cap * sizeof set->members[0]);
+    struct rely_issuer_set *set = rely_alloc(sizeof *set + cap * sizeof(const struct rely_issuer *));
     if (old != NULL)
-        memcpy(set, old, sizeof *set + count * sizeof set->members[0]);
+        memcpy(set, old, sizeof *set + count * sizeof(const struct rely_issuer *));
     set->cap = cap;
     set->edition = next->edition;
     if (old == NULL) {
@@ -242,7 +242,7 @@ static void add_member(struct rely_snapshot *next, const struct rely_issuer *iss
     const struct rely_issuer_set *old = rely_snapshot_issuer_set(next, issuer->url);
     struct rely_issuer_set *set = own_set(next, old, rely_hash(issuer->url, 0));
     size_t at = find_place_in_set(set, issuer->id);
-    memmove(&set->members[at + 1], &set->members[at], (set->count - at) * sizeof set->members[0]);
+    memmove(&set->members[at + 1], &set->members[at], (set->count - at) * sizeof(const struct rely_issuer *));
     set->members[at] = issuer;
     set->count++;
     count_member(set, issuer, 1);
@@ -261,7 +261,7 @@ static void remove_member(struct rely_snapshot *next, const struct rely_issuer *
     struct rely_issuer_set *set = own_set(next, old, url_hash);
     size_t at = find_place_in_set(set, issuer->id);
     set->count--;
-    memmove(&set->members[at], &set->members[at + 1], (set->count - at) * sizeof set->members[0]);
+    memmove(&set->members[at], &set->members[at + 1], (set->count - at) * sizeof(const struct rely_issuer *));
     count_member(set, issuer, (size_t)-1);
 }
 

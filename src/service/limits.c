@@ -18,11 +18,11 @@
 #define CONNECTIONS_LEAST 16
 #define ADMIN_CONNECTIONS_LEAST 32
 #define DESCRIPTORS_MOST ((int64_t)1 << 24) /* no limit: more than any settings ask for */
-#define MIB (1024 * 1024)
+#define MIB ((uint64_t)1024 * 1024)
 /* Of one connection that holds nothing, and of one remembered token (settings.def says so). */
 #define IDLE_CONNECTION_BYTES 2048
 #define CACHE_ENTRY_BYTES 1024
-#define KEY_TABLE_BYTES (180 * 1024)
+#define KEY_TABLE_BYTES ((uint64_t)180 * 1024)
 
 /* --- descriptors ---------------------------------------------------------------------------------- */
 
@@ -69,12 +69,12 @@ bool rely_limits_set_connections(struct rely_service *service, struct rely_err *
     int64_t each = least(config->http_max_connections, (clients - admins) / workers);
     service->admin_connections = (int)admins;
     service->max_connections = (int)each;
+    int64_t taken = each * workers, wanted = config->http_max_connections * workers;
     if (each < config->http_max_connections)
         rely_log_event(service->ring, RELY_LOG_WARNING, "few_descriptors",
                        "RLIMIT_NOFILE is %lld: the workers take %lld connections in place of %lld (%lld in place of "
                        "%lld each, http.max_connections)",
-                       (long long)descriptors, (long long)(each * workers),
-                       (long long)(config->http_max_connections * workers), (long long)each,
+                       (long long)descriptors, (long long)taken, (long long)wanted, (long long)each,
                        (long long)config->http_max_connections);
     if (admins < config->admin_max_connections)
         rely_log_event(service->ring, RELY_LOG_WARNING, "few_descriptors",

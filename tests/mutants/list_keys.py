@@ -46,7 +46,7 @@ MUTANTS = [
     dict(name="bytes-of-a-set-are-not-limited", row="C6", file="src/keys/keyset.c",
          old="if (jwks.len > limits->max_bytes)", new="if (false)", caught_by="unit_keys"),
     dict(name="nat64-is-special", row="C7", file="src/fetch/special.c",
-         old="{{{0x00, 0x64, 0xff, 0x9b}, 96, true}, 96, true}", new="{{{0x00, 0x64, 0xff, 0x9b}, 96, true}, 96, false}",
+         old="{96, {{0x00, 0x64, 0xff, 0x9b}, 96, true}, true}", new="{96, {{0x00, 0x64, 0xff, 0x9b}, 96, true}, false}",
          caught_by="unit_fetch"),
     dict(name="inside-of-an-address-is-not-judged", row="C7", file="src/fetch/special.c",
          old="        verdict = judge_four(rules, inside, is_lifted);\n    }", new="    }", caught_by="unit_fetch"),
