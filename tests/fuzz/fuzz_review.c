@@ -124,7 +124,8 @@ static void put_record(struct rely_snapshot *snapshot, const struct record *reco
                                  .types = types,
                                  .type_count = record->takes_typ ? 2 : 1,
                                  .is_enabled = record->is_enabled,
-                                 .keyset = record->keyset};
+                                 .keyset = record->keyset,
+                                 .keys_until_s = INT64_MAX};
     rely_snapshot_put_issuer(snapshot, rely_issuer_copy(&issuer));
 }
 

@@ -147,7 +147,7 @@ static const struct hostile_case cases[] = {
     ROW("D62", with_typ, "\"\"", RELY_TOKEN_TYPE_NOT_ACCEPTED),
     ROW("D63", with_typ, "1", RELY_MALFORMED_TOKEN),
     ROW("D64", with_long_header, "60000", RELY_TOKEN_TOO_LARGE),
-    ROW("D64", with_long_header, "8192", RELY_TOKEN_TOO_LARGE, .max_bytes = RELY_DEFAULT_token_max_bytes),
+    ROW("D64", with_long_header, "16384", RELY_TOKEN_TOO_LARGE, .max_bytes = RELY_DEFAULT_token_max_bytes),
     ROW("D65", with_deep_header, "10000", RELY_MALFORMED_TOKEN),
     ROW("D65", with_deep_header, "32", RELY_MALFORMED_TOKEN),
     ROW("D65", with_deep_header, "31", RELY_OK),
