@@ -171,15 +171,31 @@ void rely_keeper_ask(struct rely_control *control, int64_t issuer_id, bool is_re
 
 /* --- the end of a fetch ------------------------------------------------------------------------------- */
 
-static void schedule_after_fetch(struct rely_keeper_issuer *issuer, int64_t fresh_s)
+/*
+ * When the next ordinary fetch is due. One that only said that nothing has changed does not put it off: an issuer whose
+ * entity-tags do not change with its keys would be believed for as long as somebody asks for keys that it has not.
+ * After such an answer the document itself is fetched as soon as keys.refresh_min_s allows.
+ */
+static int64_t plan_refresh(struct rely_keeper_issuer *issuer, int64_t fresh_s)
 {
     const struct rely_config *config = issuer->control->service->config;
     /* a set must be fetched again before it is too old to count */
     int64_t longest_s =
         config->key_refresh_max_s < config->key_max_age_s ? config->key_refresh_max_s : config->key_max_age_s;
+    int64_t delay_ms = rely_plan_refresh_ms(config->key_refresh_min_s, longest_s, fresh_s, rely_keeper_random());
+    int64_t now_ms = rely_service_now_ms(), soonest_ms = issuer->whole_ms + config->key_refresh_min_s * 1000;
+    if (issuer->whole_ms == issuer->begun_ms)
+        issuer->whole_due_ms = now_ms + delay_ms;
+    else if (soonest_ms < issuer->whole_due_ms)
+        issuer->whole_due_ms = soonest_ms;
+    int64_t left_ms = time_until(issuer->whole_due_ms, now_ms);
+    return left_ms < delay_ms ? left_ms : delay_ms;
+}
+
+static void schedule_after_fetch(struct rely_keeper_issuer *issuer, int64_t fresh_s)
+{
     schedule_fetch(issuer, issuer->failures > 0 ? rely_plan_backoff_ms(issuer->failures, rely_keeper_random())
-                                                : rely_plan_refresh_ms(config->key_refresh_min_s, longest_s, fresh_s,
-                                                                       rely_keeper_random()));
+                                                : plan_refresh(issuer, fresh_s));
 }
 
 static void note_fetch_outcome(struct rely_keeper_issuer *issuer, const struct rely_err *err)

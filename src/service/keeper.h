@@ -42,6 +42,8 @@ struct rely_keeper_issuer {
     int failures;          /* in a row */
     int64_t fetched_ms;    /* when the last fetch that succeeded began; 0: none of this process */
     int64_t begun_ms;      /* the fetch under way */
+    int64_t whole_ms;      /* when the last fetch that brought the document itself began */
+    int64_t whole_due_ms;  /* from then on "nothing has changed" is not enough */
     int64_t told_until_ms; /* workers refuse to ask until then */
     struct rely_bucket asks;
     struct rely_fetched_before before; /* keeper_fetch.c's */

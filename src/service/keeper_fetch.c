@@ -122,12 +122,14 @@ static void bring_back(const struct rely_fetch_result *result, void *context)
     rely_loop_post(errand->control->loop, &errand->message);
 }
 
-/* What a missing key causes is cheap where nothing has changed. The ordinary fetches ask for the whole in any case: an
- * issuer whose entity-tags do not change with its keys is found out by them. */
+/* What a missing key causes is cheap where nothing has changed. The ordinary fetches ask for the whole in any case, and
+ * so does whatever comes when one is due: an issuer whose entity-tags do not change with its keys is found out so. */
 static const char *choose_etag(const struct errand *errand)
 {
     const struct rely_fetched_before *before = &errand->issuer->before;
     if (errand->kind != RELY_FETCH_WANTED || before->record_revision != errand->source.revision)
+        return NULL;
+    if (errand->issuer->begun_ms >= errand->issuer->whole_due_ms)
         return NULL;
     if (errand->issuer->repeats[0] != '\0')
         return NULL; /* the whole document was not taken, and may be now */
@@ -276,6 +278,7 @@ static bool accept_jwks(struct errand *errand, struct rely_err *err)
         replace_text(&before->jwks_url, errand->url);
         replace_text(&before->jwks_etag, errand->etag);
         before->fresh_s = errand->fresh_s;
+        errand->issuer->whole_ms = errand->issuer->begun_ms;
     }
     rely_keeper_take(errand->issuer, &fetched, keyset);
     rely_buf_fini(&rest);

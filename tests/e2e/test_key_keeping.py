@@ -294,12 +294,35 @@ class Tagged:
 
     def __call__(self, server, connection):
         body = self.issuer.jwks()
-        tag = '"%x"' % (hash(body) & 0xFFFFFFFF)
+        tag = self.make_tag(body)
         if f"If-None-Match: {tag}".encode() in self.issuer.requests_text[-1]:
             self.unchanged += 1
             connection.sendall(f"HTTP/1.1 304 Not Modified\r\nETag: {tag}\r\n\r\n".encode())
         else:
             connection.sendall(response(body, "200 OK", "application/jwk-set+json", f"ETag: {tag}"))
+
+
+    def make_tag(self, body):
+        return '"%x"' % (hash(body) & 0xFFFFFFFF)
+
+
+class TaggedForEver(Tagged):
+    """The tag says nothing of the document: a server that makes it from the file's name, or a cache that keeps an old one."""
+
+    def make_tag(self, body):
+        return '"jwks.json"'
+
+
+def test_c19_a_tag_that_never_changes_does_not_hide_a_rotation(start, issuer):
+    """Neither from those who ask for the new key, nor for as long as they ask."""
+    relyd = start(keys__refresh_min_s=10, keys__miss_wait_ms=2000, keys__miss_cooldown_ms=100)
+    tagged = issuer.answers[JWKS] = TaggedForEver(issuer)
+    register(relyd, issuer)
+    wait_for_keys(relyd)
+    issuer.keys = [tokens.key("rotated-0")]
+    token = issuer.token()
+    wire.wait_for(lambda: relyd.reason(token) == "ok", 30, "the new key")
+    assert tagged.unchanged > 0
 
 
 def test_c5_c19_what_a_miss_causes_passes_caches_and_is_conditional(start, issuer):

@@ -185,4 +185,12 @@ MUTANTS = [
         new='2',
         caught_by="unit_service",
     ),
+    dict(
+        name="nothing-has-changed-puts-the-whole-fetch-off",
+        row="C19",
+        file="src/service/keeper.c",
+        old="else if (soonest_ms < issuer->whole_due_ms)",
+        new="else if (now_ms < 0)",
+        caught_by="tests/e2e/test_key_keeping.py::test_c19_a_tag_that_never_changes_does_not_hide_a_rotation",
+    ),
 ]
