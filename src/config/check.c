@@ -152,6 +152,11 @@ static void judge_refresh(const struct rely_config *config, const struct bound *
         rely_config_complain(complaints, minimum == NULL ? maximum : minimum,
                              "keys.refresh_min_s: expected at most keys.refresh_max_s, which is %lld, found %lld",
                              (long long)config->key_refresh_max_s, (long long)config->key_refresh_min_s);
+    /* else every key set would be too old to count before it may be fetched again */
+    if (config->key_refresh_min_s > config->key_max_age_s / 2)
+        rely_config_complain(complaints, minimum == NULL ? bound->at[SETTING_AT_key_max_age_s] : minimum,
+                             "keys.refresh_min_s: expected at most half of keys.max_age_s, which is %lld, found %lld",
+                             (long long)config->key_max_age_s, (long long)config->key_refresh_min_s);
 }
 
 void rely_config_check(struct rely_config *config, const struct bound *bound, struct complaints *complaints)

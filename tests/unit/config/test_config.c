@@ -332,6 +332,10 @@ static void test_refresh_order(void **state)
                       "r.yaml:2:18: keys.refresh_min_s: expected at most keys.refresh_max_s, which is 3600, found "
                       "3601\n");
     expect_complaints("keys:\n  refresh_min_s: 3600\n", "");
+    expect_complaints("keys:\n  refresh_min_s: 1801\n  max_age_s: 3600\n",
+                      "r.yaml:2:18: keys.refresh_min_s: expected at most half of keys.max_age_s, which is 3600, found "
+                      "1801\n");
+    expect_complaints("keys:\n  refresh_min_s: 1800\n  max_age_s: 3600\n", "");
 }
 
 /* faults C7, C13 */
