@@ -141,10 +141,13 @@ void rely_loop_free(struct rely_loop *loop);
  * Open a listening socket: "127.0.0.1:8480", "[::1]:8480" or "unix:/path" (mode 0660, a stale socket file is replaced,
  * a live one refused).
  *
- * In:       is_shared - SO_REUSEPORT, to bind the same TCP address once per worker.
+ * In:       is_shared - SO_REUSEPORT, to bind the same TCP address once per worker, behind a first one that was bound
+ *           without and then given to rely_http_share.
  * Out:      the descriptor, or -1 with the fault.
  */
 int rely_http_bind(const char *address, bool is_shared, struct rely_err *err);
+/* Let further sockets of this user be bound to the TCP address of one that listens alone: fails where that cannot be. */
+bool rely_http_share(int fd, struct rely_err *err);
 /* The address as it was written, with the port that the kernel has chosen in place of 0. */
 #define RELY_BOUND_SIZE 128
 void rely_http_bound(int fd, const char *address, char out[RELY_BOUND_SIZE]);

@@ -23,10 +23,28 @@ bool rely_http_is_local(const char *address)
     return rely_address_parse(rely_slice_of(address), &parsed, &ignored) && parsed.is_local;
 }
 
+/* What somebody can do about it; "" where nothing is known. */
+static const char *advise_on_bind(int fault, bool is_unix)
+{
+    if (fault == EADDRINUSE)
+        return ": another process listens there, perhaps another relyd (ss -ltnp shows which): stop that one, or give "
+               "this one another address";
+    if (fault == EADDRNOTAVAIL)
+        return ": this machine has no such address";
+    if (fault == EACCES && !is_unix)
+        return ": ports below 1024 need the capability CAP_NET_BIND_SERVICE: choose a higher one";
+    if (fault == EACCES)
+        return ": relyd's user may not write to that folder";
+    return fault == ENOENT && is_unix ? ": its folder is not there, and relyd makes none: mkdir it, for relyd's user"
+                                      : "";
+}
+
 static int fail_bind(int fd, const char *address, const char *step, struct rely_err *err)
 {
-    enum rely_err_code code = errno == EADDRINUSE ? RELY_ERR_CONFLICT : RELY_ERR_IO;
-    rely_err_set(err, code, "cannot listen on %s: %s: %s", address, step, strerror(errno));
+    int fault = errno;
+    bool is_unix = strncmp(address, "unix:", 5) == 0;
+    rely_err_set(err, fault == EADDRINUSE ? RELY_ERR_CONFLICT : RELY_ERR_IO, "cannot listen on %s: %s: %s%s", address,
+                 step, strerror(fault), advise_on_bind(fault, is_unix));
     if (fd >= 0)
         close(fd);
     return -1;
@@ -71,14 +89,18 @@ static bool remove_stale(const struct sockaddr_un *name, struct rely_err *err)
         return errno == ENOENT ||
                rely_err_set(err, RELY_ERR_IO, "cannot look at %s: %s", name->sun_path, strerror(errno));
     if (!S_ISSOCK(found.st_mode))
-        return rely_err_set(err, RELY_ERR_CONFLICT, "%s exists and is not a socket", name->sun_path);
+        return rely_err_set(err, RELY_ERR_CONFLICT, "%s exists and is not a socket: remove it, or choose another path",
+                            name->sun_path);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return rely_err_set(err, RELY_ERR_IO, "cannot open a socket: %s", strerror(errno));
     bool is_dead = connect(fd, (const struct sockaddr *)name, sizeof(*name)) != 0 && errno == ECONNREFUSED;
     close(fd);
     if (!is_dead)
-        return rely_err_set(err, RELY_ERR_CONFLICT, "another process listens on %s", name->sun_path);
+        return rely_err_set(err, RELY_ERR_CONFLICT,
+                            "another process listens on %s, perhaps another relyd (ss -lxp shows which): stop that "
+                            "one, or give this one another path",
+                            name->sun_path);
     if (unlink(name->sun_path) != 0 && errno != ENOENT)
         return rely_err_set(err, RELY_ERR_IO, "cannot remove %s: %s", name->sun_path, strerror(errno));
     return true;
@@ -103,6 +125,15 @@ static int bind_unix(const char *text, const struct rely_address *address, struc
     if (listen(fd, BACKLOG) != 0)
         return fail_bind(fd, text, "listen", err);
     return fd;
+}
+
+/* A socket that does not share cannot be bound where any listens, and from listening on nobody else can share with it:
+ * so of two processes that begin at once one is refused. Only then the others of this process are let in. */
+bool rely_http_share(int fd, struct rely_err *err)
+{
+    int on = 1;
+    return setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) == 0 ||
+           rely_err_set(err, RELY_ERR_IO, "SO_REUSEPORT: %s", strerror(errno));
 }
 
 int rely_http_bind(const char *address, bool is_shared, struct rely_err *err)

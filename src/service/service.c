@@ -66,21 +66,25 @@ static void set_up_threads(struct rely_service *service)
     service->control.counters = &service->counters[service->worker_count];
 }
 
-/* A TCP address is bound once per worker (SO_REUSEPORT), so that the kernel spreads connections; a unix socket once,
- * shared. A port that the kernel chooses is chosen once: the other workers take the first one's. */
+/* A TCP address is bound once per worker (SO_REUSEPORT), so that the kernel spreads connections, the first time alone:
+ * another relyd that has it must not get half of them without a word. A unix socket is bound once, shared. A port that
+ * the kernel chooses is chosen once: the other workers take the first one's. */
 static bool bind_listener(struct rely_service *service, const char *address, struct rely_err *err)
 {
     char bound[RELY_BOUND_SIZE];
     bool is_unix = strncmp(address, "unix:", 5) == 0;
-    int first = rely_http_bind(address, !is_unix, err);
-    if (first < 0)
+    bool is_alone = is_unix || service->worker_count == 1;
+    int first = rely_http_bind(address, false, err);
+    if (first < 0 || (!is_alone && !rely_http_share(first, err)))
         return false;
     rely_http_bound(first, address, bound);
     for (size_t i = 0; i < service->worker_count; i++) {
         struct rely_worker *worker = &service->workers[i];
         int fd = i == 0 ? first : is_unix ? dup(first) : rely_http_bind(bound, true, err);
+        if (fd < 0 && err->code == RELY_ERR_NONE)
+            rely_err_set(err, RELY_ERR_IO, "cannot share %s: %s", bound, strerror(errno));
         if (fd < 0)
-            return rely_err_set(err, RELY_ERR_IO, "cannot share %s: %s", bound, strerror(errno));
+            return false;
         worker->fds[worker->fd_count++] = fd;
     }
     rely_log_event(service->ring, RELY_LOG_INFO, "listening", "data plane on %s", bound);

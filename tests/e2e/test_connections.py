@@ -178,6 +178,34 @@ def test_settings_under_their_old_name(tmp_path):
     assert answer.returncode == 2 and "set twice" in answer.stderr
 
 
+def test_two_never_share_an_address(tmp_path):
+    """SO_REUSEPORT let a second relyd of the same user take half of the connections without a word."""
+    first = Relyd(tmp_path / "first").start()
+    try:
+        second = Relyd(tmp_path / "second")
+        second.data = first.data
+        second.settings["listen"] = ["%s:%d" % first.data]
+        second.spawn()
+        assert second.process.wait(20) == 1
+        second.process = None
+        assert (f"cannot listen on 127.0.0.1:{first.data[1]}: bind: Address already in use: another process listens there, perhaps another "
+                "relyd (ss -ltnp shows which): stop that one, or give this one another address") in second.log()
+        assert events(second, "ready") == []
+        assert first.check().status == 401
+    finally:
+        first.stop()
+
+
+def test_of_those_that_begin_at_once_one_has_the_address(tmp_path):
+    all_of_them = [Relyd(tmp_path / str(number), workers=2 + number % 2) for number in range(6)]
+    for relyd in all_of_them:
+        relyd.settings["listen"] = ["%s:%d" % all_of_them[0].data]
+        relyd.spawn()
+    wire.wait_for(lambda: sum(relyd.process.poll() == 1 for relyd in all_of_them) >= 5, 60, "the end of all but one")
+    (left,) = [relyd for relyd in all_of_them if relyd.process.poll() is None]
+    left.stop()
+
+
 # --- memory and time -------------------------------------------------------------------------------------------------
 
 

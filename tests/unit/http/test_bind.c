@@ -72,6 +72,50 @@ static void test_tcp_address_in_use(void **state)
     close(again);
 }
 
+/* How many of so many connections a listener was given. */
+static int count_taken(int fd)
+{
+    int count = 0, taken;
+    while ((taken = accept(fd, NULL, NULL)) >= 0) {
+        close(taken);
+        count++;
+    }
+    return count;
+}
+
+/* Whoever was first has the address alone, until he shares it himself; whoever comes is told. */
+static void test_shared_only_by_the_first(void **state)
+{
+    (void)state;
+    enum { CALLERS = 64 };
+    struct rely_err err = {0};
+    int first = rely_http_bind("127.0.0.1:0", false, &err), callers[CALLERS];
+    char address[64];
+    snprintf(address, sizeof(address), "127.0.0.1:%d", port_of_listener(first));
+    assert_int_equal(rely_http_bind(address, true, &err), -1); /* from its first moment */
+    check_refused(address, RELY_ERR_CONFLICT,
+                  "bind: Address already in use: another process listens there, perhaps another relyd (ss -ltnp shows "
+                  "which): stop that one, or give this one another address");
+    assert_true(rely_http_share(first, &err));
+    int second = rely_http_bind(address, true, &err);
+    assert_true(second >= 0);
+    check_refused(address, RELY_ERR_CONFLICT, "in use");
+    struct sockaddr_storage name;
+    socklen_t size = sizeof(name);
+    assert_int_equal(getsockname(first, (struct sockaddr *)&name, &size), 0);
+    for (size_t i = 0; i < CALLERS; i++) {
+        callers[i] = socket(AF_INET, SOCK_STREAM, 0);
+        assert_int_equal(connect(callers[i], (struct sockaddr *)&name, size), 0);
+    }
+    int taken = count_taken(first), others = count_taken(second);
+    assert_int_equal(taken + others, CALLERS);
+    assert_true(taken > 0 && others > 0); /* none at all: once in 2^63 */
+    for (size_t i = 0; i < CALLERS; i++)
+        close(callers[i]);
+    close(first);
+    close(second);
+}
+
 static void test_unix(void **state)
 {
     (void)state;
@@ -103,7 +147,8 @@ static void test_unix(void **state)
     assert_int_equal(access(path, F_OK), 0); /* and left alone */
     unlink(path);
     rmdir(dir);
-    check_refused(address, RELY_ERR_IO, "bind");
+    check_refused(address, RELY_ERR_IO,
+                  "bind: No such file or directory: its folder is not there, and relyd makes none: mkdir it");
 }
 
 static void test_listen_wants_a_listener(void **state)
@@ -147,6 +192,7 @@ const struct CMUnitTest bind_tests[] = {
     cmocka_unit_test(test_local),
     cmocka_unit_test(test_tcp),
     cmocka_unit_test(test_tcp_address_in_use),
+    cmocka_unit_test(test_shared_only_by_the_first),
     cmocka_unit_test(test_unix),
     cmocka_unit_test(test_listen_wants_a_listener),
     cmocka_unit_test(test_loop_wants_limits),
