@@ -9,6 +9,8 @@
 #include "relyd/limits.h"
 
 struct rely_fetcher;
+/* A place that goes on being held after its callback: rely_fetch_keep. */
+struct rely_fetch_place;
 
 /* Why something is fetched. Each kind has places of its own: what somebody waits for never stands behind what nobody
  * waits for, nor behind servers that do not answer. */
@@ -57,8 +59,9 @@ struct rely_fetch_result {
     int64_t max_age_s;
     struct rely_slice etag; /* for the next request of this URL; ptr NULL: none was sent, or none that can be used */
     enum rely_fetch_fault fault;
-    long status;         /* of the last answer; 0: there was none */
-    struct rely_err err; /* says the URL and what happened, for people */
+    long status;                    /* of the last answer; 0: there was none */
+    struct rely_err err;            /* says the URL and what happened, for people */
+    struct rely_fetch_place *place; /* for rely_fetch_keep; NULL: it had none */
 };
 
 /* What holds for all fetches. Zero-filled: nothing beyond the built-in fence, no proxy. */
@@ -70,6 +73,9 @@ struct rely_fetch_rules {
     /* "http://host:port", or "": every fetch goes through it by CONNECT, to an address that relyd has looked up and
      * judged itself: a proxy that looked the name up might get another one. */
     char proxy[RELY_PROXY_SIZE];
+    /* How many fetches run at once, of all kinds together, each kind in proportion: RELY_FETCH_PLACES_MIN to
+     * RELY_FETCH_PLACES; 0: all of them. */
+    size_t places;
 };
 
 /* May an address be connected to? */
@@ -115,13 +121,20 @@ void rely_fetcher_free(struct rely_fetcher *fetcher);
  * Fetch one URL; exactly one callback, on the fetch thread, also for a request that is refused at once; on the
  * caller's when the fetcher has been stopped.
  *
- * In:       request - timeout_ms above 0, max_redirects 0..3. Of each kind 32 to 256 run at once, of one origin half as
- *           many, the others wait, origins by turns; timeout_ms counts from their turn.
+ * In:       request - timeout_ms above 0, max_redirects 0..3. Of each kind 32 to 256 run at once (limits.h), of one
+ *           origin half as many, the others wait, origins by turns; timeout_ms counts from their turn. An answer beyond
+ *           RELY_FETCH_SHARE_BYTES ends with a fault where the others hold RELY_FETCH_COMMON_BYTES already.
  * Thread:   any, also the callback's own; but a callback that starts again after a fault must not do so at once, or a
  *           stop would not end.
  */
 void rely_fetch_start(struct rely_fetcher *fetcher, const struct rely_fetch_request *request,
                       void (*done)(const struct rely_fetch_result *result, void *context), void *context);
+
+/* In the callback of a good result: its body and its place are kept until rely_fetch_release. So what has come and was
+ * not looked at yet counts for all limits, however long that takes. Returns result->place. */
+struct rely_fetch_place *rely_fetch_keep(const struct rely_fetch_result *result);
+/* Give a kept place back; the body is gone. Before rely_fetcher_free. Thread: any. */
+void rely_fetch_release(struct rely_fetcher *fetcher, struct rely_fetch_place *place);
 
 /* The proxy variables that stand in the environment, "HTTPS_PROXY, no_proxy": they are ignored, which somebody should
  * be told. False: none. */

@@ -12,6 +12,10 @@
 #define RELY_TOKEN_BYTES_MAX 65536 /* whatever token.max_bytes says */
 #define RELY_JSON_DEPTH_MAX 32
 #define RELY_DOCUMENT_DEPTH_MAX 64 /* of bodies, key sets and discovery documents */
+/* What a parsed document takes: at most so many times its text and a little. Of nothing but `{},` it would be 90 times.
+ */
+#define RELY_DOCUMENT_TREE_TIMES 16
+#define RELY_DOCUMENT_TREE_BYTES ((size_t)1024 * 1024)
 #define RELY_KID_BYTES_MAX 600
 #define RELY_AUDIENCES_IN_TOKEN_MAX 1000
 #define RELY_LEEWAY_DEFAULT_S 60
@@ -43,6 +47,24 @@
 #define RELY_RSA_BITS_MAX 8192
 
 /* fetching */
+/* How many run at once, by their kind (fetch.h). What somebody waits for has most: hundreds of issuers may have fallen
+ * silent since their last good fetch, and nobody knows which. */
+#define RELY_FETCH_PLACES_REFRESH 32
+#define RELY_FETCH_PLACES_WANTED 256
+#define RELY_FETCH_PLACES_FIRST 64
+#define RELY_FETCH_PLACES_RETRY 64
+#define RELY_FETCH_PLACES                                                                                              \
+    (RELY_FETCH_PLACES_REFRESH + RELY_FETCH_PLACES_WANTED + RELY_FETCH_PLACES_FIRST + RELY_FETCH_PLACES_RETRY)
+#define RELY_FETCH_PLACES_MIN 16 /* where descriptors are few: at least one of each kind */
+/* Of one place: the two ends that a resolver's thread is heard by and its own sockets, or two attempts to connect. */
+#define RELY_FETCH_DESCRIPTORS 4
+/* What a place holds beside the answer: libcurl's handle and buffers, TLS with the server's certificates and a CA
+ * bundle, the resolver's stack, the headers. */
+#define RELY_FETCH_PLACE_BYTES ((size_t)256 * 1024)
+/* Of an answer each place holds so much; what is longer comes from what all have in common, and there is no more. So a
+ * key set of ordinary size is fetched whatever others send. */
+#define RELY_FETCH_SHARE_BYTES ((size_t)128 * 1024)
+#define RELY_FETCH_COMMON_BYTES ((size_t)64 * 1024 * 1024)
 #define RELY_FETCH_CONNECT_MS 4000 /* name, TCP and TLS: room for two lost packets (RFC 6298: 1 s, 2 s) */
 #define RELY_FETCH_ETAG_BYTES_MAX 256
 #define RELY_FETCH_URL_BYTES_MAX 2048
@@ -54,7 +76,8 @@
 #define RELY_REQUEST_AUDIENCES_MAX 32
 #define RELY_DATA_BODY_BYTES_MAX ((size_t)128 * 1024)
 #define RELY_ADMIN_BODY_BYTES_MAX ((size_t)2 * 1024 * 1024)
-#define RELY_MATCHES_MAX 64 /* identities in one native review */
+#define RELY_WAITING_BYTES_MAX ((size_t)8 * 1024 * 1024) /* of requests that wait for keys, in one worker */
+#define RELY_MATCHES_MAX 64                              /* identities in one native review */
 #define RELY_LIST_DEFAULT 100
 #define RELY_LIST_MAX 1000
 

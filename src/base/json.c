@@ -28,10 +28,34 @@ static struct rely_json *must_jansson(json_t *value)
     return from_jansson(value);
 }
 
-/* jansson's own limit is 2048 levels: too deep for whoever walks the value recursively. Strings are skipped whole. */
-static bool is_too_deep(struct rely_slice text)
+/* What jansson takes, counted too high rather than too low: an object with its table, an array, a value with its place.
+ */
+#define OBJECT_BYTES 288
+#define ARRAY_BYTES 160
+#define VALUE_BYTES 96
+
+/* What a text will be, before it is parsed. Strings are skipped whole. */
+struct outline {
+    size_t depth, deepest;
+    size_t tree_bytes; /* beside its strings */
+};
+
+static void note_character(struct outline *outline, char c)
 {
-    size_t depth = 0;
+    if (c == '{' || c == '[') {
+        outline->tree_bytes += c == '{' ? OBJECT_BYTES : ARRAY_BYTES;
+        outline->depth++;
+    } else if (c == ',' || c == ':')
+        outline->tree_bytes += VALUE_BYTES;
+    else if ((c == '}' || c == ']') && outline->depth > 0)
+        outline->depth--;
+    if (outline->depth > outline->deepest)
+        outline->deepest = outline->depth;
+}
+
+static struct outline outline_text(struct rely_slice text)
+{
+    struct outline outline = {0};
     bool is_string = false;
     for (size_t i = 0; i < text.len; i++) {
         char c = text.ptr[i];
@@ -39,23 +63,28 @@ static bool is_too_deep(struct rely_slice text)
             is_string = !is_string;
         else if (is_string)
             i += c == '\\' ? 1 : 0;
-        else if (c == '{' || c == '[')
-            depth++;
-        else if ((c == '}' || c == ']') && depth > 0)
-            depth--;
-        if (depth > RELY_DOCUMENT_DEPTH_MAX)
-            return true;
+        else
+            note_character(&outline, c);
     }
-    return false;
+    return outline;
+}
+
+/* jansson's own limit is 2048 levels: too deep for whoever walks the value recursively. And a text of nothing but `{},`
+ * would take ninety times its length while it is looked at. */
+static bool check_outline(struct rely_slice text, struct rely_err *err)
+{
+    struct outline outline = outline_text(text);
+    if (outline.deepest > RELY_DOCUMENT_DEPTH_MAX)
+        return rely_err_set(err, RELY_ERR_INVALID, "JSON is nested deeper than %d", RELY_DOCUMENT_DEPTH_MAX);
+    return outline.tree_bytes <= RELY_DOCUMENT_TREE_TIMES * text.len + RELY_DOCUMENT_TREE_BYTES ||
+           rely_err_set(err, RELY_ERR_INVALID, "JSON has too many values for its %zu bytes", text.len);
 }
 
 struct rely_json *rely_json_parse(struct rely_slice text, struct rely_err *err)
 {
     json_error_t fault;
-    if (is_too_deep(text)) {
-        rely_err_set(err, RELY_ERR_INVALID, "JSON is nested deeper than %d", RELY_DOCUMENT_DEPTH_MAX);
+    if (!check_outline(text, err))
         return NULL;
-    }
     if (text.len != 0 && memchr(text.ptr, '\0', text.len) != NULL) { /* jansson 2.14 loses one that follows a number */
         rely_err_set(err, RELY_ERR_INVALID, "JSON holds a NUL byte");
         return NULL;

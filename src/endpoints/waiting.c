@@ -9,7 +9,6 @@
 
 /* A flood of unknown keys must not hold every connection, nor the memory: beyond either a worker refuses at once. */
 #define WAITING_MAX 1000
-#define WAITING_BYTES_MAX ((size_t)8 * 1024 * 1024)
 /* Reviews in one turn of the loop, and when the next turn is: 32 of 50 us, or of 2 ms at worst. */
 #define REVIEWS_A_TURN 32
 #define NEXT_TURN_MS 1
@@ -177,7 +176,7 @@ bool rely_waiting_begin(struct rely_reviewer *reviewer, struct rely_http_request
     size_t bytes = measure_waiting(asked, &review->token);
     const struct rely_waiting_list *list = &reviewer->waiting;
     if (count == 0 || reviewer->key_wait_ms == 0 || list->count >= WAITING_MAX ||
-        bytes > WAITING_BYTES_MAX - list->bytes)
+        bytes > RELY_WAITING_BYTES_MAX - list->bytes)
         return false;
     struct rely_waiting *waiting = make_waiting(asked, &review->token, bytes);
     waiting->reviewer = reviewer;

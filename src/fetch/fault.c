@@ -73,6 +73,11 @@ void rely_fault_explain(const struct transfer *transfer, CURLcode code, struct r
     tidy_text(transfer->curl_error[0] != '\0' ? transfer->curl_error : curl_easy_strerror(code), text, sizeof(text));
     if (transfer->is_too_large || code == CURLE_FILESIZE_EXCEEDED)
         rely_err_set(err, RELY_ERR_IO, "the answer is larger than %zu bytes", transfer->max_bytes);
+    else if (transfer->is_crowded_out)
+        rely_err_set(err, RELY_ERR_IO,
+                     "the answer is larger than %zu bytes, and other answers under way hold all that there is for such "
+                     "ones (%zu MiB): it is tried again",
+                     RELY_FETCH_SHARE_BYTES, RELY_FETCH_COMMON_BYTES / 1024 / 1024);
     else if (transfer->has_too_many_headers)
         rely_err_set(err, RELY_ERR_IO, "the answer's headers are larger than %zu bytes", RELY_FETCH_HEADER_BYTES_MAX);
     else if (code == CURLE_COULDNT_RESOLVE_PROXY)

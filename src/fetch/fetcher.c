@@ -19,6 +19,7 @@ struct rely_fetcher {
     struct turns turns;   /* owned: requests that have not begun, and who has a place */
     bool is_stopping;
     struct transfer_list running; /* owned by the fetch thread */
+    atomic_size_t common;         /* what bodies take beyond their share, of RELY_FETCH_COMMON_BYTES */
 };
 
 static int64_t read_clock_ms(void)
@@ -31,7 +32,7 @@ static int64_t read_clock_ms(void)
 /* --- the fetch thread ----------------------------------------------------------------------------- */
 
 /* The one exit of every transfer; it is in no list any more. */
-static void finish_transfer(struct transfer *transfer, struct rely_err *err)
+static void tell_result(struct transfer *transfer, struct rely_err *err)
 {
     char shown[SHOWN_URL_SIZE];
     struct rely_fetch_result *result = &transfer->result;
@@ -46,16 +47,32 @@ static void finish_transfer(struct transfer *transfer, struct rely_err *err)
         result->err = *err;
     }
     transfer->done(result, transfer->context);
+}
+
+/* It never had a place. */
+static void finish_waiting(struct transfer *transfer, struct rely_err *err)
+{
+    tell_result(transfer, err);
     rely_transfer_free(transfer);
 }
 
-/* It had a place. */
-static void finish_running(struct rely_fetcher *fetcher, struct transfer *transfer, struct rely_err *err)
+/* Whoever lets go last gives the place back. */
+static void let_go_of_place(struct rely_fetcher *fetcher, struct transfer *transfer)
 {
+    if (atomic_fetch_sub(&transfer->holders, 1) > 1)
+        return;
     pthread_mutex_lock(&fetcher->lock);
     rely_turns_leave(&fetcher->turns, transfer);
     pthread_mutex_unlock(&fetcher->lock);
-    finish_transfer(transfer, err);
+    rely_transfer_free(transfer);
+}
+
+static void finish_running(struct rely_fetcher *fetcher, struct transfer *transfer, struct rely_err *err)
+{
+    atomic_init(&transfer->holders, 1);
+    transfer->result.place = (struct rely_fetch_place *)(void *)transfer;
+    tell_result(transfer, err);
+    let_go_of_place(fetcher, transfer);
 }
 
 static void begin_hop(struct rely_fetcher *fetcher, struct transfer *transfer)
@@ -136,7 +153,7 @@ static void abandon_all(struct rely_fetcher *fetcher)
     }
     while ((transfer = take_queued(fetcher, rely_turns_take_any)) != NULL) {
         err = make_abandoned();
-        finish_transfer(transfer, &err);
+        finish_waiting(transfer, &err);
     }
 }
 
@@ -208,6 +225,8 @@ struct rely_fetcher *rely_fetcher_start(const struct rely_fetch_rules *rules, st
     struct rely_fetcher *fetcher = rely_alloc(sizeof(*fetcher));
     if (rules != NULL)
         fetcher->rules = *rules;
+    RELY_ASSERT(fetcher->rules.places == 0 || fetcher->rules.places >= RELY_FETCH_PLACES_MIN);
+    fetcher->turns.places = fetcher->rules.places;
     pthread_mutex_init(&fetcher->lock, NULL);
     fetcher->multi = curl_multi_init();
     RELY_ASSERT(fetcher->multi != NULL);
@@ -243,7 +262,7 @@ void rely_fetch_start(struct rely_fetcher *fetcher, const struct rely_fetch_requ
 {
     RELY_ASSERT(request->max_redirects >= 0 && request->max_redirects <= RELY_FETCH_REDIRECTS_MAX &&
                 request->timeout_ms > 0);
-    struct transfer *transfer = rely_transfer_new(request);
+    struct transfer *transfer = rely_transfer_new(request, &fetcher->common);
     transfer->rules = &fetcher->rules;
     transfer->done = done;
     transfer->context = context;
@@ -257,5 +276,20 @@ void rely_fetch_start(struct rely_fetcher *fetcher, const struct rely_fetch_requ
         return;
     }
     struct rely_err err = make_abandoned();
-    finish_transfer(transfer, &err);
+    finish_waiting(transfer, &err);
+}
+
+struct rely_fetch_place *rely_fetch_keep(const struct rely_fetch_result *result)
+{
+    struct transfer *transfer = (struct transfer *)(void *)result->place;
+    RELY_ASSERT(result->is_ok && transfer != NULL);
+    atomic_fetch_add(&transfer->holders, 1);
+    rely_transfer_close(transfer);
+    return result->place;
+}
+
+void rely_fetch_release(struct rely_fetcher *fetcher, struct rely_fetch_place *place)
+{
+    let_go_of_place(fetcher, (struct transfer *)(void *)place);
+    curl_multi_wakeup(fetcher->multi);
 }

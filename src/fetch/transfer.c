@@ -58,6 +58,18 @@ static curl_socket_t open_fenced_socket(void *context, curlsocktype purpose, str
     return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }
 
+/* What the body takes beyond its share comes from what all have in common. Only the fetch thread takes. */
+static bool take_common(struct transfer *transfer)
+{
+    size_t beyond = transfer->body.cap > RELY_FETCH_SHARE_BYTES ? transfer->body.cap - RELY_FETCH_SHARE_BYTES : 0;
+    size_t more = beyond - transfer->common_bytes;
+    if (more > RELY_FETCH_COMMON_BYTES - atomic_load(transfer->common))
+        return false;
+    atomic_fetch_add(transfer->common, more);
+    transfer->common_bytes = beyond;
+    return true;
+}
+
 /* CURLOPT_MAXFILESIZE does not see chunked bodies. */
 static size_t collect_body(char *bytes, size_t one, size_t count, void *context)
 {
@@ -67,7 +79,8 @@ static size_t collect_body(char *bytes, size_t one, size_t count, void *context)
         return 0;
     }
     rely_buf_put(&transfer->body, rely_slice(bytes, one * count));
-    return one * count;
+    transfer->is_crowded_out = !take_common(transfer);
+    return transfer->is_crowded_out ? 0 : one * count;
 }
 
 /* Also sees interim answers: an endless row of 100 Continue ends here. */
@@ -207,7 +220,7 @@ static void set_tls(struct options *options, struct transfer *transfer)
     set_pointer(options, CURLOPT_CAINFO, NULL);
 }
 
-static void drop_hop(struct transfer *transfer)
+void rely_transfer_close(struct transfer *transfer)
 {
     if (transfer->easy != NULL)
         curl_easy_cleanup(transfer->easy);
@@ -216,6 +229,11 @@ static void drop_hop(struct transfer *transfer)
     curl_slist_free_all(transfer->connect_to);
     transfer->headers = NULL;
     transfer->connect_to = NULL;
+}
+
+static void drop_hop(struct transfer *transfer)
+{
+    rely_transfer_close(transfer);
     transfer->body.len = 0;
     transfer->blocked[0] = '\0';
     transfer->curl_error[0] = '\0';
@@ -243,9 +261,10 @@ bool rely_transfer_prepare(struct transfer *transfer, int64_t now_ms, struct rel
     return true;
 }
 
-struct transfer *rely_transfer_new(const struct rely_fetch_request *request)
+struct transfer *rely_transfer_new(const struct rely_fetch_request *request, atomic_size_t *common)
 {
     struct transfer *transfer = rely_alloc(sizeof(*transfer));
+    transfer->common = common;
     /* A NUL would hide the rest from every check; an empty URL is refused later, with a message. */
     bool has_nul = request->url.len > 0 && memchr(request->url.ptr, '\0', request->url.len) != NULL;
     transfer->url = rely_strdup_slice(has_nul ? RELY_LIT("") : request->url);
@@ -273,6 +292,7 @@ void rely_transfer_free(struct transfer *transfer)
 {
     drop_hop(transfer);
     rely_buf_fini(&transfer->body);
+    atomic_fetch_sub(transfer->common, transfer->common_bytes);
     free(transfer->url);
     free(transfer->origin);
     free(transfer->etag);

@@ -5,6 +5,7 @@
 #define RELYD_FETCH_TRANSFER_H
 
 #include <curl/curl.h>
+#include <stdatomic.h>
 
 #include "relyd/fetch.h"
 
@@ -29,10 +30,13 @@ struct transfer {
     CURL *easy;                 /* owned: NULL while queued */
     struct curl_slist *headers; /* owned: of the hop that runs */
     struct rely_buf body;       /* owned: at most max_bytes */
+    atomic_size_t *common;      /* borrowed: the fetcher's, of what all transfers have in common how much is taken */
+    size_t common_bytes;        /* of that, by this one */
     size_t header_bytes;
-    bool is_too_large, has_too_many_headers;
-    char blocked[64]; /* the address that was refused, or "" */
-    bool is_denied;   /* by rules->deny */
+    bool is_too_large, has_too_many_headers, is_crowded_out;
+    atomic_int holders; /* of one that had a place: the fetch thread during the callback, and who keeps it */
+    char blocked[64];   /* the address that was refused, or "" */
+    bool is_denied;     /* by rules->deny */
     /* With a proxy: the first hop only looks the name up, and stops before it connects. */
     bool is_looking_up;
     char address[64];              /* the first good one, "1.2.3.4" or "[2001:db8::1]"; "" before it is known */
@@ -45,7 +49,9 @@ struct transfer {
 /* What to do with a hop that libcurl has finished. */
 enum hop { HOP_DONE, HOP_FAILED, HOP_AGAIN };
 
-struct transfer *rely_transfer_new(const struct rely_fetch_request *request);
+struct transfer *rely_transfer_new(const struct rely_fetch_request *request, atomic_size_t *common);
+/* What only a running transfer needs: libcurl's handle. */
+void rely_transfer_close(struct transfer *transfer);
 void rely_transfer_free(struct transfer *transfer);
 /* Make the easy handle of the next hop. Fails: the URL is refused, time is up, or libcurl refuses an option. */
 bool rely_transfer_prepare(struct transfer *transfer, int64_t now_ms, struct rely_err *err);

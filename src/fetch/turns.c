@@ -46,19 +46,26 @@ void rely_transfers_remove(struct transfer_list *list, struct transfer *transfer
     list->count--;
 }
 
-size_t rely_turns_places(enum rely_fetch_kind kind)
+static size_t at_least_one(size_t places)
 {
-    /* Descriptors are what they cost. A silent issuer holds one for the whole of its time. What somebody waits for has
-     * most: hundreds of issuers may have fallen silent since their last good fetch, and nobody knows which. */
-    static const size_t places[RELY_FETCH_KIND_COUNT] = {
-        [RELY_FETCH_REFRESH] = 32, [RELY_FETCH_WANTED] = 256, [RELY_FETCH_FIRST] = 64, [RELY_FETCH_RETRY] = 64};
-    RELY_ASSERT((unsigned)kind < RELY_FETCH_KIND_COUNT);
-    return places[kind];
+    return places == 0 ? 1 : places;
 }
 
-size_t rely_turns_places_of_origin(enum rely_fetch_kind kind)
+size_t rely_turns_places(const struct turns *turns, enum rely_fetch_kind kind)
 {
-    return rely_turns_places(kind) / 2;
+    /* Descriptors and memory are what they cost. A silent issuer holds one for the whole of its time. */
+    static const size_t places[RELY_FETCH_KIND_COUNT] = {[RELY_FETCH_REFRESH] = RELY_FETCH_PLACES_REFRESH,
+                                                         [RELY_FETCH_WANTED] = RELY_FETCH_PLACES_WANTED,
+                                                         [RELY_FETCH_FIRST] = RELY_FETCH_PLACES_FIRST,
+                                                         [RELY_FETCH_RETRY] = RELY_FETCH_PLACES_RETRY};
+    RELY_ASSERT((unsigned)kind < RELY_FETCH_KIND_COUNT);
+    size_t all = turns->places == 0 ? RELY_FETCH_PLACES : turns->places;
+    return at_least_one(places[kind] * all / RELY_FETCH_PLACES);
+}
+
+static size_t count_places_of_origin(const struct turns *turns, enum rely_fetch_kind kind)
+{
+    return at_least_one(rely_turns_places(turns, kind) / 2);
 }
 
 /* FNV-1a: registered URLs only, and the lines of a bucket are compared by name. */
@@ -125,7 +132,7 @@ static void join_ring(struct kind_turns *ring, struct origin_line *line)
 static void settle_line(struct turns *turns, struct origin_line *line)
 {
     struct kind_turns *ring = &turns->kinds[line->kind];
-    bool may_begin = line->waiting.count > 0 && line->running < rely_turns_places_of_origin(line->kind);
+    bool may_begin = line->waiting.count > 0 && line->running < count_places_of_origin(turns, line->kind);
     if (may_begin && !line->is_in_ring)
         join_ring(ring, line);
     else if (!may_begin && line->is_in_ring)
@@ -155,7 +162,7 @@ struct transfer *rely_turns_take(struct turns *turns)
     for (size_t kind = 0; kind < RELY_FETCH_KIND_COUNT; kind++) {
         struct kind_turns *ring = &turns->kinds[kind];
         struct origin_line *line = ring->first;
-        if (line == NULL || ring->running >= rely_turns_places((enum rely_fetch_kind)kind))
+        if (line == NULL || ring->running >= rely_turns_places(turns, (enum rely_fetch_kind)kind))
             continue;
         struct transfer *transfer = take_first(turns, line);
         ring->running++;

@@ -31,12 +31,12 @@ struct turns {
     struct kind_turns kinds[RELY_FETCH_KIND_COUNT];
     struct origin_line *buckets[FETCH_ORIGIN_BUCKETS]; /* owned: by kind and origin */
     size_t waiting;
+    size_t places; /* of all kinds together; 0: RELY_FETCH_PLACES */
 };
 
-/* How many transfers of a kind run at once, and how many of them to one origin: an origin that does not answer leaves
- * room for the others, and a kind that hangs for the other kinds. */
-size_t rely_turns_places(enum rely_fetch_kind kind);
-size_t rely_turns_places_of_origin(enum rely_fetch_kind kind);
+/* How many transfers of a kind run at once, half of them to one origin: an origin that does not answer leaves room for
+ * the others, and a kind that hangs for the other kinds. At least one. */
+size_t rely_turns_places(const struct turns *turns, enum rely_fetch_kind kind);
 
 /* Take in one that waits. Owner: the turns, until it is taken out. */
 void rely_turns_wait(struct turns *turns, struct transfer *transfer);

@@ -103,13 +103,6 @@ static bool judge_jwks(void *context, struct rely_slice jwks, struct rely_err *e
     return is_good;
 }
 
-/* A key set of the largest size, and more than room for the rest of the record and another way to lay it out. */
-static size_t limit_bodies(const struct rely_config *config)
-{
-    size_t largest_set = 2 * (size_t)config->key_max_bytes;
-    return largest_set > RELY_ADMIN_BODY_BYTES_MAX ? largest_set : RELY_ADMIN_BODY_BYTES_MAX;
-}
-
 /* --- starting -------------------------------------------------------------------------------------- */
 
 static void tell_opening(struct rely_control *control)
@@ -199,7 +192,7 @@ static bool start_control_thread(struct rely_control *control, struct rely_err *
 {
     struct rely_loop_options options = rely_service_loop_options(control->service);
     control->ring = rely_log_ring_new(control->service->log);
-    options.max_body_bytes = limit_bodies(control->service->config);
+    options.max_body_bytes = rely_limits_admin_body(control->service->config);
     options.max_connections = control->service->admin_connections;
     options.kept_for_unix = KEPT_FOR_UNIX;
     options.max_name = "admin.max_connections";

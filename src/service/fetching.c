@@ -27,11 +27,11 @@ struct rely_keyset_limits rely_fetching_limits(const struct rely_config *config)
     return (struct rely_keyset_limits){(size_t)config->key_max_count, (size_t)config->key_max_bytes};
 }
 
-struct rely_fetcher *rely_fetching_start(const struct rely_config *config, struct rely_log_ring *ring,
+struct rely_fetcher *rely_fetching_start(const struct rely_config *config, size_t places, struct rely_log_ring *ring,
                                          struct rely_err *err)
 {
     char names[160];
-    struct rely_fetch_rules rules = {.deny_count = 0};
+    struct rely_fetch_rules rules = {.places = places};
     if (!read_fetch_rules(config, &rules, err))
         return NULL;
     if (rely_fetch_find_proxy_variables(names, sizeof names))

@@ -35,9 +35,9 @@ struct errand {
     bool is_discovery;
     bool is_ok, is_unchanged;
     char url[URL_MAX + 1];
-    char *body; /* owned */
-    size_t body_len;
-    char *etag; /* owned: NULL for none */
+    struct rely_fetch_place *place; /* kept: NULL for none */
+    struct rely_slice body;         /* borrowed from the place */
+    char *etag;                     /* owned: NULL for none */
     int64_t fresh_s;
     struct rely_err err;
 };
@@ -94,16 +94,25 @@ static bool read_source(struct rely_control *control, int64_t issuer_id, struct 
 
 static void judge_errand(struct rely_message *message);
 
+static void release_body(struct errand *errand)
+{
+    if (errand->place != NULL)
+        rely_fetch_release(errand->control->service->fetcher, errand->place);
+    errand->place = NULL;
+    errand->body = rely_slice(NULL, 0);
+}
+
 static void drop_errand(struct rely_message *message)
 {
     struct errand *errand = (struct errand *)message;
     free_source(&errand->source);
-    free(errand->body);
+    release_body(errand);
     free(errand->etag);
     free(errand);
 }
 
-/* On the fetch thread: copy, and back to the control thread. */
+/* On the fetch thread: back to the control thread, which lets go of the body when it has looked at it: so what waits
+ * for that thread is no more than there are places. */
 static void bring_back(const struct rely_fetch_result *result, void *context)
 {
     struct errand *errand = context;
@@ -112,10 +121,11 @@ static void bring_back(const struct rely_fetch_result *result, void *context)
     errand->fresh_s = result->max_age_s;
     errand->err = result->err;
     rely_fetch_advise(result, errand->is_discovery, &errand->err);
-    free(errand->body);
     free(errand->etag);
-    errand->body = result->is_ok ? rely_strdup_slice(result->body) : NULL;
-    errand->body_len = result->is_ok ? result->body.len : 0;
+    if (result->is_ok && !result->is_unchanged) {
+        errand->place = rely_fetch_keep(result);
+        errand->body = result->body;
+    }
     errand->etag = result->etag.ptr == NULL ? NULL : rely_strdup_slice(result->etag);
     errand->message.run = judge_errand;
     errand->message.drop = drop_errand;
@@ -173,7 +183,7 @@ static void finish_with_fault(struct rely_keeper_issuer *issuer, const char *iss
 /* The key set's address in a discovery document; owned by the caller. */
 static char *parse_discovery(const struct errand *errand, struct rely_err *err)
 {
-    RELY_JSON_OWNED struct rely_json *document = rely_json_parse(rely_slice(errand->body, errand->body_len), err);
+    RELY_JSON_OWNED struct rely_json *document = rely_json_parse(errand->body, err);
     char found[RELY_QUOTED_SIZE];
     if (document == NULL) {
         rely_err_prefix(err, "discovery document at %s", errand->url);
@@ -250,8 +260,7 @@ static bool may_replace_keys(const struct errand *errand, const struct rely_keys
 static struct rely_keyset *judge_fetched_set(const struct errand *errand, struct rely_err *err)
 {
     const struct rely_keyset_limits limits = rely_fetching_limits(errand->control->service->config);
-    struct rely_slice jwks = rely_slice(errand->body, errand->body_len);
-    struct rely_keyset *keyset = rely_keyset_parse_within(jwks, &limits, err);
+    struct rely_keyset *keyset = rely_keyset_parse_within(errand->body, &limits, err);
     if (keyset != NULL && may_replace_keys(errand, keyset, err))
         return keyset;
     rely_keyset_free(keyset);
@@ -270,7 +279,7 @@ static bool accept_jwks(struct errand *errand, struct rely_err *err)
     struct rely_keyset *keyset = NULL;
     struct rely_buf rest = {0};
     if (!errand->is_unchanged) {
-        fetched.jwks = rely_slice(errand->body, errand->body_len);
+        fetched.jwks = errand->body;
         keyset = judge_fetched_set(errand, err);
         if (keyset == NULL)
             return false;
@@ -297,6 +306,7 @@ static bool follow_discovery(struct errand *errand, struct rely_err *err)
         before->jwks_uri = jwks_uri;
         replace_text(&before->document_etag, errand->etag);
     }
+    release_body(errand);
     send_errand(errand, before->jwks_uri, false);
     return true;
 }

@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 
-/* Log, database with its side files, fetches, what libraries open for a moment. */
-#define DESCRIPTORS_OF_PROCESS 128
+/* Log, database with its side files, what libraries open for a moment. */
+#define DESCRIPTORS_OF_PROCESS 64
 /* Of one loop: what it polls with and is woken by, and connections that are cut off but not yet closed. */
 #define DESCRIPTORS_OF_LOOP 24
 /* Fewer are no service. */
@@ -19,10 +19,13 @@
 #define ADMIN_CONNECTIONS_LEAST 32
 #define DESCRIPTORS_MOST ((int64_t)1 << 24) /* no limit: more than any settings ask for */
 #define MIB ((uint64_t)1024 * 1024)
+#define HTTP_MEMORY_MIB_LEAST 16 /* as in settings.def */
 /* Of one connection that holds nothing, and of one remembered token (settings.def says so). */
 #define IDLE_CONNECTION_BYTES 2048
 #define CACHE_ENTRY_BYTES 1024
 #define KEY_TABLE_BYTES ((uint64_t)180 * 1024)
+#define THREAD_BYTES MIB /* stack, rings of the log, scratch memory */
+#define THREADS_BESIDE 4 /* control, fetches, tables, log */
 
 /* --- descriptors ---------------------------------------------------------------------------------- */
 
@@ -38,7 +41,7 @@ static int64_t raise_descriptor_limit(void)
     return limit.rlim_cur > DESCRIPTORS_MOST ? DESCRIPTORS_MOST : (int64_t)limit.rlim_cur;
 }
 
-/* What is not a client's: files, and every listening socket. */
+/* What is neither a client's nor a fetch's: files, and every listening socket. */
 static int64_t count_own_descriptors(const struct rely_service *service)
 {
     const struct rely_config *config = service->config;
@@ -52,35 +55,62 @@ static int64_t least(int64_t one, int64_t other)
     return one < other ? one : other;
 }
 
-/* Administrators get a quarter of what there is, up to their setting; the workers share the rest. */
-bool rely_limits_set_connections(struct rely_service *service, struct rely_err *err)
+static int64_t most(int64_t one, int64_t other)
+{
+    return one > other ? one : other;
+}
+
+/* Fetches get what clients do not ask for, and a quarter of all at least; administrators a quarter of the rest, up to
+ * their setting; the workers share what is left. */
+static void share_descriptors(struct rely_service *service, int64_t clients)
 {
     const struct rely_config *config = service->config;
-    int64_t workers = (int64_t)service->worker_count, descriptors = raise_descriptor_limit();
-    int64_t own = count_own_descriptors(service), clients = descriptors - own;
-    int64_t needed = own + ADMIN_CONNECTIONS_LEAST + workers * CONNECTIONS_LEAST;
-    if (descriptors < needed)
-        return rely_err_set(err, RELY_ERR_INVALID,
-                            "%lld file descriptors (RLIMIT_NOFILE) are too few: %lld workers with these listeners need "
-                            "at least %lld",
-                            (long long)descriptors, (long long)workers, (long long)needed);
-    int64_t admins = least(config->admin_max_connections, clients / 4);
-    admins = admins < ADMIN_CONNECTIONS_LEAST ? ADMIN_CONNECTIONS_LEAST : admins;
-    int64_t each = least(config->http_max_connections, (clients - admins) / workers);
+    int64_t workers = (int64_t)service->worker_count;
+    int64_t unasked = clients - config->admin_max_connections - workers * config->http_max_connections;
+    int64_t places = least(most(clients / 4, unasked) / RELY_FETCH_DESCRIPTORS, RELY_FETCH_PLACES);
+    places = most(places, RELY_FETCH_PLACES_MIN);
+    int64_t rest = clients - places * RELY_FETCH_DESCRIPTORS;
+    int64_t admins = most(least(config->admin_max_connections, rest / 4), ADMIN_CONNECTIONS_LEAST);
+    service->fetch_places = (int)places;
     service->admin_connections = (int)admins;
-    service->max_connections = (int)each;
-    int64_t taken = each * workers, wanted = config->http_max_connections * workers;
+    service->max_connections = (int)least(config->http_max_connections, (rest - admins) / workers);
+}
+
+static void say_shares(struct rely_service *service, int64_t descriptors)
+{
+    const struct rely_config *config = service->config;
+    int64_t workers = (int64_t)service->worker_count, each = service->max_connections;
     if (each < config->http_max_connections)
         rely_log_event(service->ring, RELY_LOG_WARNING, "few_descriptors",
                        "RLIMIT_NOFILE is %lld: the workers take %lld connections in place of %lld (%lld in place of "
                        "%lld each, http.max_connections)",
-                       (long long)descriptors, (long long)taken, (long long)wanted, (long long)each,
+                       (long long)descriptors, (long long)(each * workers),
+                       (long long)(config->http_max_connections * workers), (long long)each,
                        (long long)config->http_max_connections);
-    if (admins < config->admin_max_connections)
+    if (service->admin_connections < config->admin_max_connections)
         rely_log_event(service->ring, RELY_LOG_WARNING, "few_descriptors",
-                       "RLIMIT_NOFILE is %lld: the control plane takes %lld connections in place of %lld "
+                       "RLIMIT_NOFILE is %lld: the control plane takes %d connections in place of %lld "
                        "(admin.max_connections)",
-                       (long long)descriptors, (long long)admins, (long long)config->admin_max_connections);
+                       (long long)descriptors, service->admin_connections, (long long)config->admin_max_connections);
+    if (service->fetch_places < RELY_FETCH_PLACES)
+        rely_log_event(service->ring, RELY_LOG_WARNING, "few_descriptors",
+                       "RLIMIT_NOFILE is %lld: %d fetches of keys run at once in place of %d, at %d descriptors each",
+                       (long long)descriptors, service->fetch_places, RELY_FETCH_PLACES, RELY_FETCH_DESCRIPTORS);
+}
+
+bool rely_limits_share_descriptors(struct rely_service *service, struct rely_err *err)
+{
+    int64_t workers = (int64_t)service->worker_count, descriptors = raise_descriptor_limit();
+    int64_t own = count_own_descriptors(service);
+    int64_t needed =
+        own + RELY_FETCH_PLACES_MIN * RELY_FETCH_DESCRIPTORS + ADMIN_CONNECTIONS_LEAST + workers * CONNECTIONS_LEAST;
+    if (descriptors < needed)
+        return rely_err_set(err, RELY_ERR_INVALID,
+                            "%lld file descriptors (RLIMIT_NOFILE) are too few: %lld workers with these listeners need "
+                            "at least %lld: raise the limit (LimitNOFILE= of the unit, ulimit -n) or lower workers",
+                            (long long)descriptors, (long long)workers, (long long)needed);
+    share_descriptors(service, descriptors - own);
+    say_shares(service, descriptors);
     return true;
 }
 
@@ -142,28 +172,65 @@ static uint64_t read_address_space_limit(void)
     return getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY ? (uint64_t)limit.rlim_cur : UINT64_MAX;
 }
 
-uint64_t rely_limits_sum_memory(const struct rely_service *service)
+size_t rely_limits_admin_body(const struct rely_config *config)
+{
+    size_t largest_set = 2 * (size_t)config->key_max_bytes;
+    return largest_set > RELY_ADMIN_BODY_BYTES_MAX ? largest_set : RELY_ADMIN_BODY_BYTES_MAX;
+}
+
+static uint64_t sum_worker(const struct rely_service *service)
 {
     const struct rely_config *config = service->config;
-    uint64_t budget = (uint64_t)config->http_memory_mib * MIB;
-    uint64_t worker = budget + (uint64_t)service->max_connections * IDLE_CONNECTION_BYTES +
-                      (uint64_t)config->cache_entries * CACHE_ENTRY_BYTES;
-    return service->worker_count * worker + budget + (uint64_t)service->admin_connections * IDLE_CONNECTION_BYTES +
-           (uint64_t)config->key_tables * KEY_TABLE_BYTES;
+    return (uint64_t)config->http_memory_mib * MIB + (uint64_t)service->max_connections * IDLE_CONNECTION_BYTES +
+           (uint64_t)config->cache_entries * CACHE_ENTRY_BYTES + RELY_WAITING_BYTES_MAX + THREAD_BYTES;
+}
+
+static uint64_t sum_control(const struct rely_service *service)
+{
+    const struct rely_config *config = service->config;
+    uint64_t connections =
+        (uint64_t)service->admin_connections + config->health_listen.count * RELY_HEALTH_CONNECTIONS_MAX;
+    return (uint64_t)config->http_memory_mib * MIB + connections * IDLE_CONNECTION_BYTES +
+           rely_limits_admin_body(config) * (1 + RELY_DOCUMENT_TREE_TIMES) + RELY_DOCUMENT_TREE_BYTES +
+           (uint64_t)config->key_tables * KEY_TABLE_BYTES + THREADS_BESIDE * THREAD_BYTES;
+}
+
+static uint64_t sum_fetches(const struct rely_service *service)
+{
+    uint64_t answers = RELY_FETCH_COMMON_BYTES;
+    return (uint64_t)service->fetch_places * (RELY_FETCH_PLACE_BYTES + RELY_FETCH_SHARE_BYTES) + answers;
+}
+
+uint64_t rely_limits_sum_memory(const struct rely_service *service)
+{
+    return service->worker_count * sum_worker(service) + sum_control(service) + sum_fetches(service);
+}
+
+/* Below what http.memory_mib may be, it cannot be had by that alone. */
+static void advise_on_memory(const struct rely_service *service, uint64_t sum, uint64_t limit, char *out, size_t size)
+{
+    uint64_t loops = service->worker_count + 1;
+    uint64_t others = sum - loops * (uint64_t)service->config->http_memory_mib * MIB;
+    uint64_t fitting = limit > others ? (limit - others) / loops / MIB : 0;
+    if (fitting >= HTTP_MEMORY_MIB_LEAST)
+        snprintf(out, size, "lower http.memory_mib from %lld to %llu", (long long)service->config->http_memory_mib,
+                 (unsigned long long)fitting);
+    else
+        snprintf(out, size, "lower workers, http.max_connections or cache.entries");
 }
 
 void rely_limits_judge_memory(struct rely_service *service, uint64_t group, uint64_t space)
 {
     uint64_t limit = group < space ? group : space, sum = rely_limits_sum_memory(service);
+    char advice[96];
     if (sum <= limit)
         return;
-    rely_log_event(
-        service->ring, RELY_LOG_WARNING, "little_memory",
-        "the settings allow %llu MiB for requests, connections, cached tokens and key tables of %zu workers, "
-        "beside the registry, and the memory limit (%s) is %llu MiB: lower http.memory_mib or workers, or "
-        "raise the limit",
-        (unsigned long long)(sum / MIB), service->worker_count, group < space ? "of the control group" : "RLIMIT_AS",
-        (unsigned long long)(limit / MIB));
+    advise_on_memory(service, sum, limit, advice, sizeof advice);
+    rely_log_event(service->ring, RELY_LOG_WARNING, "little_memory",
+                   "the settings allow %llu MiB for requests, connections, cached tokens, fetches and key tables with "
+                   "%zu workers, beside the registry, and the memory limit (%s) is %llu MiB: %s, or raise the limit",
+                   (unsigned long long)(sum / MIB), service->worker_count,
+                   group < space ? "of the control group" : "RLIMIT_AS", (unsigned long long)(limit / MIB), advice);
 }
 
 void rely_limits_compare_memory(struct rely_service *service)

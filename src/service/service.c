@@ -271,7 +271,7 @@ static bool run_planes(struct rely_service *service, const sigset_t *signals, st
 
 static bool run_with_log(struct rely_service *service, const sigset_t *signals, struct rely_err *err)
 {
-    service->fetcher = rely_fetching_start(service->config, service->ring, err);
+    service->fetcher = rely_fetching_start(service->config, (size_t)service->fetch_places, service->ring, err);
     if (service->fetcher == NULL)
         return false;
     rely_tables_start(&service->tables);
@@ -326,7 +326,7 @@ bool rely_service_run(const struct rely_config *config, struct rely_err *err)
     service.ring = rely_log_ring_new(service.log);
     set_up_threads(&service);
     say_notes(&service);
-    bool is_ok = rely_limits_set_connections(&service, err);
+    bool is_ok = rely_limits_share_descriptors(&service, err);
     if (is_ok) {
         rely_limits_compare_memory(&service);
         is_ok = run_with_log(&service, &signals, err);

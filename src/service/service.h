@@ -109,6 +109,7 @@ struct rely_service {
     struct rely_thread_counters *counters; /* owned: one per worker, then the control thread's */
     int max_connections;                   /* of each worker */
     int admin_connections;                 /* of the control plane */
+    int fetch_places;                      /* fetches of keys that run at once */
     int64_t start_s;
     atomic_bool is_ready;
     atomic_bool is_registry_damaged; /* set by the control thread, for good */
@@ -133,16 +134,19 @@ struct rely_loop_options rely_service_loop_options(const struct rely_service *se
 
 /* --- limits.c: on the main thread, before there are others ----------------------------------------------- */
 
-/* Take as many descriptors as may be had, and set how many connections each loop may have: said, when that is fewer
- * than configured. Fails when it is no service any more. */
-bool rely_limits_set_connections(struct rely_service *service, struct rely_err *err);
+/* Take as many descriptors as may be had, and set how many connections each loop may have and how many fetches run at
+ * once: said, when that is fewer than configured. Fails when it is no service any more. */
+bool rely_limits_share_descriptors(struct rely_service *service, struct rely_err *err);
 /* Say when the settings together allow more memory than the process may have. */
 void rely_limits_compare_memory(struct rely_service *service);
 /* The same with the limits of the control group and of the address space; UINT64_MAX: none. */
 void rely_limits_judge_memory(struct rely_service *service, uint64_t group, uint64_t space);
-/* In bytes: all budgets together, and what the largest allowed numbers of connections, cached tokens and tables take.
- */
+/* In bytes: all budgets together, and what the largest allowed numbers of connections, cached tokens, tables, requests
+ * that wait for keys, fetches with their answers, and the largest document while it is parsed take. */
 uint64_t rely_limits_sum_memory(const struct rely_service *service);
+/* The largest body of a request to the control plane: a key set of the largest size, and more than room for the rest of
+ * the record and another way to lay it out. */
+size_t rely_limits_admin_body(const struct rely_config *config);
 /* The memory limit of the control group that `membership` (/proc/self/cgroup) names, or of one above it; UINT64_MAX:
  * none. In: root - /sys/fs/cgroup. */
 uint64_t rely_limits_read_cgroup(const char *membership, const char *root);
@@ -249,9 +253,9 @@ struct rely_key_age *rely_key_ages_read(const struct rely_snapshot *snapshot, si
 
 /* keys.max_count, keys.max_bytes. */
 struct rely_keyset_limits rely_fetching_limits(const struct rely_config *config);
-/* The fetcher under the settings; warns of proxy variables, which it ignores. Thread: main. Owner: as for
+/* The fetcher under the settings, with so many places (rely_fetch_rules); warns of proxy variables, which it ignores. Thread: main. Owner: as for
  * rely_fetcher_start. */
-struct rely_fetcher *rely_fetching_start(const struct rely_config *config, struct rely_log_ring *ring,
+struct rely_fetcher *rely_fetching_start(const struct rely_config *config, size_t places, struct rely_log_ring *ring,
                                          struct rely_err *err);
 /* Behind err, a failed fetch's fault: what an administrator can do about it, where that can be told. Thread: any. */
 void rely_fetch_advise(const struct rely_fetch_result *result, bool is_discovery, struct rely_err *err);

@@ -60,6 +60,33 @@ static void nesting_is_limited(void **state)
     rely_json_free(value);
 }
 
+/* fault B4: an issuer's document of nothing but empty objects would take ninety times its bytes. */
+static void values_are_limited(void **state)
+{
+    (void)state;
+    struct rely_err err = {0};
+    struct rely_buf text = {0};
+    rely_buf_put(&text, RELY_LIT("[0"));
+    for (size_t i = 0; i < 3000; i++)
+        rely_buf_put(&text, RELY_LIT(",{}"));
+    rely_buf_put(&text, RELY_LIT("]"));
+    struct rely_json *value = rely_json_parse(rely_buf_slice(&text), &err); /* 1.15 MB by the estimate */
+    assert_non_null(value);
+    rely_json_free(value);
+    text.len--;
+    for (size_t i = 3000; i < 10000; i++)
+        rely_buf_put(&text, RELY_LIT(",{}"));
+    rely_buf_put(&text, RELY_LIT("]"));
+    assert_null(rely_json_parse(rely_buf_slice(&text), &err));
+    assert_string_equal(err.message, "JSON has too many values for its 30003 bytes");
+    text.ptr[1] = '"'; /* what stands in a string is no value */
+    text.ptr[text.len - 2] = '"';
+    value = rely_json_parse(rely_buf_slice(&text), &(struct rely_err){0});
+    assert_non_null(value);
+    rely_json_free(value);
+    rely_buf_fini(&text);
+}
+
 static void values_are_read_by_type(void **state)
 {
     struct rely_err err = {0};
@@ -127,6 +154,7 @@ int run_json_tests(void)
         cmocka_unit_test(only_strict_json_is_read),
         cmocka_unit_test(a_raw_nul_is_refused_wherever_it_stands),
         cmocka_unit_test(nesting_is_limited),
+        cmocka_unit_test(values_are_limited),
         cmocka_unit_test(values_are_read_by_type),
         cmocka_unit_test(what_is_built_is_printed_in_order),
         cmocka_unit_test(what_is_read_is_printed_again),

@@ -174,6 +174,7 @@ def drop_without_goodbye(connection):
 # Path to a function that has the connection to itself.
 BEHAVIOURS = {
     "/big": lambda c: c.sendall(head("Content-Length: 67108864") + b" " * 67108864),
+    "/large": lambda c: c.sendall(head("Content-Length: 6291456") + b" " * 6291456),
     "/bigchunked": lambda c: c.sendall(head("Transfer-Encoding: chunked") + b"4000000\r\n" + b" " * 67108864),
     "/endless": lambda c: drip(c, head("Transfer-Encoding: chunked"), b"400\r\n" + b" " * 1024 + b"\r\n", 0),
     "/endlesshdr": lambda c: drip(c, b"HTTP/1.1 200 OK\r\n", b"X-More: " + b"x" * 1000 + b"\r\n", 0),

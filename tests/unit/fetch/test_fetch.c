@@ -694,6 +694,109 @@ static void test_many(void **state)
     run_jobs(jobs, MANY);
 }
 
+/* --- what fetches may hold together (fault B4) ------------------------------------------------------ */
+
+/* A result that is kept until the test lets it go. */
+struct kept {
+    struct rely_fetch_place *place;
+    struct rely_slice body;
+    char fault[512];
+    int calls;
+};
+
+static void keep_place(const struct rely_fetch_result *result, void *context)
+{
+    struct kept *kept = context;
+    pthread_mutex_lock(&lock);
+    if (result->is_ok)
+        kept->place = rely_fetch_keep(result);
+    kept->body = result->body;
+    snprintf(kept->fault, sizeof(kept->fault), "%s", result->err.message);
+    kept->calls++;
+    jobs_left--;
+    pthread_cond_signal(&changed);
+    pthread_mutex_unlock(&lock);
+}
+
+static void start_kept(struct kept *kept, const char *path, enum rely_fetch_kind kind)
+{
+    char url[128];
+    snprintf(url, sizeof(url), "http://127.0.0.1:%d%s", find_port(&server, "http"), path);
+    struct rely_fetch_request request = {.url = rely_slice_of(url),
+                                         .may_use_http = true,
+                                         .may_use_private_addresses = true,
+                                         .kind = kind,
+                                         .max_bytes = (size_t)8 * 1024 * 1024,
+                                         .timeout_ms = LONG_MS};
+    *kept = (struct kept){.calls = 0};
+    pthread_mutex_lock(&lock);
+    jobs_left++;
+    pthread_mutex_unlock(&lock);
+    rely_fetch_start(fetcher, &request, keep_place, kept);
+}
+
+static void release_kept(struct kept *kept)
+{
+    rely_fetch_release(fetcher, kept->place);
+    kept->place = NULL;
+}
+
+/* What is longer than a place's share comes from what all have in common, until it is looked at; what is not is fetched
+ * whatever the others hold. */
+static void test_b4_large_answers_share(void **state)
+{
+    (void)state;
+    enum { FITTING = 8 }; /* 6 MiB take 8, less a share, of 64 */
+    static struct kept kept[FITTING], more, small;
+    for (size_t i = 0; i < FITTING; i++)
+        start_kept(&kept[i], "/large", RELY_FETCH_WANTED);
+    await_jobs();
+    for (size_t i = 0; i < FITTING; i++)
+        assert_int_equal(kept[i].body.len, 6291456);
+    start_kept(&more, "/large", RELY_FETCH_WANTED);
+    start_kept(&small, "/ok", RELY_FETCH_WANTED);
+    await_jobs();
+    assert_null(more.place);
+    assert_non_null(strstr(more.fault,
+                           "/large: the answer is larger than 131072 bytes, and other answers under way hold "
+                           "all that there is for such ones (64 MiB): it is tried again"));
+    assert_non_null(small.place);
+    release_kept(&small);
+    release_kept(&kept[0]);
+    start_kept(&more, "/large", RELY_FETCH_WANTED);
+    await_jobs();
+    assert_int_equal(more.body.len, 6291456);
+    release_kept(&more);
+    for (size_t i = 1; i < FITTING; i++)
+        release_kept(&kept[i]);
+}
+
+/* What has come and was not looked at holds its place: so no more of it gathers than there are places. */
+static void test_b4_kept_answers_hold_their_places(void **state)
+{
+    (void)state;
+    static const struct rely_fetch_rules rules = {.places = RELY_FETCH_PLACES_MIN}; /* of one origin and kind: one */
+    struct kept first, second, others[5];
+    start_with(&rules);
+    start_kept(&first, "/ok", RELY_FETCH_FIRST);
+    await_jobs();
+    start_kept(&second, "/ok", RELY_FETCH_FIRST);
+    for (size_t i = 0; i < 5; i++) {
+        start_kept(&others[i], "/ok", RELY_FETCH_RETRY);
+        pthread_mutex_lock(&lock);
+        while (others[i].calls == 0)
+            pthread_cond_wait(&changed, &lock);
+        assert_int_equal(second.calls, 0);
+        pthread_mutex_unlock(&lock);
+        release_kept(&others[i]);
+    }
+    release_kept(&first);
+    await_jobs();
+    assert_int_equal(second.body.len, strlen(GOOD));
+    release_kept(&second);
+    start_with(NULL);
+}
+
 /* Running, waiting and just queued transfers all get their one callback, and the stop is quick. */
 static void test_stop(void **state)
 {
@@ -778,6 +881,8 @@ int main(void)
         cmocka_unit_test(test_proxies_that_refuse),
         cmocka_unit_test(test_ranges),
         cmocka_unit_test(test_many),
+        cmocka_unit_test(test_b4_large_answers_share),
+        cmocka_unit_test(test_b4_kept_answers_hold_their_places),
         cmocka_unit_test(test_stop),
     };
     int failed = run_rule_tests() + run_turn_tests();

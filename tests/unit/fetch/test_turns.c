@@ -85,6 +85,25 @@ static void test_b6_kinds_have_their_own_places(void **state)
     end_test(&turns, &running);
 }
 
+/* fault B18: fewer descriptors are fewer places, of every kind at least one. */
+static void test_b18_fewer_places(void **state)
+{
+    (void)state;
+    static const size_t all[] = {RELY_FETCH_PLACES_MIN, 208, RELY_FETCH_PLACES};
+    static const size_t places[][RELY_FETCH_KIND_COUNT] = {{1, 9, 2, 2}, {16, 128, 32, 32}, {32, 256, 64, 64}};
+    for (size_t i = 0; i < 3; i++) {
+        struct turns turns = {.places = all[i]};
+        struct transfer_list running = {0};
+        for (size_t kind = 0; kind < RELY_FETCH_KIND_COUNT; kind++) {
+            make_many(&turns, (enum rely_fetch_kind)kind, "many", false, 300);
+            make_many(&turns, (enum rely_fetch_kind)kind, "one", true, 300);
+            assert_int_equal(begin_all(&turns, &running), places[i][kind]);
+        }
+        assert_true(running.count <= all[i]);
+        end_test(&turns, &running);
+    }
+}
+
 static void test_b6_origins_leave_room(void **state)
 {
     (void)state;
@@ -134,7 +153,7 @@ static void test_b6_everybody_has_his_turn(void **state)
     while (turns.waiting > 0) {
         begun += begin_all(&turns, &running);
         for (size_t kind = 0; kind < RELY_FETCH_KIND_COUNT; kind++)
-            assert_true(turns.kinds[kind].running <= rely_turns_places((enum rely_fetch_kind)kind));
+            assert_true(turns.kinds[kind].running <= rely_turns_places(&turns, (enum rely_fetch_kind)kind));
         assert_true(running.count > 0);
         end_first(&turns, &running);
     }
@@ -145,9 +164,8 @@ static void test_b6_everybody_has_his_turn(void **state)
 int run_turn_tests(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_b6_kinds_have_their_own_places),
-        cmocka_unit_test(test_b6_origins_leave_room),
-        cmocka_unit_test(test_b6_origins_take_turns),
+        cmocka_unit_test(test_b6_kinds_have_their_own_places), cmocka_unit_test(test_b18_fewer_places),
+        cmocka_unit_test(test_b6_origins_leave_room),          cmocka_unit_test(test_b6_origins_take_turns),
         cmocka_unit_test(test_b6_everybody_has_his_turn),
     };
     return cmocka_run_group_tests_name("turns", tests, NULL, NULL);

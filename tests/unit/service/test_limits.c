@@ -89,6 +89,40 @@ static void test_limit_of_version_1(void **state)
     assert_int_equal(limit_of("4:memory:/a\n0::/a.slice/b.service\n"), 536870912);
 }
 
+static struct rely_service make_service(const struct rely_config *config)
+{
+    return (struct rely_service){.config = config,
+                                 .worker_count = 4,
+                                 .max_connections = 10000,
+                                 .admin_connections = 256,
+                                 .fetch_places = RELY_FETCH_PLACES};
+}
+
+/* Everything that has a limit is in it. */
+static void test_b4_sum_of_all_limits(void **state)
+{
+    (void)state;
+    struct rely_config config;
+    rely_config_init(&config);
+    struct rely_service service = make_service(&config);
+    /* of a worker: requests, connections, cached tokens, waiting requests, the thread */
+    const uint64_t worker = 128 * MIB + 10000 * 2048 + 16384 * 1024 + 8 * MIB + MIB;
+    /* requests, connections, the largest body and what it is parsed to, key tables, threads */
+    const uint64_t control = 128 * MIB + 256 * 2048 + 17 * 2 * MIB + MIB + 64 * 180 * 1024 + 4 * MIB;
+    const uint64_t fetches = 416 * (256 + 128) * 1024 + 64 * MIB;
+    assert_int_equal(rely_limits_sum_memory(&service), 4 * worker + control + fetches);
+    service.fetch_places = 16;
+    assert_int_equal(rely_limits_sum_memory(&service), 4 * worker + control + fetches - 400 * 384 * 1024);
+    config.key_max_bytes = 8 * 1024 * 1024;
+    assert_int_equal(rely_limits_sum_memory(&service),
+                     4 * worker + control + fetches - 400 * 384 * 1024 + 17 * 14 * MIB);
+    config.health_listen.count = 2;
+    assert_int_equal(rely_limits_sum_memory(&service),
+                     4 * worker + control + fetches - 400 * 384 * 1024 + 17 * 14 * MIB + 128 * 2048);
+    config.health_listen.count = 0;
+    rely_config_fini(&config);
+}
+
 /* What is said, "" for nothing. */
 static void judge(int64_t memory_mib, uint64_t group, uint64_t space, char out[1024])
 {
@@ -96,8 +130,7 @@ static void judge(int64_t memory_mib, uint64_t group, uint64_t space, char out[1
     struct rely_config config;
     rely_config_init(&config);
     config.http_memory_mib = memory_mib;
-    struct rely_service service = {
-        .config = &config, .worker_count = 4, .max_connections = 10000, .admin_connections = 256};
+    struct rely_service service = make_service(&config);
     int fd = open(place("log"), O_RDWR | O_CREAT | O_TRUNC, 0600);
     struct rely_log_options options = {.fd = fd, .allows_fd = fd, .level = RELY_LOG_DEBUG};
     service.log = rely_log_start(&options, &err);
@@ -117,14 +150,21 @@ static void test_b4_limits_beyond_the_memory_are_said(void **state)
     char said[1024];
     judge(128, UINT64_MAX, UINT64_MAX, said);
     assert_string_equal(said, "");
-    judge(128, 2048 * MIB, UINT64_MAX, said); /* the unit's MemoryMax with the defaults */
+    judge(128, 1089 * MIB, UINT64_MAX, said);
     assert_string_equal(said, "");
+    judge(128, 1088 * MIB, UINT64_MAX, said);
+    assert_non_null(strstr(said, "the settings allow 1088 MiB"));
     judge(512, 2048 * MIB, UINT64_MAX, said);
     assert_non_null(strstr(said, "\"little_memory\""));
-    assert_non_null(strstr(said, "the settings allow 2713 MiB"));
-    assert_non_null(strstr(said, "the memory limit (of the control group) is 2048 MiB"));
+    assert_non_null(strstr(said, "the settings allow 3008 MiB"));
+    assert_non_null(strstr(said, "the memory limit (of the control group) is 2048 MiB: lower http.memory_mib from 512 "
+                                 "to 319, or raise the limit"));
+    judge(319, 2048 * MIB, UINT64_MAX, said); /* the advice is right */
+    assert_string_equal(said, "");
     judge(512, 2048 * MIB, 1024 * MIB, said);
-    assert_non_null(strstr(said, "the memory limit (RLIMIT_AS) is 1024 MiB"));
+    assert_non_null(strstr(said, "the memory limit (RLIMIT_AS) is 1024 MiB: lower http.memory_mib from 512 to 115"));
+    judge(128, 512 * MIB, UINT64_MAX, said);
+    assert_non_null(strstr(said, "512 MiB: lower workers, http.max_connections or cache.entries, or raise the limit"));
 }
 
 int main(void)
@@ -132,6 +172,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_limit_of_a_group_and_of_those_above),
         cmocka_unit_test(test_limit_of_version_1),
+        cmocka_unit_test(test_b4_sum_of_all_limits),
         cmocka_unit_test(test_b4_limits_beyond_the_memory_are_said),
     };
     return cmocka_run_group_tests(tests, make_tree, remove_tree);
