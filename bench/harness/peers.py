@@ -60,7 +60,7 @@ class NginxLua(Packaged):
     def set_up(self):
         self.fill(
             "nginx.conf", "nginx.conf", CACHE="true" if self.is_caching else "false", CORE=PEERS / "lua-resty-core",
-            LRU=PEERS / "lua-resty-lrucache", CJSON=PEERS / "lua-cjson", NDK=PEERS / "libnginx-mod-http-ndk",
+            LRU=PEERS / "lua-resty-lrucache", CJSON=PEERS / f"lua-cjson/usr/lib/{prepare.MULTIARCH}", NDK=PEERS / "libnginx-mod-http-ndk",
             LUA=PEERS / "libnginx-mod-http-lua",
         )
 

@@ -5,6 +5,7 @@ import os
 import pathlib
 import shutil
 import subprocess
+import sysconfig
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BENCH = ROOT / "bench"
@@ -12,6 +13,7 @@ BUILD = ROOT / "build/bench"
 DATA = ROOT / "build/bench-data"
 PEERS = ROOT / "build/bench-peers"
 NODE = ROOT / "build/bench-node"
+MULTIARCH = sysconfig.get_config_var("MULTIARCH")  # of Debian's libraries: x86_64-linux-gnu
 ISSUER = "https://oidc.bench.example"
 FIRST_ISSUER = ISSUER + "/00000"
 AUDIENCE = "relyd-bench"
@@ -135,5 +137,5 @@ def install_node_peers():
 
 
 def library_path():
-    folders = [str(path) for path in sorted(PEERS.glob("*/usr/lib/x86_64-linux-gnu"))]
+    folders = [str(path) for path in sorted(PEERS.glob(f"*/usr/lib/{MULTIARCH}"))]
     return ":".join(folders + [os.environ.get("LD_LIBRARY_PATH", "")]).rstrip(":")

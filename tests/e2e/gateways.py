@@ -4,12 +4,13 @@ import contextlib
 import os
 import shutil
 import subprocess
+import sysconfig
 
 import wire
 from service import ROOT
 
 PROXIES = ROOT / "build/proxies"
-LIBRARIES = ":".join(str(path) for path in sorted(PROXIES.glob("*/usr/lib/x86_64-linux-gnu")))
+LIBRARIES = ":".join(str(path) for path in sorted(PROXIES.glob(f"*/usr/lib/{sysconfig.get_config_var('MULTIARCH')}")))
 
 
 def binary(name, inside):
