@@ -110,7 +110,7 @@ static bool log_fetched_set(struct rely_registry *registry, const struct rely_fe
     struct rely_buf text = {0};
     rely_json_print(summary, &text);
     struct rely_log_entry entry = {.at_s = fetched->at_s,
-                                   .actor = RELY_LIT("fetch"),
+                                   .actor = RELY_LIT("keys"),
                                    .object = "keySet",
                                    .name = rely_slice_of(name),
                                    .operation = "fetch",

@@ -179,7 +179,7 @@ static void stores_fetched_key_sets(void **state)
     assert_int_equal(put_keys(fixture, 1, 1, "{\"keys\":[{\"kid\":\"a\"}]}"), 3);
     assert_int_equal(rely_registry_revision(fixture->registry), 3);
     assert_int_equal(count_rows(fixture, "SELECT keys_generation FROM issuer"), 1);
-    assert_log_row(fixture, 3, "fetch fetch keySet cluster 0 1 1700000100");
+    assert_log_row(fixture, 3, "keys fetch keySet cluster 0 1 1700000100");
     assert_int_equal(count_rows(fixture, "SELECT json_extract(after, '$.kids[0]') = 'a' FROM change_log"
                                          " WHERE revision = 3"),
                      1);
