@@ -34,6 +34,7 @@ struct rely_loop_counters {
     _Alignas(64) uint64_t connections; /* open now */
     uint64_t held_bytes;               /* unfinished requests and answers under way, when last looked at */
     uint64_t cuts[RELY_CUT_COUNT];     /* connections that were cut off, by limit */
+    uint64_t unsendable;               /* answers with a header that cannot be sent: 500 in their place */
 };
 
 /* What http/ refuses before it is any handler's: bytes that are no request, or too many. */
@@ -108,8 +109,8 @@ struct rely_http_response {
 };
 
 /* Send the answer; everything in it but header names is copied. Exactly once per request, on the loop's thread. A
- * header value with a control character is never sent: the answer becomes an empty 500, so that no claim of a token can
- * add a header or split the response. */
+ * header value with a control character is never sent: the answer becomes an empty 500, counted and logged, so that no
+ * claim of a token can add a header or split the response. */
 void rely_http_respond(struct rely_http_request *request, const struct rely_http_response *response);
 
 /* An RFC 9457 application/problem+json: stable code, title from the status, and one entry in `errors` per problem (may
@@ -146,7 +147,8 @@ void rely_loop_free(struct rely_loop *loop);
  * Out:      the descriptor, or -1 with the fault.
  */
 int rely_http_bind(const char *address, bool is_shared, struct rely_err *err);
-/* Let further sockets of this user be bound to the TCP address of one that listens alone: fails where that cannot be. */
+/* Let further sockets of this user be bound to the TCP address of one that listens alone: fails where that cannot be.
+ */
 bool rely_http_share(int fd, struct rely_err *err);
 /* The address as it was written, with the port that the kernel has chosen in place of 0. */
 #define RELY_BOUND_SIZE 128

@@ -12,6 +12,17 @@ static bool is_sendable(const struct rely_http_response *response)
     return is_safe;
 }
 
+/* A fault of relyd's own: whoever wrote the header let a control character through. */
+static void say_unsendable(struct rely_loop *loop, int status)
+{
+    uint64_t *count = &loop->options.counters->unsendable;
+    __atomic_store_n(count, __atomic_load_n(count, __ATOMIC_RELAXED) + 1, __ATOMIC_RELAXED);
+    if (loop->options.ring != NULL)
+        rely_log_event(loop->options.ring, RELY_LOG_ERROR, "unsendable_answer",
+                       "an answer with status %d has a control character in a header: it was not sent, but 500",
+                       status);
+}
+
 #define SEPARATOR_BYTES 4 /* of one header from the next: CR LF, colon, blank */
 
 static size_t count_bytes(const struct rely_http_response *response, bool has_body)
@@ -63,8 +74,10 @@ void rely_http_respond(struct rely_http_request *request, const struct rely_http
     exchange->is_answered = true;
     if (exchange->connection->exchange != NULL)
         rely_exchange_unwatch(exchange);
-    if (!is_sendable(response))
+    if (!is_sendable(response)) {
+        say_unsendable(request->loop, response->status);
         response = &unsendable;
+    }
 
     h2o_req_t *h2o = exchange->h2o;
     bool is_bodiless = response->status == 204 || response->status == 304;

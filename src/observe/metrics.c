@@ -144,6 +144,11 @@ static void put_fetches(const struct scrape *scrape, const char *name)
                     (unsigned long long)scrape->gauges->fetches_failed);
 }
 
+static void put_unsendable(const struct scrape *scrape, const char *name)
+{
+    put_number(scrape, name, scrape->gauges->unsendable);
+}
+
 static void put_control_faults(const struct scrape *scrape, const char *name)
 {
     put_number(scrape, name, scrape->sum.control_faults);

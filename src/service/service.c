@@ -197,6 +197,7 @@ static void add_loop_counters(struct rely_gauges *gauges, uint64_t cuts[RELY_CUT
                               const struct rely_loop_counters *counters)
 {
     gauges->connections += (int)__atomic_load_n(&counters->connections, __ATOMIC_RELAXED);
+    gauges->unsendable += __atomic_load_n(&counters->unsendable, __ATOMIC_RELAXED);
     gauges->held_bytes += __atomic_load_n(&counters->held_bytes, __ATOMIC_RELAXED);
     for (size_t i = 0; i < RELY_CUT_COUNT; i++)
         cuts[i] += __atomic_load_n(&counters->cuts[i], __ATOMIC_RELAXED);

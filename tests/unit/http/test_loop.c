@@ -109,6 +109,7 @@ static void test_response_splitting(void **state)
     expect(fd, 200, "GET /x");
     close(fd);
     server_stop(&server, 0);
+    assert_int_equal(server.counters.unsendable, 1); /* fault B22: every 500 is counted */
 }
 
 static void test_head_has_no_body(void **state)

@@ -45,6 +45,7 @@ static void test_metrics(void **state)
                                  .fetches_ok = 6,
                                  .fetches_failed = 7,
                                  .log_lost = 9,
+                                 .unsendable = 14,
                                  .rechecks = 10,
                                  .refusals_left_out = 11,
                                  .key_ages = ages,
@@ -104,6 +105,7 @@ static void test_metrics(void **state)
     expect_line(&out, "relyd_connections_cut_total{limit=\"one\"} 11");
     expect_line(&out, "relyd_connections_cut_total{limit=\"other\"} 12");
     expect_line(&out, "relyd_http_held_bytes 13");
+    expect_line(&out, "relyd_unsendable_answers_total 14");
     expect_line(&out, "relyd_build_info{version=\"" RELYD_VERSION "\"} 1");
     expect_line(&out, "process_start_time_seconds 1700000000");
     assert_non_null(strstr(out.ptr, "\nprocess_cpu_seconds_total "));
