@@ -6,9 +6,11 @@
 #include "relyd/json.h"
 #include "relyd/observe.h"
 #include "relyd/service.h"
+#include "relyd/text.h"
 
 #include <getopt.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #define DEFAULT_CONFIG "/etc/relyd/relyd.yaml"
@@ -34,26 +36,67 @@ static const char help[] =
     "      --version        print the version\n"
     "  -h, --help           print this\n";
 
+static const struct option options[] = {
+    {"config", required_argument, NULL, 'c'},
+    {"check-config", no_argument, NULL, 'C'},
+    {"print-config", no_argument, NULL, 'P'},
+    {"print-docs", required_argument, NULL, 'D'},
+    {"version", no_argument, NULL, 'V'},
+    {"help", no_argument, NULL, 'h'},
+    {NULL, 0, NULL, 0},
+};
+
+/* What was probably meant: the option that a few edits make of it; NULL: none. */
+static const char *find_nearest_option(const char *word)
+{
+    const char *nearest = NULL;
+    size_t best = strlen(word) / 3 + 1;
+    for (size_t i = 0; options[i].name != NULL; i++) {
+        size_t edits = rely_config_count_edits(rely_slice_of(word), rely_slice_of(options[i].name));
+        if (edits <= best) {
+            best = edits;
+            nearest = options[i].name;
+        }
+    }
+    return nearest;
+}
+
+static bool refuse_argument(const char *what, const char *argument)
+{
+    char quoted[RELY_QUOTED_SIZE];
+    const char *word = argument + strspn(argument, "-");
+    size_t len = strcspn(word, "=");
+    char name[64];
+    snprintf(name, sizeof(name), "%.*s", (int)(len < sizeof(name) ? len : 0), word);
+    const char *nearest = find_nearest_option(name);
+    fprintf(stderr, "relyd: %s %s", what, rely_quote(rely_slice_of(argument), quoted));
+    if (nearest != NULL && strcmp(nearest, name) != 0)
+        fprintf(stderr, ", did you mean --%s?", nearest);
+    fputc('\n', stderr);
+    return false;
+}
+
+/* Of letters behind one hyphen getopt says only which one it was. */
+static bool refuse_option(const char *argument)
+{
+    char letter[] = {'-', (char)optopt, '\0'};
+    return refuse_argument("no such option:", optopt != 0 && strncmp(argument, "--", 2) != 0 ? letter : argument);
+}
+
 static bool read_command_line(int argc, char **argv, struct command_line *out)
 {
-    static const struct option options[] = {
-        {"config", required_argument, NULL, 'c'},
-        {"check-config", no_argument, NULL, 'C'},
-        {"print-config", no_argument, NULL, 'P'},
-        {"print-docs", required_argument, NULL, 'D'},
-        {"version", no_argument, NULL, 'V'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
-    };
     static const struct {
         int letter;
         enum action action;
     } actions[] = {
         {'C', CHECK_CONFIG}, {'P', PRINT_CONFIG}, {'D', PRINT_DOCS}, {'V', PRINT_VERSION}, {'h', PRINT_HELP}};
     int letter;
-    while ((letter = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
+    opterr = 0;
+    while ((letter = getopt_long(argc, argv, ":c:h", options, NULL)) != -1) {
+        if (letter == ':')
+            return refuse_argument("no value follows", argv[optind - 1]);
         if (letter == '?')
-            return false;
+            return refuse_option(argv[optind - 1]);
         if (letter == 'c')
             out->config_path = optarg;
         for (size_t i = 0; i < sizeof actions / sizeof actions[0]; i++)
@@ -62,7 +105,7 @@ static bool read_command_line(int argc, char **argv, struct command_line *out)
         if (letter == 'D')
             out->docs_page = optarg;
     }
-    return optind == argc;
+    return optind == argc || refuse_argument("no argument is expected beside options, found", argv[optind]);
 }
 
 static int print_and_free(struct rely_buf *buf, FILE *to)
@@ -103,11 +146,24 @@ static int run_service(const struct rely_config *config)
     return 1;
 }
 
-static int act_on_config(const struct command_line *line, const struct rely_config *config)
+/* What is taken all the same; the service logs it. */
+static void print_notes(const struct rely_config *config, const char *path)
+{
+    for (size_t i = 0; i < config->notes.count; i++) {
+        const struct rely_config_note *note = &config->notes.items[i];
+        fputs(path, stderr);
+        if (note->line > 0)
+            fprintf(stderr, ":%zu:%zu", note->line, note->column);
+        fprintf(stderr, ": warning: %s\n", note->sentence);
+    }
+}
+
+static int act_on_config(const struct command_line *line, const struct rely_config *config, const char *path)
 {
     struct rely_buf out = {0};
     switch (line->action) {
     case CHECK_CONFIG:
+        print_notes(config, path);
         puts("the configuration is right");
         return 0;
     case PRINT_CONFIG:
@@ -128,7 +184,7 @@ static int load_and_act(const struct command_line *line)
         path = DEFAULT_CONFIG;
     bool is_read = path == NULL || rely_config_load(&config, path, &complaints);
     print_and_free(&complaints, stderr);
-    int code = is_read ? act_on_config(line, &config) : 2;
+    int code = is_read ? act_on_config(line, &config, path == NULL ? "(no file)" : path) : 2;
     rely_config_fini(&config);
     return code;
 }
@@ -137,7 +193,7 @@ int main(int argc, char **argv)
 {
     struct command_line line = {.action = RUN};
     if (!read_command_line(argc, argv, &line)) {
-        fputs("relyd: see relyd --help\n", stderr);
+        fputs("relyd: relyd --help lists the options\n", stderr);
         return 2;
     }
     switch (line.action) {

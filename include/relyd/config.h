@@ -11,6 +11,18 @@ struct rely_text_list {
     size_t count;
 };
 
+/* Something about a configuration that is taken all the same: said at the start, and by --check-config. */
+struct rely_config_note {
+    const char *event;   /* static: the log's */
+    char *sentence;      /* owned by the config */
+    size_t line, column; /* in the file; 0: of no place in it */
+};
+
+struct rely_config_notes {
+    struct rely_config_note *items; /* owned by the config */
+    size_t count;
+};
+
 struct rely_config {
 #define SETTING_INT(key, field, minimum, maximum, value, unit, sentence) int64_t field;
 #define SETTING_BOOL(key, field, value, sentence) bool field;
@@ -23,7 +35,7 @@ struct rely_config {
 #undef SETTING_TEXT
 #undef SETTING_LIST
 #undef SETTING_ENUM
-    struct rely_text_list notes; /* sentences about the file, for the log: names that are old */
+    struct rely_config_notes notes;
 };
 
 /* The default of every number: RELY_DEFAULT_token_max_bytes for token.max_bytes. */
@@ -62,6 +74,8 @@ bool rely_config_load(struct rely_config *config, const char *path, struct rely_
 void rely_config_print(const struct rely_config *config, struct rely_buf *out);
 /* A setting for a sentence: "`token.max_bytes` (8192 by default, 1024 to 65536 bytes)". In: key - it exists. */
 void rely_config_describe(const char *key, struct rely_buf *out);
+/* How many letters one word is away from another; SIZE_MAX for words of more than 40. */
+size_t rely_config_count_edits(struct rely_slice a, struct rely_slice b);
 /* docs/settings.md. */
 void rely_config_print_docs(struct rely_buf *out);
 

@@ -16,7 +16,7 @@
  *
  * In:       config - borrowed, checked.
  * Fails:    before it is ready: RELY_ERR_IO, RELY_ERR_INVALID, with all that had started taken down again.
- * Thread:   the main thread, before any other; blocks SIGTERM, SIGINT and SIGHUP in all.
+ * Thread:   the main thread, before any other; blocks SIGTERM, SIGINT, and the signals that mean nothing here, in all.
  */
 bool rely_service_run(const struct rely_config *config, struct rely_err *err);
 

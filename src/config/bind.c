@@ -209,20 +209,22 @@ static bool find_group(struct rely_slice name, size_t *index)
     return false;
 }
 
-/* A key of an earlier version counts as today's, and is said to be old. */
-static bool find_old_setting(struct binding *binding, struct rely_slice group, struct rely_slice key, size_t *index)
+/* A key of an earlier version counts as today's, and is said to be old: also where its value is refused, since the
+ * complaint has today's key. */
+static bool bind_old_name(struct binding *binding, struct rely_slice group, const struct node *value)
 {
     char name[KEY_SIZE];
     enum setting_index found;
-    snprintf(name, sizeof(name), "%.*s.%.*s", RELY_ARG(group), RELY_ARG(key));
+    size_t complaints = binding->complaints->count;
+    snprintf(name, sizeof(name), "%.*s.%.*s", RELY_ARG(group), RELY_ARG(value->key->text));
     if (!rely_config_find_old(rely_slice_of(name), &found))
         return false;
-    *index = found;
-    struct rely_text_list *notes = &binding->config->notes;
-    struct rely_buf note = {0};
-    rely_buf_printf(&note, "%s is an old name: write %s", name, rely_config_settings[found].key);
-    notes->items = rely_realloc(notes->items, (notes->count + 1) * sizeof(*notes->items));
-    notes->items[notes->count++] = note.ptr;
+    const char *key = rely_config_settings[found].key;
+    bind_value(binding, found, value);
+    if (binding->complaints->count > complaints)
+        rely_config_complain(binding->complaints, value->key, "%s: is the old name of %s: write that", name, key);
+    else
+        rely_config_add_note(binding->config, value->key, "old_setting", "%s is an old name: write %s", name, key);
     return true;
 }
 
@@ -249,9 +251,9 @@ static void bind_group(struct binding *binding, struct rely_slice group, const s
         size_t index;
         if (binding->complaints->count > RELY_COMPLAINTS_MAX)
             return;
-        if (find_setting(group, value->key->text, &index) || find_old_setting(binding, group, value->key->text, &index))
+        if (find_setting(group, value->key->text, &index))
             bind_value(binding, index, value);
-        else
+        else if (!bind_old_name(binding, group, value))
             refuse_key(binding, group, value->key);
     }
 }

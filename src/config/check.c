@@ -159,8 +159,39 @@ static void judge_refresh(const struct rely_config *config, const struct bound *
                              (long long)config->key_max_age_s, (long long)config->key_refresh_min_s);
 }
 
+/* Of a head with a token, all that is not the token: request line, the gateway's and the client's other headers. */
+#define HEAD_BESIDE_TOKEN_BYTES 4096
+
+static const struct node *first_given(const struct node *one, const struct node *other)
+{
+    return one == NULL ? other : one;
+}
+
+static void doubt_head(struct rely_config *config, const struct bound *bound)
+{
+    int64_t head = config->http_head_max_bytes, token = config->token_max_bytes;
+    if (token + HEAD_BESIDE_TOKEN_BYTES > head)
+        rely_config_add_note(
+            config, first_given(bound->at[SETTING_AT_token_max_bytes], bound->at[SETTING_AT_http_head_max_bytes]),
+            "setting_doubted",
+            "token.max_bytes is %lld and http.head_max_bytes, which a check's token has to fit into with "
+            "all other headers, %lld: longer tokens are refused there all the same; raise "
+            "http.head_max_bytes to %lld at least, or lower token.max_bytes",
+            (long long)token, (long long)head, (long long)(token + HEAD_BESIDE_TOKEN_BYTES));
+}
+
+static void doubt_control_plane(struct rely_config *config, const struct bound *bound)
+{
+    if (config->admin_socket[0] == '\0' && config->admin_listen[0] == '\0')
+        rely_config_add_note(config, bound->at[SETTING_AT_admin_socket], "no_control_plane",
+                             "neither admin.socket nor admin.listen is set: nobody can register an issuer or change "
+                             "anything until one is");
+}
+
 void rely_config_check(struct rely_config *config, const struct bound *bound, struct complaints *complaints)
 {
+    doubt_head(config, bound);
+    doubt_control_plane(config, bound);
     judge_listeners(config, bound, complaints);
     judge_admin(config, bound, complaints);
     judge_probes(config, bound, complaints);

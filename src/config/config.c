@@ -61,7 +61,9 @@ void rely_config_fini(struct rely_config *config)
         if (setting->kind == KIND_LIST)
             free_list(rely_config_list(config, setting));
     }
-    free_list(&config->notes);
+    for (size_t i = 0; i < config->notes.count; i++)
+        free(config->notes.items[i].sentence);
+    free(config->notes.items);
     memset(config, 0, sizeof(*config));
 }
 

@@ -44,6 +44,22 @@ void rely_config_complain(struct complaints *complaints, const struct node *wher
         rely_buf_printf(complaints->out, "%s:%zu:%zu: %s\n", complaints->name, where->line, where->column, sentence);
 }
 
+void rely_config_add_note(struct rely_config *config, const struct node *where, const char *event, const char *format,
+                          ...)
+{
+    struct rely_config_notes *notes = &config->notes;
+    char sentence[1024];
+    va_list list;
+    va_start(list, format);
+    vsnprintf(sentence, sizeof(sentence), format, list);
+    va_end(list);
+    notes->items = rely_realloc(notes->items, (notes->count + 1) * sizeof(*notes->items));
+    notes->items[notes->count++] = (struct rely_config_note){.event = event,
+                                                             .sentence = rely_strdup_slice(rely_slice_of(sentence)),
+                                                             .line = where == NULL ? 0 : where->line,
+                                                             .column = where == NULL ? 0 : where->column};
+}
+
 static bool refuse_here(struct reading *reading, yaml_mark_t mark, const char *sentence)
 {
     struct node here = {.line = mark.line + 1, .column = mark.column + 1};

@@ -14,10 +14,12 @@ static size_t least_of(size_t a, size_t b, size_t c)
     return least < c ? least : c;
 }
 
-/* Levenshtein's distance; the texts are at most KEYS_COMPARED_MAX long. */
-static size_t count_edits(struct rely_slice a, struct rely_slice b)
+/* Levenshtein's distance. */
+size_t rely_config_count_edits(struct rely_slice a, struct rely_slice b)
 {
     size_t row[KEYS_COMPARED_MAX + 1];
+    if (a.len > KEYS_COMPARED_MAX || b.len > KEYS_COMPARED_MAX)
+        return SIZE_MAX;
     for (size_t j = 0; j <= b.len; j++)
         row[j] = j;
     for (size_t i = 1; i <= a.len; i++) {
@@ -40,8 +42,8 @@ static size_t judge_nearness(const struct setting *setting, struct rely_slice gr
     if (rely_slice_equal(leaf, key))
         return 1;
     if (!rely_slice_equal(own_group, group))
-        return group.len == 0 && own_group.len > 0 ? count_edits(own_group, key) : SIZE_MAX;
-    return count_edits(leaf, key);
+        return group.len == 0 && own_group.len > 0 ? rely_config_count_edits(own_group, key) : SIZE_MAX;
+    return rely_config_count_edits(leaf, key);
 }
 
 void rely_config_suggest(struct rely_slice group, struct rely_slice key, char *out, size_t size)

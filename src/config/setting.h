@@ -85,6 +85,10 @@ struct complaints {
 void rely_config_complain(struct complaints *complaints, const struct node *where, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* Note what is taken all the same. In: event - static; where - as above. */
+void rely_config_add_note(struct rely_config *config, const struct node *where, const char *event, const char *format,
+                          ...) __attribute__((format(printf, 4, 5)));
+
 /* Read one YAML document. Out: *root - in the pool, NULL for an empty file. False after a complaint. */
 bool rely_config_read(struct rely_slice text, struct rely_pool *pool, struct node **root,
                       struct complaints *complaints);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 /* Who may write to the file decides what every token is worth. */
@@ -58,6 +59,52 @@ static bool look_at_file(int fd, const char *path, char warning[256], struct rel
     return true;
 }
 
+/* The process that has the lock, by the kernel's list of locks; 0: it is not to be found, or not shown. */
+static int find_lock_holder(int fd)
+{
+    char line[160];
+    struct stat info;
+    int holder = 0;
+    FILE *locks = fopen("/proc/locks", "re");
+    while (locks != NULL && holder == 0 && fstat(fd, &info) == 0 && fgets(line, sizeof line, locks) != NULL) {
+        int pid = 0;
+        unsigned major = 0, minor = 0;
+        unsigned long inode = 0;
+        if (sscanf(line, "%*d: FLOCK %*s WRITE %d %x:%x:%lu", &pid, &major, &minor, &inode) == 4 &&
+            inode == info.st_ino && makedev(major, minor) == info.st_dev && pid > 0)
+            holder = pid;
+    }
+    if (locks != NULL)
+        fclose(locks);
+    return holder;
+}
+
+static void say_locked(int fd, struct rely_err *err)
+{
+    int holder = find_lock_holder(fd);
+    char process[32] = "";
+    if (holder > 0)
+        snprintf(process, sizeof process, " (process %d)", holder);
+    rely_err_set(err, RELY_ERR_IO,
+                 "another relyd uses it%s: stop that one first, or give this one a registry.path of its own", process);
+}
+
+static void say_unopened(const char *path, struct rely_err *err)
+{
+    int fault = errno;
+    const char *slash = strrchr(path, '/');
+    int folder = slash == NULL ? 0 : (int)(slash - path);
+    if (fault == ENOENT)
+        rely_err_set(err, RELY_ERR_IO,
+                     "%s: its folder %.*s is not there, and relyd makes none: mkdir it, mode 0700, for relyd's user",
+                     strerror(fault), folder == 0 ? 1 : folder, folder == 0 ? (slash == NULL ? "." : "/") : path);
+    else if (fault == EACCES)
+        rely_err_set(err, RELY_ERR_IO, "%s: relyd runs as uid %u: give that user the folder and the file",
+                     strerror(fault), geteuid());
+    else
+        rely_err_set(err, RELY_ERR_IO, "%s", strerror(fault));
+}
+
 /*
  * Made with mode 0600 before SQLite would make it with the umask's, and locked against a second relyd, whose snapshot
  * would go on allowing what was deleted here. flock does not meet SQLite's own (fcntl) locks, but closing this
@@ -67,7 +114,7 @@ int rely_registry_lock_file(const char *path, char warning[256], struct rely_err
 {
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK, S_IRUSR | S_IWUSR);
     if (fd < 0) {
-        rely_err_set(err, RELY_ERR_IO, "%s", strerror(errno));
+        say_unopened(path, err);
         return -1;
     }
     if (!look_at_file(fd, path, warning, err)) {
@@ -75,7 +122,7 @@ int rely_registry_lock_file(const char *path, char warning[256], struct rely_err
         return -1;
     }
     if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-        rely_err_set(err, RELY_ERR_IO, "another relyd uses it (%s)", strerror(errno));
+        say_locked(fd, err);
         close(fd);
         return -1;
     }

@@ -236,23 +236,46 @@ void rely_service_print_metrics(struct rely_service *service, const struct rely_
     free(all);
 }
 
+/* The main thread takes them one by one: those that stop relyd, and those that would end the process by default and
+ * mean nothing here. Faults (SIGSEGV, ...) and SIGQUIT, for a core dump, keep their default. */
+static void block_signals(sigset_t *out)
+{
+    static const int named[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGPWR};
+    sigemptyset(out);
+    for (size_t i = 0; i < sizeof named / sizeof named[0]; i++)
+        sigaddset(out, named[i]);
+    for (int number = SIGRTMIN; number <= SIGRTMAX; number++)
+        sigaddset(out, number);
+    pthread_sigmask(SIG_BLOCK, out, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a file at its size limit is a failed write, like a full disk */
+}
+
+static void say_ignored(struct rely_service *service, int number)
+{
+    const char *name = sigabbrev_np(number);
+    if (number == SIGHUP)
+        rely_log_event(service->ring, RELY_LOG_WARNING, "signal",
+                       "SIGHUP is ignored: the configuration is read at the start only");
+    else
+        rely_log_event(service->ring, RELY_LOG_WARNING, "signal",
+                       "signal %d (SIG%s) is ignored: SIGTERM and SIGINT stop relyd, no other means anything", number,
+                       name == NULL ? "RTMIN to SIGRTMAX" : name);
+}
+
 static void wait_for_signal(struct rely_service *service, const sigset_t *signals)
 {
     int number = 0;
-    do {
-        sigwait(signals, &number);
-        if (number == SIGHUP)
-            rely_log_event(service->ring, RELY_LOG_WARNING, "signal",
-                           "SIGHUP is ignored: the configuration is read at the start only");
-    } while (number == SIGHUP);
+    while (sigwait(signals, &number) != 0 || (number != SIGTERM && number != SIGINT))
+        say_ignored(service, number);
     rely_log_event(service->ring, RELY_LOG_INFO, "stopping", "on signal %d", number);
 }
 
 static void serve_until_signal(struct rely_service *service, const sigset_t *signals)
 {
     atomic_store(&service->is_ready, true);
-    rely_log_event(service->ring, RELY_LOG_INFO, "ready", "relyd " RELYD_VERSION ", %zu workers",
-                   service->worker_count);
+    rely_log_event(service->ring, RELY_LOG_INFO, "ready", "relyd " RELYD_VERSION ", %zu worker%s",
+                   service->worker_count, service->worker_count == 1 ? "" : "s");
     rely_notify("READY=1");
     wait_for_signal(service, signals);
     rely_notify("STOPPING=1");
@@ -287,8 +310,9 @@ static bool run_with_log(struct rely_service *service, const sigset_t *signals, 
 
 static void say_notes(struct rely_service *service)
 {
-    for (size_t i = 0; i < service->config->notes.count; i++)
-        rely_log_event(service->ring, RELY_LOG_WARNING, "old_setting", "%s", service->config->notes.items[i]);
+    const struct rely_config_notes *notes = &service->config->notes;
+    for (size_t i = 0; i < notes->count; i++)
+        rely_log_event(service->ring, RELY_LOG_WARNING, notes->items[i].event, "%s", notes->items[i].sentence);
 }
 
 struct rely_loop_options rely_service_loop_options(const struct rely_service *service)
@@ -313,12 +337,7 @@ bool rely_service_run(const struct rely_config *config, struct rely_err *err)
                                                       .recheck_one_in = (uint32_t)config->recheck_one_in};
     sigset_t signals;
     rely_signature_setup(&arithmetic);
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGINT);
-    sigaddset(&signals, SIGHUP);
-    pthread_sigmask(SIG_BLOCK, &signals, NULL);
-    signal(SIGPIPE, SIG_IGN);
+    block_signals(&signals);
     pthread_mutex_init(&service.report_lock, NULL);
     pthread_cond_init(&service.report_signal, NULL);
     service.log = rely_log_start(&options, err);
@@ -332,7 +351,10 @@ bool rely_service_run(const struct rely_config *config, struct rely_err *err)
         rely_limits_compare_memory(&service);
         is_ok = run_with_log(&service, &signals, err);
     }
-    rely_log_event(service.ring, RELY_LOG_INFO, "stopped", "%s", is_ok ? "in order" : err->message);
+    if (is_ok)
+        rely_log_event(service.ring, RELY_LOG_INFO, "stopped", "in order");
+    else
+        rely_log_event(service.ring, RELY_LOG_ERROR, "start_failed", "%s", err->message);
     rely_log_stop(service.log);
     free_service(&service);
     return is_ok;

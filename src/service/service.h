@@ -253,8 +253,8 @@ struct rely_key_age *rely_key_ages_read(const struct rely_snapshot *snapshot, si
 
 /* keys.max_count, keys.max_bytes. */
 struct rely_keyset_limits rely_fetching_limits(const struct rely_config *config);
-/* The fetcher under the settings, with so many places (rely_fetch_rules); warns of proxy variables, which it ignores. Thread: main. Owner: as for
- * rely_fetcher_start. */
+/* The fetcher under the settings, with so many places (rely_fetch_rules); warns of proxy variables, which it ignores.
+ * Thread: main. Owner: as for rely_fetcher_start. */
 struct rely_fetcher *rely_fetching_start(const struct rely_config *config, size_t places, struct rely_log_ring *ring,
                                          struct rely_err *err);
 /* Behind err, a failed fetch's fault: what an administrator can do about it, where that can be told. Thread: any. */

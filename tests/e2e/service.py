@@ -1,5 +1,6 @@
 """A relyd of the test's own: its folder, configuration, ports and process; and the questions that one asks it."""
 
+import json
 import os
 import pathlib
 import re
@@ -121,6 +122,10 @@ class Relyd:
 
     def log(self):
         return self.log_path.read_text(errors="replace")
+
+    def events(self):
+        """The log's lines that are one, as objects."""
+        return [json.loads(line) for line in self.log().splitlines() if line.startswith("{")]
 
     def resident_bytes(self):
         status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()

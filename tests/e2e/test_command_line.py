@@ -1,6 +1,7 @@
 """The command line and the configuration file; and that generated pages are what the binary prints."""
 
 import re
+import signal
 import subprocess
 
 import pytest
@@ -124,10 +125,90 @@ def test_missing_file():
     assert "/nonexistent/relyd.yaml" in done.stderr
 
 
-@pytest.mark.parametrize("arguments", [["--unknown"], ["extra"], ["--print-docs", "nothing"], ["--print-docs"]])
+WRONG_COMMAND_LINES = {
+    ("--unknown",): 'no such option: "--unknown"',
+    ("--chek-config",): 'no such option: "--chek-config", did you mean --check-config?',
+    ("--cofig=/etc/x",): 'no such option: "--cofig=/etc/x", did you mean --config?',
+    ("--print",): 'no such option: "--print"',
+    ("-x",): 'no such option: "-x"',
+    ("extra",): 'no argument is expected beside options, found "extra"',
+    ("version",): 'no argument is expected beside options, found "version"',
+    ("--print-docs",): 'no value follows "--print-docs"',
+    ("-c",): 'no value follows "-c"',
+}
+
+
+@pytest.mark.parametrize("arguments", WRONG_COMMAND_LINES)
 def test_wrong_command_lines(arguments):
     done = run(*arguments)
-    assert done.returncode == 2 and done.stderr and not done.stdout
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"relyd: {WRONG_COMMAND_LINES[arguments]}\nrelyd: relyd --help lists the options\n"
+
+
+def test_no_such_page():
+    done = run("--print-docs", "nothing")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "relyd: no page nothing; there are settings, metrics, reasons and tokens\n"
+
+
+def refused_start(relyd):
+    """Of a relyd that must not start: the message of its start_failed, which stands on standard error in words, too."""
+    relyd.spawn()
+    assert relyd.process.wait(20) == 1
+    relyd.process = None
+    (line,) = [line for line in relyd.events() if line["event"] == "start_failed"]
+    assert line["level"] == "error" and f"relyd: {line['message']}\n" in relyd.log()
+    assert not [line for line in relyd.events() if line["event"] in ("stopped", "ready")]
+    return line["message"]
+
+
+def test_failed_starts_say_what_to_do(start, tmp_path):
+    missing = tmp_path / "missing"
+    nowhere = Relyd(tmp_path / "one", registry__path=str(missing / "relyd.db"))
+    assert refused_start(nowhere) == (f"registry {missing}/relyd.db: No such file or directory: its folder {missing} is not there, and relyd makes "
+                                      "none: mkdir it, mode 0700, for relyd's user")
+    no_folder = Relyd(tmp_path / "two", admin__socket=str(missing / "admin.sock"))
+    assert refused_start(no_folder) == (f"cannot listen on unix:{missing}/admin.sock: bind: No such file or directory: its folder is not there, and "
+                                        "relyd makes none: mkdir it, for relyd's user")
+    relyd = start()
+    same = Relyd(tmp_path / "three", registry__path=str(relyd.database))
+    assert refused_start(same) == (f"registry {relyd.database}: another relyd uses it (process {relyd.process.pid}): stop that one first, or give "
+                                   "this one a registry.path of its own")
+
+
+def test_nobody_to_administer_is_said(tmp_path):
+    relyd = Relyd(tmp_path / "relyd", admin__socket="", workers=1).start()
+    relyd.stop()
+    assert not [line for line in relyd.events() if line["event"] == "no_control_plane"]
+    (ready,) = [line for line in relyd.events() if line["event"] == "ready"]
+    assert ready["message"].endswith(", 1 worker")
+    relyd.settings["admin.listen"] = ""
+    relyd.start().stop()
+    (line,) = [line for line in relyd.events() if line["event"] == "no_control_plane"]
+    assert line["level"] == "warning" and "neither admin.socket nor admin.listen is set" in line["message"]
+
+
+def test_head_too_small_for_a_token_is_said(tmp_path):
+    done, path = check(tmp_path, "token:\n  max_bytes: 65536\n")
+    assert (done.returncode, done.stdout) == (0, "the configuration is right\n")
+    assert done.stderr.startswith(f"{path}:2:14: warning: token.max_bytes is 65536 and http.head_max_bytes, ")
+    relyd = Relyd(tmp_path / "relyd", token__max_bytes=65536).start()
+    relyd.stop()
+    (line,) = [line for line in relyd.events() if line["event"] == "setting_doubted"]
+    assert line["level"] == "warning" and "raise http.head_max_bytes to 69632 at least" in line["message"]
+
+
+def test_signals_that_mean_nothing_end_nothing(start):
+    relyd = start()
+    meaningless = ["SIGHUP", "SIGUSR1", "SIGUSR2", "SIGALRM", "SIGVTALRM", "SIGPROF", "SIGIO", "SIGPWR", "SIGPIPE", "SIGXFSZ", "SIGCHLD", "SIGWINCH",
+                   "SIGURG", "SIGRTMIN", "SIGRTMAX"]
+    for name in meaningless:
+        relyd.process.send_signal(getattr(signal, name))
+    said = wire.wait_for(lambda: len(signals := [line["message"] for line in relyd.events() if line["event"] == "signal"]) == 10 and signals)
+    assert "SIGHUP is ignored: the configuration is read at the start only" in said
+    for name in ("SIGUSR1", "SIGUSR2", "SIGALRM", "SIGVTALRM", "SIGPROF", "SIGPWR"):
+        assert f"signal {int(getattr(signal, name))} ({name}) is ignored: SIGTERM and SIGINT stop relyd, no other means anything" in said
+    assert relyd.check().status == 401
 
 
 def test_help_and_version():

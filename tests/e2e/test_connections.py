@@ -174,6 +174,11 @@ def test_settings_under_their_old_name(tmp_path):
         assert cuts(relyd, "idle_time") == 1
     finally:
         relyd.stop()
+    old = tmp_path / "old.yaml"
+    old.write_text(write_yaml({"http.request_timeout_ms": 1500}))
+    answer = subprocess.run([BINARY, "--check-config", "--config", str(old)], capture_output=True, text=True)
+    assert (answer.returncode, answer.stdout) == (0, "the configuration is right\n")
+    assert answer.stderr == f"{old}:2:3: warning: http.request_timeout_ms is an old name: write http.idle_timeout_ms\n"
     both = tmp_path / "both.yaml"
     both.write_text(write_yaml({"http.request_timeout_ms": 1500, "http.idle_timeout_ms": 1500}))
     answer = subprocess.run([BINARY, "--check-config", "--config", str(both)], capture_output=True, text=True)

@@ -184,13 +184,60 @@ static void test_old_names_are_taken_and_said(void **state)
         rely_config_parse(&config, "r.yaml", rely_slice_of("http:\n  request_timeout_ms: 2000\n"), &complaints));
     assert_int_equal(config.http_idle_timeout_ms, 2000);
     assert_int_equal(config.notes.count, 1);
-    assert_string_equal(config.notes.items[0], "http.request_timeout_ms is an old name: write http.idle_timeout_ms");
+    assert_string_equal(config.notes.items[0].sentence,
+                        "http.request_timeout_ms is an old name: write http.idle_timeout_ms");
+    assert_string_equal(config.notes.items[0].event, "old_setting");
+    assert_int_equal(config.notes.items[0].line, 2);
+    assert_int_equal(config.notes.items[0].column, 3);
     rely_config_fini(&config);
     rely_buf_fini(&complaints);
     expect_complaints("http:\n  request_timeout_ms: 2000\n  idle_timeout_ms: 2000\n",
                       "r.yaml:3:3: http.idle_timeout_ms: set twice, before in line 2: leave one\n");
     expect_complaints("http:\n  request_timeout_ms: 5\n",
-                      "r.yaml:2:23: http.idle_timeout_ms: expected a number of ms from 1000 to 3600000, found \"5\"\n");
+                      "r.yaml:2:23: http.idle_timeout_ms: expected a number of ms from 1000 to 3600000, found \"5\"\n"
+                      "r.yaml:2:3: http.request_timeout_ms: is the old name of http.idle_timeout_ms: write that\n");
+    expect_complaints("http:\n  idle_timeout_ms: 2000\n  request_timeout_ms: 2000\n",
+                      "r.yaml:3:3: http.idle_timeout_ms: set twice, before in line 2: leave one\n"
+                      "r.yaml:3:3: http.request_timeout_ms: is the old name of http.idle_timeout_ms: write that\n");
+}
+
+static void expect_note(const char *text, const char *event, size_t line, const char *sentence)
+{
+    struct rely_config config;
+    struct rely_buf complaints = {0};
+    rely_config_init(&config);
+    assert_true(rely_config_parse(&config, "r.yaml", rely_slice_of(text), &complaints));
+    assert_int_equal(config.notes.count, sentence == NULL ? 0 : 1);
+    if (sentence != NULL) {
+        assert_string_equal(config.notes.items[0].event, event);
+        assert_int_equal(config.notes.items[0].line, line);
+        assert_string_equal(config.notes.items[0].sentence, sentence);
+    }
+    rely_config_fini(&config);
+    rely_buf_fini(&complaints);
+}
+
+/* What is taken and probably not meant. */
+static void test_doubts(void **state)
+{
+    (void)state;
+    expect_note("", NULL, 0, NULL);
+    expect_note("token:\n  max_bytes: 61440\n", NULL, 0, NULL);
+    expect_note(
+        "token:\n  max_bytes: 65536\n", "setting_doubted", 2,
+        "token.max_bytes is 65536 and http.head_max_bytes, which a check's token has to fit into with all other "
+        "headers, 65536: longer tokens are refused there all the same; raise http.head_max_bytes to 69632 at "
+        "least, or lower token.max_bytes");
+    expect_note("token:\n  max_bytes: 65536\nhttp:\n  head_max_bytes: 69632\n", NULL, 0, NULL);
+    expect_note(
+        "http:\n  head_max_bytes: 16384\n", "setting_doubted", 2,
+        "token.max_bytes is 16384 and http.head_max_bytes, which a check's token has to fit into with all other "
+        "headers, 16384: longer tokens are refused there all the same; raise http.head_max_bytes to 20480 at "
+        "least, or lower token.max_bytes");
+    expect_note("admin:\n  socket: \"\"\n", "no_control_plane", 2,
+                "neither admin.socket nor admin.listen is set: nobody can register an issuer or change anything until "
+                "one is");
+    expect_note("admin:\n  socket: \"\"\n  listen: 127.0.0.1:8481\n", NULL, 0, NULL);
 }
 
 static void test_duplicates(void **state)
@@ -470,6 +517,7 @@ int main(void)
         cmocka_unit_test(test_lists),
         cmocka_unit_test(test_unknown_keys_name_the_nearest),
         cmocka_unit_test(test_old_names_are_taken_and_said),
+        cmocka_unit_test(test_doubts),
         cmocka_unit_test(test_duplicates),
         cmocka_unit_test(test_yaml_that_hides_things),
         cmocka_unit_test(test_syntax),
