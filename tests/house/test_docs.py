@@ -37,6 +37,28 @@ def test_every_reason_has_its_place_in_the_docs():
     assert not [word for word in words if f"## {word}\n" not in page]
 
 
+def test_every_event_of_the_log_has_its_line():
+    """docs/log.md and the source, both ways; levels, too, where the source has them."""
+    page = (ROOT / "docs/log.md").read_text()
+    rows = dict(re.findall(r"^\| `(\w+)` \| (\w+) \|", page, re.M))
+    found = {}
+    for path in files(".c"):
+        if "src" not in path.relative_to(ROOT).parts:
+            continue
+        text = path.read_text()
+        for level, event in re.findall(r'rely_log_event\(\s*[^"]*?RELY_LOG_(\w+),\s*"(\w+)"', text):
+            found.setdefault(event, set()).add(level.lower())
+        for event in re.findall(r'rely_log_format_event\(now_s, "(\w+)"', text):
+            found.setdefault(event, set()).add("warning")
+        for event in re.findall(r'rely_config_add_note\([^"]*"(\w+)"', text):
+            found.setdefault(event, set()).add("warning")
+        for event in re.findall(r'rely_alarm\(\s*"(\w+)"', text):
+            found.setdefault(event, set()).add("error")
+    calls = sum(len(re.findall(r"rely_log_event\(", path.read_text())) for path in files(".c") if "src" in path.relative_to(ROOT).parts)
+    assert calls > 25 and len(found) > 25
+    assert {event: {level} for event, level in rows.items()} == found
+
+
 def test_scripts_named_in_the_readme_can_be_run():
     for name in ("quickstart", "tests/run", ".ci/run"):
         assert (ROOT / name).stat().st_mode & 0o111, name
