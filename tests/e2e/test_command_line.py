@@ -213,7 +213,10 @@ def test_signals_that_mean_nothing_end_nothing(start):
 
 def test_help_and_version():
     assert "--config" in run("--help").stdout
-    assert re.fullmatch(r"relyd \d+\.\d+\.\d+\n", run("--version").stdout)
+    build = (ROOT / "CMakeLists.txt").read_text()
+    number = re.search(r"^project\(relyd VERSION (\d+\.\d+\.\d+) ", build, re.M).group(1)
+    suffix = re.search(r'^set\(RELYD_VERSION "\$\{PROJECT_VERSION\}(-dev)?"\)$', build, re.M).group(1) or ""
+    assert run("--version").stdout == f"relyd {number}{suffix}\n"
 
 
 @pytest.mark.parametrize("address", ["0.0.0.0:8480", "[::]:8480", "192.0.2.1:8480"])
