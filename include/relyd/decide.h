@@ -37,8 +37,11 @@ struct rely_candidate {
     const struct rely_issuer *issuer;
     const struct rely_key *keys[RELY_KEY_TRIES_MAX];
     size_t key_count;
-    uint32_t cost;    /* of trying them all, in rely_key_cost's unit */
-    bool is_left_out; /* too many keys, or too costly ones: none of them is tried */
+    size_t try_count;  /* of them, from the first: the budget may leave fewer */
+    size_t base_count; /* of them, from the first: in the base price, which no budget is charged with */
+    uint32_t cost;     /* of trying them all, in rely_key_cost's unit */
+    uint32_t failures; /* to be charged: an ordinary key's failed try is 1, beyond the base price */
+    bool is_left_out;  /* too many keys, or too costly ones: none of them is tried */
 };
 
 /* The outcome. Zero-filled is undecided, which denies. Read `reason == RELY_OK` for a yes, nothing else. */
@@ -70,9 +73,11 @@ struct rely_review {
 };
 
 /*
- * Failed tries of tokens without `kid`, which a stranger can have for the price of a request: so many of one record in
- * one second, and then such tokens are refused until it is over. A worker's; handed in with each request, so that the
- * review stays pure. Zero-filled, with the limit set, is unused.
+ * Failed tries that a stranger can have for the price of a request: those of tokens without `kid`, and with one those
+ * beyond the base price (budget.c). So many of one record in one second; then, until it is over, tokens without `kid`
+ * are refused and the others have little more than their base price. A costly key's try counts as several, one that was
+ * refused before any arithmetic not at all. A worker's; handed in with each request, so that the review stays pure.
+ * Zero-filled, with the limit set, is unused.
  */
 #define RELY_TRY_BUDGET_RECORDS 1024 /* records with failures in one second; what is beyond shares the last place */
 struct rely_try_budget {
@@ -81,6 +86,7 @@ struct rely_try_budget {
         int64_t issuer_id; /* 0: free */
         int64_t second;    /* that failures counts; another one's are forgotten */
         uint32_t failures;
+        uint32_t turns; /* tokens since nothing was left */
     } places[RELY_TRY_BUDGET_RECORDS + 1];
 };
 

@@ -41,6 +41,7 @@
 #define RELY_DISCOVERY_BYTES_MAX 65536
 #define RELY_KEY_TRIES_MAX 8        /* keys of one record tried for one token */
 #define RELY_CANDIDATES_MAX 32      /* records of one `iss` that may have signed one token */
+#define RELY_ORDINARY_KEY_COST 8    /* of one key at most: RSA up to 4096, P-256, Ed25519; no more is never refused */
 #define RELY_TRY_COST_MAX 128       /* of all tries of one token together, a verification under RSA-2048 being 1 */
 #define RELY_FETCHES_PER_MISS_MAX 8 /* records of one `iss` asked for a key that none of them has */
 #define RELY_RSA_BITS_MIN 2048

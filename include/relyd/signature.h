@@ -51,6 +51,13 @@ struct rely_verified {
 enum rely_reason rely_signature_verify(const struct rely_unverified *token, const struct rely_key *key,
                                        struct rely_verified *out, struct rely_detail *detail);
 
+/* What a refusal by rely_signature_verify has cost, in rely_key_cost's unit. 0: the length, or the numbers (ECDSA: r or
+ * s not from 1 to n - 1; EdDSA: S not below L) were refused before any arithmetic. In: as for the refusal. */
+uint32_t rely_signature_cost_of_refusal(const struct rely_unverified *token, const struct rely_key *key);
+
+/* Has a signature ever verified under this key, since its set was accepted? Strangers cannot make one. Thread: any. */
+bool rely_signature_has_verified(const struct rely_key *key);
+
 /* --- tables ------------------------------------------------------------------------------------------- */
 
 /* What makes the verifications under one key of P-256, P-384 or P-521 two to six times as fast. Immutable. */

@@ -23,8 +23,8 @@ static enum rely_reason find_candidate_keys(struct rely_candidate *candidate, co
 {
     const struct rely_issuer *issuer = candidate->issuer;
     char text[RELY_QUOTED_SIZE];
-    candidate->key_count = 0;
-    candidate->cost = 0;
+    candidate->key_count = candidate->try_count = candidate->base_count = 0;
+    candidate->cost = candidate->failures = 0;
     candidate->is_left_out = false;
     if ((issuer->algs & 1u << token->alg & RELY_ALGS_ALL) == 0)
         return rely_refuse(detail, RELY_ALGORITHM_NOT_ALLOWED, "issuer %.*s does not allow alg %s",
@@ -37,6 +37,7 @@ static enum rely_reason find_candidate_keys(struct rely_candidate *candidate, co
     enum rely_reason reason = rely_keys_find(issuer->keyset, token, candidate->keys, &candidate->key_count, detail);
     if (reason == RELY_KEY_UNKNOWN)
         candidate->is_left_out = rely_keys_count_fitting(issuer->keyset, token) > RELY_KEY_TRIES_MAX;
+    candidate->try_count = candidate->base_count = candidate->key_count;
     for (size_t i = 0; i < candidate->key_count; i++)
         candidate->cost += rely_key_cost(candidate->keys[i]);
     return reason;
@@ -132,10 +133,10 @@ static enum rely_reason note_signer(struct rely_review_work *work, const struct 
 }
 
 /* The first key of one record that verifies. Reasons: RELY_OK also when none does. */
-static enum rely_reason try_candidate(struct rely_review_work *work, const struct rely_candidate *candidate)
+static enum rely_reason try_candidate(struct rely_review_work *work, struct rely_candidate *candidate)
 {
     struct rely_review *review = work->review;
-    for (size_t k = 0; k < candidate->key_count; k++) {
+    for (size_t k = 0; k < candidate->try_count; k++) {
         struct rely_verified verified;
         review->tries++;
         enum rely_reason reason =
@@ -144,23 +145,38 @@ static enum rely_reason try_candidate(struct rely_review_work *work, const struc
             return note_signer(work, candidate, &verified);
         if (reason != RELY_BAD_SIGNATURE)
             return reason;
+        if (k >= candidate->base_count)
+            candidate->failures += rely_budget_price(&review->token, candidate->keys[k]);
     }
     return RELY_OK;
+}
+
+static enum rely_reason refuse_by_budget(struct rely_review *review, const struct rely_candidate *candidate)
+{
+    return rely_refuse(&review->decision.detail, RELY_OVERLOADED,
+                       "the signature does not verify under %zu of the %zu keys of issuer %.*s with this kid, and too "
+                       "many tries have failed in this second for the others",
+                       candidate->try_count, candidate->key_count, RELY_ARG(candidate->issuer->name));
 }
 
 static enum rely_reason try_candidates(struct rely_review_work *work)
 {
     struct rely_review *review = work->review;
+    const struct rely_candidate *shortened = NULL;
     bool is_whole = true;
     for (size_t i = 0; i < review->candidate_count; i++) {
-        const struct rely_candidate *candidate = &review->candidates[i];
+        struct rely_candidate *candidate = &review->candidates[i];
         is_whole &= !candidate->is_left_out;
+        if (candidate->try_count < candidate->key_count)
+            shortened = candidate;
         enum rely_reason reason = candidate->is_left_out ? RELY_OK : try_candidate(work, candidate);
         if (reason != RELY_OK)
             return reason;
     }
     if (review->key != NULL)
         return RELY_OK;
+    if (shortened != NULL)
+        return refuse_by_budget(review, shortened);
     return is_whole
                ? RELY_BAD_SIGNATURE
                : rely_refuse(&review->decision.detail, RELY_AMBIGUOUS_ISSUER,
@@ -170,14 +186,14 @@ static enum rely_reason try_candidates(struct rely_review_work *work)
 enum rely_reason rely_step_signature(struct rely_review_work *work)
 {
     struct rely_review *review = work->review;
-    bool is_counted = review->token.kid.ptr == NULL && work->request->budget != NULL;
-    enum rely_reason reason = is_counted ? rely_budget_check(work->request->budget, review) : RELY_OK;
+    struct rely_try_budget *budget = work->request->budget;
+    enum rely_reason reason = budget == NULL ? RELY_OK : rely_budget_plan(budget, review);
     if (reason == RELY_OK)
         reason = try_candidates(work);
     if (reason == RELY_OK)
         return RELY_OK;
-    if (is_counted && review->tries > 0)
-        rely_budget_charge(work->request->budget, review);
+    if (budget != NULL)
+        rely_budget_charge(budget, review);
     review->issuer = review->candidate_count == 1 ? review->candidates[0].issuer : NULL; /* nobody has signed */
     review->key = NULL;
     return reason;

@@ -48,9 +48,12 @@ enum rely_reason rely_step_signature(struct rely_review_work *work);
  * same, a review of the same token finds the same signer. In: token - of it only iss, kid and alg are read. */
 uint64_t rely_candidates_mark(const struct rely_snapshot *snapshot, const struct rely_unverified *token);
 
-/* May the candidates' keys be tried for a token without kid? Reasons: RELY_OK, RELY_OVERLOADED. */
-enum rely_reason rely_budget_check(struct rely_try_budget *budget, struct rely_review *review);
-/* All of them were, and in vain. */
+/* Which of the candidates' keys may be tried: sets try_count and base_count, and sorts the keys. Reasons: RELY_OK,
+ * RELY_OVERLOADED (none of a token without kid). */
+enum rely_reason rely_budget_plan(struct rely_try_budget *budget, struct rely_review *review);
+/* How many ordinary tries a failed one counts as; 0: it was refused before any arithmetic. */
+uint32_t rely_budget_price(const struct rely_unverified *token, const struct rely_key *key);
+/* The token was refused: charge the candidates' failures. */
 void rely_budget_charge(struct rely_try_budget *budget, const struct rely_review *review);
 
 #endif

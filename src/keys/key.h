@@ -29,7 +29,7 @@ struct rely_key {
     /* Signature's, which lies above: it hangs a table here, once, while workers read; until then NULL. */
     _Atomic(struct rely_key_table *) table; /* owned */
     void (*free_table)(struct rely_key_table *table);
-    atomic_uint verified_count; /* up to the number that earns a table */
+    atomic_uint verified_count; /* EC: up to the number that earns a table; others: up to 1 */
     /* SHA-256 of the public key's DER (RFC 5280 s4.1.2.7): the same for the same key, whatever its kid and alg. */
     uint8_t material[RELY_MATERIAL_BYTES];
     uint32_t cost; /* rely_key_cost */
@@ -54,6 +54,7 @@ struct rely_keyset {
     size_t count;
     struct rely_keyset_skipped *skipped; /* owned, with their kids */
     size_t skipped_count;
+    size_t taken_out_count; /* of those skipped */
     struct rely_by_kid keys_by_kid, skipped_by_kid;
 };
 

@@ -28,17 +28,23 @@ bool rely_key_point_of(const struct rely_key *key, struct rely_key_point *out)
 void rely_key_count_success(const struct rely_key *key)
 {
     atomic_uint *count = (atomic_uint *)&key->verified_count;
+    unsigned enough = (key->algs & RELY_ALGS_ECDSA) != 0 ? RELY_KEY_TABLE_SUCCESSES : 1;
     /* Workers that race pass the mark by a few; beyond it nothing is written, so that they do not share the line. */
-    if ((key->algs & RELY_ALGS_ECDSA) != 0 &&
-        atomic_load_explicit(count, memory_order_relaxed) < RELY_KEY_TABLE_SUCCESSES)
+    if (atomic_load_explicit(count, memory_order_relaxed) < enough)
         atomic_fetch_add_explicit(count, 1, memory_order_relaxed);
+}
+
+bool rely_signature_has_verified(const struct rely_key *key)
+{
+    return atomic_load_explicit((atomic_uint *)&key->verified_count, memory_order_relaxed) != 0;
 }
 
 bool rely_signature_wants_table(const struct rely_key *key)
 {
     atomic_uint *count = (atomic_uint *)&key->verified_count;
     unsigned seen = atomic_load_explicit(count, memory_order_relaxed);
-    if (seen < RELY_KEY_TABLE_SUCCESSES || (seen & ASKED) != 0 || rely_signature_is_evp_only())
+    if (seen < RELY_KEY_TABLE_SUCCESSES || (key->algs & RELY_ALGS_ECDSA) == 0 || (seen & ASKED) != 0 ||
+        rely_signature_is_evp_only())
         return false;
     return (atomic_fetch_or_explicit(count, ASKED, memory_order_relaxed) & ASKED) == 0;
 }

@@ -11,6 +11,7 @@ int main(void)
     failed += run_snapshot_tests();
     failed += run_cache_tests();
     failed += run_sibling_tests();
+    failed += run_budget_tests();
     failed += run_told_tests();
     return failed;
 }

@@ -51,6 +51,7 @@ int run_decision_tests(void);
 int run_snapshot_tests(void);
 int run_cache_tests(void);
 int run_sibling_tests(void);
+int run_budget_tests(void);
 int run_told_tests(void);
 
 #endif
