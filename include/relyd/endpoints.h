@@ -10,6 +10,7 @@
 #include "relyd/observe.h"
 
 struct rely_waiting;
+struct rely_waiting_share;
 
 #define RELY_DECISION_ID_SIZE 33
 
@@ -30,13 +31,16 @@ struct rely_reviewer_hooks {
     void (*ask_for_table)(void *service, int64_t issuer_id, uint64_t key_serial);
 };
 
+#define RELY_WAITING_BUCKETS 256 /* for a thousand at most: O(1) */
+
 /* Requests that wait for a key set (waiting.c). */
 struct rely_waiting_list {
     struct rely_waiting *oldest, *newest; /* owned */
     size_t count, bytes;
-    size_t reviewed;         /* in this turn */
-    struct rely_timer timer; /* the next turn */
-    bool is_timed;           /* it runs */
+    struct rely_waiting_share *shares[RELY_WAITING_BUCKETS]; /* owned: who holds them (share.c) */
+    size_t reviewed;                                         /* in this turn */
+    struct rely_timer timer;                                 /* the next turn */
+    bool is_timed;                                           /* it runs */
 };
 
 /* One worker's: used on its thread only. */

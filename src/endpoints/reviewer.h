@@ -50,6 +50,17 @@ void rely_waiting_init(struct rely_reviewer *reviewer);
 /* Requests that still wait are forgotten. */
 void rely_waiting_fini(struct rely_reviewer *reviewer);
 
+/* --- share.c ------------------------------------------------------------------------------------------ */
+
+/* A flood of unknown keys must not hold every connection, nor the memory: beyond either a worker refuses at once. */
+#define RELY_WAITING_MAX 1000 /* and RELY_WAITING_BYTES_MAX */
+
+/* Is there room for one more request of this iss, of so many bytes? Cost: the same however many wait. */
+bool rely_share_has_room(struct rely_waiting_list *list, struct rely_slice iss, size_t bytes);
+/* Take it. Returns what is given back; borrowed. */
+struct rely_waiting_share *rely_share_take(struct rely_waiting_list *list, struct rely_slice iss, size_t bytes);
+void rely_share_give_back(struct rely_waiting_list *list, struct rely_waiting_share *share, size_t bytes);
+
 /* --- cooldown.c ------------------------------------------------------------------------------------ */
 
 /* Ask for the keys of one issuer unless that is known to be useless now; true when an answer will come. */

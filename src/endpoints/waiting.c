@@ -7,8 +7,6 @@
 
 #include <stdlib.h>
 
-/* A flood of unknown keys must not hold every connection, nor the memory: beyond either a worker refuses at once. */
-#define WAITING_MAX 1000
 /* Reviews in one turn of the loop, and when the next turn is: 32 of 50 us, or of 2 ms at worst. */
 #define REVIEWS_A_TURN 32
 #define NEXT_TURN_MS 1
@@ -22,6 +20,7 @@ struct rely_waiting {
     struct rely_http_request *request; /* borrowed until answered or gone */
     struct rely_asked asked;           /* slices point behind the struct */
     struct rely_unverified token;      /* iss, kid and alg alone: what its key is looked for by */
+    struct rely_waiting_share *share;  /* borrowed: of its iss; lives as long as this is in the list */
     int64_t start_us;                  /* when it was asked */
     int64_t issuer_ids[RELY_CANDIDATES_MAX];
     size_t issuer_count; /* of those whose answer is still to come */
@@ -38,8 +37,7 @@ static void link_waiting(struct rely_waiting *waiting)
     waiting->previous = list->newest;
     *(list->newest == NULL ? &list->oldest : &list->newest->next) = waiting;
     list->newest = waiting;
-    list->count++;
-    list->bytes += waiting->bytes;
+    waiting->share = rely_share_take(list, waiting->token.iss, waiting->bytes);
 }
 
 static void unlink_waiting(struct rely_waiting *waiting)
@@ -47,8 +45,7 @@ static void unlink_waiting(struct rely_waiting *waiting)
     struct rely_waiting_list *list = &waiting->reviewer->waiting;
     *(waiting->previous == NULL ? &list->oldest : &waiting->previous->next) = waiting->next;
     *(waiting->next == NULL ? &list->newest : &waiting->next->previous) = waiting->previous;
-    list->count--;
-    list->bytes -= waiting->bytes;
+    rely_share_give_back(list, waiting->share, waiting->bytes);
     rely_timer_cancel(waiting->reviewer->loop, &waiting->timer);
 }
 
@@ -174,9 +171,7 @@ bool rely_waiting_begin(struct rely_reviewer *reviewer, struct rely_http_request
     int64_t ids[RELY_CANDIDATES_MAX];
     size_t count = ask_for_missing_keys(reviewer, review, ids);
     size_t bytes = measure_waiting(asked, &review->token);
-    const struct rely_waiting_list *list = &reviewer->waiting;
-    if (count == 0 || reviewer->key_wait_ms == 0 || list->count >= WAITING_MAX ||
-        bytes > RELY_WAITING_BYTES_MAX - list->bytes)
+    if (count == 0 || reviewer->key_wait_ms == 0 || !rely_share_has_room(&reviewer->waiting, review->token.iss, bytes))
         return false;
     struct rely_waiting *waiting = make_waiting(asked, &review->token, bytes);
     waiting->reviewer = reviewer;
@@ -228,6 +223,7 @@ void rely_waiting_fini(struct rely_reviewer *reviewer)
     while (reviewer->waiting.oldest != NULL) {
         struct rely_waiting *waiting = reviewer->waiting.oldest;
         reviewer->waiting.oldest = waiting->next;
+        rely_share_give_back(&reviewer->waiting, waiting->share, waiting->bytes);
         free(waiting);
     }
 }
