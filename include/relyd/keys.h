@@ -55,6 +55,8 @@ bool rely_keyset_check_usable(const struct rely_keyset *keyset, struct rely_err 
 
 /* Take a usable key out of a set that no snapshot has yet: it is skipped from now on, and `why` says so. */
 void rely_keyset_take_out(struct rely_keyset *keyset, size_t index, const char *why);
+/* How many were. */
+size_t rely_keyset_taken_out_count(const struct rely_keyset *keyset);
 /* Append to *out the document that a set was made of, without the keys that were taken out. */
 void rely_keyset_print_rest(const struct rely_keyset *keyset, struct rely_slice jwks, struct rely_buf *out);
 

@@ -59,11 +59,11 @@ struct rely_gauges {
     const struct rely_key_age *key_ages; /* borrowed: of every issuer with fetched keys, or none: too many */
     size_t key_age_count;
     int64_t key_age_max_s;
-    uint64_t keys_too_old, keys_unstored; /* key sets */
-    uint64_t log_lost;                    /* lines: rely_log_lost */
-    uint64_t refusals_left_out;           /* rely_log_left_out */
-    uint64_t unsendable;                  /* answers: 500 was sent in their place */
-    uint64_t rechecks;                    /* of signatures, by EVP */
+    uint64_t keys_too_old, keys_repeated, keys_unstored; /* key sets */
+    uint64_t log_lost;                                   /* lines: rely_log_lost */
+    uint64_t refusals_left_out;                          /* rely_log_left_out */
+    uint64_t unsendable;                                 /* answers: 500 was sent in their place */
+    uint64_t rechecks;                                   /* of signatures, by EVP */
     bool is_registry_damaged;
     int64_t start_s;
 };

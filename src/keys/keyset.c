@@ -180,6 +180,7 @@ bool rely_keyset_check_usable(const struct rely_keyset *keyset, struct rely_err 
 void rely_keyset_take_out(struct rely_keyset *keyset, size_t index, const char *why)
 {
     RELY_ASSERT(index < keyset->count);
+    keyset->taken_out_count++;
     struct rely_key *key = &keyset->keys[index];
     struct rely_keyset_skipped *skipped = &keyset->skipped[keyset->skipped_count++];
     *skipped = (struct rely_keyset_skipped){.kid = key->kid, .is_taken_out = true, .place = key->place};
@@ -191,6 +192,11 @@ void rely_keyset_take_out(struct rely_keyset *keyset, size_t index, const char *
     memset(&keyset->keys[keyset->count], 0, sizeof *key);
     mark_keys(keyset);
     sort_by_kid(keyset);
+}
+
+size_t rely_keyset_taken_out_count(const struct rely_keyset *keyset)
+{
+    return keyset->taken_out_count;
 }
 
 static bool is_place_taken_out(const struct rely_keyset *keyset, size_t place)

@@ -127,6 +127,11 @@ static void put_keys_too_old(const struct scrape *scrape, const char *name)
     put_number(scrape, name, scrape->gauges->keys_too_old);
 }
 
+static void put_keys_repeated(const struct scrape *scrape, const char *name)
+{
+    put_number(scrape, name, scrape->gauges->keys_repeated);
+}
+
 static void put_keys_unstored(const struct scrape *scrape, const char *name)
 {
     put_number(scrape, name, scrape->gauges->keys_unstored);

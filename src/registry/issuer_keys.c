@@ -20,7 +20,15 @@ static bool has_secret_members(const struct rely_json *jwks, struct rely_problem
     return false;
 }
 
-/* The set that is stored may stay as it is: a record must be changeable, and be it only to disable it. */
+bool rely_issuer_is_woken(const struct rely_write *write)
+{
+    const struct rely_json *before = rely_json_get(write->before, "enabled"),
+                           *now = rely_json_get(write->body, "enabled");
+    return before != NULL && !rely_json_true(before) && (now == NULL || rely_json_true(now));
+}
+
+/* The set that is stored may stay as it is, unless its record was disabled and held no key: a record must be
+ * changeable, and be it only to disable it. */
 static bool is_stored_set(const struct rely_write *write, const struct rely_buf *document)
 {
     const struct rely_json *stored = rely_json_get(rely_json_get(write->before, "keys"), "jwks");
@@ -39,7 +47,8 @@ static void refuse_repeated_keys(const struct rely_write *write, const struct re
                                              .issuer_id = write->id,
                                              .jwks = rely_buf_slice(&keys->document)};
     struct rely_err err = {0};
-    if (registry->check_repeats == NULL || asked.url.ptr == NULL || is_stored_set(write, &keys->document))
+    bool is_judged = is_stored_set(write, &keys->document) && !rely_issuer_is_woken(write);
+    if (registry->check_repeats == NULL || asked.url.ptr == NULL || is_judged)
         return;
     if (!registry->check_repeats(registry->check_context, &asked, &err))
         rely_problems_add(write->problems, "keys.jwks", "duplicate_key", "keys.jwks: %.280s", err.message);

@@ -116,13 +116,33 @@ static bool has_same_source(const struct rely_json *before, const struct rely_is
             rely_json_true(rely_json_get(before, "allowPrivateAddresses")) == record->may_use_private_addresses);
 }
 
+/* A disabled record holds no key. One that is enabled again begins without its fetched set when another record of the
+ * `iss` has a key of it by now, and fetches: then the other one keeps it. */
+static bool lost_keys_asleep(const struct rely_write *write, const struct rely_issuer_record *record,
+                             struct rely_err *err)
+{
+    const struct rely_registry *registry = write->registry;
+    struct rely_buf jwks = {0};
+    if (record->keys.source == RELY_KEYS_UPLOADED || registry->check_repeats == NULL || !rely_issuer_is_woken(write) ||
+        !rely_keyset_row_read(write->registry, write->id, &jwks, err))
+        return false;
+    const struct rely_registry_keys stored = {
+        .url = record->url, .issuer_id = write->id, .jwks = rely_buf_slice(&jwks)};
+    bool is_lost =
+        jwks.ptr != NULL && !registry->check_repeats(registry->check_context, &stored, &(struct rely_err){0});
+    rely_buf_fini(&jwks);
+    return is_lost;
+}
+
 /*
  * The keys in force always come from the source that the record names: another source drops them until the first fetch.
  * Keeping them would leave an issuer trusted through a place that its administrator has just taken away.
  */
 static bool store_keys(const struct rely_write *write, const struct rely_issuer_record *record, struct rely_err *err)
 {
-    bool is_same = has_same_source(write->before, record);
+    bool is_same = has_same_source(write->before, record) && !lost_keys_asleep(write, record, err);
+    if (err->code != RELY_ERR_NONE)
+        return false;
     if (is_same || (write->before == NULL && record->keys.source != RELY_KEYS_UPLOADED))
         return true;
     return rely_keyset_row_put(write->registry, write->id, rely_buf_slice(&record->keys.document),

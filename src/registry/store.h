@@ -170,6 +170,8 @@ struct rely_issuer_record {
 /* True: neither this nor what was checked before it has a problem. */
 bool rely_issuer_record_read(const struct rely_write *write, struct rely_issuer_record *record);
 void rely_issuer_record_fini(struct rely_issuer_record *record);
+/* Does this write enable a record that was disabled? */
+bool rely_issuer_is_woken(const struct rely_write *write);
 void rely_issuer_keys_read(const struct rely_write *write, bool may_use_http, struct rely_issuer_keys *keys);
 
 /* NULL for what is no bit of an algorithm. Bits and names are those of enum rely_alg, which is above this folder. */
@@ -204,6 +206,9 @@ void rely_credential_record_fini(struct rely_credential_record *record);
 bool rely_credential_visit(struct rely_stmt *stmt, void (*visit)(const struct rely_credential *row, void *context),
                            void *context, struct rely_err *err);
 
+/* Read the stored set of an issuer. Out: *jwks - without ptr when there is none; the caller's to empty. */
+bool rely_keyset_row_read(struct rely_registry *registry, int64_t issuer_id, struct rely_buf *jwks,
+                          struct rely_err *err);
 /* Put an issuer's key set into its row: its keys_generation grows. An absent document removes it. */
 bool rely_keyset_row_put(struct rely_registry *registry, int64_t issuer_id, struct rely_slice jwks,
                          struct rely_slice source_url, int64_t now_s, struct rely_err *err);

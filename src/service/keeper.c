@@ -252,6 +252,21 @@ void rely_keeper_finish(struct rely_keeper_issuer *issuer, int64_t fresh_s, cons
 
 /* --- the record ------------------------------------------------------------------------------------------ */
 
+/* A record that was disabled gives its keys up: those of the same iss that did without them fetch once more. */
+static void offer_keys(struct rely_control *control, const struct rely_issuer *record)
+{
+    const struct rely_issuer_set *set = rely_snapshot_issuer_set(control->snapshot, record->url);
+    for (size_t i = 0; i < set->count; i++) {
+        struct rely_keeper_issuer *sibling = rely_keeper_find(control, set->members[i]->id);
+        if (sibling == NULL || sibling->repeats[0] == '\0')
+            continue;
+        if (sibling->is_fetching)
+            sibling->is_stale = true;
+        else
+            schedule_fetch(sibling, 0);
+    }
+}
+
 void rely_keeper_note_issuer(struct rely_control *control, int64_t issuer_id, bool is_removed)
 {
     struct rely_keeper_issuer *issuer = rely_keeper_find(control, issuer_id);
@@ -273,6 +288,9 @@ void rely_keeper_note_issuer(struct rely_control *control, int64_t issuer_id, bo
         finish_overtaken(issuer);
     else
         schedule_fetch(issuer, 0);
+    const struct rely_issuer *record = rely_snapshot_issuer(control->snapshot, issuer_id);
+    if (record != NULL && !record->is_enabled)
+        offer_keys(control, record);
 }
 
 bool rely_keeper_status(struct rely_control *control, int64_t issuer_id, struct rely_key_status *out)

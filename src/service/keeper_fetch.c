@@ -132,6 +132,14 @@ static void bring_back(const struct rely_fetch_result *result, void *context)
     rely_loop_post(errand->control->loop, &errand->message);
 }
 
+/* Were the keys in force seen so long ago that others may have them by now? Then "nothing has changed" is not enough.
+ */
+static bool are_keys_too_old(const struct errand *errand)
+{
+    const struct rely_issuer *record = rely_snapshot_issuer(errand->control->snapshot, errand->issuer->id);
+    return record != NULL && rely_service_now_s() > record->keys_until_s;
+}
+
 /* What a missing key causes is cheap where nothing has changed. The ordinary fetches ask for the whole in any case, and
  * so does whatever comes when one is due: an issuer whose entity-tags do not change with its keys is found out so. */
 static const char *choose_etag(const struct errand *errand)
@@ -141,7 +149,7 @@ static const char *choose_etag(const struct errand *errand)
         return NULL;
     if (errand->issuer->begun_ms >= errand->issuer->whole_due_ms)
         return NULL;
-    if (errand->issuer->repeats[0] != '\0')
+    if (errand->issuer->repeats[0] != '\0' || are_keys_too_old(errand))
         return NULL; /* the whole document was not taken, and may be now */
     if (errand->is_discovery)
         return before->jwks_uri == NULL ? NULL : before->document_etag;
@@ -278,6 +286,8 @@ static bool accept_jwks(struct errand *errand, struct rely_err *err)
     struct rely_fetched_before *before = remember_for_record(errand);
     struct rely_keyset *keyset = NULL;
     struct rely_buf rest = {0};
+    if (errand->is_unchanged && are_keys_too_old(errand))
+        return rely_err_set(err, RELY_ERR_CONFLICT, "the key set became too old during the fetch");
     if (!errand->is_unchanged) {
         fetched.jwks = errand->body;
         keyset = judge_fetched_set(errand, err);

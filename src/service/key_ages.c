@@ -1,6 +1,7 @@
 /*
  * How old the key sets of a snapshot are, for /metrics: of each issuer while they are few, else the oldest and how many
- * count no more. Decides nothing. Called by service.c, on whatever thread is scraped.
+ * count no more; and how many lost keys to another record. Decides nothing. Called by service.c, on whatever thread is
+ * scraped.
  */
 #include "service.h"
 
@@ -17,6 +18,8 @@ static bool read_key_age(const void *item, void *context)
     const struct rely_issuer *issuer = item;
     struct age_reading *reading = context;
     struct rely_gauges *gauges = reading->gauges;
+    if (issuer->keyset != NULL && rely_keyset_taken_out_count(issuer->keyset) > 0)
+        gauges->keys_repeated++;
     if (issuer->keyset == NULL || issuer->has_uploaded_keys)
         return true;
     int64_t age_s = reading->now_s > issuer->keys_fetched_s ? reading->now_s - issuer->keys_fetched_s : 0;

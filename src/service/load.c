@@ -129,6 +129,15 @@ struct rereading {
     struct rely_read_object *read;
 };
 
+/* A disabled record's keys were free. Enabled again it does without those that another has by now, and has those that
+ * another had when the set was prepared. */
+static bool must_prepare_again(const struct rely_snapshot *snapshot, const struct rely_issuer *old,
+                               const struct rely_issuer *issuer)
+{
+    bool is_woken = !old->is_enabled && issuer->is_enabled && old->keyset != NULL;
+    return is_woken && (rely_keyset_taken_out_count(old->keyset) > 0 || rely_repeats_are_in(snapshot, old));
+}
+
 /* The set in force goes on when the row has the same one: the carried issuer takes it over. */
 static void keep_issuer_row(const struct rely_issuer_row *row, void *context)
 {
@@ -137,7 +146,8 @@ static void keep_issuer_row(const struct rely_issuer_row *row, void *context)
     struct rely_issuer *issuer = rely_issuer_copy(&row->issuer);
     rereading->read->object = issuer;
     set_stored_times(rereading->control, row, issuer);
-    rereading->read->has_other_keyset = old == NULL || old->keys_generation != issuer->keys_generation;
+    rereading->read->has_other_keyset = old == NULL || old->keys_generation != issuer->keys_generation ||
+                                        must_prepare_again(rereading->control->snapshot, old, issuer);
     if (rereading->read->has_other_keyset)
         rereading->read->keyset = prepare_keyset(rereading->control, row);
 }

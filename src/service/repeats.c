@@ -1,7 +1,8 @@
 /*
  * Records that share an `iss` are told apart by their keys, so no key may be two records': the one that has it keeps
- * it, and whoever brings it again does without. Decided here, when a set is accepted, by comparing public keys; a
- * review never finds out by trying. Called by load.c, keeper_fetch.c and, for uploaded sets, control.c.
+ * it while its keys decide anything, and whoever brings it again does without. Decided here, when a set is accepted or
+ * its record enabled, by comparing public keys; a review never finds out by trying. Called by load.c, keeper_fetch.c
+ * and, for uploaded sets, control.c.
  */
 #include "service.h"
 
@@ -9,7 +10,13 @@
 
 #include <stdio.h>
 
-/* Another record of this `iss`, enabled or not, that has the key already; NULL: none. */
+/* A disabled record, or one whose set is too old, lets no token through: its keys are free. */
+static bool holds_keys(const struct rely_issuer *issuer)
+{
+    return issuer->is_enabled && rely_service_now_s() <= issuer->keys_until_s;
+}
+
+/* Another record of this `iss` that has the key already; NULL: none. */
 static const struct rely_issuer *find_holder(const struct rely_snapshot *snapshot, struct rely_slice url, int64_t id,
                                              const struct rely_key *key)
 {
@@ -17,8 +24,17 @@ static const struct rely_issuer *find_holder(const struct rely_snapshot *snapsho
     size_t cursor = 0;
     do
         holder = rely_snapshot_issuer_by_material(snapshot, url, rely_key_material(key), &cursor);
-    while (holder != NULL && holder->id == id);
+    while (holder != NULL && (holder->id == id || !holds_keys(holder)));
     return holder;
+}
+
+bool rely_repeats_are_in(const struct rely_snapshot *snapshot, const struct rely_issuer *issuer)
+{
+    size_t count = issuer->keyset == NULL ? 0 : rely_keyset_count(issuer->keyset);
+    for (size_t i = 0; i < count; i++)
+        if (find_holder(snapshot, issuer->url, issuer->id, rely_keyset_at(issuer->keyset, i)) != NULL)
+            return true;
+    return false;
 }
 
 size_t rely_repeats_take_out(const struct rely_snapshot *snapshot, const struct rely_issuer *issuer,
@@ -69,7 +85,7 @@ static bool refuse_repeated(struct uploaded *uploaded, const struct rely_key *ke
 static void compare_with_pending(const struct rely_issuer_row *row, void *context)
 {
     struct uploaded *uploaded = context;
-    if (row->issuer.id == uploaded->keys->issuer_id || row->jwks.ptr == NULL ||
+    if (row->issuer.id == uploaded->keys->issuer_id || row->jwks.ptr == NULL || !row->issuer.is_enabled ||
         !rely_slice_equal(row->issuer.url, uploaded->keys->url))
         return;
     struct rely_keyset *pending = rely_keyset_parse(row->jwks, &(struct rely_err){0});

@@ -227,6 +227,8 @@ struct rely_snapshot *rely_control_carry(struct rely_control *control, const str
  * Out: sentence - for people, naming both records; empty when there are none.  Returns how many were taken out. */
 size_t rely_repeats_take_out(const struct rely_snapshot *snapshot, const struct rely_issuer *issuer,
                              struct rely_keyset *keyset, char sentence[RELY_REPEATS_SIZE]);
+/* Has another record of the URL a key of this one's set in force? */
+bool rely_repeats_are_in(const struct rely_snapshot *snapshot, const struct rely_issuer *issuer);
 /* Has no other record of the URL a key of this set, be it in force or in the open batch? Context is the control. */
 bool rely_repeats_check_upload(void *context, const struct rely_registry_keys *keys, struct rely_err *err);
 

@@ -1,5 +1,7 @@
 """Records that share an `iss`: a key is one record's, whoever else publishes it, and whatever the order."""
 
+import re
+import sqlite3
 import threading
 
 import pytest
@@ -50,7 +52,7 @@ def check_refused(answer, holder):
 
 def test_a6_an_uploaded_set_with_anothers_key_is_refused(relyd):
     """The victim's own public key, under its kid, another or none, with another alg, alone or among others: the record
-    that has it keeps it, enabled or not."""
+    that has it keeps it."""
     victim, own = tokens.key("victim"), tokens.key("own")
     put_record(relyd, "victim", victim)
     for jwk in (victim.jwk(), victim.jwk(kid="x"), victim.jwk(kid=None), victim.jwk(alg="PS512"), victim.jwk(alg=None)):
@@ -62,10 +64,93 @@ def test_a6_an_uploaded_set_with_anothers_key_is_refused(relyd):
     both = {"issuer": URL, "keys": {"jwks": tokens.jwks(own, victim)}}
     check_refused(relyd.admin("PUT", "/v1/issuers/other", both), "victim")
     assert identity_of(relyd, sign(own)) == ["of-other"]
-    put_record(relyd, "victim", victim, enabled=False)
-    check_refused(relyd.admin("PUT", "/v1/issuers/third", {"issuer": URL, "keys": {"jwks": tokens.jwks(victim)}}), "victim")
-    assert relyd.reason(sign(victim)) == "issuer_disabled"
     relyd.put_issuer("elsewhere", "https://elsewhere.example", keys={"jwks": tokens.jwks(victim)})  # another iss
+
+
+def put_fetched(relyd, issuer, name, *keys, **fields):
+    """A record of the shared `iss` whose set is fetched from a path of its own."""
+    issuer.answers[f"/{name}"] = response({"keys": [key.jwk() for key in keys]})
+    relyd.put_issuer(
+        name, URL, keys={"jwksUri": f"{issuer.url}/{name}"}, caBundle=issuer.ca, allowPrivateAddresses=True, **fields
+    )
+    put_rule(relyd, name)
+
+
+def count_repeated(relyd):
+    text = relyd.admin("GET", "/metrics").body.decode()
+    return int(re.search(r"^relyd_key_sets_repeated (\d+)$", text, re.M).group(1))
+
+
+def test_a6_a_disabled_record_holds_no_key(relyd):
+    """A record that lets no token through has no key against others; enabled again it does not take it back."""
+    key = tokens.key("victim")
+    put_record(relyd, "one", key)
+    put_record(relyd, "one", key, enabled=False)
+    assert relyd.reason(sign(key)) == "issuer_disabled"
+    put_record(relyd, "two", key)
+    assert identity_of(relyd, sign(key)) == ["of-two"]
+    for enabling in ({"enabled": True}, {}):
+        body = {"issuer": URL, "keys": {"jwks": tokens.jwks(key)}} | enabling
+        check_refused(relyd.admin("PUT", "/v1/issuers/one", body), "two")
+    assert relyd.admin("GET", "/v1/issuers/one").json()["enabled"] is False
+    put_record(relyd, "one", key, enabled=False, description="it can be changed all the same")
+    relyd.restart()
+    assert identity_of(relyd, sign(key)) == ["of-two"]
+    check_refused(relyd.admin("PUT", "/v1/issuers/one", {"issuer": URL, "keys": {"jwks": tokens.jwks(key)}}), "two")
+    put_record(relyd, "two", tokens.key("other"))
+    put_record(relyd, "one", key)
+    assert identity_of(relyd, sign(key)) == ["of-one"]
+
+
+def test_a6_a_disabled_records_fetched_key_goes_to_its_sibling(start, issuer):
+    """At once, not at the sibling's next ordinary fetch; and it stays there when the record is enabled again, also after
+    a restart, however the rows stand."""
+    relyd = start()
+    key, own = tokens.key("victim"), tokens.key("own")
+    put_fetched(relyd, issuer, "first", key)
+    wire.wait_for(lambda: identity_of(relyd, sign(key)) == ["of-first"], what="the first record's keys")
+    put_fetched(relyd, issuer, "second", key, own)
+    wire.wait_for(lambda: identity_of(relyd, sign(own)) == ["of-second"], what="the second record's keys")
+    assert identity_of(relyd, sign(key)) == ["of-first"]
+    assert count_repeated(relyd) == 1
+
+    put_fetched(relyd, issuer, "first", key, enabled=False)
+    wire.wait_for(lambda: identity_of(relyd, sign(key)) == ["of-second"], what="the key")
+    put_fetched(relyd, issuer, "first", key)
+    for _ in range(20):
+        assert identity_of(relyd, sign(key)) == ["of-second"]
+    warning = "1 key of issuer first is not used: issuer second with the same iss has it already"
+    wire.wait_for(lambda: keys_of(relyd, "first").get("lastError") == warning, what="the warning")
+    assert identity_of(relyd, sign(key)) == ["of-second"]
+    assert count_repeated(relyd) == 1
+    relyd.restart()
+    for _ in range(20):
+        assert identity_of(relyd, sign(key)) == ["of-second"]
+    wire.wait_for(lambda: keys_of(relyd, "first").get("lastError") == warning, what="the warning")
+    assert identity_of(relyd, sign(key)) == ["of-second"]
+
+
+def test_a6_a_set_that_is_too_old_holds_no_key(start, issuer):
+    """Nor does it take its key back when its issuer answers again, even with "nothing has changed"."""
+    relyd = start(keys__miss_wait_ms=0, keys__max_age_s=3600)
+    key, own = tokens.key("victim"), tokens.key("own")
+    put_fetched(relyd, issuer, "first", key)
+    wire.wait_for(lambda: identity_of(relyd, sign(key)) == ["of-first"], what="the first record's keys")
+    relyd.stop()
+    database = sqlite3.connect(relyd.database)
+    database.execute("UPDATE key_set SET fetched_at = fetched_at - 4000")
+    database.commit()
+    database.close()
+    issuer.answers["/first"] = response({}, "503 Service Unavailable")
+    relyd.start()
+    assert relyd.reason(sign(key)) == "keys_unavailable"
+    put_fetched(relyd, issuer, "second", key, own)
+    wire.wait_for(lambda: identity_of(relyd, sign(own)) == ["of-second"], what="the second record's keys")
+    assert identity_of(relyd, sign(key)) == ["of-second"]
+    put_fetched(relyd, issuer, "first", key, description="fetch at once")
+    warning = "1 key of issuer first is not used: issuer second with the same iss has it already"
+    wire.wait_for(lambda: keys_of(relyd, "first").get("lastError") == warning, what="the warning")
+    assert identity_of(relyd, sign(key)) == ["of-second"]
 
 
 def test_a6_a_key_that_its_record_gave_up_is_free(relyd):

@@ -173,8 +173,8 @@ MUTANTS = [
         name="a-changed-record-is-not-fetched",
         row="E",
         file="src/service/keeper.c",
-        old='        finish_overtaken(issuer);\n    else\n        schedule_fetch(issuer, 0);\n}',
-        new='        finish_overtaken(issuer);\n}',
+        old='        finish_overtaken(issuer);\n    else\n        schedule_fetch(issuer, 0);\n    const',
+        new='        finish_overtaken(issuer);\n    const',
         caught_by="tests/e2e/test_key_sources.py::test_a4_another_source_drops_the_keys_and_the_answer_under_way",
     ),
     dict(

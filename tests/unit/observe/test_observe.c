@@ -53,6 +53,7 @@ static void test_metrics(void **state)
                                  .key_age_max_s = 90,
                                  .keys_too_old = 14,
                                  .keys_unstored = 15,
+                                 .keys_repeated = 16,
                                  .start_s = 1700000000};
     rely_count(&one.reviews[RELY_ENDPOINT_CHECK][RELY_EXPIRED], 3);
     rely_count(&two.reviews[RELY_ENDPOINT_CHECK][RELY_EXPIRED], 4);
@@ -95,6 +96,7 @@ static void test_metrics(void **state)
     expect_line(&out, "relyd_key_set_age_max_seconds 90");
     expect_line(&out, "relyd_key_sets_too_old 14");
     expect_line(&out, "relyd_key_sets_unstored 15");
+    expect_line(&out, "relyd_key_sets_repeated 16");
     expect_line(&out, "relyd_revision 42");
     expect_line(&out, "relyd_issuers 2");
     expect_line(&out, "relyd_identities 3");
