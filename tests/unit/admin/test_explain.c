@@ -284,12 +284,40 @@ static void test_a8_says_what_the_endpoint_says(void **state)
         assert_value(fixture, "endpoint", doors[i][1]);
         assert_value(fixture, "route", "default");
         assert_value(fixture, "single", strcmp(doors[i][1], "review") == 0 ? "false" : "true");
-        if (strcmp(doors[i][2], "ambiguous_identity") == 0)
+        if (strcmp(doors[i][2], "ambiguous_identity") == 0) {
             assert_value_has(fixture, "whatToDo", "identity");
+            assert_value(fixture, "identities", "[]"); /* nobody is let in as any of them */
+        }
     }
     ask(fixture, token, "");
     assert_value(fixture, "steps.5.matched", "[\"web/main\",\"second/main\"]");
     assert_value(fixture, "steps.6.outcome", "refused");
+    mint_reset();
+}
+
+/* What was answered as written is judged by, though its batch has not been committed. */
+static void settles_what_is_being_written(void **state)
+{
+    struct fixture *fixture = *state;
+    struct rely_err err = {0};
+    assert_true(fixture->admin.begin(fixture, &err));
+    ask(fixture, "x", "");
+    assert_false(fixture->is_batch_open);
+}
+
+static void takes_as_many_audiences_as_an_endpoint(void **state)
+{
+    struct fixture *fixture = *state;
+    struct rely_buf list = {0};
+    for (int count = 1; count <= 33; count++) {
+        rely_buf_printf(&list, "%s\"a%d\"", count == 1 ? "" : ",", count);
+        if (count < 32)
+            continue;
+        send_request(fixture, "POST", "/v1/explain",
+                     mint_print("{\"token\":\"x\",\"endpoint\":\"review\",\"audiences\":[%s]}", list.ptr));
+        assert_status(fixture, count == 32 ? 200 : 400);
+    }
+    rely_buf_fini(&list);
     mint_reset();
 }
 
@@ -345,6 +373,8 @@ int run_explain_tests(void)
         A_TEST(explains_keys),
         A_TEST(explains_time),
         A_TEST(explains_a_copied_token),
+        A_TEST(settles_what_is_being_written),
+        A_TEST(takes_as_many_audiences_as_an_endpoint),
         A_TEST(refuses_bad_questions),
         A_TEST(test_a8_says_what_the_endpoint_says),
         A_TEST(test_d_prints_the_time_that_was_asked_for),

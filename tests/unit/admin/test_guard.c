@@ -42,6 +42,8 @@ static void keeps_web_pages_out(void **state)
     refuse_with_header(fixture, "origin", "http://127.0.0.1:8481");
     refuse_with_header(fixture, "sec-fetch-site", "cross-site");
     refuse_with_header(fixture, "sec-fetch-site", "same-site");
+    add_header(fixture, "sec-fetch-site", "none"); /* of two the first alone would pass */
+    refuse_with_header(fixture, "sec-fetch-site", "none");
     refuse_with_header(fixture, "host", "evil.example");
     refuse_with_header(fixture, "host", "127.0.0.1.evil.example:8481");
     refuse_with_header(fixture, "host", "localhost.evil.example");
@@ -50,7 +52,7 @@ static void keeps_web_pages_out(void **state)
                                         "LOCALHOST",      "[::1]:8481", "[::1]"};
     for (size_t i = 0; i < sizeof hosts / sizeof hosts[0]; i++) {
         add_header(fixture, "host", hosts[i]);
-        add_header(fixture, "sec-fetch-site", "none");
+        add_header(fixture, "sec-fetch-site", i % 2 == 0 ? "none" : "same-origin");
         send_request(fixture, "GET", "/v1/identities", NULL);
         assert_status(fixture, 200);
     }
@@ -69,6 +71,10 @@ static void wants_json_declared_over_tcp(void **state)
         send_request(fixture, "POST", "/v1/identities", BODY);
         assert_problem(fixture, 415, "unsupported_media_type");
     }
+    add_header(fixture, "content-type", "application/json");
+    add_header(fixture, "content-type", "text/plain");
+    send_request(fixture, "POST", "/v1/identities", BODY);
+    assert_problem(fixture, 415, "unsupported_media_type");
     add_header(fixture, "content-type", "Application/JSON; charset=utf-8");
     send_request(fixture, "POST", "/v1/identities", BODY);
     assert_status(fixture, 201);

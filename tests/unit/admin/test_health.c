@@ -31,6 +31,21 @@ static void is_not_ready_while_stopping(void **state)
     assert_status(fixture, 200);
 }
 
+/* Fault B11: tokens are judged as before, so that it stays ready, and says what is wrong. */
+static void stays_ready_with_a_detail(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->has_detail = true;
+    send_probe(fixture, "GET", "/readyz");
+    assert_status(fixture, 200);
+    assert_string_equal(fixture->content_type, "application/json");
+    assert_value(fixture, "status", "ready");
+    assert_value(fixture, "details", "[{\"word\":\"a_word\",\"sentence\":\"a sentence\"}]");
+    fixture->is_stopping = true;
+    send_probe(fixture, "GET", "/readyz");
+    assert_status(fixture, 503);
+}
+
 /* Fault C14: a 405 says what is allowed. */
 static void allows_reading_only(void **state)
 {
@@ -80,6 +95,7 @@ int run_health_tests(void)
     const struct CMUnitTest tests[] = {
         A_TEST(answers_probes),
         A_TEST(is_not_ready_while_stopping),
+        A_TEST(stays_ready_with_a_detail),
         A_TEST(allows_reading_only),
         A_TEST(has_nothing_else_on_a_health_listener),
         A_TEST(stands_behind_the_guard_on_the_control_plane),
