@@ -6,6 +6,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -135,6 +136,50 @@ static void test_b4_slow_body_is_cut_off(void **state)
     server_stop(&server, 0);
 }
 
+/* What belongs to which time: a head may end in the middle of its last line end, and a body may bring the beginning of
+ * the next head with it. */
+static void test_b4_each_part_of_a_request_has_its_own_time(void **state)
+{
+    (void)state;
+    struct server server = {0};
+    struct rely_loop_options options = far;
+    options.head_timeout_ms = 1000;
+    server_start(&server, &options);
+    int split = client_connect(server.port), next = client_connect(server.port);
+    client_send(split, "POST /p HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r");
+    client_send(next, POST("3") "ab");
+    sleep_ms(300); /* a look comes every 100 ms */
+    client_send(split, "\na");
+    client_send(next, "cGET / HTTP/1.1\r\nX: ");
+    await_counter(&server.counters.cuts[RELY_CUT_HEAD_TIME], 1);
+    sleep_ms(500);
+    char answer[4096];
+    client_send(split, "bc");
+    assert_int_equal(client_read(split, answer, sizeof(answer), false), 200);
+    assert_int_equal(sum_cuts(&server), 1);
+    close(split);
+    close(next);
+    server_stop(&server, 0);
+}
+
+/* Whoever waits for an answer of ours is not idle. */
+static void test_b4_who_waits_for_an_answer_is_not_idle(void **state)
+{
+    (void)state;
+    struct server server = {0};
+    struct rely_loop_options options = far;
+    options.idle_timeout_ms = 300;
+    server_start(&server, &options);
+    int waiting = client_connect(server.port);
+    client_send(waiting, GET("/defer"));
+    wait_for(&server.handled_count, 1);
+    sleep_ms(900);
+    assert_int_equal(sum_cuts(&server), 0);
+    assert_int_equal(atomic_load(&server.gone_count), 0);
+    close(waiting);
+    server_stop(&server, 0);
+}
+
 /* A connection that asks now and then stays; the silent ones go, whether they have ever asked or not. */
 static void test_b4_idle_connection_is_closed(void **state)
 {
@@ -181,8 +226,51 @@ static void test_b4_head_is_limited_while_it_comes(void **state)
     sleep_ms(300);
     assert_int_equal(ask(body, "a"), 200);
     assert_int_equal(sum_cuts(&server), 1);
+    char whole[24000]; /* its end, in one piece with it, makes it no shorter */
+    int len =
+        snprintf(whole, sizeof(whole), "POST /p HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nX: %020000d\r\n\r\n", 0);
+    int late = client_connect(server.port);
+    assert_int_equal(send(late, whole, (size_t)len, MSG_NOSIGNAL), len);
+    await_counter(&server.counters.cuts[RELY_CUT_HEAD_SIZE], 2);
     close(fd);
     close(body);
+    close(late);
+    server_stop(&server, 0);
+}
+
+/* What is allocated for a connection counts, not what it has filled of it; and from the end of its head, its request.
+ */
+static void test_b4_what_is_allocated_counts_as_held(void **state)
+{
+    (void)state;
+    struct server server = {0};
+    const uint64_t *held = &server.counters.held_bytes;
+    server_start(&server, &far);
+    int head = client_connect(server.port), body = client_connect(server.port);
+    client_send(head, "G");
+    for (int i = 0; i < 5000 && read_counter(held) == 0; i++)
+        sleep_ms(1);
+    uint64_t buffer = read_counter(held);
+    assert_in_range(buffer, 4096, 16384);
+    client_send(body, POST("3") "a");
+    await_counter(held, 2 * buffer + 4096);
+    close(head);
+    close(body);
+    server_stop(&server, 0);
+}
+
+/* What is asked of the kernel: little unread, and an end to what nobody takes. */
+static void test_b4_the_kernel_keeps_little(void **state)
+{
+    (void)state;
+    struct server server = {0};
+    int bytes = 0, timeout_ms = 0;
+    socklen_t size = sizeof(int);
+    server_start(&server, &far);
+    assert_int_equal(getsockopt(server.fds[0], SOL_SOCKET, SO_RCVBUF, &bytes, &size), 0);
+    assert_int_equal(bytes, 2 * 16 * 1024); /* socket(7): twice of what was asked for */
+    assert_int_equal(getsockopt(server.fds[0], IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, &size), 0);
+    assert_int_equal(timeout_ms, 15000);
     server_stop(&server, 0);
 }
 
@@ -291,6 +379,63 @@ static void test_b18_longest_idle_makes_room(void **state)
     int all[] = {old, asking, mute, fourth, fifth};
     for (size_t i = 0; i < 5; i++)
         close(all[i]);
+    server_stop(&server, 0);
+}
+
+/* Who goes next is written down, and looked at again: one that has asked meanwhile stays, one that has left is gone. */
+static void test_b18_who_has_asked_meanwhile_stays(void **state)
+{
+    (void)state;
+    struct server server = {0};
+    struct rely_loop_options options = far;
+    options.max_connections = 4;
+    server_start(&server, &options);
+    int fds[8];
+    for (int i = 0; i < 5; i++) {
+        fds[i] = client_connect(server.port);
+        assert_int_equal(ask(fds[i], GET("/x")), 200);
+    }
+    assert_true(client_is_closed(fds[0]));
+    assert_int_equal(ask(fds[1], GET("/x")), 200); /* was next */
+    fds[5] = client_connect(server.port);
+    assert_int_equal(ask(fds[5], GET("/x")), 200);
+    assert_true(client_is_closed(fds[2]));
+    close(fds[3]); /* is next */
+    await_counter(&server.counters.connections, 3);
+    for (int i = 6; i < 8; i++) {
+        fds[i] = client_connect(server.port);
+        assert_int_equal(ask(fds[i], GET("/x")), 200);
+    }
+    assert_true(client_is_closed(fds[4]));
+    assert_int_equal(ask(fds[1], GET("/x")), 200);
+    for (int i = 0; i < 8; i++)
+        if (i != 3)
+            close(fds[i]);
+    server_stop(&server, 0);
+}
+
+/* Of more than are written down the longest idle are, in whatever order they stand. */
+static void test_b18_the_longest_idle_of_very_many(void **state)
+{
+    (void)state;
+    struct server server = {0};
+    struct rely_loop_options options = far;
+    enum { ALL = 70, BUSY = 66 };
+    options.max_connections = ALL;
+    server_start(&server, &options);
+    int fds[ALL + 1];
+    for (int i = 0; i < ALL; i++) {
+        fds[i] = client_connect(server.port);
+        assert_int_equal(ask(fds[i], GET("/x")), 200);
+    }
+    for (int i = 0; i < BUSY; i++)
+        assert_int_equal(ask(fds[i], GET("/x")), 200);
+    fds[ALL] = client_connect(server.port);
+    assert_int_equal(ask(fds[ALL], GET("/x")), 200);
+    assert_true(client_is_closed(fds[BUSY]));
+    assert_int_equal(ask(fds[0], GET("/x")), 200);
+    for (int i = 0; i <= ALL; i++)
+        close(fds[i]);
     server_stop(&server, 0);
 }
 
@@ -447,6 +592,44 @@ static void test_b17_unix_socket_has_a_share(void **state)
     rmdir(folder);
 }
 
+/* Whom one of the socket's could have closed is not whom one of TCP's may. */
+static void test_b17_share_holds_after_one_of_its_own_went(void **state)
+{
+    (void)state;
+    struct rely_err err = {0};
+    char folder[] = "/tmp/relyd-test-XXXXXX", address[64];
+    assert_non_null(mkdtemp(folder));
+    snprintf(address, sizeof(address), "unix:%s/sock", folder);
+    struct server server = {.fds = {0, -1, rely_http_bind(address, false, &err)}};
+    struct rely_loop_options options = far;
+    options.max_connections = 4;
+    options.kept_for_unix = 2;
+    server_start(&server, &options);
+    int tcp[3], local[3];
+    for (int i = 0; i < 2; i++) {
+        local[i] = connect_unix(address + 5);
+        assert_int_equal(ask(local[i], GET("/x")), 200);
+    }
+    for (int i = 0; i < 2; i++) {
+        tcp[i] = client_connect(server.port);
+        assert_int_equal(ask(tcp[i], GET("/x")), 200);
+    }
+    local[2] = connect_unix(address + 5);
+    assert_int_equal(ask(local[2], GET("/x")), 200);
+    assert_true(client_is_closed(local[0])); /* the longest idle of all; local[1] is the next */
+    tcp[2] = client_connect(server.port);
+    assert_int_equal(ask(tcp[2], GET("/x")), 200);
+    assert_true(client_is_closed(tcp[0]));
+    assert_int_equal(ask(local[1], GET("/x")), 200);
+    for (int i = 0; i < 3; i++) {
+        close(tcp[i]);
+        close(local[i]);
+    }
+    server_stop(&server, 0);
+    unlink(address + 5);
+    rmdir(folder);
+}
+
 static void test_room_of_its_own(void **state)
 {
     (void)state;
@@ -499,6 +682,27 @@ static void test_b19_drain_answers_and_says_close(void **state)
     close(idle);
 }
 
+/* A full loop does not go back to accepting when somebody leaves it during the drain. */
+static void test_b19_drain_of_a_full_loop(void **state)
+{
+    (void)state;
+    struct server server = {0};
+    struct rely_loop_options options = far;
+    options.max_connections = 1;
+    server_start(&server, &options);
+    int busy = client_connect(server.port);
+    client_send(busy, GET("/defer"));
+    wait_for(&server.handled_count, 1);
+    int waiting = client_connect(server.port);
+    sleep_ms(150); /* nobody is let in */
+    rely_loop_stop(server.loop, 10000);
+    assert_int_equal(ask(waiting, GET("/x")), 200); /* it had connected */
+    close(busy);
+    server_stop(&server, 10000);
+    assert_int_equal(sum_cuts(&server), 0);
+    close(waiting);
+}
+
 /* What the kernel has connected before the stop is answered, though nobody had accepted it. */
 static void test_b19_drain_takes_in_who_has_connected(void **state)
 {
@@ -528,18 +732,26 @@ static void test_b19_drain_takes_in_who_has_connected(void **state)
 const struct CMUnitTest watch_tests[] = {
     cmocka_unit_test(test_b4_slow_head_is_cut_off),
     cmocka_unit_test(test_b4_slow_body_is_cut_off),
+    cmocka_unit_test(test_b4_each_part_of_a_request_has_its_own_time),
+    cmocka_unit_test(test_b4_who_waits_for_an_answer_is_not_idle),
     cmocka_unit_test(test_b4_idle_connection_is_closed),
     cmocka_unit_test(test_b4_head_is_limited_while_it_comes),
+    cmocka_unit_test(test_b4_what_is_allocated_counts_as_held),
+    cmocka_unit_test(test_b4_the_kernel_keeps_little),
     cmocka_unit_test(test_b4_budget_cuts_off_the_largest),
     cmocka_unit_test(test_b4_answers_count_as_held),
     cmocka_unit_test(test_b17_first_bytes_hold_no_place),
     cmocka_unit_test(test_b18_longest_idle_makes_room),
+    cmocka_unit_test(test_b18_who_has_asked_meanwhile_stays),
+    cmocka_unit_test(test_b18_the_longest_idle_of_very_many),
     cmocka_unit_test(test_b18_who_is_answered_stays),
     cmocka_unit_test(test_b17_who_takes_no_answer_makes_room),
     cmocka_unit_test(test_b18_out_of_descriptors_the_longest_idle_goes),
     cmocka_unit_test(test_b17_unix_socket_has_a_share),
+    cmocka_unit_test(test_b17_share_holds_after_one_of_its_own_went),
     cmocka_unit_test(test_room_of_its_own),
     cmocka_unit_test(test_b19_drain_answers_and_says_close),
+    cmocka_unit_test(test_b19_drain_of_a_full_loop),
     cmocka_unit_test(test_b19_drain_takes_in_who_has_connected),
 };
 const size_t watch_count = sizeof(watch_tests) / sizeof(watch_tests[0]);
