@@ -57,6 +57,8 @@ static struct rely_review judge_cached(struct cached_world *world, const char *t
     struct rely_review_request request = {.token = rely_slice_of(token), .is_single = true};
     struct rely_review review;
     rely_pool_reset(&world->scene.pool);
+    memset(rely_pool_alloc(&world->scene.pool, 4096), '#', 4096); /* nothing may point to what was there */
+    rely_pool_reset(&world->scene.pool);
     rely_cache_review(world->cache, world->scene.snapshot, &request, now_s, &world->scene.pool, &review);
     return review;
 }
@@ -88,6 +90,58 @@ static void a_token_is_known_from_the_third_time(void **state)
     assert_true(rely_slice_equal(review.claims.audiences[0], RELY_LIT("relyd")));
     assert_true(rely_slice_equal(review.claims.kubernetes.namespace_name, RELY_LIT("ns")));
     assert_true(rely_slice_equal(review.matches.items[0].identity->name, RELY_LIT("app-one")));
+}
+
+/* Every text of a token, and none of them is borrowed from its first review. */
+static void a_hit_has_all_claims_of_the_token(void **state)
+{
+    struct cached_world *world = *state;
+    const char *token = mint_token(
+        mint_key("p256"), "ES256", "{\"alg\":\"ES256\",\"kid\":\"a\"}",
+        mint_print("{\"iss\":\"%s\",\"sub\":\"app\",\"aud\":[\"relyd\",\"second\"],\"exp\":%d,\"jti\":\"j-1\","
+                   "\"kubernetes.io\":{\"namespace\":\"ns-1\",\"serviceaccount\":{\"name\":\"account-1\","
+                   "\"uid\":\"account-uid\"},\"pod\":{\"name\":\"pod-1\",\"uid\":\"pod-uid\"},"
+                   "\"node\":{\"name\":\"node-1\",\"uid\":\"node-uid\"}}}",
+                   URL, NOW + 3600));
+    for (int i = 0; i < 2; i++)
+        judge_cached(world, token, NOW);
+    struct rely_review review = judge_cached(world, token, NOW);
+    const struct rely_kubernetes_claims *kubernetes = &review.claims.kubernetes;
+    const struct rely_slice found[] = {
+        review.claims.subject,      review.claims.token_id,   review.claims.audiences[0], review.claims.audiences[1],
+        kubernetes->namespace_name, kubernetes->account_name, kubernetes->account_uid,    kubernetes->pod_name,
+        kubernetes->pod_uid,        kubernetes->node_name,    kubernetes->node_uid};
+    static const char *const wanted[] = {"app",         "j-1",   "relyd",   "second", "ns-1",    "account-1",
+                                         "account-uid", "pod-1", "pod-uid", "node-1", "node-uid"};
+    assert_int_equal(count_hits(world), 1);
+    assert_int_equal(review.claims.audience_count, 2);
+    for (size_t i = 0; i < sizeof found / sizeof found[0]; i++)
+        if (!rely_slice_equal(found[i], rely_slice_of(wanted[i])))
+            fail_msg("%.*s, not %s", RELY_ARG(found[i]), wanted[i]);
+}
+
+/* A signature that verified is no claim that can be read: such a token is refused as before, each time. */
+static void claims_that_cannot_be_read_are_not_remembered(void **state)
+{
+    struct cached_world *world = *state;
+    const char *token = mint_token(mint_key("p256"), "ES256", "{\"alg\":\"ES256\",\"kid\":\"a\"}",
+                                   mint_print("{\"iss\":\"%s\",\"sub\":\"app\",\"aud\":[\"relyd\"],\"exp\":%d,"
+                                              "\"nbf\":\"now\"}",
+                                              URL, NOW + 3600));
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(judge_cached(world, token, NOW).decision.reason, RELY_INVALID_CLAIM);
+    assert_int_equal(rely_cache_count(world->cache).admitted, 0);
+}
+
+/* Longer than any fingerprint's key: not even looked up. */
+static void what_is_too_long_is_not_looked_up(void **state)
+{
+    struct cached_world *world = *state;
+    char *token = rely_alloc(70001);
+    memset(token, 'a', 70000);
+    assert_int_equal(judge_cached(world, token, NOW).decision.reason, RELY_TOKEN_TOO_LARGE);
+    assert_int_equal(rely_cache_count(world->cache).misses, 0);
+    free(token);
 }
 
 static void time_is_judged_on_every_hit(void **state)
@@ -427,6 +481,9 @@ int run_cache_tests(void)
         CACHE_TEST(test_a5_keys_without_time_are_never_believed),
         CACHE_TEST(test_c4_refusals_by_a_key_doubt_the_set),
         CACHE_TEST(a_token_is_known_from_the_third_time),
+        CACHE_TEST(a_hit_has_all_claims_of_the_token),
+        CACHE_TEST(claims_that_cannot_be_read_are_not_remembered),
+        CACHE_TEST(what_is_too_long_is_not_looked_up),
         CACHE_TEST(time_is_judged_on_every_hit),
         CACHE_TEST(rules_and_identities_are_judged_on_every_hit),
         CACHE_TEST(a_new_credential_is_felt_by_a_known_token),

@@ -160,12 +160,34 @@ static void test_a7_each_reason_among_siblings_has_its_word(void **state)
     check_refused(scene, sign("p256#c", "ES256", "c"), RELY_KEY_UNKNOWN, 0);
     assert_true(rely_review_wants_keys(scene_review(scene, sign("p256#c", "ES256", "c"), NOW)));
     check_refused(scene, sign("p256", "HS256", "a"), RELY_ALGORITHM_NOT_ALLOWED, 0);
+    check_refused(scene, sign("p256", "HS256", NULL), RELY_ALGORITHM_NOT_ALLOWED, 0);
     check_refused(scene, sign("rsa2048", "RS256", "a"), RELY_ALGORITHM_NOT_ALLOWED, 0);
     check_refused(scene, sign("rsa2048", "RS256", NULL), RELY_KEY_UNKNOWN, 0);
     scene_change_issuer(scene, victim, is_enabled, false);
     check_refused(scene, sign("p256", "ES256", "a"), RELY_ISSUER_DISABLED, 0);
     check_refused(scene, sign("p256", "ES256", NULL), RELY_KEYS_UNAVAILABLE, 0);
     check_refused(scene, sign("p256#c", "ES256", "c"), RELY_KEYS_UNAVAILABLE, 0);
+    const struct rely_review *review = scene_review(scene, sign("p256#c", "ES256", "c"), NOW);
+    assert_int_equal(review->candidate_count, 1); /* who is disabled is not asked for keys */
+    assert_true(rely_slice_equal(review->candidates[0].issuer->name, RELY_LIT("keyless")));
+    scene_change_issuer(scene, review->candidates[0].issuer->id, is_enabled, false);
+    check_refused(scene, sign("p256#c", "ES256", "c"), RELY_ISSUER_DISABLED, 0);
+    check_refused(scene, sign("p256", "ES256", NULL), RELY_ISSUER_DISABLED, 0);
+}
+
+/* Whether a key has come that a token waits for: one of its kid, not any that would fit. */
+static void test_b7_a_key_of_another_kid_is_no_candidate(void **state)
+{
+    struct scene *scene = *state;
+    add_victim(scene, one_key("p256", "a", "ES256"));
+    struct rely_unverified token = {.iss = RELY_LIT(URL), .kid = RELY_LIT("b"), .alg = RELY_ALG_ES256};
+    assert_false(rely_review_has_candidate(scene->snapshot, &token));
+    token.kid = RELY_LIT("a");
+    assert_true(rely_review_has_candidate(scene->snapshot, &token));
+    token.kid = (struct rely_slice){NULL, 0};
+    assert_true(rely_review_has_candidate(scene->snapshot, &token));
+    token.alg = RELY_ALG_RS256;
+    assert_false(rely_review_has_candidate(scene->snapshot, &token));
 }
 
 /* --- fault B8 --------------------------------------------------------------------------------------------------- */
@@ -283,9 +305,12 @@ static void test_b9_a_sibling_with_the_tokens_kid_does_concern_it(void **state)
     add_victim(scene, one_key("p256", "a", "ES256"));
     struct warm warm = warm_up(scene, sign("p256", "ES256", "a"));
     scene_begin_edition(scene);
-    scene_add_issuer(scene, "sibling", URL, one_key("p256#b", "a", "ES256"));
+    int64_t sibling = scene_add_issuer(scene, "sibling", URL, one_key("p256#b", "a", "ES256"));
     check_next(&warm, RELY_OK, false);
     check_next(&warm, RELY_OK, true);
+    scene_begin_edition(scene); /* the same kid, another key */
+    scene_change_issuer(scene, sibling, keyset, scene_add_keyset(scene, one_key("p256#c", "a", "ES256")));
+    check_next(&warm, RELY_OK, false);
     scene_begin_edition(scene);
     scene_add_issuer(scene, "twin", URL, one_key("p256", "a", "ES256"));
     check_next(&warm, RELY_AMBIGUOUS_ISSUER, false);
@@ -390,6 +415,7 @@ int run_sibling_tests(void)
         SIBLING_TEST(test_a6_a_second_record_that_verifies_is_found_however_late),
         SIBLING_TEST(test_a7_siblings_without_keys_or_disabled_cost_nothing),
         SIBLING_TEST(test_a7_each_reason_among_siblings_has_its_word),
+        SIBLING_TEST(test_b7_a_key_of_another_kid_is_no_candidate),
         SIBLING_TEST(test_b8_three_thousand_siblings_cost_what_none_do),
         SIBLING_TEST(test_b8_all_siblings_get_their_turn_to_be_asked),
         SIBLING_TEST(test_b9_a_thousand_unrelated_issuers_cost_no_cached_token),
