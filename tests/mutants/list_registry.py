@@ -251,4 +251,28 @@ MUTANTS = [
         new='"%u-%02u',
         caught_by="unit_base",
     ),
+    dict(
+        name='explain-lets-in-whom-it-refuses',
+        row='A8',
+        file='src/admin/explain.c',
+        old='is_allowed ? show_matches(explanation) : rely_json_array()',
+        new='show_matches(explanation)',
+        caught_by='unit_admin',
+    ),
+    dict(
+        name='explain-does-not-wait-for-writes',
+        row='A8',
+        file='src/admin/explain.c',
+        old='    rely_admin_settle(call);\n    struct rely_problems',
+        new='    struct rely_problems',
+        caught_by='unit_admin',
+    ),
+    dict(
+        name='explain-takes-one-audience-less',
+        row='A8',
+        file='src/admin/explain_question.c',
+        old='count <= RELY_REQUEST_AUDIENCES_MAX;',
+        new='count < RELY_REQUEST_AUDIENCES_MAX;',
+        caught_by='unit_admin',
+    ),
 ]
