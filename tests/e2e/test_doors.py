@@ -502,6 +502,15 @@ def test_refused_bodies_are_problems_elsewhere(shared, name, status, code):
         assert wire.statuses(received) == [status]
 
 
+@pytest.mark.parametrize("path", ["/check/default", "/v1/review", TOKENREVIEWS, "/nothing"])
+def test_a_head_with_two_meanings_has_no_path(shared, bearer, path):
+    """So it is answered in no protocol's form: 400, and never a yes."""
+    received = wire.exchange(shared.data, f"GET {path} HTTP/1.1\r\nHost: x\r\nHost: y\r\n{bearer}\r\n\r\n".encode(), seconds=2)
+    assert wire.statuses(received) == [400]
+    assert b"content-type: application/problem+json\r\n" in received
+    assert json.loads(received.partition(b"\r\n\r\n")[2])["code"] == "malformed_request"
+
+
 # --- relyd's own protocol -------------------------------------------------------------------------------------------
 
 
@@ -512,6 +521,48 @@ def test_a3_a_review_refuses_what_it_does_not_know(shared, name):
     answer = wire.ask(shared.data, "POST", "/v1/review", {"token": token, name: ["other"]})
     assert (answer.status, answer.json()["code"]) == (400, "invalid_body")
     assert [(entry["field"], entry["code"]) for entry in answer.json()["errors"]] == [(name, "unknown_field")]
+
+
+def test_what_a_request_may_accept(shared):
+    """32 audiences, and an identity that is a text: a restriction that cannot be read is none that may be passed over."""
+    token = shared.signer.sign(tokens.claims(ISSUER))
+    many = [f"a{number}" for number in range(31)]
+    for path, status in (("/v1/review", None), (TOKENREVIEWS, "status")):
+        def ask(**members):
+            body = {"token": token} | members
+            answer = wire.ask(shared.data, "POST", path, {"spec": body} if status else body)
+            return answer.status, answer.json()
+        code, told = ask(audiences=["relyd", *many])
+        assert code == 200 and (told["status"]["authenticated"] if status else told["decision"] == "allow")
+        assert ask(audiences=["relyd", *many, "b"])[0] == 400
+        assert ask(audiences=["relyd", 7])[0] == 400
+        assert ask(audiences="relyd")[0] == 400
+    assert ask(identity="nobody")[0] == 200  # no member of a TokenReview, which tolerates others
+    for identity in (7, True, ["payments-api"], {}):
+        answer = wire.ask(shared.data, "POST", "/v1/review", {"token": token, "identity": identity})
+        assert (answer.status, answer.json()["code"]) == (400, "invalid_body")
+    assert wire.ask(shared.data, "POST", "/v1/review", {"token": token, "identity": None}).json()["decision"] == "allow"
+    assert wire.ask(shared.data, "POST", "/v1/review", {"token": token, "identity": "nobody"}).json()["reason"] == "no_matching_credential"
+
+
+def test_b13_what_is_shed_is_503_on_every_door(start):
+    """No answer about the token: 503 without a challenge, which asks for another token; kube-apiserver must not cache it."""
+    relyd = start(keys__kidless_failures_per_s=1, workers=1)
+    relyd.put_issuer("shed", "https://shed.example", keys={"jwks": tokens.jwks(tokens.key("right"))})
+    forged = tokens.key("wrong").sign(tokens.claims("https://shed.example"), kid=None)
+    good = {"token": forged}
+
+    def shed():
+        for _ in range(4):
+            relyd.check(forged)
+        asked = relyd.check(forged), wire.ask(relyd.data, "POST", TOKENREVIEWS, {"spec": good}), wire.ask(relyd.data, "POST", "/v1/review", good)
+        return [answer.status for answer in asked] == [503, 503, 503] and asked
+
+    check, tokenreview, review = wire.wait_for(shed, what="a second that is used up")
+    assert (check.header("x-relyd-reason"), check.header("www-authenticate")) == ("overloaded", None)
+    told = tokenreview.json()
+    assert (told["kind"], told["reason"], told["code"], told["message"]) == ("Status", "ServiceUnavailable", 503, "overloaded")
+    assert (review.json()["decision"], review.json()["reason"]) == ("deny", "overloaded")
 
 
 @pytest.mark.parametrize("query, code", [("aud=relyd", "unknown_field"), ("x", "unknown_field"), ("%zz", "invalid_value"), ("&", "invalid_value")])
