@@ -17,6 +17,9 @@ struct rely_review_request {
     struct rely_slice identity;     /* that the caller wants; ptr NULL: any */
     bool is_single;                 /* the protocol has room for one identity: several are ambiguous */
     struct rely_try_budget *budget; /* read and written; NULL: no limit */
+    /* Where many records may have published the key: which of them are named for fetching. The next ones for the next
+     * number, so that whoever counts names all of them. */
+    uint64_t turn;
 };
 
 /* The steps of a review, in their order. */

@@ -53,6 +53,7 @@ struct rely_reviewer {
     struct rely_reviewer_hooks hooks;
     int key_wait_ms;              /* keys.miss_wait_ms */
     struct rely_try_budget tries; /* limit: keys.kidless_failures_per_s */
+    uint64_t misses;              /* reviews that asked for keys: whose turn it is among many records of one iss */
     bool has_error_on_refusal;    /* tokenreview.error_on_refusal */
     struct rely_buf out;          /* owned: the answer being written; reused */
     struct rely_pool later;       /* owned: scratch of reviews made outside a handler */

@@ -108,16 +108,16 @@ static enum rely_reason refuse_passed(const struct rely_review_work *work, const
     return RELY_OK;
 }
 
-/* Nobody has the key: any of them may have published it meanwhile. Of many a few are named as those to fetch from,
- * others for the next kid and the next second, so that all get their turn and no token causes thousands of fetches. */
+/* Nobody has the key: any of them may have published it meanwhile. Of many a few are named as those to fetch from, and
+ * those behind them by the next request, whoever sends it: so all get their turn, those that are asked in vain take it
+ * from nobody, and no request causes thousands of fetches. */
 static void name_some_for_fetching(struct rely_review_work *work, const struct rely_issuer_set *set)
 {
     struct rely_review *review = work->review;
-    uint64_t turn = set->count <= RELY_FETCHES_PER_MISS_MAX
-                        ? 0
-                        : rely_hash(review->token.kid, 0) + (uint64_t)review->now_s * RELY_FETCHES_PER_MISS_MAX;
+    uint64_t turns = (set->count + RELY_FETCHES_PER_MISS_MAX - 1) / RELY_FETCHES_PER_MISS_MAX;
+    uint64_t first = work->request->turn % turns * RELY_FETCHES_PER_MISS_MAX;
     for (size_t i = 0; i < set->count && i < RELY_FETCHES_PER_MISS_MAX; i++) {
-        const struct rely_issuer *issuer = set->members[(turn + i) % set->count];
+        const struct rely_issuer *issuer = set->members[(first + i) % set->count];
         if (issuer->is_enabled)
             add_candidate(review, issuer);
     }

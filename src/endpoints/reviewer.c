@@ -115,6 +115,7 @@ void rely_reviewer_review(struct rely_reviewer *reviewer, const struct rely_revi
 {
     struct rely_review_request bounded = *request;
     bounded.budget = &reviewer->tries;
+    bounded.turn = reviewer->misses;
     bool is_hit = rely_cache_review(reviewer->cache, reviewer->snapshot, &bounded, read_wall_clock_s(), pool, review);
     rely_count(is_hit ? &reviewer->counters->cache_hits : &reviewer->counters->cache_misses, 1);
     if (!is_hit && review->key != NULL && rely_signature_wants_table(review->key))

@@ -156,6 +156,7 @@ static size_t ask_for_missing_keys(struct rely_reviewer *reviewer, const struct 
     int64_t now_ms = rely_reviewer_now_us() / 1000;
     bool is_replaced = rely_review_doubts_keys(review);
     size_t count = 0;
+    reviewer->misses++;
     for (size_t i = 0; i < review->candidate_count; i++) {
         const struct rely_issuer *issuer = review->candidates[i].issuer;
         if (!issuer->has_uploaded_keys && (issuer->algs >> review->token.alg & 1u) != 0 &&

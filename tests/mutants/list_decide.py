@@ -39,7 +39,7 @@ MUTANTS = [
            "mark->kid.ptr != NULL && is_first_of_its_kid(issuer, marks, i)",
            "mark->kid.ptr != NULL && (is_first_of_its_kid(issuer, marks, i) || true)", "unit_decide"),
     mutant("always the same siblings are asked", "B8", ISSUERS,
-           "(uint64_t)review->now_s * RELY_FETCHES_PER_MISS_MAX", "0", "unit_decide"),
+           "work->request->turn % turns * RELY_FETCHES_PER_MISS_MAX", "0", "unit_decide"),
     mutant("any new issuer empties the cache", "B9", CACHE,
            "entry->issuer = look_up_issuer(entry, snapshot);", "entry->issuer = look_up_issuer(entry, snapshot) == NULL ? NULL : NULL;", "unit_decide"),
     mutant("a sibling with the same kid is not felt by known tokens", "B9", CACHE,
