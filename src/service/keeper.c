@@ -324,6 +324,11 @@ static bool list_for_start(const void *item, void *context)
     return true;
 }
 
+static bool is_in_force(const struct rely_issuer *issuer, int64_t now_s)
+{
+    return issuer->keyset != NULL && now_s <= issuer->keys_until_s;
+}
+
 static int order_by_age(const void *a, const void *b)
 {
     const struct rely_issuer *one = *(const struct rely_issuer *const *)a;
@@ -333,15 +338,28 @@ static int order_by_age(const void *a, const void *b)
     return one->id < other->id ? -1 : 1;
 }
 
+/* To the front, in no order, those whose tokens are refused until they have keys; and those that somebody fetched in
+ * the future, since nobody knows how old they are. Returns how many. */
+static size_t gather_urgent(const struct start_list *list, int64_t now_s)
+{
+    size_t urgent = 0;
+    for (size_t i = 0; i < list->count; i++) {
+        const struct rely_issuer *issuer = list->issuers[i];
+        if (is_in_force(issuer, now_s) && issuer->keys_fetched_s <= now_s)
+            continue;
+        list->issuers[i] = list->issuers[urgent];
+        list->issuers[urgent++] = issuer;
+    }
+    return urgent;
+}
+
 /* First those whose tokens are refused until then, and next the oldest: what is in force longest unseen may have been
  * withdrawn longest. */
 static void schedule_start(const struct start_list *list)
 {
     int64_t now_s = rely_service_now_s();
-    size_t urgent = 0;
-    qsort(list->issuers, list->count, sizeof(const struct rely_issuer *), order_by_age);
-    while (urgent < list->count && list->issuers[urgent]->keys_until_s < now_s)
-        urgent++;
+    size_t urgent = gather_urgent(list, now_s);
+    qsort(list->issuers + urgent, list->count - urgent, sizeof(const struct rely_issuer *), order_by_age);
     for (size_t i = 0; i < list->count; i++) {
         uint64_t random = rely_keeper_random();
         int64_t delay_ms = i < urgent ? (int64_t)(random % URGENT_START_MS)

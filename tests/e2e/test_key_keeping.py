@@ -110,6 +110,25 @@ def test_a5_the_oldest_are_fetched_first(start, issuer):
     assert issuer.requests[:4] == [f"/{names[number]}{JWKS}" for number in order[:4]]
 
 
+def test_a5_a_time_to_come_is_fetched_first(start, issuer):
+    """Nobody knows how old a set is whose clock was wrong, whether it still counts (a day) or not."""
+    relyd = start(keys__miss_wait_ms=0)
+    names = [f"cluster-{number}" for number in range(6)]
+    for name in names:
+        relyd.put_issuer(name, **issuer.record(issuer=f"{issuer.url}/{name}", keys={"jwksUri": f"{issuer.url}/{name}{JWKS}"}))
+        wait_for_keys(relyd, name)
+    relyd.stop()
+    ages = {0: -2 * DAY, 1: 40 * DAY, 2: -5 * DAY, 3: 3600, 4: -3 * DAY, 5: -400 * DAY}
+    for number, age in ages.items():
+        edit_database(relyd, "UPDATE key_set SET fetched_at = ? WHERE issuer_id = (SELECT id FROM issuer WHERE name = ?)",
+                      int(time.time()) + age, names[number])
+    issuer.requests.clear()
+    relyd.start()
+    wire.wait_for(lambda: issuer.count() >= 5, 30, "five fetches")
+    order = [int(path.split("/")[1].removeprefix("cluster-")) for path in issuer.requests[:5]]
+    assert sorted(order[:3]) == [1, 3, 5] and order[3:] == [2, 4], order
+
+
 # --- full disk (B10) ---------------------------------------------------------------------------------------------------
 
 
