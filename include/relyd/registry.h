@@ -166,6 +166,7 @@ struct rely_issuer_row {
     struct rely_issuer issuer; /* keyset is NULL; keys_generation counts accepted key sets */
     struct rely_slice jwks;    /* the key set last accepted; absent: none yet */
     int64_t jwks_fetched_s;
+    struct rely_slice jwks_source_url; /* where it was fetched; absent: it was uploaded */
 };
 
 /* Visit the row of one id, or all rows when id is 0. False only on a fault; a missing row is not visited. */

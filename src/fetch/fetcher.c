@@ -257,6 +257,16 @@ void rely_fetcher_free(struct rely_fetcher *fetcher)
     free(fetcher);
 }
 
+bool rely_fetch_may_ask(const struct rely_fetcher *fetcher, const struct rely_fetch_request *request,
+                        struct rely_err *err)
+{
+    char *url = rely_strdup_slice(request->url);
+    bool may = rely_url_check(url, request->may_use_http, err) &&
+               rely_url_check_address(url, &fetcher->rules, request->may_use_private_addresses, err);
+    free(url);
+    return may;
+}
+
 void rely_fetch_start(struct rely_fetcher *fetcher, const struct rely_fetch_request *request,
                       void (*done)(const struct rely_fetch_result *result, void *context), void *context)
 {

@@ -61,6 +61,9 @@ enum hop rely_transfer_judge(struct transfer *transfer, CURLcode code, struct re
 
 /* Is the URL one that may be fetched? Fails: RELY_ERR_INVALID. */
 bool rely_url_check(const char *url, bool may_use_http, struct rely_err *err);
+/* When the host of a URL is an address, may that be connected to? */
+bool rely_url_check_address(const char *url, const struct rely_fetch_rules *rules, bool may_use_special,
+                            struct rely_err *err);
 /* Scheme, host and port of a URL, in lower case: "https://host:443". Owned by the caller (free); "" for what is no URL.
  */
 char *rely_url_origin(const char *url);

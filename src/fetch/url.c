@@ -3,9 +3,12 @@
  * that what is judged here is what is fetched later. Addresses are judged at the connection (special.c). Called by
  * transfer.c.
  */
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
+#include <sys/socket.h>
 
 #include "relyd/text.h"
 
@@ -98,6 +101,47 @@ bool rely_url_check(const char *url, bool may_use_http, struct rely_err *err)
     if (curl_url_set(handle, CURLUPART_URL, url, CURLU_NON_SUPPORT_SCHEME) != CURLUE_OK)
         return refuse_url(err, "not a URL");
     return check_parts(handle, may_use_http, err);
+}
+
+/* The host as an address; false when it is a name. */
+static bool read_literal_address(const char *host, struct sockaddr_storage *out)
+{
+    struct sockaddr_in four = {.sin_family = AF_INET};
+    struct sockaddr_in6 six = {.sin6_family = AF_INET6};
+    char inside[INET6_ADDRSTRLEN + 1];
+    size_t len = strlen(host);
+    if (inet_pton(AF_INET, host, &four.sin_addr) == 1) {
+        memcpy(out, &four, sizeof(four));
+        return true;
+    }
+    if (len < 2 || len - 2 >= sizeof(inside) || host[0] != '[' || host[len - 1] != ']')
+        return false;
+    memcpy(inside, host + 1, len - 2);
+    inside[len - 2] = '\0';
+    if (inet_pton(AF_INET6, inside, &six.sin6_addr) != 1)
+        return false;
+    memcpy(out, &six, sizeof(six));
+    return true;
+}
+
+bool rely_url_check_address(const char *url, const struct rely_fetch_rules *rules, bool may_use_special,
+                            struct rely_err *err)
+{
+    struct origin origin __attribute__((cleanup(free_origin))) = {NULL, NULL, NULL};
+    CURLU *handle __attribute__((cleanup(free_handle))) = curl_url();
+    struct sockaddr_storage address;
+    RELY_ASSERT(handle != NULL);
+    if (curl_url_set(handle, CURLUPART_URL, url, CURLU_NON_SUPPORT_SCHEME) != CURLUE_OK ||
+        !read_origin(handle, &origin))
+        return refuse_url(err, "not a URL");
+    if (!read_literal_address(origin.host, &address))
+        return true;
+    enum rely_address_verdict verdict = rely_address_judge(rules, &address, may_use_special);
+    if (verdict == RELY_ADDRESS_GOOD)
+        return true;
+    return rely_err_set(err, RELY_ERR_INVALID, "the address %.60s %s", origin.host,
+                        verdict == RELY_ADDRESS_DENIED ? "is in one of fetch.deny_ranges"
+                                                       : "is special, and not allowed for this issuer");
 }
 
 static bool is_same_origin(const struct origin *a, const struct origin *b)

@@ -195,8 +195,8 @@ const struct rely_object_kind rely_issuer_kind = {
 #define ISSUER_COLUMNS                                                                                                 \
     "SELECT o.id, o.name, o.url, o.algorithms, o.leeway_s, o.max_lifetime_s, o.types, o.is_enabled,"                   \
     " o.keys_generation, o.key_source, o.discovery_url, o.jwks_uri, o.ca_bundle, o.allow_http,"                        \
-    " o.allow_private_addresses, k.document, k.fetched_at, o.revision FROM issuer o LEFT JOIN key_set k ON "           \
-    "k.issuer_id = o.id"
+    " o.allow_private_addresses, k.document, k.fetched_at, o.revision, k.source_url FROM issuer o LEFT JOIN "          \
+    "key_set k ON k.issuer_id = o.id"
 
 /* In an order that stays the same: of two records with one key the first one keeps it (service/repeats.c). */
 #define ALL_ISSUERS ISSUER_COLUMNS " ORDER BY o.is_enabled DESC, o.id"
@@ -222,6 +222,7 @@ static void fill_issuer_row(sqlite3_stmt *row, bool may_use_http, struct rely_is
                    .revision = (uint64_t)sqlite3_column_int64(row, 17)},
         .jwks = rely_sql_text(row, 15),
         .jwks_fetched_s = sqlite3_column_int64(row, 16),
+        .jwks_source_url = rely_sql_text(row, 18),
     };
 }
 

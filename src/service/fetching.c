@@ -6,6 +6,7 @@
 #include "service.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 static bool read_ranges(const struct rely_text_list *list, struct rely_cidr *out, size_t *count, struct rely_err *err)
 {
@@ -20,6 +21,51 @@ static bool read_fetch_rules(const struct rely_config *config, struct rely_fetch
     return read_ranges(&config->fetch_deny_ranges, rules->deny, &rules->deny_count, err) &&
            read_ranges(&config->fetch_allow_ranges, rules->allow, &rules->allow_count, err) &&
            (config->key_proxy[0] == '\0' || rely_proxy_parse(rely_slice_of(config->key_proxy), rules->proxy, err));
+}
+
+/* OpenID Connect Discovery s4: ONE terminating '/' goes before the well-known path is appended. */
+static char *make_discovery_url(struct rely_slice issuer_url)
+{
+    struct rely_buf url = {0};
+    size_t len = issuer_url.len;
+    if (len > 0 && issuer_url.ptr[len - 1] == '/')
+        len--;
+    rely_buf_put(&url, rely_slice(issuer_url.ptr, len));
+    rely_buf_put(&url, RELY_LIT("/.well-known/openid-configuration"));
+    return url.ptr;
+}
+
+char *rely_fetching_first_url(const struct rely_issuer *issuer)
+{
+    const struct rely_issuer_source *source = &issuer->source;
+    if (source->kind == RELY_KEYS_JWKS_URI)
+        return rely_strdup_slice(source->jwks_uri);
+    if (source->kind != RELY_KEYS_DISCOVERY)
+        return NULL;
+    return source->discovery_url.ptr != NULL ? rely_strdup_slice(source->discovery_url)
+                                             : make_discovery_url(issuer->url);
+}
+
+static bool may_ask(const struct rely_service *service, const struct rely_issuer *issuer, struct rely_slice url,
+                    struct rely_err *err)
+{
+    const struct rely_fetch_request request = {.url = url,
+                                               .may_use_http = issuer->source.may_use_http,
+                                               .may_use_private_addresses = issuer->source.may_use_private_addresses};
+    if (url.ptr == NULL || rely_fetch_may_ask(service->fetcher, &request, err))
+        return true;
+    rely_err_prefix(err, "%.*s", RELY_ARG(url));
+    return false;
+}
+
+bool rely_fetching_may_ask(const struct rely_service *service, const struct rely_issuer *issuer,
+                           struct rely_slice keys_url, struct rely_err *err)
+{
+    char *first_url = rely_fetching_first_url(issuer);
+    bool may = may_ask(service, issuer, rely_slice_of(first_url), err) &&
+               (rely_slice_equal(keys_url, rely_slice_of(first_url)) || may_ask(service, issuer, keys_url, err));
+    free(first_url);
+    return may;
 }
 
 struct rely_keyset_limits rely_fetching_limits(const struct rely_config *config)

@@ -50,18 +50,6 @@ static void free_source(struct source *source)
     free(source->ca_bundle);
 }
 
-/* OpenID Connect Discovery s4: ONE terminating '/' goes before the well-known path is appended. */
-static char *make_discovery_url(struct rely_slice issuer_url)
-{
-    struct rely_buf url = {0};
-    size_t len = issuer_url.len;
-    if (len > 0 && issuer_url.ptr[len - 1] == '/')
-        len--;
-    rely_buf_put(&url, rely_slice(issuer_url.ptr, len));
-    rely_buf_put(&url, RELY_LIT("/.well-known/openid-configuration"));
-    return url.ptr;
-}
-
 static void copy_source(const struct rely_issuer *issuer, struct source *out)
 {
     const struct rely_issuer_source *source = &issuer->source;
@@ -73,11 +61,7 @@ static void copy_source(const struct rely_issuer *issuer, struct source *out)
     out->may_use_private_addresses = source->may_use_private_addresses;
     if (source->ca_bundle.ptr != NULL)
         out->ca_bundle = rely_strdup_slice(source->ca_bundle);
-    if (source->kind == RELY_KEYS_JWKS_URI)
-        out->first_url = rely_strdup_slice(source->jwks_uri);
-    else if (source->kind == RELY_KEYS_DISCOVERY)
-        out->first_url = source->discovery_url.ptr != NULL ? rely_strdup_slice(source->discovery_url)
-                                                           : make_discovery_url(issuer->url);
+    out->first_url = rely_fetching_first_url(issuer);
 }
 
 /* What stands in an open batch is no question yet: it may be undone. The newest edition is asked, not the database:

@@ -25,6 +25,13 @@ static void leave_out_repeats(struct rely_control *control, const struct rely_sn
         rely_log_event(control->ring, RELY_LOG_WARNING, "keys_repeated", "%s", sentence);
 }
 
+/* May the row's set be in force at all? A stranger may have written what came by a way that is closed by now. */
+static bool may_be_in_force(const struct rely_control *control, const struct rely_issuer_row *row, struct rely_err *err)
+{
+    return row->jwks.ptr == NULL || row->issuer.has_uploaded_keys ||
+           rely_fetching_may_ask(control->service, &row->issuer, row->jwks_source_url, err);
+}
+
 /* The key set of a row, prepared from the stored document; NULL when there is none that can be used. */
 static struct rely_keyset *prepare_keyset(struct rely_control *control, const struct rely_issuer_row *row)
 {
@@ -57,13 +64,36 @@ static void set_stored_times(const struct rely_control *control, const struct re
 struct loading {
     struct rely_control *control;
     struct rely_snapshot *next;
+    size_t forbidden_count;        /* stored sets that may not be in force */
+    struct rely_err forbidden_err; /* of the first */
 };
+
+static void note_forbidden(struct loading *loading, const struct rely_issuer_row *row, struct rely_err *err)
+{
+    rely_err_prefix(err, "issuer %.*s", RELY_ARG(row->issuer.name));
+    if (loading->forbidden_count++ == 0)
+        loading->forbidden_err = *err;
+}
+
+static void say_forbidden(const struct loading *loading)
+{
+    if (loading->forbidden_count > 0)
+        rely_log_event(loading->control->ring, RELY_LOG_WARNING, "stored_keys_not_in_force",
+                       "the settings do not allow any more to fetch keys where %zu of the stored sets came from, which "
+                       "are not in force; the first: %s",
+                       loading->forbidden_count, loading->forbidden_err.message);
+}
 
 static void take_issuer_row(const struct rely_issuer_row *row, void *context)
 {
     struct loading *loading = context;
     struct rely_issuer *issuer = rely_issuer_copy(&row->issuer);
-    struct rely_keyset *keyset = prepare_keyset(loading->control, row);
+    struct rely_err err = {0};
+    struct rely_keyset *keyset = NULL;
+    if (may_be_in_force(loading->control, row, &err))
+        keyset = prepare_keyset(loading->control, row);
+    else
+        note_forbidden(loading, row, &err);
     leave_out_repeats(loading->control, loading->next, issuer, keyset);
     issuer->keyset = keyset;
     set_stored_times(loading->control, row, issuer);
@@ -86,12 +116,13 @@ struct rely_snapshot *rely_control_load(struct rely_control *control, struct rel
 {
     const struct rely_config *config = control->service->config;
     struct rely_snapshot *next = rely_snapshot_next(NULL, rely_registry_revision(control->registry));
-    struct loading loading = {control, next};
+    struct loading loading = {control, next, 0, {0}};
     next->token_max_bytes = (size_t)config->token_max_bytes;
     next->may_use_system_names = config->may_use_system_names;
     bool is_read = rely_registry_each_issuer(control->registry, 0, take_issuer_row, &loading, err) &&
                    rely_registry_each_identity(control->registry, 0, take_identity_row, &loading, err) &&
                    rely_registry_each_credential(control->registry, 0, take_credential_row, &loading, err);
+    say_forbidden(&loading);
     rely_snapshot_settle(next); /* what it replaced while it grew: nobody reads an older one */
     if (is_read)
         return next;
@@ -148,7 +179,7 @@ static void keep_issuer_row(const struct rely_issuer_row *row, void *context)
     set_stored_times(rereading->control, row, issuer);
     rereading->read->has_other_keyset = old == NULL || old->keys_generation != issuer->keys_generation ||
                                         must_prepare_again(rereading->control->snapshot, old, issuer);
-    if (rereading->read->has_other_keyset)
+    if (rereading->read->has_other_keyset && may_be_in_force(rereading->control, row, &(struct rely_err){0}))
         rereading->read->keyset = prepare_keyset(rereading->control, row);
 }
 

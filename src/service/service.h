@@ -259,6 +259,11 @@ struct rely_keyset_limits rely_fetching_limits(const struct rely_config *config)
  * Thread: main. Owner: as for rely_fetcher_start. */
 struct rely_fetcher *rely_fetching_start(const struct rely_config *config, size_t places, struct rely_log_ring *ring,
                                          struct rely_err *err);
+/* Where fetching an issuer's keys begins; owned by the caller, NULL when they are uploaded. Thread: any. */
+char *rely_fetching_first_url(const struct rely_issuer *issuer);
+/* May keys be fetched where these were, under today's settings? False: err says why not. Thread: any. */
+bool rely_fetching_may_ask(const struct rely_service *service, const struct rely_issuer *issuer,
+                           struct rely_slice keys_url, struct rely_err *err);
 /* Behind err, a failed fetch's fault: what an administrator can do about it, where that can be told. Thread: any. */
 void rely_fetch_advise(const struct rely_fetch_result *result, bool is_discovery, struct rely_err *err);
 

@@ -188,3 +188,54 @@ def test_a4_a_record_of_the_same_name_asks_anew(start, issuer):
     gate.let_go()
     wire.wait_for(lambda: relyd.reason(issuer.token()) == "ok", what="the new record's keys")
     assert relyd.reason(issuer.token(old)) == "key_unknown"
+
+
+# --- sources that are closed by now (A5) ------------------------------------------------------------------------------
+
+
+CLOSED = {  # what the registry says of where the keys came from, the settings then, and the settings now
+    "the key set over http": ("UPDATE key_set SET source_url = 'http://127.0.0.1:9/keys' WHERE source_url IS NOT NULL",
+                              {"issuers.allow_http": True}, {"issuers.allow_http": False}, "http is not allowed"),
+    "the discovery document over http": ("UPDATE issuer SET discovery_url = 'http://localhost:9/discovery' WHERE key_source = 1",
+                                         {"issuers.allow_http": True}, {"issuers.allow_http": False}, "http is not allowed"),
+    "an address that is denied": ("UPDATE issuer SET leeway_s = leeway_s", {}, {"fetch.deny_ranges": ["127.0.0.0/8"]},
+                                  "the address 127.0.0.1 is in one of fetch.deny_ranges"),
+    "an address that is allowed no more": ("UPDATE issuer SET allow_private_addresses = 0", {"fetch.allow_ranges": ["127.0.0.0/8"]},
+                                           {"fetch.allow_ranges": ["127.0.0.2"]}, "the address 127.0.0.1 is special"),
+}
+
+
+@pytest.mark.parametrize("way", CLOSED)
+def test_a5_keys_from_where_nothing_may_be_fetched_any_more(start, issuer, way):
+    """Not for as long as keys may be old: whoever was on the path may have written them."""
+    sql, then, now, why = CLOSED[way]
+    relyd = start(keys__miss_wait_ms=0)
+    relyd.put_identity()
+    given = tokens.key("given")
+    relyd.put_issuer("given", issuer="https://given.example", keys={"jwks": tokens.jwks(given)})
+    relyd.put_credential("of-given", issuer="https://given.example")
+    relyd.put_issuer("cluster", allowHttp=True, **issuer.record()) if "http" in way else relyd.put_issuer("cluster", **issuer.record())
+    relyd.put_credential(issuer=issuer.url)
+    wire.wait_for(lambda: relyd.reason(issuer.token()) == "ok", what="the key set")
+    relyd.stop()
+    with sqlite3.connect(relyd.database) as database:
+        database.execute(sql)
+    issuer.is_down = True
+    relyd.settings |= then
+    relyd.start()
+    assert relyd.reason(issuer.token()) == "ok"  # an outage
+    assert "stored_keys_not_in_force" not in relyd.log()
+    relyd.stop()
+    relyd.settings |= now
+    relyd.start()
+    assert relyd.reason(issuer.token()) == "keys_unavailable"
+    assert relyd.reason(given.sign(tokens.claims("https://given.example"))) == "ok"
+    assert "keys" not in relyd.admin("GET", "/v1/issuers/cluster/keys").json() or relyd.admin("GET", "/v1/issuers/cluster/keys").json()["keys"] == []
+    (line,) = [line for line in relyd.log().splitlines() if "stored_keys_not_in_force" in line]
+    assert "1 of the stored sets" in line and "issuer cluster: http" in line and why in line
+    relyd.stop()
+    for name in now:
+        del relyd.settings[name]
+    relyd.settings |= then
+    relyd.start()
+    assert relyd.reason(issuer.token()) == "ok"  # the administrator has changed his mind
