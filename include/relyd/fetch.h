@@ -19,6 +19,7 @@ enum rely_fetch_kind {
     RELY_FETCH_WANTED,  /* somebody waits for it, and the last fetch of it went well */
     RELY_FETCH_FIRST,   /* never fetched, or its source has changed */
     RELY_FETCH_RETRY,   /* the last fetch of it failed, whoever waits */
+    RELY_FETCH_DOUBTED, /* somebody waits for it, and lately waited in vain. The last: begins when no other may */
     RELY_FETCH_KIND_COUNT
 };
 
@@ -121,7 +122,7 @@ void rely_fetcher_free(struct rely_fetcher *fetcher);
  * Fetch one URL; exactly one callback, on the fetch thread, also for a request that is refused at once; on the
  * caller's when the fetcher has been stopped.
  *
- * In:       request - timeout_ms above 0, max_redirects 0..3. Of each kind 32 to 256 run at once (limits.h), of one
+ * In:       request - timeout_ms above 0, max_redirects 0..3. Of each kind 32 to 192 run at once (limits.h), of one
  *           origin half as many, the others wait, origins by turns; timeout_ms counts from their turn. An answer beyond
  *           RELY_FETCH_SHARE_BYTES ends with a fault where the others hold RELY_FETCH_COMMON_BYTES already.
  * Thread:   any, also the callback's own; but a callback that starts again after a fault must not do so at once, or a

@@ -51,11 +51,13 @@
 /* How many run at once, by their kind (fetch.h). What somebody waits for has most: hundreds of issuers may have fallen
  * silent since their last good fetch, and nobody knows which. */
 #define RELY_FETCH_PLACES_REFRESH 32
-#define RELY_FETCH_PLACES_WANTED 256
+#define RELY_FETCH_PLACES_WANTED 192
 #define RELY_FETCH_PLACES_FIRST 64
 #define RELY_FETCH_PLACES_RETRY 64
+#define RELY_FETCH_PLACES_DOUBTED 64
 #define RELY_FETCH_PLACES                                                                                              \
-    (RELY_FETCH_PLACES_REFRESH + RELY_FETCH_PLACES_WANTED + RELY_FETCH_PLACES_FIRST + RELY_FETCH_PLACES_RETRY)
+    (RELY_FETCH_PLACES_REFRESH + RELY_FETCH_PLACES_WANTED + RELY_FETCH_PLACES_FIRST + RELY_FETCH_PLACES_RETRY +        \
+     RELY_FETCH_PLACES_DOUBTED)
 #define RELY_FETCH_PLACES_MIN 16 /* where descriptors are few: at least one of each kind */
 /* Of one place: the two ends that a resolver's thread is heard by and its own sockets, or two attempts to connect. */
 #define RELY_FETCH_DESCRIPTORS 4

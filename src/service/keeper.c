@@ -1,6 +1,6 @@
 /*
  * When keys are fetched: regularly before they grow old, soon after a change of the record, and when a worker misses a
- * key, with one fetch in flight per issuer and a bucket for those that strangers can cause. What was accepted last
+ * key, with one fetch in flight per issuer and buckets for those that strangers can cause. What was accepted last
  * stays in force whatever fails, until it is too old. On the control thread.
  */
 #include "keeper.h"
@@ -8,11 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Fetches that missing keys cause: of one issuer a few at once, then one in each keys.miss_cooldown_ms; of all issuers
- * together so many at once, then one each so many milliseconds, in the order in which they were asked for. */
-#define ASKS_AT_ONCE 3
-#define ASKS_OF_ALL_AT_ONCE 256
-#define ASKS_OF_ALL_REFILL_MS 10
 /* At the start issuers without keys are fetched within this, before the others. */
 #define URGENT_START_MS 200
 
@@ -121,22 +116,17 @@ static int64_t time_until_askable(const struct rely_keeper_issuer *issuer, int64
 {
     if (issuer->failures > 0 || issuer->is_owed)
         return time_until(issuer->due_ms, now_ms);
-    return rely_bucket_wait_ms(&issuer->asks, ASKS_AT_ONCE, issuer->control->service->config->key_miss_cooldown_ms,
-                               now_ms);
+    return rely_plan_own_wait_ms(&issuer->asker, issuer->control->service->config->key_miss_cooldown_ms, now_ms);
 }
 
 /* Fetch because of a missing key: now, or as soon as the buckets give it. Returns how long that is. */
 static int64_t owe_fetch(struct rely_keeper_issuer *issuer, int64_t now_ms)
 {
-    struct rely_bucket *of_all = &issuer->control->keeper.asks;
-    int64_t wait_ms = time_until_askable(issuer, now_ms);
+    struct rely_control *control = issuer->control;
     if (issuer->failures > 0 || issuer->is_owed)
-        return wait_ms;
-    int64_t wait_for_all_ms = rely_bucket_wait_ms(of_all, ASKS_OF_ALL_AT_ONCE, ASKS_OF_ALL_REFILL_MS, now_ms);
-    if (wait_for_all_ms > wait_ms)
-        wait_ms = wait_for_all_ms;
-    rely_bucket_take(of_all, ASKS_OF_ALL_REFILL_MS, now_ms);
-    rely_bucket_take(&issuer->asks, issuer->control->service->config->key_miss_cooldown_ms, now_ms);
+        return time_until_askable(issuer, now_ms);
+    int64_t cooldown_ms = control->service->config->key_miss_cooldown_ms;
+    int64_t wait_ms = rely_plan_ask(&control->keeper.asks, &issuer->asker, cooldown_ms, now_ms);
     issuer->is_owed = true;
     if (now_ms + wait_ms < issuer->due_ms)
         schedule_fetch(issuer, wait_ms);
@@ -238,14 +228,17 @@ static void finish_overtaken(struct rely_keeper_issuer *issuer)
 void rely_keeper_finish(struct rely_keeper_issuer *issuer, int64_t fresh_s, const struct rely_err *err)
 {
     bool is_overtaken = issuer->is_stale || issuer->is_removed || (err != NULL && err->code == RELY_ERR_CONFLICT);
+    bool was_owed = issuer->is_owed;
     issuer->is_fetching = issuer->is_owed = issuer->is_stale = false;
     if (is_overtaken) {
         finish_overtaken(issuer);
         return;
     }
+    int64_t now_ms = rely_service_now_ms();
+    if (was_owed)
+        rely_plan_note_ask(&issuer->asker, issuer->has_news, now_ms);
     note_fetch_outcome(issuer, err);
     schedule_after_fetch(issuer, fresh_s);
-    int64_t now_ms = rely_service_now_ms();
     if (issuer->is_asked || issuer->told_until_ms > now_ms)
         tell_of_issuer(issuer, time_until_askable(issuer, now_ms), now_ms);
 }
@@ -277,7 +270,7 @@ void rely_keeper_note_issuer(struct rely_control *control, int64_t issuer_id, bo
     int64_t now_ms = rely_service_now_ms();
     issuer->is_removed = is_removed;
     issuer->failures = 0; /* of another source, or of one that has been mended */
-    issuer->asks = (struct rely_bucket){0};
+    issuer->asker = (struct rely_asker){0};
     issuer->fetched_ms = 0;
     rely_keeper_follow_record(issuer);
     if (issuer->told_until_ms > now_ms || (is_removed && issuer->told_until_ms != 0))

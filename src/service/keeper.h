@@ -45,7 +45,8 @@ struct rely_keeper_issuer {
     int64_t whole_ms;      /* when the last fetch that brought the document itself began */
     int64_t whole_due_ms;  /* from then on "nothing has changed" is not enough */
     int64_t told_until_ms; /* workers refuse to ask until then */
-    struct rely_bucket asks;
+    struct rely_asker asker;
+    bool has_news;                     /* the fetch under way has put keys in force that were not */
     struct rely_fetched_before before; /* keeper_fetch.c's */
     struct rely_key_status status;
     char repeats[RELY_REPEATS_SIZE]; /* which keys of the last set other records have; empty: none */

@@ -124,12 +124,18 @@ static bool are_keys_too_old(const struct errand *errand)
     return record != NULL && rely_service_now_s() > record->keys_until_s;
 }
 
+/* Has a missing key caused it? */
+static bool is_asked_for(const struct errand *errand)
+{
+    return errand->kind == RELY_FETCH_WANTED || errand->kind == RELY_FETCH_DOUBTED;
+}
+
 /* What a missing key causes is cheap where nothing has changed. The ordinary fetches ask for the whole in any case, and
  * so does whatever comes when one is due: an issuer whose entity-tags do not change with its keys is found out so. */
 static const char *choose_etag(const struct errand *errand)
 {
     const struct rely_fetched_before *before = &errand->issuer->before;
-    if (errand->kind != RELY_FETCH_WANTED || before->record_revision != errand->source.revision)
+    if (!is_asked_for(errand) || before->record_revision != errand->source.revision)
         return NULL;
     if (errand->issuer->begun_ms >= errand->issuer->whole_due_ms)
         return NULL;
@@ -143,7 +149,7 @@ static const char *choose_etag(const struct errand *errand)
 static int limit_time(const struct errand *errand)
 {
     int64_t limit_ms = errand->control->service->config->key_fetch_timeout_ms;
-    return (int)(errand->kind == RELY_FETCH_WANTED && limit_ms > WANTED_TIMEOUT_MS ? WANTED_TIMEOUT_MS : limit_ms);
+    return (int)(is_asked_for(errand) && limit_ms > WANTED_TIMEOUT_MS ? WANTED_TIMEOUT_MS : limit_ms);
 }
 
 static void send_errand(struct errand *errand, const char *url, bool is_discovery)
@@ -155,7 +161,7 @@ static void send_errand(struct errand *errand, const char *url, bool is_discover
         .url = rely_slice_of(errand->url),
         .ca_bundle = rely_slice_of(errand->source.ca_bundle),
         .kind = errand->kind,
-        .must_pass_caches = errand->kind == RELY_FETCH_WANTED,
+        .must_pass_caches = is_asked_for(errand),
         .etag = rely_slice_of(choose_etag(errand)),
         .may_use_http = errand->source.may_use_http,
         .may_use_private_addresses = errand->source.may_use_private_addresses,
@@ -348,7 +354,9 @@ static enum rely_fetch_kind kind_of_fetch(const struct rely_keeper_issuer *issue
         return RELY_FETCH_RETRY;
     if (record == NULL || record->keyset == NULL)
         return RELY_FETCH_FIRST;
-    return issuer->is_owed ? RELY_FETCH_WANTED : RELY_FETCH_REFRESH;
+    if (!issuer->is_owed)
+        return RELY_FETCH_REFRESH;
+    return rely_plan_is_doubted(&issuer->asker, issuer->begun_ms) ? RELY_FETCH_DOUBTED : RELY_FETCH_WANTED;
 }
 
 void rely_keeper_fetch(struct rely_keeper_issuer *issuer)
@@ -357,6 +365,7 @@ void rely_keeper_fetch(struct rely_keeper_issuer *issuer)
     if (issuer->is_fetching)
         return;
     issuer->is_fetching = true;
+    issuer->has_news = false;
     issuer->begun_ms = rely_service_now_ms();
     rely_timer_cancel(issuer->control->loop, &issuer->timer);
     struct errand *errand = rely_alloc(sizeof *errand);

@@ -225,6 +225,7 @@ void rely_keeper_take(struct rely_keeper_issuer *issuer, const struct rely_fetch
 {
     const struct rely_keyset *in_force = find_newest(issuer)->keyset;
     bool has_news = keyset != NULL && (in_force == NULL || !rely_keyset_has_same_keys(in_force, keyset));
+    issuer->has_news = has_news || find_newest(issuer)->keys_until_s < rely_service_now_s();
     if (keyset == NULL || (!has_news && rely_keyset_is_same(in_force, keyset))) {
         rely_keyset_free(keyset);
         renew_keys(issuer, fetched);

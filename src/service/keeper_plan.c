@@ -1,5 +1,5 @@
 /*
- * When keys are fetched, and how long they count: arithmetic only. Decides nothing about an issuer; keeper.c asks it.
+ * When keys are fetched, whose missing keys come first, and how long keys count: arithmetic only. keeper.c asks it.
  */
 #include "keeper_plan.h"
 
@@ -8,6 +8,16 @@
 #define START_EACH_MS 1000
 /* No clock that a key set was stored under is wrong by more than this. */
 #define CLOCK_ERROR_S 86400
+/* Fetches that missing keys cause: of one issuer a few at once, then one in each keys.miss_cooldown_ms; of all issuers
+ * of a class together so many at once, then one each so many milliseconds. */
+#define ASKS_AT_ONCE 3
+#define TRUSTED_AT_ONCE 256
+#define DOUBTED_AT_ONCE 64
+#define CLASS_REFILL_MS 1
+/* Whoever asks each of 100,000 issuers once in this time takes a third of what those have who are not doubted. */
+#define DOUBT_MS 300000
+/* When a new set comes, asks of other workers that have not seen it yet are under way. */
+#define EXCUSE_MS 10000
 
 int64_t rely_bucket_wait_ms(const struct rely_bucket *bucket, int64_t size, int64_t refill_ms, int64_t now_ms)
 {
@@ -18,6 +28,35 @@ int64_t rely_bucket_wait_ms(const struct rely_bucket *bucket, int64_t size, int6
 void rely_bucket_take(struct rely_bucket *bucket, int64_t refill_ms, int64_t now_ms)
 {
     bucket->full_at_ms = (bucket->full_at_ms > now_ms ? bucket->full_at_ms : now_ms) + refill_ms;
+}
+
+int64_t rely_plan_own_wait_ms(const struct rely_asker *asker, int64_t cooldown_ms, int64_t now_ms)
+{
+    return rely_bucket_wait_ms(&asker->bucket, ASKS_AT_ONCE, cooldown_ms, now_ms);
+}
+
+int64_t rely_plan_ask(struct rely_asks *asks, struct rely_asker *asker, int64_t cooldown_ms, int64_t now_ms)
+{
+    bool is_doubted = rely_plan_is_doubted(asker, now_ms);
+    struct rely_bucket *of_class = is_doubted ? &asks->doubted : &asks->trusted;
+    int64_t own_ms = rely_plan_own_wait_ms(asker, cooldown_ms, now_ms);
+    int64_t class_ms =
+        rely_bucket_wait_ms(of_class, is_doubted ? DOUBTED_AT_ONCE : TRUSTED_AT_ONCE, CLASS_REFILL_MS, now_ms);
+    rely_bucket_take(of_class, CLASS_REFILL_MS, now_ms);
+    rely_bucket_take(&asker->bucket, cooldown_ms, now_ms);
+    return own_ms > class_ms ? own_ms : class_ms;
+}
+
+bool rely_plan_is_doubted(const struct rely_asker *asker, int64_t now_ms)
+{
+    return now_ms < asker->doubted_until_ms;
+}
+
+void rely_plan_note_ask(struct rely_asker *asker, bool has_news, int64_t now_ms)
+{
+    if (has_news)
+        asker->excused_until_ms = now_ms + EXCUSE_MS;
+    asker->doubted_until_ms = has_news || now_ms < asker->excused_until_ms ? 0 : now_ms + DOUBT_MS;
 }
 
 /* Between low and high, both included. */

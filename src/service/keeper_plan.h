@@ -16,6 +16,27 @@ int64_t rely_bucket_wait_ms(const struct rely_bucket *bucket, int64_t size, int6
 /* Take one, also one that is not there yet: then it is taken for the moment when it will be. */
 void rely_bucket_take(struct rely_bucket *bucket, int64_t refill_ms, int64_t now_ms);
 
+/* Fetches that missing keys cause, of all issuers: those lately asked in vain have a share of their own, so that
+ * however many they are, nobody else stands behind them. Zero-filled both are full. */
+struct rely_asks {
+    struct rely_bucket trusted, doubted;
+};
+
+/* How the asks of one issuer went. Zero-filled: nobody has asked. */
+struct rely_asker {
+    struct rely_bucket bucket;
+    int64_t doubted_until_ms; /* the last ask was in vain */
+    int64_t excused_until_ms; /* an ask has brought news: what was asked meanwhile was not made up */
+};
+
+/* How long the issuer's own bucket keeps an ask waiting. */
+int64_t rely_plan_own_wait_ms(const struct rely_asker *asker, int64_t cooldown_ms, int64_t now_ms);
+/* Ask: taken from both buckets. Returns how long until the fetch may begin, in each class in the order of the asks. */
+int64_t rely_plan_ask(struct rely_asks *asks, struct rely_asker *asker, int64_t cooldown_ms, int64_t now_ms);
+bool rely_plan_is_doubted(const struct rely_asker *asker, int64_t now_ms);
+/* The fetch that was asked for has ended: with keys that were not in force before, or in vain. */
+void rely_plan_note_ask(struct rely_asker *asker, bool has_news, int64_t now_ms);
+
 /**
  * From a fetch that succeeded to the next ordinary one.
  *

@@ -53,7 +53,7 @@ struct rely_keeper_issuer;
 struct rely_keeper {
     struct rely_map issuers;             /* struct rely_keeper_issuer by id, changed in place */
     struct rely_retired unused;          /* always empty: the map has one edition */
-    struct rely_bucket asks;             /* fetches that missing keys cause, of all issuers */
+    struct rely_asks asks;               /* fetches that missing keys cause, of all issuers */
     uint64_t fetches_ok, fetches_failed; /* atomic, as unstored: read by /metrics of any thread */
     uint64_t unstored;                   /* key sets in force that the registry does not have */
 };

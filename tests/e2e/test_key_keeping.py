@@ -420,6 +420,84 @@ def test_c19_a_rotation_under_a_flood_of_made_up_kids(start, issuer):
     assert issuer.count() - before <= 3 + 1 + (time.monotonic() - begin)
 
 
+class Plain:
+    """Origins (addresses of loopback) with one key set, over http, which is cheaper for a test with hundreds."""
+
+    def __init__(self, count, key):
+        self.delay_s, self.counts, self.lock = 0, {}, threading.Lock()
+        self.listener = socket.create_server(("0.0.0.0", 0), backlog=1024)
+        self.urls = [f"http://127.0.{1 + number // 200}.{1 + number % 200}:{self.listener.getsockname()[1]}" for number in range(count)]
+        self.set_key(key)
+        threading.Thread(target=self.accept_all, daemon=True).start()
+
+    def set_key(self, key):
+        self.answer = response(tokens.jwks(key), "200 OK", "application/json", "Cache-Control: max-age=3600")
+
+    def accept_all(self):
+        while True:
+            try:
+                connection, _ = self.listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self.serve, args=(connection,), daemon=True).start()
+
+    def serve(self, connection):
+        try:
+            with connection:
+                connection.recv(4096)
+                time.sleep(self.delay_s)
+                connection.sendall(self.answer)
+                with self.lock:
+                    host = connection.getsockname()[0]
+                    self.counts[host] = self.counts.get(host, 0) + 1
+        except OSError:
+            pass
+
+    def register(self, relyd, name):
+        for number, url in enumerate(self.urls):
+            relyd.put_issuer(f"{name}-{number}", issuer=url, keys={"jwksUri": url + "/keys"}, allowHttp=True, allowPrivateAddresses=True)
+
+
+def test_c19_a_flood_over_other_issuers(start):
+    """Issuers that are asked in vain are fetched, and in nobody's way: neither in the buckets nor in the places."""
+    relyd = start(workers=2, issuers__allow_http=True, keys__miss_wait_ms=0)
+    signer, stop = tokens.key("slow"), threading.Event()
+    slow, honest = Plain(800, signer), Plain(1, tokens.key("issuer"))
+    slow.register(relyd, "slow")
+    honest.register(relyd, "honest")
+    relyd.put_identity()
+    relyd.put_credential(issuer=honest.urls[0])
+    wire.wait_for(lambda: len(slow.counts) == 800 and honest.counts, 60, "the first fetches")
+    slow.delay_s = 1.2
+
+    def ask_all():
+        client = wire.Client(relyd.data)
+        forged = [signer.sign(tokens.claims(url), kid="made-up") for url in slow.urls]
+        while not stop.is_set():
+            for token in forged:
+                client.ask("GET", "/check/default", headers={"Authorization": f"Bearer {token}"})  # one packet each
+                time.sleep(0.002)
+        client.close()
+
+    thread = threading.Thread(target=ask_all, daemon=True)
+    thread.start()
+    wire.wait_for(lambda: min(slow.counts.values()) >= 2, 60, "the first round, when nobody knows yet who asks in vain")
+    waits, before = [], sum(slow.counts.values())
+    for number in range(3):
+        time.sleep(2)
+        new = tokens.key(f"rotated-{number}")
+        honest.set_key(new)
+        begin, token = time.monotonic(), new.sign(tokens.claims(honest.urls[0]))
+        wire.wait_for(lambda: relyd.reason(token) == "ok", 60, "the rotation")
+        waits.append(time.monotonic() - begin)
+    stop.set()
+    thread.join()
+    slow.listener.close()
+    honest.listener.close()
+    assert max(waits) < 1, waits
+    assert sum(slow.counts.values()) - before > 100  # they go on being fetched
+
+
 def test_b6_made_up_kids_do_not_go_round_the_back_off(start, issuer):
     """An issuer that fails is tried again after 2 s, 4 s, ...: however often strangers ask for its keys."""
     relyd = start(workers=2)
