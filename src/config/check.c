@@ -170,14 +170,15 @@ static const struct node *first_given(const struct node *one, const struct node 
 static void doubt_head(struct rely_config *config, const struct bound *bound)
 {
     int64_t head = config->http_head_max_bytes, token = config->token_max_bytes;
-    if (token + HEAD_BESIDE_TOKEN_BYTES > head)
+    int64_t needed = token + HEAD_BESIDE_TOKEN_BYTES;
+    if (needed > head)
         rely_config_add_note(
             config, first_given(bound->at[SETTING_AT_token_max_bytes], bound->at[SETTING_AT_http_head_max_bytes]),
             "setting_doubted",
             "token.max_bytes is %lld and http.head_max_bytes, which a check's token has to fit into with "
             "all other headers, %lld: longer tokens are refused there all the same; raise "
             "http.head_max_bytes to %lld at least, or lower token.max_bytes",
-            (long long)token, (long long)head, (long long)(token + HEAD_BESIDE_TOKEN_BYTES));
+            (long long)token, (long long)head, (long long)needed);
 }
 
 static void doubt_control_plane(struct rely_config *config, const struct bound *bound)

@@ -79,7 +79,8 @@ void rely_fault_explain(const struct transfer *transfer, CURLcode code, struct r
                      "ones (%zu MiB): it is tried again",
                      RELY_FETCH_SHARE_BYTES, RELY_FETCH_COMMON_BYTES / 1024 / 1024);
     else if (transfer->has_too_many_headers)
-        rely_err_set(err, RELY_ERR_IO, "the answer's headers are larger than %zu bytes", RELY_FETCH_HEADER_BYTES_MAX);
+        rely_err_set(err, RELY_ERR_IO, "the answer's headers are larger than %zu bytes or more than %d lines",
+                     RELY_FETCH_HEADER_BYTES_MAX, RELY_FETCH_HEADER_LINES_MAX);
     else if (code == CURLE_COULDNT_RESOLVE_PROXY)
         rely_err_set(err, RELY_ERR_IO, "the proxy (keys.proxy): its host name does not resolve");
     else if (is_proxied(transfer) && explain_proxy(transfer, err))

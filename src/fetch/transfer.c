@@ -89,7 +89,8 @@ static size_t count_header_bytes(char *bytes, size_t one, size_t count, void *co
     (void)bytes;
     struct transfer *transfer = context;
     transfer->header_bytes += one * count;
-    if (transfer->header_bytes <= RELY_FETCH_HEADER_BYTES_MAX)
+    transfer->header_lines++;
+    if (transfer->header_bytes <= RELY_FETCH_HEADER_BYTES_MAX && transfer->header_lines <= RELY_FETCH_HEADER_LINES_MAX)
         return one * count;
     transfer->has_too_many_headers = true;
     return 0;

@@ -32,7 +32,7 @@ struct transfer {
     struct rely_buf body;       /* owned: at most max_bytes */
     atomic_size_t *common;      /* borrowed: the fetcher's, of what all transfers have in common how much is taken */
     size_t common_bytes;        /* of that, by this one */
-    size_t header_bytes;
+    size_t header_bytes, header_lines;
     bool is_too_large, has_too_many_headers, is_crowded_out;
     atomic_int holders; /* of one that had a place: the fetch thread during the callback, and who keeps it */
     char blocked[64];   /* the address that was refused, or "" */

@@ -5,7 +5,9 @@
 #include "store.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -59,24 +61,26 @@ static bool look_at_file(int fd, const char *path, char warning[256], struct rel
     return true;
 }
 
-/* The process that has the lock, by the kernel's list of locks; 0: it is not to be found, or not shown. */
+/* The process that has the lock, by the kernel's list of locks (proc_locks(5)); 0: it is not to be found, or not shown.
+ */
 static int find_lock_holder(int fd)
 {
-    char line[160];
+    char line[160], place[64];
     struct stat info;
-    int holder = 0;
+    long holder = 0;
     FILE *locks = fopen("/proc/locks", "re");
-    while (locks != NULL && holder == 0 && fstat(fd, &info) == 0 && fgets(line, sizeof line, locks) != NULL) {
-        int pid = 0;
-        unsigned major = 0, minor = 0;
-        unsigned long inode = 0;
-        if (sscanf(line, "%*d: FLOCK %*s WRITE %d %x:%x:%lu", &pid, &major, &minor, &inode) == 4 &&
-            inode == info.st_ino && makedev(major, minor) == info.st_dev && pid > 0)
-            holder = pid;
+    if (locks == NULL)
+        return 0;
+    if (fstat(fd, &info) == 0) {
+        snprintf(place, sizeof place, " %02x:%02x:%lu ", major(info.st_dev), minor(info.st_dev), info.st_ino);
+        while (holder == 0 && fgets(line, sizeof line, locks) != NULL) {
+            const char *writer = strstr(line, " FLOCK ") == NULL ? NULL : strstr(line, " WRITE ");
+            if (writer != NULL && strstr(writer, place) != NULL)
+                holder = strtol(writer + strlen(" WRITE "), NULL, 10);
+        }
     }
-    if (locks != NULL)
-        fclose(locks);
-    return holder;
+    fclose(locks);
+    return holder > 0 && holder < INT_MAX ? (int)holder : 0;
 }
 
 static void say_locked(int fd, struct rely_err *err)

@@ -80,12 +80,12 @@ static void say_shares(struct rely_service *service, int64_t descriptors)
 {
     const struct rely_config *config = service->config;
     int64_t workers = (int64_t)service->worker_count, each = service->max_connections;
+    int64_t taken = each * workers, wanted = config->http_max_connections * workers;
     if (each < config->http_max_connections)
         rely_log_event(service->ring, RELY_LOG_WARNING, "few_descriptors",
                        "RLIMIT_NOFILE is %lld: the workers take %lld connections in place of %lld (%lld in place of "
                        "%lld each, http.max_connections)",
-                       (long long)descriptors, (long long)(each * workers),
-                       (long long)(config->http_max_connections * workers), (long long)each,
+                       (long long)descriptors, (long long)taken, (long long)wanted, (long long)each,
                        (long long)config->http_max_connections);
     if (service->admin_connections < config->admin_max_connections)
         rely_log_event(service->ring, RELY_LOG_WARNING, "few_descriptors",
@@ -102,13 +102,14 @@ bool rely_limits_share_descriptors(struct rely_service *service, struct rely_err
 {
     int64_t workers = (int64_t)service->worker_count, descriptors = raise_descriptor_limit();
     int64_t own = count_own_descriptors(service);
-    int64_t needed =
-        own + RELY_FETCH_PLACES_MIN * RELY_FETCH_DESCRIPTORS + ADMIN_CONNECTIONS_LEAST + workers * CONNECTIONS_LEAST;
+    int64_t fetches = (int64_t)RELY_FETCH_PLACES_MIN * RELY_FETCH_DESCRIPTORS;
+    int64_t needed = own + fetches + ADMIN_CONNECTIONS_LEAST + workers * CONNECTIONS_LEAST;
     if (descriptors < needed)
         return rely_err_set(err, RELY_ERR_INVALID,
-                            "%lld file descriptors (RLIMIT_NOFILE) are too few: %lld workers with these listeners need "
-                            "at least %lld: raise the limit (LimitNOFILE= of the unit, ulimit -n) or lower workers",
-                            (long long)descriptors, (long long)workers, (long long)needed);
+                            "%lld file descriptors (RLIMIT_NOFILE) are too few for %lld worker%s with these listeners: "
+                            "at least %lld are needed: raise the limit (LimitNOFILE= of the unit, ulimit -n) or lower "
+                            "workers",
+                            (long long)descriptors, (long long)workers, workers == 1 ? "" : "s", (long long)needed);
     share_descriptors(service, descriptors - own);
     say_shares(service, descriptors);
     return true;
@@ -228,8 +229,8 @@ void rely_limits_judge_memory(struct rely_service *service, uint64_t group, uint
     advise_on_memory(service, sum, limit, advice, sizeof advice);
     rely_log_event(service->ring, RELY_LOG_WARNING, "little_memory",
                    "the settings allow %llu MiB for requests, connections, cached tokens, fetches and key tables with "
-                   "%zu workers, beside the registry, and the memory limit (%s) is %llu MiB: %s, or raise the limit",
-                   (unsigned long long)(sum / MIB), service->worker_count,
+                   "%zu worker%s, beside the registry, and the memory limit (%s) is %llu MiB: %s, or raise the limit",
+                   (unsigned long long)(sum / MIB), service->worker_count, service->worker_count == 1 ? "" : "s",
                    group < space ? "of the control group" : "RLIMIT_AS", (unsigned long long)(limit / MIB), advice);
 }
 

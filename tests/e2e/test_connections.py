@@ -161,7 +161,7 @@ def test_b18_too_few_descriptors_are_refused(tmp_path):
     relyd.spawn()
     assert relyd.process.wait(20) == 1
     relyd.process = None
-    assert "100 file descriptors (RLIMIT_NOFILE) are too few: 2 workers with these listeners need at least 333" in relyd.log()
+    assert "100 file descriptors (RLIMIT_NOFILE) are too few for 2 workers with these listeners: at least 333 are needed: raise the limit" in relyd.log()
 
 
 def test_settings_under_their_old_name(tmp_path):

@@ -180,7 +180,7 @@ MUTANTS = [
         row="B4",
         file="src/service/limits.c",
         old="return service->worker_count * sum_worker(service) + sum_control(service) + sum_fetches(service);",
-        new="return service->worker_count * sum_worker(service) + sum_control(service);",
+        new="return service->worker_count * sum_worker(service) + sum_control(service) + 0 * sum_fetches(service);",
         caught_by="unit_service_limits",
     ),
     dict(
@@ -204,7 +204,7 @@ MUTANTS = [
         row="B18",
         file="src/fetch/turns.c",
         old="size_t all = turns->places == 0 ? RELY_FETCH_PLACES : turns->places;",
-        new="size_t all = RELY_FETCH_PLACES;",
+        new="size_t all = turns->places == 1 ? 1 : RELY_FETCH_PLACES;",
         caught_by="unit_fetch",
     ),
     dict(
@@ -358,5 +358,13 @@ MUTANTS = [
         old='        setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, sizeof(timeout_ms));\n',
         new='        (void)timeout_ms;\n',
         caught_by='unit_http',
+    ),
+    dict(
+        name="header-lines-not-counted",
+        row="B4",
+        file="src/fetch/transfer.c",
+        old="transfer->header_lines++;",
+        new="transfer->header_lines = 1;",
+        caught_by="unit_fetch",
     ),
 ]

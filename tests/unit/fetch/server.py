@@ -128,6 +128,8 @@ ANSWERS = {
     "/expirestwo": lambda: answer(headers=["Expires: " + formatdate(time.time() + 600, usegmt=True)] * 2),
     "/agelist": lambda: answer(headers=["Cache-Control: max-age=3600", "Age: 10, 3000"]),
     "/agebad": lambda: answer(headers=["Cache-Control: max-age=3600", "Age: -100"]),
+    "/lines200": lambda: answer(headers=["X-%d: a" % number for number in range(200)]),
+    "/lines300": lambda: answer(headers=["X-%d: a" % number for number in range(300)]),
     "/rmeta": redirect("http://169.254.169.254/"),
     "/rtrap": lambda: redirect(origin("trap", scheme="http"))(),
     "/rport": lambda: redirect(origin("trap_tls"))(),

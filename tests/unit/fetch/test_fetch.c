@@ -220,7 +220,7 @@ static void test_too_much(void **state)
 {
     (void)state;
     const char *large = "the answer is larger than 4096 bytes";
-    const char *headers = "the answer's headers are larger than 32768 bytes";
+    const char *headers = "the answer's headers are larger than 32768 bytes or more than 256 lines";
     struct job jobs[] = {
         {.port = "https", .path = "/overlimit", .fault = large},
         {.port = "https", .path = "/overlimitchunked", .fault = large},
@@ -230,6 +230,8 @@ static void test_too_much(void **state)
         {.port = "https", .path = "/cllong", .fault = large},
         {.port = "https", .path = "/endlesshdr", .fault = headers},
         {.port = "https", .path = "/endless100", .fault = headers},
+        {.port = "https", .path = "/lines200", .body = GOOD, .max_age_s = -1},
+        {.port = "https", .path = "/lines300", .fault = headers},
         {.port = "https",
          .path = "/longhdr",
          .fault = "/longhdr: one header of the answer is too long, or memory is short"},
