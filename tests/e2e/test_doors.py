@@ -538,6 +538,9 @@ def test_what_a_request_may_accept(shared):
         assert ask(audiences=["relyd", 7])[0] == 400
         assert ask(audiences="relyd")[0] == 400
     assert ask(identity="nobody")[0] == 200  # no member of a TokenReview, which tolerates others
+    for kind in ("text/plain", "application/x-www-form-urlencoded", "application/jsonp"):
+        answer = wire.ask(shared.data, "POST", "/v1/review", {"token": token}, {"Content-Type": kind})
+        assert (answer.status, answer.json()["code"]) == (415, "unsupported_media_type")
     for identity in (7, True, ["payments-api"], {}):
         answer = wire.ask(shared.data, "POST", "/v1/review", {"token": token, "identity": identity})
         assert (answer.status, answer.json()["code"]) == (400, "invalid_body")

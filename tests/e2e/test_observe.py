@@ -131,6 +131,24 @@ def test_probes_and_administrators_do_not_lock_each_other_out(relyd):
     assert wire.ask(relyd.health, "GET", "/livez").status == 200
 
 
+def test_decision_ids_count_up_and_never_repeat(start):
+    """Of each worker one after the other, also where a digit carries: 300 are more than two digits hold."""
+    relyd = start(workers=1)
+    ids = [relyd.check().header("x-relyd-decision-id") for _ in range(300)]
+    assert all(re.fullmatch("[0-9a-f]{32}", text) for text in ids)
+    assert [int(text, 16) - int(ids[0], 16) for text in ids] == list(range(300))
+
+
+def test_a_review_stands_in_the_bucket_of_its_time(start):
+    """Of one the sum is its time: it is in every bucket that is as long, and in none that is shorter."""
+    relyd = start()
+    relyd.check("not.a.token")
+    samples = metrics(relyd)
+    bounds = {float(re.search('le="(.+)"', name)[1]): count for name, count in samples.items() if "duration_seconds_bucket" in name}
+    assert len(bounds) == 13
+    assert bounds == {bound: samples["relyd_review_duration_seconds_sum"] <= bound for bound in bounds}
+
+
 def test_log_has_decisions_and_never_tokens(start):
     relyd = start(log__decisions="all", log__level="debug")
     signer = relyd.put_world()

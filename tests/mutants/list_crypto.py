@@ -273,4 +273,20 @@ MUTANTS = [
         new=".log_lost = rely_log_left_out(service->log)",
         caught_by="tests/e2e/test_observe.py::test_e_each_counter_has_its_own_event",
     ),
+    dict(
+        name='decision ids without their digits beyond 9',
+        row='B14',
+        file='src/endpoints/reviewer.c',
+        old="(id[i] == '9' ? 'a' : id[i] + 1)",
+        new='(id[i] + 1)',
+        caught_by='tests/e2e/test_observe.py::test_decision_ids_count_up_and_never_repeat',
+    ),
+    dict(
+        name='reviews stand in any bucket',
+        row='E',
+        file='src/endpoints/reviewer.c',
+        old='duration_us > rely_latency_bounds_us[bucket]',
+        new='duration_us < rely_latency_bounds_us[bucket]',
+        caught_by='tests/e2e/test_observe.py::test_a_review_stands_in_the_bucket_of_its_time',
+    ),
 ]

@@ -375,4 +375,20 @@ MUTANTS = [
         new='rely_reason_status(review->decision.reason) == 599 ? 503 : 200',
         caught_by='tests/e2e/test_doors.py::test_b13_what_is_shed_is_503_on_every_door',
     ),
+    dict(
+        name='a review of any content type',
+        row='D',
+        file='src/endpoints/review.c',
+        old='    if (!rely_body_is_json(request)) {',
+        new='    if (!rely_body_is_json(request) && request->body.len == 0) {',
+        caught_by='tests/e2e/test_doors.py::test_what_a_request_may_accept',
+    ),
+    dict(
+        name='an allow lasts until the leeway is over',
+        row='D',
+        file='src/endpoints/review.c',
+        old='rely_time_print((int64_t)review->claims.expires, until);',
+        new='rely_time_print(review->decision.valid_until_s, until);',
+        caught_by='tests/e2e/test_straight_path.py::test_review_allows',
+    ),
 ]

@@ -185,12 +185,20 @@ static void allows_http_only_when_both_say_so(void **state)
 {
     struct fixture *fixture = *state;
     const char *body = "{\"name\":\"plain\",\"issuer\":\"http://a.example\",\"allowHttp\":true}";
+    const char *uri = "{\"name\":\"by-uri\",\"issuer\":\"urn:a:b\",\"keys\":{\"jwksUri\":\"http://a.example/k\"},"
+                      "\"allowHttp\":true}";
+    const char *discovery = "{\"name\":\"by-url\",\"issuer\":\"https://a.example\",\"allowHttp\":true,"
+                            "\"discoveryUrl\":\"http://a.example/d\"}";
     refuse_create(fixture, issuer_path(NULL), body, "issuer", "not_allowed");
+    refuse_create(fixture, issuer_path(NULL), uri, "keys.jwksUri", "not_allowed");
+    refuse_create(fixture, issuer_path(NULL), discovery, "discoveryUrl", "not_allowed");
     fixture->options.may_use_http = true;
     reopen_registry(fixture);
     refuse_create(fixture, issuer_path(NULL), "{\"name\":\"plain\",\"issuer\":\"http://a.example\"}", "issuer",
                   "not_allowed");
     must_create(fixture, issuer_path(NULL), body);
+    must_create(fixture, issuer_path(NULL), uri);
+    must_create(fixture, issuer_path(NULL), discovery);
     refuse_replace(fixture, issuer_path("plain"), "{\"issuer\":\"http://a.example\",\"allowHttp\":false}", "issuer",
                    "not_allowed");
 }

@@ -57,6 +57,27 @@ static void refuse_opening_after(struct fixture *fixture, const char *sql, const
         fail_msg("%s", err.message);
 }
 
+/* Fault D: what SQLite reads beside the file counts as much as the file, also where it leads to nothing yet. */
+static void refuses_companions_that_are_no_files(void **state)
+{
+    static const char *const suffixes[] = {"-wal", "-shm", "-journal"};
+    struct fixture *fixture = *state;
+    char name[256], message[300];
+    rely_registry_close(fixture->registry);
+    fixture->registry = NULL;
+    for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {
+        struct rely_err err = {0};
+        snprintf(name, sizeof name, "%s%s", fixture->path, suffixes[i]);
+        snprintf(message, sizeof message, "%s is no file", name);
+        assert_int_equal(symlink("/nowhere", name), 0);
+        assert_null(rely_registry_open(&fixture->options, &err));
+        assert_int_equal(err.code, RELY_ERR_INVALID);
+        if (strstr(err.message, message) == NULL)
+            fail_msg("%s", err.message);
+        assert_int_equal(unlink(name), 0);
+    }
+}
+
 static void refuses_a_newer_schema(void **state)
 {
     refuse_opening_after(*state, "PRAGMA user_version = 3", "a newer relyd has written it");
@@ -130,6 +151,7 @@ int run_open_tests(void)
         A_TEST(opens_a_new_file_with_mode_0600),
         A_TEST(keeps_everything_over_a_reopening),
         A_TEST(refuses_a_second_relyd),
+        A_TEST(refuses_companions_that_are_no_files),
         A_TEST(refuses_a_newer_schema),
         A_TEST(refuses_a_strangers_database),
         A_TEST(refuses_an_unmarked_database_with_tables),

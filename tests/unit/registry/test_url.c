@@ -78,6 +78,21 @@ static void refuses_bad_urls(void **state)
         "https://issuer.example/\xef\xbb\xbf",
         "https://issuer.example/\xe2\x80\xae",
         "https://issuer.example/<a>",
+        "https://issuer.example/<a",
+        "https://issuer.example/a>",
+        "https://issuer.example/\"a",
+        "https://issuer.example/a\x7f",
+        "https://issuer.example/\xc2\xad",     /* soft hyphen */
+        "https://issuer.example/\xc2\x80",     /* the first and the last of each range */
+        "https://issuer.example/\xe2\x80\x80", /* U+2000 */
+        "https://issuer.example/\xe2\x80\x8f",
+        "https://issuer.example/\xe2\x80\xa8", /* U+2028 */
+        "https://issuer.example/\xe2\x80\xaf",
+        "https://issuer.example/\xe2\x81\x9f", /* U+205F */
+        "https://issuer.example/\xe2\x81\xa6", /* U+2066, turns the direction of writing */
+        "https://issuer.example/\xe2\x81\xaf",
+        "https://issuer.example/\xe3\x80\x80", /* U+3000 */
+        "https://issuer.example:4294967739",   /* 443 and 2^32 */
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         assert_url(bad[i], RELY_URL_ISSUER, "invalid_url");
