@@ -235,8 +235,10 @@ void rely_keeper_finish(struct rely_keeper_issuer *issuer, int64_t fresh_s, cons
         return;
     }
     int64_t now_ms = rely_service_now_ms();
-    if (was_owed)
+    if (was_owed) {
         rely_plan_note_ask(&issuer->asker, issuer->has_news, now_ms);
+        rely_plan_charge_keys(&issuer->control->keeper.asks, &issuer->asker, issuer->judged_keys, now_ms);
+    }
     note_fetch_outcome(issuer, err);
     schedule_after_fetch(issuer, fresh_s);
     if (issuer->is_asked || issuer->told_until_ms > now_ms)

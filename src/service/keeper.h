@@ -46,6 +46,7 @@ struct rely_keeper_issuer {
     int64_t whole_due_ms;  /* from then on "nothing has changed" is not enough */
     int64_t told_until_ms; /* workers refuse to ask until then */
     struct rely_asker asker;
+    size_t judged_keys;                /* of the fetch under way */
     bool has_news;                     /* the fetch under way has put keys in force that were not */
     struct rely_fetched_before before; /* keeper_fetch.c's */
     struct rely_key_status status;
@@ -53,8 +54,9 @@ struct rely_keeper_issuer {
     /* keeper_force.c's: */
     struct rely_unstored unstored;
     struct rely_timer store_timer;
-    struct rely_bucket log_rows;
-    int64_t noted_s; /* the time of fetching that the registry knows */
+    struct rely_bucket log_rows, log_lines;
+    uint64_t lines_left_out; /* since the last one */
+    int64_t noted_s;         /* the time of fetching that the registry knows */
 };
 
 /* keeper.c: NULL when no such issuer is kept. */

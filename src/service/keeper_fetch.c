@@ -283,6 +283,7 @@ static bool accept_jwks(struct errand *errand, struct rely_err *err)
         keyset = judge_fetched_set(errand, err);
         if (keyset == NULL)
             return false;
+        errand->issuer->judged_keys = rely_keyset_count(keyset) + rely_keyset_skipped_count(keyset);
         leave_out_repeated_keys(errand, keyset, &fetched.jwks, &rest);
         replace_text(&before->jwks_url, errand->url);
         replace_text(&before->jwks_etag, errand->etag);
@@ -366,6 +367,7 @@ void rely_keeper_fetch(struct rely_keeper_issuer *issuer)
         return;
     issuer->is_fetching = true;
     issuer->has_news = false;
+    issuer->judged_keys = 0;
     issuer->begun_ms = rely_service_now_ms();
     rely_timer_cancel(issuer->control->loop, &issuer->timer);
     struct errand *errand = rely_alloc(sizeof *errand);

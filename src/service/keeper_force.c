@@ -220,6 +220,24 @@ static void renew_keys(struct rely_keeper_issuer *issuer, const struct rely_fetc
         wait_to_be_stored(issuer, &again);
 }
 
+/* As many lines as rows; the next one says how many were left out. */
+static void say_accepted(struct rely_keeper_issuer *issuer, const struct rely_fetched_keys *fetched)
+{
+    char left_out[80] = "";
+    int64_t now_ms = rely_service_now_ms();
+    if (rely_bucket_wait_ms(&issuer->log_lines, LOG_ROWS_AT_ONCE, LOG_ROW_REFILL_MS, now_ms) > 0) {
+        issuer->lines_left_out++;
+        return;
+    }
+    rely_bucket_take(&issuer->log_lines, LOG_ROW_REFILL_MS, now_ms);
+    if (issuer->lines_left_out > 0)
+        snprintf(left_out, sizeof left_out, ", and %llu others were since the last line",
+                 (unsigned long long)issuer->lines_left_out);
+    issuer->lines_left_out = 0;
+    rely_log_event(issuer->control->ring, RELY_LOG_INFO, "keys_accepted", "a new key set from %.*s is in force%s",
+                   RELY_ARG(fetched->source_url), left_out);
+}
+
 void rely_keeper_take(struct rely_keeper_issuer *issuer, const struct rely_fetched_keys *fetched,
                       struct rely_keyset *keyset)
 {
@@ -236,7 +254,6 @@ void rely_keeper_take(struct rely_keeper_issuer *issuer, const struct rely_fetch
         renew_keys(issuer, fetched);
         return;
     }
-    rely_log_event(issuer->control->ring, RELY_LOG_INFO, "keys_accepted", "a new key set from %.*s is in force",
-                   RELY_ARG(fetched->source_url));
+    say_accepted(issuer, fetched);
     wait_to_be_stored(issuer, fetched);
 }

@@ -18,6 +18,10 @@
 #define DOUBT_MS 300000
 /* When a new set comes, asks of other workers that have not seen it yet are under way. */
 #define EXCUSE_MS 10000
+/* Judging a key takes 0.2 ms. So many are free, so that the sets of ordinary issuers are; of more, one issuer's take a
+ * hundredth of the thread, and those of all together a fifth. */
+#define FREE_KEYS 16
+#define KEY_REFILL_MS 16
 
 int64_t rely_bucket_wait_ms(const struct rely_bucket *bucket, int64_t size, int64_t refill_ms, int64_t now_ms)
 {
@@ -57,6 +61,16 @@ void rely_plan_note_ask(struct rely_asker *asker, bool has_news, int64_t now_ms)
     if (has_news)
         asker->excused_until_ms = now_ms + EXCUSE_MS;
     asker->doubted_until_ms = has_news || now_ms < asker->excused_until_ms ? 0 : now_ms + DOUBT_MS;
+}
+
+void rely_plan_charge_keys(struct rely_asks *asks, struct rely_asker *asker, size_t keys, int64_t now_ms)
+{
+    if (keys <= FREE_KEYS)
+        return;
+    int64_t charged = (int64_t)(keys - FREE_KEYS);
+    rely_bucket_take(&asker->bucket, charged * KEY_REFILL_MS, now_ms);
+    rely_bucket_take(&asks->doubted, charged * CLASS_REFILL_MS, now_ms);
+    asker->doubted_until_ms = now_ms + DOUBT_MS;
 }
 
 /* Between low and high, both included. */

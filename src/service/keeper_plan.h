@@ -37,6 +37,10 @@ bool rely_plan_is_doubted(const struct rely_asker *asker, int64_t now_ms);
 /* The fetch that was asked for has ended: with keys that were not in force before, or in vain. */
 void rely_plan_note_ask(struct rely_asker *asker, bool has_news, int64_t now_ms);
 
+/* The fetch that was asked for brought so many keys to judge. Many keep the control thread: the issuer's next ask
+ * waits for it, and does so among the doubted, whose bucket pays as well. */
+void rely_plan_charge_keys(struct rely_asks *asks, struct rely_asker *asker, size_t keys, int64_t now_ms);
+
 /**
  * From a fetch that succeeded to the next ordinary one.
  *

@@ -242,6 +242,7 @@ def test_b12_an_issuer_that_changes_its_keys_all_the_time(start, issuer):
         time.sleep(0.12)
         assert relyd.reason(issuer.token()) == "ok", number
     assert len(fetch_rows(relyd)) == 4
+    assert relyd.log().count("keys_accepted") == 4
     assert read_metric(relyd, "relyd_key_sets_unstored") == {"relyd_key_sets_unstored": 1}
     relyd.stop()
     rows = fetch_rows(relyd)

@@ -273,4 +273,20 @@ MUTANTS = [
         new="if (is_in_force(issuer, now_s))",
         caught_by="tests/e2e/test_key_keeping.py::test_a5_a_time_to_come_is_fetched_first",
     ),
+    dict(
+        name="many-keys-cost-nothing",
+        row="B12",
+        file="src/service/keeper_plan.c",
+        old="    if (keys <= FREE_KEYS)\n",
+        new="    if (keys != 0 || keys <= FREE_KEYS)\n",
+        caught_by="unit_service_asks",
+    ),
+    dict(
+        name="a-line-for-each-accepted-set",
+        row="B12",
+        file="src/service/keeper_force.c",
+        old="        issuer->lines_left_out++;\n        return;\n",
+        new="        issuer->lines_left_out++;\n",
+        caught_by="tests/e2e/test_key_keeping.py::test_b12_an_issuer_that_changes_its_keys_all_the_time",
+    ),
 ]

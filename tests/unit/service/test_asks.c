@@ -172,6 +172,28 @@ static void test_c19_who_is_doubted(void **state)
     assert_true(rely_plan_is_doubted(&asker, 312000));
 }
 
+/* Fault B12: who answers each ask with 256 other keys takes no more than a hundredth of the control thread. */
+static void test_b12_many_keys_are_paid_for(void **state)
+{
+    (void)state;
+    struct rely_asks asks = {0};
+    struct rely_asker few = {0}, many = {0};
+    int taken = 0;
+    rely_plan_charge_keys(&asks, &few, 16, 1000);
+    assert_int_equal(rely_plan_ask(&asks, &few, COOLDOWN_MS, 1000), 0);
+    assert_false(rely_plan_is_doubted(&few, 1000));
+    for (int64_t now_ms = 1000; now_ms < 101000; now_ms += 50) {
+        if (rely_plan_own_wait_ms(&many, COOLDOWN_MS, now_ms) > 0)
+            continue;
+        rely_plan_ask(&asks, &many, COOLDOWN_MS, now_ms);
+        rely_plan_note_ask(&many, true, now_ms);
+        rely_plan_charge_keys(&asks, &many, 256, now_ms);
+        assert_true(rely_plan_is_doubted(&many, now_ms));
+        taken++;
+    }
+    assert_in_range(taken, 20, 22); /* 4.84 s each */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -180,6 +202,7 @@ int main(void)
         cmocka_unit_test(test_c19_who_is_flooded_has_his_turn),
         cmocka_unit_test(test_c19_a_flood_costs_what_it_may),
         cmocka_unit_test(test_c19_who_is_doubted),
+        cmocka_unit_test(test_b12_many_keys_are_paid_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
