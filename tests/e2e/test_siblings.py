@@ -115,7 +115,8 @@ def test_a6_a_disabled_records_fetched_key_goes_to_its_sibling(start, issuer):
     assert count_repeated(relyd) == 1
 
     put_fetched(relyd, issuer, "first", key, enabled=False)
-    wire.wait_for(lambda: identity_of(relyd, sign(key)) == ["of-second"], what="the key")
+    wire.wait_for(lambda: len(keys_of(relyd, "second")["keys"]) == 2, what="the key, before any token asks for it")
+    assert identity_of(relyd, sign(key)) == ["of-second"]
     put_fetched(relyd, issuer, "first", key)
     for _ in range(20):
         assert identity_of(relyd, sign(key)) == ["of-second"]
