@@ -112,6 +112,15 @@ def test_username_from_subject(relyd):
     ] == "robot-7"
 
 
+@pytest.mark.parametrize("limit", [1024, 40000])
+def test_the_longest_token_is_what_the_setting_says(start, limit):
+    relyd = start(token__max_bytes=limit)
+    signer = relyd.put_world()
+    filler = (limit - len(signer.sign(tokens.claims(ISSUER, fill="")))) * 3 // 4
+    assert relyd.reason(signer.sign(tokens.claims(ISSUER, fill="x" * (filler - 4)))) == "ok"
+    assert relyd.reason(signer.sign(tokens.claims(ISSUER, fill="x" * (filler + 4)))) == "token_too_large"
+
+
 def test_system_names_when_allowed(start):
     relyd = start(identities__allow_system_names=True)
     signer = relyd.put_world()

@@ -167,4 +167,10 @@ MUTANTS = [
            '((uint64_t)issuer->id << 32 ^ issuer->edition)', '((uint64_t)issuer->id << 32)', 'unit_decide'),
     mutant('any key that fits ends a wait', 'B7', 'src/decide/issuers.c',
            '(token->kid.ptr != NULL ? next_named : next_fitting)(snapshot', 'next_fitting(snapshot', 'unit_decide'),
+    mutant('a limit of ours is told', 'D', 'src/decide/told.c',
+           'is_own_fault || reason == RELY_TOKEN_TOO_LARGE', 'is_own_fault', 'unit_decide'),
+    mutant('how busy we are is told', 'D', 'src/decide/told.c',
+           'reason == RELY_OVERLOADED || ', '', 'unit_decide'),
+    mutant('token.max_bytes is not heard', 'C10', 'src/service/load.c',
+           '(size_t)config->token_max_bytes;', 'config == NULL ? 0 : 16384;', 'tests/e2e/test_straight_path.py::test_the_longest_token_is_what_the_setting_says'),
 ]

@@ -4,6 +4,7 @@
 #include "../mint/mint.h"
 
 #include <setjmp.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
@@ -163,6 +164,31 @@ static void test_c20_the_lists_are_bounded(void **state)
     assert_non_null(strstr(told.text, " more"));
 }
 
+/* A limit or a fault of ours is nobody's business; what can be read off the token itself is said as it was found. */
+static void test_d_what_is_our_own_is_a_sentence_alone(void **state)
+{
+    static const struct {
+        enum rely_reason reason;
+        bool is_own;
+    } cases[] = {{RELY_OVERLOADED, true},
+                 {RELY_INTERNAL_ERROR, true},
+                 {RELY_UNDECIDED, true},
+                 {RELY_TOKEN_TOO_LARGE, true},
+                 {RELY_MISSING_CLAIM, false}};
+    struct rely_detail told;
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct rely_review review = {.last_step = RELY_STEP_ISSUER, .decision.reason = cases[i].reason};
+        snprintf(review.decision.detail.text, sizeof review.decision.detail.text, "as it was found");
+        rely_review_tell(&review, &told);
+        assert_string_equal(told.text, cases[i].is_own ? rely_reason_sentence(cases[i].reason) : "as it was found");
+    }
+    struct rely_review review = {.last_step = RELY_STEP_TOKEN, .decision.reason = RELY_MALFORMED_TOKEN};
+    snprintf(review.decision.detail.text, sizeof review.decision.detail.text, "as it was found");
+    rely_review_tell(&review, &told);
+    assert_string_equal(told.text, "as it was found");
+}
+
 #define TOLD_TEST(name) cmocka_unit_test_setup_teardown(name, set_up_told, tear_down_told)
 
 int run_told_tests(void)
@@ -170,6 +196,7 @@ int run_told_tests(void)
     const struct CMUnitTest tests[] = {
         TOLD_TEST(test_d_a_stranger_is_told_the_word_and_what_he_sent),
         TOLD_TEST(test_d_what_was_sent_is_said),
+        TOLD_TEST(test_d_what_is_our_own_is_a_sentence_alone),
         TOLD_TEST(test_c20_all_three_lists_of_audiences_are_said),
         TOLD_TEST(test_c20_the_lists_are_bounded),
     };
