@@ -231,7 +231,7 @@ def test_a5_keys_from_where_nothing_may_be_fetched_any_more(start, issuer, way):
     assert relyd.reason(issuer.token()) == "keys_unavailable"
     assert relyd.reason(given.sign(tokens.claims("https://given.example"))) == "ok"
     assert "keys" not in relyd.admin("GET", "/v1/issuers/cluster/keys").json() or relyd.admin("GET", "/v1/issuers/cluster/keys").json()["keys"] == []
-    (line,) = [line for line in relyd.log().splitlines() if "stored_keys_not_in_force" in line]
+    (line,) = wire.wait_for(lambda: [line for line in relyd.log().splitlines() if "stored_keys_not_in_force" in line], what="the line")
     assert "1 of the stored sets" in line and "issuer cluster: http" in line and why in line
     relyd.stop()
     for name in now:
