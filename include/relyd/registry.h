@@ -7,16 +7,10 @@
 #ifndef RELYD_REGISTRY_H
 #define RELYD_REGISTRY_H
 
-#include "relyd/json.h"
+#include "relyd/model.h"
 #include "relyd/snapshot.h"
 
 struct rely_registry;
-
-enum rely_object {
-    RELY_OBJECT_ISSUER = 1,
-    RELY_OBJECT_IDENTITY,
-    RELY_OBJECT_CREDENTIAL /* its parent is an identity */
-};
 
 /* A key set that is about to be uploaded. All borrowed. */
 struct rely_registry_keys {

@@ -6,6 +6,7 @@
 
 #include "relyd/limits.h"
 #include "relyd/map.h"
+#include "relyd/model.h"
 
 struct rely_keyset; /* keys.h; here only carried, but for the marks that it begins with */
 
@@ -24,8 +25,6 @@ struct rely_key_marks {
     const struct rely_key_mark *items; /* owned by the set */
     size_t count;
 };
-
-enum rely_key_source { RELY_KEYS_DISCOVERY = 1, RELY_KEYS_JWKS_URI, RELY_KEYS_UPLOADED };
 
 /* Where an issuer's keys come from, and how. No review looks at it: it stands here so that keys are fetched without the
  * database, which may be damaged or away. */

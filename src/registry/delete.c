@@ -7,13 +7,18 @@
 
 struct removal {
     struct rely_registry *registry;
+    const struct rely_table *table;
+    const struct rely_object_path *path;
     const struct rely_writer *writer;
     struct rely_write_result *result;
 };
 
-static bool log_removal(const struct removal *removal, const struct rely_object_kind *kind, struct rely_slice parent,
-                        struct rely_slice name, const struct rely_json *before, struct rely_err *err)
+static bool log_removal(const struct removal *removal, const struct rely_kind *kind, struct rely_slice parent,
+                        struct rely_slice name, const void *record, struct rely_err *err)
 {
+    RELY_JSON_OWNED struct rely_json *before = rely_record_show(kind, record);
+    if (before == NULL)
+        return rely_sql_damaged(&removal->registry->sql, err, "the row of a %s is damaged", kind->word);
     struct rely_buf text = {0};
     rely_json_print(before, &text);
     struct rely_log_entry entry = {.at_s = removal->writer->now_s,
@@ -28,54 +33,57 @@ static bool log_removal(const struct removal *removal, const struct rely_object_
     return is_logged;
 }
 
-static bool erase_row(struct rely_registry *registry, const struct rely_object_kind *kind, int64_t id,
-                      struct rely_err *err)
+static bool erase_row(struct rely_registry *registry, const char *sql, int64_t id, struct rely_err *err)
 {
-    RELY_STMT_LENT struct rely_stmt *stmt = rely_sql_prepare(&registry->sql, kind->erase_sql, err);
+    RELY_STMT_LENT struct rely_stmt *stmt = rely_sql_prepare(&registry->sql, sql, err);
     if (stmt == NULL)
         return false;
     rely_sql_bind(stmt, "i", id);
     return rely_sql_run(stmt, err);
 }
 
-#define DEPENDENTS                                                                                                     \
-    "SELECT o.id, o.revision, o.uuid, o.name, i.url, i.name, o.subject, o.audiences, o.description, o.created_at,"     \
-    " o.updated_at, d.name FROM credential o JOIN issuer i ON i.id = o.issuer_id"                                      \
-    " JOIN identity d ON d.id = o.identity_id "
-static const char dependents_of_issuer[] = DEPENDENTS "WHERE o.issuer_id = ?1";
-static const char dependents_of_identity[] = DEPENDENTS "WHERE o.identity_id = ?1";
+/* --- dependents ---------------------------------------------------------------------------------------------- */
+
+static bool log_dependent(const struct removal *removal, struct rely_stmt *stmt, struct rely_pool *pool,
+                          struct rely_err *err)
+{
+    struct rely_credential_record record;
+    const struct rely_kind *kind = rely_kind_of(RELY_OBJECT_CREDENTIAL);
+    if (!rely_table_read(kind, stmt->raw, false, false, pool, &record))
+        return rely_row_damaged(kind, stmt, err);
+    struct rely_slice parent = rely_sql_text(stmt->raw, sqlite3_column_count(stmt->raw) - 1);
+    if (!log_removal(removal, kind, parent, record.name, &record, err))
+        return false;
+    rely_changes_add(&removal->result->changes, RELY_OBJECT_CREDENTIAL, true, record.record.id);
+    return true;
+}
 
 /* Log each credential under an identity, or bound to an issuer, and note it as removed. */
 static bool log_dependents(const struct removal *removal, const char *sql, int64_t owner_id, struct rely_err *err)
 {
+    struct rely_pool pool;
     RELY_STMT_LENT struct rely_stmt *stmt = rely_sql_prepare(&removal->registry->sql, sql, err);
     if (stmt == NULL)
         return false;
     rely_sql_bind(stmt, "i", owner_id);
+    rely_pool_init(&pool);
     enum rely_sql_step step;
-    while ((step = rely_sql_step(stmt, err)) == RELY_SQL_ROW) {
-        RELY_JSON_OWNED struct rely_json *before = rely_credential_kind.show(stmt->raw);
-        if (before == NULL)
-            return rely_sql_damaged(stmt->sql, err, "the row %lld of federated credentials is damaged",
-                                    (long long)sqlite3_column_int64(stmt->raw, 0));
-        if (!log_removal(removal, &rely_credential_kind, rely_sql_text(stmt->raw, 11), rely_sql_text(stmt->raw, 3),
-                         before, err))
-            return false;
-        rely_changes_add(&removal->result->changes, RELY_OBJECT_CREDENTIAL, true, sqlite3_column_int64(stmt->raw, 0));
+    bool is_logged = true;
+    while (is_logged && (step = rely_sql_step(stmt, err)) == RELY_SQL_ROW) {
+        is_logged = log_dependent(removal, stmt, &pool, err);
+        rely_pool_reset(&pool);
     }
-    return step == RELY_SQL_DONE;
+    rely_pool_fini(&pool);
+    return is_logged && step == RELY_SQL_DONE;
 }
 
 static bool erase_issuer_dependents(const struct removal *removal, int64_t issuer_id, struct rely_err *err)
 {
     RELY_STMT_LENT struct rely_stmt *count =
         rely_sql_prepare(&removal->registry->sql, "SELECT count(*) FROM credential WHERE issuer_id = ?1", err);
-    RELY_STMT_LENT struct rely_stmt *erase =
-        rely_sql_prepare(&removal->registry->sql, "DELETE FROM credential WHERE issuer_id = ?1", err);
-    if (count == NULL || erase == NULL)
+    if (count == NULL)
         return false;
     rely_sql_bind(count, "i", issuer_id);
-    rely_sql_bind(erase, "i", issuer_id);
     if (rely_sql_step(count, err) != RELY_SQL_ROW)
         return false;
     long long found = sqlite3_column_int64(count->raw, 0);
@@ -84,61 +92,57 @@ static bool erase_issuer_dependents(const struct removal *removal, int64_t issue
                                  "%lld federated credentials trust this issuer; delete them first, or ask for "
                                  "withCredentials=true",
                                  found);
-    return log_dependents(removal, dependents_of_issuer, issuer_id, err) && rely_sql_run(erase, err);
+    return log_dependents(removal, removal->registry->dependents_of_issuer, issuer_id, err) &&
+           erase_row(removal->registry, "DELETE FROM credential WHERE issuer_id = ?1", issuer_id, err);
 }
 
-static bool erase_with_dependents(const struct removal *removal, const struct rely_object_path *path,
-                                  const struct rely_found *found, struct rely_err *err)
+static bool erase_with_dependents(const struct removal *removal, const union rely_any_record *found,
+                                  struct rely_err *err)
 {
-    const struct rely_object_kind *kind = rely_object_kind(path->object);
+    const struct rely_object_path *path = removal->path;
+    int64_t id = found->record.id;
     bool is_clear = true;
     if (path->object == RELY_OBJECT_ISSUER)
-        is_clear = erase_issuer_dependents(removal, found->id, err);
+        is_clear = erase_issuer_dependents(removal, id, err);
     else if (path->object == RELY_OBJECT_IDENTITY) /* the rows themselves go by ON DELETE CASCADE */
-        is_clear = log_dependents(removal, dependents_of_identity, found->id, err);
-    if (!is_clear || !erase_row(removal->registry, kind, found->id, err) ||
-        !log_removal(removal, kind, path->parent, path->name, found->object, err))
+        is_clear = log_dependents(removal, removal->registry->dependents_of_identity, id, err);
+    if (!is_clear || !erase_row(removal->registry, removal->table->erase, id, err) ||
+        !log_removal(removal, removal->table->kind, path->parent, path->name, found, err))
         return false;
-    rely_changes_add(&removal->result->changes, path->object, true, found->id);
+    rely_changes_add(&removal->result->changes, path->object, true, id);
     return true;
 }
 
-static bool check_etag(const struct removal *removal, const struct rely_found *found, struct rely_err *err)
-{
-    char etag[32];
-    struct rely_slice wanted = removal->writer->if_match;
-    rely_registry_print_etag(found->revision, etag);
-    if (wanted.ptr == NULL || rely_slice_equal(wanted, RELY_LIT("*")) || rely_slice_equal(wanted, rely_slice_of(etag)))
-        return true;
-    return rely_write_refuse(removal->result, err, RELY_ERR_PRECONDITION, "precondition_failed",
-                             "the object has changed since: its ETag is %s", etag);
-}
-
-static bool delete_in_transaction(const struct removal *removal, const struct rely_object_path *path,
-                                  struct rely_err *err)
+static bool delete_in_transaction(const struct removal *removal, struct rely_pool *pool, struct rely_err *err)
 {
     int64_t parent_id = 0;
-    struct rely_found found = {0};
-    const struct rely_object_kind *kind = rely_object_kind(path->object);
+    union rely_any_record found;
+    const struct rely_object_path *path = removal->path;
     if (!rely_registry_find_parent(removal->registry, path, &parent_id, err) ||
-        !rely_registry_find(removal->registry, kind, path->name, parent_id, &found, err))
+        !rely_registry_find(removal->registry, removal->table, path->name, parent_id, pool, &found, err))
         return false;
-    bool is_done = false;
-    if (found.id == 0)
-        rely_err_set(err, RELY_ERR_NOT_FOUND, "there is no such %s", kind->word);
-    else
-        is_done = check_etag(removal, &found, err) && erase_with_dependents(removal, path, &found, err);
-    rely_json_free(found.object);
-    return is_done;
+    if (found.record.id == 0)
+        return rely_err_set(err, RELY_ERR_NOT_FOUND, "there is no such %s", removal->table->kind->word);
+    return rely_write_check_etag(removal->result, removal->writer, &found.record, err) &&
+           erase_with_dependents(removal, &found, err);
 }
 
 bool rely_registry_delete(struct rely_registry *registry, const struct rely_object_path *path,
                           const struct rely_writer *writer, struct rely_write_result *result, struct rely_err *err)
 {
-    struct removal removal = {.registry = registry, .writer = writer, .result = result};
+    struct rely_pool pool;
+    struct removal removal = {.registry = registry,
+                              .table = rely_registry_table(registry, path->object),
+                              .path = path,
+                              .writer = writer,
+                              .result = result};
     if (!rely_write_begin(registry, err))
         return false;
-    if (delete_in_transaction(&removal, path, err) && rely_write_keep(registry, result->changes.revision, err))
+    rely_pool_init(&pool);
+    bool is_deleted =
+        delete_in_transaction(&removal, &pool, err) && rely_write_keep(registry, result->changes.revision, err);
+    rely_pool_fini(&pool);
+    if (is_deleted)
         return true;
     rely_write_undo(registry);
     rely_changes_fini(&result->changes);

@@ -34,20 +34,6 @@ bool rely_keyset_row_put(struct rely_registry *registry, int64_t issuer_id, stru
     return rely_sql_run(stmt, err) && bump_generation(registry, issuer_id, err);
 }
 
-bool rely_keyset_row_read(struct rely_registry *registry, int64_t issuer_id, struct rely_buf *jwks,
-                          struct rely_err *err)
-{
-    RELY_STMT_LENT struct rely_stmt *stmt =
-        rely_sql_prepare(&registry->sql, "SELECT document FROM key_set WHERE issuer_id = ?1", err);
-    if (stmt == NULL)
-        return false;
-    rely_sql_bind(stmt, "i", issuer_id);
-    enum rely_sql_step step = rely_sql_step(stmt, err);
-    if (step == RELY_SQL_ROW)
-        rely_buf_put(jwks, rely_sql_text(stmt->raw, 0));
-    return step == RELY_SQL_ROW || step == RELY_SQL_DONE;
-}
-
 /* The issuer that a fetched set is for, as it is now. */
 struct fetched_for {
     char *name; /* owned */

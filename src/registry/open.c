@@ -87,18 +87,34 @@ static bool open_database(struct rely_registry *registry, const char *path, stru
     return prepare_database(registry, err);
 }
 
+static void make_statements(struct rely_registry *registry)
+{
+    static const enum rely_object objects[] = {RELY_OBJECT_ISSUER, RELY_OBJECT_IDENTITY, RELY_OBJECT_CREDENTIAL};
+    const struct rely_kind *credential = rely_kind_of(RELY_OBJECT_CREDENTIAL);
+    rely_pool_init(&registry->texts);
+    for (size_t i = 0; i < sizeof objects / sizeof objects[0]; i++)
+        rely_table_make(rely_registry_table(registry, objects[i]), rely_kind_of(objects[i]), &registry->texts);
+    registry->dependents_of_issuer =
+        rely_table_select(credential, false, ", d.name",
+                          " JOIN identity d ON d.id = o.identity_id WHERE o.issuer_id = ?1", &registry->texts);
+    registry->dependents_of_identity =
+        rely_table_select(credential, false, ", d.name",
+                          " JOIN identity d ON d.id = o.identity_id WHERE o.identity_id = ?1", &registry->texts);
+    rely_near_make(registry);
+}
+
 struct rely_registry *rely_registry_open(const struct rely_registry_options *options, struct rely_err *err)
 {
     struct rely_registry *registry = rely_alloc(sizeof *registry);
     registry->lock_fd = -1;
     registry->credentials_per_identity = options->credentials_per_identity;
-    registry->may_use_http = options->may_use_http;
-    registry->may_use_system_names = options->may_use_system_names;
+    registry->rules = (struct rely_model_rules){options->may_use_http, options->may_use_system_names};
     registry->jwks_max_bytes = options->jwks_max_bytes == 0 ? RELY_JWKS_BYTES_MAX : options->jwks_max_bytes;
     registry->check_jwks = options->check_jwks;
     registry->check_repeats = options->check_repeats;
     registry->check_context = options->check_context;
     registry->sql.note_context = options->note_context;
+    make_statements(registry);
     if (open_database(registry, options->path, err)) {
         registry->sql.note_damage = options->note_damage;
         return registry;
@@ -116,6 +132,7 @@ void rely_registry_close(struct rely_registry *registry)
     rely_sql_close(&registry->sql);
     if (registry->lock_fd >= 0)
         close(registry->lock_fd);
+    rely_pool_fini(&registry->texts);
     free(registry);
 }
 

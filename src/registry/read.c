@@ -10,41 +10,49 @@ void rely_registry_print_etag(uint64_t revision, char etag[32])
     snprintf(etag, 32, "\"%llx\"", (unsigned long long)revision);
 }
 
-static bool note_damaged_row(const struct rely_object_kind *kind, const struct rely_stmt *stmt, struct rely_err *err)
+struct rely_table *rely_registry_table(struct rely_registry *registry, enum rely_object object)
+{
+    return &registry->tables[object - 1];
+}
+
+bool rely_row_damaged(const struct rely_kind *kind, const struct rely_stmt *stmt, struct rely_err *err)
 {
     return rely_sql_damaged(stmt->sql, err, "the row %lld of %s is damaged",
                             (long long)sqlite3_column_int64(stmt->raw, 0), kind->word);
 }
 
-bool rely_registry_find(struct rely_registry *registry, const struct rely_object_kind *kind, struct rely_slice name,
-                        int64_t parent_id, struct rely_found *found, struct rely_err *err)
+/* Every record begins with its head, and then has its name somewhere. */
+static struct rely_slice name_of(const struct rely_kind *kind, const void *record)
 {
-    RELY_STMT_LENT struct rely_stmt *stmt = rely_sql_prepare(&registry->sql, kind->find_sql, err);
+    for (size_t i = 0; i < kind->field_count; i++)
+        if (kind->fields[i].type == RELY_FIELD_NAME)
+            return *(const struct rely_slice *)((const char *)record + kind->fields[i].offset);
+    return (struct rely_slice){NULL, 0};
+}
+
+bool rely_registry_find(struct rely_registry *registry, const struct rely_table *table, struct rely_slice name,
+                        int64_t parent_id, struct rely_pool *pool, union rely_any_record *record, struct rely_err *err)
+{
+    record->record = (struct rely_record){0};
+    RELY_STMT_LENT struct rely_stmt *stmt = rely_sql_prepare(&registry->sql, table->find, err);
     if (stmt == NULL)
         return false;
     rely_sql_bind(stmt, "ti", name, parent_id);
     enum rely_sql_step step = rely_sql_step(stmt, err);
-    if (step == RELY_SQL_ROW) {
-        found->id = sqlite3_column_int64(stmt->raw, 0);
-        found->revision = (uint64_t)sqlite3_column_int64(stmt->raw, 1);
-        found->object = kind->show(stmt->raw);
-        if (found->object == NULL)
-            return note_damaged_row(kind, stmt, err);
-        if (rely_slice_equal(rely_json_text(rely_json_get(found->object, "name")), name))
-            return true;
-        rely_json_free(found->object);
-        *found = (struct rely_found){0};
-        return rely_sql_damaged(stmt->sql, err, "an index of the database is damaged: it leads to another %s than %.*s",
-                                kind->word, RELY_ARG(name));
-    }
-    return step != RELY_SQL_FAULT;
+    if (step != RELY_SQL_ROW)
+        return step == RELY_SQL_DONE;
+    if (!rely_table_read(table->kind, stmt->raw, false, true, pool, record))
+        return rely_row_damaged(table->kind, stmt, err);
+    return rely_slice_equal(name_of(table->kind, record), name) ||
+           rely_sql_damaged(stmt->sql, err, "an index of the database is damaged: it leads to another %s than %.*s",
+                            table->kind->word, RELY_ARG(name));
 }
 
 bool rely_registry_find_parent(struct rely_registry *registry, const struct rely_object_path *path, int64_t *parent_id,
                                struct rely_err *err)
 {
     *parent_id = 0;
-    if (path->object != RELY_OBJECT_CREDENTIAL)
+    if (rely_kind_of(path->object)->parent_column == NULL)
         return true;
     RELY_STMT_LENT struct rely_stmt *stmt =
         rely_sql_prepare(&registry->sql, "SELECT id FROM identity WHERE name = ?1", err);
@@ -59,21 +67,36 @@ bool rely_registry_find_parent(struct rely_registry *registry, const struct rely
     return step == RELY_SQL_ROW;
 }
 
+static bool find_and_show(struct rely_registry *registry, const struct rely_object_path *path, struct rely_pool *pool,
+                          struct rely_json **object, char etag[32], struct rely_err *err)
+{
+    int64_t parent_id = 0;
+    union rely_any_record record;
+    const struct rely_table *table = rely_registry_table(registry, path->object);
+    if (!rely_registry_find_parent(registry, path, &parent_id, err) ||
+        !rely_registry_find(registry, table, path->name, parent_id, pool, &record, err))
+        return false;
+    if (record.record.id == 0)
+        return rely_err_set(err, RELY_ERR_NOT_FOUND, "there is no such %s", table->kind->word);
+    *object = rely_record_show(table->kind, &record);
+    if (*object == NULL)
+        return rely_sql_damaged(&registry->sql, err, "the row %lld of %s is damaged", (long long)record.record.id,
+                                table->kind->word);
+    rely_registry_print_etag(record.record.revision, etag);
+    return true;
+}
+
 bool rely_registry_read(struct rely_registry *registry, const struct rely_object_path *path, struct rely_json **object,
                         char etag[32], struct rely_err *err)
 {
-    int64_t parent_id = 0;
-    struct rely_found found = {0};
-    const struct rely_object_kind *kind = rely_object_kind(path->object);
-    if (!rely_registry_find_parent(registry, path, &parent_id, err) ||
-        !rely_registry_find(registry, kind, path->name, parent_id, &found, err))
-        return false;
-    if (found.id == 0)
-        return rely_err_set(err, RELY_ERR_NOT_FOUND, "there is no such %s", kind->word);
-    *object = found.object;
-    rely_registry_print_etag(found.revision, etag);
-    return true;
+    struct rely_pool pool;
+    rely_pool_init(&pool);
+    bool is_read = find_and_show(registry, path, &pool, object, etag, err);
+    rely_pool_fini(&pool);
+    return is_read;
 }
+
+/* --- pages -------------------------------------------------------------------------------------------------- */
 
 /* A page ends early rather than be larger: uploaded key sets and CA bundles are long. */
 #define PAGE_BYTES_MAX ((size_t)8 * 1024 * 1024)
@@ -86,8 +109,19 @@ static size_t measure_row(sqlite3_stmt *row)
     return bytes;
 }
 
-static bool collect_page(const struct rely_object_kind *kind, struct rely_stmt *stmt, size_t limit,
-                         struct rely_json *array, bool *has_more, struct rely_err *err)
+static struct rely_json *show_row(const struct rely_kind *kind, sqlite3_stmt *row)
+{
+    union rely_any_record record;
+    struct rely_pool pool;
+    rely_pool_init(&pool);
+    struct rely_json *object =
+        rely_table_read(kind, row, false, false, &pool, &record) ? rely_record_show(kind, &record) : NULL;
+    rely_pool_fini(&pool);
+    return object;
+}
+
+static bool collect_page(const struct rely_kind *kind, struct rely_stmt *stmt, size_t limit, struct rely_json *array,
+                         bool *has_more, struct rely_err *err)
 {
     size_t bytes = 0;
     enum rely_sql_step step;
@@ -95,9 +129,9 @@ static bool collect_page(const struct rely_object_kind *kind, struct rely_stmt *
         bytes += measure_row(stmt->raw);
         if (bytes > PAGE_BYTES_MAX && rely_json_size(array) > 0)
             break;
-        struct rely_json *object = kind->show(stmt->raw);
+        struct rely_json *object = show_row(kind, stmt->raw);
         if (object == NULL)
-            return note_damaged_row(kind, stmt, err);
+            return rely_row_damaged(kind, stmt, err);
         rely_json_append(array, object);
     }
     *has_more = step == RELY_SQL_ROW;
@@ -108,15 +142,15 @@ bool rely_registry_list(struct rely_registry *registry, const struct rely_object
                         size_t limit, struct rely_json **array, bool *has_more, struct rely_err *err)
 {
     int64_t parent_id = 0;
-    const struct rely_object_kind *kind = rely_object_kind(parent->object);
+    const struct rely_table *table = rely_registry_table(registry, parent->object);
     if (!rely_registry_find_parent(registry, parent, &parent_id, err))
         return false;
-    RELY_STMT_LENT struct rely_stmt *stmt = rely_sql_prepare(&registry->sql, kind->page_sql, err);
+    RELY_STMT_LENT struct rely_stmt *stmt = rely_sql_prepare(&registry->sql, table->page, err);
     if (stmt == NULL)
         return false;
     rely_sql_bind(stmt, "tii", after.ptr == NULL ? RELY_LIT("") : after, parent_id, (int64_t)limit + 1);
     struct rely_json *page = rely_json_array();
-    if (collect_page(kind, stmt, limit, page, has_more, err)) {
+    if (collect_page(table->kind, stmt, limit, page, has_more, err)) {
         *array = page;
         return true;
     }

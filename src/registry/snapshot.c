@@ -5,7 +5,6 @@
 #include "snapshot_edit.h"
 
 #include "relyd/text.h"
-#include "reserved.h"
 
 #include <stdlib.h>
 

@@ -5,20 +5,24 @@
 #ifndef RELYD_REGISTRY_STORE_H
 #define RELYD_REGISTRY_STORE_H
 
-#include "field.h"
 #include "relyd/registry.h"
-#include "sql.h"
+#include "table.h"
+
+#define RELY_NEAR_QUERIES 4
 
 struct rely_registry {
     struct rely_sql sql; /* owned */
     int lock_fd;         /* owned: flock on the database file, so that no second relyd serves it; -1 for ":memory:" */
     uint64_t revision;   /* of the last accepted write, in a batch also before its commit */
     struct rely_registry_opening opening;
-    uint64_t revision_before; /* the batch */
-    bool is_batch;            /* between rely_registry_begin and rely_registry_commit */
+    uint64_t revision_before;    /* the batch */
+    bool is_batch;               /* between rely_registry_begin and rely_registry_commit */
+    struct rely_pool texts;      /* owned: the statements' */
+    struct rely_table tables[3]; /* by object */
+    const char *near[RELY_NEAR_QUERIES];
+    const char *dependents_of_issuer, *dependents_of_identity; /* ?1 row. All fields, then the identity's name */
     int credentials_per_identity;
-    bool may_use_http;
-    bool may_use_system_names;
+    struct rely_model_rules rules;
     size_t jwks_max_bytes;
     bool (*check_jwks)(void *context, struct rely_slice jwks, struct rely_err *err);
     bool (*check_repeats)(void *context, const struct rely_registry_keys *keys, struct rely_err *err);
@@ -65,54 +69,25 @@ struct rely_migration {
 #define RELY_SCHEMA_VERSION 2
 extern const struct rely_migration rely_migrations[RELY_SCHEMA_VERSION];
 
-struct rely_object_kind;
-
-/* One write on its way through a transaction. All borrowed, but for what a comment says. */
+/* One write on its way through a transaction. All borrowed. */
 struct rely_write {
     struct rely_registry *registry;
-    const struct rely_object_kind *kind;
+    struct rely_table *table;
     const struct rely_object_path *path;
     const struct rely_writer *writer;
-    const struct rely_json *body;
-    struct rely_json *before; /* owned by the write: the object as it was; NULL when it is to be created */
-    int64_t id;               /* the object's row; 0 until it is inserted */
-    int64_t parent_id;        /* the identity's row, of a credential; 0 otherwise */
-    struct rely_slice name;   /* checked */
-    struct rely_problems *problems;
+    struct rely_body body;        /* its pool has both records' texts */
+    union rely_any_record before; /* id 0: it is to be created */
+    union rely_any_record after;
     struct rely_write_result *result;
 };
 
-/* One kind of object: how its rows are found, shown and saved. */
-struct rely_object_kind {
-    enum rely_object object;
-    const char *word;         /* in the change log and in sentences */
-    const char *article_word; /* the same with its article */
-    const char *find_sql;     /* ?1 name, ?2 parent's row (0: none); columns: id, revision, then what show reads */
-    const char *page_sql;     /* ?1 after, ?2 parent's row, ?3 limit; the same columns */
-    const char *touch_sql;    /* ?1 id, ?2 revision, ?3 time */
-    const char *erase_sql;    /* ?1 id */
-    const struct rely_member *members;
-    size_t member_count;
-    struct rely_json *(*show)(sqlite3_stmt *row); /* NULL: the row is damaged */
-    /* Check the body, then insert (id 0) or update. False: with problems or err. */
-    bool (*save)(struct rely_write *write, struct rely_err *err);
-};
-
-extern const struct rely_object_kind rely_issuer_kind;
-extern const struct rely_object_kind rely_identity_kind;
-extern const struct rely_object_kind rely_credential_kind;
-const struct rely_object_kind *rely_object_kind(enum rely_object object);
-
-/* One object as found. Zero-filled is "not there". */
-struct rely_found {
-    int64_t id;
-    uint64_t revision;
-    struct rely_json *object; /* owned by whoever asked */
-};
-
-/* Find by name; a missing object leaves *found zero. False only on a fault. */
-bool rely_registry_find(struct rely_registry *registry, const struct rely_object_kind *kind, struct rely_slice name,
-                        int64_t parent_id, struct rely_found *found, struct rely_err *err);
+/* Of one kind; owned by the registry. */
+struct rely_table *rely_registry_table(struct rely_registry *registry, enum rely_object object);
+/* A row that no relyd has written; always false, as rely_sql_damaged. */
+bool rely_row_damaged(const struct rely_kind *kind, const struct rely_stmt *stmt, struct rely_err *err);
+/* Find by name; a missing object leaves the record's id 0. False only on a fault. */
+bool rely_registry_find(struct rely_registry *registry, const struct rely_table *table, struct rely_slice name,
+                        int64_t parent_id, struct rely_pool *pool, union rely_any_record *record, struct rely_err *err);
 /* The identity's row that a credential's path names, 0 for other objects. RELY_ERR_NOT_FOUND when it is not there. */
 bool rely_registry_find_parent(struct rely_registry *registry, const struct rely_object_path *path, int64_t *parent_id,
                                struct rely_err *err);
@@ -121,6 +96,21 @@ void rely_registry_print_etag(uint64_t revision, char etag[32]);
 /* Note the REST interface's code of a refusal and the fault; always false. */
 bool rely_write_refuse(struct rely_write_result *result, struct rely_err *err, enum rely_err_code code,
                        const char *word, const char *format, ...) __attribute__((format(printf, 5, 6)));
+
+/* Is If-Match, when it was sent, what the object has? */
+bool rely_write_check_etag(struct rely_write_result *result, const struct rely_writer *writer,
+                           const struct rely_record *found, struct rely_err *err);
+
+/* --- rules.c: what concerns more than one object. False with the fault ------------------------------------- */
+
+/* Find what the record names; what is wrong with that is noted in the body's problems. */
+bool rely_rules_bind(struct rely_write *write, struct rely_err *err);
+/* Is the record free to be so, beside its siblings? */
+bool rely_rules_check(const struct rely_write *write, struct rely_err *err);
+/* Would nothing change? */
+bool rely_rules_are_same(const struct rely_write *write);
+/* Behind the record's own row: those that go with it. */
+bool rely_rules_store(const struct rely_write *write, struct rely_err *err);
 
 /* --- transaction.c: one write, alone or in a batch ------------------------------------------------------ */
 
@@ -148,67 +138,12 @@ void rely_changes_add(struct rely_changes *changes, enum rely_object object, boo
 
 /* --- rows ------------------------------------------------------------------------------------------- */
 
-/* Where an issuer's keys come from, checked. */
-struct rely_issuer_keys {
-    enum rely_key_source source;
-    struct rely_slice jwks_uri; /* borrowed from the body */
-    struct rely_json *shown;    /* owned: the normal form of `keys` */
-    struct rely_buf document;   /* owned: the uploaded set; empty otherwise */
-};
+/* Visits the rows of a statement with what reviews see of credentials. */
+bool rely_credentials_visit(struct rely_stmt *stmt, void (*visit)(const struct rely_credential *row, void *context),
+                            void *context, struct rely_err *err);
+/* Make the statements of near.c. */
+void rely_near_make(struct rely_registry *registry);
 
-/* An issuer's body, checked. Slices are borrowed from the body. */
-struct rely_issuer_record {
-    struct rely_slice url, discovery_url, ca_bundle, description;
-    struct rely_issuer_keys keys;
-    uint32_t algs;
-    struct rely_buf types; /* owned: lines, lower case */
-    int64_t leeway_s;
-    int64_t max_lifetime_s; /* 0: no limit */
-    bool may_use_http, may_use_private_addresses, is_enabled;
-};
-
-/* True: neither this nor what was checked before it has a problem. */
-bool rely_issuer_record_read(const struct rely_write *write, struct rely_issuer_record *record);
-void rely_issuer_record_fini(struct rely_issuer_record *record);
-/* Does this write enable a record that was disabled? */
-bool rely_issuer_is_woken(const struct rely_write *write);
-void rely_issuer_keys_read(const struct rely_write *write, bool may_use_http, struct rely_issuer_keys *keys);
-
-/* NULL for what is no bit of an algorithm. Bits and names are those of enum rely_alg, which is above this folder. */
-const char *rely_issuer_alg_name(int bit);
-#define RELY_ISSUER_ALGS 10
-#define RELY_ISSUER_ALGS_ALL 0x7feu /* bits 1 to 10 */
-
-struct rely_identity_record {
-    struct rely_slice username; /* the name when absent */
-    bool is_username_subject, is_enabled;
-    struct rely_buf groups; /* owned: lines */
-    struct rely_buf extra;  /* owned: lines of key, tabulator, value */
-    struct rely_slice description;
-};
-
-bool rely_identity_record_read(const struct rely_write *write, struct rely_identity_record *record);
-void rely_identity_record_fini(struct rely_identity_record *record);
-
-struct rely_credential_record {
-    int64_t issuer_id;
-    struct rely_slice subject, description;
-    struct rely_buf audiences; /* owned: lines */
-};
-
-/* The same, but false also when err is set. */
-bool rely_credential_record_read(const struct rely_write *write, struct rely_credential_record *record,
-                                 struct rely_err *err);
-void rely_credential_record_fini(struct rely_credential_record *record);
-
-/* Visits credential rows of one statement whose columns are RELY_CREDENTIAL_COLUMNS. */
-#define RELY_CREDENTIAL_COLUMNS "o.id, o.issuer_id, o.identity_id, o.name, o.subject, o.audiences"
-bool rely_credential_visit(struct rely_stmt *stmt, void (*visit)(const struct rely_credential *row, void *context),
-                           void *context, struct rely_err *err);
-
-/* Read the stored set of an issuer. Out: *jwks - without ptr when there is none; the caller's to empty. */
-bool rely_keyset_row_read(struct rely_registry *registry, int64_t issuer_id, struct rely_buf *jwks,
-                          struct rely_err *err);
 /* Put an issuer's key set into its row: its keys_generation grows. An absent document removes it. */
 bool rely_keyset_row_put(struct rely_registry *registry, int64_t issuer_id, struct rely_slice jwks,
                          struct rely_slice source_url, int64_t now_s, struct rely_err *err);

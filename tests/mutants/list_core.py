@@ -10,14 +10,6 @@ MUTANTS = [
         caught_by="unit_base",
     ),
     dict(
-        name="seal-does-not-look-at-matches",
-        row="E",
-        file="src/decide/decide.c",
-        old="review->claims.audience_count > 0 && review->matches.count > 0;",
-        new="review->claims.audience_count > 0;",
-        caught_by="unit_decide",
-    ),
-    dict(
         name="a-signal-that-means-nothing-ends-the-process",
         row="D",
         file="src/service/service.c",

@@ -80,7 +80,6 @@ int run_change_tests(void);
 int run_row_tests(void);
 int run_batch_tests(void);
 int run_sql_tests(void);
-int run_url_tests(void);
 int run_migration_tests(void);
 int run_damage_tests(void);
 

@@ -256,6 +256,32 @@ static void knows_what_is_another_source(void **state)
 }
 
 /* Fault B12: a row of the log stays small, whatever the issuer calls its keys; and says what it stands for. */
+/* The set is no column of the record: a PUT that changes nothing else is still a change. */
+static void takes_another_uploaded_set(void **state)
+{
+    struct fixture *fixture = *state;
+    must_create(fixture, issuer_path(NULL),
+                "{\"name\":\"cluster\",\"issuer\":\"urn:x\",\"keys\":{\"jwks\":{\"keys\":[1]}}}");
+    must_replace(fixture, issuer_path("cluster"), "{\"issuer\":\"urn:x\",\"keys\":{\"jwks\":{\"keys\":[1]}}}");
+    assert_int_equal(rely_registry_revision(fixture->registry), 1);
+    must_replace(fixture, issuer_path("cluster"), "{\"issuer\":\"urn:x\",\"keys\":{\"jwks\":{\"keys\":[2]}}}");
+    assert_int_equal(rely_registry_revision(fixture->registry), 2);
+    assert_int_equal(count_rows(fixture, "SELECT document = '{\"keys\":[2]}' FROM key_set"), 1);
+    assert_int_equal(count_rows(fixture, "SELECT keys_generation FROM issuer"), 2);
+}
+
+static void tells_empty_from_none(void **state)
+{
+    struct fixture *fixture = *state;
+    must_create(fixture, identity_path(NULL), "{\"name\":\"web\"}");
+    must_replace(fixture, identity_path("web"), "{\"description\":\"\"}");
+    assert_int_equal(rely_registry_revision(fixture->registry), 2);
+    assert_int_equal(count_rows(fixture, "SELECT description IS '' FROM identity"), 1);
+    must_replace(fixture, identity_path("web"), "{\"description\":null}");
+    assert_int_equal(rely_registry_revision(fixture->registry), 3);
+    assert_int_equal(count_rows(fixture, "SELECT description IS NULL FROM identity"), 1);
+}
+
 static void test_b12_logs_few_bytes_of_a_key_set(void **state)
 {
     struct fixture *fixture = *state;
@@ -312,6 +338,8 @@ int run_change_tests(void)
         A_TEST(stores_fetched_key_sets),
         A_TEST(drops_keys_of_another_source),
         A_TEST(knows_what_is_another_source),
+        A_TEST(takes_another_uploaded_set),
+        A_TEST(tells_empty_from_none),
         A_TEST(test_b12_logs_few_bytes_of_a_key_set),
         A_TEST(leaves_no_trace_of_a_refused_write),
         A_TEST(writes_beside_a_reader),

@@ -258,10 +258,12 @@ static void test_b11_stops_writing_at_a_damaged_row(void **state)
         "DROP TRIGGER credential_audiences_update; UPDATE credential SET audiences = 'x'",
         "DROP TRIGGER credential_audiences_update; UPDATE credential SET audiences = char(10)",
         "DROP TRIGGER credential_audiences_update; UPDATE credential SET audiences = ''",
+        "UPDATE credential SET issuer_id = 0",
         "UPDATE issuer SET key_source = 9",
         "UPDATE issuer SET key_source = 2",
         "UPDATE issuer SET key_source = 3",
         "UPDATE issuer SET algorithms = 0",
+        "UPDATE issuer SET algorithms = 3",
         "UPDATE issuer SET algorithms = 4096",
         "UPDATE issuer SET leeway_s = 99999",
         "UPDATE issuer SET max_lifetime_s = -1",
@@ -285,11 +287,10 @@ static void test_b11_stops_writing_at_a_damaged_row(void **state)
         damages = 0;
         put_objects(fixture);
         break_row(fixture, breaks[i]);
-        bool is_visible = visit_all(fixture, &err);
-        char *found = is_visible ? read_everything(fixture) : NULL; /* what no snapshot reads is shown */
-        if (is_visible && found != NULL)
+        /* What no snapshot reads is judged when it is shown. */
+        bool is_reviewed = strstr(breaks[i], "description") == NULL;
+        if (visit_all(fixture, &err) == is_reviewed || (!is_reviewed && read_everything(fixture) != NULL))
             fail_msg("not seen: %s", breaks[i]);
-        free(found);
         assert_int_equal(damages, 1);
         assert_false(try_create(fixture, identity_path(NULL), "{\"name\":\"next\"}"));
         assert_int_equal(fixture->err.code, RELY_ERR_DAMAGED);

@@ -2,28 +2,10 @@
  * field: reads one field of a body by a rule and notes what is wrong with it, one problem per wrong field. Knows no
  * object.
  */
-#ifndef RELYD_REGISTRY_FIELD_H
-#define RELYD_REGISTRY_FIELD_H
+#ifndef RELYD_MODEL_FIELD_H
+#define RELYD_MODEL_FIELD_H
 
-#include "relyd/json.h"
-#include "relyd/limits.h"
-
-enum rely_member_rule {
-    RELY_MEMBER_PLAIN,
-    RELY_MEMBER_IMMUTABLE, /* set at creation; `name` is write.c's own concern */
-    RELY_MEMBER_READ_ONLY /* never set by a caller; in a replacement it may be repeated, so that GET, edit, PUT works */
-};
-
-/* One member that a body may have. */
-struct rely_member {
-    const char *name;
-    enum rely_member_rule rule;
-};
-
-/* The names and rules of a body's members. In: before - the object as it is; NULL: it is to be created. */
-void rely_field_check_members(const struct rely_json *body, const struct rely_json *before,
-                              const struct rely_member *members, size_t count, const char *what,
-                              struct rely_problems *problems);
+#include "relyd/model.h"
 
 /* What a text may be, in Unicode code points. */
 struct rely_text_rule {
@@ -43,29 +25,26 @@ bool rely_field_read_bool(const struct rely_json *body, const char *field, bool 
 /* Absent: `fallback`, also outside the bounds. */
 int64_t rely_field_read_integer(const struct rely_json *body, const char *field, int64_t min, int64_t max,
                                 int64_t fallback, struct rely_problems *problems);
-/* The description of any object; absent for null. */
-struct rely_slice rely_field_read_description(const struct rely_json *body, struct rely_problems *problems);
+
+/* The same for what is measured in bytes and may have any character. */
+bool rely_field_read_bytes(const struct rely_json *value, const char *field, const struct rely_text_rule *rule,
+                           struct rely_problems *problems, struct rely_slice *out);
 
 /* A list of texts without duplicates. */
 struct rely_list_rule {
     size_t min, max;
     struct rely_text_rule item;
-    /* A further rule for each item: notes its problem and returns false. NULL: none. */
-    bool (*may_take)(struct rely_slice item, const char *field, void *context, struct rely_problems *problems);
-    void *context;            /* for may_take */
-    struct rely_slice prefix; /* put before each line; usually none */
+    bool are_media_types; /* lower case, without "application/": neither carries meaning (RFC 7515 s4.1.9) */
 };
 
-/**
- * Read a list of texts.
- *
- * In:       list - NULL: absent.
- * Out:      lines - one line per item, each with its line feed: the form in which lists are stored (no item can have a
- *           control character). Written only when all are good; then never NULL.
- * Returns:  false: absent, or wrong and noted.
- */
-bool rely_field_read_list(const struct rely_json *list, const char *field, const struct rely_list_rule *rule,
-                          struct rely_problems *problems, struct rely_buf *lines);
+/* Read a list of texts, in the pool. An item that is wrong is noted and absent in *out. */
+void rely_field_read_list(const struct rely_json *list, const char *field, const struct rely_list_rule *rule,
+                          struct rely_pool *pool, struct rely_problems *problems, struct rely_texts *out);
+
+/* How many letters differ, counting from both ends: enough to catch a slip of the finger. */
+size_t rely_count_different_letters(const char *a, const char *b);
+/* The index-th word of "|a|b", from 0; empty behind the last. */
+struct rely_slice rely_word_at(const char *words, int64_t index);
 
 /* Note "FIELD must be WANTED, not FOUND". */
 void rely_field_wrong_type(const struct rely_json *value, const char *field, const char *wanted,

@@ -1,8 +1,8 @@
 /*
  * Which URLs an issuer may have. Internal header: the rule is a pure function.
  */
-#include "../../../src/registry/field.h"
-#include "fixture.h"
+#include "../../../src/model/field.h"
+#include "tests.h"
 
 static void assert_url(const char *url, enum rely_url_use use, const char *code)
 {

@@ -1,6 +1,6 @@
 /*
- * Rules for the fields of a body: type, length in characters, names, lists, members that nobody knows. Decides whether
- * one field is good and says what is wrong with it; does not know which object it belongs to. Called by *_body.c.
+ * Rules for the fields of a body: type, length in characters, names, lists. Decides whether one value is good and says
+ * what is wrong with it; does not know which field of which object it is. Called by read.c and the kinds' own files.
  */
 #include "field.h"
 #include "relyd/text.h"
@@ -27,18 +27,7 @@ void rely_field_wrong_type(const struct rely_json *value, const char *field, con
     rely_problems_add(problems, field, "wrong_type", "%s must be %s, not %s", field, wanted, name_json_type(value));
 }
 
-/* --- members --------------------------------------------------------------------------------------- */
-
-static const struct rely_member *find_member(const struct rely_member *members, size_t count, const char *name)
-{
-    for (size_t i = 0; i < count; i++)
-        if (strcmp(members[i].name, name) == 0)
-            return &members[i];
-    return NULL;
-}
-
-/* How many letters differ, counting from both ends: enough to catch a slip of the finger. */
-static size_t count_different_letters(const char *a, const char *b)
+size_t rely_count_different_letters(const char *a, const char *b)
 {
     size_t a_len = strlen(a), b_len = strlen(b), head = 0, tail = 0;
     size_t shorter = a_len < b_len ? a_len : b_len;
@@ -49,57 +38,13 @@ static size_t count_different_letters(const char *a, const char *b)
     return (a_len > b_len ? a_len : b_len) - head - tail;
 }
 
-static const char *find_likely_member(const struct rely_member *members, size_t count, const char *name)
+struct rely_slice rely_word_at(const char *words, int64_t index)
 {
-    for (size_t i = 0; i < count; i++)
-        if (count_different_letters(members[i].name, name) <= 2)
-            return members[i].name;
-    return NULL;
-}
-
-static void note_unknown_member(const struct rely_member *members, size_t count, const char *name, const char *what,
-                                struct rely_problems *problems)
-{
-    char quoted[RELY_QUOTED_SIZE];
-    const char *likely = find_likely_member(members, count, name);
-    rely_quote(rely_slice_of(name), quoted);
-    if (likely != NULL)
-        rely_problems_add(problems, name, "unknown_field", "%.200s is no field of %s; did you mean %s?", quoted, what,
-                          likely);
-    else
-        rely_problems_add(problems, name, "unknown_field", "%.200s is no field of %s", quoted, what);
-}
-
-static void check_fixed_member(const struct rely_json *value, const struct rely_json *before,
-                               const struct rely_member *member, struct rely_problems *problems)
-{
-    if (before == NULL) {
-        if (member->rule == RELY_MEMBER_READ_ONLY)
-            rely_problems_add(problems, member->name, "read_only", "%s is given by relyd and must be left out",
-                              member->name);
-        return;
+    for (; index > 0 && words != NULL; index--) {
+        words = strchr(words, '|');
+        words = words == NULL ? NULL : words + 1;
     }
-    const struct rely_json *present = rely_json_get(before, member->name);
-    bool is_same = rely_json_type(value) == RELY_JSON_STRING && rely_json_type(present) == RELY_JSON_STRING &&
-                   rely_slice_equal(rely_json_text(value), rely_json_text(present));
-    if (is_same)
-        return;
-    char quoted[RELY_QUOTED_SIZE];
-    rely_problems_add(problems, member->name, member->rule == RELY_MEMBER_READ_ONLY ? "read_only" : "immutable",
-                      "%s cannot be changed; it is %.200s", member->name, rely_quote(rely_json_text(present), quoted));
-}
-
-void rely_field_check_members(const struct rely_json *body, const struct rely_json *before,
-                              const struct rely_member *members, size_t count, const char *what,
-                              struct rely_problems *problems)
-{
-    for (const char *name = rely_json_next_name(body, NULL); name != NULL; name = rely_json_next_name(body, name)) {
-        const struct rely_member *member = find_member(members, count, name);
-        if (member == NULL)
-            note_unknown_member(members, count, name, what, problems);
-        else if (member->rule != RELY_MEMBER_PLAIN)
-            check_fixed_member(rely_json_get(body, name), before, member, problems);
-    }
+    return words == NULL ? RELY_LIT("") : rely_slice(words, strcspn(words, "|"));
 }
 
 /* --- texts ------------------------------------------------------------------------------------------ */
@@ -187,12 +132,22 @@ bool rely_field_check_name(struct rely_slice name, const char *field, struct rel
     return false;
 }
 
-struct rely_slice rely_field_read_description(const struct rely_json *body, struct rely_problems *problems)
+bool rely_field_read_bytes(const struct rely_json *value, const char *field, const struct rely_text_rule *rule,
+                           struct rely_problems *problems, struct rely_slice *out)
 {
-    static const struct rely_text_rule rule = {.max = RELY_TEXT_MAX, .may_be_null = true, .may_have_lines = true};
-    struct rely_slice text = {NULL, 0};
-    rely_field_read_text(rely_json_get(body, "description"), "description", &rule, problems, &text);
-    return text;
+    if (value == NULL)
+        return false;
+    if (rely_json_type(value) != RELY_JSON_STRING) {
+        rely_field_wrong_type(value, field, "a string", problems);
+        return false;
+    }
+    struct rely_slice text = rely_json_text(value);
+    if (text.len <= rule->max)
+        *out = text;
+    else
+        rely_problems_add(problems, field, "too_long", "%s has %zu bytes; the limit is %zu", field, text.len,
+                          rule->max);
+    return text.len <= rule->max;
 }
 
 /* --- numbers and booleans ------------------------------------------------------------------------------ */
@@ -243,12 +198,41 @@ static bool check_list_size(const struct rely_json *list, const char *field, con
     return found >= rule->min && found <= rule->max;
 }
 
-static bool check_not_repeated(const struct rely_json *list, size_t index, const char *field, const char *item_field,
-                               struct rely_problems *problems)
+#define MEDIA_TYPE_PREFIX "application/"
+
+static bool is_media_type(struct rely_slice item, const char *field, struct rely_problems *problems)
 {
-    for (size_t i = 0; i < index; i++) {
-        if (!rely_slice_equal(rely_json_text(rely_json_at(list, i)), rely_json_text(rely_json_at(list, index))) ||
-            rely_json_type(rely_json_at(list, i)) != RELY_JSON_STRING)
+    for (size_t i = 0; i < item.len; i++) {
+        char c = item.ptr[i];
+        if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || strchr("!#$&^_.+-/", c) != NULL)
+            continue;
+        rely_problems_add(problems, field, "invalid_value", "%s has a character that no media type may have", field);
+        return false;
+    }
+    return true;
+}
+
+/* Borrowed from the pool. */
+static struct rely_slice strip_media_type(struct rely_slice text, struct rely_pool *pool)
+{
+    char *lower = rely_pool_alloc(pool, text.len + 1);
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.ptr[i];
+        if (c >= 'A' && c <= 'Z')
+            c = (char)(c | 0x20);
+        lower[i] = c;
+    }
+    struct rely_slice prefix = RELY_LIT(MEDIA_TYPE_PREFIX), whole = rely_slice(lower, text.len);
+    return whole.len > prefix.len && rely_slice_starts(whole, prefix)
+               ? rely_slice(whole.ptr + prefix.len, whole.len - prefix.len)
+               : whole;
+}
+
+static bool check_not_repeated(const struct rely_texts *before, struct rely_slice item, const char *field,
+                               const char *item_field, struct rely_problems *problems)
+{
+    for (size_t i = 0; i < before->count; i++) {
+        if (before->items[i].ptr == NULL || !rely_slice_equal(before->items[i], item))
             continue;
         rely_problems_add(problems, item_field, "duplicate", "%s repeats %s[%zu]", item_field, field, i);
         return false;
@@ -256,34 +240,34 @@ static bool check_not_repeated(const struct rely_json *list, size_t index, const
     return true;
 }
 
-static bool read_list_item(const struct rely_json *list, size_t index, const char *field,
-                           const struct rely_list_rule *rule, struct rely_problems *problems, struct rely_buf *lines)
+static bool read_item(const struct rely_json *value, const char *field, const struct rely_list_rule *rule,
+                      struct rely_pool *pool, struct rely_problems *problems, struct rely_slice *item)
 {
-    char item_field[64];
-    struct rely_slice item = {NULL, 0};
-    snprintf(item_field, sizeof item_field, "%.40s[%zu]", field, index);
-    if (!rely_field_read_text(rely_json_at(list, index), item_field, &rule->item, problems, &item) ||
-        !check_not_repeated(list, index, field, item_field, problems) ||
-        (rule->may_take != NULL && !rule->may_take(item, item_field, rule->context, problems)))
+    struct rely_text_rule as_given = rule->item;
+    if (!rule->are_media_types)
+        return rely_field_read_text(value, field, &rule->item, problems, item);
+    as_given.max += sizeof MEDIA_TYPE_PREFIX - 1;
+    if (!rely_field_read_text(value, field, &as_given, problems, item))
         return false;
-    rely_buf_put(lines, rule->prefix);
-    rely_buf_put(lines, item);
-    rely_buf_putc(lines, '\n');
-    return true;
+    *item = strip_media_type(*item, pool);
+    return check_text_length(item->len, field, &rule->item, problems) && is_media_type(*item, field, problems);
 }
 
-bool rely_field_read_list(const struct rely_json *list, const char *field, const struct rely_list_rule *rule,
-                          struct rely_problems *problems, struct rely_buf *lines)
+void rely_field_read_list(const struct rely_json *list, const char *field, const struct rely_list_rule *rule,
+                          struct rely_pool *pool, struct rely_problems *problems, struct rely_texts *out)
 {
-    if (list == NULL || !check_list_size(list, field, rule, problems))
-        return false;
-    bool is_good = true;
-    struct rely_buf own = {0};
-    for (size_t i = 0; i < rely_json_size(list); i++)
-        if (!read_list_item(list, i, field, rule, problems, &own))
-            is_good = false;
-    if (is_good)
-        rely_buf_printf(lines, "%.*s", RELY_ARG(rely_buf_slice(&own)));
-    rely_buf_fini(&own);
-    return is_good;
+    if (!check_list_size(list, field, rule, problems))
+        return;
+    size_t count = rely_json_size(list);
+    struct rely_slice *items = rely_pool_alloc(pool, count * sizeof *items);
+    out->items = items;
+    for (size_t i = 0; i < count; i++) {
+        char item_field[64];
+        struct rely_slice item = {NULL, 0};
+        snprintf(item_field, sizeof item_field, "%.40s[%zu]", field, i);
+        if (!read_item(rely_json_at(list, i), item_field, rule, pool, problems, &item) ||
+            !check_not_repeated(out, item, field, item_field, problems))
+            item = (struct rely_slice){NULL, 0};
+        items[out->count++] = item;
+    }
 }

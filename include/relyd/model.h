@@ -1,0 +1,221 @@
+/*
+ * model: the objects that the registry keeps, as object.def describes them: typed records, read from JSON and shown as
+ * JSON. Knows no SQL and no HTTP, and no rule between two objects.
+ *
+ * A record lives in a pool, with all that it points to; it is copied to outlive it.
+ */
+#ifndef RELYD_MODEL_H
+#define RELYD_MODEL_H
+
+#include "relyd/json.h"
+#include "relyd/limits.h"
+
+enum rely_object {
+    RELY_OBJECT_ISSUER = 1,
+    RELY_OBJECT_IDENTITY,
+    RELY_OBJECT_CREDENTIAL /* its parent is an identity */
+};
+
+struct rely_texts {
+    const struct rely_slice *items; /* borrowed, as what they point to */
+    size_t count;
+};
+
+struct rely_text_entry {
+    struct rely_slice key;
+    struct rely_texts values;
+};
+
+/* In the order in which it was given. */
+struct rely_text_map {
+    const struct rely_text_entry *items; /* borrowed */
+    size_t count;
+};
+
+/* What every record begins with. */
+struct rely_record {
+    int64_t id;        /* the row; 0: not stored yet */
+    uint64_t revision; /* of its last change */
+    int64_t parent_id; /* the identity's row, of a credential; 0 otherwise */
+    int64_t created_at, updated_at;
+};
+
+enum rely_key_source { RELY_KEYS_DISCOVERY = 1, RELY_KEYS_JWKS_URI, RELY_KEYS_UPLOADED };
+
+#define RELY_ALGORITHMS_ALL 0x7fe /* bits 1 to 10: those of enum rely_alg (token.h) */
+
+#define FIELD_NAME(field, json, flags, sentence) struct rely_slice field;
+#define FIELD_UUID(field, json, flags, sentence) struct rely_slice field;
+#define FIELD_TEXT(field, json, least, most, flags, sentence) struct rely_slice field; /* ptr NULL: none */
+#define FIELD_BOOL(field, json, value, flags, sentence) bool field;
+#define FIELD_INTEGER(field, json, least, most, value, flags, sentence) int64_t field;
+#define FIELD_BITS(field, json, value, flags, sentence) int64_t field;
+#define FIELD_WORD(field, json, words, flags, sentence) int64_t field;
+#define FIELD_TIME(field, json, flags, sentence)
+#define FIELD_LIST(field, json, least, most, item_least, item_most, flags, sentence) struct rely_texts field;
+#define FIELD_MAP(field, json, keys_most, values_most, item_most, flags, sentence) struct rely_text_map field;
+#define FIELD_OWN(json, flags, sentence)
+
+struct rely_issuer_record {
+    struct rely_record record;
+#define RELY_FIELDS_OF_ISSUER
+#include "relyd/object.def"
+#undef RELY_FIELDS_OF_ISSUER
+};
+
+struct rely_identity_record {
+    struct rely_record record;
+#define RELY_FIELDS_OF_IDENTITY
+#include "relyd/object.def"
+#undef RELY_FIELDS_OF_IDENTITY
+};
+
+struct rely_credential_record {
+    struct rely_record record;
+#define RELY_FIELDS_OF_CREDENTIAL
+#include "relyd/object.def"
+#undef RELY_FIELDS_OF_CREDENTIAL
+};
+
+#undef FIELD_NAME
+#undef FIELD_UUID
+#undef FIELD_TEXT
+#undef FIELD_BOOL
+#undef FIELD_INTEGER
+#undef FIELD_BITS
+#undef FIELD_WORD
+#undef FIELD_TIME
+#undef FIELD_LIST
+#undef FIELD_MAP
+#undef FIELD_OWN
+
+/* Room for a record of any kind. */
+union rely_any_record {
+    struct rely_record record;
+    struct rely_issuer_record issuer;
+    struct rely_identity_record identity;
+    struct rely_credential_record credential;
+};
+
+enum rely_field_type {
+    RELY_FIELD_NAME = 1,
+    RELY_FIELD_UUID,
+    RELY_FIELD_TEXT,
+    RELY_FIELD_BOOL,
+    RELY_FIELD_INTEGER,
+    RELY_FIELD_BITS, /* a set of words: read and shown by the kind's own functions */
+    RELY_FIELD_WORD,
+    RELY_FIELD_TIME,
+    RELY_FIELD_LIST,
+    RELY_FIELD_MAP,
+    RELY_FIELD_OWN
+};
+
+enum rely_field_flag {
+    RELY_FIELD_REQUIRED = 1,
+    RELY_FIELD_IMMUTABLE = 1 << 1, /* set at creation; a replacement may repeat it */
+    RELY_FIELD_READ_ONLY = 1 << 2, /* relyd's own; a replacement may repeat it, so that GET, edit, PUT works */
+    RELY_FIELD_NULLABLE = 1 << 3,  /* null is "none" */
+    RELY_FIELD_SHOWN_NULL = 1 << 4,
+    RELY_FIELD_LINES = 1 << 5,       /* may have line breaks and tabulators; other control characters never */
+    RELY_FIELD_BYTES = 1 << 6,       /* sizes are in bytes, and lines are free */
+    RELY_FIELD_MEDIA_TYPES = 1 << 7, /* items are kept in lower case, without "application/" */
+    RELY_FIELD_ZERO_IS_NONE = 1 << 8,
+    RELY_FIELD_NEVER_NONE = 1 << 9, /* in a record; a body may leave it out */
+    RELY_FIELD_REVIEWED = 1 << 10,  /* what reviews and the keeper of keys see: read at the start */
+    RELY_FIELD_JOINED = 1 << 11,    /* stands in another table */
+    RELY_FIELD_VOLATILE = 1 << 12   /* kept beside the record: changing it is no change of the record */
+};
+
+#define RELY_FIELDS_MAX 64 /* of one kind */
+
+/* One line of object.def. All text is static. */
+struct rely_field {
+    const char *json;   /* "": it is no member of a body */
+    const char *column; /* NULL: it is no field of the record */
+    enum rely_field_type type;
+    unsigned flags;
+    size_t offset;                 /* in the kind's record */
+    int64_t least, most;           /* characters of a text, items of a list, keys of a map, bounds of an integer */
+    int64_t item_least, item_most; /* characters of an item or a value */
+    int64_t values_most;           /* of one key of a map */
+    int64_t value;                 /* the default of a boolean, an integer or a set */
+    const char *words;             /* "|a|b" */
+    const char *sentence;
+};
+
+/* What a body may say depends on these settings. */
+struct rely_model_rules {
+    bool may_use_http;         /* issuers.allow_http */
+    bool may_use_system_names; /* identities.allow_system_names */
+};
+
+struct rely_kind;
+
+/* A body on its way to become a record. All borrowed. */
+struct rely_body {
+    const struct rely_kind *kind;
+    const struct rely_json *json; /* an object */
+    struct rely_slice name;       /* of the object: rely_record_read_name */
+    const void *before;           /* the record as it is; NULL: it is to be created */
+    const struct rely_model_rules *rules;
+    struct rely_pool *pool; /* the record's */
+    struct rely_problems *problems;
+};
+
+/* One kind of object. All static. */
+struct rely_kind {
+    enum rely_object object;
+    const char *word;         /* in the change log and in sentences */
+    const char *article_word; /* the same with its article */
+    const char *table;
+    const char *parent_column; /* NULL: it has none */
+    const struct rely_field *fields;
+    size_t field_count;
+    size_t record_size;
+    /* What no table can say, behind it. Out: problems. What was wrong is at its default, and a wrong item absent. */
+    void (*check)(const struct rely_body *body, void *record);
+    /* Of RELY_FIELD_BITS and RELY_FIELD_OWN. NULL of show: the record is damaged. */
+    void (*read_own)(const struct rely_body *body, const struct rely_field *field, void *record);
+    struct rely_json *(*show_own)(const struct rely_field *field, const void *record);
+    /* Is a field shown of this record? NULL: all are. */
+    bool (*shows)(const struct rely_field *field, const void *record);
+    /* Do the fields of a stored record fit together? NULL: they cannot but do. */
+    bool (*is_whole)(const void *record);
+};
+
+/* Of every object there is one; anything else is a bug. */
+const struct rely_kind *rely_kind_of(enum rely_object object);
+
+/* Is the body an object at all? False: noted. */
+bool rely_record_check_body(const struct rely_body *body);
+/* The object's name: the path's, which the body may repeat, or (path_name absent) the body's. False: there is none. */
+bool rely_record_read_name(struct rely_body *body, struct rely_slice path_name);
+/* Note what a body names that no field of its kind is called, or that is not for it to say. */
+void rely_record_check_members(const struct rely_body *body);
+/**
+ * Read a body into a record, with one problem for each wrong field.
+ *
+ * Out:      record - the kind's, zero-filled but for its head by the caller; borrows from the body and its pool. Good
+ *           only when there are no problems.
+ */
+void rely_record_read(const struct rely_body *body, void *record);
+/* The record as the REST interface shows it; NULL: what is stored is no such record. Owner: the caller. */
+struct rely_json *rely_record_show(const struct rely_kind *kind, const void *record);
+/* A field of a record, or NULL where it is shown as absent. Owner: the caller. */
+struct rely_json *rely_field_show(const struct rely_kind *kind, const struct rely_field *field, const void *record);
+/* Is one field of both the same? */
+bool rely_field_equal(const struct rely_field *field, const void *a, const void *b);
+/* Are both the same, apart from their heads and what is volatile? */
+bool rely_record_equal(const struct rely_kind *kind, const void *a, const void *b);
+/* Are the keys of both asked for at the same place and in the same way, or are they the same uploaded set? */
+bool rely_issuer_has_same_source(const struct rely_issuer_record *a, const struct rely_issuer_record *b);
+
+/* A user or group of Kubernetes' own: begins with `system:`. */
+bool rely_is_system_name(struct rely_slice name);
+/* An `extra` key of kubernetes.io, k8s.io or a domain below them, in any letter case. */
+bool rely_is_kubernetes_key(struct rely_slice key);
+/* An `extra` key of relyd.io or a domain below it, in any letter case: with those relyd itself says what it found. */
+bool rely_is_relyd_key(struct rely_slice key);
+
+#endif

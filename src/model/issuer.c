@@ -1,0 +1,152 @@
+/*
+ * What the table of fields cannot say of an issuer: how its algorithms are written, what it may be called, and what
+ * goes together with which source of keys. Where keys come from, issuer_keys.c reads. Called by the reader of bodies.
+ */
+#include "kind.h"
+#include <stdio.h>
+
+/* By the bits of enum rely_alg (token.h), which is above this folder. */
+static const char algorithms[] = "|RS256|RS384|RS512|PS256|PS384|PS512|ES256|ES384|ES512|EdDSA";
+
+/* 0: none of them. */
+static int64_t find_algorithm(struct rely_slice word)
+{
+    if (rely_slice_equal(word, RELY_LIT("Ed25519"))) /* RFC 9864: another name for the same; EdDSA is shown */
+        word = RELY_LIT("EdDSA");
+    for (int64_t bit = 1; rely_word_at(algorithms, bit).len > 0; bit++)
+        if (rely_slice_equal(word, rely_word_at(algorithms, bit)))
+            return bit;
+    return 0;
+}
+
+static void read_algorithms(const struct rely_body *body, const struct rely_field *field,
+                            struct rely_issuer_record *issuer)
+{
+    static const struct rely_list_rule rule = {.min = 1, .max = 11, .item = {.min = 1, .max = 16}};
+    const struct rely_json *list = rely_json_get(body->json, field->json);
+    struct rely_texts words = {0};
+    issuer->algorithms = list == NULL ? field->value : 0;
+    if (list != NULL)
+        rely_field_read_list(list, field->json, &rule, body->pool, body->problems, &words);
+    for (size_t i = 0; i < words.count; i++) {
+        char item_field[32];
+        int64_t bit = find_algorithm(words.items[i]);
+        snprintf(item_field, sizeof item_field, "%s[%zu]", field->json, i);
+        if (bit != 0)
+            issuer->algorithms |= (int64_t)1 << bit;
+        else if (words.items[i].ptr != NULL)
+            rely_problems_add(body->problems, item_field, "not_allowed",
+                              "%s must be one of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA "
+                              "(or Ed25519); none and HMAC never are",
+                              item_field);
+    }
+}
+
+static struct rely_json *show_algorithms(int64_t bits)
+{
+    struct rely_json *list = rely_json_array();
+    for (int64_t bit = 1; rely_word_at(algorithms, bit).len > 0; bit++)
+        if ((bits & ((int64_t)1 << bit)) != 0)
+            rely_json_append(list, rely_json_of_text(rely_word_at(algorithms, bit)));
+    return list;
+}
+
+void rely_issuer_read_own(const struct rely_body *body, const struct rely_field *field, void *record)
+{
+    if (field->type == RELY_FIELD_BITS)
+        read_algorithms(body, field, record);
+    else
+        rely_issuer_keys_read(body, record);
+}
+
+struct rely_json *rely_issuer_show_own(const struct rely_field *field, const void *record)
+{
+    const struct rely_issuer_record *issuer = record;
+    return field->type == RELY_FIELD_BITS ? show_algorithms(issuer->algorithms) : rely_issuer_keys_show(issuer);
+}
+
+/* --- what goes together --------------------------------------------------------------------------------- */
+
+/* OpenID Connect Discovery s4 asks for an https URL: whoever turns discovery on for an issuer of another name is told
+ * at what he has changed, `keys`. */
+static void check_discoverable(const struct rely_body *body, const struct rely_issuer_record *issuer)
+{
+    bool may_use_http = body->rules->may_use_http && issuer->allow_http;
+    const struct rely_issuer_record *before = body->before;
+    struct rely_problems found = {.count = 0};
+    if (before == NULL || before->key_source == RELY_KEYS_DISCOVERY)
+        rely_field_check_url(issuer->url, "issuer", RELY_URL_ISSUER, may_use_http, body->problems);
+    else if (!rely_field_check_url(issuer->url, "issuer", RELY_URL_ISSUER, may_use_http, &found))
+        rely_problems_add(body->problems, "keys", found.items[0].code, "keys cannot be discovered: %.300s",
+                          found.items[0].message);
+}
+
+static void check_name(const struct rely_body *body, const struct rely_issuer_record *issuer)
+{
+    bool is_noted =
+        body->before != NULL && !rely_slice_equal(rely_json_text(rely_json_get(body->json, "issuer")), issuer->url);
+    if (is_noted || issuer->url.ptr == NULL || issuer->key_source == 0) /* of `keys` that are wrong nothing follows */
+        return;
+    if (issuer->key_source == RELY_KEYS_DISCOVERY)
+        check_discoverable(body, issuer);
+    else
+        rely_field_check_issuer(issuer->url, "issuer", body->problems);
+}
+
+static void check_discovery_url(const struct rely_body *body, const struct rely_issuer_record *issuer)
+{
+    if (issuer->discovery_url.ptr == NULL)
+        return;
+    rely_field_check_url(issuer->discovery_url, "discoveryUrl", RELY_URL_FETCHED,
+                         body->rules->may_use_http && issuer->allow_http, body->problems);
+    if (issuer->key_source != RELY_KEYS_DISCOVERY && issuer->key_source != 0)
+        rely_problems_add(body->problems, "discoveryUrl", "not_allowed",
+                          "discoveryUrl goes only with keys {\"discovery\": true}");
+}
+
+static void check_ca_bundle(const struct rely_body *body, struct rely_slice text)
+{
+    static const char begin[] = "-----BEGIN CERTIFICATE-----", secret[] = "PRIVATE KEY-----";
+    if (text.ptr == NULL)
+        return;
+    if (memmem(text.ptr, text.len, begin, sizeof begin - 1) == NULL)
+        rely_problems_add(body->problems, "caBundle", "invalid_value",
+                          "caBundle must be PEM: it has no -----BEGIN CERTIFICATE-----");
+    else if (memmem(text.ptr, text.len, secret, sizeof secret - 1) != NULL)
+        rely_problems_add(body->problems, "caBundle", "private_key",
+                          "caBundle has a private key; give the certificates alone");
+}
+
+void rely_issuer_check(const struct rely_body *body, void *record)
+{
+    static const struct rely_slice types[] = {{"jwt", 3}, {"jose", 4}, {"at+jwt", 6}};
+    struct rely_issuer_record *issuer = record;
+    if (rely_json_get(body->json, "types") == NULL)
+        issuer->types = (struct rely_texts){types, sizeof types / sizeof types[0]};
+    check_name(body, issuer);
+    check_discovery_url(body, issuer);
+    check_ca_bundle(body, issuer->ca_bundle);
+}
+
+/* --- stored records --------------------------------------------------------------------------------------- */
+
+bool rely_issuer_is_whole(const void *record)
+{
+    const struct rely_issuer_record *issuer = record;
+    return (issuer->algorithms & 1) == 0 &&
+           (issuer->key_source != RELY_KEYS_JWKS_URI || issuer->jwks_uri.ptr != NULL) &&
+           (issuer->key_source != RELY_KEYS_UPLOADED || issuer->jwks.ptr != NULL);
+}
+
+/* Whom to trust, and what the way may be, is part of the source: keys that came through what has been taken away are
+ * not kept. */
+bool rely_issuer_has_same_source(const struct rely_issuer_record *a, const struct rely_issuer_record *b)
+{
+    if (a->key_source != b->key_source)
+        return false;
+    if (a->key_source == RELY_KEYS_UPLOADED)
+        return rely_slice_equal(a->jwks, b->jwks);
+    return rely_is_same_text(a->jwks_uri, b->jwks_uri) && rely_is_same_text(a->discovery_url, b->discovery_url) &&
+           rely_is_same_text(a->ca_bundle, b->ca_bundle) && a->allow_http == b->allow_http &&
+           a->allow_private_addresses == b->allow_private_addresses;
+}

@@ -1,0 +1,113 @@
+/*
+ * An issuer's `keys`: exactly one of discovery, jwksUri, jwks. Decides that an uploaded set holds no secret; what a
+ * usable key is, keys/ knows, and whether another record has it, registry/ asks. Called by issuer.c.
+ */
+#include "kind.h"
+#include <stdio.h>
+
+/* An uploaded private key would be shown to every reader of the registry: refuse it, and do not repeat it. */
+static bool has_secret_members(const struct rely_json *jwks, struct rely_problems *problems)
+{
+    const struct rely_json *list = rely_json_get(jwks, "keys");
+    for (size_t i = 0; rely_json_type(list) == RELY_JSON_ARRAY && i < rely_json_size(list); i++) {
+        if (rely_json_jwk_secret(rely_json_at(list, i)) == NULL)
+            continue;
+        rely_problems_add(problems, "keys.jwks", "private_key",
+                          "keys.jwks.keys[%zu] is a private or symmetric key; give public keys alone, and replace it",
+                          i);
+        return true;
+    }
+    return false;
+}
+
+static void read_uploaded_set(const struct rely_body *body, const struct rely_json *jwks,
+                              struct rely_issuer_record *issuer)
+{
+    struct rely_buf text = {0};
+    issuer->key_source = RELY_KEYS_UPLOADED;
+    if (rely_json_type(jwks) != RELY_JSON_OBJECT) {
+        rely_field_wrong_type(jwks, "keys.jwks", "an object", body->problems);
+        return;
+    }
+    if (has_secret_members(jwks, body->problems))
+        return;
+    rely_json_print(jwks, &text);
+    issuer->jwks = rely_pool_copy(body->pool, rely_buf_slice(&text));
+    rely_buf_fini(&text);
+}
+
+static void read_jwks_uri(const struct rely_body *body, const struct rely_json *value,
+                          struct rely_issuer_record *issuer)
+{
+    static const struct rely_text_rule rule = {.min = 1, .max = RELY_TEXT_MAX};
+    bool may_use_http = body->rules->may_use_http && rely_json_true(rely_json_get(body->json, "allowHttp"));
+    issuer->key_source = RELY_KEYS_JWKS_URI;
+    if (rely_field_read_text(value, "keys.jwksUri", &rule, body->problems, &issuer->jwks_uri))
+        rely_field_check_url(issuer->jwks_uri, "keys.jwksUri", RELY_URL_FETCHED, may_use_http, body->problems);
+}
+
+static void read_discovery(const struct rely_body *body, const struct rely_json *value,
+                           struct rely_issuer_record *issuer)
+{
+    issuer->key_source = RELY_KEYS_DISCOVERY;
+    if (rely_json_type(value) != RELY_JSON_BOOL)
+        rely_field_wrong_type(value, "keys.discovery", "true", body->problems);
+    else if (!rely_json_true(value))
+        rely_problems_add(body->problems, "keys.discovery", "invalid_value",
+                          "keys.discovery must be true; otherwise give keys.jwksUri or keys.jwks");
+}
+
+static bool check_keys_members(const struct rely_body *body, const struct rely_json *value)
+{
+    bool is_good = true;
+    for (const char *name = rely_json_next_name(value, NULL); name != NULL; name = rely_json_next_name(value, name)) {
+        if (strcmp(name, "discovery") == 0 || strcmp(name, "jwksUri") == 0 || strcmp(name, "jwks") == 0)
+            continue;
+        char field[64];
+        snprintf(field, sizeof field, "keys.%.50s", name);
+        rely_problems_add(body->problems, field, "unknown_field", "keys has discovery, jwksUri or jwks, nothing else");
+        is_good = false;
+    }
+    if (!is_good || rely_json_size(value) == 1)
+        return is_good;
+    rely_problems_add(body->problems, "keys", rely_json_size(value) == 0 ? "required" : "too_many",
+                      "keys must have exactly one of discovery, jwksUri, jwks; it has %zu", rely_json_size(value));
+    return false;
+}
+
+void rely_issuer_keys_read(const struct rely_body *body, struct rely_issuer_record *issuer)
+{
+    const struct rely_json *value = rely_json_get(body->json, "keys");
+    if (value == NULL)
+        issuer->key_source = RELY_KEYS_DISCOVERY;
+    else if (rely_json_type(value) != RELY_JSON_OBJECT)
+        rely_field_wrong_type(value, "keys", "an object", body->problems);
+    else if (!check_keys_members(body, value))
+        return;
+    else if (rely_json_get(value, "jwks") != NULL)
+        read_uploaded_set(body, rely_json_get(value, "jwks"), issuer);
+    else if (rely_json_get(value, "jwksUri") != NULL)
+        read_jwks_uri(body, rely_json_get(value, "jwksUri"), issuer);
+    else
+        read_discovery(body, rely_json_get(value, "discovery"), issuer);
+}
+
+/* NULL: a stored set that is no JSON. */
+struct rely_json *rely_issuer_keys_show(const struct rely_issuer_record *issuer)
+{
+    struct rely_err unused = {0};
+    struct rely_json *keys = rely_json_object();
+    struct rely_json *value = issuer->key_source == RELY_KEYS_UPLOADED   ? rely_json_parse(issuer->jwks, &unused)
+                              : issuer->key_source == RELY_KEYS_JWKS_URI ? rely_json_of_text(issuer->jwks_uri)
+                                                                         : rely_json_of_bool(true);
+    if (value != NULL) {
+        rely_json_set(keys,
+                      issuer->key_source == RELY_KEYS_UPLOADED   ? "jwks"
+                      : issuer->key_source == RELY_KEYS_JWKS_URI ? "jwksUri"
+                                                                 : "discovery",
+                      value);
+        return keys;
+    }
+    rely_json_free(keys);
+    return NULL;
+}

@@ -1,0 +1,117 @@
+/*
+ * The kinds of objects as data: object.def, a struct for each line. Decides nothing. Called by everybody who has to do
+ * with all fields of an object, and with none by name.
+ */
+#include "kind.h"
+
+#define FIELD(field, json_name, type_name, flag_set, ...)                                                              \
+    {.json = (json_name),                                                                                              \
+     .column = #field,                                                                                                 \
+     .type = (type_name),                                                                                              \
+     .flags = (flag_set),                                                                                              \
+     .offset = offsetof(RECORD, field),                                                                                \
+     __VA_ARGS__},
+#define FIELD_NAME(field, json, flags, text)                                                                           \
+    FIELD(field, json, RELY_FIELD_NAME, flags, .least = RELY_NAME_MIN, .most = RELY_NAME_MAX, .sentence = (text))
+#define FIELD_UUID(field, json, flags, text)                                                                           \
+    FIELD(field, json, RELY_FIELD_UUID, flags, .least = RELY_UUID_SIZE - 1, .most = RELY_UUID_SIZE - 1,                \
+          .sentence = (text))
+#define FIELD_TEXT(field, json, min, max, flags, text)                                                                 \
+    FIELD(field, json, RELY_FIELD_TEXT, flags, .least = (min), .most = (max), .sentence = (text))
+#define FIELD_BOOL(field, json, default_value, flags, text)                                                            \
+    FIELD(field, json, RELY_FIELD_BOOL, flags, .most = 1, .value = (default_value), .sentence = (text))
+#define FIELD_INTEGER(field, json, min, max, default_value, flags, text)                                               \
+    FIELD(field, json, RELY_FIELD_INTEGER, flags, .least = (min), .most = (max), .value = (default_value),             \
+          .sentence = (text))
+#define FIELD_BITS(field, json, default_value, flags, text)                                                            \
+    FIELD(field, json, RELY_FIELD_BITS, flags, .least = 1, .most = (default_value), .value = (default_value),          \
+          .sentence = (text))
+#define FIELD_WORD(field, json, word_list, flags, text)                                                                \
+    FIELD(field, json, RELY_FIELD_WORD, flags, .most = 1, .words = (word_list), .sentence = (text))
+#define FIELD_TIME(field, json_name, flag_set, text)                                                                   \
+    {.json = (json_name),                                                                                              \
+     .column = #field,                                                                                                 \
+     .type = RELY_FIELD_TIME,                                                                                          \
+     .flags = (flag_set),                                                                                              \
+     .offset = offsetof(struct rely_record, field),                                                                    \
+     .least = INT64_MIN,                                                                                               \
+     .most = INT64_MAX,                                                                                                \
+     .sentence = (text)},
+#define FIELD_LIST(field, json, min, max, item_min, item_max, flags, text)                                             \
+    FIELD(field, json, RELY_FIELD_LIST, flags, .least = (min), .most = (max), .item_least = (item_min),                \
+          .item_most = (item_max), .sentence = (text))
+#define FIELD_MAP(field, json, keys_max, values_max, item_max, flags, text)                                            \
+    FIELD(field, json, RELY_FIELD_MAP, flags, .most = (keys_max), .values_most = (values_max),                         \
+          .item_most = (item_max), .sentence = (text))
+#define FIELD_OWN(json_name, flag_set, text)                                                                           \
+    {.json = (json_name), .type = RELY_FIELD_OWN, .flags = (flag_set), .sentence = (text)},
+
+#define RECORD struct rely_issuer_record
+static const struct rely_field issuer_fields[] = {
+#define RELY_FIELDS_OF_ISSUER
+#include "relyd/object.def"
+#undef RELY_FIELDS_OF_ISSUER
+};
+#undef RECORD
+
+#define RECORD struct rely_identity_record
+static const struct rely_field identity_fields[] = {
+#define RELY_FIELDS_OF_IDENTITY
+#include "relyd/object.def"
+#undef RELY_FIELDS_OF_IDENTITY
+};
+#undef RECORD
+
+#define RECORD struct rely_credential_record
+static const struct rely_field credential_fields[] = {
+#define RELY_FIELDS_OF_CREDENTIAL
+#include "relyd/object.def"
+#undef RELY_FIELDS_OF_CREDENTIAL
+};
+#undef RECORD
+
+static const struct rely_kind kinds[] = {
+    {
+        .object = RELY_OBJECT_ISSUER,
+        .word = "issuer",
+        .article_word = "an issuer",
+        .table = "issuer",
+        .fields = issuer_fields,
+        .field_count = sizeof issuer_fields / sizeof issuer_fields[0],
+        .record_size = sizeof(struct rely_issuer_record),
+        .check = rely_issuer_check,
+        .read_own = rely_issuer_read_own,
+        .show_own = rely_issuer_show_own,
+        .is_whole = rely_issuer_is_whole,
+    },
+    {
+        .object = RELY_OBJECT_IDENTITY,
+        .word = "identity",
+        .article_word = "an identity",
+        .table = "identity",
+        .fields = identity_fields,
+        .field_count = sizeof identity_fields / sizeof identity_fields[0],
+        .record_size = sizeof(struct rely_identity_record),
+        .check = rely_identity_check,
+        .shows = rely_identity_shows,
+    },
+    {
+        .object = RELY_OBJECT_CREDENTIAL,
+        .word = "federatedIdentityCredential",
+        .article_word = "a federated credential",
+        .table = "credential",
+        .parent_column = "identity_id",
+        .fields = credential_fields,
+        .field_count = sizeof credential_fields / sizeof credential_fields[0],
+        .record_size = sizeof(struct rely_credential_record),
+        .check = rely_credential_check,
+    },
+};
+
+const struct rely_kind *rely_kind_of(enum rely_object object)
+{
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
+        if (kinds[i].object == object)
+            return &kinds[i];
+    rely_bug("an object of no kind", __FILE__, __LINE__);
+}

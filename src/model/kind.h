@@ -1,0 +1,43 @@
+/*
+ * kind: what the files of model/ share: what each kind of object does itself, and how a field of a record is reached.
+ */
+#ifndef RELYD_MODEL_KIND_H
+#define RELYD_MODEL_KIND_H
+
+#include "field.h"
+#include "relyd/model.h"
+#include "relyd/text.h"
+#include <stdio.h>
+
+#define RELY_MAP_KEY_SIZE 256 /* with its NUL */
+
+/* A field's place in a record, of the type that object.def says. */
+static inline void *rely_field_at(const struct rely_field *field, void *record)
+{
+    return (char *)record + field->offset;
+}
+
+static inline const void *rely_field_in(const struct rely_field *field, const void *record)
+{
+    return (const char *)record + field->offset;
+}
+
+/* Absent and empty are two things. */
+static inline bool rely_is_same_text(struct rely_slice a, struct rely_slice b)
+{
+    return a.ptr == NULL || b.ptr == NULL ? a.ptr == b.ptr : rely_slice_equal(a, b);
+}
+
+/* The functions of struct rely_kind. */
+void rely_issuer_check(const struct rely_body *body, void *record);
+void rely_issuer_read_own(const struct rely_body *body, const struct rely_field *field, void *record);
+struct rely_json *rely_issuer_show_own(const struct rely_field *field, const void *record);
+bool rely_issuer_is_whole(const void *record);
+/* `keys` alone. Out: key_source - 0 when it is wrong. */
+void rely_issuer_keys_read(const struct rely_body *body, struct rely_issuer_record *issuer);
+struct rely_json *rely_issuer_keys_show(const struct rely_issuer_record *issuer);
+void rely_identity_check(const struct rely_body *body, void *record);
+bool rely_identity_shows(const struct rely_field *field, const void *record);
+void rely_credential_check(const struct rely_body *body, void *record);
+
+#endif

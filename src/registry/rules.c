@@ -1,0 +1,239 @@
+/*
+ * The rules between objects, kind by kind: which record a credential is bound to, that issuer and subject are free
+ * within an identity, that an uploaded key set is usable and nobody else's, and when stored keys go. Called by write.c.
+ */
+#include "relyd/text.h"
+#include "store.h"
+
+/* --- issuers ------------------------------------------------------------------------------------------------- */
+
+/* Does this write enable a record that was disabled? */
+static bool is_woken(const struct rely_write *write)
+{
+    const struct rely_issuer_record *before = write->body.before;
+    return before != NULL && !before->is_enabled && write->after.issuer.is_enabled;
+}
+
+/* The set that is stored may stay as it is, unless its record was disabled and held no key: a record must be
+ * changeable, and be it only to disable it. */
+static void check_upload(const struct rely_write *write)
+{
+    const struct rely_registry *registry = write->registry;
+    const struct rely_issuer_record *issuer = &write->after.issuer, *before = write->body.before;
+    struct rely_problems *problems = write->body.problems;
+    const struct rely_registry_keys asked = {
+        .url = issuer->url, .issuer_id = write->after.record.id, .jwks = issuer->jwks};
+    bool is_judged = before != NULL && before->key_source == RELY_KEYS_UPLOADED &&
+                     rely_slice_equal(before->jwks, issuer->jwks) && !is_woken(write);
+    struct rely_err err = {0};
+    if (issuer->jwks.len > registry->jwks_max_bytes)
+        rely_problems_add(problems, "keys.jwks", "too_long",
+                          "keys.jwks has %zu bytes; the limit is %zu (keys.max_bytes)", issuer->jwks.len,
+                          registry->jwks_max_bytes);
+    else if (registry->check_jwks != NULL && !registry->check_jwks(registry->check_context, issuer->jwks, &err))
+        rely_problems_add(problems, "keys.jwks", "invalid_key_set", "keys.jwks: %.280s", err.message);
+    else if (registry->check_repeats != NULL && asked.url.ptr != NULL && !is_judged &&
+             !registry->check_repeats(registry->check_context, &asked, &err))
+        rely_problems_add(problems, "keys.jwks", "duplicate_key", "keys.jwks: %.280s", err.message);
+}
+
+/* A disabled record holds no key. One that is enabled again begins without its fetched set when another record of the
+ * `iss` has a key of it by now, and fetches: then the other one keeps it. */
+static bool lost_keys_asleep(const struct rely_write *write)
+{
+    const struct rely_registry *registry = write->registry;
+    const struct rely_issuer_record *issuer = &write->after.issuer, *before = write->body.before;
+    if (issuer->key_source == RELY_KEYS_UPLOADED || registry->check_repeats == NULL || !is_woken(write) ||
+        before->jwks.ptr == NULL)
+        return false;
+    const struct rely_registry_keys stored = {.url = issuer->url, .issuer_id = issuer->record.id, .jwks = before->jwks};
+    return !registry->check_repeats(registry->check_context, &stored, &(struct rely_err){0});
+}
+
+/*
+ * The keys in force always come from the source that the record names: another source drops them until the first fetch.
+ * Keeping them would leave an issuer trusted through a place that its administrator has just taken away.
+ */
+static bool store_keys(const struct rely_write *write, struct rely_err *err)
+{
+    const struct rely_issuer_record *issuer = &write->after.issuer, *before = write->body.before;
+    bool is_uploaded = issuer->key_source == RELY_KEYS_UPLOADED;
+    if (before == NULL ? !is_uploaded : rely_issuer_has_same_source(before, issuer) && !lost_keys_asleep(write))
+        return true;
+    return rely_keyset_row_put(write->registry, write->after.record.id,
+                               is_uploaded ? issuer->jwks : (struct rely_slice){NULL, 0}, (struct rely_slice){NULL, 0},
+                               write->writer->now_s, err);
+}
+
+/* --- credentials: the record that one is bound to --------------------------------------------------------------- */
+
+#define NAMES_SHOWN 5
+
+/* Records that share one URL: their names for a sentence. */
+struct issuer_choice {
+    struct rely_slice last_name; /* borrowed from the pool */
+    int64_t id;                  /* of the last one */
+    int count;
+    struct rely_buf names; /* owned */
+};
+
+static const char in_any_order[] = "SELECT id, name FROM issuer WHERE url = ?1 LIMIT ?2";
+static const char by_name[] = "SELECT id, name FROM issuer WHERE url = ?1 ORDER BY name LIMIT ?2";
+
+static bool find_issuers_by_url(const struct rely_write *write, const char *sql, struct rely_slice url,
+                                struct issuer_choice *choice, struct rely_err *err)
+{
+    RELY_STMT_LENT struct rely_stmt *stmt = rely_sql_prepare(&write->registry->sql, sql, err);
+    if (stmt == NULL)
+        return false;
+    rely_sql_bind(stmt, "ti", url, (int64_t)NAMES_SHOWN + 1);
+    enum rely_sql_step step;
+    while ((step = rely_sql_step(stmt, err)) == RELY_SQL_ROW) {
+        choice->id = sqlite3_column_int64(stmt->raw, 0);
+        choice->last_name = rely_pool_copy(write->body.pool, rely_sql_text(stmt->raw, 1));
+        if (choice->count++ < NAMES_SHOWN)
+            rely_buf_printf(&choice->names, "%s%.*s", choice->count > 1 ? ", " : "", RELY_ARG(choice->last_name));
+    }
+    return step == RELY_SQL_DONE;
+}
+
+/* `https://x` and `https://x/` are two issuers, and the commonest mistake: name the registered one. */
+static bool note_unregistered(const struct rely_write *write, struct rely_slice url, struct rely_err *err)
+{
+    char quoted[RELY_QUOTED_SIZE];
+    struct issuer_choice other = {0};
+    struct rely_buf twin = {0};
+    bool has_slash = url.len > 0 && url.ptr[url.len - 1] == '/';
+    rely_buf_put(&twin, rely_slice(url.ptr, has_slash ? url.len - 1 : url.len));
+    if (!has_slash)
+        rely_buf_putc(&twin, '/');
+    bool is_looked_up = find_issuers_by_url(write, by_name, rely_buf_slice(&twin), &other, err);
+    rely_quote(url, quoted);
+    if (is_looked_up && other.count > 0)
+        rely_problems_add(write->body.problems, "issuer", "not_registered",
+                          "no registered record has the issuer %.130s; there is one %s the trailing slash: %.100s",
+                          quoted, has_slash ? "without" : "with", other.names.ptr);
+    else if (is_looked_up)
+        rely_problems_add(write->body.problems, "issuer", "not_registered",
+                          "no registered record has the issuer %.200s", quoted);
+    rely_buf_fini(&other.names);
+    rely_buf_fini(&twin);
+    return is_looked_up;
+}
+
+static bool note_ambiguous(const struct rely_write *write, struct rely_slice url, struct rely_err *err)
+{
+    struct issuer_choice choice = {0};
+    bool is_looked_up = find_issuers_by_url(write, by_name, url, &choice, err);
+    if (is_looked_up)
+        rely_problems_add(write->body.problems, "issuerName", "required",
+                          "several records have this issuer; issuerName must say which: %.200s%s", choice.names.ptr,
+                          choice.count > NAMES_SHOWN ? ", ..." : "");
+    rely_buf_fini(&choice.names);
+    return is_looked_up;
+}
+
+static bool bind_by_url(struct rely_write *write, struct rely_err *err)
+{
+    struct rely_credential_record *credential = &write->after.credential;
+    struct issuer_choice choice = {0};
+    /* Mostly one: nothing to sort. */
+    bool is_looked_up = find_issuers_by_url(write, in_any_order, credential->issuer, &choice, err);
+    if (is_looked_up && choice.count == 0) {
+        is_looked_up = note_unregistered(write, credential->issuer, err);
+    } else if (is_looked_up && choice.count > 1) {
+        is_looked_up = note_ambiguous(write, credential->issuer, err);
+    } else if (is_looked_up) {
+        credential->issuer_id = choice.id;
+        credential->issuer_name = choice.last_name;
+    }
+    rely_buf_fini(&choice.names);
+    return is_looked_up;
+}
+
+static bool bind_by_name(struct rely_write *write, struct rely_err *err)
+{
+    char quoted[RELY_QUOTED_SIZE];
+    struct rely_credential_record *credential = &write->after.credential;
+    RELY_STMT_LENT struct rely_stmt *stmt =
+        rely_sql_prepare(&write->registry->sql, "SELECT id, url FROM issuer WHERE name = ?1", err);
+    if (stmt == NULL)
+        return false;
+    rely_sql_bind(stmt, "t", credential->issuer_name);
+    enum rely_sql_step step = rely_sql_step(stmt, err);
+    if (step == RELY_SQL_DONE)
+        rely_problems_add(write->body.problems, "issuerName", "not_registered",
+                          "no registered issuer has the name %.150s", rely_quote(credential->issuer_name, quoted));
+    if (step != RELY_SQL_ROW)
+        return step == RELY_SQL_DONE;
+    struct rely_slice url = rely_sql_text(stmt->raw, 1);
+    if (credential->issuer.ptr != NULL && !rely_slice_equal(url, credential->issuer))
+        rely_problems_add(write->body.problems, "issuer", "issuer_mismatch",
+                          "issuer is not that of the record that issuerName names, which is %.200s",
+                          rely_quote(url, quoted));
+    credential->issuer_id = sqlite3_column_int64(stmt->raw, 0);
+    credential->issuer = rely_pool_copy(write->body.pool, url);
+    return true;
+}
+
+/* What was given and could not be read has been noted, and binds nothing. */
+static bool bind_credential(struct rely_write *write, struct rely_err *err)
+{
+    const struct rely_credential_record *credential = &write->after.credential;
+    bool is_bad = (credential->issuer.ptr == NULL && rely_json_get(write->body.json, "issuer") != NULL) ||
+                  (credential->issuer_name.ptr == NULL && rely_json_get(write->body.json, "issuerName") != NULL);
+    if (is_bad)
+        return true;
+    if (credential->issuer_name.ptr != NULL)
+        return bind_by_name(write, err);
+    return credential->issuer.ptr == NULL || bind_by_url(write, err);
+}
+
+/* (identity, issuer, subject) is unique, so one row at most answers. */
+static bool check_pair_is_free(const struct rely_write *write, struct rely_err *err)
+{
+    const struct rely_credential_record *credential = &write->after.credential, *before = write->body.before;
+    if (before != NULL && before->issuer_id == credential->issuer_id &&
+        rely_slice_equal(before->subject, credential->subject))
+        return true;
+    RELY_STMT_LENT struct rely_stmt *stmt =
+        rely_sql_prepare(&write->registry->sql,
+                         "SELECT name FROM credential WHERE identity_id = ?1 AND issuer_id = ?2 AND subject = ?3", err);
+    if (stmt == NULL)
+        return false;
+    rely_sql_bind(stmt, "iit", credential->record.parent_id, credential->issuer_id, credential->subject);
+    enum rely_sql_step step = rely_sql_step(stmt, err);
+    if (step != RELY_SQL_ROW)
+        return step == RELY_SQL_DONE;
+    return rely_write_refuse(write->result, err, RELY_ERR_CONFLICT, "duplicate_issuer_and_subject",
+                             "the identity has this issuer and subject already, in its credential %s",
+                             (const char *)sqlite3_column_text(stmt->raw, 0));
+}
+
+/* --- kind by kind ------------------------------------------------------------------------------------------------ */
+
+bool rely_rules_bind(struct rely_write *write, struct rely_err *err)
+{
+    if (write->path->object == RELY_OBJECT_CREDENTIAL)
+        return bind_credential(write, err);
+    if (write->path->object == RELY_OBJECT_ISSUER && write->after.issuer.jwks.ptr != NULL)
+        check_upload(write);
+    return true;
+}
+
+bool rely_rules_check(const struct rely_write *write, struct rely_err *err)
+{
+    return write->path->object != RELY_OBJECT_CREDENTIAL || check_pair_is_free(write, err);
+}
+
+bool rely_rules_are_same(const struct rely_write *write)
+{
+    return rely_record_equal(write->body.kind, &write->before, &write->after) &&
+           (write->path->object != RELY_OBJECT_ISSUER ||
+            rely_issuer_has_same_source(&write->before.issuer, &write->after.issuer));
+}
+
+bool rely_rules_store(const struct rely_write *write, struct rely_err *err)
+{
+    return write->path->object != RELY_OBJECT_ISSUER || store_keys(write, err);
+}

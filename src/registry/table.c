@@ -1,0 +1,104 @@
+/*
+ * The statements of each kind of object, made from the table of fields once the database is open. Knows no kind by name
+ * but for what it shows of other tables. Called by open.c, and by near.c for statements of its own.
+ */
+#include "table.h"
+#include "relyd/text.h"
+#include <stdio.h>
+
+bool rely_table_has_column(const struct rely_field *field, bool is_reviewed)
+{
+    return field->column != NULL && (!is_reviewed || (field->flags & RELY_FIELD_REVIEWED) != 0);
+}
+
+bool rely_table_stores(const struct rely_field *field)
+{
+    return field->column != NULL && (field->flags & (RELY_FIELD_JOINED | RELY_FIELD_VOLATILE)) == 0;
+}
+
+/* --- statements ------------------------------------------------------------------------------------------- */
+
+/* What a record shows of other tables. */
+static const struct joined {
+    const char *table, *column, *expression;
+} joined[] = {
+    {"issuer", "jwks", "k.document"},
+    {"issuer", "jwks_fetched_at", "k.fetched_at"},
+    {"issuer", "jwks_source_url", "k.source_url"},
+    {"credential", "issuer", "i.url"},
+    {"credential", "issuer_name", "i.name"},
+};
+
+static const char *find_join(const struct rely_kind *kind, bool is_reviewed)
+{
+    if (kind->object == RELY_OBJECT_ISSUER)
+        return " LEFT JOIN key_set k ON k.issuer_id = o.id";
+    return kind->object == RELY_OBJECT_CREDENTIAL && !is_reviewed ? " JOIN issuer i ON i.id = o.issuer_id" : "";
+}
+
+static void put_column(struct rely_buf *text, const struct rely_kind *kind, const struct rely_field *field)
+{
+    for (size_t i = 0; i < sizeof joined / sizeof joined[0]; i++)
+        if (strcmp(joined[i].table, kind->table) == 0 && strcmp(joined[i].column, field->column) == 0) {
+            rely_buf_printf(text, ", %s", joined[i].expression);
+            return;
+        }
+    rely_buf_printf(text, ", o.%s", field->column);
+}
+
+const char *rely_table_keep(struct rely_buf *text, struct rely_pool *pool)
+{
+    const char *kept = rely_pool_printf(pool, "%s", text->ptr).ptr;
+    rely_buf_fini(text);
+    return kept;
+}
+
+const char *rely_table_select(const struct rely_kind *kind, bool is_reviewed, const char *columns, const char *more,
+                              struct rely_pool *pool)
+{
+    struct rely_buf text = {0};
+    bool has_parent = kind->parent_column != NULL;
+    rely_buf_printf(&text, "SELECT o.id, o.revision, %s%s", has_parent ? "o." : "0",
+                    has_parent ? kind->parent_column : "");
+    for (size_t i = 0; i < kind->field_count; i++)
+        if (rely_table_has_column(&kind->fields[i], is_reviewed))
+            put_column(&text, kind, &kind->fields[i]);
+    rely_buf_printf(&text, "%s FROM %s o%s%s", columns, kind->table, find_join(kind, is_reviewed), more);
+    return rely_table_keep(&text, pool);
+}
+
+static const char *make_insert(const struct rely_kind *kind, struct rely_pool *pool)
+{
+    struct rely_buf text = {0};
+    int count = kind->parent_column == NULL ? 1 : 2;
+    rely_buf_printf(&text, "INSERT INTO %s (revision%s%s", kind->table, count == 1 ? "" : ", ",
+                    count == 1 ? "" : kind->parent_column);
+    for (size_t i = 0; i < kind->field_count; i++)
+        if (rely_table_stores(&kind->fields[i])) {
+            rely_buf_printf(&text, ", %s", kind->fields[i].column);
+            count++;
+        }
+    rely_buf_printf(&text, ") VALUES (");
+    for (int i = 1; i <= count; i++)
+        rely_buf_printf(&text, "%s?%d", i == 1 ? "" : ", ", i);
+    rely_buf_putc(&text, ')');
+    return rely_table_keep(&text, pool);
+}
+
+void rely_table_make(struct rely_table *table, const struct rely_kind *kind, struct rely_pool *pool)
+{
+    const char *parent = kind->parent_column == NULL ? "0" : kind->parent_column;
+    const char *of = kind->parent_column == NULL ? "" : "o.";
+    bool is_issuer = kind->object == RELY_OBJECT_ISSUER;
+    char where[160];
+    *table = (struct rely_table){.kind = kind};
+    snprintf(where, sizeof where, " WHERE o.name = ?1 AND %s%s = ?2", of, parent);
+    table->find = rely_table_select(kind, false, "", where, pool);
+    snprintf(where, sizeof where, " WHERE o.name > ?1 AND %s%s = ?2 ORDER BY o.name LIMIT ?3", of, parent);
+    table->page = rely_table_select(kind, false, "", where, pool);
+    table->one = rely_table_select(kind, true, "", " WHERE o.id = ?1", pool);
+    /* In an order that stays the same: of two records with one key the first one keeps it (service/repeats.c). */
+    table->each = rely_table_select(kind, true, "", is_issuer ? " ORDER BY o.is_enabled DESC, o.id" : "", pool);
+    table->insert = make_insert(kind, pool);
+    table->erase = rely_pool_printf(pool, "DELETE FROM %s WHERE id = ?1", kind->table).ptr;
+}

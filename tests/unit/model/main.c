@@ -1,0 +1,11 @@
+/*
+ * The unit tests of objects as a table: bodies into records, records as JSON, and what a name or a URL may be.
+ */
+#include "relyd/json.h"
+#include "tests.h"
+
+int main(void)
+{
+    rely_json_init();
+    return run_record_tests() + run_url_tests();
+}

@@ -1,0 +1,202 @@
+/*
+ * Bodies into records and back by the table of fields: what is shown is what was given, every field counts when two
+ * records are compared, and what is wrong is said in the order of the fields.
+ */
+#include <stdio.h>
+
+#include "relyd/model.h"
+#include "relyd/text.h"
+#include "tests.h"
+
+/* One body read. */
+struct reading {
+    struct rely_pool pool;
+    struct rely_problems problems;
+    struct rely_json *json;
+    union rely_any_record record;
+};
+
+static void read_as(struct reading *reading, enum rely_object object, const char *text, const void *before)
+{
+    static const struct rely_model_rules rules = {.may_use_http = true, .may_use_system_names = false};
+    struct rely_err err = {0};
+    memset(reading, 0, sizeof *reading);
+    rely_pool_init(&reading->pool);
+    reading->json = rely_json_parse(rely_slice_of(text), &err);
+    assert_non_null(reading->json);
+    struct rely_body body = {.kind = rely_kind_of(object),
+                             .json = reading->json,
+                             .before = before,
+                             .rules = &rules,
+                             .pool = &reading->pool,
+                             .problems = &reading->problems};
+    assert_true(rely_record_check_body(&body));
+    assert_true(rely_record_read_name(&body, (struct rely_slice){NULL, 0}));
+    rely_record_check_members(&body);
+    rely_record_read(&body, &reading->record);
+}
+
+static void end_reading(struct reading *reading)
+{
+    rely_json_free(reading->json);
+    rely_pool_fini(&reading->pool);
+}
+
+static void assert_shown(const struct reading *reading, enum rely_object object, const char *expected)
+{
+    struct rely_buf text = {0};
+    struct rely_json *shown = rely_record_show(rely_kind_of(object), &reading->record);
+    assert_non_null(shown);
+    rely_json_print(shown, &text);
+    assert_string_equal(text.ptr, expected);
+    rely_buf_fini(&text);
+    rely_json_free(shown);
+}
+
+#define TIMES "\"createdAt\":\"1970-01-01T00:00:00Z\",\"updatedAt\":\"1970-01-01T00:00:00Z\"}"
+
+static void shows_what_was_given(void **state)
+{
+    struct reading reading;
+    (void)state;
+    read_as(&reading, RELY_OBJECT_ISSUER,
+            "{\"name\":\"prod\",\"issuer\":\"https://a.example\",\"keys\":{\"jwksUri\":\"https://a.example/k\"},"
+            "\"caBundle\":\"-----BEGIN CERTIFICATE-----\",\"allowHttp\":true,\"allowPrivateAddresses\":true,"
+            "\"algorithms\":[\"ES256\",\"Ed25519\"],\"types\":[\"application/JWT\",\"x\"],\"leewaySeconds\":0,"
+            "\"maxTokenLifetimeSeconds\":9,\"description\":\"two\\nlines\",\"enabled\":false}",
+            NULL);
+    assert_int_equal(reading.problems.count, 0);
+    assert_shown(&reading, RELY_OBJECT_ISSUER,
+                 "{\"name\":\"prod\",\"issuer\":\"https://a.example\",\"keys\":{\"jwksUri\":\"https://a.example/k\"},"
+                 "\"caBundle\":\"-----BEGIN CERTIFICATE-----\",\"allowHttp\":true,\"allowPrivateAddresses\":true,"
+                 "\"algorithms\":[\"ES256\",\"EdDSA\"],\"types\":[\"jwt\",\"x\"],\"leewaySeconds\":0,"
+                 "\"maxTokenLifetimeSeconds\":9,\"description\":\"two\\nlines\",\"enabled\":false," TIMES);
+    end_reading(&reading);
+    read_as(&reading, RELY_OBJECT_CREDENTIAL,
+            "{\"name\":\"one\",\"issuerName\":\"prod\",\"subject\":\"s\",\"audiences\":[\"a\",\"b\"]}", NULL);
+    assert_int_equal(reading.problems.count, 0);
+    assert_int_equal(reading.record.credential.uuid.len, RELY_UUID_SIZE - 1);
+    reading.record.credential.uuid = RELY_LIT("u");
+    assert_shown(&reading, RELY_OBJECT_CREDENTIAL,
+                 "{\"id\":\"u\",\"name\":\"one\",\"issuerName\":\"prod\",\"subject\":\"s\",\"audiences\":[\"a\",\"b\"],"
+                 "\"description\":null," TIMES);
+    end_reading(&reading);
+}
+
+static void fills_in_defaults(void **state)
+{
+    struct reading reading;
+    (void)state;
+    read_as(&reading, RELY_OBJECT_ISSUER, "{\"name\":\"prod\",\"issuer\":\"https://a.example\"}", NULL);
+    assert_shown(
+        &reading, RELY_OBJECT_ISSUER,
+        "{\"name\":\"prod\",\"issuer\":\"https://a.example\",\"keys\":{\"discovery\":true},\"allowHttp\":false,"
+        "\"allowPrivateAddresses\":false,\"algorithms\":[\"RS256\",\"RS384\",\"RS512\",\"PS256\",\"PS384\","
+        "\"PS512\",\"ES256\",\"ES384\",\"ES512\",\"EdDSA\"],\"types\":[\"jwt\",\"jose\",\"at+jwt\"],"
+        "\"leewaySeconds\":60,\"enabled\":true," TIMES);
+    end_reading(&reading);
+    read_as(&reading, RELY_OBJECT_IDENTITY, "{\"name\":\"web\"}", NULL);
+    reading.record.identity.uid = RELY_LIT("u");
+    assert_shown(
+        &reading, RELY_OBJECT_IDENTITY,
+        "{\"name\":\"web\",\"uid\":\"u\",\"username\":\"web\",\"groups\":[],\"extra\":{},\"enabled\":true," TIMES);
+    end_reading(&reading);
+}
+
+/* What is refused comes in the order in which the object is shown, whichever function found it. */
+static void says_what_is_wrong_in_order(void **state)
+{
+    static const char *const expected[] = {"whatever",  "name",      "username", "usernameFrom",
+                                           "groups[1]", "groups[2]", "extra.a",  "enabled"};
+    struct reading reading;
+    (void)state;
+    read_as(&reading, RELY_OBJECT_IDENTITY,
+            "{\"name\":\"-\",\"enabled\":7,\"extra\":{\"a\":[\"b\"]},\"groups\":[\"g\",\"g\",\"system:masters\"],"
+            "\"usernameFrom\":\"issuer\",\"username\":\"u\",\"whatever\":1}",
+            NULL);
+    assert_int_equal(reading.problems.count, sizeof expected / sizeof expected[0]);
+    for (size_t i = 0; i < reading.problems.count; i++)
+        assert_string_equal(reading.problems.items[i].field, expected[i]);
+    end_reading(&reading);
+}
+
+/* A record that differs in one field, whichever, is another one; one that differs in what is volatile is not. */
+static void compares_every_field(enum rely_object object, const char *text)
+{
+    struct reading reading;
+    const struct rely_kind *kind = rely_kind_of(object);
+    read_as(&reading, object, text, NULL);
+    for (size_t i = 0; i < kind->field_count; i++) {
+        const struct rely_field *field = &kind->fields[i];
+        union rely_any_record other = reading.record;
+        static const struct rely_slice another = {"another", 7};
+        static const struct rely_texts others = {&another, 1};
+        static const struct rely_text_entry entry = {{"k", 1}, {&another, 1}};
+        static const struct rely_text_map map = {&entry, 1};
+        char *at = (char *)&other + field->offset;
+        if (field->type == RELY_FIELD_NAME || field->type == RELY_FIELD_UUID || field->type == RELY_FIELD_TEXT)
+            memcpy(at, &another, sizeof another);
+        else if (field->type == RELY_FIELD_BOOL)
+            *(bool *)at = !*(bool *)at;
+        else if (field->type == RELY_FIELD_LIST)
+            memcpy(at, &others, sizeof others);
+        else if (field->type == RELY_FIELD_MAP)
+            memcpy(at, &map, sizeof map);
+        else if (field->column != NULL)
+            (*(int64_t *)at)++;
+        bool counts =
+            field->column != NULL && field->type != RELY_FIELD_TIME && (field->flags & RELY_FIELD_VOLATILE) == 0;
+        if (rely_record_equal(kind, &reading.record, &other) == counts)
+            fail_msg("%s of %s", field->json, kind->word);
+    }
+    end_reading(&reading);
+}
+
+static void compares_records(void **state)
+{
+    (void)state;
+    compares_every_field(RELY_OBJECT_ISSUER, "{\"name\":\"prod\",\"issuer\":\"https://a.example\"}");
+    compares_every_field(RELY_OBJECT_IDENTITY, "{\"name\":\"web\"}");
+    compares_every_field(RELY_OBJECT_CREDENTIAL,
+                         "{\"name\":\"one\",\"issuer\":\"https://a.example\",\"subject\":\"s\",\"audiences\":[\"a\"]}");
+}
+
+static void keeps_what_is_fixed(void **state)
+{
+    struct reading first, second;
+    (void)state;
+    read_as(&first, RELY_OBJECT_IDENTITY, "{\"name\":\"web\"}", NULL);
+    first.record.record.id = 1;
+    read_as(&second, RELY_OBJECT_IDENTITY, "{\"name\":\"web\",\"uid\":\"mine\"}", &first.record);
+    assert_int_equal(second.problems.count, 1);
+    assert_string_equal(second.problems.items[0].code, "read_only");
+    assert_true(rely_slice_equal(second.record.identity.uid, first.record.identity.uid));
+    end_reading(&second);
+    read_as(&second, RELY_OBJECT_IDENTITY, "{\"name\":\"web\",\"createdAt\":\"1970-01-01T00:00:00Z\"}", &first.record);
+    assert_int_equal(second.problems.count, 0);
+    end_reading(&second);
+    end_reading(&first);
+}
+
+/* A field that the table does not know by a slip of the finger is named. */
+static void suggests_the_field_that_was_meant(void **state)
+{
+    struct reading reading;
+    (void)state;
+    read_as(&reading, RELY_OBJECT_ISSUER, "{\"name\":\"prod\",\"issuer\":\"https://a.example\",\"enabeld\":true}",
+            NULL);
+    assert_int_equal(reading.problems.count, 1);
+    assert_string_equal(reading.problems.items[0].message,
+                        "\"enabeld\" is no field of an issuer; did you mean enabled?");
+    end_reading(&reading);
+}
+
+int run_record_tests(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(shows_what_was_given),        cmocka_unit_test(fills_in_defaults),
+        cmocka_unit_test(says_what_is_wrong_in_order), cmocka_unit_test(compares_records),
+        cmocka_unit_test(keeps_what_is_fixed),         cmocka_unit_test(suggests_the_field_that_was_meant),
+    };
+    return cmocka_run_group_tests_name("record", tests, NULL, NULL);
+}
