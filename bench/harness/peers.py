@@ -11,7 +11,7 @@ TEMPLATES = prepare.BENCH / "peers"
 
 
 class Packaged(Server):
-    """A peer of tools/packages.bench."""
+    """A peer of conf/setup/packages.bench."""
 
     packages = ()
 

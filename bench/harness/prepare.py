@@ -101,11 +101,11 @@ def make_templates():
 
 
 def unpack_peers():
-    """Debian's packages of tools/packages.bench and what they need, under build/bench-peers; returns what is missing."""
+    """Debian's packages of conf/setup/packages.bench and what they need, under build/bench-peers; returns what is missing."""
     script = """
-        . tools/install.sh
+        . conf/setup/install.sh
         list=$(mktemp)
-        wanted=$(list_packages tools/packages.bench)
+        wanted=$(list_packages conf/setup/packages.bench)
         { printf '%s\\n' $wanted
           apt-get -s --no-install-recommends install $wanted 2>/dev/null | awk '/^Inst/ {print $2}'; } | sort -u > "$list"
         while read -r name; do
@@ -114,7 +114,7 @@ def unpack_peers():
         done < "$list"
         rm -f "$list" "$list.one"
     """
-    wanted = [line for line in (ROOT / "tools/packages.bench").read_text().split("\n") if line and line[0] != "#"]
+    wanted = [line for line in (ROOT / "conf/setup/packages.bench").read_text().split("\n") if line and line[0] != "#"]
     if not all((PEERS / name).is_dir() for name in wanted):
         subprocess.run(["bash", "-c", script], cwd=ROOT, check=False, stdout=subprocess.DEVNULL)
     return [name for name in wanted if not (PEERS / name).is_dir()]

@@ -92,6 +92,6 @@ def test_main_includes_public_headers_only():
         assert name.startswith("relyd/") if quote == '"' else FREE.fullmatch(name), name
 
 
-def test_libjwt_is_spelled_in_demo_and_tests_only():
+def test_libjwt_is_spelled_in_tests_only():
     users = {short(path).split("/")[0] for path in files(".c", ".h") if ("<", "jwt.h") in includes(path)}
-    assert users <= {"demo", "tests", "bench"}
+    assert users <= {"tests", "bench"}

@@ -19,7 +19,7 @@ def files(*suffixes, under="."):
 
 def sources():
     """relyd's own C: what the rules of style are for."""
-    return [path for folder in ("include", "src", "demo", "bench") for path in files(".c", ".h", under=folder)]
+    return [path for folder in ("include", "src", "tests/demo", "bench") for path in files(".c", ".h", under=folder)]
 
 
 def short(path):
