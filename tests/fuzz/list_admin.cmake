@@ -1,1 +1,1 @@
-relyd_fuzz(admin_json USES base model registry LIBRARIES PkgConfig::SQLITE)
+relyd_fuzz(admin_json USES base model snapshot registry LIBRARIES PkgConfig::SQLITE)

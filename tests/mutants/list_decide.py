@@ -11,7 +11,7 @@ ISSUERS, SIGNERS, BUDGET, COST, CACHE, INDEX = (
     "src/decide/budget.c",
     "src/signature/cost.c",
     "src/decide/cache.c",
-    "src/registry/issuer_index.c",
+    "src/snapshot/issuer_index.c",
 )
 
 MUTANTS = [

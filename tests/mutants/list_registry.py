@@ -174,7 +174,7 @@ MUTANTS = [
     dict(
         name="extra-keys-are-not-judged-again",
         row="A10",
-        file="src/registry/snapshot.c",
+        file="src/snapshot/snapshot.c",
         old="            return RELY_SYSTEM_EXTRA;\n",
         new="            return RELY_SYSTEM_NONE;\n",
         caught_by="unit_decide",

@@ -2,7 +2,7 @@
  * The registry as reviews see it: persistent maps of immutable objects. Look-ups are for every thread, changes for the
  * control thread, which publishes an edition only when it is whole. Decides nothing about a token.
  */
-#include "snapshot_edit.h"
+#include "edit.h"
 
 #include "relyd/text.h"
 

@@ -1,8 +1,8 @@
 /*
  * The inside of the snapshot: what snapshot.c and issuer_index.c share.
  */
-#ifndef RELYD_REGISTRY_SNAPSHOT_EDIT_H
-#define RELYD_REGISTRY_SNAPSHOT_EDIT_H
+#ifndef RELYD_SNAPSHOT_EDIT_H
+#define RELYD_SNAPSHOT_EDIT_H
 
 #include "relyd/snapshot.h"
 

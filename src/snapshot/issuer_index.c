@@ -3,7 +3,7 @@
  * without kid, and by the public key itself. So a review costs the same with one record as with three thousand, and
  * records that are disabled or have no keys cost nothing. Changes are for the control thread.
  */
-#include "snapshot_edit.h"
+#include "edit.h"
 
 #include "relyd/text.h"
 
