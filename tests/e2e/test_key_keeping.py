@@ -204,6 +204,27 @@ def test_b10_a_change_of_the_record_does_not_lose_what_waits(start, issuer):
     assert read_rows(relyd, "SELECT document FROM key_set")[0][0].count(issuer.keys[0].kid) == 1
 
 
+def test_b10_a_change_of_the_record_does_not_make_keys_old(start, issuer):
+    """Those in force are younger than the stored ones, which do not count any more."""
+    relyd = start(keys__miss_wait_ms=0, keys__max_age_s=3600)
+    register(relyd, issuer)
+    wait_for_keys(relyd)
+    relyd.stop()
+    edit_database(relyd, "UPDATE key_set SET fetched_at = fetched_at - 4000")
+    issuer.is_down = True
+    relyd.start()
+    assert relyd.reason(issuer.token()) == "keys_unavailable"
+    fill_disk(relyd)
+    issuer.is_down = False
+    wire.wait_for(lambda: relyd.reason(issuer.token()) == "ok", 30, "young keys")
+    wire.wait_for(lambda: "storeError" in keys_of(relyd), 30, "the keys not to be stored")
+    issuer.is_down = True
+    empty_disk(relyd)
+    relyd.put_issuer("cluster", **issuer.record(description="another"))
+    assert relyd.reason(issuer.token()) == "ok"
+    assert read_metric(relyd, "relyd_key_set_age")['relyd_key_set_age_seconds{issuer="cluster"}'] < 600
+
+
 # --- the change log (B12) -----------------------------------------------------------------------------------------------
 
 

@@ -131,6 +131,27 @@ def test_a6_a_disabled_records_fetched_key_goes_to_its_sibling(start, issuer):
     assert identity_of(relyd, sign(key)) == ["of-second"]
 
 
+def test_a6_stored_sets_that_repeat_are_told_apart_at_the_start(start, issuer):
+    """relyd 0.1 stored them so. The issuer does not answer, so that no fetch puts it right."""
+    relyd = start()
+    key, own = tokens.key("victim"), tokens.key("own")
+    put_record(relyd, "first", key)
+    put_fetched(relyd, issuer, "second", own)
+    wire.wait_for(lambda: identity_of(relyd, sign(own)) == ["of-second"], what="the second record's keys")
+    relyd.stop()
+    database = sqlite3.connect(relyd.database)
+    database.execute("UPDATE key_set SET document = ? WHERE issuer_id = (SELECT id FROM issuer WHERE name = 'second')",
+                     (tokens.compact(tokens.jwks(key, own)).decode(),))
+    database.commit()
+    database.close()
+    issuer.is_down = True
+    relyd.start()
+    assert [key["kid"] for key in keys_of(relyd, "second")["keys"]] == [own.kid]
+    assert identity_of(relyd, sign(key)) == ["of-first"]
+    assert identity_of(relyd, sign(own)) == ["of-second"]
+    assert relyd.log().count("1 key of issuer second is not used: issuer first with the same iss has it already") == 1
+
+
 def test_a6_a_set_that_is_too_old_holds_no_key(start, issuer):
     """Nor does it take its key back when its issuer answers again, even with "nothing has changed"."""
     relyd = start(keys__miss_wait_ms=0, keys__max_age_s=3600)

@@ -5,6 +5,7 @@
 #include "../mint/mint.h"
 
 #include "relyd/cache.h"
+#include "relyd/text.h"
 
 #include <setjmp.h>
 #include <stdlib.h>
@@ -420,6 +421,136 @@ static void test_b13_one_records_failures_are_not_anothers(void **state)
     assert_int_equal(judge_in_budget(scene, &budget, forged, NOW), RELY_UNKNOWN_ISSUER);
 }
 
+/* --- the index: entries share a hash by accident, so that the record's own words count ---------------------------- */
+
+/* The kinds of entries; by alg: 16 plus its number. */
+enum { BY_KID = 1, BY_SPARE_KID = 2, BY_MATERIAL = 3, BY_ALG = 16 };
+
+/* As if this record's words had the hash of the text's. */
+static void enter_stray(struct scene *scene, unsigned kind, struct rely_slice text, int64_t id)
+{
+    struct rely_edit edit = {scene->snapshot->edition, &scene->snapshot->retired};
+    uint64_t hash = rely_hash(text, rely_hash(RELY_LIT(URL), 0) + kind);
+    rely_map_put(&scene->snapshot->issuers_by_key, &edit, hash, rely_snapshot_issuer(scene->snapshot, id));
+}
+
+/* The only record of the URL that a look-up finds; 0: none. */
+static int64_t find_one(const struct scene *scene, unsigned kind, struct rely_slice text)
+{
+    size_t cursor = 0, count = 0;
+    int64_t id = 0;
+    const struct rely_issuer *issuer;
+    do {
+        issuer =
+            kind == BY_KID         ? rely_snapshot_issuer_by_kid(scene->snapshot, RELY_LIT(URL), text, &cursor)
+            : kind == BY_SPARE_KID ? rely_snapshot_issuer_by_spare_kid(scene->snapshot, RELY_LIT(URL), text, &cursor)
+            : kind == BY_MATERIAL
+                ? rely_snapshot_issuer_by_material(scene->snapshot, RELY_LIT(URL), (const uint8_t *)text.ptr, &cursor)
+                : rely_snapshot_issuer_by_alg(scene->snapshot, RELY_LIT(URL), kind - BY_ALG, &cursor);
+        id = issuer == NULL ? id : issuer->id;
+        count += issuer == NULL ? 0 : 1;
+    } while (issuer != NULL);
+    assert_in_range(count, 0, 1);
+    return id;
+}
+
+static struct rely_slice material_of(const struct scene *scene, int64_t id)
+{
+    const struct rely_keyset *keyset = rely_snapshot_issuer(scene->snapshot, id)->keyset;
+    return rely_slice((const char *)rely_key_material(rely_keyset_at(keyset, 0)), RELY_MATERIAL_BYTES);
+}
+
+static void the_index_tells_live_kids_from_spare_ones(void **state)
+{
+    struct scene *scene = *state;
+    int64_t live = add_victim(scene, one_key("p256", "a", "ES256"));
+    int64_t off = scene_add_issuer(scene, "off", URL, one_key("p256#off", "a", "ES256"));
+    int64_t weak = scene_add_issuer(scene, "weak", URL, one_key("rsa1024", "b", NULL));
+    scene_change_issuer(scene, off, is_enabled, false);
+    assert_int_equal(find_one(scene, BY_KID, RELY_LIT("a")), live);
+    assert_int_equal(find_one(scene, BY_SPARE_KID, RELY_LIT("a")), off);
+    assert_int_equal(find_one(scene, BY_KID, RELY_LIT("b")), 0);
+    assert_int_equal(find_one(scene, BY_SPARE_KID, RELY_LIT("b")), weak);
+    enter_stray(scene, BY_KID, RELY_LIT("a"), off);
+    enter_stray(scene, BY_SPARE_KID, RELY_LIT("a"), live);
+    enter_stray(scene, BY_KID, RELY_LIT("b"), weak);
+    assert_int_equal(find_one(scene, BY_KID, RELY_LIT("a")), live);
+    assert_int_equal(find_one(scene, BY_SPARE_KID, RELY_LIT("a")), off);
+    assert_int_equal(find_one(scene, BY_KID, RELY_LIT("b")), 0);
+}
+
+static void the_index_compares_url_kid_alg_and_key(void **state)
+{
+    struct scene *scene = *state;
+    int64_t victim = add_victim(scene, one_key("p256", "a", "ES256"));
+    int64_t other_kid = scene_add_issuer(scene, "kid", URL, one_key("rsa2048", "b", "RS256"));
+    int64_t no_kid = scene_add_issuer(scene, "no kid", URL, one_key("rsa3072", NULL, "RS384"));
+    int64_t elsewhere = scene_add_issuer(scene, "url", "https://elsewhere.example", one_key("p256", "a", "ES256"));
+    int64_t off_elsewhere = scene_add_issuer(scene, "off", "https://elsewhere.example", one_key("p256", "a", "ES256"));
+    const int64_t strays[] = {other_kid, no_kid, elsewhere, off_elsewhere};
+    scene_change_issuer(scene, off_elsewhere, is_enabled, false);
+    struct rely_slice key = material_of(scene, victim);
+    for (size_t i = 0; i < sizeof strays / sizeof strays[0]; i++) {
+        enter_stray(scene, BY_KID, RELY_LIT("a"), strays[i]);
+        enter_stray(scene, BY_SPARE_KID, RELY_LIT("a"), strays[i]);
+        enter_stray(scene, BY_ALG + RELY_ALG_ES256, RELY_LIT(""), strays[i]);
+        enter_stray(scene, BY_MATERIAL, key, strays[i]);
+    }
+    assert_int_equal(find_one(scene, BY_KID, RELY_LIT("a")), victim);
+    assert_int_equal(find_one(scene, BY_SPARE_KID, RELY_LIT("a")), 0);
+    assert_int_equal(find_one(scene, BY_ALG + RELY_ALG_ES256, RELY_LIT("")), victim);
+    assert_int_equal(find_one(scene, BY_MATERIAL, key), victim);
+    check_allowed(scene, sign("p256", "ES256", "a"), "victim", 1);
+    check_allowed(scene, sign("p256", "ES256", NULL), "victim", 1);
+}
+
+/* What the record does not allow is no candidate, though the key could. */
+static void the_index_knows_the_algorithms_that_a_record_allows(void **state)
+{
+    struct scene *scene = *state;
+    int64_t victim = add_victim(scene, one_key("rsa2048", "a", NULL));
+    assert_int_equal(find_one(scene, BY_ALG + RELY_ALG_RS256, RELY_LIT("")), victim);
+    assert_int_equal(find_one(scene, BY_ALG + RELY_ALG_PS512, RELY_LIT("")), victim);
+    assert_int_equal(find_one(scene, BY_ALG + RELY_ALG_ES256, RELY_LIT("")), 0);
+    scene_change_issuer(scene, victim, algs, 1u << RELY_ALG_PS512 | 1u << RELY_ALG_ES256);
+    assert_int_equal(find_one(scene, BY_ALG + RELY_ALG_RS256, RELY_LIT("")), 0);
+    assert_int_equal(find_one(scene, BY_ALG + RELY_ALG_PS512, RELY_LIT("")), victim);
+    assert_int_equal(find_one(scene, BY_ALG + RELY_ALG_ES256, RELY_LIT("")), 0);
+    enter_stray(scene, BY_ALG + RELY_ALG_RS256, RELY_LIT(""), victim);
+    assert_int_equal(find_one(scene, BY_ALG + RELY_ALG_RS256, RELY_LIT("")), 0);
+    scene_change_issuer(scene, victim, is_enabled, false);
+    enter_stray(scene, BY_ALG + RELY_ALG_PS512, RELY_LIT(""), victim);
+    assert_int_equal(find_one(scene, BY_ALG + RELY_ALG_PS512, RELY_LIT("")), 0);
+}
+
+/* Every key of a set has its entry, also one without kid and one of a disabled record; one that was skipped has none.
+ */
+static void the_index_has_every_usable_key(void **state)
+{
+    struct scene *scene = *state;
+    int64_t one = scene_add_issuer(scene, "one", URL, many_keys("p256", "k", 3, NULL));
+    int64_t weak = scene_add_issuer(scene, "weak", URL, one_key("rsa1024", "b", NULL));
+    const struct rely_keyset *keyset = rely_snapshot_issuer(scene->snapshot, one)->keyset;
+    const struct rely_key_marks *marks =
+        (const struct rely_key_marks *)rely_snapshot_issuer(scene->snapshot, weak)->keyset;
+    assert_int_equal(rely_keyset_count(keyset), 3);
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(
+            find_one(scene, BY_MATERIAL,
+                     rely_slice((const char *)rely_key_material(rely_keyset_at(keyset, i)), RELY_MATERIAL_BYTES)),
+            one);
+    assert_int_equal(marks->count, 1);
+    struct rely_slice skipped = rely_slice((const char *)marks->items[0].material, RELY_MATERIAL_BYTES);
+    assert_int_equal(find_one(scene, BY_MATERIAL, skipped), 0);
+    enter_stray(scene, BY_MATERIAL, skipped, weak);
+    assert_int_equal(find_one(scene, BY_MATERIAL, skipped), 0);
+    scene_change_issuer(scene, one, is_enabled, false);
+    assert_int_equal(find_one(scene, BY_MATERIAL, material_of(scene, one)), one);
+    struct rely_slice key = material_of(scene, one);
+    rely_snapshot_remove_issuer(scene->snapshot, one);
+    assert_int_equal(find_one(scene, BY_MATERIAL, key), 0);
+}
+
 #define SIBLING_TEST(name) cmocka_unit_test_setup_teardown(name, set_up_scene, tear_down_scene)
 
 int run_sibling_tests(void)
@@ -443,6 +574,10 @@ int run_sibling_tests(void)
         SIBLING_TEST(test_d_too_many_candidate_keys_cause_no_fetch),
         SIBLING_TEST(test_b13_failures_without_kid_are_bounded_in_a_second),
         SIBLING_TEST(test_b13_one_records_failures_are_not_anothers),
+        SIBLING_TEST(the_index_tells_live_kids_from_spare_ones),
+        SIBLING_TEST(the_index_compares_url_kid_alg_and_key),
+        SIBLING_TEST(the_index_knows_the_algorithms_that_a_record_allows),
+        SIBLING_TEST(the_index_has_every_usable_key),
     };
     return cmocka_run_group_tests_name("records of one iss", tests, NULL, NULL);
 }

@@ -65,6 +65,9 @@ int64_t count_rows(struct fixture *fixture, const char *sql);
 /* Run SQL past all checks in C; returns SQLite's extended code. */
 int run_sql(struct fixture *fixture, const char *sql);
 
+/* The registry's own connection may do no more than it should. Ends its use: in test_open.c. */
+void assert_hardened(struct fixture *fixture);
+
 /* An issuer `cluster` (https://issuer.example/a) and an identity `web`. */
 void make_issuer_and_identity(struct fixture *fixture);
 

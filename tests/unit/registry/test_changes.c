@@ -131,6 +131,26 @@ static void test_c6_ends_a_page_that_grows_too_large(void **state)
     free(filler);
 }
 
+/* A row that is larger than a page may be has one of its own, so that whoever reads on comes to the end. */
+static void test_c6_shows_a_row_that_is_larger_than_a_page(void **state)
+{
+    struct fixture *fixture = *state;
+    char *filler = repeat_text("x", 8388608 - 18);
+    fixture->options.jwks_max_bytes = 8388608;
+    reopen_registry(fixture);
+    for (int i = 0; i < 2; i++) {
+        char *body =
+            format_body("{\"name\":\"big-%d\",\"issuer\":\"https://a.example\",\"keys\":{\"jwks\":{\"keys\":[],"
+                        "\"x\":\"%s\"}}}",
+                        i, filler);
+        must_create(fixture, issuer_path(NULL), body);
+        free(body);
+    }
+    assert_page(fixture, issuer_path(NULL), NULL, 100, "big-0+");
+    assert_page(fixture, issuer_path(NULL), "big-0", 100, "big-1");
+    free(filler);
+}
+
 static void lists_in_pages(void **state)
 {
     struct fixture *fixture = *state;
@@ -333,6 +353,7 @@ int run_change_tests(void)
         A_TEST(logs_who_changed_what_and_when),
         A_TEST(honours_if_match),
         A_TEST(reads_and_reports_what_is_missing),
+        A_TEST(test_c6_shows_a_row_that_is_larger_than_a_page),
         A_TEST(lists_in_pages),
         A_TEST(test_c6_ends_a_page_that_grows_too_large),
         A_TEST(stores_fetched_key_sets),

@@ -371,11 +371,52 @@ static void test_b22_says_what_it_looked_at(void **state)
     assert_string_equal(rely_registry_opening(fixture->registry)->inspected, "every page and row");
 }
 
+static void set_root_page(struct fixture *fixture, const char *index, int64_t page)
+{
+    char *sql = format_body("PRAGMA writable_schema = ON; UPDATE sqlite_schema SET rootpage = %d WHERE name = '%s';"
+                            " PRAGMA writable_schema = RESET",
+                            (int)page, index);
+    assert_int_equal(run_sql(fixture, sql), SQLITE_OK);
+    free(sql);
+}
+
+static int64_t read_root_page(struct fixture *fixture, const char *index)
+{
+    char *sql = format_body("SELECT rootpage FROM sqlite_schema WHERE name = '%s'", index);
+    int64_t page = count_rows(fixture, sql);
+    free(sql);
+    return page;
+}
+
+/* The index says nothing of a row any more: as after a page that was lost. */
+static void refuse_opening_without(struct fixture *fixture, const char *index)
+{
+    struct rely_err err = {0};
+    int64_t page = read_root_page(fixture, index);
+    char *message = format_body("(see DAMAGE in relyd(8)): the database is damaged: %s is not complete", index);
+    rely_registry_close(fixture->registry);
+    set_root_page(fixture, index, read_root_page(fixture, "empty_index"));
+    fixture->registry = rely_registry_open(&fixture->options, &err);
+    if (fixture->registry != NULL)
+        fail_msg("%s is not looked at", index);
+    assert_int_equal(err.code, RELY_ERR_DAMAGED);
+    assert_non_null(strstr(err.message, message));
+    set_root_page(fixture, index, page);
+    free(message);
+}
+
 /* A registry that is too large to be looked at whole at a start: its indexes are counted. */
 static void test_b22_counts_the_indexes_of_a_large_one(void **state)
 {
+    static const char *const indexes[] = {"sqlite_autoindex_issuer_1",
+                                          "issuer_url",
+                                          "sqlite_autoindex_identity_1",
+                                          "sqlite_autoindex_identity_2",
+                                          "sqlite_autoindex_credential_1",
+                                          "sqlite_autoindex_credential_2",
+                                          "credential_subject",
+                                          "credential_subject_nocase"};
     struct fixture *fixture = *state;
-    struct rely_err err = {0};
     put_objects(fixture);
     assert_int_equal(run_sql(fixture,
                              "CREATE TABLE ballast (x TEXT) STRICT; WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL"
@@ -384,27 +425,64 @@ static void test_b22_counts_the_indexes_of_a_large_one(void **state)
                      SQLITE_OK);
     reopen_registry(fixture);
     assert_string_equal(rely_registry_opening(fixture->registry)->inspected, "every index");
+    assert_hardened(fixture);
+    assert_int_equal(run_sql(fixture, "CREATE TABLE empty (a, b); CREATE INDEX empty_index ON empty (a, b)"),
+                     SQLITE_OK);
+    for (size_t i = 0; i < sizeof indexes / sizeof indexes[0]; i++)
+        refuse_opening_without(fixture, indexes[i]);
+    reopen_registry(fixture);
+}
+
+/* A row that names one that is gone: as after a hand's DELETE. */
+static void test_b22_opens_nothing_with_a_loose_reference(void **state)
+{
+    struct fixture *fixture = *state;
+    struct rely_err err = {0};
+    put_objects(fixture);
     rely_registry_close(fixture->registry);
     fixture->registry = NULL;
-    /* The index says nothing of a row any more: as after a page that was lost. */
-    assert_int_equal(run_sql(fixture,
-                             "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET rootpage = (SELECT rootpage"
-                             " FROM sqlite_schema WHERE name = 'issuer_url') WHERE name = 'credential_subject';"
-                             " PRAGMA schema_version = 99"),
-                     SQLITE_OK);
+    break_row(fixture, "DELETE FROM issuer");
     assert_null(rely_registry_open(&fixture->options, &err));
     assert_int_equal(err.code, RELY_ERR_DAMAGED);
-    assert_non_null(
-        strstr(err.message, "(see DAMAGE in relyd(8)): the database is damaged: credential_subject is not complete"));
+    assert_non_null(strstr(err.message, "(see DAMAGE in relyd(8)): the database is damaged: credential"));
+}
+
+/* Of middle size: every page is looked at, also of what nobody reads at a start. */
+static void test_b22_looks_at_every_page_of_a_middling_one(void **state)
+{
+    struct fixture *fixture = *state;
+    struct rely_err err = {0};
+    put_objects(fixture);
+    assert_int_equal(run_sql(fixture, "CREATE TABLE ballast (x TEXT) STRICT;"
+                                      "INSERT INTO ballast VALUES (hex(zeroblob(2500000))), ('leaf')"),
+                     SQLITE_OK);
+    reopen_registry(fixture);
+    assert_string_equal(rely_registry_opening(fixture->registry)->inspected, "every page and row");
+    assert_hardened(fixture);
+    int64_t page = count_rows(fixture, "SELECT rootpage FROM sqlite_schema WHERE name = 'ballast'");
+    close_files(fixture);
+    FILE *file = fopen(fixture->path, "r+");
+    assert_non_null(file);
+    assert_int_equal(fseek(file, (long)((page - 1) * PAGE), SEEK_SET), 0);
+    assert_int_equal(fputc(0x55, file), 0x55);
+    fclose(file);
+    assert_null(rely_registry_open(&fixture->options, &err));
+    assert_int_equal(err.code, RELY_ERR_DAMAGED);
 }
 
 int run_damage_tests(void)
 {
     const struct CMUnitTest tests[] = {
-        A_TEST(test_b22_opens_no_damaged_database),         A_TEST(test_b22_says_what_it_looked_at),
-        A_TEST(test_b22_counts_the_indexes_of_a_large_one), A_TEST(test_b22_shows_no_damaged_row),
-        A_TEST(test_b11_survives_every_failed_read),        A_TEST(test_b11_survives_every_failed_write),
-        A_TEST(test_b11_stops_writing_at_a_damaged_row),    A_TEST(test_b11_undoes_a_batch_in_which_damage_is_found),
+        A_TEST(test_b22_opens_no_damaged_database),
+        A_TEST(test_b22_says_what_it_looked_at),
+        A_TEST(test_b22_counts_the_indexes_of_a_large_one),
+        A_TEST(test_b22_opens_nothing_with_a_loose_reference),
+        A_TEST(test_b22_looks_at_every_page_of_a_middling_one),
+        A_TEST(test_b22_shows_no_damaged_row),
+        A_TEST(test_b11_survives_every_failed_read),
+        A_TEST(test_b11_survives_every_failed_write),
+        A_TEST(test_b11_stops_writing_at_a_damaged_row),
+        A_TEST(test_b11_undoes_a_batch_in_which_damage_is_found),
     };
     return cmocka_run_group_tests_name("damage", tests, NULL, NULL);
 }

@@ -89,6 +89,7 @@ static void test_c6_c9_carries_an_old_registry_over(void **state)
     must_create(fixture, issuer_path(NULL), "{\"name\":\"next\",\"issuer\":\"https://next.example\"}");
     assert_string_equal(fixture->result.etag, "\"13\"");
     assert_int_equal(count_rows(fixture, "SELECT id FROM issuer WHERE name = 'next'"), 6);
+    assert_hardened(fixture);
     free(fresh_schema);
     free(before);
     free(schema);

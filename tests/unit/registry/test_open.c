@@ -1,6 +1,7 @@
 /*
  * Opening: modes, durability, migrations, strangers' files, a second relyd.
  */
+#include "../../../src/registry/store.h"
 #include "fixture.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -55,6 +56,54 @@ static void refuse_opening_after(struct fixture *fixture, const char *sql, const
     assert_int_equal(err.code, RELY_ERR_INVALID);
     if (strstr(err.message, message) == NULL)
         fail_msg("%s", err.message);
+}
+
+static void assert_pragma(struct fixture *fixture, const char *pragma, int64_t expected)
+{
+    struct rely_err err = {0};
+    int64_t value = -1;
+    assert_true(rely_sql_integer(&fixture->registry->sql, pragma, &value, &err));
+    if (value != expected)
+        fail_msg("%s is %lld", pragma, (long long)value);
+}
+
+static void assert_switch(struct fixture *fixture, int which, int expected)
+{
+    int value = -1;
+    assert_int_equal(sqlite3_db_config(fixture->registry->sql.db, which, -1, &value), SQLITE_OK);
+    assert_int_equal(value, expected);
+}
+
+/* The registry's own connection may neither rewrite the schema nor pass by a CHECK, whatever its opening did. */
+void assert_hardened(struct fixture *fixture)
+{
+    struct rely_sql *sql = &fixture->registry->sql;
+    struct rely_err err = {0};
+    assert_false(rely_sql_exec(
+        sql, "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = sql WHERE name = 'issuer'", &err));
+    assert_non_null(strstr(err.message, "may not be modified"));
+    assert_int_equal(sqlite3_exec(sql->db, "UPDATE setting SET credentials_per_identity = -1", NULL, NULL, NULL),
+                     SQLITE_CONSTRAINT_CHECK);
+    assert_int_equal(sqlite3_exec(sql->db, "SELECT \"no_column\" FROM setting", NULL, NULL, NULL), SQLITE_ERROR);
+    assert_switch(fixture, SQLITE_DBCONFIG_DEFENSIVE, 1);
+    assert_switch(fixture, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0);
+    assert_switch(fixture, SQLITE_DBCONFIG_DQS_DML, 0);
+    assert_switch(fixture, SQLITE_DBCONFIG_DQS_DDL, 0);
+    assert_pragma(fixture, "PRAGMA ignore_check_constraints", 0);
+    assert_pragma(fixture, "PRAGMA foreign_keys", 1);
+    assert_pragma(fixture, "PRAGMA cell_size_check", 1);
+    assert_pragma(fixture, "PRAGMA synchronous", 2);
+    assert_pragma(fixture, "PRAGMA cache_size", -16384);
+    assert_pragma(fixture, "PRAGMA temp_store", 2);
+    assert_pragma(fixture, "PRAGMA busy_timeout", 5000);
+}
+
+static void hardens_its_connection(void **state)
+{
+    struct fixture *fixture = *state;
+    assert_hardened(fixture);
+    reopen_registry(fixture); /* nothing is migrated, and the database is inspected */
+    assert_hardened(fixture);
 }
 
 /* Fault D: what SQLite reads beside the file counts as much as the file, also where it leads to nothing yet. */
@@ -151,6 +200,7 @@ int run_open_tests(void)
         A_TEST(opens_a_new_file_with_mode_0600),
         A_TEST(keeps_everything_over_a_reopening),
         A_TEST(refuses_a_second_relyd),
+        A_TEST(hardens_its_connection),
         A_TEST(refuses_companions_that_are_no_files),
         A_TEST(refuses_a_newer_schema),
         A_TEST(refuses_a_strangers_database),
