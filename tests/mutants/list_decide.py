@@ -198,8 +198,6 @@ MUTANTS = [
            "rely_slice_equal(issuer->url, url) && (material != NULL || has_material(issuer, material))", "unit_decide"),
     mutant("skipped keys are held", "A6", INDEX,
            "marks.items[i].algs != 0 && memcmp", "memcmp", "unit_decide"),
-    mutant("skipped keys are entered", "A6", INDEX,
-           "        if (mark->algs != 0)\n            edit_entry(&edit, BY_MATERIAL", "        if (mark->algs != 0 || true)\n            edit_entry(&edit, BY_MATERIAL", "unit_decide"),
     mutant("disabled records hold no entry of a key", "A6", INDEX,
            "        if (mark->algs != 0)\n            edit_entry(&edit, BY_MATERIAL", "        if (is_live(issuer, mark))\n            edit_entry(&edit, BY_MATERIAL", "unit_decide"),
     mutant("only a kid's key is entered", "A6", INDEX,

@@ -138,6 +138,9 @@ ANSWERS = {
     "/rgopher": redirect("gopher://127.0.0.1:70/"),
     "/rloop": redirect("/rloop"),
     "/rother": redirect("/ok"),
+    "/rsee": redirect("/ok", "303 See Other"),
+    "/rbody": lambda: answer(b"not the answer", "302 Found", ["Location: /ok"]),
+    "/rbodytwice": lambda: answer(b"x" * LIMIT, "302 Found", ["Location: /rbody"]),
     "/retag": redirect("/etag"),
     "/rrelative": redirect("deeper/../ok?a=b", "308 Permanent Redirect"),
     "/rabsolute": lambda: redirect(origin() + "/rother", "307 Temporary Redirect")(),
@@ -173,6 +176,11 @@ def drop_without_goodbye(connection):
     os.close(connection.detach())
 
 
+def answer_late(connection, seconds, bytes_of):
+    STOP.wait(seconds)
+    connection.sendall(bytes_of())
+
+
 # Path to a function that has the connection to itself.
 BEHAVIOURS = {
     "/big": lambda c: c.sendall(head("Content-Length: 67108864") + b" " * 67108864),
@@ -187,6 +195,8 @@ BEHAVIOURS = {
     "/slowhdr": lambda c: drip(c, b"HTTP/1.1 200 OK\r\nX: ", b"x", 0.05),
     "/cllong": lambda c: drip(c, head("Content-Length: 10000000000"), b"", 0.05),
     "/clsilent": lambda c: drip(c, head("Content-Length: 100"), b"", 0.05),
+    "/late": lambda c: answer_late(c, 1.1, ANSWERS["/ok"]),
+    "/rlate": lambda c: answer_late(c, 0.4, redirect("/rlate")),
     "/reset": reset,
     "/cut": drop_without_goodbye,
 }
