@@ -73,4 +73,28 @@ MUTANTS = [
         new='" %02x:%02x:?%lu "',
         caught_by="unit_registry",
     ),
+    dict(
+        name='a-text-of-the-largest-size-is-refused',
+        row='D',
+        file='src/config/bind.c',
+        old='value->text.len > max_bytes',
+        new='value->text.len >= max_bytes',
+        caught_by='unit_config',
+    ),
+    dict(
+        name='a-text-may-be-longer',
+        row='D',
+        file='src/config/bind.c',
+        old='value->text.len > max_bytes',
+        new='value->text.len > max_bytes + 1',
+        caught_by='unit_config',
+    ),
+    dict(
+        name='an-item-of-a-list-may-be-longer',
+        row='D',
+        file='src/config/bind.c',
+        old='(size_t)setting->maximum : 1024;',
+        new='(size_t)setting->maximum : 2048;',
+        caught_by='unit_config',
+    ),
 ]

@@ -139,6 +139,25 @@ static void test_words_and_texts(void **state)
     expect_complaints(text, "r.yaml:2:11: admin.socket: expected at most 100 bytes, found 101\n");
 }
 
+/* "registry: {path: /xxx}", `len` bytes of path. */
+static void write_path(char text[2048], size_t len)
+{
+    snprintf(text, 2048, "registry: {path: /%0*d}\n", (int)len - 1, 0);
+}
+
+static void test_the_longest_texts(void **state)
+{
+    (void)state;
+    char text[2048];
+    write_path(text, 1024);
+    expect_complaints(text, "");
+    write_path(text, 1025);
+    expect_complaints(text, "r.yaml:1:18: registry.path: expected at most 1024 bytes, found 1025\n");
+    /* of a list's items none that is good is so long */
+    snprintf(text, sizeof(text), "keys: {proxy: \"\"}\nfetch: {deny_ranges: [%01025d]}\n", 0);
+    expect_complaints(text, "r.yaml:2:23: fetch.deny_ranges[0]: expected at most 1024 bytes, found 1025\n");
+}
+
 static void test_lists(void **state)
 {
     (void)state;
@@ -514,6 +533,7 @@ int main(void)
         cmocka_unit_test(test_numbers_are_strict),
         cmocka_unit_test(test_booleans_are_strict),
         cmocka_unit_test(test_words_and_texts),
+        cmocka_unit_test(test_the_longest_texts),
         cmocka_unit_test(test_lists),
         cmocka_unit_test(test_unknown_keys_name_the_nearest),
         cmocka_unit_test(test_old_names_are_taken_and_said),

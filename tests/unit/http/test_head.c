@@ -82,6 +82,10 @@ static void test_long_head(void **state)
     check_head(head, true, 431, "too long");
     memcpy(head + HEAD_MAX - 4, "\r\n\r\n", 4); /* the longest that is taken, with a body behind */
     check_head(head, true, 0, NULL);
+    head[HEAD_MAX] = '\0';
+    check_head(head, true, 0, NULL);
+    head[HEAD_MAX - 1] = 'a'; /* what is no longer than it may be has another fault */
+    check_head(head, true, 400, "no end");
     free(head);
 }
 

@@ -94,6 +94,28 @@ static void refuse_by_kid(void **state)
     mint_reset();
 }
 
+/* Of several skipped keys of one kid the weak one is named, wherever it stands: that is what its owner can mend. */
+static void tell_of_the_weak_one(void **state)
+{
+    (void)state;
+    const char *good = mint_jwk(mint_key("p256"), "good", NULL);
+    const char *weak = mint_jwk(mint_key("rsa1024"), "k", NULL);
+    const char *enc = mint_jwk_with(mint_key("p256"), "k", NULL, "\"use\":\"enc\"");
+    const char *const sets[] = {mint_jwks(good, weak, enc, NULL), mint_jwks(good, enc, weak, NULL),
+                                mint_jwks(enc, weak, enc, good, NULL)};
+    for (size_t i = 0; i < 3; i++) {
+        struct rely_keyset *keyset = parse_good(sets[i]);
+        check_refused(keyset, RELY_ALG_ES256, "k", RELY_WEAK_KEY,
+                      "the key with kid \"k\" is not used: its RSA modulus has 1024 bits, not 2048 to 8192");
+        rely_keyset_free(keyset);
+    }
+    struct rely_keyset *keyset = parse_good(mint_jwks(good, enc, "{\"kid\":\"k\"}", NULL));
+    check_refused(keyset, RELY_ALG_ES256, "k", RELY_KEY_UNKNOWN,
+                  "the key with kid \"k\" is not used: its \"use\" is not \"sig\"");
+    rely_keyset_free(keyset);
+    mint_reset();
+}
+
 /* An unknown algorithm is refused before keys are looked for; should that ever be forgotten, no key fits it. */
 static void refuse_unknown_alg(void **state)
 {
@@ -187,7 +209,7 @@ int run_find_tests(void)
         cmocka_unit_test(find_by_kid),        cmocka_unit_test(find_without_kid),
         cmocka_unit_test(refuse_by_kid),      cmocka_unit_test(find_among_a_thousand),
         cmocka_unit_test(refuse_unknown_alg), cmocka_unit_test(bound_tries),
-        cmocka_unit_test(know_kids),
+        cmocka_unit_test(know_kids),          cmocka_unit_test(tell_of_the_weak_one),
     };
     return cmocka_run_group_tests_name("find", tests, NULL, NULL);
 }

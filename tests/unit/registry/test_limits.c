@@ -158,6 +158,46 @@ static void limits_extra(void **state)
     free(body);
 }
 
+/* "example.com/kkk...", `len` bytes in all. */
+static char *format_extra_key(size_t len)
+{
+    char *rest = repeat_text("k", len - strlen("example.com/"));
+    char *body = format_body("{\"extra\":{\"example.com/%s\":[\"v\"]}}", rest);
+    free(rest);
+    return body;
+}
+
+static void limits_keys_of_extra(void **state)
+{
+    struct fixture *fixture = *state;
+    make_issuer_and_identity(fixture);
+    char *longest = format_extra_key(253), *longer = format_extra_key(254);
+    char *field = format_body("extra.%.50s", strstr(longer, "example"));
+    must_replace(fixture, identity_path("web"), longest);
+    refuse_replace(fixture, identity_path("web"), longer, field, "invalid_name");
+    free(field);
+    free(longest);
+    free(longer);
+}
+
+static void limits_ca_bundles(void **state)
+{
+    struct fixture *fixture = *state;
+    make_issuer_and_identity(fixture);
+    static const char *const format = "{\"issuer\":\"https://issuer.example/a\",\"caBundle\":\""
+                                      "-----BEGIN CERTIFICATE-----%s\"}";
+    char *filler = repeat_text("A", 65536 - strlen("-----BEGIN CERTIFICATE-----"));
+    char *one_more = repeat_text("A", 65537 - strlen("-----BEGIN CERTIFICATE-----"));
+    char *largest = format_body(format, filler), *larger = format_body(format, one_more);
+    must_replace(fixture, issuer_path("cluster"), largest);
+    assert_int_equal(count_rows(fixture, "SELECT length(ca_bundle) FROM issuer"), 65536);
+    refuse_replace(fixture, issuer_path("cluster"), larger, "caBundle", "too_long");
+    free(largest);
+    free(larger);
+    free(one_more);
+    free(filler);
+}
+
 static bool try_numbered_credential(struct fixture *fixture, int number)
 {
     char *body = format_body("{\"name\":\"number-%d\",\"issuerName\":\"cluster\",\"subject\":\"s%d\",\"audiences\":["
@@ -234,6 +274,8 @@ int run_limit_tests(void)
         A_TEST(limits_names),
         A_TEST(limits_lists),
         A_TEST(limits_extra),
+        A_TEST(limits_keys_of_extra),
+        A_TEST(limits_ca_bundles),
         A_TEST(refuses_the_21st_credential),
         A_TEST(keeps_to_a_set_quota),
         A_TEST(limits_uploaded_documents_in_bytes),
