@@ -210,4 +210,20 @@ MUTANTS = [
         new='found == NULL || skipped != NULL',
         caught_by='unit_keys',
     ),
+    dict(
+        name='the-kid-of-a-skipped-key-may-be-longer',
+        row='D',
+        file='src/keys/keyset.c',
+        old='kid.len > RELY_KID_BYTES_MAX)',
+        new='kid.len > RELY_KID_BYTES_MAX + 1)',
+        caught_by='unit_keys',
+    ),
+    dict(
+        name='a-skipped-weak-key-is-a-live-one',
+        row='A7',
+        file='src/keys/keyset.c',
+        old='{.kid = keyset->skipped[i].kid};',
+        new='{.kid = keyset->skipped[i].kid, .algs = keyset->skipped[i].is_weak};',
+        caught_by='unit_decide',
+    ),
 ]

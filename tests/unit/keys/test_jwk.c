@@ -229,6 +229,7 @@ static void skip_odd_kids(void **state)
     struct rely_slice name = mint_repeat('k', RELY_KID_BYTES_MAX + 1);
     struct rely_keyset *keyset = parse_beside_good(mint_jwk(mint_key("rsa2048"), name.ptr, NULL));
     assert_string_equal(rely_keyset_skipped_at(keyset, 0)->why, "its \"kid\" is longer than 600 bytes");
+    assert_null(rely_keyset_skipped_at(keyset, 0)->kid.ptr);
     rely_keyset_free(keyset);
     keyset = parse_beside_good(mint_jwk(mint_key("rsa2048"), name.ptr + 1, NULL));
     assert_int_equal(rely_keyset_skipped_count(keyset), 0);
