@@ -181,6 +181,26 @@ def test_b22_a_damaged_registry_does_not_start(start):
     assert "every page, row and index looked at in" in opened["message"]
 
 
+def test_what_relyd_8_says_of_damage_works(start):
+    """Its commands, as they stand there: the page that cannot be read is the change log's, and all objects come back."""
+    relyd = start()
+    signer = relyd.put_world()
+    relyd.stop()
+    with by_hand(relyd) as database:
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        (page,) = database.execute("SELECT rootpage FROM sqlite_master WHERE name = 'change_log'").fetchone()
+    damaged = bytearray(relyd.database.read_bytes())
+    damaged[(page - 1) * 4096 : (page - 1) * 4096 + 64] = b"\xff" * 64
+    relyd.database.write_bytes(damaged)
+    assert "damaged" in refusal_at_start(relyd)
+    text = (service.ROOT / "docs/relyd.8").read_text()
+    commands = re.search(r"^\.SH DAMAGE\n.*?^\.nf\n(.*?)^\.fi$", text, re.M | re.S).group(1).replace("relyd.db", relyd.database.name)
+    subprocess.run(["bash", "-c", commands], cwd=relyd.database.parent, stderr=subprocess.DEVNULL)
+    (relyd.database.parent / "recovered.db").replace(relyd.database)
+    relyd.start()
+    assert relyd.reason(signer.sign(tokens.claims(service.ISSUER))) == "ok"
+
+
 @pytest.fixture
 def small_disk(tmp_path):
     """A file system of its own that a test may fill."""
