@@ -158,13 +158,15 @@ static void print_notes(const struct rely_config *config, const char *path)
     }
 }
 
+/* path is NULL where there is no file. */
 static int act_on_config(const struct command_line *line, const struct rely_config *config, const char *path)
 {
     struct rely_buf out = {0};
     switch (line->action) {
     case CHECK_CONFIG:
-        print_notes(config, path);
-        puts("the configuration is right");
+        print_notes(config, path == NULL ? "(no file)" : path);
+        puts(path != NULL ? "the configuration is right"
+                          : "there is no " DEFAULT_CONFIG ", and no --config FILE: every setting has its default");
         return 0;
     case PRINT_CONFIG:
         rely_config_print(config, &out);
@@ -184,7 +186,7 @@ static int load_and_act(const struct command_line *line)
         path = DEFAULT_CONFIG;
     bool is_read = path == NULL || rely_config_load(&config, path, &complaints);
     print_and_free(&complaints, stderr);
-    int code = is_read ? act_on_config(line, &config, path == NULL ? "(no file)" : path) : 2;
+    int code = is_read ? act_on_config(line, &config, path) : 2;
     rely_config_fini(&config);
     return code;
 }

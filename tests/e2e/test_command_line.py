@@ -1,5 +1,6 @@
 """The command line and the configuration file; and that generated pages are what the binary prints."""
 
+import os
 import re
 import signal
 import subprocess
@@ -53,6 +54,12 @@ def test_example_configuration_is_up_to_date(tmp_path):
 def test_example_configuration_is_right():
     done = run("--check-config", "--config", str(ROOT / "conf/relyd.yaml"))
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.skipif(os.path.exists("/etc/relyd/relyd.yaml"), reason="this machine has a relyd of its own")
+def test_check_of_no_file_is_no_praise():
+    done = run("--check-config")
+    assert done.returncode == 0 and done.stdout == "there is no /etc/relyd/relyd.yaml, and no --config FILE: every setting has its default\n"
 
 
 def test_printed_configuration_is_read_back(tmp_path):
