@@ -67,6 +67,15 @@ static bool refuse_here(struct reading *reading, yaml_mark_t mark, const char *s
     return false;
 }
 
+/* libyaml names neither the character nor the remedy. Before a tab stands only white space, a byte each. */
+static bool is_at_tab(struct rely_slice text, yaml_mark_t mark)
+{
+    size_t at = 0;
+    for (size_t line = 0; line < mark.line && at < text.len; at++)
+        line += text.ptr[at] == '\n';
+    return text.len > at && mark.column < text.len - at && text.ptr[at + mark.column] == '\t';
+}
+
 /* libyaml's own complaint. The reader's (bytes that are not UTF-8) has an offset in place of a position. */
 static bool refuse_syntax(struct reading *reading)
 {
@@ -81,9 +90,10 @@ static bool refuse_syntax(struct reading *reading)
         }
     }
     struct node here = {.line = mark.line + 1, .column = mark.column + 1};
-    rely_config_complain(reading->complaints, &here, "not YAML: %s%s%s",
+    rely_config_complain(reading->complaints, &here, "not YAML: %s%s%s%s",
                          parser->problem == NULL ? "out of memory" : parser->problem,
-                         parser->context == NULL ? "" : ", ", parser->context == NULL ? "" : parser->context);
+                         parser->context == NULL ? "" : ", ", parser->context == NULL ? "" : parser->context,
+                         is_at_tab(reading->text, mark) ? ": a tab is here; indent by spaces" : "");
     return false;
 }
 

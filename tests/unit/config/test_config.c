@@ -290,7 +290,10 @@ static void test_syntax(void **state)
     (void)state;
     expect_complaints("workers: 1\n\tx: 2\n",
                       "r.yaml:2:1: not YAML: found a tab character that violates indentation, while scanning a plain "
-                      "scalar\n");
+                      "scalar: a tab is here; indent by spaces\n");
+    expect_complaints("token:\n\tmax_bytes: 2048\n",
+                      "r.yaml:2:1: not YAML: found character that cannot start any token, while scanning for the next "
+                      "token: a tab is here; indent by spaces\n");
     expect_complaints("workers: 1\nlog: {level: info\n",
                       "r.yaml:3:1: not YAML: did not find expected ',' or '}', while parsing a flow mapping\n");
     expect_complaints("workers: 1\nx: \xff\n", "r.yaml:2:4: not YAML: invalid leading UTF-8 octet\n");
