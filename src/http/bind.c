@@ -87,7 +87,9 @@ static bool remove_stale(const struct sockaddr_un *name, struct rely_err *err)
     struct stat found;
     if (lstat(name->sun_path, &found) != 0)
         return errno == ENOENT ||
-               rely_err_set(err, RELY_ERR_IO, "cannot look at %s: %s", name->sun_path, strerror(errno));
+               rely_err_set(err, RELY_ERR_IO, "cannot look at %s: %s%s", name->sun_path, strerror(errno),
+                            errno == EACCES ? ": relyd's user may not enter its folder: give that user the folder"
+                                            : "");
     if (!S_ISSOCK(found.st_mode))
         return rely_err_set(err, RELY_ERR_CONFLICT, "%s exists and is not a socket: remove it, or choose another path",
                             name->sun_path);

@@ -19,9 +19,11 @@ static bool check_hands(const char *path, const struct stat *info, struct rely_e
     if (!S_ISREG(info->st_mode))
         return rely_err_set(err, RELY_ERR_INVALID, "%s is no file", path);
     if (info->st_uid != geteuid() && info->st_uid != 0)
-        return rely_err_set(err, RELY_ERR_INVALID,
-                            "%s belongs to uid %u, and relyd runs as uid %u: its owner could change the registry", path,
-                            info->st_uid, geteuid());
+        return rely_err_set(
+            err, RELY_ERR_INVALID,
+            "%s belongs to uid %u, and relyd runs as uid %u: its owner could change the registry; run relyd as "
+            "that user, or look at it, then chown it",
+            path, info->st_uid, geteuid());
     if ((info->st_mode & S_IWOTH) != 0)
         return rely_err_set(err, RELY_ERR_INVALID,
                             "%s has mode %04o: everybody could have changed the registry; look at it, then chmod 600",
@@ -106,7 +108,8 @@ static void say_unopened(const char *path, struct rely_err *err)
         rely_err_set(err, RELY_ERR_IO, "%s: relyd runs as uid %u: give that user the folder and the file",
                      strerror(fault), geteuid());
     else
-        rely_err_set(err, RELY_ERR_IO, "%s", strerror(fault));
+        rely_err_set(err, RELY_ERR_IO, "%s%s", strerror(fault),
+                     fault == EISDIR ? ": registry.path is the database's file, such as relyd.db in that folder" : "");
 }
 
 /*

@@ -82,20 +82,22 @@ static void say_shares(struct rely_service *service, int64_t descriptors)
     int64_t workers = (int64_t)service->worker_count, each = service->max_connections;
     int64_t taken = each * workers, wanted = config->http_max_connections * workers;
     if (each < config->http_max_connections)
-        rely_log_event(service->ring, RELY_LOG_WARNING, "few_descriptors",
-                       "RLIMIT_NOFILE is %lld: the workers take %lld connections in place of %lld (%lld in place of "
-                       "%lld each, http.max_connections)",
-                       (long long)descriptors, (long long)taken, (long long)wanted, (long long)each,
-                       (long long)config->http_max_connections);
+        rely_log_event(
+            service->ring, RELY_LOG_WARNING, "few_descriptors",
+            "RLIMIT_NOFILE is %lld: the workers take %lld connections in place of %lld (%lld in place of "
+            "%lld each, http.max_connections): raise it (LimitNOFILE= of the unit, ulimit -n), or lower that",
+            (long long)descriptors, (long long)taken, (long long)wanted, (long long)each,
+            (long long)config->http_max_connections);
     if (service->admin_connections < config->admin_max_connections)
         rely_log_event(service->ring, RELY_LOG_WARNING, "few_descriptors",
                        "RLIMIT_NOFILE is %lld: the control plane takes %d connections in place of %lld "
-                       "(admin.max_connections)",
+                       "(admin.max_connections): raise it, or lower that",
                        (long long)descriptors, service->admin_connections, (long long)config->admin_max_connections);
     if (service->fetch_places < RELY_FETCH_PLACES)
-        rely_log_event(service->ring, RELY_LOG_WARNING, "few_descriptors",
-                       "RLIMIT_NOFILE is %lld: %d fetches of keys run at once in place of %d, at %d descriptors each",
-                       (long long)descriptors, service->fetch_places, RELY_FETCH_PLACES, RELY_FETCH_DESCRIPTORS);
+        rely_log_event(
+            service->ring, RELY_LOG_WARNING, "few_descriptors",
+            "RLIMIT_NOFILE is %lld: %d fetches of keys run at once in place of %d, at %d descriptors each: raise it",
+            (long long)descriptors, service->fetch_places, RELY_FETCH_PLACES, RELY_FETCH_DESCRIPTORS);
 }
 
 bool rely_limits_share_descriptors(struct rely_service *service, struct rely_err *err)

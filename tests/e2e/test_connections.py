@@ -144,9 +144,9 @@ def test_b18_few_descriptors_are_said_with_both_numbers(tmp_path):
     relyd = limited(tmp_path / "relyd", 1024).start()
     try:
         assert events(relyd, "few_descriptors") == [
-            "RLIMIT_NOFILE is 1024: the workers take 462 connections in place of 20000 (231 in place of 10000 each, http.max_connections)",
-            "RLIMIT_NOFILE is 1024: the control plane takes 153 connections in place of 256 (admin.max_connections)",
-            "RLIMIT_NOFILE is 1024: 51 fetches of keys run at once in place of 416, at 4 descriptors each",
+            "RLIMIT_NOFILE is 1024: the workers take 462 connections in place of 20000 (231 in place of 10000 each, http.max_connections): raise it (LimitNOFILE= of the unit, ulimit -n), or lower that",
+            "RLIMIT_NOFILE is 1024: the control plane takes 153 connections in place of 256 (admin.max_connections): raise it, or lower that",
+            "RLIMIT_NOFILE is 1024: 51 fetches of keys run at once in place of 416, at 4 descriptors each: raise it",
         ]
         with held([wire.connect(relyd.data) for _ in range(900)]):
             assert relyd.check().status == 401
