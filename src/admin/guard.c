@@ -79,7 +79,8 @@ struct rely_json *rely_admin_read_body(const struct rely_admin_call *call)
     size_t limit = call->admin->max_body_bytes == 0 ? RELY_ADMIN_BODY_BYTES_MAX : call->admin->max_body_bytes;
     struct rely_err err = {0};
     if (!is_json_declared(request)) {
-        rely_http_problem(request, 415, "unsupported_media_type", "the body must be application/json", NULL);
+        rely_http_problem(request, 415, "unsupported_media_type",
+                          "the body must be JSON, with Content-Type: application/json", NULL);
         return NULL;
     }
     if (request->body.len > limit) {

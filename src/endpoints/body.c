@@ -28,7 +28,7 @@ static const char *read_accepted_audiences(const struct rely_view *body, uint32_
     if (type == RELY_VIEW_ABSENT || type == RELY_VIEW_NULL)
         return NULL;
     if (type != RELY_VIEW_ARRAY)
-        return "audiences is no list of strings";
+        return "audiences must be a list of strings";
     uint32_t count = body->nodes[array].count;
     if (count > RELY_REQUEST_AUDIENCES_MAX)
         return "audiences has more than 32 entries";
@@ -36,7 +36,7 @@ static const char *read_accepted_audiences(const struct rely_view *body, uint32_
     size_t at = 0;
     for (uint32_t i = rely_view_first(body, array); i != 0; i = rely_view_next(body, array, i)) {
         if (rely_view_type(body, i) != RELY_VIEW_STRING)
-            return "audiences is no list of strings";
+            return "audiences must be a list of strings";
         audiences[at++] = body->nodes[i].text;
     }
     out->audiences = audiences;
@@ -54,7 +54,7 @@ const char *rely_body_read_review(const struct rely_view *body, uint32_t object,
     if (identity != 0 && rely_view_type(body, identity) == RELY_VIEW_STRING)
         out->identity = body->nodes[identity].text;
     else if (identity != 0 && rely_view_type(body, identity) != RELY_VIEW_NULL)
-        return "identity is no string";
+        return "identity must be a string";
     out->token = body->nodes[token].text;
     return read_accepted_audiences(body, rely_view_member(body, object, RELY_LIT("audiences")), pool, out);
 }

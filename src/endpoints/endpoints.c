@@ -43,11 +43,12 @@ static void handle_by_table(struct rely_reviewer *reviewer, struct rely_http_req
     int status = find_data_route(request, &routed);
     const struct data_route *row = (const struct data_route *)routed.row;
     if (status == 404)
-        rely_http_problem(request, 404, "not_found", "no such path on the data plane", NULL);
+        rely_http_problem(request, 404, "not_found", "no such path on the data plane; see docs/api.md", NULL);
     else if (status == 405)
         row->refuse(reviewer, request,
-                    &(struct rely_refused){405, "method_not_allowed", "this resource is asked by another method",
-                                           routed.allow});
+                    &(struct rely_refused){
+                        405, "method_not_allowed",
+                        rely_pool_printf(request->scratch, "this resource takes %s", routed.allow).ptr, routed.allow});
     else if (rely_route_admit_query(&row->route, request, values))
         row->handle(reviewer, request, row->api_version);
 }

@@ -120,7 +120,8 @@ void rely_review_handle(struct rely_reviewer *reviewer, struct rely_http_request
     struct rely_asked asked = {.endpoint = RELY_ENDPOINT_REVIEW, .reply = reply_review};
     (void)unused;
     if (!rely_body_is_json(request)) {
-        rely_http_problem(request, 415, "unsupported_media_type", "the body must be application/json", NULL);
+        rely_http_problem(request, 415, "unsupported_media_type",
+                          "the body must be JSON, with Content-Type: application/json", NULL);
         return;
     }
     if (read_review(request, &asked.review))

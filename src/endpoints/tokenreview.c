@@ -176,7 +176,7 @@ void rely_tokenreview_handle(struct rely_reviewer *reviewer, struct rely_http_re
     struct rely_asked asked = {.endpoint = RELY_ENDPOINT_TOKENREVIEW, .reply = reply_tokenreview};
     asked.review.is_single = true;
     if (!rely_body_is_json(request)) {
-        reply_status(reviewer, request, 415, "the body must be application/json", NULL);
+        reply_status(reviewer, request, 415, "the body must be JSON, with Content-Type: application/json", NULL);
         return;
     }
     const char *wrong = read_tokenreview(request, api_version, &asked);

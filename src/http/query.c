@@ -76,6 +76,14 @@ static int find_name(const char *names, struct rely_slice name)
     return -1;
 }
 
+/* What is taken, for a name that is not. */
+static const char *list_names(const char *names, struct rely_pool *pool)
+{
+    if (*names == '\0')
+        return "is not known here, and no other is";
+    return rely_pool_printf(pool, "is not known here; known: %s", names).ptr;
+}
+
 /* The message may be logged, and the name may be a token that somebody has put there: only its beginning is said. */
 static void refuse_parameter(struct rely_problems *problems, struct rely_slice name, const char *code, const char *what)
 {
@@ -102,7 +110,7 @@ static void read_pair(struct rely_slice pair, const char *names, struct rely_poo
     if (name.len == 0)
         rely_problems_add(problems, "", "invalid_value", "the query has a parameter without a name");
     else if (place < 0)
-        refuse_parameter(problems, name, "unknown_field", "is not known here");
+        refuse_parameter(problems, name, "unknown_field", list_names(names, pool));
     else if (values[place].ptr != NULL)
         refuse_parameter(problems, name, "duplicate", "is there more than once");
     else

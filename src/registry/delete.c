@@ -89,9 +89,9 @@ static bool erase_issuer_dependents(const struct removal *removal, int64_t issue
     long long found = sqlite3_column_int64(count->raw, 0);
     if (found > 0 && !removal->writer->may_cascade)
         return rely_write_refuse(removal->result, err, RELY_ERR_CONFLICT, "issuer_in_use",
-                                 "%lld federated credentials trust this issuer; delete them first, or ask for "
-                                 "withCredentials=true",
-                                 found);
+                                 "%lld federated credential%s this issuer; delete %s first, or ask for "
+                                 "?withCredentials=true",
+                                 found, found == 1 ? " trusts" : "s trust", found == 1 ? "it" : "them");
     return log_dependents(removal, removal->registry->dependents_of_issuer, issuer_id, err) &&
            erase_row(removal->registry, "DELETE FROM credential WHERE issuer_id = ?1", issuer_id, err);
 }

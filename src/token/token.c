@@ -66,7 +66,7 @@ static enum rely_reason decode_part(struct rely_slice part, const char *what, st
     uint8_t *bytes = rely_pool_alloc(pool, RELY_BASE64_DECODED(part.len));
     size_t len;
     if (!rely_base64url_decode(part, bytes, &len))
-        return rely_refuse(detail, RELY_MALFORMED_TOKEN, "the %s is not strict base64url", what);
+        return rely_refuse(detail, RELY_MALFORMED_TOKEN, "the token's %s is not strict base64url", what);
     *out = rely_slice((const char *)bytes, len);
     return RELY_OK;
 }
@@ -78,7 +78,7 @@ static enum rely_reason parse_part(struct rely_slice part, const char *what, str
     const char *fault;
     enum rely_reason reason = decode_part(part, what, pool, &json, detail);
     if (reason == RELY_OK && !rely_view_parse(json, pool, out, &fault))
-        return rely_refuse(detail, RELY_MALFORMED_TOKEN, "the %s is not a strict JSON object: %s", what, fault);
+        return rely_refuse(detail, RELY_MALFORMED_TOKEN, "the token's %s is not a strict JSON object: %s", what, fault);
     return reason;
 }
 

@@ -229,6 +229,7 @@ def test_media_types(shared, token, media_type, expected):
 def test_methods(shared, method):
     answer = wire.ask(shared.data, method, TOKENREVIEWS)
     assert kubernetes_status(answer) == (405, "MethodNotAllowed")
+    assert answer.json()["message"] == "this resource takes POST"
     assert answer.header("allow") == "POST"
 
 

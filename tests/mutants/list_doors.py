@@ -114,7 +114,7 @@ MUTANTS = [
         name="unknown parameters are ignored",
         row="A3",
         file="src/http/query.c",
-        old="    else if (place < 0)\n        refuse_parameter(problems, name, \"unknown_field\", \"is not known here\");\n",
+        old="    else if (place < 0)\n        refuse_parameter(problems, name, \"unknown_field\", list_names(names, pool));\n",
         new="    else if (place < 0)\n        return;\n",
         caught_by="unit_http",
     ),
