@@ -103,6 +103,7 @@ static bool read_review(struct rely_http_request *request, struct rely_review_re
     struct rely_view body;
     const char *wrong = NULL;
     if (!rely_view_parse(request->body, request->scratch, &body, &wrong)) {
+        wrong = rely_pool_printf(request->scratch, "the body is not a strict JSON object: %s", wrong).ptr;
         rely_http_problem(request, 400, "invalid_body", wrong, NULL);
         return false;
     }

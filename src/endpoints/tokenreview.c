@@ -154,7 +154,7 @@ static const char *read_tokenreview(struct rely_http_request *request, const cha
     struct rely_view body;
     const char *wrong = NULL;
     if (!rely_view_parse(request->body, request->scratch, &body, &wrong))
-        return wrong;
+        return rely_pool_printf(request->scratch, "the body is not a strict JSON object: %s", wrong).ptr;
     asked->api_version = read_api_version(&body, api_version, &wrong);
     uint32_t spec = rely_view_member(&body, 0, RELY_LIT("spec"));
     if (wrong == NULL && rely_view_type(&body, spec) != RELY_VIEW_OBJECT)
