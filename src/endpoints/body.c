@@ -21,42 +21,56 @@ bool rely_body_is_json(const struct rely_http_request *request)
     return type.len == len || type.ptr[len] == ';' || type.ptr[len] == ' ';
 }
 
-static const char *read_accepted_audiences(const struct rely_view *body, uint32_t array, struct rely_pool *pool,
-                                           struct rely_review_request *out)
+static void note_no_list(struct rely_problems *problems)
+{
+    rely_problems_add(problems, "audiences", "wrong_type", "audiences must be a list of strings");
+}
+
+static void read_accepted_audiences(const struct rely_view *body, uint32_t array, struct rely_pool *pool,
+                                    struct rely_review_request *out, struct rely_problems *problems)
 {
     enum rely_view_type type = rely_view_type(body, array);
     if (type == RELY_VIEW_ABSENT || type == RELY_VIEW_NULL)
-        return NULL;
-    if (type != RELY_VIEW_ARRAY)
-        return "audiences must be a list of strings";
+        return;
+    if (type != RELY_VIEW_ARRAY) {
+        note_no_list(problems);
+        return;
+    }
     uint32_t count = body->nodes[array].count;
-    if (count > RELY_REQUEST_AUDIENCES_MAX)
-        return "audiences has more than 32 entries";
+    if (count > RELY_REQUEST_AUDIENCES_MAX) {
+        rely_problems_add(problems, "audiences", "too_many", "audiences has more than %d entries",
+                          RELY_REQUEST_AUDIENCES_MAX);
+        return;
+    }
     struct rely_slice *audiences = rely_pool_alloc(pool, count * sizeof *audiences);
     size_t at = 0;
     for (uint32_t i = rely_view_first(body, array); i != 0; i = rely_view_next(body, array, i)) {
-        if (rely_view_type(body, i) != RELY_VIEW_STRING)
-            return "audiences must be a list of strings";
+        if (rely_view_type(body, i) != RELY_VIEW_STRING) {
+            note_no_list(problems);
+            return;
+        }
         audiences[at++] = body->nodes[i].text;
     }
     out->audiences = audiences;
     out->audience_count = at;
-    return NULL;
 }
 
-const char *rely_body_read_review(const struct rely_view *body, uint32_t object, struct rely_pool *pool,
-                                  struct rely_review_request *out)
+bool rely_body_read_review(const struct rely_view *body, uint32_t object, struct rely_pool *pool,
+                           struct rely_review_request *out, struct rely_problems *problems)
 {
+    size_t before = problems->count;
     uint32_t token = rely_view_member(body, object, RELY_LIT("token"));
     uint32_t identity = rely_view_member(body, object, RELY_LIT("identity"));
-    if (rely_view_type(body, token) != RELY_VIEW_STRING)
-        return "token is required, and is a string";
+    if (rely_view_type(body, token) == RELY_VIEW_STRING)
+        out->token = body->nodes[token].text;
+    else
+        rely_problems_add(problems, "token", "required", "token is required, and is a string");
     if (identity != 0 && rely_view_type(body, identity) == RELY_VIEW_STRING)
         out->identity = body->nodes[identity].text;
     else if (identity != 0 && rely_view_type(body, identity) != RELY_VIEW_NULL)
-        return "identity must be a string";
-    out->token = body->nodes[token].text;
-    return read_accepted_audiences(body, rely_view_member(body, object, RELY_LIT("audiences")), pool, out);
+        rely_problems_add(problems, "identity", "wrong_type", "identity must be a string");
+    read_accepted_audiences(body, rely_view_member(body, object, RELY_LIT("audiences")), pool, out, problems);
+    return problems->count == before;
 }
 
 static bool is_among(const char *names, struct rely_slice name)

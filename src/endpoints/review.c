@@ -110,10 +110,10 @@ static bool read_review(struct rely_http_request *request, struct rely_review_re
     struct rely_problems *problems = rely_pool_alloc(request->scratch, sizeof *problems);
     problems->count = 0;
     rely_body_refuse_unknown(&body, "token audiences identity", problems);
-    wrong = problems->count > 0 ? problems->items[0].message : rely_body_read_review(&body, 0, request->scratch, out);
-    if (wrong != NULL)
-        rely_http_problem(request, 400, "invalid_body", wrong, problems);
-    return wrong == NULL;
+    rely_body_read_review(&body, 0, request->scratch, out, problems);
+    if (problems->count > 0)
+        rely_http_problem(request, 400, "invalid_body", problems->items[0].message, problems);
+    return problems->count == 0;
 }
 
 void rely_review_handle(struct rely_reviewer *reviewer, struct rely_http_request *request, const char *unused)

@@ -100,11 +100,11 @@ bool rely_body_is_json(const struct rely_http_request *request);
 /**
  * Read `token`, `audiences` and (when there) `identity` of an object. Other members are not looked at.
  *
- * Out:      *out - slices in the pool or the body. Only on NULL.
- * Returns:  NULL, or what is wrong, for people.
+ * Out:      *out - slices in the pool or the body. Only on true.
+ * Returns:  false: each wrong member is noted in *problems.
  */
-const char *rely_body_read_review(const struct rely_view *body, uint32_t object, struct rely_pool *pool,
-                                  struct rely_review_request *out);
+bool rely_body_read_review(const struct rely_view *body, uint32_t object, struct rely_pool *pool,
+                           struct rely_review_request *out, struct rely_problems *problems);
 
 /* Note each member of the body's outermost object that is not among the names ("token audiences identity"): what is
  * misspelt restricts nothing. */

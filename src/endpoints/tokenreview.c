@@ -159,8 +159,10 @@ static const char *read_tokenreview(struct rely_http_request *request, const cha
     uint32_t spec = rely_view_member(&body, 0, RELY_LIT("spec"));
     if (wrong == NULL && rely_view_type(&body, spec) != RELY_VIEW_OBJECT)
         wrong = "spec is required, and is an object";
-    if (wrong == NULL)
-        wrong = rely_body_read_review(&body, spec, request->scratch, &asked->review);
+    struct rely_problems problems;
+    problems.count = 0;
+    if (wrong == NULL && !rely_body_read_review(&body, spec, request->scratch, &asked->review, &problems))
+        wrong = rely_pool_copy(request->scratch, rely_slice_of(problems.items[0].message)).ptr;
     asked->review.identity = (struct rely_slice){0}; /* no member of a TokenReview */
     return wrong;
 }

@@ -523,6 +523,16 @@ def test_a3_a_review_refuses_what_it_does_not_know(shared, name):
     assert [(entry["field"], entry["code"]) for entry in answer.json()["errors"]] == [(name, "unknown_field")]
 
 
+def test_a_review_names_each_wrong_field(shared):
+    """As the control plane does, and docs/api.md says of every refused body."""
+    answer = wire.ask(shared.data, "POST", "/v1/review", {"audience": "a", "audiences": "a", "identity": 7})
+    assert answer.status == 400
+    assert [(entry["field"], entry["code"]) for entry in answer.json()["errors"]] == [
+        ("audience", "unknown_field"), ("token", "required"), ("identity", "wrong_type"), ("audiences", "wrong_type")]
+    answer = wire.ask(shared.data, "POST", "/v1/review", {"token": "x", "audiences": ["a"] * 33})
+    assert answer.json()["errors"] == [{"field": "audiences", "code": "too_many", "message": "audiences has more than 32 entries"}]
+
+
 def test_what_a_request_may_accept(shared):
     """32 audiences, and an identity that is a text: a restriction that cannot be read is none that may be passed over."""
     token = shared.signer.sign(tokens.claims(ISSUER))
