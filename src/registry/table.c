@@ -48,7 +48,7 @@ static void put_column(struct rely_buf *text, const struct rely_kind *kind, cons
 
 const char *rely_table_keep(struct rely_buf *text, struct rely_pool *pool)
 {
-    const char *kept = rely_pool_printf(pool, "%s", text->ptr).ptr;
+    const char *kept = rely_pool_copy(pool, rely_buf_slice(text)).ptr;
     rely_buf_fini(text);
     return kept;
 }
