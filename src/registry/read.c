@@ -30,6 +30,14 @@ static struct rely_slice name_of(const struct rely_kind *kind, const void *recor
     return (struct rely_slice){NULL, 0};
 }
 
+static bool check_found_name(const struct rely_kind *kind, const struct rely_stmt *stmt, struct rely_slice found,
+                             struct rely_slice name, struct rely_err *err)
+{
+    return rely_slice_equal(found, name) ||
+           rely_sql_damaged(stmt->sql, err, "an index of the database is damaged: it leads to another %s than %.*s",
+                            kind->word, RELY_ARG(name));
+}
+
 bool rely_registry_find(struct rely_registry *registry, const struct rely_table *table, struct rely_slice name,
                         int64_t parent_id, struct rely_pool *pool, union rely_any_record *record, struct rely_err *err)
 {
@@ -43,9 +51,7 @@ bool rely_registry_find(struct rely_registry *registry, const struct rely_table 
         return step == RELY_SQL_DONE;
     if (!rely_table_read(table->kind, stmt->raw, false, true, pool, record))
         return rely_row_damaged(table->kind, stmt, err);
-    return rely_slice_equal(name_of(table->kind, record), name) ||
-           rely_sql_damaged(stmt->sql, err, "an index of the database is damaged: it leads to another %s than %.*s",
-                            table->kind->word, RELY_ARG(name));
+    return check_found_name(table->kind, stmt, name_of(table->kind, record), name, err);
 }
 
 bool rely_registry_find_parent(struct rely_registry *registry, const struct rely_object_path *path, int64_t *parent_id,
@@ -54,17 +60,19 @@ bool rely_registry_find_parent(struct rely_registry *registry, const struct rely
     *parent_id = 0;
     if (rely_kind_of(path->object)->parent_column == NULL)
         return true;
-    RELY_STMT_LENT struct rely_stmt *stmt =
-        rely_sql_prepare(&registry->sql, "SELECT id FROM identity WHERE name = ?1", err);
+    RELY_STMT_LENT struct rely_stmt *stmt = rely_sql_prepare(
+        &registry->sql, "SELECT id, name FROM identity WHERE id = (SELECT id FROM identity WHERE name = ?1)", err);
     if (stmt == NULL)
         return false;
     rely_sql_bind(stmt, "t", path->parent);
     enum rely_sql_step step = rely_sql_step(stmt, err);
     if (step == RELY_SQL_DONE)
         return rely_err_set(err, RELY_ERR_NOT_FOUND, "there is no such identity");
-    if (step == RELY_SQL_ROW)
-        *parent_id = sqlite3_column_int64(stmt->raw, 0);
-    return step == RELY_SQL_ROW;
+    if (step == RELY_SQL_FAULT ||
+        !check_found_name(rely_kind_of(RELY_OBJECT_IDENTITY), stmt, rely_sql_text(stmt->raw, 1), path->parent, err))
+        return false;
+    *parent_id = sqlite3_column_int64(stmt->raw, 0);
+    return true;
 }
 
 static bool find_and_show(struct rely_registry *registry, const struct rely_object_path *path, struct rely_pool *pool,

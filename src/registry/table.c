@@ -92,7 +92,9 @@ void rely_table_make(struct rely_table *table, const struct rely_kind *kind, str
     bool is_issuer = kind->object == RELY_OBJECT_ISSUER;
     char where[160];
     *table = (struct rely_table){.kind = kind};
-    snprintf(where, sizeof where, " WHERE o.name = ?1 AND %s%s = ?2", of, parent);
+    /* The row by its id: through the index of names SQLite would read the name from the index, which then could not be
+     * found to be wrong. */
+    snprintf(where, sizeof where, " WHERE o.id = (SELECT id FROM %s WHERE name = ?1 AND %s = ?2)", kind->table, parent);
     table->find = rely_table_select(kind, false, "", where, pool);
     snprintf(where, sizeof where, " WHERE o.name > ?1 AND %s%s = ?2 ORDER BY o.name LIMIT ?3", of, parent);
     table->page = rely_table_select(kind, false, "", where, pool);

@@ -531,4 +531,28 @@ MUTANTS = [
         new='key.len > 254',
         caught_by='unit_registry',
     ),
+    dict(
+        name='a-record-is-read-through-its-index',
+        row='B22',
+        file='src/registry/table.c',
+        old='" WHERE o.id = (SELECT id FROM %s WHERE name = ?1 AND %s = ?2)", kind->table, parent);',
+        new='" WHERE o.name = ?1 AND %s%s = ?2", of, parent);',
+        caught_by='unit_registry',
+    ),
+    dict(
+        name='whatever-an-index-leads-to-is-shown',
+        row='B22',
+        file='src/registry/read.c',
+        old='    return rely_slice_equal(found, name) ||\n',
+        new='    return rely_slice_equal(found, name) || found.len > 0 ||\n',
+        caught_by='unit_registry',
+    ),
+    dict(
+        name='a-parent-is-read-through-its-index',
+        row='B22',
+        file='src/registry/read.c',
+        old='"SELECT id, name FROM identity WHERE id = (SELECT id FROM identity WHERE name = ?1)"',
+        new='"SELECT id, name FROM identity WHERE name = ?1"',
+        caught_by='unit_registry',
+    ),
 ]

@@ -470,6 +470,35 @@ static void test_b22_looks_at_every_page_of_a_middling_one(void **state)
     assert_int_equal(err.code, RELY_ERR_DAMAGED);
 }
 
+/* A page that was lost and written for another index while relyd runs. */
+static void test_b22_shows_nothing_else_than_what_was_asked_for(void **state)
+{
+    struct fixture *fixture = *state;
+    put_objects(fixture);
+    must_create(fixture, identity_path(NULL), "{\"name\":\"other\"}");
+    assert_int_equal(run_sql(fixture, "CREATE TABLE crossed (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;"
+                                      "INSERT INTO crossed SELECT 3 - id, name FROM identity"),
+                     SQLITE_OK);
+    must_create(fixture, credential_path("other", NULL),
+                "{\"name\":\"rule\",\"issuerName\":\"cluster\",\"subject\":\"s\",\"audiences\":[\"x\"]}");
+    assert_int_equal(run_sql(fixture,
+                             "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET rootpage = (SELECT rootpage FROM"
+                             " sqlite_schema WHERE name = 'sqlite_autoindex_crossed_1') WHERE name ="
+                             " 'sqlite_autoindex_identity_1'; PRAGMA schema_version = 99"),
+                     SQLITE_OK);
+    const struct rely_object_path paths[] = {identity_path("web"), credential_path("web", "rule")};
+    for (size_t i = 0; i < 2; i++) {
+        struct rely_json *object = NULL;
+        struct rely_err err = {0};
+        char etag[32];
+        assert_false(rely_registry_read(fixture->registry, &paths[i], &object, etag, &err));
+        assert_int_equal(err.code, RELY_ERR_DAMAGED);
+        assert_non_null(strstr(err.message, "it leads to another identity than web"));
+    }
+    assert_false(try_delete(fixture, paths[1], NULL, true));
+    assert_int_equal(fixture->err.code, RELY_ERR_DAMAGED);
+}
+
 int run_damage_tests(void)
 {
     const struct CMUnitTest tests[] = {
@@ -478,6 +507,7 @@ int run_damage_tests(void)
         A_TEST(test_b22_counts_the_indexes_of_a_large_one),
         A_TEST(test_b22_opens_nothing_with_a_loose_reference),
         A_TEST(test_b22_looks_at_every_page_of_a_middling_one),
+        A_TEST(test_b22_shows_nothing_else_than_what_was_asked_for),
         A_TEST(test_b22_shows_no_damaged_row),
         A_TEST(test_b11_survives_every_failed_read),
         A_TEST(test_b11_survives_every_failed_write),
