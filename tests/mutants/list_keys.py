@@ -226,4 +226,12 @@ MUTANTS = [
         new='{.kid = keyset->skipped[i].kid, .algs = keyset->skipped[i].is_weak};',
         caught_by='unit_decide',
     ),
+    dict(
+        name='rsa-may-have-one-bit-more',
+        row='D',
+        file='src/keys/material.c',
+        old='|| bits > RELY_RSA_BITS_MAX)',
+        new='|| bits > RELY_RSA_BITS_MAX + 1)',
+        caught_by='unit_keys',
+    ),
 ]

@@ -285,6 +285,8 @@ static void skip_weak_rsa(void **state)
     check_skipped(rsa_of("AQ", "AQAB"), true, "its RSA modulus has 1 bits, not 2048 to 8192");
     struct rely_slice ones = mint_repeat('\xff', 1025);
     check_skipped(rsa_of(mint_base64(ones), "AQAB"), true, "its RSA modulus has 8200 bits, not 2048 to 8192");
+    check_skipped(rsa_of(mint_base64(mint_concat(RELY_LIT("\x01"), mint_repeat('\xff', 1024))), "AQAB"), true,
+                  "its RSA modulus has 8193 bits, not 2048 to 8192");
     check_skipped(rsa_of(mint_base64(mint_concat(RELY_LIT("\x7f"), mint_repeat('\xff', 255))), "AQAB"), true,
                   "its RSA modulus has 2047 bits, not 2048 to 8192");
     check_skipped(rsa_of(mint_base64(mint_concat(mint_repeat('\xff', 255), RELY_LIT("\xfe"))), "AQAB"), true,
