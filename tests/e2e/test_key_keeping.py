@@ -9,6 +9,7 @@ import threading
 import time
 
 import pytest
+import scale
 import tokens
 import wire
 from issuer import DISCOVERY, Issuer, response
@@ -438,7 +439,7 @@ def test_c19_a_rotation_under_a_flood_of_made_up_kids(start, issuer):
         time.sleep(0.3)
     stop.set()
     thread.join()
-    assert max(waits) < 1.7, waits  # a second, and what this machine takes
+    assert max(waits) < 1.7 * scale.PATIENCE, waits  # a second, and what this machine takes
     assert issuer.count() - before <= 3 + 1 + (time.monotonic() - begin)
 
 
@@ -516,7 +517,7 @@ def test_c19_a_flood_over_other_issuers(start):
     thread.join()
     slow.listener.close()
     honest.listener.close()
-    assert max(waits) < 1, waits
+    assert max(waits) < scale.PATIENCE, waits
     assert sum(slow.counts.values()) - before > 100  # they go on being fetched
 
 
@@ -595,4 +596,4 @@ def test_b6_320_silent_issuers_do_not_hold_up_a_rotation(start, issuer, had_keys
     stop.set()
     thread.join()
     silent.close()
-    assert max(waits) < 2, waits
+    assert max(waits) < 2 * scale.PATIENCE, waits

@@ -8,8 +8,10 @@ import select
 import socket
 import time
 
+import scale
+
 JSON = {"Content-Type": "application/json"}
-TIMEOUT = 20
+TIMEOUT = 20 * scale.PATIENCE
 
 
 class Answer:
