@@ -38,6 +38,7 @@ struct rely_registry_options {
 /* What opening found, for the log. */
 struct rely_registry_opening {
     bool is_new;           /* there was none: an empty one has been made */
+    bool is_made;          /* nor was there a file */
     int64_t schema_before; /* its version before it was opened; 0 when new */
     int64_t schema;        /* its version now */
     const char *inspected; /* static: what was looked at; NULL: nothing, it is new */

@@ -117,14 +117,17 @@ static void say_unopened(const char *path, struct rely_err *err)
  * would go on allowing what was deleted here. flock does not meet SQLite's own (fcntl) locks, but closing this
  * descriptor drops those: it is closed after the database.
  */
-int rely_registry_lock_file(const char *path, char warning[256], struct rely_err *err)
+int rely_registry_lock_file(const char *path, struct rely_registry_opening *opening, struct rely_err *err)
 {
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK, S_IRUSR | S_IWUSR);
+    int fd = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
+    opening->is_made = fd < 0 && errno == ENOENT;
+    if (opening->is_made)
+        fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NONBLOCK, S_IRUSR | S_IWUSR);
     if (fd < 0) {
         say_unopened(path, err);
         return -1;
     }
-    if (!look_at_file(fd, path, warning, err)) {
+    if (!look_at_file(fd, path, opening->warning, err)) {
         close(fd);
         return -1;
     }

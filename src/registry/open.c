@@ -75,7 +75,7 @@ static bool prepare_database(struct rely_registry *registry, struct rely_err *er
 static bool open_database(struct rely_registry *registry, const char *path, struct rely_err *err)
 {
     if (strcmp(path, ":memory:") != 0 &&
-        (registry->lock_fd = rely_registry_lock_file(path, registry->opening.warning, err)) < 0)
+        (registry->lock_fd = rely_registry_lock_file(path, &registry->opening, err)) < 0)
         return false;
     /* Counting memory takes a lock at each of the hundreds of allocations of a write. Refused, which is no fault, when
      * SQLite is at work already. */

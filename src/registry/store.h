@@ -45,11 +45,11 @@ bool rely_registry_inspect(struct rely_sql *sql, const char **how, struct rely_e
 /**
  * Make the database's file, or look at the one that is there; then lock it against a second relyd.
  *
- * Out:      warning - a sentence when something had to be put right; empty otherwise.
+ * Out:      opening - is_made, warning.
  * Returns:  the descriptor, which holds the lock; -1 with RELY_ERR_IO, or RELY_ERR_INVALID when somebody else could
  *           change what is in the file.
  */
-int rely_registry_lock_file(const char *path, char warning[256], struct rely_err *err);
+int rely_registry_lock_file(const char *path, struct rely_registry_opening *opening, struct rely_err *err);
 
 /* A part of a table's CHECKs, and what stands there from this version on. */
 struct rely_check_edit {

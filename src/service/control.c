@@ -109,7 +109,13 @@ static void tell_opening(struct rely_control *control)
 {
     const struct rely_registry_opening *opening = rely_registry_opening(control->registry);
     const char *path = control->service->config->registry_path;
-    if (opening->is_new)
+    if (opening->is_new && !opening->is_made)
+        rely_log_event(
+            control->ring, RELY_LOG_WARNING, "registry_empty",
+            "%s was there and empty, as a copy that did not succeed is: it is a new registry now, and nothing "
+            "is registered. If there should be one, stop relyd and put the copy back",
+            path);
+    else if (opening->is_new)
         rely_log_event(control->ring, RELY_LOG_INFO, "registry_created", "there was no registry at %s: a new one",
                        path);
     else

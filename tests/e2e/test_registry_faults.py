@@ -181,6 +181,21 @@ def test_b22_a_damaged_registry_does_not_start(start):
     assert "every page, row and index looked at in" in opened["message"]
 
 
+def test_an_empty_file_is_said(start):
+    """What a copy that did not succeed leaves: relyd begins anew, and not without a word."""
+    relyd = start()
+    relyd.put_world()
+    relyd.stop()
+    events(relyd, "registry_empty", 0)
+    relyd.database.write_bytes(b"")
+    for suffix in ("-wal", "-shm"):
+        relyd.database.with_name(relyd.database.name + suffix).unlink(missing_ok=True)
+    relyd.start()
+    (line,) = events(relyd, "registry_empty", 1)
+    assert line["level"] == "warning" and "put the copy back" in line["message"]
+    assert relyd.admin("GET", "/v1/issuers").json() == {"value": []}
+
+
 def test_what_relyd_8_says_of_damage_works(start):
     """Its commands, as they stand there: the page that cannot be read is the change log's, and all objects come back."""
     relyd = start()
