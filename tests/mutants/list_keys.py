@@ -234,4 +234,20 @@ MUTANTS = [
         new='|| bits > RELY_RSA_BITS_MAX + 1)',
         caught_by='unit_keys',
     ),
+    dict(
+        name='the-second-byte-of-a-point-is-not-looked-at',
+        row='E',
+        file='src/keys/material.c',
+        old='for (size_t i = 1; i < ED25519_BYTES - 1; i++)',
+        new='for (size_t i = 2; i < ED25519_BYTES - 1; i++)',
+        caught_by='unit_keys',
+    ),
+    dict(
+        name='the-last-byte-but-one-of-a-point-is-not-looked-at',
+        row='E',
+        file='src/keys/material.c',
+        old='for (size_t i = 1; i < ED25519_BYTES - 1; i++)',
+        new='for (size_t i = 1; i < ED25519_BYTES - 2; i++)',
+        caught_by='unit_keys',
+    ),
 ]
