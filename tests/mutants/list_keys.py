@@ -250,4 +250,28 @@ MUTANTS = [
         new='for (size_t i = 1; i < ED25519_BYTES - 2; i++)',
         caught_by='unit_keys',
     ),
+    dict(
+        name='weak-or-not-is-the-same',
+        row='B12',
+        file='src/keys/same.c',
+        old='a->skipped[i].is_weak != b->skipped[i].is_weak || ',
+        new='',
+        caught_by='unit_keys',
+    ),
+    dict(
+        name='kids-of-skipped-keys-are-the-same',
+        row='B12',
+        file='src/keys/same.c',
+        old=' || !is_same_text(a->skipped[i].kid, b->skipped[i].kid)',
+        new='',
+        caught_by='unit_keys',
+    ),
+    dict(
+        name='no-kid-is-the-empty-one',
+        row='B12',
+        file='src/keys/same.c',
+        old='a.ptr == NULL || b.ptr == NULL ? a.ptr == b.ptr : rely_slice_equal(a, b)',
+        new='rely_slice_equal(a, b)',
+        caught_by='unit_keys',
+    ),
 ]

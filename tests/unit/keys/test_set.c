@@ -231,6 +231,18 @@ static void test_b12_compares_keys_and_not_documents(void **state)
     assert_false(
         are_same(both, mint_print("{\"keys\":[%s,%s]}", a, mint_jwk(mint_key("p256#other"), "b", NULL)), false));
     assert_false(are_same(both, mint_print("{\"keys\":[%s]}", a), false));
+    assert_false(are_same(mint_jwks(a, mint_jwk(mint_key("rsa2048"), NULL, NULL), NULL),
+                          mint_jwks(a, mint_jwk(mint_key("rsa2048"), "", NULL), NULL), false));
+    /* what was skipped is told of by its kid, and whether it is weak */
+    const char *weak = mint_jwks(a, mint_jwk(mint_key("rsa1024"), "k", NULL), NULL);
+    const char *others[] = {mint_jwks(a, mint_jwk(mint_key("rsa1024"), "l", NULL), NULL),
+                            mint_jwks(a, mint_jwk(mint_key("rsa1024"), NULL, NULL), NULL),
+                            mint_jwks(a, mint_jwk_with(mint_key("p256"), "k", NULL, "\"use\":\"enc\""), NULL)};
+    assert_true(are_same(weak, mint_jwks(mint_jwk(mint_key("rsa1024#2"), "k", NULL), a, NULL), true));
+    for (size_t i = 0; i < 3; i++) {
+        assert_true(are_same(weak, others[i], false));
+        assert_false(are_same(weak, others[i], true));
+    }
 }
 
 int run_set_tests(void)
