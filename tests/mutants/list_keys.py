@@ -274,4 +274,28 @@ MUTANTS = [
         new='rely_slice_equal(a, b)',
         caught_by='unit_keys',
     ),
+    dict(
+        name='half-of-the-primes-make-a-roca',
+        row='D',
+        file='src/keys/roca.c',
+        old='i < sizeof(primes); i++',
+        new='i < 18; i++',
+        caught_by='unit_keys',
+    ),
+    dict(
+        name='the-last-prime-of-roca-is-not-tried',
+        row='D',
+        file='src/keys/roca.c',
+        old='i < sizeof(primes); i++',
+        new='i < sizeof(primes) - 1; i++',
+        caught_by='unit_keys',
+    ),
+    dict(
+        name='the-first-prime-of-roca-is-not-tried',
+        row='D',
+        file='src/keys/roca.c',
+        old='{11,  13,',
+        new='{13,  13,',
+        caught_by='unit_keys',
+    ),
 ]

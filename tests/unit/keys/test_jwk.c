@@ -300,8 +300,8 @@ static void skip_weak_rsa(void **state)
 }
 
 /* A modulus as Infineon's library makes them: a power of 65537 modulo the product of the primes up to `most`, and
- * beyond it at random. */
-static const char *make_roca(int bits, BN_ULONG most, BN_ULONG power)
+ * beyond it at random. But not for `spared` (0: none), which divides it. */
+static const char *make_nearly_roca(int bits, BN_ULONG most, BN_ULONG power, BN_ULONG spared)
 {
     BN_CTX *ctx = BN_CTX_new();
     BIGNUM *product = BN_new(), *n = BN_new(), *base = BN_new(), *exponent = BN_new();
@@ -310,7 +310,7 @@ static const char *make_roca(int bits, BN_ULONG most, BN_ULONG power)
         bool is_prime = true;
         for (BN_ULONG d = 2; d * d <= p; d++)
             is_prime = is_prime && p % d != 0;
-        if (is_prime)
+        if (is_prime && p != spared)
             BN_mul_word(product, p);
     }
     BN_set_word(exponent, power);
@@ -320,7 +320,7 @@ static const char *make_roca(int bits, BN_ULONG most, BN_ULONG power)
         BN_priv_rand(base, bits - BN_num_bits(product) + 1, BN_RAND_TOP_ANY, BN_RAND_BOTTOM_ANY);
         BN_mul(base, base, product, ctx);
         BN_add(n, n, base);
-    } while (BN_num_bits(n) != bits || !BN_is_odd(n));
+    } while (BN_num_bits(n) != bits || !BN_is_odd(n) || (spared != 0 && BN_mod_word(n, spared) != 0));
     uint8_t bytes[1024];
     int len = BN_bn2bin(n, bytes);
     BN_free(product);
@@ -329,6 +329,11 @@ static const char *make_roca(int bits, BN_ULONG most, BN_ULONG power)
     BN_free(exponent);
     BN_CTX_free(ctx);
     return mint_base64(rely_slice((char *)bytes, (size_t)len));
+}
+
+static const char *make_roca(int bits, BN_ULONG most, BN_ULONG power)
+{
+    return make_nearly_roca(bits, most, power, 0);
 }
 
 /* fault D: CVE-2017-15361. */
@@ -344,6 +349,11 @@ static void skip_roca(void **state)
     }
     /* Half of the primes are not enough: another key may look so. */
     check_used(rsa_of(make_roca(2048, 61, 12345), "AQAB"), RSA_ALGS, "RSA 2048");
+    static const uint8_t primes[] = {3,   5,   7,   11,  13,  17,  19,  23,  29,  31,  37,  41,  43,
+                                     47,  53,  59,  61,  67,  71,  73,  79,  83,  89,  97,  101, 103,
+                                     107, 109, 113, 127, 131, 137, 139, 149, 151, 157, 163, 167};
+    for (size_t i = 0; i < sizeof(primes); i++) /* nor are all but one */
+        check_used(rsa_of(make_nearly_roca(2048, 167, 12345, primes[i]), "AQAB"), RSA_ALGS, "RSA 2048");
     for (int i = 0; i < 20; i++) /* no ordinary key is one */
         check_used(mint_jwk(mint_key(mint_print("rsa2048#roca%d", i % 4)), "k", NULL), RSA_ALGS, "RSA 2048");
     mint_reset();
