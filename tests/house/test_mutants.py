@@ -1,6 +1,7 @@
 """Every deliberate error of tests/mutants can still be made: `tests/run --long` tries them."""
 
 import collections
+import re
 import sys
 
 import pytest
@@ -20,3 +21,10 @@ def test_mutant_fits_the_tree(mutant):
 def test_names_are_unique():
     counts = collections.Counter(mutant["name"] for mutant in ALL)
     assert not [name for name, count in counts.items() if count > 1]
+
+
+def test_every_list_is_tried():
+    """A part of `tests/run --long` names its lists, so that none takes more than 20 minutes."""
+    named = re.findall(r"^    run_mutants (.*)$", (ROOT / "tests/run").read_text(), re.M)
+    lists = [path.stem.removeprefix("list_") for path in mutants.FOLDER.glob("list_*.py")]
+    assert sorted(" ".join(named).split()) == sorted(lists)
