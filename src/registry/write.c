@@ -80,10 +80,13 @@ static bool find_target(struct rely_write *write, bool may_replace, struct rely_
 static bool log_write(struct rely_write *write, const struct rely_json *shown, struct rely_err *err)
 {
     struct rely_buf before = {0}, after = {0};
-    if (write->body.before != NULL) {
-        RELY_JSON_OWNED struct rely_json *old = rely_record_show(write->body.kind, &write->before);
+    RELY_JSON_OWNED struct rely_json *old =
+        write->body.before == NULL ? NULL : rely_record_show(write->body.kind, &write->before);
+    if (write->body.before != NULL && old == NULL)
+        return rely_sql_damaged(&write->registry->sql, err, "the row %lld of %s is damaged",
+                                (long long)write->before.record.id, write->body.kind->word);
+    if (old != NULL)
         rely_json_print(old, &before);
-    }
     rely_json_print(shown, &after);
     struct rely_log_entry entry = {.at_s = write->writer->now_s,
                                    .actor = write->writer->actor,

@@ -335,6 +335,17 @@ static void test_b22_shows_no_damaged_row(void **state)
     }
 }
 
+/* An uploaded set that is no JSON any more is found when the record that had it is written to the log. */
+static void test_b22_replaces_no_damaged_row(void **state)
+{
+    struct fixture *fixture = *state;
+    put_objects(fixture);
+    break_row(fixture, "UPDATE issuer SET key_source = 3; INSERT INTO key_set VALUES (1, '{\"keys\":', NULL, 0)");
+    assert_false(try_replace(fixture, issuer_path("cluster"), "{\"issuer\":\"https://issuer.example/a\"}", NULL));
+    assert_int_equal(fixture->err.code, RELY_ERR_DAMAGED);
+    assert_int_equal(count_rows(fixture, "SELECT key_source FROM issuer WHERE id = 1"), 3);
+}
+
 static void test_b11_undoes_a_batch_in_which_damage_is_found(void **state)
 {
     struct fixture *fixture = *state;
@@ -509,6 +520,7 @@ int run_damage_tests(void)
         A_TEST(test_b22_looks_at_every_page_of_a_middling_one),
         A_TEST(test_b22_shows_nothing_else_than_what_was_asked_for),
         A_TEST(test_b22_shows_no_damaged_row),
+        A_TEST(test_b22_replaces_no_damaged_row),
         A_TEST(test_b11_survives_every_failed_read),
         A_TEST(test_b11_survives_every_failed_write),
         A_TEST(test_b11_stops_writing_at_a_damaged_row),
