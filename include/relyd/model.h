@@ -54,7 +54,7 @@ enum rely_key_source { RELY_KEYS_DISCOVERY = 1, RELY_KEYS_JWKS_URI, RELY_KEYS_UP
 #define FIELD_TIME(field, json, flags, sentence)
 #define FIELD_LIST(field, json, least, most, item_least, item_most, flags, sentence) struct rely_texts field;
 #define FIELD_MAP(field, json, keys_most, values_most, item_most, flags, sentence) struct rely_text_map field;
-#define FIELD_OWN(json, flags, sentence)
+#define FIELD_OWN(json, words, flags, sentence)
 
 struct rely_issuer_record {
     struct rely_record record;
@@ -140,7 +140,7 @@ struct rely_field {
     int64_t item_least, item_most; /* characters of an item or a value */
     int64_t values_most;           /* of one key of a map */
     int64_t value;                 /* the default of a boolean, an integer or a set */
-    const char *words;             /* "|a|b" */
+    const char *words;             /* "|a|b", also of what stands in an own field */
     const char *sentence;
 };
 

@@ -47,6 +47,14 @@ struct rely_slice rely_word_at(const char *words, int64_t index)
     return words == NULL ? RELY_LIT("") : rely_slice(words, strcspn(words, "|"));
 }
 
+int64_t rely_find_word(const char *words, struct rely_slice word)
+{
+    for (int64_t i = 1; rely_word_at(words, i).len > 0; i++)
+        if (rely_slice_equal(rely_word_at(words, i), word))
+            return i;
+    return 0;
+}
+
 /* --- texts ------------------------------------------------------------------------------------------ */
 
 static bool has_forbidden_control(struct rely_slice text, bool may_have_lines)

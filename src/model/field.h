@@ -45,6 +45,8 @@ void rely_field_read_list(const struct rely_json *list, const char *field, const
 size_t rely_count_different_letters(const char *a, const char *b);
 /* The index-th word of "|a|b", from 0; empty behind the last. */
 struct rely_slice rely_word_at(const char *words, int64_t index);
+/* Its index, from 1; 0: it is none of them. */
+int64_t rely_find_word(const char *words, struct rely_slice word);
 
 /* Note "FIELD must be WANTED, not FOUND". */
 void rely_field_wrong_type(const struct rely_json *value, const char *field, const char *wanted,

@@ -13,10 +13,7 @@ static int64_t find_algorithm(struct rely_slice word)
 {
     if (rely_slice_equal(word, RELY_LIT("Ed25519"))) /* RFC 9864: another name for the same; EdDSA is shown */
         word = RELY_LIT("EdDSA");
-    for (int64_t bit = 1; rely_word_at(algorithms, bit).len > 0; bit++)
-        if (rely_slice_equal(word, rely_word_at(algorithms, bit)))
-            return bit;
-    return 0;
+    return rely_find_word(algorithms, word);
 }
 
 static void read_algorithms(const struct rely_body *body, const struct rely_field *field,

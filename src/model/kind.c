@@ -43,8 +43,8 @@
 #define FIELD_MAP(field, json, keys_max, values_max, item_max, flags, text)                                            \
     FIELD(field, json, RELY_FIELD_MAP, flags, .most = (keys_max), .values_most = (values_max),                         \
           .item_most = (item_max), .sentence = (text))
-#define FIELD_OWN(json_name, flag_set, text)                                                                           \
-    {.json = (json_name), .type = RELY_FIELD_OWN, .flags = (flag_set), .sentence = (text)},
+#define FIELD_OWN(json_name, word_list, flag_set, text)                                                                \
+    {.json = (json_name), .type = RELY_FIELD_OWN, .flags = (flag_set), .words = (word_list), .sentence = (text)},
 
 #define RECORD struct rely_issuer_record
 static const struct rely_field issuer_fields[] = {

@@ -11,6 +11,8 @@ static bool has_flag(const struct rely_field *field, enum rely_field_flag flag)
     return (field->flags & (unsigned)flag) != 0;
 }
 
+#define SHORTENED_MIN 4 /* letters of a name that are taken for its beginning */
+
 /* --- members --------------------------------------------------------------------------------------------- */
 
 static const struct rely_field *find_member(const struct rely_kind *kind, const char *json)
@@ -21,22 +23,47 @@ static const struct rely_field *find_member(const struct rely_kind *kind, const 
     return NULL;
 }
 
+/* A slip of the finger, or the beginning of one name alone. */
 static const char *find_likely_member(const struct rely_kind *kind, const char *json)
 {
-    for (size_t i = 0; i < kind->field_count; i++)
-        if (kind->fields[i].json[0] != '\0' && rely_count_different_letters(kind->fields[i].json, json) <= 2)
-            return kind->fields[i].json;
+    const char *longer = NULL;
+    size_t len = strlen(json), longer_count = 0;
+    for (size_t i = 0; i < kind->field_count; i++) {
+        const char *known = kind->fields[i].json;
+        if (known[0] != '\0' && rely_count_different_letters(known, json) <= 2)
+            return known;
+        if (len >= SHORTENED_MIN && strncmp(known, json, len) == 0) {
+            longer = known;
+            longer_count++;
+        }
+    }
+    return longer_count == 1 ? longer : NULL;
+}
+
+/* The field within which such a member stands, or NULL. */
+static const char *find_outer_member(const struct rely_kind *kind, const char *json)
+{
+    for (size_t i = 0; i < kind->field_count; i++) {
+        const struct rely_field *field = &kind->fields[i];
+        if (field->type == RELY_FIELD_OWN && rely_find_word(field->words, rely_slice_of(json)) != 0)
+            return field->json;
+    }
     return NULL;
 }
 
 static void note_unknown_member(const struct rely_body *body, const char *json)
 {
     char quoted[RELY_QUOTED_SIZE];
-    const char *likely = find_likely_member(body->kind, json);
+    const char *outer = find_outer_member(body->kind, json);
+    const char *likely = outer == NULL ? find_likely_member(body->kind, json) : NULL;
     rely_quote(rely_slice_of(json), quoted);
-    rely_problems_add(body->problems, json, "unknown_field", "%.200s is no field of %s%s%s%s", quoted,
-                      body->kind->article_word, likely == NULL ? "" : "; did you mean ", likely == NULL ? "" : likely,
-                      likely == NULL ? "" : "?");
+    if (outer != NULL)
+        rely_problems_add(body->problems, json, "unknown_field", "%.200s is no field of %s; it stands within %s",
+                          quoted, body->kind->article_word, outer);
+    else
+        rely_problems_add(body->problems, json, "unknown_field", "%.200s is no field of %s%s%s%s", quoted,
+                          body->kind->article_word, likely == NULL ? "" : "; did you mean ",
+                          likely == NULL ? "" : likely, likely == NULL ? "" : "?");
 }
 
 static bool is_fixed(const struct rely_field *field)
@@ -123,12 +150,11 @@ static void read_word_field(const struct rely_body *body, const struct rely_fiel
 {
     if (value == NULL)
         return;
-    for (int64_t i = 1; rely_word_at(field->words, i).len > 0; i++)
-        if (rely_json_type(value) == RELY_JSON_STRING &&
-            rely_slice_equal(rely_word_at(field->words, i), rely_json_text(value))) {
-            *out = i;
-            return;
-        }
+    int64_t found = rely_json_type(value) == RELY_JSON_STRING ? rely_find_word(field->words, rely_json_text(value)) : 0;
+    if (found != 0) {
+        *out = found;
+        return;
+    }
     rely_problems_add(body->problems, field->json, "invalid_value", "%s must be \"%.*s\", or be left out", field->json,
                       RELY_ARG(rely_word_at(field->words, 1)));
 }

@@ -178,17 +178,30 @@ static void keeps_what_is_fixed(void **state)
     end_reading(&first);
 }
 
-/* A field that the table does not know by a slip of the finger is named. */
+/* A field that the table does not know: by a slip of the finger, cut short, or in the wrong place. */
 static void suggests_the_field_that_was_meant(void **state)
 {
-    struct reading reading;
+    static const struct {
+        const char *member, *message;
+    } cases[] = {
+        {"enabeld", "\"enabeld\" is no field of an issuer; did you mean enabled?"},
+        {"leeway", "\"leeway\" is no field of an issuer; did you mean leewaySeconds?"},
+        {"allo", "\"allo\" is no field of an issuer"}, /* two begin so */
+        {"jwksUri", "\"jwksUri\" is no field of an issuer; it stands within keys"},
+        {"discovery", "\"discovery\" is no field of an issuer; it stands within keys"},
+        {"url", "\"url\" is no field of an issuer"},
+    };
     (void)state;
-    read_as(&reading, RELY_OBJECT_ISSUER, "{\"name\":\"prod\",\"issuer\":\"https://a.example\",\"enabeld\":true}",
-            NULL);
-    assert_int_equal(reading.problems.count, 1);
-    assert_string_equal(reading.problems.items[0].message,
-                        "\"enabeld\" is no field of an issuer; did you mean enabled?");
-    end_reading(&reading);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct reading reading;
+        char text[160];
+        snprintf(text, sizeof text, "{\"name\":\"prod\",\"issuer\":\"https://a.example\",\"%s\":true}",
+                 cases[i].member);
+        read_as(&reading, RELY_OBJECT_ISSUER, text, NULL);
+        assert_int_equal(reading.problems.count, 1);
+        assert_string_equal(reading.problems.items[0].message, cases[i].message);
+        end_reading(&reading);
+    }
 }
 
 int run_record_tests(void)
