@@ -134,7 +134,7 @@ MUTANTS = [
         row="C4",
         file="src/service/keeper.c",
         old='if (is_replaced && time_until_old(issuer, now_ms) > 0)',
-        new='if (false)',
+        new='if (is_replaced && time_until_old(issuer, now_ms) > INT64_MAX - 1)',
         caught_by="tests/e2e/test_key_keeping.py::test_c4_a_young_set_is_not_doubted",
     ),
     dict(
@@ -166,7 +166,7 @@ MUTANTS = [
         row="E",
         file="src/service/keeper.c",
         old='    schedule_after_fetch(issuer, fresh_s);\n',
-        new='',
+        new='    if (fresh_s < 0)\n        schedule_after_fetch(issuer, fresh_s);\n',
         caught_by="tests/e2e/test_key_keeping.py::test_e_keys_are_fetched_again_when_they_grow_old",
     ),
     dict(
