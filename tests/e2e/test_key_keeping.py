@@ -94,12 +94,17 @@ def test_a5_uploaded_keys_do_not_age(start):
     assert relyd.reason(signer.sign(tokens.claims("https://prod.example"))) == "ok"
 
 
-def test_a5_the_oldest_are_fetched_first(start, issuer):
-    relyd = start(keys__miss_wait_ms=0)
-    names = [f"cluster-{number}" for number in range(8)]
+def put_fetched(relyd, issuer, names):
+    """A record of each name, with keys of its own address, which have come."""
     for name in names:
         relyd.put_issuer(name, **issuer.record(issuer=f"{issuer.url}/{name}", keys={"jwksUri": f"{issuer.url}/{name}{JWKS}"}))
         wait_for_keys(relyd, name)
+
+
+def test_a5_the_oldest_are_fetched_first(start, issuer):
+    relyd = start(keys__miss_wait_ms=0)
+    names = [f"cluster-{number}" for number in range(8)]
+    put_fetched(relyd, issuer, names)
     relyd.stop()
     order = [5, 2, 7, 0, 3, 6, 1, 4]
     for rank, number in enumerate(order):
@@ -115,9 +120,7 @@ def test_a5_a_time_to_come_is_fetched_first(start, issuer):
     """Nobody knows how old a set is whose clock was wrong, whether it still counts (a day) or not."""
     relyd = start(keys__miss_wait_ms=0)
     names = [f"cluster-{number}" for number in range(6)]
-    for name in names:
-        relyd.put_issuer(name, **issuer.record(issuer=f"{issuer.url}/{name}", keys={"jwksUri": f"{issuer.url}/{name}{JWKS}"}))
-        wait_for_keys(relyd, name)
+    put_fetched(relyd, issuer, names)
     relyd.stop()
     ages = {0: -2 * DAY, 1: 40 * DAY, 2: -5 * DAY, 3: 3600, 4: -3 * DAY, 5: -400 * DAY}
     for number, age in ages.items():
