@@ -37,6 +37,12 @@ static inline bool rely_slice_equal(struct rely_slice a, struct rely_slice b)
     return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
 }
 
+/* The same, where absent and empty are two things. */
+static inline bool rely_slice_same(struct rely_slice a, struct rely_slice b)
+{
+    return a.ptr == NULL || b.ptr == NULL ? a.ptr == b.ptr : rely_slice_equal(a, b);
+}
+
 static inline bool rely_slice_starts(struct rely_slice text, struct rely_slice prefix)
 {
     return text.len >= prefix.len && memcmp(text.ptr, prefix.ptr, prefix.len) == 0;

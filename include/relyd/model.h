@@ -144,6 +144,12 @@ struct rely_field {
     const char *sentence;
 };
 
+/* A field's place in a record, to be read as its type says. */
+static inline const void *rely_field_in(const struct rely_field *field, const void *record)
+{
+    return (const char *)record + field->offset;
+}
+
 /* What a body may say depends on these settings. */
 struct rely_model_rules {
     bool may_use_http;         /* issuers.allow_http */

@@ -4,14 +4,9 @@
  */
 #include "key.h"
 
-static bool is_same_text(struct rely_slice a, struct rely_slice b)
-{
-    return a.ptr == NULL || b.ptr == NULL ? a.ptr == b.ptr : rely_slice_equal(a, b);
-}
-
 static bool is_same_key(const struct rely_key *a, const struct rely_key *b)
 {
-    return a->algs == b->algs && is_same_text(a->kid, b->kid) &&
+    return a->algs == b->algs && rely_slice_same(a->kid, b->kid) &&
            memcmp(a->material, b->material, sizeof a->material) == 0;
 }
 
@@ -44,7 +39,7 @@ bool rely_keyset_is_same(const struct rely_keyset *a, const struct rely_keyset *
     if (a->skipped_count != b->skipped_count)
         return false;
     for (size_t i = 0; i < a->skipped_count; i++)
-        if (a->skipped[i].is_weak != b->skipped[i].is_weak || !is_same_text(a->skipped[i].kid, b->skipped[i].kid))
+        if (a->skipped[i].is_weak != b->skipped[i].is_weak || !rely_slice_same(a->skipped[i].kid, b->skipped[i].kid))
             return false;
     return rely_keyset_has_same_keys(a, b);
 }

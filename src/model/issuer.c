@@ -53,13 +53,13 @@ void rely_issuer_read_own(const struct rely_body *body, const struct rely_field 
     if (field->type == RELY_FIELD_BITS)
         read_algorithms(body, field, record);
     else
-        rely_issuer_keys_read(body, record);
+        rely_issuer_keys_read(body, field, record);
 }
 
 struct rely_json *rely_issuer_show_own(const struct rely_field *field, const void *record)
 {
     const struct rely_issuer_record *issuer = record;
-    return field->type == RELY_FIELD_BITS ? show_algorithms(issuer->algorithms) : rely_issuer_keys_show(issuer);
+    return field->type == RELY_FIELD_BITS ? show_algorithms(issuer->algorithms) : rely_issuer_keys_show(field, issuer);
 }
 
 /* --- what goes together --------------------------------------------------------------------------------- */
@@ -143,7 +143,7 @@ bool rely_issuer_has_same_source(const struct rely_issuer_record *a, const struc
         return false;
     if (a->key_source == RELY_KEYS_UPLOADED)
         return rely_slice_equal(a->jwks, b->jwks);
-    return rely_is_same_text(a->jwks_uri, b->jwks_uri) && rely_is_same_text(a->discovery_url, b->discovery_url) &&
-           rely_is_same_text(a->ca_bundle, b->ca_bundle) && a->allow_http == b->allow_http &&
+    return rely_slice_same(a->jwks_uri, b->jwks_uri) && rely_slice_same(a->discovery_url, b->discovery_url) &&
+           rely_slice_same(a->ca_bundle, b->ca_bundle) && a->allow_http == b->allow_http &&
            a->allow_private_addresses == b->allow_private_addresses;
 }

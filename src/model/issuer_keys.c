@@ -57,11 +57,12 @@ static void read_discovery(const struct rely_body *body, const struct rely_json 
                           "keys.discovery must be true; otherwise give keys.jwksUri or keys.jwks");
 }
 
-static bool check_keys_members(const struct rely_body *body, const struct rely_json *value)
+static bool check_keys_members(const struct rely_body *body, const struct rely_field *sources,
+                               const struct rely_json *value)
 {
     bool is_good = true;
     for (const char *name = rely_json_next_name(value, NULL); name != NULL; name = rely_json_next_name(value, name)) {
-        if (strcmp(name, "discovery") == 0 || strcmp(name, "jwksUri") == 0 || strcmp(name, "jwks") == 0)
+        if (rely_find_word(sources->words, rely_slice_of(name)) != 0)
             continue;
         char field[64];
         snprintf(field, sizeof field, "keys.%.50s", name);
@@ -75,14 +76,15 @@ static bool check_keys_members(const struct rely_body *body, const struct rely_j
     return false;
 }
 
-void rely_issuer_keys_read(const struct rely_body *body, struct rely_issuer_record *issuer)
+void rely_issuer_keys_read(const struct rely_body *body, const struct rely_field *field,
+                           struct rely_issuer_record *issuer)
 {
-    const struct rely_json *value = rely_json_get(body->json, "keys");
+    const struct rely_json *value = rely_json_get(body->json, field->json);
     if (value == NULL)
         issuer->key_source = RELY_KEYS_DISCOVERY;
     else if (rely_json_type(value) != RELY_JSON_OBJECT)
         rely_field_wrong_type(value, "keys", "an object", body->problems);
-    else if (!check_keys_members(body, value))
+    else if (!check_keys_members(body, field, value))
         return;
     else if (rely_json_get(value, "jwks") != NULL)
         read_uploaded_set(body, rely_json_get(value, "jwks"), issuer);
@@ -92,22 +94,23 @@ void rely_issuer_keys_read(const struct rely_body *body, struct rely_issuer_reco
         read_discovery(body, rely_json_get(value, "discovery"), issuer);
 }
 
-/* NULL: a stored set that is no JSON. */
-struct rely_json *rely_issuer_keys_show(const struct rely_issuer_record *issuer)
+static struct rely_json *show_source(const struct rely_issuer_record *issuer)
 {
     struct rely_err unused = {0};
+    if (issuer->key_source == RELY_KEYS_UPLOADED)
+        return rely_json_parse(issuer->jwks, &unused);
+    return issuer->key_source == RELY_KEYS_JWKS_URI ? rely_json_of_text(issuer->jwks_uri) : rely_json_of_bool(true);
+}
+
+/* NULL: a stored set that is no JSON. The field's words are in the order of enum rely_key_source. */
+struct rely_json *rely_issuer_keys_show(const struct rely_field *field, const struct rely_issuer_record *issuer)
+{
+    char word[16];
+    struct rely_json *value = show_source(issuer);
+    if (value == NULL)
+        return NULL;
     struct rely_json *keys = rely_json_object();
-    struct rely_json *value = issuer->key_source == RELY_KEYS_UPLOADED   ? rely_json_parse(issuer->jwks, &unused)
-                              : issuer->key_source == RELY_KEYS_JWKS_URI ? rely_json_of_text(issuer->jwks_uri)
-                                                                         : rely_json_of_bool(true);
-    if (value != NULL) {
-        rely_json_set(keys,
-                      issuer->key_source == RELY_KEYS_UPLOADED   ? "jwks"
-                      : issuer->key_source == RELY_KEYS_JWKS_URI ? "jwksUri"
-                                                                 : "discovery",
-                      value);
-        return keys;
-    }
-    rely_json_free(keys);
-    return NULL;
+    snprintf(word, sizeof word, "%.*s", RELY_ARG(rely_word_at(field->words, issuer->key_source)));
+    rely_json_set(keys, word, value);
+    return keys;
 }

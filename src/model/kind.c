@@ -27,7 +27,7 @@
     FIELD(field, json, RELY_FIELD_BITS, flags, .least = 1, .most = (default_value), .value = (default_value),          \
           .sentence = (text))
 #define FIELD_WORD(field, json, word_list, flags, text)                                                                \
-    FIELD(field, json, RELY_FIELD_WORD, flags, .most = 1, .words = (word_list), .sentence = (text))
+    FIELD(field, json, RELY_FIELD_WORD, flags, .words = (word_list), .sentence = (text))
 #define FIELD_TIME(field, json_name, flag_set, text)                                                                   \
     {.json = (json_name),                                                                                              \
      .column = #field,                                                                                                 \

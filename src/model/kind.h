@@ -11,21 +11,10 @@
 
 #define RELY_MAP_KEY_SIZE 256 /* with its NUL */
 
-/* A field's place in a record, of the type that object.def says. */
+/* A field's place in a record that is being filled. */
 static inline void *rely_field_at(const struct rely_field *field, void *record)
 {
     return (char *)record + field->offset;
-}
-
-static inline const void *rely_field_in(const struct rely_field *field, const void *record)
-{
-    return (const char *)record + field->offset;
-}
-
-/* Absent and empty are two things. */
-static inline bool rely_is_same_text(struct rely_slice a, struct rely_slice b)
-{
-    return a.ptr == NULL || b.ptr == NULL ? a.ptr == b.ptr : rely_slice_equal(a, b);
 }
 
 /* The functions of struct rely_kind. */
@@ -34,8 +23,9 @@ void rely_issuer_read_own(const struct rely_body *body, const struct rely_field 
 struct rely_json *rely_issuer_show_own(const struct rely_field *field, const void *record);
 bool rely_issuer_is_whole(const void *record);
 /* `keys` alone. Out: key_source - 0 when it is wrong. */
-void rely_issuer_keys_read(const struct rely_body *body, struct rely_issuer_record *issuer);
-struct rely_json *rely_issuer_keys_show(const struct rely_issuer_record *issuer);
+void rely_issuer_keys_read(const struct rely_body *body, const struct rely_field *field,
+                           struct rely_issuer_record *issuer);
+struct rely_json *rely_issuer_keys_show(const struct rely_field *field, const struct rely_issuer_record *issuer);
 void rely_identity_check(const struct rely_body *body, void *record);
 bool rely_identity_shows(const struct rely_field *field, const void *record);
 void rely_credential_check(const struct rely_body *body, void *record);

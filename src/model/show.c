@@ -114,7 +114,7 @@ bool rely_field_equal(const struct rely_field *field, const void *a, const void 
     case RELY_FIELD_NAME:
     case RELY_FIELD_UUID:
     case RELY_FIELD_TEXT:
-        return rely_is_same_text(*(const struct rely_slice *)left, *(const struct rely_slice *)right);
+        return rely_slice_same(*(const struct rely_slice *)left, *(const struct rely_slice *)right);
     case RELY_FIELD_BOOL:
         return *(const bool *)left == *(const bool *)right;
     case RELY_FIELD_INTEGER:

@@ -18,7 +18,7 @@ static bool log_removal(const struct removal *removal, const struct rely_kind *k
 {
     RELY_JSON_OWNED struct rely_json *before = rely_record_show(kind, record);
     if (before == NULL)
-        return rely_sql_damaged(&removal->registry->sql, err, "the row of a %s is damaged", kind->word);
+        return rely_row_damaged(&removal->registry->sql, kind, ((const struct rely_record *)record)->id, err);
     struct rely_buf text = {0};
     rely_json_print(before, &text);
     struct rely_log_entry entry = {.at_s = removal->writer->now_s,
@@ -50,7 +50,7 @@ static bool log_dependent(const struct removal *removal, struct rely_stmt *stmt,
     struct rely_credential_record record;
     const struct rely_kind *kind = rely_kind_of(RELY_OBJECT_CREDENTIAL);
     if (!rely_table_read(kind, stmt->raw, false, false, pool, &record))
-        return rely_row_damaged(kind, stmt, err);
+        return rely_row_damaged(stmt->sql, kind, sqlite3_column_int64(stmt->raw, 0), err);
     struct rely_slice parent = rely_sql_text(stmt->raw, sqlite3_column_count(stmt->raw) - 1);
     if (!log_removal(removal, kind, parent, record.name, &record, err))
         return false;

@@ -15,10 +15,9 @@ struct rely_table *rely_registry_table(struct rely_registry *registry, enum rely
     return &registry->tables[object - 1];
 }
 
-bool rely_row_damaged(const struct rely_kind *kind, const struct rely_stmt *stmt, struct rely_err *err)
+bool rely_row_damaged(struct rely_sql *sql, const struct rely_kind *kind, int64_t id, struct rely_err *err)
 {
-    return rely_sql_damaged(stmt->sql, err, "the row %lld of %s is damaged",
-                            (long long)sqlite3_column_int64(stmt->raw, 0), kind->word);
+    return rely_sql_damaged(sql, err, "the row %lld of %s is damaged", (long long)id, kind->word);
 }
 
 /* Every record begins with its head, and then has its name somewhere. */
@@ -26,7 +25,7 @@ static struct rely_slice name_of(const struct rely_kind *kind, const void *recor
 {
     for (size_t i = 0; i < kind->field_count; i++)
         if (kind->fields[i].type == RELY_FIELD_NAME)
-            return *(const struct rely_slice *)((const char *)record + kind->fields[i].offset);
+            return *(const struct rely_slice *)rely_field_in(&kind->fields[i], record);
     return (struct rely_slice){NULL, 0};
 }
 
@@ -50,7 +49,7 @@ bool rely_registry_find(struct rely_registry *registry, const struct rely_table 
     if (step != RELY_SQL_ROW)
         return step == RELY_SQL_DONE;
     if (!rely_table_read(table->kind, stmt->raw, false, true, pool, record))
-        return rely_row_damaged(table->kind, stmt, err);
+        return rely_row_damaged(stmt->sql, table->kind, sqlite3_column_int64(stmt->raw, 0), err);
     return check_found_name(table->kind, stmt, name_of(table->kind, record), name, err);
 }
 
@@ -88,8 +87,7 @@ static bool find_and_show(struct rely_registry *registry, const struct rely_obje
         return rely_err_set(err, RELY_ERR_NOT_FOUND, "there is no such %s", table->kind->word);
     *object = rely_record_show(table->kind, &record);
     if (*object == NULL)
-        return rely_sql_damaged(&registry->sql, err, "the row %lld of %s is damaged", (long long)record.record.id,
-                                table->kind->word);
+        return rely_row_damaged(&registry->sql, table->kind, record.record.id, err);
     rely_registry_print_etag(record.record.revision, etag);
     return true;
 }
@@ -139,7 +137,7 @@ static bool collect_page(const struct rely_kind *kind, struct rely_stmt *stmt, s
             break;
         struct rely_json *object = show_row(kind, stmt->raw);
         if (object == NULL)
-            return rely_row_damaged(kind, stmt, err);
+            return rely_row_damaged(stmt->sql, kind, sqlite3_column_int64(stmt->raw, 0), err);
         rely_json_append(array, object);
     }
     *has_more = step == RELY_SQL_ROW;

@@ -7,11 +7,6 @@
 
 _Static_assert(sizeof(uint64_t) * 8 >= RELY_FIELDS_MAX, "a set of fields is a word of bits");
 
-static const void *field_in(const struct rely_field *field, const void *record)
-{
-    return (const char *)record + field->offset;
-}
-
 #define LISTS_MAX 8
 
 /* A record that is being bound to the parameters of a statement. */
@@ -67,7 +62,7 @@ static void write_map(struct row_writing *writing, const struct rely_text_map *m
 
 static void write_column(struct row_writing *writing, const struct rely_field *field, const void *record)
 {
-    const void *at = field_in(field, record);
+    const void *at = rely_field_in(field, record);
     switch (field->type) {
     case RELY_FIELD_NAME:
     case RELY_FIELD_UUID:
@@ -126,15 +121,15 @@ static uint64_t choose_stored(const struct rely_kind *kind)
 bool rely_table_insert(const struct rely_table *table, struct rely_sql *sql, void *record, struct rely_err *err)
 {
     struct rely_record *head = record;
-    struct row_writing writing = {.parameter = 2};
+    bool has_parent = table->kind->parent_column != NULL;
+    struct row_writing writing = {.parameter = has_parent ? 3 : 2};
     RELY_STMT_LENT struct rely_stmt *stmt = rely_sql_prepare(sql, table->insert, err);
     if (stmt == NULL)
         return false;
-    rely_sql_bind(stmt, "i", (int64_t)head->revision);
-    if (table->kind->parent_column != NULL) {
+    if (has_parent)
         rely_sql_bind(stmt, "ii", (int64_t)head->revision, head->parent_id);
-        writing.parameter++;
-    }
+    else
+        rely_sql_bind(stmt, "i", (int64_t)head->revision);
     if (!run_with_fields(&writing, stmt, table->kind, choose_stored(table->kind), record, err))
         return false;
     head->id = sqlite3_last_insert_rowid(sql->db);

@@ -84,7 +84,7 @@ struct rely_write {
 /* Of one kind; owned by the registry. */
 struct rely_table *rely_registry_table(struct rely_registry *registry, enum rely_object object);
 /* A row that no relyd has written; always false, as rely_sql_damaged. */
-bool rely_row_damaged(const struct rely_kind *kind, const struct rely_stmt *stmt, struct rely_err *err);
+bool rely_row_damaged(struct rely_sql *sql, const struct rely_kind *kind, int64_t id, struct rely_err *err);
 /* Find by name; a missing object leaves the record's id 0. False only on a fault. */
 bool rely_registry_find(struct rely_registry *registry, const struct rely_table *table, struct rely_slice name,
                         int64_t parent_id, struct rely_pool *pool, union rely_any_record *record, struct rely_err *err);

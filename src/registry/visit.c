@@ -105,7 +105,8 @@ static bool visit_rows(struct rely_stmt *stmt, const struct rely_kind *kind, con
         rely_pool_reset(&pool);
     }
     rely_pool_fini(&pool);
-    return step == RELY_SQL_DONE || (step == RELY_SQL_ROW && rely_row_damaged(kind, stmt, err));
+    return step == RELY_SQL_DONE ||
+           (step == RELY_SQL_ROW && rely_row_damaged(stmt->sql, kind, sqlite3_column_int64(stmt->raw, 0), err));
 }
 
 static bool visit_table(struct rely_registry *registry, enum rely_object object, int64_t id, const struct visit *visit,

@@ -83,8 +83,7 @@ static bool log_write(struct rely_write *write, const struct rely_json *shown, s
     RELY_JSON_OWNED struct rely_json *old =
         write->body.before == NULL ? NULL : rely_record_show(write->body.kind, &write->before);
     if (write->body.before != NULL && old == NULL)
-        return rely_sql_damaged(&write->registry->sql, err, "the row %lld of %s is damaged",
-                                (long long)write->before.record.id, write->body.kind->word);
+        return rely_row_damaged(&write->registry->sql, write->body.kind, write->before.record.id, err);
     if (old != NULL)
         rely_json_print(old, &before);
     rely_json_print(shown, &after);

@@ -334,7 +334,7 @@ MUTANTS = [
     dict(
         name="none-is-empty",
         row="E",
-        file="src/model/kind.h",
+        file="include/relyd/base.h",
         old="a.ptr == NULL || b.ptr == NULL ? a.ptr == b.ptr : rely_slice_equal(a, b)",
         new="rely_slice_equal(a, b)",
         caught_by="unit_registry",
