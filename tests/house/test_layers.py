@@ -87,6 +87,19 @@ def test_listed_headers_exist():
     assert not missing
 
 
+def used_by(folder):
+    """The folders whose headers this one's files include, public headers among them."""
+    paths = [path for path in layered() if folder_of(path) == folder]
+    return {included_folder(path, name) for path in paths for quote, name in includes(path) if quote == '"'} - {folder}
+
+
+@pytest.mark.parametrize("folder", RANK)
+def test_a_library_uses_what_its_folder_includes(folder):
+    text = (ROOT / "src" / folder / "CMakeLists.txt").read_text()
+    found = re.search(r"\bUSES ([a-z_ \n]+)", text)
+    assert set(found[1].split() if found else []) == used_by(folder), f"USES in src/{folder}/CMakeLists.txt"
+
+
 def test_main_includes_public_headers_only():
     for quote, name in includes(ROOT / "src/main.c"):
         assert name.startswith("relyd/") if quote == '"' else FREE.fullmatch(name), name
