@@ -1,6 +1,19 @@
 /*
- * json: documents that are not on the hot path (admin bodies, JWKS, discovery, output), over jansson, which is
- * spelled in src/base/json.c only. Tokens and data-plane bodies are read by view.h.
+ * json: a document as a tree of values, over jansson, which is spelled in src/json/document.c only. One of two readers:
+ *
+ *                 view.h                                   json.h
+ *   for           what every request brings: headers       what is read seldom, or written: admin bodies, key sets,
+ *                 and payloads of tokens, bodies of        discovery documents, answers
+ *                 the data plane
+ *   root          an object                                any value
+ *   memory        the request's pool; text and pool must   the heap, counted references; the text may go
+ *                 outlive the view
+ *   numbers       as written, converted when asked for     integers of 64 bits, or reals
+ *   can print     no                                       yes
+ *   refuses       both: duplicate members, U+0000, bad UTF-8, lone surrogates, trailing text, deep nesting
+ *
+ * There is no third, and these two agree: where the same bytes mean one thing here and another there, one place lets in
+ * what the other refuses. tests/fuzz/fuzz_view.c compares view.h with jansson.
  */
 #ifndef RELYD_JSON_H
 #define RELYD_JSON_H

@@ -1,6 +1,7 @@
 /*
  * view: one strict pass over a small JSON text into a flat array of nodes, for what is read on every request:
- * token headers, payloads and data-plane bodies. No value is converted before somebody asks for it.
+ * token headers, payloads and data-plane bodies. No value is converted before somebody asks for it. When to use this
+ * and when json.h: the table there.
  */
 #ifndef RELYD_VIEW_H
 #define RELYD_VIEW_H

@@ -234,10 +234,10 @@ MUTANTS = [
     dict(
         name="values-of-a-document-not-limited",
         row="B4",
-        file="src/base/json.c",
+        file="src/json/document.c",
         old="return outline.tree_bytes <= RELY_DOCUMENT_TREE_TIMES * text.len + RELY_DOCUMENT_TREE_BYTES ||",
         new="return true || outline.tree_bytes == 0 ||",
-        caught_by="unit_base",
+        caught_by="unit_json",
     ),
     dict(
         name="two-share-an-address",

@@ -4,7 +4,6 @@
 
 int run_base_tests(void);
 int run_text_tests(void);
-int run_json_tests(void);
 int run_map_tests(void);
 
 #endif

@@ -15,30 +15,22 @@
 #include "relyd/limits.h"
 #include "relyd/text.h"
 #include "relyd/token.h"
+#include "texts.h"
 
 #define GOOD_HEADER "{\"alg\":\"RS256\",\"kid\":\"rsa\"}"
 #define GOOD_PAYLOAD                                                                                                   \
     "{\"iss\":\"https://issuer.example\",\"sub\":\"system:serviceaccount:team-a:builder\",\"aud\":\"relyd\","          \
     "\"exp\":1795322820}"
 
-/* A row's text may hold NUL bytes. */
-#define TEXT(literal) RELY_LIT(literal)
-
 /* `header.payload.signature` of these bytes, from the pool. */
 struct rely_slice make_token(struct rely_pool *pool, struct rely_slice header, struct rely_slice payload);
 /* base64url, from the pool. */
 struct rely_slice make_base64(struct rely_pool *pool, struct rely_slice bytes);
-/* `text` repeated, from the pool. */
-struct rely_slice make_repeated(struct rely_pool *pool, struct rely_slice text, size_t count);
-/* a + b + c, from the pool. */
-struct rely_slice make_joined(struct rely_pool *pool, struct rely_slice a, struct rely_slice b, struct rely_slice c);
 
 /* Fail the test, naming the row, unless rely_token_read says exactly this; a refusal must have a detail and leave the
  * output as it was. */
 void expect_reason(const char *id, struct rely_slice token, size_t max_bytes, enum rely_reason wanted);
 
-int run_view_tests(void);
-int run_view_text_tests(void);
 int run_token_tests(void);
 int run_token_parts_tests(void);
 int run_token_vectors_tests(void);

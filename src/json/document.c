@@ -1,6 +1,6 @@
 /*
  * JSON documents off the hot path, over jansson: admin bodies, JWKS, discovery, answers. The only file that spells
- * jansson. Strict: duplicates, U+0000, bad UTF-8 and trailing text are refused. Tokens are read by token/view.c
+ * jansson. Strict: duplicates, U+0000, bad UTF-8 and trailing text are refused. Tokens are read by view.c
  * instead.
  */
 #include "relyd/json.h"

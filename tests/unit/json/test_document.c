@@ -148,7 +148,7 @@ static void what_is_read_is_printed_again(void **state)
     }
 }
 
-int run_json_tests(void)
+int run_document_tests(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(only_strict_json_is_read),

@@ -1,7 +1,19 @@
 /*
  * view: strings, escapes, UTF-8 and numbers.
  */
-#include "token_tests.h"
+#include "tests.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "relyd/limits.h"
+#include "relyd/text.h"
+#include "relyd/view.h"
+#include "texts.h"
 
 #include <stdlib.h>
 

@@ -1,7 +1,19 @@
 /*
  * view: the structure of a JSON text, what is refused and by which words, duplicates, depth, and walking about.
  */
-#include "token_tests.h"
+#include "tests.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "relyd/limits.h"
+#include "relyd/text.h"
+#include "relyd/view.h"
+#include "texts.h"
 
 #include <stdio.h>
 #include <stdlib.h>
