@@ -100,7 +100,7 @@ static bool run_credentials(void)
                                      .audiences = scene.claims.audiences,
                                      .audience_count = scene.claims.audience_count};
     struct rely_matches matches;
-    return rely_rules_match(scene.snapshot, &query, &matches, &detail) == RELY_OK;
+    return rely_credentials_match(scene.snapshot, &query, &matches, &detail) == RELY_OK;
 }
 
 static bool run_review(void)

@@ -5,7 +5,7 @@
 #define RELYD_DECIDE_H
 
 #include "relyd/claims.h"
-#include "relyd/rules.h"
+#include "relyd/credentials.h"
 
 struct rely_try_budget;
 

@@ -1,7 +1,7 @@
 /*
  * What failed tries of a record's keys may cost in a second. Every token may have its base price: the keys of its `kid`
  * that have verified before, or one, when that is an ordinary one. So strangers, who can use the rest up, refuse nobody
- * but tokens without `kid`. The state is the caller's, the clock a parameter. Called by signers.c.
+ * but tokens without `kid`. The state is the caller's, the clock a parameter. Called by signature.c.
  */
 #include "steps.h"
 

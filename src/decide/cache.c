@@ -27,7 +27,7 @@ struct cache_entry {
     const struct rely_issuer *issuer;
     int64_t verified_s;
     uint32_t fresh_s; /* how long after that the signature counts as verified */
-    struct rely_rules_memo memo;
+    struct rely_credentials_memo memo;
     struct rely_claims claims; /* slices point into text, audiences into the array */
     struct rely_slice audiences[AUDIENCES_MAX];
     char text[];

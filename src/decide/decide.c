@@ -42,7 +42,7 @@ static enum rely_reason run_credentials_step(struct rely_review_work *work)
         .identity = work->request->identity,
         .memo = work->known != NULL ? work->known->memo : NULL,
     };
-    return rely_rules_match(work->snapshot, &query, &review->matches, &review->decision.detail);
+    return rely_credentials_match(work->snapshot, &query, &review->matches, &review->decision.detail);
 }
 
 bool rely_match_username(const struct rely_snapshot *snapshot, const struct rely_match *match,

@@ -14,7 +14,7 @@ struct rely_known_token {
     const struct rely_key *key;
     const struct rely_claims *claims;
     uint64_t rule_hash;
-    struct rely_rules_memo *memo;
+    struct rely_credentials_memo *memo;
 };
 
 /* rely_review_run from the claims on. */

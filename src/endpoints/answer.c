@@ -30,7 +30,7 @@ void rely_answer_put_audiences(struct rely_buf *out, const struct rely_answer *a
     const char *separator = "";
     rely_buf_putc(out, '[');
     for (size_t i = 0; i < count; i++) {
-        if (!rely_rules_has_audience(&query, match->credential, from[i]))
+        if (!rely_credentials_has_audience(&query, match->credential, from[i]))
             continue;
         rely_buf_put(out, rely_slice_of(separator));
         rely_buf_put_json(out, from[i]);

@@ -38,7 +38,7 @@ void judge(const struct rely_unverified *token, const struct rely_key *key, stru
     "dropped rules": """
 void judge(const struct rely_snapshot *snapshot, const struct rely_match_query *query, struct rely_matches *out, struct rely_detail *detail)
 {
-    rely_rules_match(snapshot, query, out, detail);
+    rely_credentials_match(snapshot, query, out, detail);
 }
 """,
     "dropped refusal": """

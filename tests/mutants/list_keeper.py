@@ -44,7 +44,7 @@ MUTANTS = [
     dict(
         name="keys-of-any-age-for-a-new-token",
         row="A5",
-        file="src/decide/signers.c",
+        file="src/decide/keys.c",
         old='if (now_s > issuer->keys_until_s)',
         new='if (false)',
         caught_by="unit_decide",

@@ -1,4 +1,4 @@
-/* Runs the groups of src/decide, src/rules and the snapshot. */
+/* Runs the groups of src/decide, src/credentials and the snapshot. */
 #include "scene.h"
 
 #include "relyd/json.h"

@@ -2,7 +2,7 @@
  * Which federated credentials a verified token matches: exact issuer record, exact subject, one audience. Decides
  * nothing about keys or time. Called by decide/ once a review.
  */
-#include "relyd/rules.h"
+#include "relyd/credentials.h"
 
 #include "relyd/text.h"
 
@@ -14,8 +14,8 @@ static bool has_text(const struct rely_slice *texts, size_t count, struct rely_s
     return false;
 }
 
-bool rely_rules_has_audience(const struct rely_match_query *query, const struct rely_credential *credential,
-                             struct rely_slice audience)
+bool rely_credentials_has_audience(const struct rely_match_query *query, const struct rely_credential *credential,
+                                   struct rely_slice audience)
 {
     bool is_accepted = query->accepted_count == 0 || has_text(query->accepted, query->accepted_count, audience);
     return is_accepted && has_text(credential->audiences, credential->audience_count, audience) &&
@@ -25,7 +25,7 @@ bool rely_rules_has_audience(const struct rely_match_query *query, const struct 
 static bool has_any_audience(const struct rely_match_query *query, const struct rely_credential *credential)
 {
     for (size_t i = 0; i < credential->audience_count; i++)
-        if (rely_rules_has_audience(query, credential, credential->audiences[i]))
+        if (rely_credentials_has_audience(query, credential, credential->audiences[i]))
             return true;
     return false;
 }
@@ -104,14 +104,14 @@ static void judge_all(const struct rely_snapshot *snapshot, const struct rely_ma
                                                   &cursor)) != NULL)
         judge_credential(query, credential, rely_snapshot_identity(snapshot, credential->identity_id), out, judged);
     if (query->memo != NULL && judged->count == 1)
-        *query->memo = (struct rely_rules_memo){snapshot->edition, judged->credential, judged->identity};
+        *query->memo = (struct rely_credentials_memo){snapshot->edition, judged->credential, judged->identity};
 }
 
-enum rely_reason rely_rules_match(const struct rely_snapshot *snapshot, const struct rely_match_query *query,
-                                  struct rely_matches *out, struct rely_detail *detail)
+enum rely_reason rely_credentials_match(const struct rely_snapshot *snapshot, const struct rely_match_query *query,
+                                        struct rely_matches *out, struct rely_detail *detail)
 {
     struct judged judged = {0};
-    const struct rely_rules_memo *memo = query->memo;
+    const struct rely_credentials_memo *memo = query->memo;
     out->count = 0;
     out->is_truncated = false;
     out->near_audience = NULL;

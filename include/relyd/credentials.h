@@ -1,15 +1,15 @@
 /*
- * rules: which federated credentials a token matches, and what came closest.
+ * credentials: which federated credentials a token matches, and what came closest.
  */
-#ifndef RELYD_RULES_H
-#define RELYD_RULES_H
+#ifndef RELYD_CREDENTIALS_H
+#define RELYD_CREDENTIALS_H
 
 #include "relyd/reason.h"
 #include "relyd/snapshot.h"
 
 /* What the index answered to a query, for asking again: good for one edition, in which nothing that it points to can
  * change. Zero-filled is empty. */
-struct rely_rules_memo {
+struct rely_credentials_memo {
     uint64_t edition;                         /* of the snapshot that was asked; 0: empty */
     const struct rely_credential *credential; /* the only one of this issuer and subject */
     const struct rely_identity *identity;     /* its identity */
@@ -24,8 +24,8 @@ struct rely_match_query {
     size_t audience_count;
     const struct rely_slice *accepted; /* that the caller accepts; none: whatever the credential accepts */
     size_t accepted_count;
-    struct rely_slice identity;   /* only this identity's credentials count; ptr NULL: all */
-    struct rely_rules_memo *memo; /* of queries with this issuer and subject: read and written; NULL: none */
+    struct rely_slice identity;         /* only this identity's credentials count; ptr NULL: all */
+    struct rely_credentials_memo *memo; /* of queries with this issuer and subject: read and written; NULL: none */
 };
 
 /* One identity that the token maps to. Borrowed from the snapshot. */
@@ -51,11 +51,11 @@ struct rely_matches {
  *           audience does), RELY_IDENTITY_DISABLED (all that match are disabled).
  * Cost:     one map look-up, and one per match, none with a memo of this edition; independent of the registry's size.
  */
-enum rely_reason rely_rules_match(const struct rely_snapshot *snapshot, const struct rely_match_query *query,
-                                  struct rely_matches *out, struct rely_detail *detail);
+enum rely_reason rely_credentials_match(const struct rely_snapshot *snapshot, const struct rely_match_query *query,
+                                        struct rely_matches *out, struct rely_detail *detail);
 
 /* Does this audience count for this credential and caller? */
-bool rely_rules_has_audience(const struct rely_match_query *query, const struct rely_credential *credential,
-                             struct rely_slice audience);
+bool rely_credentials_has_audience(const struct rely_match_query *query, const struct rely_credential *credential,
+                                   struct rely_slice audience);
 
 #endif
