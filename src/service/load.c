@@ -4,7 +4,7 @@
  * carrying a committed change cannot fail. Key sets are prepared here, because the registry does not know keys. Called
  * by control.c and publish.c.
  */
-#include "keeper_plan.h"
+#include "../keeper/plan.h"
 #include "service.h"
 
 #include "relyd/text.h"

@@ -13,7 +13,7 @@
 #include "relyd/registry.h"
 #include "relyd/service.h"
 
-#include "keeper_plan.h"
+#include "../keeper/plan.h"
 
 #include <pthread.h>
 #include <stdatomic.h>

@@ -3,7 +3,7 @@
  * count no more; and how many lost keys to another record. Decides nothing. Called by service.c, on whatever thread is
  * scraped.
  */
-#include "service.h"
+#include "../service/service.h"
 
 #include <stdlib.h>
 

@@ -1,7 +1,7 @@
 /*
  * When keys are fetched, whose missing keys come first, and how long keys count: arithmetic only. keeper.c asks it.
  */
-#include "keeper_plan.h"
+#include "plan.h"
 
 #define BACKOFF_MAX_S 300
 #define START_MS 60000

@@ -2,7 +2,7 @@
  * Whose missing keys are fetched first (fault C19): floods of made-up kids over many issuers, played through with the
  * time as a parameter.
  */
-#include "keeper_plan.h"
+#include "plan.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /* The key keeper's times: what is fetched when, how often strangers may cause it, and how long a set counts. */
-#include "keeper_plan.h"
+#include "plan.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -4,7 +4,7 @@
  * thread hands back bytes; all judging is here, on the control thread. An answer is for the record as it was when it
  * was asked: one that has changed since, whatever in it, is asked anew.
  */
-#include "keeper.h"
+#include "kept.h"
 
 #include "relyd/json.h"
 #include "relyd/text.h"

@@ -3,7 +3,7 @@
  * key, with one fetch in flight per issuer and buckets for those that strangers can cause. What was accepted last
  * stays in force whatever fails, until it is too old. On the control thread.
  */
-#include "keeper.h"
+#include "kept.h"
 
 #include <stdio.h>
 #include <stdlib.h>

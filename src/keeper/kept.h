@@ -5,8 +5,8 @@
 #ifndef RELYD_SERVICE_KEEPER_H
 #define RELYD_SERVICE_KEEPER_H
 
-#include "keeper_plan.h"
-#include "service.h"
+#include "plan.h"
+#include "../service/service.h"
 
 /* What is in force and does not stand in the registry yet. Zero-filled: nothing. */
 struct rely_unstored {

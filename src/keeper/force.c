@@ -3,7 +3,7 @@
  * storing, which is tried again; logins go on. Keys that are in force already are no news, however the document is
  * written; and an issuer that changes its keys all the time gets a bounded number of rows in the change log.
  */
-#include "keeper.h"
+#include "kept.h"
 
 #include "relyd/text.h"
 

@@ -3,7 +3,7 @@
  * behind a login, a document that is kept elsewhere. Names only what relyd has. Called by service.c, and by
  * keeper_fetch.c with what the fetch thread brings back.
  */
-#include "service.h"
+#include "../service/service.h"
 
 #include <stdio.h>
 #include <stdlib.h>
