@@ -6,16 +6,8 @@
 #define RELYD_ADMIN_H
 
 #include "relyd/http.h"
+#include "relyd/keeper.h"
 #include "relyd/registry.h"
-
-/* How the fetching of one issuer's keys goes; times are seconds since 1970, 0: never. */
-struct rely_key_status {
-    int64_t last_attempt_s;
-    int64_t last_success_s;
-    int64_t next_fetch_s;
-    char last_error[512];  /* empty: none */
-    char store_error[256]; /* why what is in force could not be stored; empty: it is, or waits for its turn */
-};
 
 /* The service's side: all called on the control thread. */
 struct rely_admin {

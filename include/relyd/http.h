@@ -6,6 +6,7 @@
 #define RELYD_HTTP_H
 
 #include "relyd/observe.h"
+#include "relyd/timer.h"
 
 struct rely_loop;
 struct rely_http_request;
@@ -181,15 +182,7 @@ struct rely_message {
  * one; those that come after rely_loop_run has returned are dropped by rely_loop_free. */
 void rely_loop_post(struct rely_loop *loop, struct rely_message *message);
 
-/* A one-shot timer on the monotonic clock; embed and zero-fill. Start again to move it; cancel is harmless when it is
- * not running. Memory: never free or move one that is running. Thread: the loop's. */
-struct rely_timer {
-    void (*run)(struct rely_timer *timer);
-    uint64_t due_ms; /* the loop's */
-    size_t slot;     /* the loop's; 0: not running */
-};
-
-/* On the loop's thread. */
+/* Timers of the loop, on the monotonic clock. On the loop's thread. */
 void rely_timer_start(struct rely_loop *loop, struct rely_timer *timer, int delay_ms);
 void rely_timer_cancel(struct rely_loop *loop, struct rely_timer *timer);
 

@@ -3,7 +3,7 @@
  * count no more; and how many lost keys to another record. Decides nothing. Called by service.c, on whatever thread is
  * scraped.
  */
-#include "../service/service.h"
+#include "kept.h"
 
 #include <stdlib.h>
 
@@ -32,11 +32,11 @@ static bool read_key_age(const void *item, void *context)
     return true;
 }
 
-struct rely_key_age *rely_key_ages_read(const struct rely_snapshot *snapshot, size_t series_max,
+struct rely_key_age *rely_key_ages_read(const struct rely_snapshot *snapshot, int64_t now_s, size_t series_max,
                                         struct rely_gauges *gauges)
 {
     size_t count = snapshot->issuers_by_id.count;
-    struct age_reading reading = {.gauges = gauges, .now_s = rely_service_now_s()};
+    struct age_reading reading = {.gauges = gauges, .now_s = now_s};
     if (count > 0 && count <= series_max)
         reading.items = rely_alloc(count * sizeof *reading.items);
     rely_map_each(&snapshot->issuers_by_id, read_key_age, &reading);

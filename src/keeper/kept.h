@@ -1,12 +1,30 @@
 /*
- * The inside of the key keeper: keeper.c says when an issuer's keys are fetched, keeper_fetch.c how, keeper_force.c
- * what becomes of them, keeper_plan.c reckons. All on the control thread.
+ * The inside of the keeper: keeper.c says when an issuer's keys are fetched, fetch.c how, force.c what becomes of them,
+ * start.c begins and ends, plan.c reckons.
  */
-#ifndef RELYD_SERVICE_KEEPER_H
-#define RELYD_SERVICE_KEEPER_H
+#ifndef RELYD_KEEPER_KEPT_H
+#define RELYD_KEEPER_KEPT_H
+
+#include "relyd/accept.h"
+#include "relyd/config.h"
+#include "relyd/fetch.h"
+#include "relyd/keeper.h"
+#include "relyd/observe.h"
+#include "relyd/registry.h"
+#include "relyd/timer.h"
 
 #include "plan.h"
-#include "../service/service.h"
+
+struct rely_keeper {
+    const struct rely_config *config; /* borrowed */
+    struct rely_log_ring *ring;       /* borrowed */
+    struct rely_keeper_hooks hooks;
+    struct rely_map issuers;          /* owned: struct rely_keeper_issuer by id, changed in place */
+    struct rely_retired unused;       /* always empty: the map has one edition */
+    struct rely_asks asks;            /* fetches that missing keys cause, of all issuers */
+    struct rely_keeper_counts counts; /* atomic: read by any thread */
+    bool is_stopping;
+};
 
 /* What is in force and does not stand in the registry yet. Zero-filled: nothing. */
 struct rely_unstored {
@@ -21,6 +39,15 @@ struct rely_unstored {
     int failures;             /* to store it, in a row */
 };
 
+/* What `store` was given and has not answered yet. */
+struct rely_storing {
+    bool is_underway;
+    bool is_outdated; /* what is pending is newer */
+    uint64_t record_revision;
+    uint64_t change_count; /* that it stands for */
+    int64_t at_s;
+};
+
 /* What the last good fetch left behind, so that the next may be conditional. Counts for one record only. */
 struct rely_fetched_before {
     uint64_t record_revision;
@@ -31,9 +58,9 @@ struct rely_fetched_before {
 
 struct rely_keeper_issuer {
     int64_t id;
-    struct rely_control *control; /* borrowed */
-    struct rely_timer timer;      /* the next fetch */
-    int64_t due_ms;               /* when that is; monotonic, as all _ms here */
+    struct rely_keeper *keeper; /* borrowed */
+    struct rely_timer timer;    /* the next fetch */
+    int64_t due_ms;             /* when that is; monotonic, as all _ms here */
     bool is_fetching;
     bool is_asked;         /* workers wait for the fetch under way, or for one that is near */
     bool is_owed;          /* the next fetch is due because a worker asked */
@@ -48,31 +75,87 @@ struct rely_keeper_issuer {
     struct rely_asker asker;
     size_t judged_keys;                /* of the fetch under way */
     bool has_news;                     /* the fetch under way has put keys in force that were not */
-    struct rely_fetched_before before; /* keeper_fetch.c's */
+    struct rely_fetched_before before; /* fetch.c's */
     struct rely_key_status status;
     char repeats[RELY_REPEATS_SIZE]; /* which keys of the last set other records have; empty: none */
-    /* keeper_force.c's: */
+    /* force.c's: */
     struct rely_unstored unstored;
+    struct rely_storing storing;
     struct rely_timer store_timer;
     struct rely_bucket log_rows, log_lines;
     uint64_t lines_left_out; /* since the last one */
     int64_t noted_s;         /* the time of fetching that the registry knows */
 };
 
-/* keeper.c: NULL when no such issuer is kept. */
-struct rely_keeper_issuer *rely_keeper_find(struct rely_control *control, int64_t issuer_id);
-uint64_t rely_keeper_random(void);
+static inline int64_t rely_keeper_now_ms(const struct rely_keeper *keeper)
+{
+    return keeper->hooks.now_ms(keeper->hooks.context);
+}
 
-/* keeper_fetch.c: fetch discovery document and key set; ends in rely_keeper_finish. */
-void rely_keeper_fetch(struct rely_keeper_issuer *issuer);
-void rely_keeper_forget_fetched(struct rely_keeper_issuer *issuer);
+static inline int64_t rely_keeper_now_s(const struct rely_keeper *keeper)
+{
+    return keeper->hooks.now_s(keeper->hooks.context);
+}
+
+static inline uint64_t rely_keeper_random(const struct rely_keeper *keeper)
+{
+    return keeper->hooks.random(keeper->hooks.context);
+}
+
+static inline const struct rely_snapshot *rely_keeper_snapshot(const struct rely_keeper *keeper)
+{
+    return keeper->hooks.snapshot(keeper->hooks.context);
+}
+
+static inline void rely_keeper_settle_writes(const struct rely_keeper *keeper)
+{
+    keeper->hooks.settle_writes(keeper->hooks.context);
+}
+
+static inline void rely_keeper_start_timer(const struct rely_keeper *keeper, struct rely_timer *timer, int64_t delay_ms)
+{
+    keeper->hooks.start_timer(keeper->hooks.context, timer, (int)delay_ms);
+}
+
+static inline void rely_keeper_cancel_timer(const struct rely_keeper *keeper, struct rely_timer *timer)
+{
+    keeper->hooks.cancel_timer(keeper->hooks.context, timer);
+}
+
+/* The issuer's record in the newest edition; NULL: gone. */
+static inline const struct rely_issuer *rely_keeper_record(const struct rely_keeper_issuer *issuer)
+{
+    return rely_snapshot_issuer(rely_keeper_snapshot(issuer->keeper), issuer->id);
+}
+
+/* --- keeper.c ---------------------------------------------------------------------------------------- */
+
+/* NULL when no such issuer is kept. */
+struct rely_keeper_issuer *rely_keeper_find(struct rely_keeper *keeper, int64_t issuer_id);
+struct rely_keeper_issuer *rely_keeper_add(struct rely_keeper *keeper, int64_t issuer_id);
+void rely_keeper_schedule(struct rely_keeper_issuer *issuer, int64_t delay_ms);
 /* There is nothing to fetch: the key set was uploaded. */
 void rely_keeper_rest(struct rely_keeper_issuer *issuer);
 /* The fetch is over: fresh_s as max_age_s in rely_fetch_result; err is NULL when a key set was accepted. */
 void rely_keeper_finish(struct rely_keeper_issuer *issuer, int64_t fresh_s, const struct rely_err *err);
 
+/* --- accept.c, advice.c ------------------------------------------------------------------------------- */
+
+/* Where fetching an issuer's keys begins; owned by the caller, NULL when they are uploaded. */
+char *rely_keeper_first_url(const struct rely_issuer *issuer);
+/* Behind err, a failed fetch's fault: what an administrator can do about it, where that can be told. */
+void rely_keeper_advise(const struct rely_fetch_result *result, bool is_discovery, struct rely_err *err);
+
+/* --- fetch.c ------------------------------------------------------------------------------------------ */
+
+/* Fetch discovery document and key set; ends in rely_keeper_finish. */
+void rely_keeper_fetch(struct rely_keeper_issuer *issuer);
+void rely_keeper_forget_fetched(struct rely_keeper_issuer *issuer);
+
+/* --- force.c ------------------------------------------------------------------------------------------ */
+
 /**
- * keeper_force.c: take a key set that was judged good: in force first, when it is not there already, and then stored.
+ * Take a key set that was judged good: in force first, when it is not there already, and then stored.
  *
  * In:       fetched - for the record as the newest edition shows it; no batch is open. Its document is absent when the
  *           issuer says that the one in force is still right.
@@ -82,8 +165,9 @@ void rely_keeper_take(struct rely_keeper_issuer *issuer, const struct rely_fetch
                       struct rely_keyset *keyset);
 /* The record has changed: what waits to be stored is for the new one, or for none when the keys were dropped. */
 void rely_keeper_follow_record(struct rely_keeper_issuer *issuer);
-/* Relyd stops: try to store what waits, whatever it waits for; and forget it. */
+/* Relyd stops: try to store what waits, whatever it waits for. */
 void rely_keeper_store_last(struct rely_keeper_issuer *issuer);
+/* Forget what waits to be stored. */
 void rely_keeper_drop_unstored(struct rely_keeper_issuer *issuer);
 
 #endif

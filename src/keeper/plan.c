@@ -1,13 +1,11 @@
 /*
- * When keys are fetched, whose missing keys come first, and how long keys count: arithmetic only. keeper.c asks it.
+ * When keys are fetched, and whose missing keys come first: arithmetic only. keeper.c and force.c ask it.
  */
 #include "plan.h"
 
 #define BACKOFF_MAX_S 300
 #define START_MS 60000
 #define START_EACH_MS 1000
-/* No clock that a key set was stored under is wrong by more than this. */
-#define CLOCK_ERROR_S 86400
 /* Fetches that missing keys cause: of one issuer a few at once, then one in each keys.miss_cooldown_ms; of all issuers
  * of a class together so many at once, then one each so many milliseconds. */
 #define ASKS_AT_ONCE 3
@@ -100,11 +98,6 @@ int64_t rely_plan_start_ms(size_t rank, size_t count, uint64_t random)
     int64_t each_us =
         count > START_MS / START_EACH_MS ? (int64_t)START_MS * 1000 / (int64_t)count : (int64_t)START_EACH_MS * 1000;
     return ((int64_t)rank * each_us + spread(0, each_us, random)) / 1000;
-}
-
-int64_t rely_plan_keys_until_s(int64_t fetched_s, int64_t max_age_s, int64_t now_s)
-{
-    return fetched_s > now_s + CLOCK_ERROR_S ? 0 : fetched_s + max_age_s;
 }
 
 bool rely_plan_is_renewal_due(int64_t noted_s, int64_t every_s, int64_t now_s)

@@ -1,8 +1,8 @@
 /*
- * The key keeper's times, as functions of times: no clock, no timer, no state but a bucket's. Inside service/ only.
+ * The key keeper's times, as functions of times: no clock, no timer, no state but a bucket's. Inside keeper/ only.
  */
-#ifndef RELYD_SERVICE_KEEPER_PLAN_H
-#define RELYD_SERVICE_KEEPER_PLAN_H
+#ifndef RELYD_KEEPER_PLAN_H
+#define RELYD_KEEPER_PLAN_H
 
 #include "relyd/base.h"
 
@@ -56,9 +56,6 @@ int64_t rely_plan_backoff_ms(int failures, uint64_t random);
 /* When, after the start, the rank-th of count issuers is fetched: in their order, within a minute. */
 int64_t rely_plan_start_ms(size_t rank, size_t count, uint64_t random);
 
-/* Until when a key set counts that was fetched at this time. A time that has not come yet is no time: such a set
- * counts no more. */
-int64_t rely_plan_keys_until_s(int64_t fetched_s, int64_t max_age_s, int64_t now_s);
 /* The same keys have been fetched again: is it time to note that, after every_s seconds? */
 bool rely_plan_is_renewal_due(int64_t noted_s, int64_t every_s, int64_t now_s);
 

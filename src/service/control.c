@@ -54,7 +54,7 @@ static const struct rely_snapshot *newest_snapshot(void *context)
 
 static bool tell_key_status(void *context, int64_t issuer_id, struct rely_key_status *out)
 {
-    return rely_keeper_status(context, issuer_id, out);
+    return rely_keeper_status(((const struct rely_control *)context)->keeper, issuer_id, out);
 }
 
 static bool is_control_ready(void *context)
@@ -96,7 +96,7 @@ static void handle_health_request(struct rely_http_request *request, void *conte
 static bool judge_jwks(void *context, struct rely_slice jwks, struct rely_err *err)
 {
     const struct rely_control *control = context;
-    const struct rely_keyset_limits limits = rely_fetching_limits(control->service->config);
+    const struct rely_keyset_limits limits = rely_accept_limits(control->service->config);
     struct rely_keyset *keyset = rely_keyset_parse_within(jwks, &limits, err);
     bool is_good = keyset != NULL && rely_keyset_check_usable(keyset, err);
     rely_keyset_free(keyset);
@@ -206,7 +206,10 @@ static bool start_control_thread(struct rely_control *control, struct rely_err *
     options.ring = control->ring;
     control->acknowledged = rely_alloc(control->service->worker_count * sizeof *control->acknowledged);
     control->loop = rely_loop_new(&options, err);
-    if (control->loop == NULL || !open_registry(control, err))
+    if (control->loop == NULL)
+        return false;
+    control->keeper = rely_keeping_new(control);
+    if (!open_registry(control, err))
         return false;
     control->admin = (struct rely_admin){.registry = control->registry,
                                          .service = control,
@@ -252,7 +255,8 @@ void *rely_control_main(void *context)
     if (control->loop != NULL) {
         rely_loop_run(control->loop);
         rely_batch_settle(control, &err);
-        rely_keeper_stop(control);
+        rely_keeper_stop(control->keeper);
+        rely_keeper_free(control->keeper);
         rely_loop_free(control->loop);
     }
     free_control(control);
@@ -279,7 +283,7 @@ static void open_control_plane(struct rely_message *message)
 {
     struct rely_control *control = ((struct notice *)message)->control;
     struct rely_err err = {0};
-    rely_keeper_start(control);
+    rely_keeper_start(control->keeper);
     bool is_listening = listen_for_admins(control, &err) && listen_for_probes(control, &err);
     rely_service_report(control->service, is_listening ? NULL : &err);
     free(message);

@@ -4,7 +4,6 @@
  * carrying a committed change cannot fail. Key sets are prepared here, because the registry does not know keys. Called
  * by control.c and publish.c.
  */
-#include "../keeper/plan.h"
 #include "service.h"
 
 #include "relyd/text.h"
@@ -21,7 +20,7 @@ static void leave_out_repeats(struct rely_control *control, const struct rely_sn
                               const struct rely_issuer *issuer, struct rely_keyset *keyset)
 {
     char sentence[RELY_REPEATS_SIZE];
-    if (keyset != NULL && rely_repeats_take_out(next, issuer, keyset, sentence) > 0)
+    if (keyset != NULL && rely_repeats_take_out(next, issuer, keyset, rely_service_now_s(), sentence) > 0)
         rely_log_event(control->ring, RELY_LOG_WARNING, "keys_repeated", "%s", sentence);
 }
 
@@ -29,7 +28,7 @@ static void leave_out_repeats(struct rely_control *control, const struct rely_sn
 static bool may_be_in_force(const struct rely_control *control, const struct rely_issuer_row *row, struct rely_err *err)
 {
     return row->jwks.ptr == NULL || row->issuer.has_uploaded_keys ||
-           rely_fetching_may_ask(control->service, &row->issuer, row->jwks_source_url, err);
+           rely_accept_source(control->service->fetcher, &row->issuer, row->jwks_source_url, err);
 }
 
 /* The key set of a row, prepared from the stored document; NULL when there is none that can be used. */
@@ -55,7 +54,7 @@ static void set_stored_times(const struct rely_control *control, const struct re
     issuer->keys_fetched_s = row->jwks_fetched_s;
     issuer->keys_until_s = issuer->has_uploaded_keys
                                ? INT64_MAX
-                               : rely_plan_keys_until_s(row->jwks_fetched_s, max_age_s, rely_service_now_s());
+                               : rely_accept_until_s(row->jwks_fetched_s, max_age_s, rely_service_now_s());
 }
 
 /* --- all rows ---------------------------------------------------------------------------------------- */
@@ -166,7 +165,8 @@ static bool must_prepare_again(const struct rely_snapshot *snapshot, const struc
                                const struct rely_issuer *issuer)
 {
     bool is_woken = !old->is_enabled && issuer->is_enabled && old->keyset != NULL;
-    return is_woken && (rely_keyset_taken_out_count(old->keyset) > 0 || rely_repeats_are_in(snapshot, old));
+    return is_woken &&
+           (rely_keyset_taken_out_count(old->keyset) > 0 || rely_repeats_are_in(snapshot, old, rely_service_now_s()));
 }
 
 /* The set in force goes on when the row has the same one: the carried issuer takes it over. */

@@ -1,66 +1,10 @@
 /*
- * Records that share an `iss` are told apart by their keys, so no key may be two records': the one that has it keeps
- * it while its keys decide anything, and whoever brings it again does without. Decided here, when a set is accepted or
- * its record enabled, by comparing public keys; a review never finds out by trying. Called by load.c, keeper_fetch.c
- * and, for uploaded sets, control.c.
+ * May a key set be uploaded, as far as other records of the same `iss` are concerned: none may have one of its keys,
+ * be it in force (keeper/repeats.c) or written in the open batch. Called by the registry, through control.c.
  */
 #include "service.h"
 
 #include "relyd/text.h"
-
-#include <stdio.h>
-
-/* A disabled record, or one whose set is too old, lets no token through: its keys are free. */
-static bool holds_keys(const struct rely_issuer *issuer)
-{
-    return issuer->is_enabled && rely_service_now_s() <= issuer->keys_until_s;
-}
-
-/* Another record of this `iss` that has the key already; NULL: none. */
-static const struct rely_issuer *find_holder(const struct rely_snapshot *snapshot, struct rely_slice url, int64_t id,
-                                             const struct rely_key *key)
-{
-    const struct rely_issuer *holder;
-    size_t cursor = 0;
-    do
-        holder = rely_snapshot_issuer_by_material(snapshot, url, rely_key_material(key), &cursor);
-    while (holder != NULL && (holder->id == id || !holds_keys(holder)));
-    return holder;
-}
-
-bool rely_repeats_are_in(const struct rely_snapshot *snapshot, const struct rely_issuer *issuer)
-{
-    size_t count = issuer->keyset == NULL ? 0 : rely_keyset_count(issuer->keyset);
-    for (size_t i = 0; i < count; i++)
-        if (find_holder(snapshot, issuer->url, issuer->id, rely_keyset_at(issuer->keyset, i)) != NULL)
-            return true;
-    return false;
-}
-
-size_t rely_repeats_take_out(const struct rely_snapshot *snapshot, const struct rely_issuer *issuer,
-                             struct rely_keyset *keyset, char sentence[RELY_REPEATS_SIZE])
-{
-    size_t taken = 0;
-    sentence[0] = '\0';
-    for (size_t i = 0; i < rely_keyset_count(keyset);) {
-        const struct rely_issuer *holder = find_holder(snapshot, issuer->url, issuer->id, rely_keyset_at(keyset, i));
-        char why[160];
-        if (holder == NULL) {
-            i++;
-            continue;
-        }
-        snprintf(why, sizeof why, "issuer %.*s with the same iss has it already", RELY_ARG(holder->name));
-        rely_keyset_take_out(keyset, i, why);
-        taken++;
-        snprintf(sentence, RELY_REPEATS_SIZE,
-                 "%zu key%s of issuer %.*s %s not used: issuer %.*s with the same iss has %s already", taken,
-                 taken == 1 ? "" : "s", RELY_ARG(issuer->name), taken == 1 ? "is" : "are", RELY_ARG(holder->name),
-                 taken == 1 ? "it" : "them");
-    }
-    return taken;
-}
-
-/* --- uploaded sets ----------------------------------------------------------------------------------------- */
 
 /* An uploaded set, and what was found out about it. */
 struct uploaded {
@@ -114,9 +58,9 @@ bool rely_repeats_check_upload(void *context, const struct rely_registry_keys *k
     struct uploaded uploaded = {keys, keyset, err, keyset != NULL};
     for (size_t i = 0; keyset != NULL && uploaded.is_free && i < rely_keyset_count(keyset); i++) {
         const struct rely_issuer *holder =
-            control->snapshot == NULL
-                ? NULL
-                : find_holder(control->snapshot, keys->url, keys->issuer_id, rely_keyset_at(keyset, i));
+            control->snapshot == NULL ? NULL
+                                      : rely_repeats_find_holder(control->snapshot, keys->url, keys->issuer_id,
+                                                                 rely_keyset_at(keyset, i), rely_service_now_s());
         if (holder != NULL)
             refuse_repeated(&uploaded, rely_keyset_at(keyset, i), holder->name);
     }

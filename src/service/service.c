@@ -207,15 +207,16 @@ void rely_service_print_metrics(struct rely_service *service, const struct rely_
                                 struct rely_buf *out)
 {
     const struct rely_counters **all = rely_alloc((service->worker_count + 1) * sizeof(const struct rely_counters *));
+    const struct rely_keeper_counts counts = rely_keeper_count(service->control.keeper);
     uint64_t cuts[RELY_CUT_COUNT] = {0};
     struct rely_gauges gauges = {
         .revision = snapshot->revision,
         .issuers = snapshot->issuers_by_id.count,
         .identities = snapshot->identities_by_id.count,
         .credentials = snapshot->credentials_by_id.count,
-        .fetches_ok = __atomic_load_n(&service->control.keeper.fetches_ok, __ATOMIC_RELAXED),
-        .fetches_failed = __atomic_load_n(&service->control.keeper.fetches_failed, __ATOMIC_RELAXED),
-        .keys_unstored = __atomic_load_n(&service->control.keeper.unstored, __ATOMIC_RELAXED),
+        .fetches_ok = counts.fetches_ok,
+        .fetches_failed = counts.fetches_failed,
+        .keys_unstored = counts.unstored,
         .key_tables = rely_key_tables_count(),
         .log_lost = rely_log_lost(service->log),
         .refusals_left_out = rely_log_left_out(service->log),
@@ -230,7 +231,8 @@ void rely_service_print_metrics(struct rely_service *service, const struct rely_
         all[i] = &service->counters[i].requests;
         add_loop_counters(&gauges, cuts, &service->counters[i].loop);
     }
-    struct rely_key_age *ages = rely_key_ages_read(snapshot, (size_t)service->config->metrics_issuers, &gauges);
+    struct rely_key_age *ages =
+        rely_key_ages_read(snapshot, rely_service_now_s(), (size_t)service->config->metrics_issuers, &gauges);
     rely_metrics_print(all, service->worker_count + 1, &gauges, out);
     free(ages);
     free(all);

@@ -5,15 +5,15 @@
 #ifndef RELYD_SERVICE_INSIDE_H
 #define RELYD_SERVICE_INSIDE_H
 
+#include "relyd/accept.h"
 #include "relyd/admin.h"
 #include "relyd/config.h"
 #include "relyd/endpoints.h"
 #include "relyd/fetch.h"
+#include "relyd/keeper.h"
 #include "relyd/keys.h"
 #include "relyd/registry.h"
 #include "relyd/service.h"
-
-#include "../keeper/plan.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -46,17 +46,6 @@ struct rely_worker {
 
 /* A snapshot on its way to the workers. The control thread's. */
 struct rely_publication;
-
-/* What the key keeper knows of one issuer. The control thread's. */
-struct rely_keeper_issuer;
-
-struct rely_keeper {
-    struct rely_map issuers;             /* struct rely_keeper_issuer by id, changed in place */
-    struct rely_retired unused;          /* always empty: the map has one edition */
-    struct rely_asks asks;               /* fetches that missing keys cause, of all issuers */
-    uint64_t fetches_ok, fetches_failed; /* atomic, as unstored: read by /metrics of any thread */
-    uint64_t unstored;                   /* key sets in force that the registry does not have */
-};
 
 /* A table to be made for a key; and the thread that makes them. */
 struct rely_table_order;
@@ -92,8 +81,8 @@ struct rely_control {
     uint64_t *acknowledged;                   /* per worker: the edition it reads */
     bool are_workers_gone;
     struct rely_batch batch;
-    struct rely_keeper keeper;
-    size_t tables_pending; /* ordered and not yet back */
+    struct rely_keeper *keeper; /* owned */
+    size_t tables_pending;      /* ordered and not yet back */
     struct rely_admin admin;
 };
 
@@ -221,51 +210,23 @@ struct rely_snapshot *rely_control_carry(struct rely_control *control, const str
 
 /* --- repeats.c: on the control thread --------------------------------------------------------------- */
 
-#define RELY_REPEATS_SIZE 400
-
-/* Take the keys that other records of the same URL have in this snapshot out of a set that is not in it yet.
- * Out: sentence - for people, naming both records; empty when there are none.  Returns how many were taken out. */
-size_t rely_repeats_take_out(const struct rely_snapshot *snapshot, const struct rely_issuer *issuer,
-                             struct rely_keyset *keyset, char sentence[RELY_REPEATS_SIZE]);
-/* Has another record of the URL a key of this one's set in force? */
-bool rely_repeats_are_in(const struct rely_snapshot *snapshot, const struct rely_issuer *issuer);
 /* Has no other record of the URL a key of this set, be it in force or in the open batch? Context is the control. */
 bool rely_repeats_check_upload(void *context, const struct rely_registry_keys *keys, struct rely_err *err);
 
-/* --- keeper.c: on the control thread ------------------------------------------------------------------- */
+/* --- keeping.c: on the control thread ---------------------------------------------------------------- */
 
-/* Begin to keep the keys of every issuer in the snapshot. */
-void rely_keeper_start(struct rely_control *control);
-void rely_keeper_stop(struct rely_control *control);
-/* An issuer was registered, changed or removed: fetch its keys soon, or forget it. */
-void rely_keeper_note_issuer(struct rely_control *control, int64_t issuer_id, bool is_removed);
-/* A worker misses a key: fetch unless that was done a moment ago; every worker is told when it is settled. is_replaced:
- * the key is there, and another one may have taken its name since the set was fetched. */
-void rely_keeper_ask(struct rely_control *control, int64_t issuer_id, bool is_replaced);
-bool rely_keeper_status(struct rely_control *control, int64_t issuer_id, struct rely_key_status *out);
-
-/* --- key_ages.c: any thread -------------------------------------------------------------------------- */
-
-/* Fill in the ages of fetched key sets, with series of their own for up to so many issuers. The series are the caller's
- * to free, after the gauges were printed. */
-struct rely_key_age *rely_key_ages_read(const struct rely_snapshot *snapshot, size_t series_max,
-                                        struct rely_gauges *gauges);
+/* The key keeper, with the control thread's hooks. */
+struct rely_keeper *rely_keeping_new(struct rely_control *control);
 
 /* --- fetching.c ---------------------------------------------------------------------------------------- */
 
-/* keys.max_count, keys.max_bytes. */
-struct rely_keyset_limits rely_fetching_limits(const struct rely_config *config);
 /* The fetcher under the settings, with so many places (rely_fetch_rules); warns of proxy variables, which it ignores.
  * Thread: main. Owner: as for rely_fetcher_start. */
 struct rely_fetcher *rely_fetching_start(const struct rely_config *config, size_t places, struct rely_log_ring *ring,
                                          struct rely_err *err);
-/* Where fetching an issuer's keys begins; owned by the caller, NULL when they are uploaded. Thread: any. */
-char *rely_fetching_first_url(const struct rely_issuer *issuer);
-/* May keys be fetched where these were, under today's settings? False: err says why not. Thread: any. */
-bool rely_fetching_may_ask(const struct rely_service *service, const struct rely_issuer *issuer,
-                           struct rely_slice keys_url, struct rely_err *err);
-/* Behind err, a failed fetch's fault: what an administrator can do about it, where that can be told. Thread: any. */
-void rely_fetch_advise(const struct rely_fetch_result *result, bool is_discovery, struct rely_err *err);
+/* Fetch for the keeper, which gets the answer on the control thread. */
+void rely_fetching_begin(struct rely_control *control, const struct rely_fetch_request *request,
+                         struct rely_key_fetch *fetch);
 
 /* --- tables.c ----------------------------------------------------------------------------------------- */
 

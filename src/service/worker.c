@@ -32,7 +32,7 @@ static void ask_control(const struct rely_worker *worker, const struct question 
 static void pass_question_to_keeper(struct rely_message *message)
 {
     struct question *question = (struct question *)message;
-    rely_keeper_ask(question->control, question->issuer_id, question->is_replaced);
+    rely_keeper_ask(question->control->keeper, question->issuer_id, question->is_replaced);
     free(question);
 }
 

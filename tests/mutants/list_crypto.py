@@ -253,8 +253,8 @@ MUTANTS = [
         name="fetches that failed are counted as good ones",
         row="E",
         file="src/service/service.c",
-        old=".fetches_ok = __atomic_load_n(&service->control.keeper.fetches_ok,",
-        new=".fetches_ok = __atomic_load_n(&service->control.keeper.fetches_failed,",
+        old=".fetches_ok = counts.fetches_ok,",
+        new=".fetches_ok = counts.fetches_failed,",
         caught_by="tests/e2e/test_observe.py::test_e_each_counter_has_its_own_event",
     ),
     dict(

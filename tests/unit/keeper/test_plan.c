@@ -1,6 +1,8 @@
 /* The key keeper's times: what is fetched when, how often strangers may cause it, and how long a set counts. */
 #include "plan.h"
 
+#include "relyd/accept.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -99,10 +101,10 @@ static void test_a5_the_oldest_are_fetched_first(void **state)
 static void test_a5_how_long_a_key_set_counts(void **state)
 {
     (void)state;
-    assert_int_equal(rely_plan_keys_until_s(1000, 3600, 2000), 4600);
-    assert_int_equal(rely_plan_keys_until_s(1000, 3600, 900000), 4600);
-    assert_int_equal(rely_plan_keys_until_s(2000 + 86400, 3600, 2000), 2000 + 86400 + 3600);
-    assert_int_equal(rely_plan_keys_until_s(2000 + 86401, 3600, 2000), 0); /* a time to come */
+    assert_int_equal(rely_accept_until_s(1000, 3600, 2000), 4600);
+    assert_int_equal(rely_accept_until_s(1000, 3600, 900000), 4600);
+    assert_int_equal(rely_accept_until_s(2000 + 86400, 3600, 2000), 2000 + 86400 + 3600);
+    assert_int_equal(rely_accept_until_s(2000 + 86401, 3600, 2000), 0); /* a time to come */
     assert_false(rely_plan_is_renewal_due(1000, 60, 1059));
     assert_true(rely_plan_is_renewal_due(1000, 60, 1060));
     assert_true(rely_plan_is_renewal_due(1000, 60, 999)); /* the clock has been set back */

@@ -1,0 +1,27 @@
+/*
+ * What an administrator can do about a fetch that failed, where the fault tells: an issuer behind a login, a document
+ * that is kept elsewhere. Names only what relyd has. Called by fetch.c.
+ */
+#include "kept.h"
+
+#include <stdio.h>
+
+static void add_advice(struct rely_err *err, const char *advice)
+{
+    size_t len = strlen(err->message);
+    snprintf(err->message + len, sizeof err->message - len, ": %s", advice);
+}
+
+void rely_keeper_advise(const struct rely_fetch_result *result, bool is_discovery, struct rely_err *err)
+{
+    bool is_refused = result->status == 401 || result->status == 403;
+    if (result->fault == RELY_FETCH_REDIRECTED_AWAY)
+        add_advice(err, is_discovery ? "if the document is right there, give that URL as discoveryUrl"
+                                     : "if the key set is right there, give that URL as keys.jwksUri");
+    else if (result->fault == RELY_FETCH_BAD_STATUS && is_refused)
+        /* A default cluster shows its keys to nobody without a token, and relyd has none to show. */
+        add_advice(err,
+                   "a Kubernetes cluster shows its keys to strangers only when the ClusterRole "
+                   "system:service-account-issuer-discovery is bound to the group system:unauthenticated; bind it, or "
+                   "upload the key set (keys.jwks)");
+}

@@ -1,0 +1,70 @@
+/*
+ * Records that share an `iss` are told apart by their keys, so no key may be two records': the one that has it keeps
+ * it while its keys decide anything, and whoever brings it again does without. Decided here, when a set is accepted or
+ * its record enabled, by comparing public keys; a review never finds out by trying. Called by fetch.c, and by service/
+ * for what is stored or uploaded.
+ */
+#include "relyd/accept.h"
+
+#include "kept.h"
+
+#include "relyd/text.h"
+
+#include <stdio.h>
+
+/* A disabled record, or one whose set is too old, lets no token through: its keys are free. */
+static bool holds_keys(const struct rely_issuer *issuer, int64_t now_s)
+{
+    return issuer->is_enabled && now_s <= issuer->keys_until_s;
+}
+
+const struct rely_issuer *rely_repeats_find_holder(const struct rely_snapshot *snapshot, struct rely_slice url,
+                                                   int64_t id, const struct rely_key *key, int64_t now_s)
+{
+    const struct rely_issuer *holder;
+    size_t cursor = 0;
+    do
+        holder = rely_snapshot_issuer_by_material(snapshot, url, rely_key_material(key), &cursor);
+    while (holder != NULL && (holder->id == id || !holds_keys(holder, now_s)));
+    return holder;
+}
+
+bool rely_repeats_are_in(const struct rely_snapshot *snapshot, const struct rely_issuer *issuer, int64_t now_s)
+{
+    size_t count = issuer->keyset == NULL ? 0 : rely_keyset_count(issuer->keyset);
+    for (size_t i = 0; i < count; i++)
+        if (rely_repeats_find_holder(snapshot, issuer->url, issuer->id, rely_keyset_at(issuer->keyset, i), now_s) !=
+            NULL)
+            return true;
+    return false;
+}
+
+static void describe_repeats(char sentence[RELY_REPEATS_SIZE], size_t taken, const struct rely_issuer *issuer,
+                             const struct rely_issuer *holder)
+{
+    snprintf(sentence, RELY_REPEATS_SIZE,
+             "%zu key%s of issuer %.*s %s not used: issuer %.*s with the same iss has %s already", taken,
+             taken == 1 ? "" : "s", RELY_ARG(issuer->name), taken == 1 ? "is" : "are", RELY_ARG(holder->name),
+             taken == 1 ? "it" : "them");
+}
+
+size_t rely_repeats_take_out(const struct rely_snapshot *snapshot, const struct rely_issuer *issuer,
+                             struct rely_keyset *keyset, int64_t now_s, char sentence[RELY_REPEATS_SIZE])
+{
+    size_t taken = 0;
+    sentence[0] = '\0';
+    for (size_t i = 0; i < rely_keyset_count(keyset);) {
+        const struct rely_issuer *holder =
+            rely_repeats_find_holder(snapshot, issuer->url, issuer->id, rely_keyset_at(keyset, i), now_s);
+        char why[160];
+        if (holder == NULL) {
+            i++;
+            continue;
+        }
+        snprintf(why, sizeof why, "issuer %.*s with the same iss has it already", RELY_ARG(holder->name));
+        rely_keyset_take_out(keyset, i, why);
+        taken++;
+        describe_repeats(sentence, taken, issuer, holder);
+    }
+    return taken;
+}
