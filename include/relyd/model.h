@@ -124,7 +124,9 @@ enum rely_field_flag {
     RELY_FIELD_NEVER_NONE = 1 << 9, /* in a record; a body may leave it out */
     RELY_FIELD_REVIEWED = 1 << 10,  /* what reviews and the keeper of keys see: read at the start */
     RELY_FIELD_JOINED = 1 << 11,    /* stands in another table */
-    RELY_FIELD_VOLATILE = 1 << 12   /* kept beside the record: changing it is no change of the record */
+    RELY_FIELD_VOLATILE = 1 << 12,  /* kept beside the record: changing it is no change of the record */
+    RELY_FIELD_UNIQUE = 1 << 13,    /* no two records of the kind have it; a name is so by itself */
+    RELY_FIELD_INDEXED = 1 << 14    /* records are looked up by it */
 };
 
 #define RELY_FIELDS_MAX 64 /* of one kind */
@@ -149,6 +151,9 @@ static inline const void *rely_field_in(const struct rely_field *field, const vo
 {
     return (const char *)record + field->offset;
 }
+
+/* Of a field of words: how many there are, which is the greatest number that is kept. */
+int64_t rely_field_count_words(const struct rely_field *field);
 
 /* What a body may say depends on these settings. */
 struct rely_model_rules {
@@ -192,6 +197,8 @@ struct rely_kind {
 
 /* Of every object there is one; anything else is a bug. */
 const struct rely_kind *rely_kind_of(enum rely_object object);
+/* Each after those that it refers to. NULL behind the last one. */
+const struct rely_kind *rely_kind_at(size_t index);
 
 /* Is the body an object at all? False: noted. */
 bool rely_record_check_body(const struct rely_body *body);

@@ -41,6 +41,7 @@ struct rely_registry_opening {
     bool is_made;          /* nor was there a file */
     int64_t schema_before; /* its version before it was opened; 0 when new */
     int64_t schema;        /* its version now */
+    bool is_carried_over;  /* its tables are not as they were before; also when it is new */
     const char *inspected; /* static: what was looked at; NULL: nothing, it is new */
     int64_t inspection_ms;
     char warning[256]; /* a sentence when the file's mode had to be put right; empty otherwise */

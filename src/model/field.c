@@ -47,6 +47,14 @@ struct rely_slice rely_word_at(const char *words, int64_t index)
     return words == NULL ? RELY_LIT("") : rely_slice(words, strcspn(words, "|"));
 }
 
+int64_t rely_field_count_words(const struct rely_field *field)
+{
+    int64_t count = 0;
+    while (rely_word_at(field->words, count + 1).len > 0)
+        count++;
+    return count;
+}
+
 int64_t rely_find_word(const char *words, struct rely_slice word)
 {
     for (int64_t i = 1; rely_word_at(words, i).len > 0; i++)

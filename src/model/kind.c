@@ -108,6 +108,11 @@ static const struct rely_kind kinds[] = {
     },
 };
 
+const struct rely_kind *rely_kind_at(size_t index)
+{
+    return index < sizeof kinds / sizeof kinds[0] ? &kinds[index] : NULL;
+}
+
 const struct rely_kind *rely_kind_of(enum rely_object object)
 {
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)

@@ -63,7 +63,7 @@ static bool prepare_database(struct rely_registry *registry, struct rely_err *er
     /* WAL only after the owner is known: switching would write to a stranger's file. */
     if (!harden_connection(&registry->sql, err) || !rely_schema_check_owner(&registry->sql, &opening->is_new, err) ||
         !(opening->is_new || inspect_database(registry, err)) ||
-        !rely_schema_migrate(&registry->sql, &opening->schema_before, err) ||
+        !rely_schema_migrate(&registry->sql, &opening->schema_before, &opening->is_carried_over, err) ||
         !rely_sql_exec(&registry->sql, "PRAGMA journal_mode = WAL", err) || !store_settings(registry, err) ||
         !rely_sql_integer(&registry->sql, "SELECT coalesce(max(revision), 0) FROM change_log", &revision, err))
         return false;

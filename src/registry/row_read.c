@@ -124,15 +124,6 @@ static bool read_map_column(const struct row_reading *reading, const struct rely
     return lines.len == 0;
 }
 
-/* Of "|a|b": the greatest number that is kept. */
-static int64_t count_words(const char *words)
-{
-    int64_t count = 0;
-    for (; *words != '\0'; words++)
-        count += *words == '|';
-    return count;
-}
-
 static bool read_column(const struct row_reading *reading, const struct rely_field *field, void *record)
 {
     void *at = (char *)record + field->offset;
@@ -149,7 +140,7 @@ static bool read_column(const struct row_reading *reading, const struct rely_fie
     case RELY_FIELD_TIME:
         return read_integer_column(reading, field->least, field->most, may_be_none, at);
     case RELY_FIELD_WORD:
-        return read_integer_column(reading, 0, count_words(field->words), false, at);
+        return read_integer_column(reading, 0, rely_field_count_words(field), false, at);
     case RELY_FIELD_LIST:
         return read_list_column(reading, field, at);
     case RELY_FIELD_MAP:

@@ -1,184 +1,389 @@
 /*
- * The schema, as a table of scripts by version: repeats the limits of limits.h in SQL, so that no path, not even a hand
- * with sqlite3, can break them. Decides what each version has; how a database gets there, migrate.c does.
+ * The schema, printed from the table of fields: repeats its limits in SQL, so that no path, not even a hand with
+ * sqlite3, can break them. Decides what SQL says of a field; beside it stand here what concerns several columns, and
+ * the tables that are no kind of object. How a database gets there, migrate.c does.
  */
 #include "store.h"
-
-/* clang-format off */
-
-/* What version 2 says otherwise, as version 1 said it. */
-#define ISSUER_URL_1 \
-"length(url) BETWEEN 9 AND 600 AND instr(url, char(0)) = 0" \
-"    AND (url GLOB 'https://?*' OR (allow_http = 1 AND url GLOB 'http://?*'))" \
-"    AND url NOT GLOB '*[' || char(1) || '-' || char(32) || '\\#]*' AND instr(url, '?') = 0"
-#define KEY_SET_1 "length(CAST(document AS BLOB)) BETWEEN 2 AND 65536"
-#define OPERATION_1 "operation IN ('create', 'replace', 'delete', 'fetch')"
+#include <stdio.h>
 
 /*
  * length() counts characters but stops at the first U+0000: therefore instr(x, char(0)) beside it.
  * AUTOINCREMENT: row ids stand in caches and logs, and must never be given to another object.
  * Lists are lines, each with its line feed: JSON functions are not allowed in a schema that is not trusted.
  */
-static const char tables_1[] =
-"CREATE TABLE setting ("
-"  id INTEGER PRIMARY KEY CHECK (id = 1),"
-"  credentials_per_identity INTEGER NOT NULL CHECK (credentials_per_identity BETWEEN 1 AND 10000)"
-") STRICT;"
-"INSERT INTO setting VALUES (1, 20);"
 
-"CREATE TABLE issuer ("
-"  id INTEGER PRIMARY KEY AUTOINCREMENT,"
-"  name TEXT NOT NULL UNIQUE CHECK (length(name) BETWEEN 3 AND 120 AND instr(name, char(0)) = 0"
-"    AND name GLOB '[A-Za-z0-9]*' AND name NOT GLOB '*[^A-Za-z0-9_-]*'),"
-"  url TEXT NOT NULL CHECK (" ISSUER_URL_1 "),"
-"  allow_http INTEGER NOT NULL CHECK (allow_http IN (0, 1)),"
-"  allow_private_addresses INTEGER NOT NULL CHECK (allow_private_addresses IN (0, 1)),"
-"  is_enabled INTEGER NOT NULL CHECK (is_enabled IN (0, 1)),"
-"  key_source INTEGER NOT NULL CHECK (key_source IN (1, 2, 3))," /* enum rely_key_source */
-"  jwks_uri TEXT CHECK ((jwks_uri IS NOT NULL) = (key_source = 2) AND (jwks_uri IS NULL OR ("
-"    length(jwks_uri) BETWEEN 9 AND 600 AND instr(jwks_uri, char(0)) = 0"
-"    AND (jwks_uri GLOB 'https://?*' OR (allow_http = 1 AND jwks_uri GLOB 'http://?*'))"
-"    AND jwks_uri NOT GLOB '*[' || char(1) || '-' || char(32) || '\\#]*'))),"
-"  discovery_url TEXT CHECK (discovery_url IS NULL OR (key_source = 1"
-"    AND length(discovery_url) BETWEEN 9 AND 600 AND instr(discovery_url, char(0)) = 0"
-"    AND (discovery_url GLOB 'https://?*' OR (allow_http = 1 AND discovery_url GLOB 'http://?*'))"
-"    AND discovery_url NOT GLOB '*[' || char(1) || '-' || char(32) || '\\#]*')),"
-"  ca_bundle TEXT CHECK (ca_bundle IS NULL OR (length(CAST(ca_bundle AS BLOB)) <= 65536"
-"    AND instr(ca_bundle, '-----BEGIN CERTIFICATE-----') > 0)),"
-"  algorithms INTEGER NOT NULL CHECK (algorithms BETWEEN 2 AND 2046 AND algorithms & 1 = 0)," /* bits 1u << rely_alg */
-"  types TEXT NOT NULL CHECK (length(types) - length(replace(types, char(10), '')) BETWEEN 1 AND 8),"
-"  leeway_s INTEGER NOT NULL CHECK (leeway_s BETWEEN 0 AND 300),"
-"  max_lifetime_s INTEGER CHECK (max_lifetime_s IS NULL OR max_lifetime_s BETWEEN 1 AND 100000000000),"
-"  description TEXT CHECK (description IS NULL OR (length(description) <= 600 AND instr(description, char(0)) = 0)),"
-"  keys_generation INTEGER NOT NULL DEFAULT 0,"
-"  created_at INTEGER NOT NULL,"
-"  updated_at INTEGER NOT NULL,"
-"  revision INTEGER NOT NULL DEFAULT 0"
-") STRICT;"
-"CREATE INDEX issuer_url ON issuer (url);"
+/* --- what no field says alone ------------------------------------------------------------------------- */
 
-"CREATE TABLE key_set ("
-"  issuer_id INTEGER PRIMARY KEY REFERENCES issuer ON DELETE CASCADE,"
-"  document TEXT NOT NULL CHECK (" KEY_SET_1 "),"
-"  source_url TEXT," /* NULL: uploaded */
-"  fetched_at INTEGER NOT NULL"
-") STRICT;"
+#define IS_URL(column)                                                                                                 \
+    "(" column " GLOB 'https://?*' OR (allow_http = 1 AND " column " GLOB 'http://?*'))"                               \
+    " AND " column " NOT GLOB '*[' || char(1) || '-' || char(32) || '\\#]*'"
 
-"CREATE TABLE identity ("
-"  id INTEGER PRIMARY KEY AUTOINCREMENT,"
-"  name TEXT NOT NULL UNIQUE CHECK (length(name) BETWEEN 3 AND 120 AND instr(name, char(0)) = 0"
-"    AND name GLOB '[A-Za-z0-9]*' AND name NOT GLOB '*[^A-Za-z0-9_-]*'),"
-"  uid TEXT NOT NULL UNIQUE CHECK (length(uid) = 36),"
-"  username TEXT NOT NULL CHECK (length(username) BETWEEN 1 AND 253 AND instr(username, char(0)) = 0),"
-"  is_username_subject INTEGER NOT NULL CHECK (is_username_subject IN (0, 1)),"
-"  groups TEXT NOT NULL CHECK (length(groups) - length(replace(groups, char(10), '')) <= 64),"
-"  extra TEXT NOT NULL,"
-"  is_enabled INTEGER NOT NULL CHECK (is_enabled IN (0, 1)),"
-"  description TEXT CHECK (description IS NULL OR (length(description) <= 600 AND instr(description, char(0)) = 0)),"
-"  created_at INTEGER NOT NULL,"
-"  updated_at INTEGER NOT NULL,"
-"  revision INTEGER NOT NULL DEFAULT 0"
-") STRICT;"
+/* Behind a column: a condition beside the field's own, or what it refers to. */
+static const struct {
+    const char *table, *column, *condition, *reference;
+} beside[] = {
+    /* An issuer is any text, unless its keys are discovered: then relyd asks the URL that it is. */
+    {"issuer", "url",
+     "url NOT GLOB '*[' || char(1) || '-' || char(31) || char(127) || ']*'"
+     " AND (key_source <> 1 OR (" IS_URL("url") " AND instr(url, '?') = 0))",
+     ""},
+    {"issuer", "jwks_uri",
+     "(jwks_uri IS NOT NULL) = (key_source = 2) AND (jwks_uri IS NULL OR (" IS_URL("jwks_uri") "))", ""},
+    {"issuer", "discovery_url", "discovery_url IS NULL OR (key_source = 1 AND " IS_URL("discovery_url") ")", ""},
+    {"issuer", "ca_bundle", "ca_bundle IS NULL OR instr(ca_bundle, '-----BEGIN CERTIFICATE-----') > 0", ""},
+    {"credential", "identity_id", NULL, " REFERENCES identity ON DELETE CASCADE"},
+    {"credential", "issuer_id", NULL, " REFERENCES issuer ON DELETE RESTRICT"},
+};
 
-"CREATE TABLE credential ("
-"  id INTEGER PRIMARY KEY AUTOINCREMENT,"
-"  uuid TEXT NOT NULL CHECK (length(uuid) = 36)," /* random; an index over a million of them would only cost */
-"  identity_id INTEGER NOT NULL REFERENCES identity ON DELETE CASCADE,"
-"  issuer_id INTEGER NOT NULL REFERENCES issuer ON DELETE RESTRICT,"
-"  name TEXT NOT NULL CHECK (length(name) BETWEEN 3 AND 120 AND instr(name, char(0)) = 0"
-"    AND name GLOB '[A-Za-z0-9]*' AND name NOT GLOB '*[^A-Za-z0-9_-]*'),"
-"  subject TEXT NOT NULL CHECK (length(subject) BETWEEN 1 AND 600 AND instr(subject, char(0)) = 0),"
-"  audiences TEXT NOT NULL CHECK (length(audiences) - length(replace(audiences, char(10), '')) BETWEEN 1 AND 10),"
-"  description TEXT CHECK (description IS NULL OR (length(description) <= 600 AND instr(description, char(0)) = 0)),"
-"  created_at INTEGER NOT NULL,"
-"  updated_at INTEGER NOT NULL,"
-"  revision INTEGER NOT NULL DEFAULT 0,"
-"  UNIQUE (identity_id, name),"
-"  UNIQUE (identity_id, issuer_id, subject)"
-") STRICT;"
-"CREATE INDEX credential_subject ON credential (issuer_id, subject);"
-/* For explain: finds the same subject elsewhere, and one that differs only in letter case. */
-"CREATE INDEX credential_subject_nocase ON credential (subject COLLATE NOCASE, issuer_id);"
+static const struct {
+    const char *table, *columns;
+} unique_together[] = {
+    {"credential", "identity_id, issuer_id, subject"},
+};
 
-"CREATE TABLE change_log ("
-"  revision INTEGER PRIMARY KEY AUTOINCREMENT,"
-"  at INTEGER NOT NULL,"
-"  actor TEXT NOT NULL,"
-"  object TEXT NOT NULL,"
-"  name TEXT NOT NULL,"
-"  operation TEXT NOT NULL CHECK (" OPERATION_1 "),"
-"  before TEXT," /* JSON, as the REST interface shows the object */
-"  after TEXT"
-") STRICT;";
+/* Tables that hold no objects; beside them what else there is. */
+static const struct rely_schema_item other_items[] = {
+    {"table", "setting",
+     "CREATE TABLE setting (\n"
+     "  id INTEGER PRIMARY KEY CHECK (id = 1),\n"
+     "  credentials_per_identity INTEGER NOT NULL CHECK (credentials_per_identity BETWEEN 1 AND 10000)\n) STRICT"},
+    {"table", "key_set",
+     "CREATE TABLE key_set (\n"
+     "  issuer_id INTEGER PRIMARY KEY REFERENCES issuer ON DELETE CASCADE,\n"
+     "  document TEXT NOT NULL CHECK (length(CAST(document AS BLOB)) BETWEEN 2 AND 8388608),\n" /* RELY_JWKS_BYTES_MAX
+                                                                                                 */
+     "  source_url TEXT,\n"                                                                     /* NULL: uploaded */
+     "  fetched_at INTEGER NOT NULL\n) STRICT"},
+    /* For IN over words SQLite fills a table of its own with every row of the log, a twelfth of a write. */
+    {"table", "change_log",
+     "CREATE TABLE change_log (\n"
+     "  revision INTEGER PRIMARY KEY AUTOINCREMENT,\n"
+     "  at INTEGER NOT NULL,\n"
+     "  actor TEXT NOT NULL,\n"
+     "  object TEXT NOT NULL,\n"
+     "  name TEXT NOT NULL,\n"
+     "  operation TEXT NOT NULL CHECK (operation = 'create' OR operation = 'replace' OR operation = 'delete'"
+     " OR operation = 'fetch'),\n"
+     "  before TEXT,\n" /* JSON, as the REST interface shows the object */
+     "  after TEXT\n) STRICT"},
+    {"index", "credential_subject", "CREATE INDEX credential_subject ON credential (issuer_id, subject)"},
+    /* For explain: finds the same subject elsewhere, and one that differs only in letter case. */
+    {"index", "credential_subject_nocase",
+     "CREATE INDEX credential_subject_nocase ON credential (subject COLLATE NOCASE, issuer_id)"},
+    {"trigger", "credential_quota",
+     "CREATE TRIGGER credential_quota BEFORE INSERT ON credential"
+     " WHEN (SELECT count(*) FROM credential WHERE identity_id = NEW.identity_id)"
+     "   >= (SELECT credentials_per_identity FROM setting)"
+     " BEGIN SELECT RAISE(ABORT, 'too_many_credentials'); END"},
+    {"trigger", "change_log_stays",
+     "CREATE TRIGGER change_log_stays BEFORE UPDATE ON change_log"
+     " BEGIN SELECT RAISE(ABORT, 'the change log is append-only'); END"},
+    {"trigger", "change_log_is_kept",
+     "CREATE TRIGGER change_log_is_kept BEFORE DELETE ON change_log"
+     " BEGIN SELECT RAISE(ABORT, 'the change log is append-only'); END"},
+};
+
+/* --- columns -------------------------------------------------------------------------------------------- */
+
+static bool stands_in_table(const struct rely_field *field)
+{
+    return field->column != NULL && (field->flags & RELY_FIELD_JOINED) == 0;
+}
+
+static bool is_text(const struct rely_field *field)
+{
+    return field->type == RELY_FIELD_NAME || field->type == RELY_FIELD_UUID || field->type == RELY_FIELD_TEXT ||
+           field->type == RELY_FIELD_LIST || field->type == RELY_FIELD_MAP;
+}
+
+static bool may_be_null(const struct rely_field *field)
+{
+    return (field->flags & RELY_FIELD_ZERO_IS_NONE) != 0 ||
+           (field->type == RELY_FIELD_TEXT && (field->flags & (RELY_FIELD_REQUIRED | RELY_FIELD_NEVER_NONE)) == 0);
+}
+
+static bool stays(const struct rely_field *field)
+{
+    return field->type == RELY_FIELD_NAME || field->type == RELY_FIELD_UUID ||
+           (field->flags & RELY_FIELD_IMMUTABLE) != 0;
+}
+
+static void put_text_check(struct rely_buf *out, const struct rely_field *field)
+{
+    const char *name = field->column;
+    if ((field->flags & RELY_FIELD_BYTES) != 0)
+        rely_buf_printf(out, "length(CAST(%s AS BLOB))", name);
+    else
+        rely_buf_printf(out, "instr(%s, char(0)) = 0 AND length(%s)", name, name);
+    rely_buf_printf(out, " BETWEEN %lld AND %lld", (long long)field->least, (long long)field->most);
+    if (field->type == RELY_FIELD_NAME)
+        rely_buf_printf(out, " AND %s GLOB '[A-Za-z0-9]*' AND %s NOT GLOB '*[^A-Za-z0-9_-]*'", name, name);
+}
+
+static void put_number_check(struct rely_buf *out, const struct rely_field *field)
+{
+    const char *name = field->column;
+    int64_t most = field->type == RELY_FIELD_WORD ? rely_field_count_words(field) : field->most;
+    if (most == INT64_MAX)
+        rely_buf_printf(out, "%s >= %lld", name, (long long)field->least);
+    else
+        rely_buf_printf(out, "%s BETWEEN %lld AND %lld", name, (long long)field->least, (long long)most);
+    if (field->type == RELY_FIELD_BITS)
+        rely_buf_printf(out, " AND %s & %lld = %s", name, (long long)field->most, name);
+}
+
+/* Of one field alone. */
+static void put_check(struct rely_buf *out, const struct rely_field *field)
+{
+    bool is_free = field->type == RELY_FIELD_MAP || field->least == INT64_MIN; /* a map's triggers say all */
+    if (is_free)
+        return;
+    rely_buf_printf(out, " CHECK (");
+    if (may_be_null(field))
+        rely_buf_printf(out, "%s IS NULL OR ", field->column);
+    if (field->type == RELY_FIELD_LIST)
+        rely_buf_printf(out, "length(%s) - length(replace(%s, char(10), '')) BETWEEN %lld AND %lld", field->column,
+                        field->column, (long long)field->least, (long long)field->most);
+    else if (is_text(field))
+        put_text_check(out, field);
+    else
+        put_number_check(out, field);
+    rely_buf_putc(out, ')');
+}
+
+static void put_beside(struct rely_buf *out, const struct rely_kind *kind, const char *column)
+{
+    for (size_t i = 0; i < sizeof beside / sizeof beside[0]; i++)
+        if (strcmp(beside[i].table, kind->table) == 0 && strcmp(beside[i].column, column) == 0) {
+            if (beside[i].condition != NULL)
+                rely_buf_printf(out, " CHECK (%s)", beside[i].condition);
+            rely_buf_printf(out, "%s", beside[i].reference);
+        }
+}
+
+/* What a row reads that is older than its column. A column that may be null needs none; what has no default cannot come
+ * later. */
+static void print_default(struct rely_buf *out, const struct rely_field *field)
+{
+    if (is_text(field))
+        rely_buf_printf(out, "''");
+    else
+        rely_buf_printf(out, "%lld", (long long)field->value);
+}
+
+static const struct rely_field *find_column(const struct rely_kind *kind, const char *name)
+{
+    for (size_t i = 0; i < kind->field_count; i++)
+        if (stands_in_table(&kind->fields[i]) && strcmp(kind->fields[i].column, name) == 0)
+            return &kind->fields[i];
+    return NULL;
+}
+
+static void print_column(struct rely_buf *out, const struct rely_kind *kind, const struct rely_column *column)
+{
+    const struct rely_field *field = find_column(kind, column->name);
+    if (strcmp(column->name, "id") == 0) {
+        rely_buf_printf(out, "id INTEGER PRIMARY KEY AUTOINCREMENT");
+        return;
+    }
+    rely_buf_printf(out, "%s %s%s", column->name, field != NULL && is_text(field) ? "TEXT" : "INTEGER",
+                    field != NULL && may_be_null(field) ? "" : " NOT NULL");
+    if (column->value != NULL)
+        rely_buf_printf(out, " DEFAULT %s", column->value);
+    if (field == NULL) {
+        put_beside(out, kind, column->name);
+        return;
+    }
+    bool is_unique =
+        (field->flags & RELY_FIELD_UNIQUE) != 0 || (field->type == RELY_FIELD_NAME && kind->parent_column == NULL);
+    rely_buf_printf(out, "%s", is_unique ? " UNIQUE" : "");
+    put_check(out, field);
+    put_beside(out, kind, column->name);
+}
+
+/* --- which columns a table has -------------------------------------------------------------------------------- */
+
+static void add_column(struct rely_columns *columns, const char *name, const char *value)
+{
+    RELY_ASSERT(columns->count < RELY_COLUMNS_MAX);
+    columns->items[columns->count++] = (struct rely_column){.name = name, .value = value};
+}
+
+static bool has_column(const struct rely_columns *columns, const char *name)
+{
+    for (size_t i = 0; i < columns->count; i++)
+        if (strcmp(columns->items[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+static void want_column(struct rely_columns *columns, const char *name, const char *value)
+{
+    if (!has_column(columns, name))
+        add_column(columns, name, value);
+}
+
+static const char *default_of(const struct rely_field *field, bool is_later, struct rely_pool *pool)
+{
+    struct rely_buf text = {0};
+    if (may_be_null(field) || !(is_later || (field->flags & RELY_FIELD_VOLATILE) != 0))
+        return NULL;
+    print_default(&text, field);
+    return rely_table_keep(&text, pool);
+}
+
+bool rely_schema_knows(const struct rely_kind *kind, const char *column)
+{
+    bool is_head = strcmp(column, "id") == 0 || strcmp(column, "revision") == 0 ||
+                   (kind->parent_column != NULL && strcmp(column, kind->parent_column) == 0);
+    return is_head || find_column(kind, column) != NULL;
+}
+
+void rely_schema_complete(const struct rely_kind *kind, struct rely_columns *columns, struct rely_pool *pool)
+{
+    bool is_later = columns->count > 0;
+    want_column(columns, "id", NULL);
+    if (kind->parent_column != NULL)
+        want_column(columns, kind->parent_column, NULL);
+    for (size_t i = 0; i < kind->field_count; i++)
+        if (stands_in_table(&kind->fields[i]))
+            want_column(columns, kind->fields[i].column, default_of(&kind->fields[i], is_later, pool));
+    want_column(columns, "revision", "0");
+}
+
+const char *rely_schema_add_column(const struct rely_kind *kind, const struct rely_column *column,
+                                   struct rely_pool *pool)
+{
+    const struct rely_field *field = find_column(kind, column->name);
+    bool is_null = column->value == NULL;
+    return rely_pool_printf(pool, "ALTER TABLE %s ADD COLUMN %s %s%s%s", kind->table, column->name,
+                            field != NULL && is_text(field) ? "TEXT" : "INTEGER", is_null ? "" : " NOT NULL DEFAULT ",
+                            is_null ? "" : column->value)
+        .ptr;
+}
+
+/* --- the texts ------------------------------------------------------------------------------------------------- */
+
+static void add_item(struct rely_schema *schema, const char *type, const char *name, const char *text)
+{
+    RELY_ASSERT(schema->count < RELY_SCHEMA_ITEMS_MAX);
+    schema->items[schema->count++] = (struct rely_schema_item){.type = type, .name = name, .text = text};
+}
+
+static const char *print_table(const struct rely_kind *kind, const struct rely_columns *columns, struct rely_pool *pool)
+{
+    struct rely_buf text = {0};
+    rely_buf_printf(&text, "CREATE TABLE %s (", kind->table);
+    for (size_t i = 0; i < columns->count; i++) {
+        rely_buf_printf(&text, "%s\n  ", i == 0 ? "" : ",");
+        print_column(&text, kind, &columns->items[i]);
+    }
+    if (kind->parent_column != NULL)
+        rely_buf_printf(&text, ",\n  UNIQUE (%s, name)", kind->parent_column);
+    for (size_t i = 0; i < sizeof unique_together / sizeof unique_together[0]; i++)
+        if (strcmp(unique_together[i].table, kind->table) == 0)
+            rely_buf_printf(&text, ",\n  UNIQUE (%s)", unique_together[i].columns);
+    rely_buf_printf(&text, "\n) STRICT");
+    return rely_table_keep(&text, pool);
+}
+
+static void add_index(struct rely_schema *schema, const struct rely_kind *kind, const char *column)
+{
+    const char *name = rely_pool_printf(&schema->texts, "%s_%s", kind->table, column).ptr;
+    add_item(schema, "index", name,
+             rely_pool_printf(&schema->texts, "CREATE INDEX %s ON %s (%s)", name, kind->table, column).ptr);
+}
+
+/* A column that is never written again, also not by moving a row to another parent, which would go round the quota. */
+static void add_stays(struct rely_schema *schema, const struct rely_kind *kind, const char *column)
+{
+    const char *name = rely_pool_printf(&schema->texts, "%s_%s_stays", kind->table, column).ptr;
+    struct rely_buf text = {0};
+    rely_buf_printf(&text,
+                    "CREATE TRIGGER %s BEFORE UPDATE OF %s ON %s WHEN NEW.%s IS NOT OLD.%s"
+                    " BEGIN SELECT RAISE(ABORT, '%s.%s is immutable'); END",
+                    name, column, kind->table, column, column, kind->table, column);
+    add_item(schema, "trigger", name, rely_table_keep(&text, &schema->texts));
+}
 
 /* A CHECK may have no subquery, a trigger may: each line of a list. NUL is not a line's end: see above. */
-#define LINES_OF(text) \
-"WITH RECURSIVE part (line, rest) AS (SELECT NULL, " text " UNION ALL" \
-"  SELECT substr(rest, 1, instr(rest, char(10)) - 1), substr(rest, instr(rest, char(10)) + 1) FROM part" \
-"  WHERE instr(rest, char(10)) > 0) "
-#define LINES_STAY_GOOD(name, event, table, column, maximum) \
-"CREATE TRIGGER " name " BEFORE " event " ON " table " WHEN instr(NEW." column ", char(0)) > 0 OR EXISTS (" \
-LINES_OF("NEW." column) \
-"  SELECT 1 FROM part WHERE (line IS NOT NULL AND length(line) NOT BETWEEN 1 AND " maximum ")" \
-"    OR (instr(rest, char(10)) = 0 AND rest <> ''))" \
-" BEGIN SELECT RAISE(ABORT, '" table "." column " has an item out of bounds'); END;"
-#define EXTRA_STAYS_GOOD(name, event) \
-"CREATE TRIGGER " name " BEFORE " event " ON identity WHEN instr(NEW.extra, char(0)) > 0 OR EXISTS (" \
-LINES_OF("NEW.extra") \
-"  SELECT 1 FROM part WHERE (line IS NOT NULL AND (instr(line, char(9)) < 2 OR length(line) - instr(line, char(9)) > 600))" \
-"    OR (instr(rest, char(10)) = 0 AND rest <> ''))" \
-" OR (" LINES_OF("NEW.extra") "SELECT count(DISTINCT substr(line, 1, instr(line, char(9)))) FROM part) > 32" \
-" OR EXISTS (" LINES_OF("NEW.extra") \
-"  SELECT 1 FROM part WHERE line IS NOT NULL GROUP BY substr(line, 1, instr(line, char(9))) HAVING count(*) > 16)" \
-" BEGIN SELECT RAISE(ABORT, 'identity.extra is out of bounds'); END;"
-#define STAYS(table, column) \
-"CREATE TRIGGER " table "_" column "_stays BEFORE UPDATE OF " column " ON " table \
-" WHEN NEW." column " IS NOT OLD." column " BEGIN SELECT RAISE(ABORT, '" table "." column " is immutable'); END;"
+static void put_lines_of(struct rely_buf *out, const char *column)
+{
+    rely_buf_printf(out,
+                    "WITH RECURSIVE part (line, rest) AS (SELECT NULL, NEW.%s UNION ALL"
+                    " SELECT substr(rest, 1, instr(rest, char(10)) - 1), substr(rest, instr(rest, char(10)) + 1)"
+                    " FROM part WHERE instr(rest, char(10)) > 0) ",
+                    column);
+}
 
-static const char triggers_1[] =
-"CREATE TRIGGER credential_quota BEFORE INSERT ON credential"
-" WHEN (SELECT count(*) FROM credential WHERE identity_id = NEW.identity_id)"
-"   >= (SELECT credentials_per_identity FROM setting)"
-" BEGIN SELECT RAISE(ABORT, 'too_many_credentials'); END;"
-STAYS("credential", "identity_id") /* moving would go round the quota */
-STAYS("credential", "name")
-STAYS("credential", "uuid")
-STAYS("issuer", "name")
-STAYS("issuer", "url")
-STAYS("identity", "name")
-STAYS("identity", "uid")
-LINES_STAY_GOOD("credential_audiences_insert", "INSERT", "credential", "audiences", "600")
-LINES_STAY_GOOD("credential_audiences_update", "UPDATE OF audiences", "credential", "audiences", "600")
-LINES_STAY_GOOD("identity_groups_insert", "INSERT", "identity", "groups", "253")
-LINES_STAY_GOOD("identity_groups_update", "UPDATE OF groups", "identity", "groups", "253")
-LINES_STAY_GOOD("issuer_types_insert", "INSERT", "issuer", "types", "127")
-LINES_STAY_GOOD("issuer_types_update", "UPDATE OF types", "issuer", "types", "127")
-EXTRA_STAYS_GOOD("identity_extra_insert", "INSERT")
-EXTRA_STAYS_GOOD("identity_extra_update", "UPDATE OF extra")
-"CREATE TRIGGER change_log_stays BEFORE UPDATE ON change_log"
-" BEGIN SELECT RAISE(ABORT, 'the change log is append-only'); END;"
-"CREATE TRIGGER change_log_is_kept BEFORE DELETE ON change_log"
-" BEGIN SELECT RAISE(ABORT, 'the change log is append-only'); END;";
+static void put_bad_lines(struct rely_buf *out, const struct rely_field *field)
+{
+    rely_buf_printf(out, "instr(NEW.%s, char(0)) > 0 OR EXISTS (", field->column);
+    put_lines_of(out, field->column);
+    rely_buf_printf(out, "SELECT 1 FROM part WHERE (line IS NOT NULL AND ");
+    if (field->type == RELY_FIELD_LIST)
+        rely_buf_printf(out, "length(line) NOT BETWEEN %lld AND %lld", (long long)field->item_least,
+                        (long long)field->item_most);
+    else
+        rely_buf_printf(out, "(instr(line, char(9)) < 2 OR length(line) - instr(line, char(9)) > %lld)",
+                        (long long)field->item_most);
+    rely_buf_printf(out, ") OR (instr(rest, char(10)) = 0 AND rest <> ''))");
+}
 
-/* An issuer is any text, unless its keys are discovered: then relyd asks the URL that it is. */
-#define ISSUER_URL_2 \
-"length(url) BETWEEN 1 AND 600 AND instr(url, char(0)) = 0" \
-"    AND url NOT GLOB '*[' || char(1) || '-' || char(31) || char(127) || ']*'" \
-"    AND (key_source <> 1 OR (" ISSUER_URL_1 "))"
-#define KEY_SET_2 "length(CAST(document AS BLOB)) BETWEEN 2 AND 8388608" /* the most that keys.max_bytes may be */
-/* The same words: for IN, SQLite filled a table of its own with every row of the log, a twelfth of a write. */
-#define OPERATION_2 \
-"operation = 'create' OR operation = 'replace' OR operation = 'delete' OR operation = 'fetch'"
+static void put_bad_keys(struct rely_buf *out, const struct rely_field *field)
+{
+    rely_buf_printf(out, " OR (");
+    put_lines_of(out, field->column);
+    rely_buf_printf(out, "SELECT count(DISTINCT substr(line, 1, instr(line, char(9)))) FROM part) > %lld OR EXISTS (",
+                    (long long)field->most);
+    put_lines_of(out, field->column);
+    rely_buf_printf(out,
+                    "SELECT 1 FROM part WHERE line IS NOT NULL GROUP BY substr(line, 1, instr(line, char(9)))"
+                    " HAVING count(*) > %lld)",
+                    (long long)field->values_most);
+}
 
-static const struct rely_check_edit edits_2[] = {
-    {"issuer", ISSUER_URL_1, ISSUER_URL_2},
-    {"key_set", KEY_SET_1, KEY_SET_2},
-    {"change_log", OPERATION_1, OPERATION_2},
-};
+static void add_lines_stay_good(struct rely_schema *schema, const struct rely_kind *kind,
+                                const struct rely_field *field, bool is_update)
+{
+    const char *name =
+        rely_pool_printf(&schema->texts, "%s_%s_%s", kind->table, field->column, is_update ? "update" : "insert").ptr;
+    struct rely_buf text = {0};
+    rely_buf_printf(&text, "CREATE TRIGGER %s BEFORE %s%s ON %s WHEN ", name, is_update ? "UPDATE OF " : "INSERT",
+                    is_update ? field->column : "", kind->table);
+    put_bad_lines(&text, field);
+    if (field->type == RELY_FIELD_MAP)
+        put_bad_keys(&text, field);
+    rely_buf_printf(&text, " BEGIN SELECT RAISE(ABORT, '%s.%s has an item out of bounds'); END", kind->table,
+                    field->column);
+    add_item(schema, "trigger", name, rely_table_keep(&text, &schema->texts));
+}
 
-/* clang-format on */
+static void add_field_items(struct rely_schema *schema, const struct rely_kind *kind, const struct rely_field *field)
+{
+    if (!stands_in_table(field))
+        return;
+    if ((field->flags & RELY_FIELD_INDEXED) != 0)
+        add_index(schema, kind, field->column);
+    if (stays(field))
+        add_stays(schema, kind, field->column);
+    if (field->type == RELY_FIELD_LIST || field->type == RELY_FIELD_MAP) {
+        add_lines_stay_good(schema, kind, field, false);
+        add_lines_stay_good(schema, kind, field, true);
+    }
+}
 
-const struct rely_migration rely_migrations[RELY_SCHEMA_VERSION] = {
-    {.scripts = {tables_1, triggers_1}},
-    {.edits = edits_2, .edit_count = sizeof edits_2 / sizeof edits_2[0]},
-};
+void rely_schema_add_kind(struct rely_schema *schema, const struct rely_kind *kind, const struct rely_columns *columns)
+{
+    add_item(schema, "table", kind->table, print_table(kind, columns, &schema->texts));
+    if (kind->parent_column != NULL)
+        add_stays(schema, kind, kind->parent_column);
+    for (size_t i = 0; i < kind->field_count; i++)
+        add_field_items(schema, kind, &kind->fields[i]);
+}
+
+void rely_schema_add_others(struct rely_schema *schema)
+{
+    for (size_t i = 0; i < sizeof other_items / sizeof other_items[0]; i++)
+        add_item(schema, other_items[i].type, other_items[i].name, other_items[i].text);
+}

@@ -31,8 +31,9 @@ struct rely_registry {
 
 /* Is this our database, or a new one? False with RELY_ERR_INVALID for a stranger's. */
 bool rely_schema_check_owner(struct rely_sql *sql, bool *is_new, struct rely_err *err);
-/* Bring a database to this program's schema: one transaction per version. *from - the version that it had. */
-bool rely_schema_migrate(struct rely_sql *sql, int64_t *from, struct rely_err *err);
+/* Bring a database to this program's schema, in one transaction. *from - the version that it had; *is_changed - it is
+ * another one now. */
+bool rely_schema_migrate(struct rely_sql *sql, int64_t *from, bool *is_changed, struct rely_err *err);
 
 /**
  * Look at a whole database, as far as its size lets that be quick.
@@ -51,23 +52,46 @@ bool rely_registry_inspect(struct rely_sql *sql, const char **how, struct rely_e
  */
 int rely_registry_lock_file(const char *path, struct rely_registry_opening *opening, struct rely_err *err);
 
-/* A part of a table's CHECKs, and what stands there from this version on. */
-struct rely_check_edit {
-    const char *table;
-    const char *before;
-    const char *after;
+/* --- schema.c: what this program's schema says. All texts are in the pool that is given ----------------------- */
+
+/* Changed when a limit, a table or a trigger says something else; a new field needs no new number, as a database that
+ * has it is refused by a relyd without it. */
+#define RELY_SCHEMA_VERSION 3
+#define RELY_COLUMNS_MAX (RELY_FIELDS_MAX + 3)
+#define RELY_SCHEMA_ITEMS_MAX 128
+
+struct rely_column {
+    const char *name;
+    const char *value; /* the default, as SQL; NULL: none */
 };
 
-/* What takes the schema to a version from the one before it. Never changed once released. All static. */
-#define RELY_MIGRATION_SCRIPTS_MAX 2
-struct rely_migration {
-    const char *scripts[RELY_MIGRATION_SCRIPTS_MAX]; /* run first; NULL: no more */
-    const struct rely_check_edit *edits;
-    size_t edit_count;
+/* In the order in which a database has them. */
+struct rely_columns {
+    struct rely_column items[RELY_COLUMNS_MAX];
+    size_t count;
 };
 
-#define RELY_SCHEMA_VERSION 2
-extern const struct rely_migration rely_migrations[RELY_SCHEMA_VERSION];
+/* A row of sqlite_schema. */
+struct rely_schema_item {
+    const char *type, *name, *text;
+};
+
+struct rely_schema {
+    struct rely_pool texts; /* owned */
+    struct rely_schema_item items[RELY_SCHEMA_ITEMS_MAX];
+    size_t count;
+};
+
+/* Is there such a column in the table of fields? */
+bool rely_schema_knows(const struct rely_kind *kind, const char *column);
+/* Put those that are missing behind what a table has; all, when it has none. */
+void rely_schema_complete(const struct rely_kind *kind, struct rely_columns *columns, struct rely_pool *pool);
+const char *rely_schema_add_column(const struct rely_kind *kind, const struct rely_column *column,
+                                   struct rely_pool *pool);
+/* A kind's table with these columns, its indexes and triggers. */
+void rely_schema_add_kind(struct rely_schema *schema, const struct rely_kind *kind, const struct rely_columns *columns);
+/* All else. */
+void rely_schema_add_others(struct rely_schema *schema);
 
 /* One write on its way through a transaction. All borrowed. */
 struct rely_write {

@@ -125,6 +125,9 @@ static void tell_opening(struct rely_control *control)
         rely_log_event(control->ring, RELY_LOG_WARNING, "registry_migrated",
                        "carried over from schema version %lld to %lld: earlier versions of relyd refuse it now",
                        (long long)opening->schema_before, (long long)opening->schema);
+    else if (!opening->is_new && opening->is_carried_over)
+        rely_log_event(control->ring, RELY_LOG_WARNING, "registry_migrated",
+                       "its tables were others than this relyd's, and were brought to them: no object was changed");
     if (opening->warning[0] != '\0')
         rely_log_event(control->ring, RELY_LOG_WARNING, "registry_mode", "%s", opening->warning);
 }

@@ -68,18 +68,23 @@ static char *collect_rows(struct fixture *fixture)
     return out.ptr;
 }
 
-#define SCHEMA_TEXTS "SELECT type, name, sql FROM sqlite_schema ORDER BY type, name"
+/* The whole schema line by line, in an order that does not depend on that of the columns. */
+#define SCHEMA_LINES                                                                                                   \
+    "WITH RECURSIVE part (type, name, line, rest) AS (SELECT type, name, NULL, sql || char(10) FROM sqlite_schema"     \
+    " WHERE sql IS NOT NULL UNION ALL SELECT type, name, substr(rest, 1, instr(rest, char(10)) - 1),"                  \
+    " substr(rest, instr(rest, char(10)) + 1) FROM part WHERE rest <> '')"                                             \
+    " SELECT type, name, rtrim(line, ',') FROM part WHERE line IS NOT NULL ORDER BY 1, 2, 3"
 
 static void test_c6_c9_carries_an_old_registry_over(void **state)
 {
     struct fixture *fixture = *state;
-    char *fresh_schema = collect_text(fixture, SCHEMA_TEXTS);
+    char *fresh_schema = collect_text(fixture, SCHEMA_LINES);
     take_old_registry(fixture);
     char *before = collect_rows(fixture);
     assert_int_equal(count_rows(fixture, "PRAGMA user_version"), 1);
     reopen_registry(fixture);
-    assert_int_equal(count_rows(fixture, "PRAGMA user_version"), 2);
-    char *schema = collect_text(fixture, SCHEMA_TEXTS);
+    assert_int_equal(count_rows(fixture, "PRAGMA user_version"), 3);
+    char *schema = collect_text(fixture, SCHEMA_LINES);
     char *after = collect_rows(fixture);
     assert_string_equal(schema, fresh_schema);
     assert_string_equal(after, before);
@@ -134,11 +139,11 @@ static bool migrate_on_a_dying_disk(struct fixture *fixture, int n, const char *
     int64_t version = count_rows(fixture, "PRAGMA user_version");
     char *found = collect_rows(fixture);
     assert_string_equal(found, rows);
-    assert_true(version == 2 || (version == 1 && !is_migrated));
+    assert_true(version == 3 || (version == 1 && !is_migrated));
     char *check = collect_text(fixture, "PRAGMA integrity_check");
     assert_string_equal(check, "ok|");
     reopen_registry(fixture);
-    assert_int_equal(count_rows(fixture, "PRAGMA user_version"), 2);
+    assert_int_equal(count_rows(fixture, "PRAGMA user_version"), 3);
     free(found);
     free(check);
     return is_migrated;
@@ -167,9 +172,117 @@ static void test_c9_refuses_a_registry_that_a_hand_has_changed(void **state)
                      SQLITE_OK);
     assert_null(rely_registry_open(&fixture->options, &err));
     assert_int_equal(err.code, RELY_ERR_INVALID);
-    assert_non_null(strstr(err.message, "migration to schema version 2: table key_set is not as an earlier relyd"));
+    assert_non_null(strstr(err.message, "migration to schema version 3: table key_set is not as an earlier relyd"));
     assert_int_equal(count_rows(fixture, "PRAGMA user_version"), 1);
     assert_int_equal(count_rows(fixture, "SELECT count(*) FROM sqlite_schema WHERE sql LIKE '%key_source <> 1%'"), 0);
+}
+
+/* --- version 2, which edited three CHECKs of version 1 ----------------------------------------------------- */
+
+#define EDIT(table, before, after)                                                                                     \
+    "UPDATE sqlite_schema SET sql = replace(sql, '" before "', '" after "') WHERE name = '" table "';"
+#define ISSUER_URL                                                                                                     \
+    "length(url) BETWEEN 9 AND 600 AND instr(url, char(0)) = 0    AND (url GLOB ''https://?*'' OR (allow_http = 1"     \
+    " AND url GLOB ''http://?*''))    AND url NOT GLOB ''*['' || char(1) || ''-'' || char(32) || ''\\#]*''"            \
+    " AND instr(url, ''?'') = 0"
+#define ANY_ISSUER                                                                                                     \
+    "length(url) BETWEEN 1 AND 600 AND instr(url, char(0)) = 0    AND url NOT GLOB ''*['' || char(1) || ''-'' ||"      \
+    " char(31) || char(127) || '']*''    AND (key_source <> 1 OR (" ISSUER_URL "))"
+
+static void take_registry_of_version_2(struct fixture *fixture)
+{
+    take_old_registry(fixture);
+    assert_int_equal(
+        run_sql(
+            fixture,
+            "PRAGMA writable_schema = ON;" EDIT("issuer", ISSUER_URL, ANY_ISSUER) EDIT("key_set", "BETWEEN 2 AND 65536",
+                                                                                       "BETWEEN 2 AND 8388608")
+                EDIT("change_log",
+                     "operation IN (''create'', ''replace'', ''delete'',"
+                     " ''fetch'')",
+                     "operation = ''create'' OR operation = ''replace'' OR operation ="
+                     " ''delete'' OR operation = ''fetch''") "PRAGMA user_version = 2; PRAGMA writable_schema = RESET"),
+        SQLITE_OK);
+}
+
+static void test_c9_carries_version_2_over(void **state)
+{
+    struct fixture *fixture = *state;
+    char *fresh_schema = collect_text(fixture, SCHEMA_LINES);
+    take_registry_of_version_2(fixture);
+    char *before = collect_rows(fixture);
+    reopen_registry(fixture);
+    assert_int_equal(count_rows(fixture, "PRAGMA user_version"), 3);
+    assert_int_equal(rely_registry_opening(fixture->registry)->schema_before, 2);
+    char *schema = collect_text(fixture, SCHEMA_LINES);
+    char *after = collect_rows(fixture);
+    assert_string_equal(schema, fresh_schema);
+    assert_string_equal(after, before);
+    free(fresh_schema);
+    free(before);
+    free(schema);
+    free(after);
+}
+
+/* --- fields that come later ---------------------------------------------------------------------------------- */
+
+static void test_gives_old_rows_the_default_of_a_new_field(void **state)
+{
+    struct fixture *fixture = *state;
+    make_issuer_and_identity(fixture);
+    must_replace(fixture, identity_path("web"), "{\"groups\":[\"ops\"],\"description\":\"d\"}");
+    assert_int_equal(run_sql(fixture, "DROP TRIGGER identity_groups_insert; DROP TRIGGER identity_groups_update;"
+                                      " ALTER TABLE identity DROP COLUMN groups;"
+                                      " ALTER TABLE identity DROP COLUMN description;"
+                                      " ALTER TABLE issuer DROP COLUMN leeway_s"),
+                     SQLITE_OK);
+    reopen_registry(fixture);
+    assert_true(rely_registry_opening(fixture->registry)->is_carried_over);
+    char *issuer = read_object(fixture, issuer_path("cluster")), *identity = read_object(fixture, identity_path("web"));
+    assert_non_null(strstr(issuer, "\"leewaySeconds\":60"));
+    assert_non_null(strstr(identity, "\"groups\":[]"));
+    assert_null(strstr(identity, "description"));
+    /* With their limits, and in force. */
+    assert_int_equal(run_sql(fixture, "UPDATE issuer SET leeway_s = 301"), SQLITE_CONSTRAINT_CHECK);
+    assert_int_equal(run_sql(fixture, "UPDATE identity SET groups = 'g'"), SQLITE_CONSTRAINT_TRIGGER);
+    must_replace(fixture, identity_path("web"), "{\"groups\":[\"dev\"],\"description\":\"e\"}");
+    assert_member(fixture, "groups", "[\"dev\"]");
+    reopen_registry(fixture);
+    assert_false(rely_registry_opening(fixture->registry)->is_carried_over);
+    char *check = collect_text(fixture, "PRAGMA integrity_check");
+    assert_string_equal(check, "ok|");
+    free(issuer);
+    free(identity);
+    free(check);
+}
+
+static void test_refuses_a_field_that_it_does_not_know(void **state)
+{
+    struct fixture *fixture = *state;
+    struct rely_err err = {0};
+    assert_int_equal(run_sql(fixture, "ALTER TABLE issuer ADD COLUMN tier INTEGER"), SQLITE_OK);
+    rely_registry_close(fixture->registry);
+    fixture->registry = rely_registry_open(&fixture->options, &err);
+    assert_null(fixture->registry);
+    assert_int_equal(err.code, RELY_ERR_INVALID);
+    assert_non_null(strstr(err.message, "its table issuer has a column tier, which this relyd does not know"));
+}
+
+/* What a hand has taken away from the net is put back. */
+static void test_puts_limits_back(void **state)
+{
+    struct fixture *fixture = *state;
+    make_issuer_and_identity(fixture);
+    assert_int_equal(run_sql(fixture, "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql ="
+                                      " replace(sql, 'leeway_s BETWEEN 0 AND 300', 'leeway_s BETWEEN 0 AND 999')"
+                                      " WHERE name = 'issuer'; PRAGMA writable_schema = RESET;"
+                                      " DROP TRIGGER credential_quota; DROP INDEX issuer_url"),
+                     SQLITE_OK);
+    reopen_registry(fixture);
+    assert_int_equal(run_sql(fixture, "UPDATE issuer SET leeway_s = 301"), SQLITE_CONSTRAINT_CHECK);
+    assert_int_equal(count_rows(fixture, "SELECT count(*) FROM sqlite_schema WHERE name IN ('credential_quota',"
+                                         " 'issuer_url')"),
+                     2);
 }
 
 int run_migration_tests(void)
@@ -179,6 +292,10 @@ int run_migration_tests(void)
         A_TEST(test_c9_gives_a_full_net_after_the_migration),
         A_TEST(test_c9_leaves_the_old_registry_when_the_disk_dies),
         A_TEST(test_c9_refuses_a_registry_that_a_hand_has_changed),
+        A_TEST(test_c9_carries_version_2_over),
+        A_TEST(test_gives_old_rows_the_default_of_a_new_field),
+        A_TEST(test_refuses_a_field_that_it_does_not_know),
+        A_TEST(test_puts_limits_back),
     };
     return cmocka_run_group_tests_name("migration", tests, NULL, NULL);
 }

@@ -16,7 +16,7 @@ static void opens_a_new_file_with_mode_0600(void **state)
     assert_int_equal(info.st_mode & 0777, 0600);
     assert_int_equal(rely_registry_revision(fixture->registry), 0);
     assert_int_equal(count_rows(fixture, "PRAGMA application_id"), 0x52454C59);
-    assert_int_equal(count_rows(fixture, "PRAGMA user_version"), 2);
+    assert_int_equal(count_rows(fixture, "PRAGMA user_version"), 3);
 }
 
 static void keeps_everything_over_a_reopening(void **state)
@@ -129,7 +129,7 @@ static void refuses_companions_that_are_no_files(void **state)
 
 static void refuses_a_newer_schema(void **state)
 {
-    refuse_opening_after(*state, "PRAGMA user_version = 3", "a newer relyd has written it");
+    refuse_opening_after(*state, "PRAGMA user_version = 4", "a newer relyd has written it");
 }
 
 static void refuses_a_strangers_database(void **state)
