@@ -162,18 +162,17 @@ static void print_notes(const struct rely_config *config, const char *path)
 static int act_on_config(const struct command_line *line, const struct rely_config *config, const char *path)
 {
     struct rely_buf out = {0};
-    switch (line->action) {
-    case CHECK_CONFIG:
+    if (line->action == CHECK_CONFIG) {
         print_notes(config, path == NULL ? "(no file)" : path);
         puts(path != NULL ? "the configuration is right"
                           : "there is no " DEFAULT_CONFIG ", and no --config FILE: every setting has its default");
         return 0;
-    case PRINT_CONFIG:
+    }
+    if (line->action == PRINT_CONFIG) {
         rely_config_print(config, &out);
         return print_and_free(&out, stdout);
-    default:
-        return run_service(config);
     }
+    return run_service(config);
 }
 
 static int load_and_act(const struct command_line *line)
@@ -207,7 +206,10 @@ int main(int argc, char **argv)
         return 0;
     case PRINT_DOCS:
         return print_docs(line.docs_page);
-    default:
-        return load_and_act(&line);
+    case CHECK_CONFIG:
+    case PRINT_CONFIG:
+    case RUN:
+        break;
     }
+    return load_and_act(&line);
 }

@@ -26,9 +26,12 @@ const char *rely_alg_digest(enum rely_alg alg)
     case RELY_ALG_PS512:
     case RELY_ALG_ES512:
         return "SHA512";
-    default:
-        return NULL;
+    case RELY_ALG_UNKNOWN:
+    case RELY_ALG_EDDSA: /* hashes by itself (RFC 8032 s5.1) */
+    case RELY_ALG_COUNT:
+        break;
     }
+    return NULL;
 }
 
 static bool set_padding(EVP_PKEY_CTX *ctx, enum rely_alg alg)

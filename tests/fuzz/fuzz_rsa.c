@@ -186,7 +186,7 @@ static void write_right_block(struct attempt *attempt)
 static void change_bytes(uint8_t *bytes, size_t len, const uint8_t *data, size_t size)
 {
     for (; size >= 3; data += 3, size -= 3)
-        bytes[(data[0] << 8 | data[1]) % len] ^= data[2];
+        bytes[(size_t)(data[0] << 8 | data[1]) % len] ^= data[2];
 }
 
 static void write_sent_block(struct attempt *attempt, const uint8_t *data, size_t size)
