@@ -194,7 +194,8 @@ static bool read_event(struct reading *reading, const yaml_event_t *event)
 bool rely_config_read(struct rely_slice text, struct rely_pool *pool, struct node **root, struct complaints *complaints)
 {
     yaml_parser_t parser;
-    RELY_ASSERT(yaml_parser_initialize(&parser) == 1);
+    bool is_initialized = yaml_parser_initialize(&parser) == 1;
+    RELY_ASSERT(is_initialized);
     /* Without this a byte order mark switches to UTF-16, and editors show another text than relyd reads. */
     yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING);
     yaml_parser_set_input_string(&parser, (const unsigned char *)(text.ptr == NULL ? "" : text.ptr), text.len);

@@ -80,9 +80,17 @@ static void put_list(struct rely_buf *out, const struct rely_text_list *list)
     rely_buf_putc(out, ']');
 }
 
-static void put_value(struct rely_buf *out, struct rely_config *config, const struct setting *setting)
+/* The word that a setting of a closed list has. */
+static struct rely_slice find_chosen_word(struct rely_config *config, const struct setting *setting)
 {
     struct rely_slice word = {NULL, 0};
+    bool is_word = rely_config_word(setting->unit, *rely_config_choice(config, setting), &word);
+    RELY_ASSERT(is_word);
+    return word;
+}
+
+static void put_value(struct rely_buf *out, struct rely_config *config, const struct setting *setting)
+{
     switch (setting->kind) {
     case KIND_INT:
         rely_buf_printf(out, "%lld", (long long)*rely_config_number(config, setting));
@@ -97,8 +105,7 @@ static void put_value(struct rely_buf *out, struct rely_config *config, const st
         put_list(out, rely_config_list(config, setting));
         break;
     case KIND_ENUM:
-        RELY_ASSERT(rely_config_word(setting->unit, *rely_config_choice(config, setting), &word));
-        rely_buf_put(out, word);
+        rely_buf_put(out, find_chosen_word(config, setting));
         break;
     }
 }

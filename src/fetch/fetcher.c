@@ -83,7 +83,8 @@ static void begin_hop(struct rely_fetcher *fetcher, struct transfer *transfer)
         return;
     }
     rely_transfers_append(&fetcher->running, transfer);
-    RELY_ASSERT(curl_multi_add_handle(fetcher->multi, transfer->easy) == CURLM_OK);
+    CURLMcode code = curl_multi_add_handle(fetcher->multi, transfer->easy);
+    RELY_ASSERT(code == CURLM_OK);
 }
 
 static void take_running(struct rely_fetcher *fetcher, struct transfer *transfer)
@@ -178,10 +179,11 @@ static void *run_fetcher(void *context)
     while (!is_to_stop(fetcher)) {
         int running = 0;
         begin_queued(fetcher);
-        RELY_ASSERT(curl_multi_perform(fetcher->multi, &running) == CURLM_OK);
+        CURLMcode code = curl_multi_perform(fetcher->multi, &running);
         /* Each one that finished makes room for a queued one, which must not wait for the next event. */
         if (settle_finished(fetcher) == 0)
-            RELY_ASSERT(curl_multi_poll(fetcher->multi, NULL, 0, 1000, NULL) == CURLM_OK);
+            code = curl_multi_poll(fetcher->multi, NULL, 0, 1000, NULL);
+        RELY_ASSERT(code == CURLM_OK);
     }
     abandon_all(fetcher);
     return NULL;

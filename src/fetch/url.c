@@ -172,7 +172,8 @@ char *rely_url_follow(const char *url, const char *location, bool may_use_http, 
     struct origin to __attribute__((cleanup(free_origin))) = {NULL, NULL, NULL};
     CURLU *handle __attribute__((cleanup(free_handle))) = curl_url();
     RELY_ASSERT(handle != NULL);
-    RELY_ASSERT(curl_url_set(handle, CURLUPART_URL, url, 0) == CURLUE_OK && read_origin(handle, &from));
+    bool is_read = curl_url_set(handle, CURLUPART_URL, url, 0) == CURLUE_OK && read_origin(handle, &from);
+    RELY_ASSERT(is_read);
     rely_quote(rely_slice_of(location), quoted);
     char *next = NULL;
     /* Set on a handle that has a URL: relative references are resolved against it (RFC 3986 s5). */

@@ -224,12 +224,14 @@ struct rely_json *rely_json_share(struct rely_json *value)
 
 void rely_json_set(struct rely_json *object, const char *name, struct rely_json *value)
 {
-    RELY_ASSERT(json_object_set_new(as_jansson(object), name, as_jansson(value)) == 0);
+    int fault = json_object_set_new(as_jansson(object), name, as_jansson(value));
+    RELY_ASSERT(fault == 0);
 }
 
 void rely_json_append(struct rely_json *array, struct rely_json *value)
 {
-    RELY_ASSERT(json_array_append_new(as_jansson(array), as_jansson(value)) == 0);
+    int fault = json_array_append_new(as_jansson(array), as_jansson(value));
+    RELY_ASSERT(fault == 0);
 }
 
 static int put_printed(const char *text, size_t len, void *out)

@@ -225,7 +225,8 @@ struct rely_log *rely_log_start(const struct rely_log_options *options, struct r
 void rely_log_stop(struct rely_log *log)
 {
     __atomic_store_n(&log->is_stopping, true, __ATOMIC_RELEASE);
-    RELY_ASSERT(eventfd_write(log->wake_fd, 1) == 0);
+    int fault = eventfd_write(log->wake_fd, 1);
+    RELY_ASSERT(fault == 0);
     pthread_join(log->thread, NULL);
     free_log(log);
 }
