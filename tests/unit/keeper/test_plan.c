@@ -1,5 +1,6 @@
 /* The key keeper's times: what is fetched when, how often strangers may cause it, and how long a set counts. */
 #include "plan.h"
+#include "tests.h"
 
 #include "relyd/accept.h"
 
@@ -110,7 +111,7 @@ static void test_a5_how_long_a_key_set_counts(void **state)
     assert_true(rely_plan_is_renewal_due(1000, 60, 999)); /* the clock has been set back */
 }
 
-int main(void)
+int run_plan_tests(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_d_refresh_never_undercuts_its_minimum),
@@ -120,5 +121,5 @@ int main(void)
         cmocka_unit_test(test_a5_the_oldest_are_fetched_first),
         cmocka_unit_test(test_a5_how_long_a_key_set_counts),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests_name("keeper: plan", tests, NULL, NULL);
 }

@@ -1,0 +1,273 @@
+/* What a change of a record does to its keys, what is judged of an answer, and records that share an iss. */
+#include "tests.h"
+
+#include "../mint/mint.h"
+
+static struct world *begin_with(enum rely_key_source kind, size_t *i)
+{
+    struct world *world = world_new();
+    *i = world_add(world, kind, world_jwks("a"));
+    world_start(world);
+    world_run_s(world, 60);
+    assert_true(world_has_in_force(world, *i, world_jwks("a")));
+    return world;
+}
+
+/* Fault E: a changed record that is not fetched again was not seen. */
+static void test_e_a_changed_record_is_fetched_at_once(void **state)
+{
+    (void)state;
+    size_t i;
+    struct world *world = begin_with(RELY_KEYS_JWKS_URI, &i);
+    world_rotate(world, i, world_jwks("b"));
+    world_move(world, i);
+    assert_null(world_record(world, i)->keyset);
+    world_run_ms(world, 20);
+    assert_true(world_has_in_force(world, i, world_jwks("b")));
+    assert_non_null(strstr(world->servers[i].last_url, "/moved/"));
+    assert_int_equal(world->servers[i].last.kind, RELY_FETCH_FIRST);
+    size_t added = world_add(world, RELY_KEYS_DISCOVERY, world_jwks("c"));
+    world_run_ms(world, 40);
+    assert_true(world_has_in_force(world, added, world_jwks("c")));
+    world_free(world);
+}
+
+/* The failures of another source, or of one that has been mended, are no reason to wait. */
+static void test_b6_a_change_ends_the_back_off(void **state)
+{
+    (void)state;
+    size_t i;
+    struct world *world = begin_with(RELY_KEYS_JWKS_URI, &i);
+    world->servers[i].is_down = true;
+    world_ask(world, i, false);
+    world_run_s(world, 1000);
+    world->servers[i].is_down = false;
+    world_ask(world, i, false);
+    assert_true(world->told[i].miss_ms > 0);
+    world_describe(world, i);
+    assert_int_equal(world->told[i].miss_ms, 0); /* whoever waits need not */
+    world_run_ms(world, 20);
+    assert_int_equal(world_status(world, i).last_success_s, world_now_s(world));
+    world_free(world);
+}
+
+/* Fault A4: an answer is for the record as it was when it was asked. */
+static void test_a4_an_answer_to_the_question_before_does_not_count(void **state)
+{
+    (void)state;
+    size_t i;
+    struct world *world = begin_with(RELY_KEYS_JWKS_URI, &i);
+    world->servers[i].is_held = true;
+    world_ask(world, i, false);
+    world_move(world, i);
+    world_rotate(world, i, world_jwks("evil"));
+    world_release(world, i);
+    assert_false(world_has_in_force(world, i, world_jwks("evil")));
+    assert_null(world_record(world, i)->keyset);
+    assert_int_equal(world_status(world, i).last_error[0], '\0'); /* no failure of the issuer's */
+    assert_int_equal(rely_keeper_count(world->keeper).fetches_failed, 0);
+    world_rotate(world, i, world_jwks("good"));
+    world_run_ms(world, 20);
+    assert_true(world_has_in_force(world, i, world_jwks("good")));
+    assert_non_null(strstr(world->servers[i].last_url, "/moved/"));
+    assert_int_equal(world->told[i].count, 1); /* whoever waits went on waiting */
+    world_free(world);
+}
+
+/* The same for a write that stands in the open batch: it would be acknowledged behind the answer's back. */
+static void test_a4_open_writes_are_settled_before_an_answer_is_judged(void **state)
+{
+    (void)state;
+    size_t i;
+    struct world *world = begin_with(RELY_KEYS_JWKS_URI, &i);
+    world->servers[i].is_held = true;
+    world_ask(world, i, false);
+    world_open_move(world, i);
+    world_rotate(world, i, world_jwks("evil"));
+    world_release(world, i);
+    assert_true(world->rows[i].is_committed);
+    assert_false(world_has_in_force(world, i, world_jwks("evil")));
+    world_open_move(world, i);
+    world_rotate(world, i, world_jwks("good"));
+    world_run_s(world, 1); /* nor is an open write forgotten when it is asked */
+    assert_true(world_has_in_force(world, i, world_jwks("good")));
+    world_free(world);
+}
+
+static void test_an_issuer_that_is_removed_is_forgotten(void **state)
+{
+    (void)state;
+    size_t i;
+    struct world *world = begin_with(RELY_KEYS_JWKS_URI, &i);
+    struct rely_key_status status;
+    world_remove(world, i);
+    assert_false(rely_keeper_status(world->keeper, 1, &status));
+    world_run_s(world, 86400);
+    assert_int_equal(world->servers[i].asked, 1);
+    assert_int_equal(world->timer_count, 0);
+    world_free(world);
+}
+
+static void test_a_removal_during_a_fetch(void **state)
+{
+    (void)state;
+    size_t i;
+    struct world *world = begin_with(RELY_KEYS_DISCOVERY, &i);
+    struct rely_key_status status;
+    world->servers[i].is_held = true;
+    world_ask(world, i, false);
+    world_remove(world, i);
+    world_ask(world, i, false);
+    assert_int_equal(world->told[i].count, 1);
+    assert_int_equal(world->told[i].miss_ms, 1000);
+    world_release(world, i);
+    assert_int_equal(world->told[i].count, 2); /* whoever waited for the fetch */
+    assert_int_equal(world->told[i].miss_ms, 0);
+    assert_false(rely_keeper_status(world->keeper, 1, &status));
+    assert_int_equal(world->timer_count, 0);
+    world_free(world);
+}
+
+/* --- what is judged ----------------------------------------------------------------------------------------- */
+
+static void assert_refused(const char *document, const char *jwks, const char *error)
+{
+    size_t i;
+    struct world *world = begin_with(RELY_KEYS_DISCOVERY, &i);
+    world->servers[i].document = document;
+    world_rotate(world, i, jwks);
+    world_ask(world, i, false);
+    world_run_s(world, 1);
+    assert_true(world_has_in_force(world, i, world_jwks("a"))); /* what was in force stays */
+    assert_string_equal(world_status(world, i).last_error, error);
+    world_free(world);
+}
+
+static void test_d_a_document_must_name_the_registered_issuer(void **state)
+{
+    (void)state;
+#define AT                                                                                                             \
+    "keys of issuer issuer-0: the discovery document at https://issuers.example/0/.well-known/openid-configuration "
+    assert_refused("{\"issuer\":\"https://evil.example\",\"jwks_uri\":\"https://issuers.example/0/keys\"}",
+                   world_jwks("b"), AT "names issuer \"https://evil.example\", not the registered one");
+    assert_refused("{\"issuer\":\"https://issuers.example/0/\",\"jwks_uri\":\"https://issuers.example/0/keys\"}",
+                   world_jwks("b"), AT "names issuer \"https://issuers.example/0/\", not the registered one");
+    assert_refused("{\"jwks_uri\":\"https://issuers.example/0/keys\"}", world_jwks("b"),
+                   AT "has no issuer, and must name the registered one");
+    assert_refused("{\"issuer\":\"https://issuers.example/0\"}", world_jwks("b"), AT "has no usable jwks_uri");
+#undef AT
+}
+
+static void test_d_weak_keys_alone_do_not_replace_good_ones(void **state)
+{
+    (void)state;
+    size_t i;
+    struct world *world = begin_with(RELY_KEYS_JWKS_URI, &i);
+    world_rotate(world, i, mint_jwks(mint_jwk(mint_key("rsa1024"), "w", "RS256"), NULL));
+    world_ask(world, i, false);
+    world_run_s(world, 1);
+    assert_true(world_has_in_force(world, i, world_jwks("a")));
+    assert_non_null(strstr(world_status(world, i).last_error, "key set at https://issuers.example/0/keys"));
+    world_free(world);
+}
+
+static void test_limits_of_a_set_are_the_settings(void **state)
+{
+    (void)state;
+    size_t i;
+    struct world *world = begin_with(RELY_KEYS_JWKS_URI, &i);
+    world->config.key_max_count = 1;
+    world_rotate(
+        world, i,
+        mint_jwks(mint_jwk(mint_key("ed25519#x"), "x", "EdDSA"), mint_jwk(mint_key("ed25519#y"), "y", "EdDSA"), NULL));
+    world_ask(world, i, false);
+    world_run_s(world, 1);
+    assert_true(world_has_in_force(world, i, world_jwks("a")));
+    assert_int_equal(world->servers[i].last.max_bytes, RELY_DEFAULT_key_max_bytes);
+    world_free(world);
+}
+
+/* --- records that share an iss ------------------------------------------------------------------------------ */
+
+static const char *two_keys(const char *one, const char *other)
+{
+    return mint_jwks(mint_jwk(mint_key(mint_print("ed25519#%s", one)), one, "EdDSA"),
+                     mint_jwk(mint_key(mint_print("ed25519#%s", other)), other, "EdDSA"), NULL);
+}
+
+/* Two records of one iss; the second brings the first one's key, and one of its own. */
+static struct world *begin_siblings(size_t *first, size_t *second)
+{
+    struct world *world = begin_with(RELY_KEYS_JWKS_URI, first);
+    *second = world_add_sibling(world, *first, two_keys("a", "own"));
+    world_run_s(world, 60);
+    assert_true(world_has_in_force(world, *second, world_jwks("own")));
+    assert_non_null(strstr(world_status(world, *second).last_error, "1 key of issuer issuer-1 is not used"));
+    return world;
+}
+
+/* Fault A6: a key is one record's; free again, it is the other's at once. */
+static void test_a6_a_disabled_record_gives_its_keys_up(void **state)
+{
+    (void)state;
+    size_t first, second;
+    struct world *world = begin_siblings(&first, &second);
+    world_disable(world, first, true);
+    world_run_s(world, 1);
+    assert_true(world_has_in_force(world, second, two_keys("a", "own")));
+    assert_string_equal(world_status(world, second).last_error, "");
+    assert_int_equal(world_count_lines(world, "keys_repeated"), 1); /* once, not at each fetch */
+    world_free(world);
+}
+
+static void test_a6_a_sibling_that_is_being_fetched_is_fetched_once_more(void **state)
+{
+    (void)state;
+    size_t first, second;
+    struct world *world = begin_siblings(&first, &second);
+    world->servers[second].is_held = true;
+    world_ask(world, second, false);
+    world_disable(world, first, true);
+    world_release(world, second);
+    world_run_s(world, 1);
+    assert_true(world_has_in_force(world, second, two_keys("a", "own")));
+    world_free(world);
+}
+
+/* A set that lost keys is never asked for with a condition: what was left out may be its own by now. */
+static void test_a6_a_set_that_lost_keys_is_fetched_whole(void **state)
+{
+    (void)state;
+    size_t first, second;
+    struct world *world = begin_siblings(&first, &second);
+    world->servers[second].has_etags = true;
+    world_describe(world, second);
+    world_run_s(world, 1);
+    world_rotate(world, first, world_jwks("b"));
+    world_ask(world, first, false);
+    world_run_s(world, 1);
+    world_ask(world, second, false);
+    world_run_s(world, 1);
+    assert_int_equal(world->servers[second].unchanged, 0);
+    assert_true(world_has_in_force(world, second, two_keys("a", "own")));
+    world_free(world);
+}
+
+int run_record_tests(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_e_a_changed_record_is_fetched_at_once),
+        cmocka_unit_test(test_b6_a_change_ends_the_back_off),
+        cmocka_unit_test(test_a4_an_answer_to_the_question_before_does_not_count),
+        cmocka_unit_test(test_a4_open_writes_are_settled_before_an_answer_is_judged),
+        cmocka_unit_test(test_an_issuer_that_is_removed_is_forgotten),
+        cmocka_unit_test(test_a_removal_during_a_fetch),
+        cmocka_unit_test(test_d_a_document_must_name_the_registered_issuer),
+        cmocka_unit_test(test_d_weak_keys_alone_do_not_replace_good_ones),
+        cmocka_unit_test(test_limits_of_a_set_are_the_settings),
+        cmocka_unit_test(test_a6_a_disabled_record_gives_its_keys_up),
+        cmocka_unit_test(test_a6_a_sibling_that_is_being_fetched_is_fetched_once_more),
+        cmocka_unit_test(test_a6_a_set_that_lost_keys_is_fetched_whole),
+    };
+    return cmocka_run_group_tests_name("keeper: records", tests, NULL, NULL);
+}

@@ -1,0 +1,263 @@
+/* When keys are fetched without anybody asking: before they grow old, after failures, and after the start. */
+#include "tests.h"
+
+#include <stdlib.h>
+
+/* The times from one fetch of the key set to the next are within these bounds. */
+static void assert_gaps(const struct world_server *server, int from, int64_t low_ms, int64_t high_ms)
+{
+    assert_true(server->time_count > from + 1);
+    for (int i = from + 1; i < server->time_count; i++)
+        assert_in_range(server->times_ms[i] - server->times_ms[i - 1], low_ms, high_ms);
+}
+
+/* Fault E: deleting the ordinary refresh was not seen. */
+static void test_e_keys_are_fetched_before_they_grow_old(void **state)
+{
+    (void)state;
+    struct world *world = world_new();
+    size_t i = world_add(world, RELY_KEYS_JWKS_URI, world_jwks("a"));
+    world_start(world);
+    world_run_s(world, 2 * 86400);
+    assert_gaps(&world->servers[i], 0, 2592000, 3168000 + 20); /* 72 to 88 % of an hour, and the fetch itself */
+    assert_in_range(world->servers[i].time_count, 54, 67);
+    assert_in_range(world_now_s(world) - world_record(world, i)->keys_fetched_s, 0, 3168 + 60);
+    world_free(world);
+}
+
+static void test_e_an_issuer_may_ask_for_more(void **state)
+{
+    (void)state;
+    struct world *world = world_new();
+    size_t i = world_add(world, RELY_KEYS_DISCOVERY, world_jwks("a"));
+    world->servers[i].fresh_s = 600;
+    world_start(world);
+    world_run_s(world, 86400 / 4);
+    assert_gaps(&world->servers[i], 0, 432000, 528000 + 60);
+    world->servers[i].fresh_s = 0;
+    world->servers[i].time_count = 0;
+    world_run_s(world, 3600);
+    assert_gaps(&world->servers[i], 1, 60000, 66000 + 60);
+    world_free(world);
+}
+
+/* keys.refresh_max_s beyond keys.max_age_s would let keys grow too old in the best of cases. */
+static void test_a5_keys_are_fetched_before_they_count_no_more(void **state)
+{
+    (void)state;
+    struct world *world = world_new();
+    world->config.key_refresh_max_s = 604800;
+    world->config.key_max_age_s = 3600;
+    size_t i = world_add(world, RELY_KEYS_JWKS_URI, world_jwks("a"));
+    world_start(world);
+    for (int minute = 0; minute < 1440; minute++) {
+        world_run_s(world, 60);
+        assert_true(world_now_s(world) <= world_record(world, i)->keys_until_s);
+    }
+    world_free(world);
+}
+
+/* Fault E: no back-off, or one without growth, was not seen. */
+static void test_e_failures_back_off_and_are_forgotten(void **state)
+{
+    (void)state;
+    static const int64_t seconds[] = {2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300};
+    struct world *world = world_new();
+    size_t i = world_add(world, RELY_KEYS_JWKS_URI, world_jwks("a"));
+    struct world_server *server = &world->servers[i];
+    server->is_down = true;
+    world_start(world);
+    world_run_s(world, 1600);
+    assert_in_range(server->time_count, 12, 13);
+    for (int k = 0; k < 11; k++)
+        assert_in_range(server->times_ms[k + 1] - server->times_ms[k], seconds[k] * 900 + 20, seconds[k] * 1100 + 20);
+    assert_int_equal(server->last.kind, RELY_FETCH_RETRY);
+    server->is_down = false;
+    world_run_s(world, 331);
+    assert_true(world_has_in_force(world, i, world_jwks("a")));
+    world_run_s(world, 3200); /* the next is an ordinary one, and fails: it is the first failure again */
+    server->time_count = 0;
+    server->is_down = true;
+    world_run_s(world, 3200);
+    assert_in_range(server->times_ms[1] - server->times_ms[0], 1820, 2220);
+    world_free(world);
+}
+
+/* Replicas and issuers that were started together do not fall due together for ever. */
+static void test_d_issuers_do_not_fall_due_together(void **state)
+{
+    (void)state;
+    struct world *world = world_new();
+    for (int k = 0; k < 100; k++)
+        world_add(world, RELY_KEYS_JWKS_URI, world_jwks("a"));
+    world_start(world);
+    world_run_s(world, 5 * 3600);
+    int64_t first_ms = INT64_MAX, last_ms = 0;
+    for (size_t i = 0; i < 100; i++) {
+        int64_t at_ms = world->servers[i].times_ms[5];
+        first_ms = at_ms < first_ms ? at_ms : first_ms;
+        last_ms = at_ms > last_ms ? at_ms : last_ms;
+    }
+    assert_true(last_ms - first_ms > 600000);
+    world_free(world);
+}
+
+/* Fault A5: whatever fails, a set counts no longer than keys.max_age_s from when it was fetched. */
+static void test_a5_an_outage_does_not_make_keys_younger(void **state)
+{
+    (void)state;
+    struct world *world = world_new();
+    world->config.key_max_age_s = 86400;
+    size_t i = world_add(world, RELY_KEYS_JWKS_URI, world_jwks("a"));
+    world_start(world);
+    world_run_s(world, 7200);
+    int64_t fetched_s = world_record(world, i)->keys_fetched_s;
+    assert_in_range(world_now_s(world) - fetched_s, 0, 3200);
+    assert_int_equal(world_record(world, i)->keys_until_s, fetched_s + 86400);
+    world->servers[i].is_down = true;
+    world_run_s(world, 3200 * 2);
+    fetched_s = world_record(world, i)->keys_fetched_s;
+    world_run_s(world, 10 * 86400);
+    assert_int_equal(world_record(world, i)->keys_fetched_s, fetched_s);
+    assert_int_equal(world_record(world, i)->keys_until_s, fetched_s + 86400);
+    world_restart(world); /* nor does a restart */
+    world_run_s(world, 3600);
+    assert_in_range(world_record(world, i)->keys_fetched_s, fetched_s - 864 - 3200, fetched_s);
+    assert_true(world_record(world, i)->keys_until_s <= fetched_s + 86400);
+    world->servers[i].is_down = false;
+    world_run_s(world, 400);
+    assert_in_range(world_now_s(world) - world_record(world, i)->keys_fetched_s, 0, 400);
+    world_free(world);
+}
+
+/* The same keys again: noted in force each minute, in the registry each hundredth of keys.max_age_s. */
+static void test_b12_the_same_keys_again_are_noted_seldom(void **state)
+{
+    (void)state;
+    struct world *world = world_new();
+    size_t i = world_add(world, RELY_KEYS_JWKS_URI, world_jwks("a"));
+    world->servers[i].fresh_s = 60;
+    world_start(world);
+    world_run_s(world, 86400);
+    assert_true(world->servers[i].asked > 1300);
+    assert_in_range(world_now_s(world) - world_record(world, i)->keys_fetched_s, 0, 66 + 60);
+    assert_int_equal(world->rows[i].log_rows, 1);
+    assert_in_range(world->rows[i].refreshed, 12, 14); /* each 6,048 s */
+    world_free(world);
+}
+
+/* A key set that was not in force is stored with the next edition's revision, and the keys stay the same. */
+static void test_a_status_tells_how_fetches_go(void **state)
+{
+    (void)state;
+    struct world *world = world_new();
+    size_t i = world_add(world, RELY_KEYS_JWKS_URI, world_jwks("a"));
+    world_start(world);
+    world_run_s(world, 1);
+    struct rely_key_status status = world_status(world, i);
+    assert_in_range(status.last_attempt_s, WORLD_WALL_S + 5000, WORLD_WALL_S + 5001);
+    assert_int_equal(status.last_success_s, status.last_attempt_s);
+    assert_in_range(status.next_fetch_s - status.last_attempt_s, 2591, 3169);
+    assert_string_equal(status.last_error, "");
+    world->servers[i].is_down = true;
+    world_run_s(world, 3200);
+    status = world_status(world, i);
+    assert_true(status.last_attempt_s > status.last_success_s);
+    assert_string_equal(status.last_error, "keys of issuer issuer-0: answered 503");
+    assert_true(rely_keeper_count(world->keeper).fetches_failed >= 1);
+    assert_int_equal(rely_keeper_count(world->keeper).fetches_ok, 1);
+    assert_false(rely_keeper_status(world->keeper, 99, &status));
+    world_free(world);
+}
+
+/* --- the start --------------------------------------------------------------------------------------------- */
+
+static int64_t first_fetch_ms(const struct world *world, size_t i)
+{
+    return world->servers[i].times_ms[0] - 5000000;
+}
+
+static void store_as_old(struct world *world, size_t i, int64_t age_s)
+{
+    world->rows[i].jwks = strdup(world->servers[i].jwks);
+    world->rows[i].generation = 1;
+    world->rows[i].fetched_s = world_now_s(world) - age_s;
+    world_show(world, i);
+}
+
+/* Fault A5: first those without keys or with keys that count no more, and those that somebody fetched in the future;
+ * then the oldest. */
+static void test_a5_whose_keys_are_fetched_first(void **state)
+{
+    (void)state;
+    enum { YOUNG, OLDER, OLDEST, NONE, DEAD, FUTURE, COUNT };
+    struct world *world = world_new();
+    for (int k = 0; k < COUNT; k++)
+        world_add(world, RELY_KEYS_JWKS_URI, world_jwks("a"));
+    store_as_old(world, YOUNG, 10);
+    store_as_old(world, OLDER, 1000);
+    store_as_old(world, OLDEST, 100000);
+    store_as_old(world, DEAD, 800000);
+    store_as_old(world, FUTURE, -1000);
+    world_start(world);
+    world_run_s(world, 70);
+    assert_in_range(first_fetch_ms(world, NONE), 0, 200);
+    assert_in_range(first_fetch_ms(world, DEAD), 0, 200);
+    assert_in_range(first_fetch_ms(world, FUTURE), 0, 200);
+    assert_in_range(first_fetch_ms(world, OLDEST), 200, 1200);
+    assert_in_range(first_fetch_ms(world, OLDER), 1200, 2200);
+    assert_in_range(first_fetch_ms(world, YOUNG), 2200, 3200);
+    assert_int_equal(world->servers[YOUNG].time_count, 1);
+    world_free(world);
+}
+
+/* A time of fetching beyond any clock's error is no time. */
+static void test_a5_a_set_from_a_far_future_does_not_count(void **state)
+{
+    (void)state;
+    struct world *world = world_new();
+    size_t i = world_add(world, RELY_KEYS_JWKS_URI, world_jwks("a"));
+    world->servers[i].is_down = true;
+    store_as_old(world, i, -90000);
+    assert_int_equal(world_record(world, i)->keys_until_s, 0);
+    world_start(world);
+    world_run_s(world, 3600);
+    assert_int_equal(world_record(world, i)->keys_until_s, 0);
+    world->servers[i].is_down = false;
+    world_run_s(world, 331);
+    assert_in_range(world_record(world, i)->keys_until_s, world_now_s(world) + 604800 - 331,
+                    world_now_s(world) + 604800);
+    world_free(world);
+}
+
+static void test_uploaded_keys_are_not_fetched(void **state)
+{
+    (void)state;
+    struct world *world = world_new();
+    size_t i = world_add(world, RELY_KEYS_UPLOADED, world_jwks("a"));
+    world_start(world);
+    world_run_s(world, 86400);
+    world_describe(world, i);
+    world_run_s(world, 86400);
+    assert_int_equal(world->servers[i].asked, 0);
+    assert_int_equal(world_status(world, i).next_fetch_s, 0);
+    world_free(world);
+}
+
+int run_refresh_tests(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_e_keys_are_fetched_before_they_grow_old),
+        cmocka_unit_test(test_e_an_issuer_may_ask_for_more),
+        cmocka_unit_test(test_a5_keys_are_fetched_before_they_count_no_more),
+        cmocka_unit_test(test_e_failures_back_off_and_are_forgotten),
+        cmocka_unit_test(test_d_issuers_do_not_fall_due_together),
+        cmocka_unit_test(test_a5_an_outage_does_not_make_keys_younger),
+        cmocka_unit_test(test_b12_the_same_keys_again_are_noted_seldom),
+        cmocka_unit_test(test_a_status_tells_how_fetches_go),
+        cmocka_unit_test(test_a5_whose_keys_are_fetched_first),
+        cmocka_unit_test(test_a5_a_set_from_a_far_future_does_not_count),
+        cmocka_unit_test(test_uploaded_keys_are_not_fetched),
+    };
+    return cmocka_run_group_tests_name("keeper: refresh", tests, NULL, NULL);
+}

@@ -1,0 +1,13 @@
+/* The groups of src/keeper. */
+#ifndef RELYD_TESTS_KEEPER_TESTS_H
+#define RELYD_TESTS_KEEPER_TESTS_H
+
+#include "world.h"
+
+int run_plan_tests(void);
+int run_refresh_tests(void);
+int run_miss_tests(void);
+int run_store_tests(void);
+int run_record_tests(void);
+
+#endif

@@ -1,0 +1,624 @@
+/* See world.h. */
+#include "world.h"
+
+#include "../mint/mint.h"
+
+#include "relyd/accept.h"
+#include "relyd/text.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define HOST "https://issuers.example/"
+
+struct world_fetch {
+    struct world_fetch *next;
+    struct rely_key_fetch *fetch; /* the keeper's */
+    size_t issuer;
+    bool is_discovery;
+    char etag[40];
+    int64_t due_ms; /* INT64_MAX: held */
+};
+
+struct world_store {
+    struct world_store *next;
+    int64_t issuer_id;
+    bool is_stored;
+    struct rely_stored_keys stored;
+    struct rely_err err;
+};
+
+const char *world_jwks(const char *name)
+{
+    const struct mint_key *key = mint_key(mint_print("ed25519#%s", name));
+    return mint_jwks(mint_jwk(key, name, "EdDSA"), NULL);
+}
+
+static size_t index_of(const struct world *world, int64_t id)
+{
+    return id >= 1 && (size_t)id <= world->count ? (size_t)id - 1 : WORLD_ISSUERS_MAX;
+}
+
+int64_t world_now_s(const struct world *world)
+{
+    return WORLD_WALL_S + world->wall_offset_s + world->now_ms / 1000;
+}
+
+void world_step_clock(struct world *world, int64_t s)
+{
+    world->wall_offset_s += s;
+}
+
+/* --- hooks ------------------------------------------------------------------------------------------------ */
+
+static int64_t world_clock_ms(void *context)
+{
+    return ((const struct world *)context)->now_ms;
+}
+
+static int64_t world_clock_s(void *context)
+{
+    return world_now_s(context);
+}
+
+static uint64_t world_random(void *context)
+{
+    struct world *world = context;
+    world->random_state = world->random_state * 6364136223846793005ULL + 1442695040888963407ULL;
+    return world->random_state >> 20;
+}
+
+static void world_cancel_timer(void *context, struct rely_timer *timer)
+{
+    struct world *world = context;
+    if (timer->slot == 0)
+        return;
+    assert_ptr_equal(world->timers[timer->slot - 1], timer);
+    world->timers[timer->slot - 1] = world->timers[--world->timer_count];
+    world->timers[timer->slot - 1]->slot = timer->slot;
+    timer->slot = 0;
+}
+
+static void world_start_timer(void *context, struct rely_timer *timer, int delay_ms)
+{
+    struct world *world = context;
+    assert_true(delay_ms >= 0);
+    world_cancel_timer(world, timer);
+    assert_true(world->timer_count < sizeof world->timers / sizeof world->timers[0]);
+    world->timers[world->timer_count++] = timer;
+    timer->slot = world->timer_count;
+    timer->due_ms = (uint64_t)(world->now_ms + delay_ms);
+}
+
+static size_t find_server(struct rely_slice url)
+{
+    char *end, text[300];
+    snprintf(text, sizeof text, "%.*s", RELY_ARG(url));
+    assert_memory_equal(text, HOST, strlen(HOST));
+    return strtoul(text + strlen(HOST), &end, 10);
+}
+
+static void world_begin_fetch(void *context, const struct rely_fetch_request *request, struct rely_key_fetch *fetch)
+{
+    struct world *world = context;
+    struct world_fetch *begun = rely_alloc(sizeof *begun), **last = &world->fetches;
+    begun->issuer = find_server(request->url);
+    begun->fetch = fetch;
+    begun->is_discovery = memmem(request->url.ptr, request->url.len, "/.well-known/", 13) != NULL;
+    snprintf(begun->etag, sizeof begun->etag, "%.*s", (int)request->etag.len,
+             request->etag.len ? request->etag.ptr : "");
+    struct world_server *server = &world->servers[begun->issuer];
+    begun->due_ms = server->is_held ? INT64_MAX : world->now_ms + server->latency_ms;
+    server->asked++;
+    server->asked_whole += !begun->is_discovery && request->etag.ptr == NULL;
+    if ((!begun->is_discovery || server->is_down) && server->time_count < WORLD_TIMES)
+        server->times_ms[server->time_count++] = world->now_ms;
+    server->last = *request;
+    snprintf(server->last_url, sizeof server->last_url, "%.*s", RELY_ARG(request->url));
+    while (*last != NULL)
+        last = &(*last)->next;
+    *last = begun;
+}
+
+static const struct rely_snapshot *world_newest(void *context)
+{
+    return ((const struct world *)context)->snapshot;
+}
+
+static void world_accept(void *context, struct rely_snapshot *next)
+{
+    struct world *world = context;
+    assert_true(next->edition > world->snapshot->edition);
+    world->snapshot = next;
+    rely_snapshot_settle(next); /* no worker reads an older one */
+}
+
+static void world_settle_writes(void *context)
+{
+    struct world *world = context;
+    for (size_t i = 0; i < world->count; i++)
+        if (!world->rows[i].is_committed)
+            world_show(world, i);
+}
+
+static bool store_row(struct world *world, const struct rely_fetched_keys *fetched, struct rely_stored_keys *stored,
+                      struct rely_err *err)
+{
+    struct world_row *row = &world->rows[index_of(world, fetched->issuer_id)];
+    *stored = (struct rely_stored_keys){0};
+    if (world->store_fault != RELY_ERR_NONE)
+        return rely_err_set(err, world->store_fault, "the disk is full");
+    if (row->id == 0)
+        return rely_err_set(err, RELY_ERR_NOT_FOUND, "the issuer is gone");
+    if (row->revision != fetched->record_revision)
+        return rely_err_set(err, RELY_ERR_CONFLICT, "another record");
+    stored->generation = row->generation;
+    row->fetched_s = fetched->at_s;
+    if (fetched->jwks.ptr == NULL || (row->jwks != NULL && rely_slice_equal(fetched->jwks, rely_slice_of(row->jwks)))) {
+        row->refreshed++;
+        return true;
+    }
+    free(row->jwks);
+    row->jwks = rely_strdup_slice(fetched->jwks);
+    row->log_rows++;
+    row->merged += fetched->merged_count;
+    stored->generation = ++row->generation;
+    stored->revision = ++world->revision;
+    return true;
+}
+
+static void world_store_keys(void *context, const struct rely_fetched_keys *fetched)
+{
+    struct world *world = context;
+    struct world_store *store = rely_alloc(sizeof *store), **last = &world->stores;
+    store->issuer_id = fetched->issuer_id;
+    store->is_stored = store_row(world, fetched, &store->stored, &store->err);
+    while (*last != NULL)
+        last = &(*last)->next;
+    *last = store;
+    if (!world->are_stores_held)
+        world_answer_stores(world);
+}
+
+void world_answer_stores(struct world *world)
+{
+    while (world->stores != NULL) {
+        struct world_store *store = world->stores;
+        world->stores = store->next;
+        rely_keeper_note_stored(world->keeper, store->issuer_id, store->is_stored ? &store->stored : NULL, &store->err);
+        free(store);
+    }
+}
+
+static void world_tell(void *context, int64_t issuer_id, int64_t miss_ms, int64_t replaced_ms)
+{
+    struct world *world = context;
+    struct world_told *told = &world->told[index_of(world, issuer_id)];
+    *told = (struct world_told){told->count + 1, world->now_ms, miss_ms, replaced_ms};
+}
+
+/* --- the world -------------------------------------------------------------------------------------------- */
+
+static void fill_settings(struct rely_config *config)
+{
+    *config = (struct rely_config){.key_miss_wait_ms = RELY_DEFAULT_key_miss_wait_ms,
+                                   .key_miss_cooldown_ms = RELY_DEFAULT_key_miss_cooldown_ms,
+                                   .key_refresh_min_s = RELY_DEFAULT_key_refresh_min_s,
+                                   .key_refresh_max_s = RELY_DEFAULT_key_refresh_max_s,
+                                   .key_max_age_s = RELY_DEFAULT_key_max_age_s,
+                                   .key_max_count = RELY_DEFAULT_key_max_count,
+                                   .key_max_bytes = RELY_DEFAULT_key_max_bytes,
+                                   .key_fetch_timeout_ms = RELY_DEFAULT_key_fetch_timeout_ms};
+}
+
+static void start_log(struct world *world)
+{
+    struct rely_err err = {0};
+    world->log_fd = memfd_create("log", MFD_CLOEXEC);
+    const struct rely_log_options options = {
+        .fd = world->log_fd, .allows_fd = world->log_fd, .level = RELY_LOG_INFO, .refusals_per_s = 1000};
+    world->log = rely_log_start(&options, &err);
+    assert_non_null(world->log);
+    world->ring = rely_log_ring_new(world->log);
+}
+
+static void make_keeper(struct world *world)
+{
+    const struct rely_keeper_hooks hooks = {.context = world,
+                                            .now_ms = world_clock_ms,
+                                            .now_s = world_clock_s,
+                                            .random = world_random,
+                                            .start_timer = world_start_timer,
+                                            .cancel_timer = world_cancel_timer,
+                                            .fetch = world_begin_fetch,
+                                            .settle_writes = world_settle_writes,
+                                            .snapshot = world_newest,
+                                            .accept = world_accept,
+                                            .store = world_store_keys,
+                                            .tell = world_tell};
+    world->keeper = rely_keeper_new(&world->config, world->ring, &hooks);
+}
+
+struct world *world_new(void)
+{
+    struct world *world = rely_alloc(sizeof *world);
+    world->now_ms = 5000000;
+    world->random_state = 42;
+    world->revision = 1;
+    world->snapshot = rely_snapshot_next(NULL, 1);
+    fill_settings(&world->config);
+    start_log(world);
+    return world;
+}
+
+static bool free_keyset_of(const void *item, void *context)
+{
+    (void)context;
+    rely_keyset_free((struct rely_keyset *)((const struct rely_issuer *)item)->keyset);
+    return true;
+}
+
+static void free_edition(struct world *world)
+{
+    rely_map_each(&world->snapshot->issuers_by_id, free_keyset_of, NULL);
+    rely_snapshot_free_all(world->snapshot);
+}
+
+void world_stop(struct world *world)
+{
+    if (world->keeper == NULL)
+        return;
+    rely_keeper_stop(world->keeper);
+    assert_int_equal(world->timer_count, 0);
+    world_answer_stores(world);
+    rely_keeper_free(world->keeper);
+    world->keeper = NULL;
+    while (world->fetches != NULL) {
+        struct world_fetch *begun = world->fetches;
+        world->fetches = begun->next;
+        rely_keeper_drop_fetch(begun->fetch);
+        free(begun);
+    }
+}
+
+void world_free(struct world *world)
+{
+    world_stop(world);
+    if (world->log != NULL)
+        rely_log_stop(world->log);
+    close(world->log_fd);
+    free_edition(world);
+    for (size_t i = 0; i < world->count; i++)
+        free(world->rows[i].jwks);
+    free(world);
+}
+
+int world_count_lines(struct world *world, const char *event)
+{
+    char wanted[100], *text = NULL;
+    int count = 0;
+    world_stop(world);
+    if (world->log != NULL)
+        rely_log_stop(world->log);
+    world->log = NULL;
+    off_t size = lseek(world->log_fd, 0, SEEK_END);
+    text = calloc(1, (size_t)size + 1);
+    assert_int_equal(pread(world->log_fd, text, (size_t)size, 0), size);
+    snprintf(wanted, sizeof wanted, "\"event\":\"%s\"", event);
+    for (const char *at = text; (at = strstr(at, wanted)) != NULL; at++)
+        count++;
+    free(text);
+    return count;
+}
+
+/* --- records ---------------------------------------------------------------------------------------------- */
+
+static void drop_stored_keys(struct world_row *row)
+{
+    free(row->jwks);
+    row->jwks = NULL;
+    row->fetched_s = 0;
+    row->generation++;
+}
+
+static void fill_record(const struct world_row *row, struct rely_issuer *out)
+{
+    *out = (struct rely_issuer){.id = row->id,
+                                .name = rely_slice_of(row->name),
+                                .url = rely_slice_of(row->url),
+                                .algs = RELY_ALGS_ALL,
+                                .is_enabled = !row->is_disabled,
+                                .has_uploaded_keys = row->kind == RELY_KEYS_UPLOADED,
+                                .source = {.kind = row->kind},
+                                .keys_fetched_s = row->fetched_s,
+                                .keys_generation = row->generation,
+                                .revision = row->revision};
+    if (row->kind == RELY_KEYS_JWKS_URI)
+        out->source.jwks_uri = rely_slice_of(row->source);
+}
+
+static struct rely_keyset *prepare_stored(const struct world_row *row)
+{
+    return row->jwks == NULL ? NULL : rely_keyset_parse(rely_slice_of(row->jwks), &(struct rely_err){0});
+}
+
+static void release_keys(void *keyset)
+{
+    rely_keyset_free(keyset);
+}
+
+/* As control/ carries a record: the set in force goes on, unless the registry has another one. */
+static void put_record(struct world *world, size_t i)
+{
+    const struct world_row *row = &world->rows[i];
+    struct rely_snapshot *next = rely_snapshot_next(world->snapshot, world->revision);
+    const struct rely_issuer *old = rely_snapshot_issuer(next, row->id);
+    struct rely_issuer record;
+    fill_record(row, &record);
+    if (old != NULL && old->keys_generation == row->generation) {
+        record.keyset = old->keyset;
+        record.keys_fetched_s = old->keys_fetched_s;
+        record.keys_until_s = old->keys_until_s;
+    } else {
+        if (old != NULL && old->keyset != NULL)
+            rely_retired_add(&next->retired, (void *)old->keyset, release_keys);
+        record.keyset = prepare_stored(row);
+        record.keys_until_s = rely_accept_until_s(row->fetched_s, world->config.key_max_age_s, world_now_s(world));
+        if (row->kind == RELY_KEYS_UPLOADED)
+            record.keys_until_s = INT64_MAX;
+    }
+    rely_snapshot_put_issuer(next, rely_issuer_copy(&record));
+    world_accept(world, next);
+}
+
+void world_show(struct world *world, size_t i)
+{
+    world->rows[i].is_committed = true;
+    put_record(world, i);
+    if (world->keeper != NULL)
+        rely_keeper_note_issuer(world->keeper, world->rows[i].id, false);
+}
+
+size_t world_add(struct world *world, enum rely_key_source kind, const char *jwks)
+{
+    size_t i = world->count++;
+    struct world_row *row = &world->rows[i];
+    assert_true(world->count <= WORLD_ISSUERS_MAX);
+    *row = (struct world_row){.id = (int64_t)i + 1, .kind = kind, .revision = ++world->revision, .is_committed = true};
+    snprintf(row->name, sizeof row->name, "issuer-%zu", i);
+    snprintf(row->url, sizeof row->url, HOST "%zu", i);
+    snprintf(row->source, sizeof row->source, HOST "%zu/keys", i);
+    if (kind == RELY_KEYS_UPLOADED) {
+        row->jwks = rely_strdup_slice(rely_slice_of(jwks));
+        row->fetched_s = world_now_s(world);
+    }
+    world->servers[i] = (struct world_server){.jwks = jwks, .version = 1, .fresh_s = -1, .latency_ms = 20};
+    world_show(world, i);
+    return i;
+}
+
+size_t world_add_sibling(struct world *world, size_t of, const char *jwks)
+{
+    size_t i = world->count;
+    char url[100];
+    snprintf(url, sizeof url, "%s", world->rows[of].url);
+    struct rely_keeper *keeper = world->keeper;
+    world->keeper = NULL; /* it sees the record when it is whole */
+    world_add(world, RELY_KEYS_JWKS_URI, jwks);
+    world->keeper = keeper;
+    snprintf(world->rows[i].url, sizeof world->rows[i].url, "%s", url);
+    world_show(world, i);
+    return i;
+}
+
+void world_describe_in_registry(struct world *world, size_t i)
+{
+    world->rows[i].revision = ++world->revision;
+}
+
+void world_move_in_registry(struct world *world, size_t i)
+{
+    world_describe_in_registry(world, i);
+    snprintf(world->rows[i].source, sizeof world->rows[i].source, HOST "%zu/moved/%llu", i,
+             (unsigned long long)world->revision);
+    drop_stored_keys(&world->rows[i]);
+}
+
+void world_describe(struct world *world, size_t i)
+{
+    world_describe_in_registry(world, i);
+    world_show(world, i);
+}
+
+void world_move(struct world *world, size_t i)
+{
+    world_move_in_registry(world, i);
+    world_show(world, i);
+}
+
+void world_open_move(struct world *world, size_t i)
+{
+    world_move_in_registry(world, i);
+    world->rows[i].is_committed = false;
+}
+
+void world_disable(struct world *world, size_t i, bool is_disabled)
+{
+    world->rows[i].is_disabled = is_disabled;
+    world_describe(world, i);
+}
+
+void world_remove(struct world *world, size_t i)
+{
+    struct rely_snapshot *next = rely_snapshot_next(world->snapshot, ++world->revision);
+    const struct rely_issuer *old = rely_snapshot_issuer(next, world->rows[i].id);
+    int64_t id = world->rows[i].id;
+    if (old->keyset != NULL)
+        rely_retired_add(&next->retired, (void *)old->keyset, release_keys);
+    rely_snapshot_remove_issuer(next, id);
+    world_accept(world, next);
+    drop_stored_keys(&world->rows[i]);
+    world->rows[i].id = 0;
+    if (world->keeper != NULL)
+        rely_keeper_note_issuer(world->keeper, id, true);
+}
+
+void world_start(struct world *world)
+{
+    make_keeper(world);
+    rely_keeper_start(world->keeper);
+}
+
+void world_restart(struct world *world)
+{
+    world_stop(world);
+    free_edition(world);
+    world->snapshot = rely_snapshot_next(NULL, world->revision);
+    for (size_t i = 0; i < world->count; i++)
+        if (world->rows[i].id != 0)
+            put_record(world, i);
+    world_start(world);
+}
+
+/* --- time ------------------------------------------------------------------------------------------------- */
+
+static void answer_right(const struct world *world, const struct world_fetch *begun, struct rely_fetch_result *result)
+{
+    struct world_server *server = (struct world_server *)&world->servers[begun->issuer];
+    static char etag[40], right[300];
+    snprintf(etag, sizeof etag, "\"%llu\"", server->is_stuck ? 1ULL : (unsigned long long)server->version);
+    result->is_ok = true;
+    result->status = 200;
+    result->max_age_s = server->fresh_s;
+    if (server->has_etags)
+        result->etag = rely_slice_of(etag);
+    if (server->has_etags && strcmp(begun->etag, etag) == 0) {
+        result->is_unchanged = true;
+        result->status = 304;
+        server->unchanged++;
+    } else if (!begun->is_discovery) {
+        result->body = rely_slice_of(server->jwks);
+    } else {
+        snprintf(right, sizeof right, "{\"issuer\":\"%s\",\"jwks_uri\":\"" HOST "%zu/keys\"}",
+                 world->rows[begun->issuer].url, begun->issuer);
+        result->body = rely_slice_of(server->document == NULL ? right : server->document);
+    }
+}
+
+static void answer_fetch(struct world *world, struct world_fetch **slot)
+{
+    struct world_fetch *begun = *slot;
+    const struct world_server *server = &world->servers[begun->issuer];
+    struct rely_fetch_result result = {.max_age_s = -1};
+    *slot = begun->next;
+    if (server->is_down) {
+        result.fault = RELY_FETCH_BAD_STATUS;
+        result.status = 503;
+        rely_err_set(&result.err, RELY_ERR_IO, "answered 503");
+    } else {
+        answer_right(world, begun, &result);
+    }
+    rely_keeper_take_answer(begun->fetch, &result);
+    free(begun);
+}
+
+static struct world_fetch **find_next_answer(struct world *world)
+{
+    struct world_fetch **found = NULL;
+    for (struct world_fetch **slot = &world->fetches; *slot != NULL; slot = &(*slot)->next)
+        if ((*slot)->due_ms != INT64_MAX && (found == NULL || (*slot)->due_ms < (*found)->due_ms))
+            found = slot;
+    return found;
+}
+
+static struct rely_timer *find_next_timer(const struct world *world)
+{
+    struct rely_timer *found = NULL;
+    for (size_t i = 0; i < world->timer_count; i++)
+        if (found == NULL || world->timers[i]->due_ms < found->due_ms)
+            found = world->timers[i];
+    return found;
+}
+
+/* The next thing that happens until then; false: nothing. */
+static bool go_on_until(struct world *world, int64_t until_ms)
+{
+    struct world_fetch **slot = find_next_answer(world);
+    struct rely_timer *timer = find_next_timer(world);
+    int64_t answer_ms = slot == NULL ? INT64_MAX : (*slot)->due_ms;
+    int64_t timer_ms = timer == NULL ? INT64_MAX : (int64_t)timer->due_ms;
+    int64_t next_ms = answer_ms < timer_ms ? answer_ms : timer_ms;
+    if (next_ms > until_ms)
+        return false;
+    if (next_ms > world->now_ms)
+        world->now_ms = next_ms;
+    if (timer_ms == next_ms) {
+        world_cancel_timer(world, timer);
+        timer->run(timer);
+    } else {
+        answer_fetch(world, slot);
+    }
+    if (world->check != NULL)
+        world->check(world);
+    return true;
+}
+
+void world_run_ms(struct world *world, int64_t ms)
+{
+    int64_t until_ms = world->now_ms + ms;
+    while (go_on_until(world, until_ms))
+        continue;
+    world->now_ms = until_ms;
+}
+
+void world_rotate(struct world *world, size_t i, const char *jwks)
+{
+    world->servers[i].jwks = jwks;
+    world->servers[i].version++;
+}
+
+void world_release(struct world *world, size_t i)
+{
+    world->servers[i].is_held = false;
+    for (struct world_fetch *begun = world->fetches; begun != NULL; begun = begun->next)
+        if (begun->issuer == i)
+            begun->due_ms = world->now_ms;
+    world_run_ms(world, 0);
+}
+
+void world_ask(struct world *world, size_t i, bool is_replaced)
+{
+    rely_keeper_ask(world->keeper, (int64_t)i + 1, is_replaced);
+}
+
+/* --- looking ---------------------------------------------------------------------------------------------- */
+
+const struct rely_issuer *world_record(const struct world *world, size_t i)
+{
+    return rely_snapshot_issuer(world->snapshot, (int64_t)i + 1);
+}
+
+bool world_has_in_force(const struct world *world, size_t i, const char *jwks)
+{
+    const struct rely_issuer *record = world_record(world, i);
+    if (record == NULL || record->keyset == NULL)
+        return false;
+    struct rely_keyset *wanted = rely_keyset_parse(rely_slice_of(jwks), &(struct rely_err){0});
+    bool is_same = rely_keyset_has_same_keys(record->keyset, wanted);
+    rely_keyset_free(wanted);
+    return is_same;
+}
+
+bool world_has_stored(const struct world *world, size_t i, const char *jwks)
+{
+    return world->rows[i].jwks != NULL && strcmp(world->rows[i].jwks, jwks) == 0;
+}
+
+struct rely_key_status world_status(const struct world *world, size_t i)
+{
+    struct rely_key_status status = {0};
+    assert_true(rely_keeper_status(world->keeper, (int64_t)i + 1, &status));
+    return status;
+}
