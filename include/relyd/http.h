@@ -1,42 +1,17 @@
 /*
- * http: bytes on sockets to struct rely_http_request and back, and the event loop that carries them. libh2o is
- * spelled in src/http/ only. HTTP/1.1; libh2o's HTTP/2 stays off (it is unsafe in 2.2.5).
+ * http: the bytes of connections to struct rely_http_request and back. HTTP/1.1 by libh2o, whose HTTP/2 stays off (it
+ * is unsafe in 2.2.5); what carries a request is behind struct rely_http_transport.
  */
 #ifndef RELYD_HTTP_H
 #define RELYD_HTTP_H
 
-#include "relyd/observe.h"
-#include "relyd/timer.h"
+#include "relyd/loop.h"
 
-struct rely_loop;
 struct rely_http_request;
+struct rely_http_response;
 
 /* Answers now (rely_http_respond) or later (rely_http_defer first). Runs on the loop's thread. */
 typedef void (*rely_http_handler)(struct rely_http_request *request, void *context);
-
-/* The limits at which a connection is cut off. */
-enum rely_cut {
-    RELY_CUT_HEAD_SIZE,
-    RELY_CUT_HEAD_TIME,
-    RELY_CUT_BODY_TIME,
-    RELY_CUT_IDLE_TIME,
-    RELY_CUT_UNSENT,      /* its client takes no answer */
-    RELY_CUT_MEMORY,      /* it was the largest when the loop's budget was used up */
-    RELY_CUT_CONNECTIONS, /* it was the longest idle when there was no room for a new one */
-    RELY_CUT_DRAIN,       /* it was open at the end of the drain */
-    RELY_CUT_COUNT
-};
-/* The word of one in metrics, by its number. */
-extern const char *const rely_cut_words[RELY_CUT_COUNT];
-
-/* What a loop counts. Owned by whoever makes the loop, because others read it (atomically) before the loop is made and
- * after it is freed. Only the loop's thread writes. */
-struct rely_loop_counters {
-    _Alignas(64) uint64_t connections; /* open now */
-    uint64_t held_bytes;               /* unfinished requests and answers under way, when last looked at */
-    uint64_t cuts[RELY_CUT_COUNT];     /* connections that were cut off, by limit */
-    uint64_t unsendable;               /* answers with a header that cannot be sent: 500 in their place */
-};
 
 /* What http/ refuses before it is any handler's: bytes that are no request, or too many. */
 enum rely_http_refusal_kind {
@@ -59,24 +34,31 @@ struct rely_http_refusal {
 typedef void (*rely_http_refuser)(struct rely_http_request *request, void *context,
                                   const struct rely_http_refusal *refusal);
 
-/* All above 0 unless they say otherwise. */
-struct rely_loop_options {
-    size_t max_head_bytes;   /* from the request line to the empty line; 431 beyond */
-    size_t max_body_bytes;   /* 413 beyond */
-    size_t max_memory_bytes; /* of unfinished requests and answers under way; beyond it the largest are cut off */
-    int head_timeout_ms;     /* from the first byte of a head to its end */
-    int body_timeout_ms;     /* from the end of the head to the last byte of the request */
-    int idle_timeout_ms;     /* from accept or the last answer to the next request's first byte */
-    int max_connections;     /* of this loop: beyond it, the longest idle is closed for each new one */
-    int kept_for_unix;       /* of these, for unix sockets alone; may be 0 */
-    const char *max_name;    /* static: the setting that max_connections comes from, for the log */
-    struct rely_loop_counters *counters; /* borrowed: outlives the loop */
-    struct rely_log_ring *ring;          /* borrowed: of the loop's thread; NULL: limits are reached without a line */
-    rely_http_refuser refuse;            /* NULL: a problem+json */
+/* Who answers what comes in by a listener. */
+struct rely_http_plane {
+    rely_http_handler handle; /* static */
+    rely_http_refuser refuse; /* static; NULL: a problem+json */
+    void *context;            /* borrowed until the loop is freed: both get it */
+};
+
+/* HTTP/1.1, for rely_loop_options. */
+extern const struct rely_protocol rely_http_protocol;
+/* Accept on a bound descriptor (taken over, also on failure) for this plane, which is copied. As rely_loop_listen. */
+bool rely_http_listen(struct rely_loop *loop, int fd, const struct rely_http_plane *plane, struct rely_err *err);
+
+/* What carries a request: the calls below, for one kind of connection. All on the loop's thread. */
+struct rely_http_transport {
+    struct rely_slice (*find_header)(const struct rely_http_request *request, struct rely_slice name, size_t *count);
+    /* The response may be sent as it is: rely_http_respond has looked at it. Copies it. */
+    void (*respond)(struct rely_http_request *request, const struct rely_http_response *response);
+    void (*defer)(struct rely_http_request *request, void (*gone)(void *context), void *context);
+    /* Of a request that came by TCP. */
+    void (*peer)(const struct rely_http_request *request, char *out);
 };
 
 /* One request. Slices are borrowed until it is answered. */
 struct rely_http_request {
+    const struct rely_http_transport *transport; /* static */
     struct rely_slice method;
     struct rely_slice path;    /* as sent: nothing decoded, no dot segment resolved; begins with '/', or ptr NULL */
     struct rely_slice query;   /* as sent, without '?'; ptr NULL: none */
@@ -127,64 +109,6 @@ void rely_http_refuse_method(struct rely_http_request *request, const char *allo
  * never touch it afterwards. A client that closes behind pipelined requests is not noticed.
  */
 void rely_http_defer(struct rely_http_request *request, void (*gone)(void *context), void *context);
-
-/* --- the loop ------------------------------------------------------------------------------------- */
-
-/**
- * Make an event loop. On the thread that will run it, like everything of a loop (libh2o keeps thread-local buffers).
- *
- * Owner:    the caller: rely_loop_free on the same thread, after rely_loop_run has returned. Freeing leaves one
- *           descriptor and 88 bytes behind (libh2o 2.2.5's), so loops are for the life of the process.
- */
-struct rely_loop *rely_loop_new(const struct rely_loop_options *options, struct rely_err *err);
-void rely_loop_free(struct rely_loop *loop);
-
-/**
- * Open a listening socket: "127.0.0.1:8480", "[::1]:8480" or "unix:/path" (mode 0660, a stale socket file is replaced,
- * a live one refused).
- *
- * In:       is_shared - SO_REUSEPORT, to bind the same TCP address once per worker, behind a first one that was bound
- *           without and then given to rely_http_share.
- * Out:      the descriptor, or -1 with the fault.
- */
-int rely_http_bind(const char *address, bool is_shared, struct rely_err *err);
-/* Let further sockets of this user be bound to the TCP address of one that listens alone: fails where that cannot be.
- */
-bool rely_http_share(int fd, struct rely_err *err);
-/* The address as it was written, with the port that the kernel has chosen in place of 0. */
-#define RELY_BOUND_SIZE 128
-void rely_http_bound(int fd, const char *address, char out[RELY_BOUND_SIZE]);
-/* Loopback or a unix socket? False also for what cannot be parsed. */
-bool rely_http_is_local(const char *address);
-
-/* Accept on a bound descriptor (taken over, also on failure) with this handler. On the loop's thread. Several loops may
- * listen on dup()s. */
-bool rely_loop_listen(struct rely_loop *loop, int fd, rely_http_handler handler, void *context, struct rely_err *err);
-/* Give the listener that was opened last room of its own: its connections, at most max_connections, do not count
- * towards the loop's limit, so that its callers and the others' cannot keep each other out. */
-void rely_loop_set_apart(struct rely_loop *loop, int max_connections);
-
-/* Run until rely_loop_stop; then stop listening, finish what is in flight, close the rest after drain_ms, return. */
-void rely_loop_run(struct rely_loop *loop);
-/* Thread: any, a message or a handler. Called again, it moves the deadline. */
-void rely_loop_stop(struct rely_loop *loop, int drain_ms);
-/* Open connections; on the loop's thread. Others read the counters that they have given. */
-int rely_loop_connections(const struct rely_loop *loop);
-
-/* Something to do on a loop's thread; embed it at the start of a struct. The callback owns it from then on. */
-struct rely_message {
-    void (*run)(struct rely_message *message);
-    void (*drop)(struct rely_message *message); /* instead of run, when the loop is freed first; NULL: nothing to do */
-    struct rely_message *next;                  /* the loop's */
-};
-
-/* Thread: any, until the loop is freed. Messages of one sender run in the order sent, between requests and never inside
- * one; those that come after rely_loop_run has returned are dropped by rely_loop_free. */
-void rely_loop_post(struct rely_loop *loop, struct rely_message *message);
-
-/* Timers of the loop, on the monotonic clock. On the loop's thread. */
-void rely_timer_start(struct rely_loop *loop, struct rely_timer *timer, int delay_ms);
-void rely_timer_cancel(struct rely_loop *loop, struct rely_timer *timer);
 
 /* --- small HTTP rules --------------------------------------------------------------------------- */
 

@@ -2,7 +2,7 @@
  * Decides whether the head of a request has one meaning only. libh2o 2.2.5 takes the first of two Content-Lengths,
  * prefers Transfer-Encoding over Content-Length, takes the last of two Hosts or none at all, ends lines at a bare LF
  * and keeps folded lines as headers without a name; a proxy in front may read each of these differently (request
- * smuggling), so all of them are refused. Called by request.c for every request, before the handler.
+ * smuggling), so all of them are refused. Called by exchange.c for every request, before the handler.
  */
 #include "head.h"
 

@@ -1,5 +1,5 @@
 /*
- * The parts of http/ that know nothing of libh2o: pure functions over bytes, and the timers of a loop.
+ * The parts of http/ that know nothing of libh2o: pure functions over bytes.
  */
 #ifndef RELYD_HTTP_HEAD_H
 #define RELYD_HTTP_HEAD_H
@@ -56,22 +56,5 @@ const char *rely_http_phrase(int status);
 /* The body of a problem; appended. */
 void rely_http_print_problem(struct rely_buf *out, int status, const char *code, const char *detail,
                              const struct rely_problems *problems);
-
-/* The running timers of a loop: a binary heap by due time, slots from 1. Zero-filled is empty. */
-struct rely_timers {
-    struct rely_timer **heap; /* owned: the array; the timers are borrowed from their owners */
-    size_t count;
-    size_t capacity;
-};
-
-/* Milliseconds of the monotonic clock: a step of the wall clock fires nothing. */
-uint64_t rely_timers_now(void);
-void rely_timers_put(struct rely_timers *timers, struct rely_timer *timer, uint64_t due_ms);
-void rely_timers_drop(struct rely_timers *timers, struct rely_timer *timer);
-/* Takes out and returns the earliest timer that is due, or NULL. */
-struct rely_timer *rely_timers_take(struct rely_timers *timers, uint64_t now_ms);
-/* Milliseconds to the earliest timer, INT32_MAX when there is none. */
-int32_t rely_timers_wait(const struct rely_timers *timers);
-void rely_timers_fini(struct rely_timers *timers);
 
 #endif

@@ -1,9 +1,9 @@
 /*
  * What http/ and libh2o refuse before a request is any handler's, in relyd's own words: a body beyond the limit, chunks
  * that cannot be read, an expectation that nobody knows, a head with two meanings. libh2o's own answers go through an
- * output filter, which puts other bytes in their place. Called by request.c and libh2o.
+ * output filter, which puts other bytes in their place. Called by exchange.c and libh2o.
  */
-#include "loop.h"
+#include "exchange.h"
 
 static const struct rely_http_refusal refusals[RELY_HTTP_REFUSAL_COUNT] = {
     [RELY_HTTP_HEAD_MALFORMED] = {RELY_HTTP_HEAD_MALFORMED, 400, "malformed_request",
@@ -20,13 +20,13 @@ static const struct rely_http_refusal refusals[RELY_HTTP_REFUSAL_COUNT] = {
 
 void rely_exchange_refuse(struct rely_exchange *exchange, enum rely_http_refusal_kind kind, const char *detail)
 {
-    const struct rely_listener *listener = exchange->connection->listener;
+    const struct rely_http_plane *plane = exchange->connection->listener->service;
     struct rely_http_refusal refusal = refusals[kind];
     if (detail != NULL)
         refusal.detail = detail;
     exchange->h2o->http1_is_persistent = 0;
-    if (listener->loop->options.refuse != NULL)
-        listener->loop->options.refuse(&exchange->request, listener->context, &refusal);
+    if (plane->refuse != NULL)
+        plane->refuse(&exchange->request, plane->context, &refusal);
     else
         rely_http_problem(&exchange->request, refusal.status, refusal.code, refusal.detail, NULL);
     RELY_ASSERT(exchange->is_answered && exchange->h2o->res.status >= 300);

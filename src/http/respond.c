@@ -1,27 +1,8 @@
 /*
- * Turns a response into libh2o's: copies it into the request's pool in one block and hands it over. Decides whether the
- * bytes are safe to send and what HEAD, 204 and 304 leave out; does not decide what is answered. Called by handlers.
+ * Turns a response into libh2o's: copies it into the request's pool in one block and hands it over. Decides what HEAD,
+ * 204 and 304 leave out; does not decide what is answered. Called by request.c.
  */
-#include "loop.h"
-
-static bool is_sendable(const struct rely_http_response *response)
-{
-    bool is_safe = !rely_http_has_control(response->content_type);
-    for (size_t i = 0; i < response->header_count; i++)
-        is_safe = is_safe && !rely_http_has_control(response->headers[i].value);
-    return is_safe;
-}
-
-/* A fault of relyd's own: whoever wrote the header let a control character through. */
-static void say_unsendable(struct rely_loop *loop, int status)
-{
-    uint64_t *count = &loop->options.counters->unsendable;
-    __atomic_store_n(count, __atomic_load_n(count, __ATOMIC_RELAXED) + 1, __ATOMIC_RELAXED);
-    if (loop->options.ring != NULL)
-        rely_log_event(loop->options.ring, RELY_LOG_ERROR, "unsendable_answer",
-                       "an answer with status %d has a control character in a header: it was not sent, but 500",
-                       status);
-}
+#include "exchange.h"
 
 #define SEPARATOR_BYTES 4 /* of one header from the next: CR LF, colon, blank */
 
@@ -65,20 +46,14 @@ static void place_headers(h2o_req_t *h2o, const struct rely_http_response *respo
     h2o_add_header_by_str(&h2o->pool, &h2o->res.headers, first.ptr, first.len, 0, NULL, lines.base, lines.len);
 }
 
-void rely_http_respond(struct rely_http_request *request, const struct rely_http_response *response)
+void rely_exchange_respond(struct rely_http_request *request, const struct rely_http_response *response)
 {
     static h2o_generator_t generator;
-    static const struct rely_http_response unsendable = {.status = 500};
     struct rely_exchange *exchange = (struct rely_exchange *)request;
     RELY_ASSERT(!exchange->is_answered);
     exchange->is_answered = true;
-    if (exchange->connection->exchange != NULL)
+    if (exchange->connection->deferred_count > 0)
         rely_exchange_unwatch(exchange);
-    if (!is_sendable(response)) {
-        say_unsendable(request->loop, response->status);
-        response = &unsendable;
-    }
-
     h2o_req_t *h2o = exchange->h2o;
     bool is_bodiless = response->status == 204 || response->status == 304;
     bool has_body = !is_bodiless && response->body.len > 0 && !rely_slice_equal(request->method, RELY_LIT("HEAD"));

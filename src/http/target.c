@@ -1,6 +1,6 @@
 /*
  * Takes the target of a request line apart, as it was sent: nothing is decoded and no dot segment resolved, so that
- * what a gateway asked about is what is looked at. Decides nothing about what a path means. Called by request.c.
+ * what a gateway asked about is what is looked at. Decides nothing about what a path means. Called by exchange.c.
  */
 #include "head.h"
 

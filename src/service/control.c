@@ -158,11 +158,12 @@ static bool listen_on(struct rely_control *control, const char *address, struct 
     if (address[0] == '\0')
         return true;
     char bound[RELY_BOUND_SIZE];
-    int fd = rely_http_bind(address, false, err);
+    int fd = rely_loop_bind(address, false, err);
     if (fd < 0)
         return false;
-    rely_http_bound(fd, address, bound);
-    if (!rely_loop_listen(control->loop, fd, handle_control_request, control, err))
+    rely_loop_bound(fd, address, bound);
+    const struct rely_http_plane plane = {.handle = handle_control_request, .context = control};
+    if (!rely_http_listen(control->loop, fd, &plane, err))
         return false;
     rely_log_event(control->ring, RELY_LOG_INFO, "listening", "control plane on %s", bound);
     return true;
@@ -183,13 +184,14 @@ static bool listen_for_admins(struct rely_control *control, struct rely_err *err
 static bool listen_for_probes(struct rely_control *control, struct rely_err *err)
 {
     const struct rely_text_list *list = &control->service->config->health_listen;
+    const struct rely_http_plane plane = {.handle = handle_health_request, .context = control};
     for (size_t i = 0; i < list->count; i++) {
         char bound[RELY_BOUND_SIZE];
-        int fd = rely_http_bind(list->items[i], false, err);
+        int fd = rely_loop_bind(list->items[i], false, err);
         if (fd < 0)
             return false;
-        rely_http_bound(fd, list->items[i], bound);
-        if (!rely_loop_listen(control->loop, fd, handle_health_request, control, err))
+        rely_loop_bound(fd, list->items[i], bound);
+        if (!rely_http_listen(control->loop, fd, &plane, err))
             return false;
         rely_loop_set_apart(control->loop, RELY_HEALTH_CONNECTIONS_MAX);
         rely_log_event(control->ring, RELY_LOG_INFO, "listening", "health on %s", bound);

@@ -74,13 +74,13 @@ static bool bind_listener(struct rely_service *service, const char *address, str
     char bound[RELY_BOUND_SIZE];
     bool is_unix = strncmp(address, "unix:", 5) == 0;
     bool is_alone = is_unix || service->worker_count == 1;
-    int first = rely_http_bind(address, false, err);
-    if (first < 0 || (!is_alone && !rely_http_share(first, err)))
+    int first = rely_loop_bind(address, false, err);
+    if (first < 0 || (!is_alone && !rely_loop_share(first, err)))
         return false;
-    rely_http_bound(first, address, bound);
+    rely_loop_bound(first, address, bound);
     for (size_t i = 0; i < service->worker_count; i++) {
         struct rely_worker *worker = &service->workers[i];
-        int fd = i == 0 ? first : is_unix ? dup(first) : rely_http_bind(bound, true, err);
+        int fd = i == 0 ? first : is_unix ? dup(first) : rely_loop_bind(bound, true, err);
         if (fd < 0 && err->code == RELY_ERR_NONE)
             rely_err_set(err, RELY_ERR_IO, "cannot share %s: %s", bound, strerror(errno));
         if (fd < 0)
@@ -320,7 +320,8 @@ static void say_notes(struct rely_service *service)
 struct rely_loop_options rely_service_loop_options(const struct rely_service *service)
 {
     const struct rely_config *config = service->config;
-    return (struct rely_loop_options){.max_head_bytes = (size_t)config->http_head_max_bytes,
+    return (struct rely_loop_options){.protocol = &rely_http_protocol,
+                                      .max_head_bytes = (size_t)config->http_head_max_bytes,
                                       .max_memory_bytes = (size_t)config->http_memory_mib * 1024 * 1024,
                                       .head_timeout_ms = (int)config->http_head_timeout_ms,
                                       .body_timeout_ms = (int)config->http_body_timeout_ms,

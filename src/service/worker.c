@@ -82,7 +82,6 @@ static bool start_worker(struct rely_worker *worker, struct rely_err *err)
     options.max_name = "http.max_connections";
     options.counters = &worker->counters->loop;
     options.ring = rely_log_ring_new(worker->service->log);
-    options.refuse = rely_endpoints_refuse;
     worker->loop = rely_loop_new(&options, err);
     if (worker->loop == NULL)
         return false;
@@ -93,10 +92,11 @@ static bool start_worker(struct rely_worker *worker, struct rely_err *err)
 static void open_data_plane(struct rely_message *message)
 {
     struct rely_worker *worker = (struct rely_worker *)((char *)message - offsetof(struct rely_worker, open_order));
+    const struct rely_http_plane plane = {rely_endpoints_handle, rely_endpoints_refuse, &worker->reviewer};
     struct rely_err err = {0};
     bool is_ok = true;
     for (size_t i = 0; i < worker->fd_count && is_ok; i++)
-        is_ok = rely_loop_listen(worker->loop, worker->fds[i], rely_endpoints_handle, &worker->reviewer, &err);
+        is_ok = rely_http_listen(worker->loop, worker->fds[i], &plane, &err);
     rely_service_report(worker->service, is_ok ? NULL : &err);
 }
 

@@ -60,10 +60,10 @@ MUTANTS = [
     dict(
         name="an-unsendable-answer-is-not-counted",
         row="B22",
-        file="src/http/respond.c",
-        old='__atomic_load_n(count, __ATOMIC_RELAXED) + 1,',
-        new='__atomic_load_n(count, __ATOMIC_RELAXED) + 0,',
-        caught_by="unit_http",
+        file="src/http/request.c",
+        old='rely_count(&options->counters->unsendable, 1);',
+        new='rely_count(&options->counters->unsendable, 0);',
+        caught_by="unit_loop",
     ),
     dict(
         name="the-lock-holder-is-not-named",

@@ -8,7 +8,7 @@ MUTANTS = [
     dict(
         name="paths are normalised before they are routed",
         row="A1",
-        file="src/http/request.c",
+        file="src/http/exchange.c",
         old="                    .path = target.path,\n",
         new="                    .path = rely_of_iovec(h2o->path_normalized),\n",
         caught_by=DOORS + "test_a1_the_token_alone_decides",
@@ -177,10 +177,10 @@ MUTANTS = [
     dict(
         name="libh2o's own words are sent",
         row="D",
-        file="src/http/loop.c",
+        file="src/http/exchange.c",
         old="    h2o_create_filter(&host->fallback_path, sizeof(h2o_filter_t))->on_setup_ostream = rely_refusal_start;\n",
         new="",
-        caught_by="unit_http",
+        caught_by="unit_loop",
     ),
     dict(
         name="Bearer with nothing is malformed",

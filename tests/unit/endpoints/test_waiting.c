@@ -1,5 +1,6 @@
 /* Requests that wait for keys: how many, how many bytes, how many reviews a turn of the loop, and how long they took
- * (faults B7, D, E). The loop is this file: timers and deferred requests are lists of its own. */
+ * (faults B7, D, E). The loop is this file: timers are a list of its own, and requests are carried by a transport of
+ * its own. */
 #include "../../../src/endpoints/reviewer.h"
 #include "../decide/scene.h"
 #include "../mint/mint.h"
@@ -24,8 +25,6 @@ static size_t running_count;
 
 void __wrap_rely_timer_start(struct rely_loop *loop, struct rely_timer *timer, int delay_ms);
 void __wrap_rely_timer_cancel(struct rely_loop *loop, struct rely_timer *timer);
-void __wrap_rely_http_defer(struct rely_http_request *request, void (*gone)(void *context), void *context);
-void __wrap_rely_http_peer(const struct rely_http_request *request, char out[RELY_PEER_SIZE]);
 
 void __wrap_rely_timer_cancel(struct rely_loop *loop, struct rely_timer *timer)
 {
@@ -58,18 +57,21 @@ static void run_timers_of(int delay_ms)
 static void (*last_gone)(void *context);
 static void *last_context;
 
-void __wrap_rely_http_defer(struct rely_http_request *request, void (*gone)(void *context), void *context)
+static void note_deferred(struct rely_http_request *request, void (*gone)(void *context), void *context)
 {
     (void)request;
     last_gone = gone;
     last_context = context;
 }
 
-void __wrap_rely_http_peer(const struct rely_http_request *request, char out[RELY_PEER_SIZE])
+static void name_nobody(const struct rely_http_request *request, char *out)
 {
     (void)request;
     out[0] = '\0';
 }
+
+/* No connection: nothing is read of it and nothing sent. */
+static const struct rely_http_transport nowhere = {.defer = note_deferred, .peer = name_nobody};
 
 /* --- a worker ------------------------------------------------------------------------------------------------------
  */
@@ -121,6 +123,7 @@ static int set_up_worker(void **state)
     worker->scene.snapshot->token_max_bytes = RELY_TOKEN_BYTES_MAX;
     rely_pool_init(&worker->scratch);
     worker->request.scratch = &worker->scratch;
+    worker->request.transport = &nowhere;
     worker->log =
         rely_log_start(&(struct rely_log_options){.fd = -1, .allows_fd = -1, .decisions = RELY_LOG_NO_DECISIONS}, &err);
     assert_non_null(worker->log);

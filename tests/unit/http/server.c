@@ -100,12 +100,13 @@ static void *run_server(void *argument)
     struct server *server = argument;
     struct rely_err err = {0};
     server->options.counters = &server->counters;
+    server->options.protocol = &rely_http_protocol;
     server->loop = rely_loop_new(&server->options, &err);
     for (int i = 0; i < 3; i++) {
         if (server->fds[i] < 0)
             continue;
-        RELY_ASSERT(
-            rely_loop_listen(server->loop, server->fds[i], i == 1 ? handle_other : handle_request, server, &err));
+        const struct rely_http_plane plane = {i == 1 ? handle_other : handle_request, server->refuse, server};
+        RELY_ASSERT(rely_http_listen(server->loop, server->fds[i], &plane, &err));
         if (i == 1 && server->other_room > 0)
             rely_loop_set_apart(server->loop, server->other_room);
     }
@@ -136,9 +137,12 @@ void server_start(struct server *server, const struct rely_loop_options *options
 {
     int fds[3] = {server->fds[0], server->fds[1], server->fds[2]};
     struct rely_err err = {0};
-    *server = (struct server){.options = *options, .fds = {fds[0], fds[1], fds[2]}, .other_room = server->other_room};
+    *server = (struct server){.options = *options,
+                              .fds = {fds[0], fds[1], fds[2]},
+                              .other_room = server->other_room,
+                              .refuse = server->refuse};
     if (server->fds[0] <= 0)
-        server->fds[0] = rely_http_bind("127.0.0.1:0", true, &err);
+        server->fds[0] = rely_loop_bind("127.0.0.1:0", true, &err);
     assert_true(server->fds[0] >= 0);
     for (int i = 1; i < 3; i++)
         if (server->fds[i] == 0)

@@ -19,6 +19,7 @@ struct server {
     int fds[3];     /* listening; -1: none */
     int port;       /* of fds[0] */
     int other_room; /* connections that fds[1] has room for, apart from the others; 0: it has none of its own */
+    rely_http_refuser refuse;
     struct rely_loop *loop;
     pthread_t thread;
     pthread_barrier_t ready;

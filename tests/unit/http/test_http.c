@@ -17,10 +17,6 @@ int main(void)
     failed += run_group("text", text_tests, text_count);
     failed += run_group("route", route_tests, route_count);
     failed += run_group("head", head_tests, head_count);
-    failed += run_group("timer", timer_tests, timer_count);
-    failed += run_group("bind", bind_tests, bind_count);
-    failed += run_group("loop", loop_tests, loop_count);
-    failed += run_group("watch", watch_tests, watch_count);
     failed += run_group("hostile", hostile_tests, hostile_count);
     return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

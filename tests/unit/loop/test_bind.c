@@ -13,23 +13,23 @@
 static void test_local(void **state)
 {
     (void)state;
-    assert_true(rely_http_is_local("127.0.0.1:1"));
-    assert_true(rely_http_is_local("127.9.9.9:1"));
-    assert_true(rely_http_is_local("[::1]:1"));
-    assert_true(rely_http_is_local("unix:/run/x.sock"));
-    assert_false(rely_http_is_local("0.0.0.0:1"));
-    assert_false(rely_http_is_local("[::]:1"));
-    assert_false(rely_http_is_local("10.0.0.1:1"));
-    assert_false(rely_http_is_local("127.0.0.1"));
-    assert_false(rely_http_is_local("127.0.0.1.evil.example:1"));
-    assert_false(rely_http_is_local(""));
-    assert_false(rely_http_is_local("unix:"));
+    assert_true(rely_loop_is_local("127.0.0.1:1"));
+    assert_true(rely_loop_is_local("127.9.9.9:1"));
+    assert_true(rely_loop_is_local("[::1]:1"));
+    assert_true(rely_loop_is_local("unix:/run/x.sock"));
+    assert_false(rely_loop_is_local("0.0.0.0:1"));
+    assert_false(rely_loop_is_local("[::]:1"));
+    assert_false(rely_loop_is_local("10.0.0.1:1"));
+    assert_false(rely_loop_is_local("127.0.0.1"));
+    assert_false(rely_loop_is_local("127.0.0.1.evil.example:1"));
+    assert_false(rely_loop_is_local(""));
+    assert_false(rely_loop_is_local("unix:"));
 }
 
 static void check_refused(const char *address, enum rely_err_code code, const char *word)
 {
     struct rely_err err = {0};
-    assert_int_equal(rely_http_bind(address, false, &err), -1);
+    assert_int_equal(rely_loop_bind(address, false, &err), -1);
     assert_int_equal(err.code, code);
     assert_non_null(strstr(err.message, word));
 }
@@ -38,10 +38,10 @@ static void test_tcp(void **state)
 {
     (void)state;
     struct rely_err err = {0};
-    int first = rely_http_bind("127.0.0.1:0", false, &err);
+    int first = rely_loop_bind("127.0.0.1:0", false, &err);
     assert_true(first >= 0);
     assert_int_equal(fcntl(first, F_GETFD), FD_CLOEXEC);
-    int six = rely_http_bind("[::1]:0", true, &err);
+    int six = rely_loop_bind("[::1]:0", true, &err);
     if (six >= 0) /* a machine may have no IPv6 */
         close(six);
     check_refused("127.0.0.1", RELY_ERR_INVALID, "port");
@@ -61,11 +61,11 @@ static void test_tcp_address_in_use(void **state)
 {
     (void)state;
     struct rely_err err = {0};
-    int shared = rely_http_bind("127.0.0.1:0", true, &err);
+    int shared = rely_loop_bind("127.0.0.1:0", true, &err);
     assert_true(shared >= 0);
     char address[64];
     snprintf(address, sizeof(address), "127.0.0.1:%d", port_of_listener(shared));
-    int again = rely_http_bind(address, true, &err);
+    int again = rely_loop_bind(address, true, &err);
     assert_true(again >= 0);
     check_refused(address, RELY_ERR_CONFLICT, "in use");
     close(shared);
@@ -89,15 +89,15 @@ static void test_shared_only_by_the_first(void **state)
     (void)state;
     enum { CALLERS = 64 };
     struct rely_err err = {0};
-    int first = rely_http_bind("127.0.0.1:0", false, &err), callers[CALLERS];
+    int first = rely_loop_bind("127.0.0.1:0", false, &err), callers[CALLERS];
     char address[64];
     snprintf(address, sizeof(address), "127.0.0.1:%d", port_of_listener(first));
-    assert_int_equal(rely_http_bind(address, true, &err), -1); /* from its first moment */
+    assert_int_equal(rely_loop_bind(address, true, &err), -1); /* from its first moment */
     check_refused(address, RELY_ERR_CONFLICT,
                   "bind: Address already in use: another process listens there, perhaps another relyd (ss -ltnp shows "
                   "which): stop that one, or give this one another address");
-    assert_true(rely_http_share(first, &err));
-    int second = rely_http_bind(address, true, &err);
+    assert_true(rely_loop_share(first, &err));
+    int second = rely_loop_bind(address, true, &err);
     assert_true(second >= 0);
     check_refused(address, RELY_ERR_CONFLICT, "in use");
     struct sockaddr_storage name;
@@ -125,7 +125,7 @@ static void test_unix(void **state)
     snprintf(address, sizeof(address), "unix:%s", path);
     struct rely_err err = {0};
     mode_t old = umask(0);
-    int fd = rely_http_bind(address, false, &err);
+    int fd = rely_loop_bind(address, false, &err);
     umask(old);
     assert_true(fd >= 0);
     struct stat found;
@@ -134,7 +134,7 @@ static void test_unix(void **state)
     check_refused(address, RELY_ERR_CONFLICT, "another process listens");
     close(fd);
     old = umask(0077);
-    fd = rely_http_bind(address, false, &err); /* stale: replaced */
+    fd = rely_loop_bind(address, false, &err); /* stale: replaced */
     umask(old);
     assert_true(fd >= 0);
     assert_int_equal(stat(path, &found), 0);
@@ -156,7 +156,8 @@ static void test_listen_wants_a_listener(void **state)
     (void)state;
     struct rely_err err = {0};
     struct rely_loop_counters counters = {0};
-    struct rely_loop_options options = {.max_head_bytes = 1,
+    struct rely_loop_options options = {.protocol = &rely_http_protocol,
+                                        .max_head_bytes = 1,
                                         .max_body_bytes = 1,
                                         .max_memory_bytes = 1,
                                         .head_timeout_ms = 1,
@@ -167,7 +168,7 @@ static void test_listen_wants_a_listener(void **state)
     struct rely_loop *loop = rely_loop_new(&options, &err);
     assert_non_null(loop);
     int fd = socket(AF_INET, SOCK_STREAM, 0);
-    assert_false(rely_loop_listen(loop, fd, NULL, NULL, &err));
+    assert_false(rely_http_listen(loop, fd, &(struct rely_http_plane){.handle = NULL}, &err));
     assert_int_equal(err.code, RELY_ERR_INVALID);
     assert_int_equal(fcntl(fd, F_GETFD), -1); /* taken over: closed */
     rely_loop_free(loop);
@@ -177,7 +178,8 @@ static void test_loop_wants_limits(void **state)
 {
     (void)state;
     struct rely_err err = {0};
-    struct rely_loop_options options = {.max_head_bytes = 1,
+    struct rely_loop_options options = {.protocol = &rely_http_protocol,
+                                        .max_head_bytes = 1,
                                         .max_body_bytes = 1,
                                         .max_memory_bytes = 1,
                                         .head_timeout_ms = 1,

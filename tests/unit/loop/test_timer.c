@@ -1,8 +1,8 @@
 /*
  * The heap of timers: order, cancelling from anywhere, moving.
  */
-#include "head.h"
 #include "server.h"
+#include "timers.h"
 
 #include <stdlib.h>
 

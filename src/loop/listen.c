@@ -1,14 +1,12 @@
 /*
- * Accepts connections up to the loop's limit and gives each to libh2o's HTTP/1.1. Decides when to stop and to go on
- * accepting; knows nothing of requests. Called by the service (rely_loop_listen) and by loop.c.
+ * Accepts connections up to the loop's limit and gives each to the loop's protocol. Decides when to stop and to go on
+ * accepting; knows nothing of requests. Called by protocols (rely_loop_listen) and by loop.c.
  */
 #include "loop.h"
 
 #include <errno.h>
-#include <h2o/http1.h>
 #include <linux/filter.h>
 #include <netinet/tcp.h>
-#include <sys/time.h>
 #include <unistd.h>
 
 /* A quarter of the sockets that libh2o reads from in one turn: who comes new must not wait long behind all who send. */
@@ -96,9 +94,7 @@ static void start_connection(struct rely_listener *listener, h2o_socket_t *socke
     socket->on_close.data = connection;
     count_connection(listener, 1);
     rely_watch_add(listener->loop, connection);
-    struct timeval now;
-    gettimeofday(&now, NULL);
-    h2o_http1_accept(&listener->loop->accept, socket, now);
+    listener->loop->options.protocol->accept(connection);
 }
 
 /* Nothing can be accepted for a moment: in a room (NULL: anywhere). */
@@ -151,11 +147,12 @@ static bool is_listening(int fd, int *family)
     return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, family, &size) == 0;
 }
 
-bool rely_loop_listen(struct rely_loop *loop, int fd, rely_http_handler handler, void *context, struct rely_err *err)
+bool rely_loop_listen(struct rely_loop *loop, int fd, void *service, struct rely_err *err)
 {
     int family = AF_UNSPEC, timeout_ms = UNSENT_TIMEOUT_MS, buffer_bytes = RECEIVE_BUFFER_BYTES;
     if (!is_listening(fd, &family)) {
         close(fd);
+        free(service);
         return rely_err_set(err, RELY_ERR_INVALID, "descriptor %d is not a listening socket", fd);
     }
     if (family != AF_UNIX) { /* inherited by what is accepted, like the TCP_NODELAY that libh2o sets */
@@ -163,8 +160,8 @@ bool rely_loop_listen(struct rely_loop *loop, int fd, rely_http_handler handler,
         setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &buffer_bytes, sizeof(buffer_bytes));
     }
     struct rely_listener *listener = rely_alloc(sizeof(*listener));
-    *listener = (struct rely_listener){
-        .loop = loop, .handler = handler, .context = context, .next = loop->listeners, .is_unix = family == AF_UNIX};
+    *listener =
+        (struct rely_listener){.loop = loop, .service = service, .next = loop->listeners, .is_unix = family == AF_UNIX};
     listener->room = &loop->room;
     listener->socket = h2o_evloop_socket_create(loop->context.loop, fd, H2O_SOCKET_FLAG_DONT_READ);
     listener->socket->data = listener;

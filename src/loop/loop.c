@@ -4,7 +4,6 @@
  */
 #include "loop.h"
 
-#include <sched.h>
 #include <signal.h>
 
 /* A connection that neither reads nor closes after the deadline is cut off again so often. */
@@ -20,23 +19,6 @@ static void ignore_wake(h2o_multithread_receiver_t *receiver, h2o_linklist_t *me
     (void)messages;
 }
 
-static void fill_config(struct rely_loop *loop)
-{
-    h2o_globalconf_t *config = &loop->config;
-    h2o_config_init(config);
-    config->server_name = h2o_iovec_init("", 0); /* strangers need not know whose holes to look up */
-    const struct rely_loop_options *options = &loop->options;
-    config->max_request_entity_size = options->max_body_bytes;
-    /* One timer for all that comes before an answer, and only in case watch.c, which has one each, does not look. */
-    config->http1.req_timeout = (uint64_t)options->idle_timeout_ms + (uint64_t)options->head_timeout_ms +
-                                (uint64_t)options->body_timeout_ms + 10000;
-    config->http1.upgrade_to_http2 = 0; /* unsafe in 2.2.5: unbounded header lists, rapid reset */
-    h2o_hostconf_t *host = h2o_config_register_host(config, h2o_iovec_init(H2O_STRLIT("default")), 65535);
-    h2o_pathconf_t *path = h2o_config_register_path(host, "/", 0);
-    h2o_create_handler(path, sizeof(h2o_handler_t))->on_req = rely_exchange_start;
-    h2o_create_filter(&host->fallback_path, sizeof(h2o_filter_t))->on_setup_ostream = rely_refusal_start;
-}
-
 struct rely_loop *rely_loop_new(const struct rely_loop_options *options, struct rely_err *err)
 {
     if (options->max_head_bytes == 0 || options->max_body_bytes == 0 || options->max_memory_bytes == 0 ||
@@ -46,7 +28,7 @@ struct rely_loop *rely_loop_new(const struct rely_loop_options *options, struct 
         return NULL;
     }
     signal(SIGPIPE, SIG_IGN);
-    RELY_ASSERT(options->counters != NULL);
+    RELY_ASSERT(options->counters != NULL && options->protocol != NULL);
     struct rely_loop *loop = rely_alloc(sizeof(*loop));
     loop->options = *options;
     loop->turn = 1; /* a new connection has 0: it has not begun anything */
@@ -56,12 +38,17 @@ struct rely_loop *rely_loop_new(const struct rely_loop_options *options, struct 
     loop->is_resting = true;
     atomic_init(&loop->stop_ms, -1);
     rely_pool_init(&loop->scratch);
-    fill_config(loop);
+    h2o_config_init(&loop->config);
+    options->protocol->set_up(loop);
     h2o_context_init(&loop->context, h2o_evloop_create(), &loop->config);
     h2o_multithread_register_receiver(loop->context.queue, &loop->wake, ignore_wake);
-    loop->accept = (h2o_accept_ctx_t){.ctx = &loop->context, .hosts = loop->config.hosts};
     loop->accept_timer.run = rely_listeners_resume;
     return loop;
+}
+
+const struct rely_loop_options *rely_loop_get_options(const struct rely_loop *loop)
+{
+    return &loop->options;
 }
 
 int rely_loop_connections(const struct rely_loop *loop)
@@ -69,79 +56,27 @@ int rely_loop_connections(const struct rely_loop *loop)
     return (int)__atomic_load_n(&loop->options.counters->connections, __ATOMIC_RELAXED);
 }
 
-/* --- messages and timers ---------------------------------------------------------------------------- */
+/* --- turns and timers ------------------------------------------------------------------------------- */
 
-/*
- * What another thread sends may end the loop before its own call has returned: the loop's pipe must not be closed, and
- * its number given to another file, while that thread is about to write to it.
- */
-static void enter_as_sender(struct rely_loop *loop)
+void rely_loop_run_next_turn(struct rely_loop *loop, struct rely_message *message)
 {
-    atomic_fetch_add_explicit(&loop->senders, 1, memory_order_relaxed);
+    message->next = NULL;
+    *loop->next_turn_end = message;
+    loop->next_turn_end = &message->next;
 }
 
-static void leave_as_sender(struct rely_loop *loop)
+static bool run_next_turn(struct rely_loop *loop)
 {
-    atomic_fetch_sub_explicit(&loop->senders, 1, memory_order_release);
-}
-
-static void wait_for_senders(struct rely_loop *loop)
-{
-    while (atomic_load_explicit(&loop->senders, memory_order_acquire) > 0)
-        sched_yield();
-}
-
-void rely_loop_post(struct rely_loop *loop, struct rely_message *message)
-{
-    enter_as_sender(loop);
-    struct rely_message *newest = atomic_load_explicit(&loop->inbox, memory_order_relaxed);
-    do
-        message->next = newest;
-    while (!atomic_compare_exchange_weak_explicit(&loop->inbox, &newest, message, memory_order_acq_rel,
-                                                  memory_order_relaxed));
-    if (newest == NULL) /* else whoever posted the first one has woken the loop */
-        h2o_multithread_send_message(&loop->wake, NULL);
-    leave_as_sender(loop);
-}
-
-/* Empties the inbox; the messages in the order they were posted. */
-static struct rely_message *take_messages(struct rely_loop *loop)
-{
-    if (atomic_load_explicit(&loop->inbox, memory_order_relaxed) == NULL)
-        return NULL;
-    struct rely_message *newest = atomic_exchange_explicit(&loop->inbox, NULL, memory_order_acquire);
-    struct rely_message *oldest = NULL;
-    while (newest != NULL) {
-        struct rely_message *next = newest->next;
-        newest->next = oldest;
-        oldest = newest;
-        newest = next;
-    }
-    return oldest;
-}
-
-static bool run_messages(struct rely_loop *loop)
-{
-    struct rely_message *message = take_messages(loop);
-    bool has_run = message != NULL;
+    struct rely_message *message = loop->next_turn;
+    bool has_any = message != NULL;
+    loop->next_turn = NULL;
+    loop->next_turn_end = &loop->next_turn;
     while (message != NULL) {
-        struct rely_message *next = message->next; /* the callback may free it */
+        struct rely_message *next = message->next; /* its memory may go with it */
         message->run(message);
-        rely_pool_reset(&loop->scratch);
         message = next;
     }
-    return has_run;
-}
-
-/* Whoever posted after the last turn learns that it will not run. */
-static void drop_messages(struct rely_loop *loop)
-{
-    for (struct rely_message *message = take_messages(loop); message != NULL;) {
-        struct rely_message *next = message->next;
-        if (message->drop != NULL)
-            message->drop(message);
-        message = next;
-    }
+    return has_any;
 }
 
 void rely_timer_start(struct rely_loop *loop, struct rely_timer *timer, int delay_ms)
@@ -180,7 +115,8 @@ static void close_idle(struct rely_timer *timer)
     struct rely_loop *loop = H2O_STRUCT_FROM_MEMBER(struct rely_loop, idle_timer, timer);
     for (size_t i = 0; i < loop->place_count; i++) {
         h2o_socket_t *socket = loop->places[i].socket;
-        if (loop->places[i].connection->exchange == NULL && !h2o_socket_is_writing(socket) && socket->input->size == 0)
+        if (loop->places[i].connection->deferred_count == 0 && !h2o_socket_is_writing(socket) &&
+            socket->input->size == 0)
             shutdown(h2o_socket_get_fd(socket), SHUT_RD);
     }
     rely_timer_start(loop, timer, CLOSE_IDLE_AGAIN_MS);
@@ -191,8 +127,8 @@ static void cut_off_all(struct rely_timer *timer)
     struct rely_loop *loop = H2O_STRUCT_FROM_MEMBER(struct rely_loop, drain_timer, timer);
     for (size_t i = 0; i < loop->place_count; i++) { /* none leaves before the next turn */
         struct rely_connection *connection = loop->places[i].connection;
-        if (connection->exchange != NULL)
-            rely_exchange_abandon(connection->exchange);
+        if (connection->deferred_count > 0)
+            loop->options.protocol->abandon(connection);
         rely_watch_cut(loop, connection, RELY_CUT_DRAIN);
     }
     rely_timer_start(loop, timer, CUT_AGAIN_MS);
@@ -215,14 +151,6 @@ static void drain_if_told(struct rely_loop *loop)
     rely_listeners_drain(loop);
 }
 
-void rely_loop_stop(struct rely_loop *loop, int drain_ms)
-{
-    enter_as_sender(loop);
-    atomic_store(&loop->stop_ms, drain_ms < 0 ? 0 : drain_ms);
-    h2o_multithread_send_message(&loop->wake, NULL);
-    leave_as_sender(loop);
-}
-
 void rely_loop_run(struct rely_loop *loop)
 {
     bool has_run = true;
@@ -232,8 +160,8 @@ void rely_loop_run(struct rely_loop *loop)
         loop->turn++;
         if (loop->is_resting && loop->place_count > 0)
             rely_watch_wake(loop);
-        has_run = rely_exchanges_begin(loop);
-        has_run = run_messages(loop) || has_run;
+        has_run = run_next_turn(loop);
+        has_run = rely_messages_run(loop) || has_run;
         has_run = run_timers(loop) || has_run;
         if (atomic_load_explicit(&loop->stop_ms, memory_order_relaxed) >= 0) {
             drain_if_told(loop);
@@ -250,14 +178,15 @@ void rely_loop_free(struct rely_loop *loop)
     if (loop == NULL)
         return;
     RELY_ASSERT(rely_loop_connections(loop) == 0);
-    wait_for_senders(loop);
+    rely_messages_await_senders(loop);
     rely_listeners_close(loop);
     while (loop->listeners != NULL) {
         struct rely_listener *listener = loop->listeners;
         loop->listeners = listener->next;
+        free(listener->service);
         free(listener);
     }
-    drop_messages(loop);
+    rely_messages_drop(loop);
     h2o_evloop_t *evloop = loop->context.loop;
     h2o_multithread_unregister_receiver(loop->context.queue, &loop->wake);
     h2o_context_dispose(&loop->context);

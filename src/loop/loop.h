@@ -1,17 +1,25 @@
 /*
- * The parts of http/ that stand on libh2o: a loop, its listeners, their connections, and the exchange that carries one
- * request to its answer. One libh2o context per loop; a connection knows its listener, so one catch-all handler serves
- * them all.
+ * The inside of a loop: its listeners, their connections, and what a protocol that serves them must be able to do. One
+ * libh2o context per loop.
  */
-#ifndef RELYD_HTTP_LOOP_H
-#define RELYD_HTTP_LOOP_H
+#ifndef RELYD_LOOP_LOOP_H
+#define RELYD_LOOP_LOOP_H
 
 #include <h2o.h>
 #include <stdatomic.h>
 
-#include "head.h"
+#include "timers.h"
 
-struct rely_exchange;
+struct rely_connection;
+
+/* What serves the connections of a loop. All on its thread. */
+struct rely_protocol {
+    void (*set_up)(struct rely_loop *loop); /* the loop's `config`, before there is a connection */
+    /* A new one. From now on the protocol reads and writes its socket. */
+    void (*accept)(struct rely_connection *connection);
+    /* End the connection's deferred requests, without an answer. */
+    void (*abandon)(struct rely_connection *connection);
+};
 
 /* How many connections of some listeners are open, and may be. */
 struct rely_room {
@@ -38,8 +46,7 @@ enum rely_stage {
 struct rely_listener {
     struct rely_loop *loop;     /* borrowed */
     h2o_socket_t *socket;       /* owned */
-    rely_http_handler handler;  /* static */
-    void *context;              /* borrowed from the caller of rely_loop_listen */
+    void *service;              /* owned: the protocol's */
     struct rely_listener *next; /* owned */
     struct rely_room *room;     /* the loop's, or `own` */
     struct rely_room own;
@@ -51,7 +58,8 @@ struct rely_listener {
 struct rely_connection {
     struct rely_listener *listener; /* borrowed from the loop */
     h2o_socket_t *socket;           /* borrowed from libh2o */
-    struct rely_exchange *exchange; /* the one that is deferred, or NULL; borrowed from libh2o's request pool */
+    void *deferred;                 /* the protocol's: what it keeps of deferred requests */
+    int deferred_count;             /* requests that wait for their answers */
     uint64_t turn;                  /* of the loop: the last in which a request of this connection began, or its own */
     size_t place;                   /* in the loop's places */
     size_t answer_bytes;            /* of the last answer: held while it is being written */
@@ -80,27 +88,14 @@ struct rely_candidate {
     int rank;                           /* then (rank_connection); lower goes first */
 };
 
-/* One request; in libh2o's pool of that request. */
-struct rely_exchange {
-    struct rely_http_request request; /* first: what handlers see */
-    h2o_req_t *h2o;                   /* borrowed */
-    struct rely_connection *connection;
-    void (*gone)(void *context);
-    void *gone_context;
-    struct rely_exchange *next; /* the loop's list of those that wait for the next turn */
-    h2o_iovec_t *substitute;    /* where the body goes when libh2o is answering already; NULL: it is not */
-    bool is_answered;
-};
-
 struct rely_loop {
     h2o_context_t context; /* first: a request's conn->ctx is the loop */
     h2o_globalconf_t config;
-    h2o_accept_ctx_t accept;
     h2o_multithread_receiver_t wake; /* only to wake the loop: messages are in `inbox` */
     struct rely_loop_options options;
     struct rely_listener *listeners; /* owned */
     uint64_t turn;
-    struct rely_exchange *next_turn, **next_turn_end; /* borrowed: oldest first */
+    struct rely_message *next_turn, **next_turn_end; /* borrowed: oldest first */
     struct rely_pool scratch;
     struct rely_timers timers;
     struct rely_place *places; /* owned: place_count of them, in no order */
@@ -123,14 +118,13 @@ struct rely_loop {
     _Atomic(struct rely_message *) inbox; /* newest first */
 };
 
-/* request.c: libh2o's handler; and the end of a deferred exchange whose client has left. */
-int rely_exchange_start(h2o_handler_t *self, h2o_req_t *h2o);
-struct rely_exchange *rely_exchange_make(struct rely_connection *connection, h2o_req_t *h2o);
-/* Begins those that had to wait for this turn; false when there was none. */
-bool rely_exchanges_begin(struct rely_loop *loop);
-void rely_exchange_abandon(struct rely_exchange *exchange);
-/* Ends the watch over the client, before the answer. */
-void rely_exchange_unwatch(struct rely_exchange *exchange);
+/* loop.c: run it in the next turn, before the messages of other threads. On the loop's thread. */
+void rely_loop_run_next_turn(struct rely_loop *loop, struct rely_message *message);
+
+/* message.c: run, or drop, those that have been posted; false: there was none. And nobody is inside post any more. */
+bool rely_messages_run(struct rely_loop *loop);
+void rely_messages_drop(struct rely_loop *loop);
+void rely_messages_await_senders(const struct rely_loop *loop);
 
 /* watch.c */
 void rely_watch_add(struct rely_loop *loop, struct rely_connection *connection);
@@ -143,20 +137,10 @@ bool rely_watch_make_room(const struct rely_listener *listener, bool is_out_of_d
 /* Ends a connection for a limit: libh2o sees the end of input, and closes. */
 void rely_watch_cut(struct rely_loop *loop, struct rely_connection *connection, enum rely_cut cut);
 
-/* refuse.c: answer a request that no handler sees, and end its connection; detail NULL: the kind's own. And the filter
- * that does so in place of libh2o. */
-void rely_exchange_refuse(struct rely_exchange *exchange, enum rely_http_refusal_kind kind, const char *detail);
-void rely_refusal_start(h2o_filter_t *self, h2o_req_t *h2o, h2o_ostream_t **slot);
-
 /* listen.c */
 void rely_listeners_close(struct rely_loop *loop);
 /* Takes in who has connected, and closes. */
 void rely_listeners_drain(struct rely_loop *loop);
 void rely_listeners_resume(struct rely_timer *timer);
-
-static inline struct rely_slice rely_of_iovec(h2o_iovec_t bytes)
-{
-    return rely_slice(bytes.base, bytes.len);
-}
 
 #endif

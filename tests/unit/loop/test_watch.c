@@ -552,7 +552,7 @@ static void test_b17_unix_socket_has_a_share(void **state)
     char folder[] = "/tmp/relyd-test-XXXXXX", address[64];
     assert_non_null(mkdtemp(folder));
     snprintf(address, sizeof(address), "unix:%s/sock", folder);
-    struct server server = {.fds = {0, -1, rely_http_bind(address, false, &err)}};
+    struct server server = {.fds = {0, -1, rely_loop_bind(address, false, &err)}};
     struct rely_loop_options options = far;
     options.max_connections = 5;
     options.kept_for_unix = 2;
@@ -600,7 +600,7 @@ static void test_b17_share_holds_after_one_of_its_own_went(void **state)
     char folder[] = "/tmp/relyd-test-XXXXXX", address[64];
     assert_non_null(mkdtemp(folder));
     snprintf(address, sizeof(address), "unix:%s/sock", folder);
-    struct server server = {.fds = {0, -1, rely_http_bind(address, false, &err)}};
+    struct server server = {.fds = {0, -1, rely_loop_bind(address, false, &err)}};
     struct rely_loop_options options = far;
     options.max_connections = 4;
     options.kept_for_unix = 2;
@@ -634,7 +634,7 @@ static void test_room_of_its_own(void **state)
 {
     (void)state;
     struct rely_err err = {0};
-    struct server server = {.fds = {0, rely_http_bind("127.0.0.1:0", false, &err), -1}, .other_room = 1};
+    struct server server = {.fds = {0, rely_loop_bind("127.0.0.1:0", false, &err), -1}, .other_room = 1};
     struct rely_loop_options options = far;
     options.max_connections = 1;
     struct sockaddr_in name;

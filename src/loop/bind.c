@@ -11,12 +11,12 @@
 #include <unistd.h>
 
 #include "relyd/address.h"
-#include "relyd/http.h"
+#include "relyd/loop.h"
 
 #define UNIX_MODE 0660
 #define BACKLOG 4096
 
-bool rely_http_is_local(const char *address)
+bool rely_loop_is_local(const char *address)
 {
     struct rely_address parsed;
     struct rely_err ignored = {0};
@@ -131,14 +131,14 @@ static int bind_unix(const char *text, const struct rely_address *address, struc
 
 /* A socket that does not share cannot be bound where any listens, and from listening on nobody else can share with it:
  * so of two processes that begin at once one is refused. Only then the others of this process are let in. */
-bool rely_http_share(int fd, struct rely_err *err)
+bool rely_loop_share(int fd, struct rely_err *err)
 {
     int on = 1;
     return setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) == 0 ||
            rely_err_set(err, RELY_ERR_IO, "SO_REUSEPORT: %s", strerror(errno));
 }
 
-int rely_http_bind(const char *address, bool is_shared, struct rely_err *err)
+int rely_loop_bind(const char *address, bool is_shared, struct rely_err *err)
 {
     struct rely_address parsed;
     if (!rely_address_parse(rely_slice_of(address), &parsed, err))
@@ -146,7 +146,7 @@ int rely_http_bind(const char *address, bool is_shared, struct rely_err *err)
     return parsed.is_unix ? bind_unix(address, &parsed, err) : bind_ip(address, &parsed, is_shared, err);
 }
 
-void rely_http_bound(int fd, const char *address, char out[RELY_BOUND_SIZE])
+void rely_loop_bound(int fd, const char *address, char out[RELY_BOUND_SIZE])
 {
     struct sockaddr_storage name = {0};
     socklen_t size = sizeof(name);

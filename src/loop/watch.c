@@ -114,7 +114,7 @@ void rely_watch_cut(struct rely_loop *loop, struct rely_connection *connection, 
 
 static enum rely_stage find_stage(const struct rely_connection *connection)
 {
-    if (connection->exchange != NULL || h2o_socket_is_writing(connection->socket))
+    if (connection->deferred_count > 0 || h2o_socket_is_writing(connection->socket))
         return RELY_STAGE_ANSWER;
     if (connection->socket->input->size == 0)
         return RELY_STAGE_IDLE;
@@ -179,8 +179,8 @@ static enum rely_cut find_limit(const struct rely_connection *connection, const 
     case RELY_STAGE_BODY:
         return age_ms >= (uint64_t)options->body_timeout_ms ? RELY_CUT_BODY_TIME : RELY_CUT_COUNT;
     case RELY_STAGE_ANSWER: /* the kernel's TCP_USER_TIMEOUT comes before; a unix socket has none */
-        return connection->exchange == NULL && age_ms >= (uint64_t)options->idle_timeout_ms ? RELY_CUT_UNSENT
-                                                                                            : RELY_CUT_COUNT;
+        return connection->deferred_count == 0 && age_ms >= (uint64_t)options->idle_timeout_ms ? RELY_CUT_UNSENT
+                                                                                               : RELY_CUT_COUNT;
     case RELY_STAGE_CUT:
         break;
     }
@@ -332,7 +332,7 @@ void rely_watch_remove(struct rely_loop *loop, struct rely_connection *connectio
  */
 static int rank_connection(const struct rely_connection *connection, uint64_t now_ms)
 {
-    if (connection->stage == RELY_STAGE_CUT || connection->exchange != NULL)
+    if (connection->stage == RELY_STAGE_CUT || connection->deferred_count > 0)
         return -1;
     bool is_writing = h2o_socket_is_writing(connection->socket);
     bool is_silent = connection->socket->input->size == 0;

@@ -519,10 +519,8 @@ static void reword_refusal(struct rely_http_request *request, void *context, con
 static void test_refusals_in_the_listeners_own_words(void **state)
 {
     (void)state;
-    struct server server = {0};
-    struct rely_loop_options options = plain;
-    options.refuse = reword_refusal;
-    server_start(&server, &options);
+    struct server server = {.refuse = reword_refusal};
+    server_start(&server, &plain);
     for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {
         char answer[4096], word[64], chunk[1002] = "";
         int fd = client_connect(server.port);
@@ -631,7 +629,7 @@ static void test_two_listeners_and_a_unix_socket(void **state)
     snprintf(path, sizeof(path), "/tmp/relyd-loop-%d", (int)getpid());
     snprintf(address, sizeof(address), "unix:%s", path);
     struct server server = {
-        .fds = {0, rely_http_bind("127.0.0.1:0", false, &err), rely_http_bind(address, false, &err)}};
+        .fds = {0, rely_loop_bind("127.0.0.1:0", false, &err), rely_loop_bind(address, false, &err)}};
     assert_true(server.fds[1] >= 0 && server.fds[2] >= 0);
     struct sockaddr_in other;
     socklen_t size = sizeof(other);

@@ -2,7 +2,7 @@
  * Keeps the running timers of a loop in a binary heap, because callers want any duration from milliseconds to hours,
  * where libh2o has one sorted list per duration and the wall clock. Knows nothing of sockets. Called by loop.c.
  */
-#include "head.h"
+#include "timers.h"
 
 #include <stdlib.h>
 #include <time.h>
