@@ -25,7 +25,7 @@ struct rely_address {
  * address. In:       text - any bytes. Out:      *out - set only on true. Fails:    RELY_ERR_INVALID: what was found
  * and what is allowed.
  */
-bool rely_address_parse(struct rely_slice text, struct rely_address *out, struct rely_err *err);
+RELY_MUST_USE bool rely_address_parse(struct rely_slice text, struct rely_address *out, struct rely_err *err);
 /* Do both name one place, however they are written? Ports that the kernel chooses are never the same. */
 bool rely_address_equal(const struct rely_address *one, const struct rely_address *other);
 
@@ -45,7 +45,7 @@ struct rely_cidr {
  * Out:      *out - set only on true.
  * Fails:    RELY_ERR_INVALID: what was found and what is allowed.
  */
-bool rely_cidr_parse(struct rely_slice text, struct rely_cidr *out, struct rely_err *err);
+RELY_MUST_USE bool rely_cidr_parse(struct rely_slice text, struct rely_cidr *out, struct rely_err *err);
 /* Is the address in the range? In: address - 4 bytes for a range of IPv4, 16 for one of IPv6, in network order. */
 bool rely_cidr_holds(const struct rely_cidr *range, const uint8_t *address);
 
@@ -57,6 +57,6 @@ bool rely_cidr_holds(const struct rely_cidr *range, const uint8_t *address);
  * Fails:    RELY_ERR_INVALID: what was found and what is allowed.
  */
 #define RELY_PROXY_SIZE 280
-bool rely_proxy_parse(struct rely_slice text, char out[RELY_PROXY_SIZE], struct rely_err *err);
+RELY_MUST_USE bool rely_proxy_parse(struct rely_slice text, char out[RELY_PROXY_SIZE], struct rely_err *err);
 
 #endif

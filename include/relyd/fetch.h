@@ -140,8 +140,8 @@ void rely_fetch_release(struct rely_fetcher *fetcher, struct rely_fetch_place *p
 /* Would it be asked for today, as far as the request says itself? The scheme and an address that stands in place of a
  * name are judged, as every hop of a fetch is; nothing is looked up. In: request - URL and permissions count. False:
  * err says why not, for people. Thread: any. */
-bool rely_fetch_may_ask(const struct rely_fetcher *fetcher, const struct rely_fetch_request *request,
-                        struct rely_err *err);
+RELY_MUST_USE bool rely_fetch_may_ask(const struct rely_fetcher *fetcher, const struct rely_fetch_request *request,
+                                      struct rely_err *err);
 
 /* The proxy variables that stand in the environment, "HTTPS_PROXY, no_proxy": they are ignored, which somebody should
  * be told. False: none. */

@@ -51,7 +51,7 @@ void rely_keyset_free(struct rely_keyset *keyset);
 
 /* Has the set a usable key? One of weak keys alone has none: it may stand where nothing stood before, but may neither
  * be uploaded nor take the place of a set that has one. Fails: RELY_ERR_INVALID, with why the first key is skipped. */
-bool rely_keyset_check_usable(const struct rely_keyset *keyset, struct rely_err *err);
+RELY_MUST_USE bool rely_keyset_check_usable(const struct rely_keyset *keyset, struct rely_err *err);
 
 /* Take a usable key out of a set that no snapshot has yet: it is skipped from now on, and `why` says so. */
 void rely_keyset_take_out(struct rely_keyset *keyset, size_t index, const char *why);

@@ -18,7 +18,7 @@
  * Fails:    before it is ready: RELY_ERR_IO, RELY_ERR_INVALID, with all that had started taken down again.
  * Thread:   the main thread, before any other; blocks SIGTERM, SIGINT, and the signals that mean nothing here, in all.
  */
-bool rely_service_run(const struct rely_config *config, struct rely_err *err);
+RELY_MUST_USE bool rely_service_run(const struct rely_config *config, struct rely_err *err);
 
 /* docs/tokens-and-keys.md: what tokens and key sets may look like. */
 void rely_shapes_print_docs(struct rely_buf *out);

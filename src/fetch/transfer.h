@@ -54,16 +54,16 @@ struct transfer *rely_transfer_new(const struct rely_fetch_request *request, ato
 void rely_transfer_close(struct transfer *transfer);
 void rely_transfer_free(struct transfer *transfer);
 /* Make the easy handle of the next hop. Fails: the URL is refused, time is up, or libcurl refuses an option. */
-bool rely_transfer_prepare(struct transfer *transfer, int64_t now_ms, struct rely_err *err);
+RELY_MUST_USE bool rely_transfer_prepare(struct transfer *transfer, int64_t now_ms, struct rely_err *err);
 /* Judge a finished hop. HOP_DONE: the result has all but the body. HOP_AGAIN: `url` is the next one, and the easy
  * handle is gone. HOP_FAILED: err is set. */
 enum hop rely_transfer_judge(struct transfer *transfer, CURLcode code, struct rely_err *err);
 
 /* Is the URL one that may be fetched? Fails: RELY_ERR_INVALID. */
-bool rely_url_check(const char *url, bool may_use_http, struct rely_err *err);
+RELY_MUST_USE bool rely_url_check(const char *url, bool may_use_http, struct rely_err *err);
 /* When the host of a URL is an address, may that be connected to? */
-bool rely_url_check_address(const char *url, const struct rely_fetch_rules *rules, bool may_use_special,
-                            struct rely_err *err);
+RELY_MUST_USE bool rely_url_check_address(const char *url, const struct rely_fetch_rules *rules, bool may_use_special,
+                                          struct rely_err *err);
 /* Scheme, host and port of a URL, in lower case: "https://host:443". Owned by the caller (free); "" for what is no URL.
  */
 char *rely_url_origin(const char *url);
@@ -77,7 +77,7 @@ const char *rely_url_show(const char *url, char out[SHOWN_URL_SIZE]);
 /* The seconds of one or more Cache-Control values, the least of them; -1: none given. no-store and no-cache are 0. */
 int64_t rely_cache_control_read(struct rely_slice value);
 /* Is a 200 one whose body counts: one plain Content-Length at most, no Content-Encoding. Fails: RELY_ERR_IO. */
-bool rely_answer_check(CURL *easy, struct rely_err *err);
+RELY_MUST_USE bool rely_answer_check(CURL *easy, struct rely_err *err);
 /* How long an answer that has just come stays fresh, by its headers. In: now_s - the wall clock. */
 int64_t rely_answer_fresh_s(CURL *easy, int64_t now_s);
 /* Is it an entity-tag (RFC 9110 s8.8.3) of printable ASCII and at most RELY_FETCH_ETAG_BYTES_MAX bytes? */

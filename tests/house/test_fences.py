@@ -1,11 +1,11 @@
-"""What must not compile (fault E): a dropped judgement, and a look into a payload before its signature has been checked."""
+"""What must not compile (fault E): a dropped judgement or fault, and a look into a payload before its signature has been checked."""
 
 import re
 import shutil
 import subprocess
 
 import pytest
-from tree import ROOT, files, short
+from tree import ROOT, files, short, without_comments
 
 COMPILERS = [name for name in ("cc", "clang-14") if shutil.which(name)]
 
@@ -41,6 +41,12 @@ void judge(const struct rely_snapshot *snapshot, const struct rely_match_query *
     rely_credentials_match(snapshot, query, out, detail);
 }
 """,
+    "dropped fault": """
+void judge(const struct rely_keyset *keyset, struct rely_err *err)
+{
+    rely_keyset_check_usable(keyset, err);
+}
+""",
     "dropped refusal": """
 void judge(struct rely_detail *detail)
 {
@@ -67,7 +73,7 @@ uint32_t judge(const struct rely_unverified *token)
 
 
 def compile_c(compiler, text):
-    flags = ["-std=c11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", f"-I{ROOT / 'include'}", "-xc", "-"]
+    flags = ["-std=c11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", f"-I{ROOT / 'include'}", "-S", "-o", "/dev/null", "-xc", "-"]
     return subprocess.run([compiler, *flags], input=text, capture_output=True, text=True)
 
 
@@ -89,3 +95,31 @@ def test_only_two_folders_look_into_unverified_payloads():
     found = {short(path) for path in files(".c", ".h", under="src") if "RELY_READS_UNVERIFIED" in path.read_text()}
     assert found == {"src/token/token.c", "src/signature/signature.c"}
     assert not [path for path in files(".c", ".h", under="bench") if "RELY_READS_UNVERIFIED" in path.read_text()]
+
+
+# --- a fault must be looked at ----------------------------------------------------------------------------------------
+
+# They record a fault, and return false for the caller's own `return`.
+RECORDERS = {"rely_err_set", "rely_err_prefix"}
+
+
+# Folders whose headers do not have the word everywhere yet.
+PENDING = re.compile(r"(src|include/relyd)/(registry|store|service|control|http|loop)\b")
+
+
+def droppable(text):
+    """Functions of a header that say by a bool whether there is a fault, and may be called as a statement."""
+    found = re.findall(r"^(?!\s)((?:\w+ )*?)bool (\w+)\(([^;{]*)\)[^;{]*;", without_comments(text), re.M)
+    return [name for words, name, takes in found if "struct rely_err *" in takes and "RELY_MUST_USE" not in words and name not in RECORDERS]
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in files(".h", under="include/relyd") + files(".h", under="src") if not PENDING.match(short(path))], ids=short
+)
+def test_no_fault_can_be_dropped(path):
+    assert droppable(path.read_text()) == []
+
+
+def test_a_droppable_fault_is_found():
+    taken = "RELY_MUST_USE bool rely_right(int a,\n    struct rely_err *err);\nvoid rely_void(struct rely_err *err);\n"
+    assert droppable(taken + "/* It. */\nbool rely_wrong(int a,\n    struct rely_err *err);\n") == ["rely_wrong"]
