@@ -100,7 +100,8 @@ const char *rely_quote_list(const struct rely_slice *texts, size_t count, char *
 void rely_random(void *out, size_t len)
 {
     RELY_ASSERT(len <= 256); /* getrandom(2) gives up to 256 bytes whole */
-    RELY_ASSERT(getrandom(out, len, 0) == (ssize_t)len);
+    ssize_t given = getrandom(out, len, 0);
+    RELY_ASSERT(given == (ssize_t)len);
 }
 
 void rely_uuid_new(char out[RELY_UUID_SIZE])

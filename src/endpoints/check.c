@@ -40,7 +40,8 @@ static struct rely_slice hash_value(struct rely_pool *pool, struct rely_slice te
 {
     uint8_t digest[RELY_SHA256_BYTES];
     char encoded[RELY_BASE64_ENCODED(RELY_SHA256_BYTES)];
-    RELY_ASSERT(rely_signature_sha256(text, digest)); /* out of memory otherwise */
+    bool is_hashed = rely_signature_sha256(text, digest);
+    RELY_ASSERT(is_hashed); /* out of memory otherwise */
     rely_base64url_encode(digest, sizeof digest, encoded);
     return rely_pool_printf(pool, HASHED "%s", encoded);
 }
@@ -87,7 +88,8 @@ static void reply_allow(struct rely_reviewer *reviewer, struct rely_http_request
     const struct rely_match *match = &review->matches.items[0];
     struct rely_pool *pool = &reviewer->later;
     struct rely_slice username = {0};
-    RELY_ASSERT(rely_match_username(reviewer->snapshot, match, &review->claims, &username));
+    bool is_named = rely_match_username(reviewer->snapshot, match, &review->claims, &username);
+    RELY_ASSERT(is_named);
     const struct rely_http_header headers[ALLOW_HEADERS] = {
         {RELY_LIT("x-relyd-identity"), match->identity->name},
         {RELY_LIT("x-relyd-username"), header_value(pool, username, &is_username)},

@@ -240,6 +240,12 @@ static int put_printed(const char *text, size_t len, void *out)
     return 0;
 }
 
+static void print_plain(const json_t *value, struct rely_buf *out)
+{
+    int fault = json_dump_callback(value, put_printed, out, JSON_COMPACT | JSON_ENCODE_ANY);
+    RELY_ASSERT(fault == 0);
+}
+
 static void print_array(const json_t *array, struct rely_buf *out)
 {
     rely_buf_putc(out, '[');
@@ -275,7 +281,7 @@ void rely_json_print(const struct rely_json *value, struct rely_buf *out)
     else if (json_is_string(jansson))
         rely_buf_put_json(out, rely_json_text(value));
     else
-        RELY_ASSERT(json_dump_callback(jansson, put_printed, out, JSON_COMPACT | JSON_ENCODE_ANY) == 0);
+        print_plain(jansson, out);
 }
 
 void rely_json_init(void)

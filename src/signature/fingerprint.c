@@ -33,7 +33,9 @@ static EVP_MAC_CTX *make_hmac(const struct rely_fingerprint_key *key)
                                   OSSL_PARAM_construct_end()};
     EVP_MAC *method = EVP_MAC_fetch(NULL, "HMAC", NULL);
     EVP_MAC_CTX *hmac = method == NULL ? NULL : EVP_MAC_CTX_new(method);
-    RELY_ASSERT(hmac != NULL && EVP_MAC_init(hmac, (const uint8_t *)key->word, HMAC_KEY_BYTES, options) == 1);
+    RELY_ASSERT(hmac != NULL);
+    int is_keyed = EVP_MAC_init(hmac, (const uint8_t *)key->word, HMAC_KEY_BYTES, options);
+    RELY_ASSERT(is_keyed == 1);
     EVP_MAC_free(method);
     return hmac;
 }

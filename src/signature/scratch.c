@@ -56,7 +56,8 @@ static void prepare_process(void)
         methods[i] = EVP_MD_fetch(NULL, names[i], NULL);
         RELY_ASSERT(methods[i] != NULL);
     }
-    RELY_ASSERT(pthread_key_create(&at_thread_end, free_scratch) == 0);
+    int fault = pthread_key_create(&at_thread_end, free_scratch);
+    RELY_ASSERT(fault == 0);
 }
 
 struct rely_scratch *rely_scratch_get(void)
