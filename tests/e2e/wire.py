@@ -3,6 +3,7 @@
 import contextlib
 import http.client
 import json
+import os
 import random
 import select
 import socket
@@ -113,7 +114,9 @@ def wait_for(condition, seconds=15, what="it"):
         time.sleep(0.02)
 
 
-PORTS = list(range(12000, 30000))  # below those that the kernel gives to clients, which would be in the way
+# Below those that the kernel gives to clients, which would be in the way. Of several processes of a run each has its own.
+PROCESS = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+PORTS = list(range(12000 + PROCESS, 30000, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))))
 random.shuffle(PORTS)
 
 
