@@ -254,6 +254,7 @@ void *rely_control_main(void *context)
 {
     struct rely_control *control = context;
     struct rely_err err = {0};
+    pthread_setname_np(pthread_self(), "relyd-control");
     rely_service_yield_to_workers();
     bool is_started = start_control_thread(control, &err);
     rely_service_report(control->service, is_started ? NULL : &err);

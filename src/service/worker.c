@@ -4,6 +4,7 @@
  */
 #include "service.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 /* To the control thread, about an issuer or one of its keys. */
@@ -106,10 +107,19 @@ void rely_worker_post_open(struct rely_worker *worker)
     rely_loop_post(worker->loop, &worker->open_order);
 }
 
+/* A thread's name has room for 15 characters, and there are 256 workers at most. */
+static void name_worker(const struct rely_worker *worker)
+{
+    char name[16];
+    snprintf(name, sizeof name, "relyd-worker%u", (unsigned)worker->index % 1000);
+    pthread_setname_np(pthread_self(), name);
+}
+
 void *rely_worker_main(void *context)
 {
     struct rely_worker *worker = context;
     struct rely_err err = {0};
+    name_worker(worker);
     bool is_started = start_worker(worker, &err);
     rely_service_report(worker->service, is_started ? NULL : &err);
     if (worker->loop != NULL) {
