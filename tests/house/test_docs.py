@@ -31,6 +31,35 @@ def test_names_of_the_tour_exist():
     assert not names - known
 
 
+def misplaced(text):
+    """(function, file) where a page says that a function is in a file, and it is not."""
+    pairs = re.findall(r"`(\w+)\(\)`(?:'s)? in `([\w./-]+\.[ch])`", text) + [
+        (name, path) for path, name in re.findall(r"`([\w./-]+\.[ch])` `(\w+)\(\)`", text)
+    ]
+    return [(name, path) for name, path in pairs if name not in {found for found, _, _, _ in functions(ROOT / path)}], len(pairs)
+
+
+def test_functions_of_the_tour_are_where_it_says():
+    wrong, count = misplaced((ROOT / "docs/tour.md").read_text())
+    assert wrong == [] and count > 20
+
+
+def test_a_misplaced_function_is_found():
+    text = "see `rely_review_run()` in `src/main.c`, and `src/main.c` `rely_alloc()`; `main()` in `src/main.c` is right"
+    assert misplaced(text) == ([("rely_review_run", "src/main.c"), ("rely_alloc", "src/main.c")], 3)
+
+
+def test_a_newcomers_questions_are_answered():
+    """From the README in two steps: the tour, and the place that it names (which the tests above look for)."""
+    readme, tour = ((ROOT / name).read_text() for name in ("README.md", "docs/tour.md"))
+    assert "(docs/tour.md)" in readme
+    answers = dict(re.findall(r"^\| ([^|]+\?) \| (.+) \|$", tour, re.M))
+    asked = ("wrong audience", "limit of 20", "unknown `kid`", "owns a field", "field of an object added", "refusal's words")
+    for words in asked:
+        answer = [text for question, text in answers.items() if words in question]
+        assert len(answer) == 1 and re.search(r"`[\w./]+\.(c|def)`|\]\(", answer[0]), words
+
+
 def test_every_reason_has_its_place_in_the_docs():
     words = re.findall(r'^REASON\(\w+, "(\w+)"', (ROOT / "include/relyd/reason.def").read_text(), re.M)
     page = (ROOT / "docs/reasons.md").read_text()
