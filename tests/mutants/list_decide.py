@@ -125,7 +125,7 @@ MUTANTS = [
            "return now_s <= issuer->keys_until_s;",
            "tests/e2e/test_siblings.py::test_a6_a_disabled_record_holds_no_key"),
     mutant("sets that are too old hold keys", "A6", "src/keeper/repeats.c",
-           "return issuer->is_enabled && now_s <= issuer->keys_until_s;", "return issuer->is_enabled;",
+           "return issuer->is_enabled && now_s <= issuer->keys_until_s;", "return issuer->is_enabled && now_s != 0;",
            "tests/e2e/test_siblings.py::test_a6_a_set_that_is_too_old_holds_no_key"),
     mutant("a record that is enabled again takes its key back", "A6", "src/registry/rules.c",
            "rely_issuer_has_same_source(before, issuer) && !lost_keys_asleep(write))",

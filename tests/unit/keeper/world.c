@@ -519,6 +519,8 @@ static void answer_fetch(struct world *world, struct world_fetch **slot)
         rely_err_set(&result.err, RELY_ERR_IO, "answered 503");
     } else {
         answer_right(world, begun, &result);
+        if (!begun->is_discovery && world->note_served != NULL)
+            world->note_served(world, begun->issuer);
     }
     rely_keeper_take_answer(begun->fetch, &result);
     free(begun);
@@ -560,8 +562,6 @@ static bool go_on_until(struct world *world, int64_t until_ms)
     } else {
         answer_fetch(world, slot);
     }
-    if (world->check != NULL)
-        world->check(world);
     return true;
 }
 

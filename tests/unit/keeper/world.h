@@ -90,9 +90,9 @@ struct world {
     struct world_row rows[WORLD_ISSUERS_MAX];
     struct world_server servers[WORLD_ISSUERS_MAX];
     struct world_told told[WORLD_ISSUERS_MAX + 1]; /* the last: of issuers that are not there */
-    /* looked at after everything that happens; NULL: nothing */
-    void (*check)(struct world *world);
-    void *check_context;
+    void (*note_served)(struct world *world,
+                        size_t i); /* a key set is handed over, or said to be right still; or NULL */
+    void *owner;                   /* whose world it is */
 };
 
 /* A world without issuers, with the default settings. */
