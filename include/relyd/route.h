@@ -1,6 +1,6 @@
 /*
- * route: which resource the raw path of a request names, by one table a plane; 404, 405 and `Allow` come out of the
- * same table. And what its query says.
+ * route: which resource the raw path of a request names, by one table a plane (operation.def); 404, 405 and `Allow`
+ * come out of the same table. And what its query says.
  */
 #ifndef RELYD_ROUTE_H
 #define RELYD_ROUTE_H
@@ -14,9 +14,9 @@
 /* One method of one resource; the first member of a plane's own row. All static. */
 struct rely_route {
     const char *method; /* in capitals; HEAD is let in where GET is */
-    const char *path;   /* "/v1/issuers/{}/keys": {} stands for one name */
-    const char
-        *parameters; /* what the query may have, each once: "limit after"; "": nothing; NULL: nobody looks at it */
+    const char *path;   /* "/v1/issuers/{name}/keys": what is in braces stands for one name */
+    /* What the query may have, each once: "limit after"; "": nothing; NULL: nobody looks at it. */
+    const char *parameters;
 };
 
 /* The rows of a plane. */
@@ -29,7 +29,7 @@ struct rely_route_table {
 
 struct rely_routed {
     const struct rely_route *row;                  /* of a path and method found, or the first row of the path */
-    struct rely_slice names[RELY_ROUTE_NAMES_MAX]; /* what stands for each {}: never empty */
+    struct rely_slice names[RELY_ROUTE_NAMES_MAX]; /* what stands for each in braces: never empty */
     char allow[RELY_ROUTE_ALLOW_SIZE];             /* the value of Allow; on 405 only */
 };
 

@@ -1,7 +1,7 @@
 /*
- * The control plane's routes: which resource a path names, in one table. Decides nothing else. Its handlers are those
- * of every control-plane listener, and of listeners that serve health, which have the table's first rows and nothing
- * more.
+ * The control plane's routes, from the table of operations: which resource a path names. Decides nothing else. Its
+ * handlers are those of every control-plane listener, and of listeners that serve health, which have the table's lines
+ * of health and nothing more.
  */
 #include "call.h"
 
@@ -13,37 +13,24 @@ struct admin_route {
     enum rely_object object; /* that the names of the path lead to, or NO_OBJECT */
 };
 
-#define NO_OBJECT ((enum rely_object)0)
-#define HEALTH_ROUTES 3
-#define CREDENTIALS "/v1/identities/{}/federatedIdentityCredentials"
+#define OPERATION(method, path, query, takes, gives, object, handler, sentence)                                        \
+    {{(method), (path), (query)}, (handler), (object)},
 
-static const struct admin_route routes[] = {
-    /* health: probes may say whatever they like */
-    {{"GET", "/livez", NULL}, rely_admin_show_live, NO_OBJECT},
-    {{"GET", "/readyz", NULL}, rely_admin_show_ready, NO_OBJECT},
-    {{"GET", "/metrics", NULL}, rely_admin_show_metrics, NO_OBJECT},
-
-    {{"GET", "/v1/issuers", "limit after"}, rely_admin_list_objects, RELY_OBJECT_ISSUER},
-    {{"POST", "/v1/issuers", ""}, rely_admin_create_object, RELY_OBJECT_ISSUER},
-    {{"GET", "/v1/issuers/{}", ""}, rely_admin_show_object, RELY_OBJECT_ISSUER},
-    {{"PUT", "/v1/issuers/{}", ""}, rely_admin_replace_object, RELY_OBJECT_ISSUER},
-    {{"DELETE", "/v1/issuers/{}", "withCredentials"}, rely_admin_delete_object, RELY_OBJECT_ISSUER},
-    {{"GET", "/v1/issuers/{}/keys", ""}, rely_admin_show_keys, RELY_OBJECT_ISSUER},
-
-    {{"GET", "/v1/identities", "limit after"}, rely_admin_list_objects, RELY_OBJECT_IDENTITY},
-    {{"POST", "/v1/identities", ""}, rely_admin_create_object, RELY_OBJECT_IDENTITY},
-    {{"GET", "/v1/identities/{}", ""}, rely_admin_show_object, RELY_OBJECT_IDENTITY},
-    {{"PUT", "/v1/identities/{}", ""}, rely_admin_replace_object, RELY_OBJECT_IDENTITY},
-    {{"DELETE", "/v1/identities/{}", ""}, rely_admin_delete_object, RELY_OBJECT_IDENTITY},
-
-    {{"GET", CREDENTIALS, "limit after"}, rely_admin_list_objects, RELY_OBJECT_CREDENTIAL},
-    {{"POST", CREDENTIALS, ""}, rely_admin_create_object, RELY_OBJECT_CREDENTIAL},
-    {{"GET", CREDENTIALS "/{}", ""}, rely_admin_show_object, RELY_OBJECT_CREDENTIAL},
-    {{"PUT", CREDENTIALS "/{}", ""}, rely_admin_replace_object, RELY_OBJECT_CREDENTIAL},
-    {{"DELETE", CREDENTIALS "/{}", ""}, rely_admin_delete_object, RELY_OBJECT_CREDENTIAL},
-
-    {{"POST", "/v1/explain", ""}, rely_admin_explain, NO_OBJECT},
+static const struct admin_route health_routes[] = {
+#define RELY_OPERATIONS_OF_HEALTH
+#include "relyd/operation.def"
+#undef RELY_OPERATIONS_OF_HEALTH
 };
+
+static const struct admin_route control_routes[] = {
+#define RELY_OPERATIONS_OF_HEALTH
+#define RELY_OPERATIONS_OF_CONTROL
+#include "relyd/operation.def"
+#undef RELY_OPERATIONS_OF_HEALTH
+#undef RELY_OPERATIONS_OF_CONTROL
+};
+
+#undef OPERATION
 
 static struct rely_object_path read_object_path(const struct rely_routed *routed, enum rely_object object)
 {
@@ -79,13 +66,12 @@ static void answer_by_table(struct rely_admin *admin, struct rely_http_request *
 void rely_admin_handle(struct rely_http_request *request, void *context)
 {
     if (rely_admin_admit(request))
-        answer_by_table(context, request, &RELY_ROUTE_TABLE(routes),
+        answer_by_table(context, request, &RELY_ROUTE_TABLE(control_routes),
                         "no such path on the control plane; see docs/api.md");
 }
 
 void rely_health_handle(struct rely_http_request *request, void *context)
 {
-    struct rely_route_table table = RELY_ROUTE_TABLE(routes);
-    table.count = HEALTH_ROUTES;
-    answer_by_table(context, request, &table, "there is nothing here but /livez, /readyz and /metrics");
+    answer_by_table(context, request, &RELY_ROUTE_TABLE(health_routes),
+                    "there is nothing here but /livez, /readyz and /metrics");
 }

@@ -173,7 +173,16 @@ static void reply_check(struct rely_reviewer *reviewer, struct rely_http_request
 
 /* --- the question --------------------------------------------------------------------------------------- */
 
-#define PREFIX RELY_LIT("/check/")
+/* Its line of the table of operations. */
+#define OPERATION_BELOW(path, rest, query, sentence)                                                                   \
+    static const char check_prefix[] = (path);                                                                         \
+    static const char check_parameters[] = (query);
+#define RELY_OPERATIONS_OF_CHECK
+#include "relyd/operation.def"
+#undef RELY_OPERATIONS_OF_CHECK
+#undef OPERATION_BELOW
+
+#define PREFIX rely_slice(check_prefix, sizeof check_prefix - 1)
 #define ONLY_ROUTE RELY_LIT("/check/default")
 #define NAME_SHOWN_MAX 24
 
@@ -191,7 +200,7 @@ static enum rely_reason read_check_query(struct rely_http_request *request, stru
     struct rely_slice *values = rely_pool_alloc(request->scratch, RELY_ROUTE_PARAMETERS_MAX * sizeof *values);
     struct rely_problems *problems = rely_pool_alloc(request->scratch, sizeof *problems);
     problems->count = 0;
-    if (!rely_route_read_query(request->query, "aud identity", request->scratch, values, problems)) {
+    if (!rely_route_read_query(request->query, check_parameters, request->scratch, values, problems)) {
         *why = problems->items[0].message;
         return RELY_INVALID_QUERY;
     }

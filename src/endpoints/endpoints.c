@@ -1,16 +1,14 @@
 /*
  * The data plane's routes: which protocol a path speaks. What begins with `/check/` is a check and nothing else,
  * whatever its further bytes are: behind Envoy, and behind nginx with $request_uri, they are the client's own, and a
- * path that leads from the check to another resource is a login without a token. The rest stands in one table. The
- * handler of every data-plane listener.
+ * path that leads from the check to another resource is a login without a token. The rest is found in the table of
+ * operations. The handler of every data-plane listener.
  */
 #include "reviewer.h"
 
 #include "relyd/route.h"
 
-/* One protocol. */
-struct data_route {
-    struct rely_route route;
+struct protocol {
     void (*handle)(struct rely_reviewer *reviewer, struct rely_http_request *request, const char *api_version);
     /* Answers what is not for `handle`: another method, a body too large; in the protocol's own form. */
     void (*refuse)(struct rely_reviewer *reviewer, struct rely_http_request *request,
@@ -18,17 +16,24 @@ struct data_route {
     const char *api_version;
 };
 
+static const struct protocol review = {rely_review_handle, rely_review_refuse, NULL};
+static const struct protocol tokenreview_v1 = {rely_tokenreview_handle, rely_tokenreview_refuse,
+                                               "authentication.k8s.io/v1"};
+static const struct protocol tokenreview_v1beta1 = {rely_tokenreview_handle, rely_tokenreview_refuse,
+                                                    "authentication.k8s.io/v1beta1"};
+
+struct data_route {
+    struct rely_route route;
+    const struct protocol *protocol;
+};
+
 static const struct data_route routes[] = {
-    /* kube-apiserver appends ?timeout=30s: Kubernetes' own tolerance */
-    {{"POST", "/apis/authentication.k8s.io/v1/tokenreviews", NULL},
-     rely_tokenreview_handle,
-     rely_tokenreview_refuse,
-     "authentication.k8s.io/v1"},
-    {{"POST", "/apis/authentication.k8s.io/v1beta1/tokenreviews", NULL},
-     rely_tokenreview_handle,
-     rely_tokenreview_refuse,
-     "authentication.k8s.io/v1beta1"},
-    {{"POST", "/v1/review", ""}, rely_review_handle, rely_review_refuse, NULL},
+#define OPERATION(method, path, query, takes, gives, object, handler, sentence)                                        \
+    {{(method), (path), (query)}, &(handler)},
+#define RELY_OPERATIONS_OF_DATA
+#include "relyd/operation.def"
+#undef RELY_OPERATIONS_OF_DATA
+#undef OPERATION
 };
 
 static int find_data_route(const struct rely_http_request *request, struct rely_routed *routed)
@@ -45,12 +50,13 @@ static void handle_by_table(struct rely_reviewer *reviewer, struct rely_http_req
     if (status == 404)
         rely_http_problem(request, 404, "not_found", "no such path on the data plane; see docs/api.md", NULL);
     else if (status == 405)
-        row->refuse(reviewer, request,
-                    &(struct rely_refused){
-                        405, "method_not_allowed",
-                        rely_pool_printf(request->scratch, "this resource takes %s", routed.allow).ptr, routed.allow});
+        row->protocol->refuse(
+            reviewer, request,
+            &(struct rely_refused){405, "method_not_allowed",
+                                   rely_pool_printf(request->scratch, "this resource takes %s", routed.allow).ptr,
+                                   routed.allow});
     else if (rely_route_admit_query(&row->route, request, values))
-        row->handle(reviewer, request, row->api_version);
+        row->protocol->handle(reviewer, request, row->protocol->api_version);
 }
 
 void rely_endpoints_handle(struct rely_http_request *request, void *context)
@@ -83,5 +89,6 @@ void rely_endpoints_refuse(struct rely_http_request *request, void *context, con
         rely_http_problem(request, refusal->status, refusal->code, refusal->detail, NULL);
     else
         ((const struct data_route *)routed.row)
-            ->refuse(reviewer, request, &(struct rely_refused){refusal->status, refusal->code, refusal->detail, NULL});
+            ->protocol->refuse(reviewer, request,
+                               &(struct rely_refused){refusal->status, refusal->code, refusal->detail, NULL});
 }

@@ -58,10 +58,11 @@ static bool match_path(const char *pattern, struct rely_slice path, struct rely_
         pattern += len;
         if (*pattern == '\0')
             break;
-        RELY_ASSERT(count < RELY_ROUTE_NAMES_MAX && pattern[1] == '}');
+        pattern = strchr(pattern, '}');
+        RELY_ASSERT(count < RELY_ROUTE_NAMES_MAX && pattern != NULL);
         if (!take_path_name(&path, &names[count++]))
             return false;
-        pattern += 2;
+        pattern++;
     }
     return path.len == 0;
 }
