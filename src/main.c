@@ -2,6 +2,7 @@
  * The command line: reads the options and the configuration, and hands over to the service. Exit codes: 0 in order, 1 a
  * fault at run time, 2 a mistake in the command line or the configuration.
  */
+#include "relyd/admin.h"
 #include "relyd/config.h"
 #include "relyd/json.h"
 #include "relyd/observe.h"
@@ -27,7 +28,7 @@ static const char help[] =
     "relyd checks workload identity tokens and answers allow or deny.\n"
     "\n"
     "usage: relyd [--config FILE] [--check-config | --print-config]\n"
-    "       relyd --print-docs settings|metrics|reasons|tokens\n"
+    "       relyd --print-docs settings|metrics|reasons|tokens|api\n"
     "\n"
     "  -c, --config FILE    the configuration (default " DEFAULT_CONFIG " when it exists)\n"
     "      --check-config   read the configuration, complain with file:line:column, exit 0 or 2\n"
@@ -124,15 +125,17 @@ static int print_docs(const char *page)
     } pages[] = {{"settings", rely_config_print_docs},
                  {"metrics", rely_metrics_print_docs},
                  {"reasons", rely_reasons_print_docs},
-                 {"tokens", rely_shapes_print_docs}};
+                 {"tokens", rely_shapes_print_docs},
+                 {"api", rely_admin_print_docs}};
     struct rely_buf out = {0};
+    rely_json_init();
     for (size_t i = 0; i < sizeof pages / sizeof pages[0]; i++) {
         if (strcmp(page, pages[i].page) == 0) {
             pages[i].print(&out);
             return print_and_free(&out, stdout);
         }
     }
-    fprintf(stderr, "relyd: no page %s; there are settings, metrics, reasons and tokens\n", page);
+    fprintf(stderr, "relyd: no page %s; there are settings, metrics, reasons, tokens and api\n", page);
     return 2;
 }
 

@@ -49,7 +49,7 @@ enum rely_key_source { RELY_KEYS_DISCOVERY = 1, RELY_KEYS_JWKS_URI, RELY_KEYS_UP
 #define FIELD_TEXT(field, json, least, most, flags, sentence) struct rely_slice field; /* ptr NULL: none */
 #define FIELD_BOOL(field, json, value, flags, sentence) bool field;
 #define FIELD_INTEGER(field, json, least, most, value, flags, sentence) int64_t field;
-#define FIELD_BITS(field, json, value, flags, sentence) int64_t field;
+#define FIELD_BITS(field, json, words, value, flags, sentence) int64_t field;
 #define FIELD_WORD(field, json, words, flags, sentence) int64_t field;
 #define FIELD_TIME(field, json, flags, sentence)
 #define FIELD_LIST(field, json, least, most, item_least, item_most, flags, sentence) struct rely_texts field;
@@ -103,7 +103,7 @@ enum rely_field_type {
     RELY_FIELD_TEXT,
     RELY_FIELD_BOOL,
     RELY_FIELD_INTEGER,
-    RELY_FIELD_BITS, /* a set of words: read and shown by the kind's own functions */
+    RELY_FIELD_BITS, /* a set of words, the n-th one being bit n: read and shown by the kind's own functions */
     RELY_FIELD_WORD,
     RELY_FIELD_TIME,
     RELY_FIELD_LIST,

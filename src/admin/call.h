@@ -19,8 +19,6 @@ struct rely_admin_call {
     int64_t now_s;
 };
 
-#define NO_OBJECT ((enum rely_object)0) /* operation.def's */
-
 /* --- guard.c --- */
 
 /* May this peer administer, and is it no browser page's request? False: it has been answered with 403. */

@@ -4,6 +4,7 @@
  * of health and nothing more.
  */
 #include "call.h"
+#include "operations.h"
 
 #include <time.h>
 

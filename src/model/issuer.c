@@ -5,15 +5,12 @@
 #include "kind.h"
 #include <stdio.h>
 
-/* By the bits of enum rely_alg (token.h), which is above this folder. */
-static const char algorithms[] = "|RS256|RS384|RS512|PS256|PS384|PS512|ES256|ES384|ES512|EdDSA";
-
-/* 0: none of them. */
-static int64_t find_algorithm(struct rely_slice word)
+/* Its bit, that of enum rely_alg (token.h); 0: none of them. */
+static int64_t find_algorithm(const struct rely_field *field, struct rely_slice word)
 {
     if (rely_slice_equal(word, RELY_LIT("Ed25519"))) /* RFC 9864: another name for the same; EdDSA is shown */
         word = RELY_LIT("EdDSA");
-    return rely_find_word(algorithms, word);
+    return rely_find_word(field->words, word);
 }
 
 static void read_algorithms(const struct rely_body *body, const struct rely_field *field,
@@ -27,7 +24,7 @@ static void read_algorithms(const struct rely_body *body, const struct rely_fiel
         rely_field_read_list(list, field->json, &rule, body->pool, body->problems, &words);
     for (size_t i = 0; i < words.count; i++) {
         char item_field[32];
-        int64_t bit = find_algorithm(words.items[i]);
+        int64_t bit = find_algorithm(field, words.items[i]);
         snprintf(item_field, sizeof item_field, "%s[%zu]", field->json, i);
         if (bit != 0)
             issuer->algorithms |= (int64_t)1 << bit;
@@ -39,12 +36,12 @@ static void read_algorithms(const struct rely_body *body, const struct rely_fiel
     }
 }
 
-static struct rely_json *show_algorithms(int64_t bits)
+static struct rely_json *show_algorithms(const struct rely_field *field, int64_t bits)
 {
     struct rely_json *list = rely_json_array();
-    for (int64_t bit = 1; rely_word_at(algorithms, bit).len > 0; bit++)
+    for (int64_t bit = 1; rely_word_at(field->words, bit).len > 0; bit++)
         if ((bits & ((int64_t)1 << bit)) != 0)
-            rely_json_append(list, rely_json_of_text(rely_word_at(algorithms, bit)));
+            rely_json_append(list, rely_json_of_text(rely_word_at(field->words, bit)));
     return list;
 }
 
@@ -59,7 +56,8 @@ void rely_issuer_read_own(const struct rely_body *body, const struct rely_field 
 struct rely_json *rely_issuer_show_own(const struct rely_field *field, const void *record)
 {
     const struct rely_issuer_record *issuer = record;
-    return field->type == RELY_FIELD_BITS ? show_algorithms(issuer->algorithms) : rely_issuer_keys_show(field, issuer);
+    return field->type == RELY_FIELD_BITS ? show_algorithms(field, issuer->algorithms)
+                                          : rely_issuer_keys_show(field, issuer);
 }
 
 /* --- what goes together --------------------------------------------------------------------------------- */

@@ -23,9 +23,9 @@
 #define FIELD_INTEGER(field, json, min, max, default_value, flags, text)                                               \
     FIELD(field, json, RELY_FIELD_INTEGER, flags, .least = (min), .most = (max), .value = (default_value),             \
           .sentence = (text))
-#define FIELD_BITS(field, json, default_value, flags, text)                                                            \
+#define FIELD_BITS(field, json, word_list, default_value, flags, text)                                                 \
     FIELD(field, json, RELY_FIELD_BITS, flags, .least = 1, .most = (default_value), .value = (default_value),          \
-          .sentence = (text))
+          .words = (word_list), .sentence = (text))
 #define FIELD_WORD(field, json, word_list, flags, text)                                                                \
     FIELD(field, json, RELY_FIELD_WORD, flags, .words = (word_list), .sentence = (text))
 #define FIELD_TIME(field, json_name, flag_set, text)                                                                   \

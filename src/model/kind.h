@@ -17,6 +17,9 @@ static inline void *rely_field_at(const struct rely_field *field, void *record)
     return (char *)record + field->offset;
 }
 
+/* Of each field that has one, what it is where a body leaves it out, as it is shown. Owner: the caller. */
+struct rely_json *rely_kind_show_defaults(const struct rely_kind *kind);
+
 /* The functions of struct rely_kind. */
 void rely_issuer_check(const struct rely_body *body, void *record);
 void rely_issuer_read_own(const struct rely_body *body, const struct rely_field *field, void *record);

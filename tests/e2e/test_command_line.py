@@ -28,6 +28,17 @@ def test_generated_pages_are_up_to_date(page):
     assert (ROOT / file).read_text() == done.stdout, f"relyd --print-docs {page} > {file}"
 
 
+TABLE = re.compile(r"<!-- ([\w ]+), by relyd --print-docs api -->\n.*?<!-- end -->\n", re.S)
+
+
+def test_tables_of_the_api_are_up_to_date():
+    """docs/api.md's paths and fields, from operation.def and object.def."""
+    printed = {found.group(1): found.group(0) for found in TABLE.finditer(run("--print-docs", "api").stdout)}
+    page = {found.group(1): found.group(0) for found in TABLE.finditer((ROOT / "docs/api.md").read_text())}
+    assert len(printed) == 6
+    assert page == printed, "conf/setup/print-docs"
+
+
 def test_page_of_tokens_has_what_was_nowhere():
     """fault D: depth, duplicate names, U+0000, tries without kid, numbers and sizes, redirects, the kubernetes.io check."""
     page = run("--print-docs", "tokens").stdout
@@ -155,7 +166,7 @@ def test_wrong_command_lines(arguments):
 def test_no_such_page():
     done = run("--print-docs", "nothing")
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "relyd: no page nothing; there are settings, metrics, reasons and tokens\n"
+    assert done.stderr == "relyd: no page nothing; there are settings, metrics, reasons, tokens and api\n"
 
 
 def refused_start(relyd):

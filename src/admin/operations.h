@@ -1,0 +1,28 @@
+/*
+ * operations: the table of operations as data, for what is written about it. Nothing outside this folder includes it.
+ */
+#ifndef RELYD_ADMIN_OPERATIONS_H
+#define RELYD_ADMIN_OPERATIONS_H
+
+#include "relyd/base.h"
+#include "relyd/model.h"
+
+#define NO_OBJECT ((enum rely_object)0)
+
+enum rely_plane { RELY_PLANE_DATA = 1, RELY_PLANE_HEALTH, RELY_PLANE_CONTROL, RELY_PLANE_COUNT };
+
+/* One line of operation.def. All text is static. */
+struct rely_operation {
+    enum rely_plane plane;
+    const char *method; /* "ANY": OPERATION_BELOW */
+    const char *path, *rest;
+    const char *query;
+    const char *sentence;
+};
+
+/* From 0; NULL behind the last. */
+const struct rely_operation *rely_operation_at(size_t index);
+/* A plane's lines as a table of docs/api.md. */
+void rely_operations_print(enum rely_plane plane, struct rely_buf *out);
+
+#endif
