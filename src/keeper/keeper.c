@@ -34,12 +34,20 @@ struct rely_keeper_issuer *rely_keeper_add(struct rely_keeper *keeper, int64_t i
     return issuer;
 }
 
+char *rely_keeper_follow_url(struct rely_keeper_issuer *issuer, const struct rely_issuer *record)
+{
+    char *before = issuer->url;
+    issuer->url = record == NULL ? NULL : rely_strdup_slice(record->url);
+    return before;
+}
+
 static void forget_issuer(struct rely_keeper_issuer *issuer)
 {
     struct rely_keeper *keeper = issuer->keeper;
     rely_keeper_cancel_timer(keeper, &issuer->timer);
     rely_keeper_drop_unstored(issuer);
     rely_keeper_forget_fetched(issuer);
+    free(issuer->url);
     rely_map_remove(&keeper->issuers, &(struct rely_edit){1, &keeper->unused}, hash_issuer_id(issuer->id), issuer);
     free(issuer);
 }
@@ -222,11 +230,11 @@ void rely_keeper_finish(struct rely_keeper_issuer *issuer, int64_t fresh_s, cons
 
 /* --- the record ------------------------------------------------------------------------------------------ */
 
-/* A record that was disabled gives its keys up: those of the same iss that did without them fetch once more. */
-static void offer_keys(struct rely_keeper *keeper, const struct rely_issuer *record)
+/* Keys of this iss are free: those that did without them fetch once more. */
+static void offer_keys(struct rely_keeper *keeper, const char *url)
 {
-    const struct rely_issuer_set *set = rely_snapshot_issuer_set(rely_keeper_snapshot(keeper), record->url);
-    for (size_t i = 0; i < set->count; i++) {
+    const struct rely_issuer_set *set = rely_snapshot_issuer_set(rely_keeper_snapshot(keeper), rely_slice_of(url));
+    for (size_t i = 0; set != NULL && i < set->count; i++) {
         struct rely_keeper_issuer *sibling = rely_keeper_find(keeper, set->members[i]->id);
         if (sibling == NULL || sibling->repeats[0] == '\0')
             continue;
@@ -237,14 +245,17 @@ static void offer_keys(struct rely_keeper *keeper, const struct rely_issuer *rec
     }
 }
 
-void rely_keeper_note_issuer(struct rely_keeper *keeper, int64_t issuer_id, bool is_removed)
+/* Whoever had keys in force under this URL until now: are they free? */
+static bool are_keys_free(const char *url_before, const struct rely_issuer *record)
 {
-    struct rely_keeper_issuer *issuer = rely_keeper_find(keeper, issuer_id);
-    if (issuer == NULL && is_removed)
-        return;
-    if (issuer == NULL)
-        issuer = rely_keeper_add(keeper, issuer_id);
-    int64_t now_ms = rely_keeper_now_ms(keeper);
+    return url_before != NULL &&
+           (record == NULL || !record->is_enabled || !rely_slice_equal(record->url, rely_slice_of(url_before)));
+}
+
+/* The record is another one, or gone: what is known of its fetches is of the one before. */
+static void begin_anew(struct rely_keeper_issuer *issuer, bool is_removed)
+{
+    int64_t now_ms = rely_keeper_now_ms(issuer->keeper);
     issuer->is_removed = is_removed;
     issuer->failures = 0; /* of another source, or of one that has been mended */
     issuer->asker = (struct rely_asker){0};
@@ -258,9 +269,21 @@ void rely_keeper_note_issuer(struct rely_keeper *keeper, int64_t issuer_id, bool
         finish_overtaken(issuer);
     else
         rely_keeper_schedule(issuer, 0);
+}
+
+void rely_keeper_note_issuer(struct rely_keeper *keeper, int64_t issuer_id, bool is_removed)
+{
     const struct rely_issuer *record = rely_snapshot_issuer(rely_keeper_snapshot(keeper), issuer_id);
-    if (record != NULL && !record->is_enabled)
-        offer_keys(keeper, record);
+    struct rely_keeper_issuer *issuer = rely_keeper_find(keeper, issuer_id);
+    if (issuer == NULL && is_removed)
+        return;
+    if (issuer == NULL)
+        issuer = rely_keeper_add(keeper, issuer_id);
+    char *url_before = rely_keeper_follow_url(issuer, record);
+    begin_anew(issuer, is_removed);
+    if (are_keys_free(url_before, record))
+        offer_keys(keeper, url_before);
+    free(url_before);
 }
 
 bool rely_keeper_status(struct rely_keeper *keeper, int64_t issuer_id, struct rely_key_status *out)

@@ -59,6 +59,7 @@ struct rely_fetched_before {
 struct rely_keeper_issuer {
     int64_t id;
     struct rely_keeper *keeper; /* borrowed */
+    char *url;                  /* owned: `iss` of its record, as the keeper heard of it last */
     struct rely_timer timer;    /* the next fetch */
     int64_t due_ms;             /* when that is; monotonic, as all _ms here */
     bool is_fetching;
@@ -133,6 +134,8 @@ static inline const struct rely_issuer *rely_keeper_record(const struct rely_kee
 /* NULL when no such issuer is kept. */
 struct rely_keeper_issuer *rely_keeper_find(struct rely_keeper *keeper, int64_t issuer_id);
 struct rely_keeper_issuer *rely_keeper_add(struct rely_keeper *keeper, int64_t issuer_id);
+/* NULL: it is gone. Returns the URL before; owned by the caller, NULL for none. */
+char *rely_keeper_follow_url(struct rely_keeper_issuer *issuer, const struct rely_issuer *record);
 void rely_keeper_schedule(struct rely_keeper_issuer *issuer, int64_t delay_ms);
 /* There is nothing to fetch: the key set was uploaded. */
 void rely_keeper_rest(struct rely_keeper_issuer *issuer);

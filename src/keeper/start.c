@@ -39,7 +39,9 @@ static bool list_for_start(const void *item, void *context)
 {
     const struct rely_issuer *row = item;
     struct start_list *list = context;
-    rely_keeper_add(list->keeper, row->id)->noted_s = row->keys_fetched_s;
+    struct rely_keeper_issuer *issuer = rely_keeper_add(list->keeper, row->id);
+    issuer->noted_s = row->keys_fetched_s;
+    rely_keeper_follow_url(issuer, row);
     if (!row->has_uploaded_keys)
         list->issuers[list->count++] = row;
     return true;
@@ -120,6 +122,7 @@ static bool free_kept_issuer(const void *item, void *context)
     (void)context;
     rely_keeper_drop_unstored(issuer);
     rely_keeper_forget_fetched(issuer);
+    free(issuer->url);
     free(issuer);
     return true;
 }

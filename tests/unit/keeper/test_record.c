@@ -3,6 +3,8 @@
 
 #include "../mint/mint.h"
 
+#include <stdlib.h>
+
 static struct world *begin_with(enum rely_key_source kind, size_t *i)
 {
     struct world *world = world_new();
@@ -220,6 +222,48 @@ static void test_a6_a_disabled_record_gives_its_keys_up(void **state)
     world_free(world);
 }
 
+static void test_a6_a_removed_record_gives_its_keys_up(void **state)
+{
+    (void)state;
+    size_t first, second;
+    struct world *world = begin_siblings(&first, &second);
+    world_remove(world, first);
+    world_run_s(world, 1);
+    assert_true(world_has_in_force(world, second, two_keys("a", "own")));
+    world_remove(world, second); /* nobody is left to be offered anything */
+    world_run_s(world, 1);
+    world_free(world);
+}
+
+/* While a fetch of it is under way, too: its keys are free from its removal on. */
+static void test_a6_a_removed_record_that_is_being_fetched_gives_its_keys_up(void **state)
+{
+    (void)state;
+    size_t first, second;
+    struct world *world = begin_siblings(&first, &second);
+    world->servers[first].is_held = true;
+    world_ask(world, first, false);
+    world_remove(world, first);
+    world_run_s(world, 1);
+    assert_true(world_has_in_force(world, second, two_keys("a", "own")));
+    world_free(world);
+}
+
+/* After a restart the keeper knows whose sibling it was. */
+static void test_a6_a_record_is_removed_after_a_restart(void **state)
+{
+    (void)state;
+    size_t first, second;
+    struct world *world = begin_siblings(&first, &second);
+    world_restart(world);
+    world_run_s(world, 120);
+    assert_true(world_has_in_force(world, second, world_jwks("own")));
+    world_remove(world, first);
+    world_run_s(world, 1);
+    assert_true(world_has_in_force(world, second, two_keys("a", "own")));
+    world_free(world);
+}
+
 static void test_a6_a_sibling_that_is_being_fetched_is_fetched_once_more(void **state)
 {
     (void)state;
@@ -253,6 +297,44 @@ static void test_a6_a_set_that_lost_keys_is_fetched_whole(void **state)
     world_free(world);
 }
 
+static void test_a6_a_set_that_is_too_old_holds_no_key(void **state)
+{
+    (void)state;
+    size_t first, second;
+    struct world *world = begin_siblings(&first, &second);
+    world->config.key_max_age_s = 7200;
+    world_describe(world, first);
+    world_run_s(world, 60);
+    world->servers[first].is_down = true;
+    world_run_s(world, 7000);
+    assert_true(world_has_in_force(world, second, world_jwks("own")));
+    world_run_s(world, 7200);
+    assert_true(world_has_in_force(world, second, two_keys("a", "own")));
+    world_free(world);
+}
+
+/* What /metrics tells of key sets. */
+static void test_a6_ages_are_told(void **state)
+{
+    (void)state;
+    size_t first, second;
+    struct world *world = begin_siblings(&first, &second);
+    struct rely_gauges gauges = {0};
+    world_add(world, RELY_KEYS_UPLOADED, world_jwks("u"));
+    int64_t now_s = world_now_s(world);
+    struct rely_key_age *series = rely_key_ages_read(world->snapshot, now_s + 1000, 3, &gauges);
+    assert_int_equal(gauges.key_age_count, 2);
+    assert_int_equal(gauges.keys_repeated, 1);
+    assert_int_equal(gauges.keys_too_old, 0);
+    assert_int_equal(gauges.key_age_max_s, now_s + 1000 - world_record(world, first)->keys_fetched_s);
+    free(series);
+    gauges = (struct rely_gauges){0};
+    assert_null(rely_key_ages_read(world->snapshot, now_s + 604801, 2, &gauges)); /* too many for series */
+    assert_int_equal(gauges.key_age_count, 0);
+    assert_int_equal(gauges.keys_too_old, 2);
+    world_free(world);
+}
+
 int run_record_tests(void)
 {
     const struct CMUnitTest tests[] = {
@@ -266,8 +348,13 @@ int run_record_tests(void)
         cmocka_unit_test(test_d_weak_keys_alone_do_not_replace_good_ones),
         cmocka_unit_test(test_limits_of_a_set_are_the_settings),
         cmocka_unit_test(test_a6_a_disabled_record_gives_its_keys_up),
+        cmocka_unit_test(test_a6_a_removed_record_gives_its_keys_up),
+        cmocka_unit_test(test_a6_a_removed_record_that_is_being_fetched_gives_its_keys_up),
+        cmocka_unit_test(test_a6_a_record_is_removed_after_a_restart),
         cmocka_unit_test(test_a6_a_sibling_that_is_being_fetched_is_fetched_once_more),
         cmocka_unit_test(test_a6_a_set_that_lost_keys_is_fetched_whole),
+        cmocka_unit_test(test_a6_a_set_that_is_too_old_holds_no_key),
+        cmocka_unit_test(test_a6_ages_are_told),
     };
     return cmocka_run_group_tests_name("keeper: records", tests, NULL, NULL);
 }
