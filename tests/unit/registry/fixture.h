@@ -85,5 +85,6 @@ int run_batch_tests(void);
 int run_sql_tests(void);
 int run_migration_tests(void);
 int run_damage_tests(void);
+int run_fault_tests(void);
 
 #endif
