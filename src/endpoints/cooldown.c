@@ -34,7 +34,7 @@ static struct rely_cooldown *find_cooldown(const struct rely_reviewer *reviewer,
     do
         cooldown = rely_map_find(&reviewer->cooldowns, hash_issuer_of_cooldown(issuer_id), &cursor);
     while (cooldown != NULL && cooldown->issuer_id != issuer_id);
-    return (struct rely_cooldown *)cooldown;
+    return rely_as_owner(cooldown);
 }
 
 static struct rely_cooldown *make_cooldown(struct rely_reviewer *reviewer, int64_t issuer_id)
@@ -82,7 +82,7 @@ void rely_cooldown_set(struct rely_reviewer *reviewer, int64_t issuer_id, const 
 static bool free_cooldown(const void *item, void *context)
 {
     (void)context;
-    free((void *)item);
+    free(rely_as_owner(item));
     return true;
 }
 

@@ -14,7 +14,7 @@
 /* struct rely_json is jansson's json_t by another name. */
 static json_t *as_jansson(const struct rely_json *value)
 {
-    return (json_t *)value;
+    return rely_as_owner(value);
 }
 
 static struct rely_json *from_jansson(json_t *value)

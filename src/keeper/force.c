@@ -49,7 +49,7 @@ static void put_in_force(struct rely_keeper_issuer *issuer, struct rely_keyset *
     struct rely_snapshot *next = rely_snapshot_next(newest, newest->revision);
     struct rely_issuer copy = *find_newest(issuer);
     if (copy.keyset != NULL)
-        rely_retired_add(&next->retired, (void *)copy.keyset, release_keyset);
+        rely_retired_add(&next->retired, rely_as_owner(copy.keyset), release_keyset);
     copy.keyset = keyset;
     set_times(issuer, &copy, fetched_s);
     rely_snapshot_put_issuer(next, rely_issuer_copy(&copy));

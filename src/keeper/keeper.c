@@ -16,7 +16,7 @@ static uint64_t hash_issuer_id(int64_t id)
 struct rely_keeper_issuer *rely_keeper_find(struct rely_keeper *keeper, int64_t id)
 {
     size_t cursor = 0;
-    return (struct rely_keeper_issuer *)rely_map_find(&keeper->issuers, hash_issuer_id(id), &cursor);
+    return rely_as_owner(rely_map_find(&keeper->issuers, hash_issuer_id(id), &cursor));
 }
 
 static void fetch_when_due(struct rely_timer *timer)

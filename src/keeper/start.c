@@ -104,7 +104,7 @@ void rely_keeper_start(struct rely_keeper *keeper)
 
 static bool stop_keeping(const void *item, void *context)
 {
-    struct rely_keeper_issuer *issuer = (struct rely_keeper_issuer *)item;
+    struct rely_keeper_issuer *issuer = rely_as_owner(item);
     rely_keeper_cancel_timer(context, &issuer->timer);
     rely_keeper_store_last(issuer);
     return true;
@@ -118,7 +118,7 @@ void rely_keeper_stop(struct rely_keeper *keeper)
 
 static bool free_kept_issuer(const void *item, void *context)
 {
-    struct rely_keeper_issuer *issuer = (struct rely_keeper_issuer *)item;
+    struct rely_keeper_issuer *issuer = rely_as_owner(item);
     (void)context;
     rely_keeper_drop_unstored(issuer);
     rely_keeper_forget_fetched(issuer);

@@ -174,8 +174,9 @@ static EVP_PKEY *build_ec(const struct curve *curve, const struct bytes *x, cons
     point[0] = 4;
     memcpy(point + 1, x->ptr, curve->bytes);
     memcpy(point + 1 + curve->bytes, y->ptr, curve->bytes);
+    /* OpenSSL takes the name without const, and only reads it. */
     OSSL_PARAM params[] = {
-        OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, (char *)curve->name, 0),
+        OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, rely_as_owner(curve->name), 0),
         OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, point, 1 + 2 * curve->bytes),
         OSSL_PARAM_construct_end(),
     };

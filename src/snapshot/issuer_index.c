@@ -202,9 +202,9 @@ static size_t find_place_in_set(const struct rely_issuer_set *set, int64_t id)
 static void drop_set(struct rely_snapshot *next, const struct rely_issuer_set *set)
 {
     if (set->edition == next->edition)
-        free((void *)set);
+        free(rely_as_owner(set));
     else
-        rely_retired_add(&next->retired, (void *)set, free);
+        rely_retired_add(&next->retired, rely_as_owner(set), free);
 }
 
 /* This edition's own copy of a set, with room for one more member; NULL makes an empty one. */
@@ -213,7 +213,7 @@ static struct rely_issuer_set *own_set(struct rely_snapshot *next, const struct 
     struct rely_edit edit = rely_snapshot_edit(next);
     size_t count = old == NULL ? 0 : old->count;
     if (old != NULL && old->edition == next->edition && old->cap > count)
-        return (struct rely_issuer_set *)old;
+        return rely_as_owner(old);
     size_t cap = count + 1 + count / 4;
     struct rely_issuer_set *set = rely_alloc(sizeof *set + cap * sizeof(const struct rely_issuer *));
     if (old != NULL)
@@ -276,7 +276,7 @@ bool rely_snapshot_remove_issuer(struct rely_snapshot *next, int64_t id)
     rely_map_remove(&next->issuers_by_id, &edit, rely_snapshot_hash_id(id), old);
     remove_member(next, old);
     edit_entries(next, old, true);
-    rely_retired_add(&next->retired, (void *)old, free);
+    rely_retired_add(&next->retired, rely_as_owner(old), free);
     next->issuers_edition = next->edition;
     return true;
 }

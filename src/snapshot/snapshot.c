@@ -193,7 +193,7 @@ struct rely_snapshot *rely_snapshot_next(const struct rely_snapshot *base, uint6
         *next = *base;
         next->edition = base->edition + 1;
         next->retired = (struct rely_retired){0};
-        rely_retired_add(&next->retired, (void *)base, free);
+        rely_retired_add(&next->retired, rely_as_owner(base), free);
     } else {
         next->edition = 1;
     }
@@ -209,7 +209,7 @@ bool rely_snapshot_remove_identity(struct rely_snapshot *next, int64_t id)
         return false;
     rely_map_remove(&next->identities_by_id, &edit, rely_snapshot_hash_id(id), old);
     rely_map_remove(&next->identities_by_name, &edit, rely_hash(old->name, 0), old);
-    rely_retired_add(&next->retired, (void *)old, free);
+    rely_retired_add(&next->retired, rely_as_owner(old), free);
     return true;
 }
 
@@ -229,7 +229,7 @@ bool rely_snapshot_remove_credential(struct rely_snapshot *next, int64_t id)
         return false;
     rely_map_remove(&next->credentials_by_id, &edit, rely_snapshot_hash_id(id), old);
     rely_map_remove(&next->credentials, &edit, rely_rule_hash(old->issuer_id, old->subject), old);
-    rely_retired_add(&next->retired, (void *)old, free);
+    rely_retired_add(&next->retired, rely_as_owner(old), free);
     return true;
 }
 
@@ -249,7 +249,7 @@ void rely_snapshot_settle(struct rely_snapshot *edition)
 static bool free_item(const void *item, void *context)
 {
     (void)context;
-    free((void *)item);
+    free(rely_as_owner(item));
     return true;
 }
 
