@@ -74,7 +74,7 @@ struct rely_json *rely_json_of_text(struct rely_slice text); /* bytes that are n
 struct rely_json *rely_json_of_integer(int64_t value);
 struct rely_json *rely_json_of_bool(bool value);
 struct rely_json *rely_json_of_null(void);
-struct rely_json *rely_json_share(struct rely_json *value); /* one more reference */
+struct rely_json *rely_json_share(const struct rely_json *value); /* one more reference */
 void rely_json_set(struct rely_json *object, const char *name, struct rely_json *value);
 void rely_json_append(struct rely_json *array, struct rely_json *value);
 

@@ -189,6 +189,7 @@ struct rely_kind {
     /* Of RELY_FIELD_BITS and RELY_FIELD_OWN. NULL of show: the record is damaged. */
     void (*read_own)(const struct rely_body *body, const struct rely_field *field, void *record);
     struct rely_json *(*show_own)(const struct rely_field *field, const void *record);
+    struct rely_json *(*schema_own)(const struct rely_field *field);
     /* Is a field shown of this record? NULL: all are. */
     bool (*shows)(const struct rely_field *field, const void *record);
     /* Do the fields of a stored record fit together? NULL: they cannot but do. */

@@ -217,7 +217,7 @@ struct rely_json *rely_json_of_null(void)
     return must_jansson(json_null());
 }
 
-struct rely_json *rely_json_share(struct rely_json *value)
+struct rely_json *rely_json_share(const struct rely_json *value)
 {
     return from_jansson(json_incref(as_jansson(value)));
 }

@@ -5,10 +5,12 @@
 #include "kind.h"
 #include <stdio.h>
 
+#define ED25519 "Ed25519" /* RFC 9864: another name for EdDSA, which is shown */
+
 /* Its bit, that of enum rely_alg (token.h); 0: none of them. */
 static int64_t find_algorithm(const struct rely_field *field, struct rely_slice word)
 {
-    if (rely_slice_equal(word, RELY_LIT("Ed25519"))) /* RFC 9864: another name for the same; EdDSA is shown */
+    if (rely_slice_equal(word, RELY_LIT(ED25519)))
         word = RELY_LIT("EdDSA");
     return rely_find_word(field->words, word);
 }
@@ -16,7 +18,8 @@ static int64_t find_algorithm(const struct rely_field *field, struct rely_slice 
 static void read_algorithms(const struct rely_body *body, const struct rely_field *field,
                             struct rely_issuer_record *issuer)
 {
-    static const struct rely_list_rule rule = {.min = 1, .max = 11, .item = {.min = 1, .max = 16}};
+    const struct rely_list_rule rule = {
+        .min = 1, .max = (size_t)rely_field_count_words(field) + 1, .item = {.min = 1, .max = 16}};
     const struct rely_json *list = rely_json_get(body->json, field->json);
     struct rely_texts words = {0};
     issuer->algorithms = list == NULL ? field->value : 0;
@@ -58,6 +61,15 @@ struct rely_json *rely_issuer_show_own(const struct rely_field *field, const voi
     const struct rely_issuer_record *issuer = record;
     return field->type == RELY_FIELD_BITS ? show_algorithms(field, issuer->algorithms)
                                           : rely_issuer_keys_show(field, issuer);
+}
+
+struct rely_json *rely_issuer_schema_own(const struct rely_field *field)
+{
+    char words[128];
+    if (field->type != RELY_FIELD_BITS)
+        return rely_issuer_keys_schema(field);
+    snprintf(words, sizeof words, "%s|" ED25519, field->words);
+    return rely_schema_of_list(rely_schema_of_words(words), 1, rely_field_count_words(field) + 1);
 }
 
 /* --- what goes together --------------------------------------------------------------------------------- */

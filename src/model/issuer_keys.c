@@ -114,3 +114,42 @@ struct rely_json *rely_issuer_keys_show(const struct rely_field *field, const st
     rely_json_set(keys, word, value);
     return keys;
 }
+
+/* --- in words ------------------------------------------------------------------------------------------- */
+
+static struct rely_json *source_schema(struct rely_slice word)
+{
+    struct rely_json *schema;
+    if (rely_slice_equal(word, RELY_LIT("jwksUri")))
+        return rely_schema_of_text(1, RELY_TEXT_MAX);
+    schema = rely_json_object();
+    if (rely_slice_equal(word, RELY_LIT("discovery")))
+        rely_json_set(schema, "const", rely_json_of_bool(true));
+    else
+        rely_json_set(schema, "type", rely_json_of_text(RELY_LIT("object")));
+    return schema;
+}
+
+/* An object that has this member and no other. */
+static struct rely_json *one_source_schema(struct rely_slice word)
+{
+    char name[16];
+    struct rely_json *schema = rely_json_object(), *properties = rely_json_object(), *required = rely_json_array();
+    snprintf(name, sizeof name, "%.*s", RELY_ARG(word));
+    rely_json_set(properties, name, source_schema(word));
+    rely_json_append(required, rely_json_of_text(word));
+    rely_json_set(schema, "type", rely_json_of_text(RELY_LIT("object")));
+    rely_json_set(schema, "properties", properties);
+    rely_json_set(schema, "required", required);
+    rely_json_set(schema, "additionalProperties", rely_json_of_bool(false));
+    return schema;
+}
+
+struct rely_json *rely_issuer_keys_schema(const struct rely_field *field)
+{
+    struct rely_json *schema = rely_json_object(), *sources = rely_json_array();
+    for (int64_t i = 1; i <= rely_field_count_words(field); i++)
+        rely_json_append(sources, one_source_schema(rely_word_at(field->words, i)));
+    rely_json_set(schema, "oneOf", sources);
+    return schema;
+}

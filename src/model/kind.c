@@ -82,6 +82,7 @@ static const struct rely_kind kinds[] = {
         .check = rely_issuer_check,
         .read_own = rely_issuer_read_own,
         .show_own = rely_issuer_show_own,
+        .schema_own = rely_issuer_schema_own,
         .is_whole = rely_issuer_is_whole,
     },
     {

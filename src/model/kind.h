@@ -20,15 +20,22 @@ static inline void *rely_field_at(const struct rely_field *field, void *record)
 /* Of each field that has one, what it is where a body leaves it out, as it is shown. Owner: the caller. */
 struct rely_json *rely_kind_show_defaults(const struct rely_kind *kind);
 
+/* Of schema.c, for what a kind describes itself. `items` is taken over. Owner: the caller. */
+struct rely_json *rely_schema_of_list(struct rely_json *items, int64_t least, int64_t most);
+struct rely_json *rely_schema_of_text(int64_t least, int64_t most);
+struct rely_json *rely_schema_of_words(const char *words);
+
 /* The functions of struct rely_kind. */
 void rely_issuer_check(const struct rely_body *body, void *record);
 void rely_issuer_read_own(const struct rely_body *body, const struct rely_field *field, void *record);
 struct rely_json *rely_issuer_show_own(const struct rely_field *field, const void *record);
+struct rely_json *rely_issuer_schema_own(const struct rely_field *field);
 bool rely_issuer_is_whole(const void *record);
 /* `keys` alone. Out: key_source - 0 when it is wrong. */
 void rely_issuer_keys_read(const struct rely_body *body, const struct rely_field *field,
                            struct rely_issuer_record *issuer);
 struct rely_json *rely_issuer_keys_show(const struct rely_field *field, const struct rely_issuer_record *issuer);
+struct rely_json *rely_issuer_keys_schema(const struct rely_field *field);
 void rely_identity_check(const struct rely_body *body, void *record);
 bool rely_identity_shows(const struct rely_field *field, const void *record);
 void rely_credential_check(const struct rely_body *body, void *record);

@@ -7,5 +7,5 @@
 int main(void)
 {
     rely_json_init();
-    return run_record_tests() + run_url_tests();
+    return run_record_tests() + run_url_tests() + run_patch_tests() + run_schema_tests();
 }

@@ -1,0 +1,29 @@
+/*
+ * patch: objects that are changed in part, and in which fields two differ.
+ */
+#ifndef RELYD_PATCH_H
+#define RELYD_PATCH_H
+
+#include "relyd/model.h"
+
+/**
+ * Make the body of a PUT out of a record and a JSON merge patch.
+ *
+ * Spec:     RFC 7396: null takes a member away, which is back to its default; lists are replaced whole, objects member by
+ *           member. Two things are refused before: a member that is no field, also with null, and a fixed or read-only
+ *           field that is not as it stands. They are left as they are, so that each is noted once.
+ * In:       patch - `json` is the patch, `name` the object's, `before` the record as it is.
+ * Out:      problems - what was refused. The body goes through rely_record_read with the same problems, which then are
+ *           in the order of the fields.
+ * Returns:  NULL: the patch is no object, which is noted, or the record cannot be shown. Owner: the caller.
+ */
+struct rely_json *rely_record_patch(const struct rely_body *patch);
+
+/* In which fields two records of a kind differ, apart from their times, in the order of the fields: a list of {"field",
+ * "before", "after"}, a value that is absent left out. NULL is a record that is not there. Owner: the caller. */
+struct rely_json *rely_record_diff(const struct rely_kind *kind, const void *before, const void *after);
+
+/* RFC 7396's MergePatch of any two values, neither of which is changed. As deep as they are. Owner: the caller. */
+struct rely_json *rely_merge_patch(const struct rely_json *target, const struct rely_json *patch);
+
+#endif

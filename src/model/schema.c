@@ -1,0 +1,173 @@
+/*
+ * The kinds of objects as JSON Schema (2020-12, which OpenAPI 3.1 has), by the table of fields: the same limits that
+ * the reader of bodies enforces. Decides nothing. Called for the OpenAPI document.
+ */
+#include "relyd/schema.h"
+#include "kind.h"
+
+static void set_word(struct rely_json *schema, const char *name, const char *word)
+{
+    rely_json_set(schema, name, rely_json_of_text(rely_slice_of(word)));
+}
+
+static void set_bound(struct rely_json *schema, const char *name, int64_t number)
+{
+    rely_json_set(schema, name, rely_json_of_integer(number));
+}
+
+static struct rely_json *schema_of_type(const char *type)
+{
+    struct rely_json *schema = rely_json_object();
+    set_word(schema, "type", type);
+    return schema;
+}
+
+struct rely_json *rely_schema_of_text(int64_t least, int64_t most)
+{
+    struct rely_json *schema = schema_of_type("string");
+    if (least > 0)
+        set_bound(schema, "minLength", least);
+    set_bound(schema, "maxLength", most);
+    return schema;
+}
+
+struct rely_json *rely_schema_of_list(struct rely_json *items, int64_t least, int64_t most)
+{
+    struct rely_json *schema = schema_of_type("array");
+    rely_json_set(schema, "items", items);
+    set_bound(schema, "minItems", least);
+    set_bound(schema, "maxItems", most);
+    rely_json_set(schema, "uniqueItems", rely_json_of_bool(true));
+    return schema;
+}
+
+struct rely_json *rely_schema_of_words(const char *words)
+{
+    struct rely_json *schema = schema_of_type("string"), *list = rely_json_array();
+    for (int64_t i = 1; rely_word_at(words, i).len > 0; i++)
+        rely_json_append(list, rely_json_of_text(rely_word_at(words, i)));
+    rely_json_set(schema, "enum", list);
+    return schema;
+}
+
+static struct rely_json *schema_of_map(const struct rely_field *field)
+{
+    struct rely_json *schema = schema_of_type("object");
+    set_bound(schema, "maxProperties", field->most);
+    rely_json_set(schema, "additionalProperties",
+                  rely_schema_of_list(rely_schema_of_text(field->item_least, field->item_most), 1, field->values_most));
+    return schema;
+}
+
+static struct rely_json *schema_of_integer(const struct rely_field *field)
+{
+    struct rely_json *schema = schema_of_type("integer");
+    set_bound(schema, "minimum", field->least);
+    set_bound(schema, "maximum", field->most);
+    return schema;
+}
+
+static struct rely_json *schema_of_format(const char *format)
+{
+    struct rely_json *schema = schema_of_type("string");
+    set_word(schema, "format", format);
+    return schema;
+}
+
+static struct rely_json *schema_of_field(const struct rely_kind *kind, const struct rely_field *field)
+{
+    switch (field->type) {
+    case RELY_FIELD_NAME:
+    case RELY_FIELD_TEXT:
+        return rely_schema_of_text(field->least, field->most);
+    case RELY_FIELD_UUID:
+        return schema_of_format("uuid");
+    case RELY_FIELD_TIME:
+        return schema_of_format("date-time");
+    case RELY_FIELD_BOOL:
+        return schema_of_type("boolean");
+    case RELY_FIELD_INTEGER:
+        return schema_of_integer(field);
+    case RELY_FIELD_WORD:
+        return rely_schema_of_words(field->words);
+    case RELY_FIELD_LIST:
+        return rely_schema_of_list(rely_schema_of_text(field->item_least, field->item_most), field->least, field->most);
+    case RELY_FIELD_MAP:
+        return schema_of_map(field);
+    case RELY_FIELD_BITS:
+    case RELY_FIELD_OWN:
+        return kind->schema_own(field);
+    }
+    return NULL;
+}
+
+static void allow_null(struct rely_json *schema)
+{
+    struct rely_json *types = rely_json_array();
+    rely_json_append(types, rely_json_share(rely_json_get(schema, "type")));
+    rely_json_append(types, rely_json_of_text(RELY_LIT("null")));
+    rely_json_set(schema, "type", types);
+}
+
+static struct rely_json *describe_field(const struct rely_kind *kind, const struct rely_field *field,
+                                        const struct rely_json *value)
+{
+    struct rely_json *schema = schema_of_field(kind, field);
+    if (field->type == RELY_FIELD_NAME)
+        set_word(schema, "pattern", "^[A-Za-z0-9][A-Za-z0-9_-]*$");
+    if ((field->flags & RELY_FIELD_NULLABLE) != 0)
+        allow_null(schema);
+    if ((field->flags & RELY_FIELD_READ_ONLY) != 0)
+        rely_json_set(schema, "readOnly", rely_json_of_bool(true));
+    if (value != NULL)
+        rely_json_set(schema, "default", rely_json_share(value));
+    set_word(schema, "description", field->sentence);
+    return schema;
+}
+
+/* Is it in every answer, whatever a record says? */
+static bool is_always_shown(const struct rely_field *field)
+{
+    if (field->type == RELY_FIELD_TEXT)
+        return (field->flags & (RELY_FIELD_REQUIRED | RELY_FIELD_SHOWN_NULL)) != 0;
+    if (field->type == RELY_FIELD_INTEGER)
+        return (field->flags & RELY_FIELD_ZERO_IS_NONE) == 0;
+    return field->type != RELY_FIELD_WORD;
+}
+
+static struct rely_json *list_required(const struct rely_kind *kind, bool is_answer)
+{
+    struct rely_json *names = rely_json_array();
+    for (size_t i = 0; i < kind->field_count; i++) {
+        const struct rely_field *field = &kind->fields[i];
+        bool is_required = is_answer ? is_always_shown(field) : (field->flags & RELY_FIELD_REQUIRED) != 0;
+        if (field->json[0] != '\0' && is_required)
+            rely_json_append(names, rely_json_of_text(rely_slice_of(field->json)));
+    }
+    return names;
+}
+
+struct rely_json *rely_kind_show_schema(const struct rely_kind *kind)
+{
+    RELY_JSON_OWNED struct rely_json *defaults = rely_kind_show_defaults(kind);
+    struct rely_json *schema = schema_of_type("object"), *properties = rely_json_object();
+    for (size_t i = 0; i < kind->field_count; i++) {
+        const struct rely_field *field = &kind->fields[i];
+        if (field->json[0] != '\0')
+            rely_json_set(properties, field->json, describe_field(kind, field, rely_json_get(defaults, field->json)));
+    }
+    rely_json_set(schema, "properties", properties);
+    rely_json_set(schema, "required", list_required(kind, false));
+    rely_json_set(schema, "additionalProperties", rely_json_of_bool(false));
+    return schema;
+}
+
+struct rely_json *rely_kind_show_answer_schema(const struct rely_kind *kind, struct rely_json *body_schema)
+{
+    struct rely_json *schema = rely_json_object(), *both = rely_json_array(), *more = rely_json_object();
+    rely_json_set(more, "required", list_required(kind, true));
+    rely_json_append(both, body_schema);
+    rely_json_append(both, more);
+    rely_json_set(schema, "allOf", both);
+    return schema;
+}
