@@ -28,7 +28,7 @@ static const char help[] =
     "relyd checks workload identity tokens and answers allow or deny.\n"
     "\n"
     "usage: relyd [--config FILE] [--check-config | --print-config]\n"
-    "       relyd --print-docs settings|metrics|reasons|tokens|api\n"
+    "       relyd --print-docs settings|metrics|reasons|tokens|api|openapi\n"
     "\n"
     "  -c, --config FILE    the configuration (default " DEFAULT_CONFIG " when it exists)\n"
     "      --check-config   read the configuration, complain with file:line:column, exit 0 or 2\n"
@@ -122,11 +122,9 @@ static int print_docs(const char *page)
     static const struct {
         const char *page;
         void (*print)(struct rely_buf *out);
-    } pages[] = {{"settings", rely_config_print_docs},
-                 {"metrics", rely_metrics_print_docs},
-                 {"reasons", rely_reasons_print_docs},
-                 {"tokens", rely_shapes_print_docs},
-                 {"api", rely_admin_print_docs}};
+    } pages[] = {{"settings", rely_config_print_docs}, {"metrics", rely_metrics_print_docs},
+                 {"reasons", rely_reasons_print_docs}, {"tokens", rely_shapes_print_docs},
+                 {"api", rely_admin_print_docs},       {"openapi", rely_admin_print_openapi}};
     struct rely_buf out = {0};
     rely_json_init();
     for (size_t i = 0; i < sizeof pages / sizeof pages[0]; i++) {
@@ -135,7 +133,7 @@ static int print_docs(const char *page)
             return print_and_free(&out, stdout);
         }
     }
-    fprintf(stderr, "relyd: no page %s; there are settings, metrics, reasons, tokens and api\n", page);
+    fprintf(stderr, "relyd: no page %s; there are settings, metrics, reasons, tokens, api and openapi\n", page);
     return 2;
 }
 

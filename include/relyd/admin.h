@@ -43,5 +43,7 @@ void rely_health_handle(struct rely_http_request *request, void *context);
 
 /* The tables of docs/api.md, from operation.def and object.def, each between two marks. */
 void rely_admin_print_docs(struct rely_buf *out);
+/* The OpenAPI 3.1 document, from the same. */
+void rely_admin_print_openapi(struct rely_buf *out);
 
 #endif

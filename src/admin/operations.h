@@ -9,6 +9,15 @@
 
 #define NO_OBJECT ((enum rely_object)0)
 
+/* What the body of a request or of an answer is. */
+enum rely_content {
+    NOTHING = 1,
+    OBJECT,   /* of the operation's kind */
+    PAGE,     /* of such objects */
+    DOCUMENT, /* JSON of its own: docs/api.md */
+    TEXT
+};
+
 enum rely_plane { RELY_PLANE_DATA = 1, RELY_PLANE_HEALTH, RELY_PLANE_CONTROL, RELY_PLANE_COUNT };
 
 /* One line of operation.def. All text is static. */
@@ -17,6 +26,8 @@ struct rely_operation {
     const char *method; /* "ANY": OPERATION_BELOW */
     const char *path, *rest;
     const char *query;
+    enum rely_content takes, gives;
+    enum rely_object object; /* or NO_OBJECT */
     const char *sentence;
 };
 

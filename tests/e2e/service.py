@@ -8,6 +8,7 @@ import signal
 import subprocess
 import time
 
+import contract
 import tokens
 import wire
 
@@ -134,7 +135,10 @@ class Relyd:
     # --- the control plane ---------------------------------------------------------------------------------------
 
     def admin(self, method, path, body=None, headers=None):
-        return wire.ask(self.socket, method, path, body, headers)
+        """Every answer must be what the OpenAPI document promises."""
+        answer = wire.ask(self.socket, method, path, body, headers)
+        contract.hold(BINARY, method, path, answer)
+        return answer
 
     def put(self, path, body, *expected):
         answer = self.admin("PUT", path, body)

@@ -166,7 +166,7 @@ def test_wrong_command_lines(arguments):
 def test_no_such_page():
     done = run("--print-docs", "nothing")
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "relyd: no page nothing; there are settings, metrics, reasons, tokens and api\n"
+    assert done.stderr == "relyd: no page nothing; there are settings, metrics, reasons, tokens, api and openapi\n"
 
 
 def refused_start(relyd):

@@ -1,0 +1,88 @@
+"""The table of operations and the OpenAPI document that comes from it, against what relyd serves."""
+
+import re
+
+import contract
+import jsonschema
+import pytest
+import wire
+from service import BINARY, ROOT
+
+OPERATIONS = re.findall(r'^OPERATION\("(\w+)", "([^"]+)"', (ROOT / "include/relyd/operation.def").read_text(), re.M)
+PATHS = {path: [method for method, other in OPERATIONS if other == path] for _, path in OPERATIONS}
+DATA = [path for path in PATHS if path.startswith("/apis/") or path == "/v1/review"]
+
+
+def test_the_document_has_every_path():
+    document = contract.document(BINARY)
+    assert document["openapi"] == "3.1.0"
+    found = {path: [method.upper() for method in methods] for path, methods in document["paths"].items()}
+    assert found.pop("/check/{route}") == ["GET"]
+    assert found == PATHS
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_every_path_is_served(shared, path):
+    """A method that no path has: 405, and Allow is what the table has."""
+    asked = re.sub(r"\{\w+\}", "some-name", path)
+    answer = wire.ask(shared.data, "FETCH", asked) if path in DATA else shared.admin("FETCH", asked)
+    assert answer.status == 405
+    assert answer.header("allow") == ", ".join(PATHS[path]).replace("GET", "GET, HEAD")
+
+
+def test_the_schemas_are_schemas():
+    schemas = contract.document(BINARY)["components"]["schemas"]
+    assert list(schemas) == ["Issuer", "IssuerShown", "Identity", "IdentityShown", "FederatedIdentityCredential", "FederatedIdentityCredentialShown",
+                             "Problem"]
+    for schema in schemas.values():
+        jsonschema.Draft202012Validator.check_schema(schema)
+
+
+def test_every_reference_leads_somewhere():
+    document = contract.document(BINARY)
+
+    def walk(value):
+        if isinstance(value, dict):
+            if "$ref" in value:
+                name = value["$ref"].removeprefix("#/components/schemas/")
+                assert name in document["components"]["schemas"]
+            value = list(value.values())
+        if isinstance(value, list):
+            for item in value:
+                walk(item)
+
+    walk(document)
+
+
+def test_parameters_of_paths_and_queries():
+    operation = contract.document(BINARY)["paths"]["/v1/identities/{identity}/federatedIdentityCredentials"]["get"]
+    assert [(parameter["name"], parameter["in"]) for parameter in operation["parameters"]] == [("identity", "path"), ("limit", "query"), ("after", "query")]
+    assert operation["parameters"][1]["schema"] == {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100}
+
+
+WRONG = {
+    "a member that is not in the document": {"surprise": 1},
+    "a member of another type": {"enabled": "yes"},
+    "a list too long": {"groups": [f"g{number}" for number in range(65)]},
+    "a text too long": {"description": "x" * 601},
+    "a name that is none": {"name": "a b c"},
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_answers_are_held_against_the_document(relyd, what):
+    """The suite sees an answer that the document does not promise."""
+    answer = relyd.admin("PUT", "/v1/identities/web", {})
+    contract.hold(BINARY, "GET", "/v1/identities/web", wire.Answer(200, answer.headers, answer.body))
+    body = wire.json.dumps(answer.json() | WRONG[what]).encode()
+    with pytest.raises(AssertionError):
+        contract.hold(BINARY, "GET", "/v1/identities/web", wire.Answer(200, answer.headers, body))
+
+
+def test_a_member_that_is_missing_is_seen(relyd):
+    answer = relyd.admin("PUT", "/v1/identities/web", {})
+    body = answer.json()
+    for name in ("name", "uid", "groups", "extra", "enabled", "createdAt", "updatedAt"):
+        rest = wire.json.dumps({key: value for key, value in body.items() if key != name}).encode()
+        with pytest.raises(AssertionError):
+            contract.hold(BINARY, "GET", "/v1/identities/web", wire.Answer(200, answer.headers, rest))
