@@ -106,19 +106,21 @@ static bool add_entry(const EC_GROUP *group, EC_POINT *sum, const EC_POINT *entr
 }
 
 /* Both points at once: the doublings are shared. */
-static bool sum_combs(const struct rely_curve *curve, const struct rely_fixed *point, const BIGNUM *a, const BIGNUM *b,
-                      EC_POINT *out, BN_CTX *ctx)
+static bool sum_combs(const struct rely_fixed_sum *sum, EC_POINT *out)
 {
+    const struct rely_curve *curve = sum->curve;
+    BN_CTX *ctx = sum->ctx;
     uint8_t of_generator[SCALAR_BYTES], of_point[SCALAR_BYTES]; /* little-endian */
-    if (BN_bn2lebinpad(a, of_generator, SCALAR_BYTES) != SCALAR_BYTES ||
-        BN_bn2lebinpad(b, of_point, SCALAR_BYTES) != SCALAR_BYTES || EC_POINT_set_to_infinity(curve->group, out) != 1)
+    if (BN_bn2lebinpad(sum->a, of_generator, SCALAR_BYTES) != SCALAR_BYTES ||
+        BN_bn2lebinpad(sum->b, of_point, SCALAR_BYTES) != SCALAR_BYTES ||
+        EC_POINT_set_to_infinity(curve->group, out) != 1)
         return false;
     for (size_t column = COLUMNS; column-- > 0;) {
         if (EC_POINT_dbl(curve->group, out, out, ctx) != 1)
             return false;
         for (size_t table = 0; table < TABLES; table++)
             if (!add_entry(curve->group, out, find_comb_entry(curve->generator, table, column, of_generator), ctx) ||
-                !add_entry(curve->group, out, find_comb_entry(point, table, column, of_point), ctx))
+                !add_entry(curve->group, out, find_comb_entry(sum->point, table, column, of_point), ctx))
                 return false;
     }
     return true;
@@ -134,12 +136,11 @@ static bool build_group(const struct rely_curve *curve, struct rely_fixed *fixed
            EC_GROUP_precompute_mult(fixed->group, ctx) == 1;
 }
 
-static bool sum_generators(const struct rely_curve *curve, const struct rely_fixed *point, const BIGNUM *a,
-                           const BIGNUM *b, EC_POINT *out, EC_POINT *spare, BN_CTX *ctx)
+static bool sum_generators(const struct rely_fixed_sum *sum, EC_POINT *out)
 {
-    return EC_POINT_mul(curve->generator->group, out, a, NULL, NULL, ctx) == 1 &&
-           EC_POINT_mul(point->group, spare, b, NULL, NULL, ctx) == 1 &&
-           EC_POINT_add(curve->group, out, out, spare, ctx) == 1;
+    return EC_POINT_mul(sum->curve->generator->group, out, sum->a, NULL, NULL, sum->ctx) == 1 &&
+           EC_POINT_mul(sum->point->group, sum->spare, sum->b, NULL, NULL, sum->ctx) == 1 &&
+           EC_POINT_add(sum->curve->group, out, out, sum->spare, sum->ctx) == 1;
 }
 
 /* --- either ------------------------------------------------------------------------------------------ */
@@ -163,23 +164,26 @@ void rely_fixed_free(struct rely_fixed *fixed)
     free(fixed);
 }
 
-bool rely_fixed_sum(const struct rely_curve *curve, const struct rely_fixed *point, const BIGNUM *a, const BIGNUM *b,
-                    EC_POINT *out, EC_POINT *spare, BN_CTX *ctx)
+bool rely_fixed_sum(const struct rely_fixed_sum *sum, EC_POINT *out)
 {
-    return uses_comb(curve) ? sum_combs(curve, point, a, b, out, ctx)
-                            : sum_generators(curve, point, a, b, out, spare, ctx);
+    return uses_comb(sum->curve) ? sum_combs(sum, out) : sum_generators(sum, out);
 }
 
 /* --- x ------------------------------------------------------------------------------------------------ */
 
-/* candidate Z^2 = X, all over Montgomery's R: 1 or 0, -1 when OpenSSL failed. */
-static int compare_x(const struct rely_curve *curve, const BIGNUM *candidate, const BIGNUM *z_squared, const BIGNUM *x,
-                     BIGNUM *product, BN_CTX *ctx)
+/* A point's x = X / Z^2, over Montgomery's R. */
+struct quotient {
+    BIGNUM *x, *z_squared;
+    BIGNUM *product; /* to work in */
+};
+
+/* candidate Z^2 = X: 1 or 0, -1 when OpenSSL failed. */
+static int compare_x(const struct rely_curve *curve, const BIGNUM *candidate, const struct quotient *of, BN_CTX *ctx)
 {
-    if (BN_to_montgomery(product, candidate, curve->by_prime, ctx) != 1 ||
-        BN_mod_mul_montgomery(product, product, z_squared, curve->by_prime, ctx) != 1)
+    if (BN_to_montgomery(of->product, candidate, curve->by_prime, ctx) != 1 ||
+        BN_mod_mul_montgomery(of->product, of->product, of->z_squared, curve->by_prime, ctx) != 1)
         return -1;
-    return BN_cmp(product, x) == 0 ? 1 : 0;
+    return BN_cmp(of->product, of->x) == 0 ? 1 : 0;
 }
 
 static int compare_both_x(const struct rely_curve *curve, const EC_POINT *point, const BIGNUM *r, BN_CTX *ctx)
@@ -189,12 +193,13 @@ static int compare_both_x(const struct rely_curve *curve, const EC_POINT *point,
         BN_from_montgomery(x, x, curve->by_prime, ctx) != 1 ||
         BN_mod_mul_montgomery(z, z, z, curve->by_prime, ctx) != 1)
         return -1;
-    int answer = compare_x(curve, r, z, x, product, ctx);
+    const struct quotient of = {.x = x, .z_squared = z, .product = product};
+    int answer = compare_x(curve, r, &of, ctx);
     if (answer != 0)
         return answer;
     if (BN_add(second, r, curve->order) != 1)
         return -1;
-    return BN_cmp(second, curve->prime) < 0 ? compare_x(curve, second, z, x, product, ctx) : 0;
+    return BN_cmp(second, curve->prime) < 0 ? compare_x(curve, second, &of, ctx) : 0;
 }
 
 int rely_curve_has_x(const struct rely_curve *curve, const EC_POINT *point, const BIGNUM *r, BN_CTX *ctx)

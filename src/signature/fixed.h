@@ -34,14 +34,17 @@ const struct rely_curve *rely_curve_of(size_t point_len);
 struct rely_fixed *rely_fixed_new(const struct rely_curve *curve, const EC_POINT *point, BN_CTX *ctx);
 void rely_fixed_free(struct rely_fixed *fixed);
 
-/**
- * a G + b Q, with the generator's table and the point's.
- *
- * In:       a, b - from 0 to n - 1; spare - any point of the curve, overwritten.
- * Out:      *out. False: OpenSSL failed.
- */
-bool rely_fixed_sum(const struct rely_curve *curve, const struct rely_fixed *point, const BIGNUM *a, const BIGNUM *b,
-                    EC_POINT *out, EC_POINT *spare, BN_CTX *ctx);
+/* a G + b Q, and where it is worked out; all borrowed. */
+struct rely_fixed_sum {
+    const struct rely_curve *curve;
+    const struct rely_fixed *point; /* Q */
+    const BIGNUM *a, *b;            /* from 0 to n - 1 */
+    EC_POINT *spare;                /* any point of the curve, overwritten */
+    BN_CTX *ctx;
+};
+
+/* With the generator's table and the point's. False: OpenSSL failed. */
+bool rely_fixed_sum(const struct rely_fixed_sum *sum, EC_POINT *out);
 
 /**
  * Is r the point's x coordinate modulo n? 1 yes, 0 no (also for infinity, which has none), -1 OpenSSL failed.

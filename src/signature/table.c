@@ -103,8 +103,9 @@ static int verify_numbers(const struct rely_key_table *table, struct rely_table_
     /* First of all: r = 0 or s = 0 would fit every digest (CVE-2022-21449). */
     if (!is_scalar_of(curve, numbers.r) || !is_scalar_of(curve, numbers.s))
         return 0;
-    if (!divide_by_s(curve, &numbers, scratch->ctx) ||
-        !rely_fixed_sum(curve, table->fixed, numbers.u1, numbers.u2, sum, spare, scratch->ctx))
+    const struct rely_fixed_sum wanted = {
+        .curve = curve, .point = table->fixed, .a = numbers.u1, .b = numbers.u2, .spare = spare, .ctx = scratch->ctx};
+    if (!divide_by_s(curve, &numbers, scratch->ctx) || !rely_fixed_sum(&wanted, sum))
         return -1;
     return rely_curve_has_x(curve, sum, numbers.r, scratch->ctx);
 }
@@ -129,7 +130,9 @@ static bool prove_sum(const struct rely_key_table *table, struct rely_table_scra
 {
     const struct rely_curve *curve = table->curve;
     EC_POINT *sum = take_point(scratch, curve, 0), *spare = take_point(scratch, curve, 1);
-    return sum != NULL && spare != NULL && rely_fixed_sum(curve, table->fixed, a, b, sum, spare, scratch->ctx) &&
+    const struct rely_fixed_sum wanted = {
+        .curve = curve, .point = table->fixed, .a = a, .b = b, .spare = spare, .ctx = scratch->ctx};
+    return sum != NULL && spare != NULL && rely_fixed_sum(&wanted, sum) &&
            EC_POINT_mul(curve->group, spare, a, point, b, scratch->ctx) == 1 &&
            EC_POINT_cmp(curve->group, sum, spare, scratch->ctx) == 0;
 }
