@@ -17,7 +17,7 @@
 static struct rely_keyset *parse_set(const char *jwks)
 {
     struct rely_err err = {0};
-    struct rely_keyset *keyset = rely_keyset_parse(rely_slice_of(jwks), &err);
+    struct rely_keyset *keyset = rely_signature_accept(rely_slice_of(jwks), NULL, &err);
     if (keyset == NULL) {
         fprintf(stderr, "bench_siblings: %s\n", err.message);
         exit(EXIT_FAILURE);

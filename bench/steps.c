@@ -231,7 +231,7 @@ static void make_snapshot(const char *jwks)
                                  .types = &type,
                                  .type_count = 1,
                                  .is_enabled = true,
-                                 .keyset = rely_keyset_parse(rely_slice_of(jwks), &err),
+                                 .keyset = rely_signature_accept(rely_slice_of(jwks), NULL, &err),
                                  .keys_until_s = INT64_MAX,
                                  .keys_generation = 1};
     if (issuer.keyset == NULL) {

@@ -1,5 +1,5 @@
 /*
- * keys: JWK to prepared public key, key sets, and which keys may have signed a token.
+ * keys: JWK to public key, key sets, and which keys may have signed a token.
  */
 #ifndef RELYD_KEYS_H
 #define RELYD_KEYS_H
@@ -8,8 +8,8 @@
 #include "relyd/snapshot.h"
 #include "relyd/token.h"
 
-/* One public key, prepared once. Immutable, but for the table that signature/ may hang on it while others read it;
- * OpenSSL's parts are in src/keys/key.h. */
+/* One public key. Immutable; what signature/ prepares for it, and goes on preparing while others verify, is behind an
+ * opaque pointer (struct rely_verifier). */
 struct rely_key;
 /* The usable keys of one JWKS, and what was skipped and why. Immutable. */
 struct rely_keyset;
@@ -29,7 +29,8 @@ struct rely_keyset_limits {
 };
 
 /**
- * Prepare the keys of a JWKS document.
+ * Read the keys of a JWKS document. A set that is to be in force is read by rely_signature_accept, which makes the
+ * verifiers, too.
  *
  * Spec:     RFC 7517 s4, s5; RFC 7518 s6.2, s6.3; RFC 8037 s2. RSA 2048-8192 bits with odd n, no ROCA, and 3 <= e <
  * 2^32 odd; EC P-256, P-384, P-521 with x and y of exactly the field's length and on the curve (infinity cannot be
@@ -75,8 +76,6 @@ bool rely_keyset_is_same(const struct rely_keyset *a, const struct rely_keyset *
 struct rely_slice rely_key_kid(const struct rely_key *key);
 /* The algorithms that this key may be used with: its family and curve, narrowed by the JWK's `alg`. */
 rely_alg_set rely_key_algs(const struct rely_key *key);
-/* Never 0, and never another key's in the life of the process. */
-uint64_t rely_key_serial(const struct rely_key *key);
 /* RELY_MATERIAL_BYTES that are the same for the same public key, whatever its kid, alg and spelling. Borrowed. */
 const uint8_t *rely_key_material(const struct rely_key *key);
 /* What verifying one signature under this key costs, with one of RSA-2048 as 1. */

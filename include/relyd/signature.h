@@ -27,6 +27,20 @@ void rely_signature_setup(const struct rely_signature_options *options);
 /* How many verifications EVP has repeated. Thread: any. */
 uint64_t rely_signature_rechecks(void);
 
+/* --- keys in force ---------------------------------------------------------------------------------------- */
+
+/**
+ * Read a key set that is to be in force: rely_keyset_parse_within, and a verifier for each of its keys.
+ *
+ * In:       limits - NULL: as for a set that has been accepted before (rely_keyset_parse).
+ * Out:      the key set, or NULL with the fault. A key for which OpenSSL fails is skipped.
+ * Fails:    RELY_ERR_INVALID. Owner:    the caller: rely_keyset_free.
+ */
+struct rely_keyset *rely_signature_accept(struct rely_slice jwks, const struct rely_keyset_limits *limits,
+                                          struct rely_err *err);
+/* A key's number: never another key's in the life of the process; 0: its set was not accepted. */
+uint64_t rely_signature_serial(const struct rely_key *key);
+
 /* --- verifying ------------------------------------------------------------------------------------------- */
 
 /* A payload whose signature verified. Only rely_signature_verify makes one. Borrowed like the token it came from. */
@@ -44,7 +58,8 @@ struct rely_verified {
  *           the two differ the process says so and ends, and whoever waits gets no answer (docs/decisions/0013).
  * In:       token - borrowed; key - one that rely_keys_find returned for it.
  * Out:      *out - set only on RELY_OK.
- * Reasons:  RELY_OK, RELY_BAD_SIGNATURE, RELY_INTERNAL_ERROR (the library failed for want of memory or the like).
+ * Reasons:  RELY_OK, RELY_BAD_SIGNATURE, RELY_INTERNAL_ERROR (the library failed for want of memory or the like, or the
+ *           key is of a set that rely_signature_accept has not made).
  * Cost:     one public-key operation: 15 us (RSA-2048) to 0.9 ms (P-384 without a table). Leaves OpenSSL's error queue
  *           empty.
  */
@@ -75,7 +90,7 @@ bool rely_key_point_of(const struct rely_key *key, struct rely_key_point *out);
 /* A key asks for a table after this many signatures that verified. Strangers cannot make those. */
 #define RELY_KEY_TABLE_SUCCESSES 32
 
-/* Has this key earned a table and not yet asked for one? True once in a key's life. Thread: any. */
+/* Has this key verified so often, and not yet asked for one? True once in a key's life. Thread: any. */
 bool rely_signature_wants_table(const struct rely_key *key);
 
 /**
@@ -88,11 +103,11 @@ bool rely_signature_wants_table(const struct rely_key *key);
 struct rely_key_table *rely_key_table_new(const struct rely_key_point *point);
 void rely_key_table_free(struct rely_key_table *table);
 
-/* Hang a table, taken over, on the key whose point it was made of; it is freed with the key. False: it is another
+/* Give a table, taken over, to the key whose point it was made of; it is freed with the key. False: it is another
  * key's, or the key has one; then it is freed now. Thread: the owner of the key set, while any others verify. */
 bool rely_key_table_attach(const struct rely_key *key, struct rely_key_table *table);
 
-/* How many tables hang on keys. Thread: any. */
+/* How many tables keys have. Thread: any. */
 size_t rely_key_tables_count(void);
 
 /* --- a token's fingerprint ---------------------------------------------------------------------------- */

@@ -119,7 +119,7 @@ void rely_reviewer_review(struct rely_reviewer *reviewer, const struct rely_revi
     bool is_hit = rely_cache_review(reviewer->cache, reviewer->snapshot, &bounded, read_wall_clock_s(), pool, review);
     rely_count(is_hit ? &reviewer->counters->cache_hits : &reviewer->counters->cache_misses, 1);
     if (!is_hit && review->key != NULL && rely_signature_wants_table(review->key))
-        reviewer->hooks.ask_for_table(reviewer->hooks.service, review->issuer->id, rely_key_serial(review->key));
+        reviewer->hooks.ask_for_table(reviewer->hooks.service, review->issuer->id, rely_signature_serial(review->key));
 }
 
 void rely_reviewer_ask(struct rely_reviewer *reviewer, struct rely_http_request *request,

@@ -7,6 +7,7 @@
 #include "kept.h"
 
 #include "relyd/json.h"
+#include "relyd/signature.h"
 #include "relyd/text.h"
 
 #include <stdio.h>
@@ -218,7 +219,7 @@ static struct rely_keyset *judge_fetched_set(const struct rely_key_fetch *fetch,
                                              struct rely_err *err)
 {
     const struct rely_keyset_limits limits = rely_accept_limits(fetch->issuer->keeper->config);
-    struct rely_keyset *keyset = rely_keyset_parse_within(body, &limits, err);
+    struct rely_keyset *keyset = rely_signature_accept(body, &limits, err);
     if (keyset != NULL && may_replace_keys(fetch, keyset, err))
         return keyset;
     rely_keyset_free(keyset);

@@ -17,9 +17,19 @@ rely_alg_set rely_key_algs(const struct rely_key *key)
     return key->algs;
 }
 
-uint64_t rely_key_serial(const struct rely_key *key)
+EVP_PKEY *rely_key_pkey(const struct rely_key *key)
 {
-    return key->serial;
+    return key->pkey;
+}
+
+size_t rely_key_signature_bytes(const struct rely_key *key)
+{
+    return key->signature_bytes;
+}
+
+struct rely_verifier *rely_key_verifier(const struct rely_key *key)
+{
+    return key->verifier;
 }
 
 const uint8_t *rely_key_material(const struct rely_key *key)

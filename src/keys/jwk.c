@@ -96,9 +96,5 @@ bool rely_jwk_read(const struct rely_json *jwk, struct rely_key *key, struct rel
     if (!check_kid(jwk, skipped) || !check_use(jwk, skipped) || !check_operations(jwk, skipped) ||
         !check_public(jwk, skipped))
         return false;
-    if (!rely_material_read(jwk, key, skipped) || !narrow_algs(jwk, key, skipped))
-        return false;
-    if (!rely_key_prepare(key))
-        return rely_key_skip(skipped, "OpenSSL cannot prepare it");
-    return true;
+    return rely_material_read(jwk, key, skipped) && narrow_algs(jwk, key, skipped);
 }

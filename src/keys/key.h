@@ -1,5 +1,5 @@
 /*
- * What a key is made of. Shared by keys/, which makes keys, and signature/, which uses them; nobody else includes it.
+ * What a key is made of: the inside of keys/. What signature/ sees of it is in verifiable.h.
  */
 #ifndef RELYD_KEYS_KEY_H
 #define RELYD_KEYS_KEY_H
@@ -7,29 +7,20 @@
 #include "relyd/json.h"
 #include "relyd/keys.h"
 
-#include <openssl/bn.h>
+#include "verifiable.h"
+
 #include <openssl/evp.h>
-#include <stdatomic.h>
 
-struct rely_key_table;
-
-/* Immutable after rely_keyset_parse, but for the table and what earns it. */
+/* Immutable after rely_keyset_parse, but for the verifier that a set which is accepted gets once. */
 struct rely_key {
     struct rely_slice kid; /* owned; ptr NULL: it has none */
     char kind[24];
-    uint64_t serial; /* never 0, never used again: a new key at a freed key's address is another key */
     rely_alg_set algs;
-    size_t signature_bytes;     /* the only right length of a signature; EC: of R || S */
-    EVP_PKEY *pkey;             /* owned */
-    enum rely_alg prepared_alg; /* the first of algs */
-    EVP_PKEY_CTX *prepared;     /* owned; ready to verify with prepared_alg, only duplicated. NULL: made when needed */
-    BIGNUM *modulus;            /* owned; these three of RSA keys for RS256 and its like, else NULL and 0 */
-    BN_MONT_CTX *by_modulus;    /* owned; Montgomery's arithmetic modulo it */
-    uint32_t exponent;          /* odd, at least 3 */
-    /* Signature's, which lies above: it hangs a table here, once, while workers read; until then NULL. */
-    _Atomic(struct rely_key_table *) table; /* owned */
-    void (*free_table)(struct rely_key_table *table);
-    atomic_uint verified_count; /* EC: up to the number that earns a table; others: up to 1 */
+    size_t signature_bytes; /* the only right length of a signature; EC: of R || S */
+    EVP_PKEY *pkey;         /* owned */
+    /* signature/'s, opaque here; NULL until rely_keyset_equip. Owned: `release` frees it. */
+    struct rely_verifier *verifier;
+    void (*release)(struct rely_verifier *verifier);
     /* SHA-256 of the public key's DER (RFC 5280 s4.1.2.7): the same for the same key, whatever its kid and alg. */
     uint8_t material[RELY_MATERIAL_BYTES];
     uint32_t cost; /* rely_key_cost */
@@ -80,17 +71,6 @@ bool rely_material_read(const struct rely_json *jwk, struct rely_key *key, struc
 /* Is the modulus one of those that CVE-2017-15361 (ROCA) lets others factor? In: n - big-endian, at least one byte. */
 bool rely_rsa_is_roca(struct rely_slice n);
 
-/* Give the key its serial and compute what its verifications need, so that the first one after a rotation costs no
- * more than the others. False: OpenSSL failed. */
-bool rely_key_prepare(struct rely_key *key);
-/* From now on RSA keys get no numbers: EVP judges all their signatures. Before any other thread is there. */
-void rely_key_forgo_numbers(bool is_forgone);
-/* A context ready to verify with alg, one of key->algs but EdDSA. Owner: the caller, EVP_PKEY_CTX_free. NULL: OpenSSL
- * failed. Thread: any. */
-EVP_PKEY_CTX *rely_key_context(const struct rely_key *key, enum rely_alg alg);
 void rely_key_fini(struct rely_key *key);
-
-/* Which digest: "SHA256", or NULL for EdDSA. */
-const char *rely_alg_digest(enum rely_alg alg);
 
 #endif

@@ -73,6 +73,14 @@ static uint32_t measure_cost(const struct rely_key *key)
     return kilobits * kilobits * (multiplications < 17 ? 17 : multiplications) / (4 * 17);
 }
 
+void rely_key_fini(struct rely_key *key)
+{
+    if (key->verifier != NULL)
+        key->release(key->verifier);
+    EVP_PKEY_free(key->pkey);
+    free((char *)key->kid.ptr);
+}
+
 static void add_key(struct rely_keyset *keyset, const struct rely_json *jwk, size_t place)
 {
     struct rely_key *key = &keyset->keys[keyset->count];
@@ -141,6 +149,12 @@ static struct rely_keyset *read_keys(const struct rely_json *keys)
     return keyset;
 }
 
+/* A set of weak keys alone is kept, so that its tokens are told about the weak key and not about a lack of keys. */
+static bool may_stand(const struct rely_keyset *keyset, struct rely_err *err)
+{
+    return has_weak_key(keyset) || rely_keyset_check_usable(keyset, err);
+}
+
 struct rely_keyset *rely_keyset_parse(struct rely_slice jwks, struct rely_err *err)
 {
     static const struct rely_keyset_limits most = {RELY_JWKS_KEYS_MAX, RELY_JWKS_BYTES_MAX};
@@ -160,8 +174,7 @@ struct rely_keyset *rely_keyset_parse_within(struct rely_slice jwks, const struc
     if (keys == NULL)
         return NULL;
     struct rely_keyset *keyset = read_keys(keys);
-    /* A set of weak keys alone is kept, so that its tokens are told about the weak key and not about a lack of keys. */
-    if (has_weak_key(keyset) || rely_keyset_check_usable(keyset, err))
+    if (may_stand(keyset, err))
         return keyset;
     rely_keyset_free(keyset);
     return NULL;
@@ -177,13 +190,11 @@ bool rely_keyset_check_usable(const struct rely_keyset *keyset, struct rely_err 
                         keyset->skipped[0].why);
 }
 
-void rely_keyset_take_out(struct rely_keyset *keyset, size_t index, const char *why)
+static struct rely_keyset_skipped *skip_usable(struct rely_keyset *keyset, size_t index, const char *why)
 {
-    RELY_ASSERT(index < keyset->count);
-    keyset->taken_out_count++;
     struct rely_key *key = &keyset->keys[index];
     struct rely_keyset_skipped *skipped = &keyset->skipped[keyset->skipped_count++];
-    *skipped = (struct rely_keyset_skipped){.kid = key->kid, .is_taken_out = true, .place = key->place};
+    *skipped = (struct rely_keyset_skipped){.kid = key->kid, .place = key->place};
     rely_key_skip(skipped, "%s", why);
     key->kid = (struct rely_slice){0};
     rely_key_fini(key);
@@ -192,6 +203,28 @@ void rely_keyset_take_out(struct rely_keyset *keyset, size_t index, const char *
     memset(&keyset->keys[keyset->count], 0, sizeof *key);
     mark_keys(keyset);
     sort_by_kid(keyset);
+    return skipped;
+}
+
+void rely_keyset_take_out(struct rely_keyset *keyset, size_t index, const char *why)
+{
+    RELY_ASSERT(index < keyset->count);
+    skip_usable(keyset, index, why)->is_taken_out = true;
+    keyset->taken_out_count++;
+}
+
+bool rely_keyset_equip(struct rely_keyset *keyset, struct rely_verifier *(*make)(const struct rely_key *key),
+                       void (*release)(struct rely_verifier *verifier), struct rely_err *err)
+{
+    for (size_t i = keyset->count; i-- > 0;) {
+        struct rely_key *key = &keyset->keys[i];
+        RELY_ASSERT(key->verifier == NULL);
+        key->release = release;
+        key->verifier = make(key);
+        if (key->verifier == NULL)
+            skip_usable(keyset, i, "OpenSSL cannot prepare it");
+    }
+    return may_stand(keyset, err);
 }
 
 size_t rely_keyset_taken_out_count(const struct rely_keyset *keyset)

@@ -6,6 +6,7 @@
  */
 #include "service.h"
 
+#include "relyd/signature.h"
 #include "relyd/text.h"
 
 #include <stdlib.h>
@@ -37,7 +38,7 @@ static struct rely_keyset *prepare_keyset(struct rely_control *control, const st
     struct rely_err err = {0};
     if (row->jwks.ptr == NULL || rely_slice_equal(row->jwks, RELY_LIT("{\"keys\":[]}"))) /* all were another record's */
         return NULL;
-    struct rely_keyset *keyset = rely_keyset_parse(row->jwks, &err);
+    struct rely_keyset *keyset = rely_signature_accept(row->jwks, NULL, &err);
     if (keyset == NULL)
         rely_log_event(control->ring, RELY_LOG_ERROR, "stored_keys_unusable",
                        "the stored key set of issuer %.*s cannot be used: %s", RELY_ARG(row->issuer.name), err.message);

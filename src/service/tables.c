@@ -28,7 +28,7 @@ static const struct rely_key *find_key_by_serial(struct rely_control *control, i
     const struct rely_issuer *issuer = rely_snapshot_issuer(control->snapshot, issuer_id);
     const struct rely_keyset *keyset = issuer == NULL ? NULL : issuer->keyset;
     for (size_t i = 0; keyset != NULL && i < rely_keyset_count(keyset); i++)
-        if (rely_key_serial(rely_keyset_at(keyset, i)) == serial)
+        if (rely_signature_serial(rely_keyset_at(keyset, i)) == serial)
             return rely_keyset_at(keyset, i);
     return NULL;
 }

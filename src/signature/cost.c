@@ -58,18 +58,19 @@ static bool are_numbers_good(const struct rely_unverified *token)
 }
 
 /* As measure_cost in keys/keyset.c, with the tables of decision 0009: 26, 160 and 350 us. */
-static uint32_t cost_with_table(const struct rely_key *key)
+static uint32_t cost_with_table(const struct rely_verifier *verifier)
 {
-    return key->signature_bytes == 2 * sizeof order_of_p256   ? 2
-           : key->signature_bytes == 2 * sizeof order_of_p384 ? 12
-                                                              : 24;
+    return verifier->signature_bytes == 2 * sizeof order_of_p256   ? 2
+           : verifier->signature_bytes == 2 * sizeof order_of_p384 ? 12
+                                                                   : 24;
 }
 
 uint32_t rely_signature_cost_of_refusal(const struct rely_unverified *token, const struct rely_key *key)
 {
-    bool is_for_alg = (key->algs & (1u << token->alg) & RELY_ALGS_ALL) != 0;
-    if (!is_for_alg || token->signature.len != key->signature_bytes || !are_numbers_good(token))
+    struct rely_verifier *verifier = rely_key_verifier(key);
+    bool is_for_alg = verifier != NULL && (verifier->algs & (1u << token->alg) & RELY_ALGS_ALL) != 0;
+    if (!is_for_alg || token->signature.len != verifier->signature_bytes || !are_numbers_good(token))
         return 0;
-    bool has_table = atomic_load_explicit(&((struct rely_key *)key)->table, memory_order_relaxed) != NULL;
-    return has_table ? cost_with_table(key) : key->cost;
+    bool has_table = atomic_load_explicit(&verifier->table, memory_order_relaxed) != NULL;
+    return has_table ? cost_with_table(verifier) : rely_key_cost(key);
 }

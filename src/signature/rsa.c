@@ -33,49 +33,51 @@ static void encode_message(const uint8_t *info, struct rely_slice digest, size_t
     memcpy(out + 3 + padding + INFO_BYTES, digest.ptr, digest.len);
 }
 
-static bool multiply(const struct rely_key *key, BIGNUM *out, const BIGNUM *a, const BIGNUM *b, BN_CTX *ctx)
+static bool multiply(const struct rely_verifier *verifier, BIGNUM *out, const BIGNUM *a, const BIGNUM *b, BN_CTX *ctx)
 {
-    return BN_mod_mul_montgomery(out, a, b, key->by_modulus, ctx) == 1;
+    return BN_mod_mul_montgomery(out, a, b, verifier->by_modulus, ctx) == 1;
 }
 
 /* out = s^e mod n. e is odd and at least 3. */
-static bool raise_to_exponent(const struct rely_key *key, const BIGNUM *s, BIGNUM *out, BN_CTX *ctx)
+static bool raise_to_exponent(const struct rely_verifier *verifier, const BIGNUM *s, BIGNUM *out, BN_CTX *ctx)
 {
     BIGNUM *base = BN_CTX_get(ctx);
-    bool is_ok = base != NULL && BN_to_montgomery(base, s, key->by_modulus, ctx) == 1 && BN_copy(out, base) != NULL;
-    for (int bit = 30 - __builtin_clz(key->exponent); bit > 0 && is_ok; bit--)
-        is_ok = multiply(key, out, out, out, ctx) &&
-                ((key->exponent >> bit & 1) == 0 || multiply(key, out, out, base, ctx));
+    bool is_ok =
+        base != NULL && BN_to_montgomery(base, s, verifier->by_modulus, ctx) == 1 && BN_copy(out, base) != NULL;
+    for (int bit = 30 - __builtin_clz(verifier->exponent); bit > 0 && is_ok; bit--)
+        is_ok = multiply(verifier, out, out, out, ctx) &&
+                ((verifier->exponent >> bit & 1) == 0 || multiply(verifier, out, out, base, ctx));
     /* The lowest bit. The product with s, which is not in Montgomery's form, is not either. */
-    return is_ok && multiply(key, out, out, out, ctx) && multiply(key, out, out, s, ctx);
+    return is_ok && multiply(verifier, out, out, out, ctx) && multiply(verifier, out, out, s, ctx);
 }
 
-static int verify_power(const struct rely_key *key, const uint8_t *expected, struct rely_slice signature, BN_CTX *ctx)
+static int verify_power(const struct rely_verifier *verifier, const uint8_t *expected, struct rely_slice signature,
+                        BN_CTX *ctx)
 {
     uint8_t found[MODULUS_BYTES_MAX];
-    size_t len = key->signature_bytes;
+    size_t len = verifier->signature_bytes;
     BIGNUM *s = BN_CTX_get(ctx), *power = BN_CTX_get(ctx);
     if (power == NULL || BN_bin2bn((const uint8_t *)signature.ptr, (int)signature.len, s) == NULL)
         return -1;
-    if (BN_cmp(s, key->modulus) >= 0) /* s5.2.2 step 1: else one signature could be spelled twice */
+    if (BN_cmp(s, verifier->modulus) >= 0) /* s5.2.2 step 1: else one signature could be spelled twice */
         return 0;
-    if (!raise_to_exponent(key, s, power, ctx) || BN_bn2binpad(power, found, (int)len) != (int)len)
+    if (!raise_to_exponent(verifier, s, power, ctx) || BN_bn2binpad(power, found, (int)len) != (int)len)
         return -1;
     return memcmp(found, expected, len) == 0 ? 1 : 0;
 }
 
-int rely_rsa_verify(const struct rely_key *key, enum rely_alg alg, BN_CTX *ctx, struct rely_slice digest,
+int rely_rsa_verify(const struct rely_verifier *verifier, enum rely_alg alg, BN_CTX *ctx, struct rely_slice digest,
                     struct rely_slice signature)
 {
     uint8_t expected[MODULUS_BYTES_MAX];
     const uint8_t *info = find_digest_info(alg);
-    bool is_ours = info != NULL && key->modulus != NULL && digest.len == info[INFO_BYTES - 1] &&
-                   signature.len == key->signature_bytes && key->signature_bytes <= MODULUS_BYTES_MAX;
+    bool is_ours = info != NULL && verifier->modulus != NULL && digest.len == info[INFO_BYTES - 1] &&
+                   signature.len == verifier->signature_bytes && verifier->signature_bytes <= MODULUS_BYTES_MAX;
     if (!is_ours)
         return -1;
-    encode_message(info, digest, key->signature_bytes, expected);
+    encode_message(info, digest, verifier->signature_bytes, expected);
     BN_CTX_start(ctx);
-    int answer = verify_power(key, expected, signature, ctx);
+    int answer = verify_power(verifier, expected, signature, ctx);
     BN_CTX_end(ctx);
     return answer;
 }

@@ -4,7 +4,7 @@
  * down ten times in memory that all workers share; at 60,000 verifications a second and core that does not scale.
  *
  * A kept context holds OpenSSL's own reference to its key, so a key that the control thread has freed stays valid
- * here until its slot is taken. It is found by the key's serial, which is never used again: a new key at the old
+ * here until its slot is taken. It is found by the verifier's serial, which is never used again: a new key at the old
  * address is another key.
  */
 #include "verify.h"
@@ -97,16 +97,17 @@ size_t rely_scratch_digest(struct rely_scratch *scratch, enum rely_alg alg, stru
     return len;
 }
 
-EVP_PKEY_CTX *rely_scratch_context(struct rely_scratch *scratch, const struct rely_key *key, enum rely_alg alg)
+EVP_PKEY_CTX *rely_scratch_context(struct rely_scratch *scratch, const struct rely_verifier *verifier,
+                                   enum rely_alg alg)
 {
-    struct slot *slot = &scratch->slots[(key->serial * RELY_ALG_COUNT + alg) & (SLOTS - 1)];
-    if (slot->serial == key->serial && slot->alg == alg)
+    struct slot *slot = &scratch->slots[(verifier->serial * RELY_ALG_COUNT + alg) & (SLOTS - 1)];
+    if (slot->serial == verifier->serial && slot->alg == alg)
         return slot->ctx;
-    EVP_PKEY_CTX *ctx = rely_key_context(key, alg);
+    EVP_PKEY_CTX *ctx = rely_verifier_context(verifier, alg);
     if (ctx == NULL)
         return NULL;
     EVP_PKEY_CTX_free(slot->ctx);
-    *slot = (struct slot){key->serial, alg, ctx};
+    *slot = (struct slot){verifier->serial, alg, ctx};
     return ctx;
 }
 

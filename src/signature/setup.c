@@ -14,7 +14,6 @@ static _Atomic uint64_t recheck_count;
 void rely_signature_setup(const struct rely_signature_options *options)
 {
     chosen = *options;
-    rely_key_forgo_numbers(options->is_evp_only);
 }
 
 bool rely_signature_is_evp_only(void)

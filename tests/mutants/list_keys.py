@@ -298,4 +298,28 @@ MUTANTS = [
         new='{13,  13,',
         caught_by='unit_keys',
     ),
+    dict(
+        name='a key without a verifier stays usable',
+        row='8',
+        file='src/keys/keyset.c',
+        old='        if (key->verifier == NULL)\n            skip_usable(keyset, i, "OpenSSL cannot prepare it");\n',
+        new='',
+        caught_by='unit_keys',
+    ),
+    dict(
+        name='a verifier outlives its key',
+        row='8',
+        file='src/keys/keyset.c',
+        old='        key->release(key->verifier);\n',
+        new='        (void)key->release;\n',
+        caught_by='unit_keys',
+    ),
+    dict(
+        name='two verifiers have one serial',
+        row='8',
+        file='src/signature/verifier.c',
+        old='atomic_fetch_add_explicit(&serials, 1, memory_order_relaxed) + 1',
+        new='atomic_fetch_add_explicit(&serials, 0, memory_order_relaxed) + 1',
+        caught_by='unit_signature',
+    ),
 ]

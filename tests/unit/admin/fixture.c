@@ -3,6 +3,7 @@
  */
 #include "fixture.h"
 #include "relyd/config.h"
+#include "relyd/signature.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -69,7 +70,7 @@ static void carry_issuer(const struct rely_issuer_row *row, void *context)
     issuer.keys_fetched_s = row->jwks_fetched_s;
     issuer.keys_until_s = INT64_MAX;
     if (row->jwks.ptr != NULL) {
-        issuer.keyset = rely_keyset_parse(row->jwks, &err);
+        issuer.keyset = rely_signature_accept(row->jwks, NULL, &err);
         assert_string_equal(err.message, "");
         fixture->keysets[fixture->keyset_count++] = (struct rely_keyset *)issuer.keyset;
     }

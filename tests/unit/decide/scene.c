@@ -23,7 +23,7 @@ void scene_init(struct scene *scene)
 const struct rely_keyset *scene_add_keyset(struct scene *scene, const char *jwks)
 {
     struct rely_err err = {0};
-    struct rely_keyset *keyset = rely_keyset_parse(rely_slice_of(jwks), &err);
+    struct rely_keyset *keyset = rely_signature_accept(rely_slice_of(jwks), NULL, &err);
     assert_string_equal(err.message, "");
     scene->keysets = rely_realloc(scene->keysets, (scene->keyset_count + 1) * sizeof *scene->keysets);
     scene->keysets[scene->keyset_count++] = keyset;

@@ -18,7 +18,7 @@ static struct rely_keyset *parse_keys(const char *jwks, const char *fault)
 {
     static const struct rely_keyset_limits limits = {256, 1048576}; /* what settings.def says */
     struct rely_err err = {0};
-    struct rely_keyset *keyset = rely_keyset_parse_within(rely_slice_of(jwks), &limits, &err);
+    struct rely_keyset *keyset = rely_signature_accept(rely_slice_of(jwks), &limits, &err);
     if (fault == NULL && keyset == NULL)
         fail_msg("key set refused: %s", err.message);
     if (fault != NULL) {

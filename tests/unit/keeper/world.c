@@ -4,6 +4,7 @@
 #include "../mint/mint.h"
 
 #include "relyd/accept.h"
+#include "relyd/signature.h"
 #include "relyd/text.h"
 
 #include <stdio.h>
@@ -342,7 +343,7 @@ static void fill_record(const struct world_row *row, struct rely_issuer *out)
 
 static struct rely_keyset *prepare_stored(const struct world_row *row)
 {
-    return row->jwks == NULL ? NULL : rely_keyset_parse(rely_slice_of(row->jwks), &(struct rely_err){0});
+    return row->jwks == NULL ? NULL : rely_signature_accept(rely_slice_of(row->jwks), NULL, &(struct rely_err){0});
 }
 
 static void release_keys(void *keyset)
@@ -607,7 +608,7 @@ bool world_has_in_force(const struct world *world, size_t i, const char *jwks)
     const struct rely_issuer *record = world_record(world, i);
     if (record == NULL || record->keyset == NULL)
         return false;
-    struct rely_keyset *wanted = rely_keyset_parse(rely_slice_of(jwks), &(struct rely_err){0});
+    struct rely_keyset *wanted = rely_signature_accept(rely_slice_of(jwks), NULL, &(struct rely_err){0});
     bool is_same = rely_keyset_has_same_keys(record->keyset, wanted);
     rely_keyset_free(wanted);
     return is_same;

@@ -1,8 +1,11 @@
 /* Which whole documents are key sets, and what a real API server publishes. */
 #include "tests.h"
 
+#include "../../../src/keys/verifiable.h"
+
 #include <openssl/err.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 static void check_refused(const char *jwks, const char *message)
 {
@@ -199,6 +202,64 @@ static void read_kubernetes_sets(void **state)
     mint_reset();
 }
 
+/* --- verifiers: signature/'s make and release them, here a number of the key's ------------------------------------ */
+
+static int made, released;
+static const char *refused_kid;
+
+static struct rely_verifier *make_number(const struct rely_key *key)
+{
+    if (refused_kid == NULL || rely_slice_equal(rely_key_kid(key), rely_slice_of(refused_kid)))
+        return NULL;
+    made++;
+    return (struct rely_verifier *)rely_strdup_slice(rely_key_kid(key));
+}
+
+static void release_number(struct rely_verifier *verifier)
+{
+    released++;
+    free(verifier);
+}
+
+static void equip_every_key(void **state)
+{
+    (void)state;
+    struct rely_err err = {0};
+    struct rely_keyset *keyset =
+        parse_good(mint_jwks(mint_jwk(mint_key("p256"), "a", NULL), mint_jwk(mint_key("p384"), "b", NULL),
+                             mint_jwk(mint_key("ed25519"), "c", NULL), NULL));
+    made = released = 0;
+    refused_kid = "b";
+    assert_true(rely_keyset_equip(keyset, make_number, release_number, &err));
+    assert_int_equal(made, 2);
+    assert_int_equal(rely_keyset_count(keyset), 2);
+    assert_string_equal((const char *)rely_key_verifier(rely_keyset_at(keyset, 0)), "a");
+    assert_string_equal((const char *)rely_key_verifier(rely_keyset_at(keyset, 1)), "c");
+    assert_int_equal(rely_keyset_skipped_count(keyset), 1);
+    assert_string_equal(rely_keyset_skipped_at(keyset, 0)->why, "OpenSSL cannot prepare it");
+    assert_int_equal(rely_keyset_taken_out_count(keyset), 0);
+    assert_int_equal(released, 0);
+    rely_keyset_take_out(keyset, 0, "another record has it");
+    assert_int_equal(released, 1);
+    rely_keyset_free(keyset);
+    assert_int_equal(released, 2);
+    mint_reset();
+}
+
+static void equip_no_key(void **state)
+{
+    (void)state;
+    struct rely_err err = {0};
+    struct rely_keyset *keyset = parse_good(mint_jwks(mint_jwk(mint_key("p256"), "a", NULL), NULL));
+    refused_kid = NULL;
+    assert_false(rely_keyset_equip(keyset, make_number, release_number, &err));
+    assert_int_equal(err.code, RELY_ERR_INVALID);
+    assert_string_equal(err.message,
+                        "the key set has no usable key; the first one is skipped because OpenSSL cannot prepare it");
+    rely_keyset_free(keyset);
+    mint_reset();
+}
+
 static bool are_same(const char *a, const char *b, bool with_skipped)
 {
     struct rely_err err = {0};
@@ -245,9 +306,42 @@ static void test_b12_compares_keys_and_not_documents(void **state)
     }
 }
 
+/* What a try costs, as the budget of failed ones counts it: measured in verifications under RSA-2048 with 65537. */
+static void price_every_kind(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *kind;
+        uint32_t cost;
+    } kinds[] = {{"p256", 4},    {"p384", 60},   {"p521", 40},   {"ed25519", 8},
+                 {"rsa2048", 1}, {"rsa3072", 2}, {"rsa4096", 4}, {"rsa2048e3", 1}};
+    static const struct {
+        size_t bytes;
+        const char *e;
+        uint32_t cost;
+    } numbers[] = {{256, "_____w", 3}, {257, "AQAB", 2},     {1024, "AQAB", 16},
+                   {1024, "Aw", 16},   {1024, "_____w", 58}, {1024, "gAAAAQ", 30}};
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        struct rely_keyset *keyset = parse_good(mint_jwks(mint_jwk(mint_key(kinds[i].kind), "k", NULL), NULL));
+        assert_int_equal(rely_key_cost(rely_keyset_at(keyset, 0)), kinds[i].cost);
+        rely_keyset_free(keyset);
+    }
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+        const char *jwk = mint_print("{\"kty\":\"RSA\",\"kid\":\"k\",\"n\":\"%s\",\"e\":\"%s\"}",
+                                     mint_base64(mint_repeat('\xff', numbers[i].bytes)), numbers[i].e);
+        struct rely_keyset *keyset = parse_good(mint_jwks(jwk, NULL));
+        assert_int_equal(rely_key_cost(rely_keyset_at(keyset, 0)), numbers[i].cost);
+        rely_keyset_free(keyset);
+    }
+    mint_reset();
+}
+
 int run_set_tests(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(price_every_kind),
+        cmocka_unit_test(equip_every_key),
+        cmocka_unit_test(equip_no_key),
         cmocka_unit_test(refuse_other_documents),
         cmocka_unit_test(refuse_duplicate_members),
         cmocka_unit_test(refuse_useless_sets),

@@ -15,7 +15,6 @@
 int run_jwk_tests(void);
 int run_set_tests(void);
 int run_find_tests(void);
-int run_prepare_tests(void);
 
 /* Parse a set that must be accepted. */
 struct rely_keyset *parse_good(const char *jwks);

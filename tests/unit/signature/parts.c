@@ -15,7 +15,8 @@ const struct pairing pairings[PAIRING_COUNT] = {
 struct rely_keyset *set_of(const struct mint_key *key, const char *alg)
 {
     struct rely_err err = {0};
-    struct rely_keyset *keyset = rely_keyset_parse(rely_slice_of(mint_jwks(mint_jwk(key, "k", alg), NULL)), &err);
+    struct rely_keyset *keyset =
+        rely_signature_accept(rely_slice_of(mint_jwks(mint_jwk(key, "k", alg), NULL)), NULL, &err);
     if (keyset == NULL)
         fail_msg("refused: %s", err.message);
     return keyset;

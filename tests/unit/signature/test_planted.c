@@ -21,10 +21,10 @@ static struct plant {
     unsigned own_count; /* verifications by own arithmetic */
 } plant;
 
-int __real_rely_rsa_verify(const struct rely_key *key, enum rely_alg alg, BN_CTX *ctx, struct rely_slice digest,
-                           struct rely_slice signature);
-int __wrap_rely_rsa_verify(const struct rely_key *key, enum rely_alg alg, BN_CTX *ctx, struct rely_slice digest,
-                           struct rely_slice signature);
+int __real_rely_rsa_verify(const struct rely_verifier *verifier, enum rely_alg alg, BN_CTX *ctx,
+                           struct rely_slice digest, struct rely_slice signature);
+int __wrap_rely_rsa_verify(const struct rely_verifier *verifier, enum rely_alg alg, BN_CTX *ctx,
+                           struct rely_slice digest, struct rely_slice signature);
 int __real_rely_key_table_verify(const struct rely_key_table *table, struct rely_table_scratch *scratch,
                                  struct rely_slice digest, struct rely_slice raw);
 int __wrap_rely_key_table_verify(const struct rely_key_table *table, struct rely_table_scratch *scratch,
@@ -32,10 +32,10 @@ int __wrap_rely_key_table_verify(const struct rely_key_table *table, struct rely
 struct rely_fixed *__real_rely_fixed_new(const struct rely_curve *curve, const EC_POINT *point, BN_CTX *ctx);
 struct rely_fixed *__wrap_rely_fixed_new(const struct rely_curve *curve, const EC_POINT *point, BN_CTX *ctx);
 
-int __wrap_rely_rsa_verify(const struct rely_key *key, enum rely_alg alg, BN_CTX *ctx, struct rely_slice digest,
-                           struct rely_slice signature)
+int __wrap_rely_rsa_verify(const struct rely_verifier *verifier, enum rely_alg alg, BN_CTX *ctx,
+                           struct rely_slice digest, struct rely_slice signature)
 {
-    int answer = __real_rely_rsa_verify(key, alg, ctx, digest, signature);
+    int answer = __real_rely_rsa_verify(verifier, alg, ctx, digest, signature);
     plant.own_count++;
     return plant.is_rsa_lying && answer >= 0 ? 1 - answer : answer;
 }
@@ -250,8 +250,8 @@ static int verify_by_evp_only(const void *context)
     bool is_right = verify_once(&older, true) == RELY_OK && verify_once(&older, false) == RELY_BAD_SIGNATURE;
     for (int i = 0; i < 2 * RELY_KEY_TABLE_SUCCESSES; i++)
         is_right &= verify_once(&newer, true) == RELY_OK && verify_once(&newer, false) == RELY_BAD_SIGNATURE;
-    bool is_evp = plant.own_count == 0 && rely_signature_rechecks() == 0 && newer.key->modulus == NULL &&
-                  !rely_signature_wants_table(newer.key);
+    bool is_evp = plant.own_count == 0 && rely_signature_rechecks() == 0 &&
+                  rely_key_verifier(newer.key)->modulus == NULL && !rely_signature_wants_table(newer.key);
     return !is_right ? 20 : !is_evp ? 21 : 0;
 }
 

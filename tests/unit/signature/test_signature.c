@@ -115,6 +115,6 @@ int main(void)
         cmocka_unit_test(refuse_other_keys),   cmocka_unit_test(refuse_other_bytes),
         cmocka_unit_test(refuse_unbound_algs), cmocka_unit_test(refuse_crossed_algs),
     };
-    return cmocka_run_group_tests_name("signature", tests, NULL, NULL) + run_broken_tests() + run_thread_tests() +
-           run_fingerprint_tests() + run_table_tests() + run_attach_tests() + run_rsa_tests();
+    return cmocka_run_group_tests_name("signature", tests, NULL, NULL) + run_verifier_tests() + run_broken_tests() +
+           run_thread_tests() + run_fingerprint_tests() + run_table_tests() + run_attach_tests() + run_rsa_tests();
 }

@@ -72,7 +72,7 @@ static struct rely_keyset *parse_point(const struct field *field, size_t curve, 
     const char *x = mint_base64(rely_slice((char *)bytes + 1, field->bytes));
     const char *y = mint_base64(rely_slice((char *)bytes + 1 + field->bytes, field->bytes));
     const char *jwk = mint_print("{\"kty\":\"EC\",\"crv\":\"%s\",\"x\":\"%s\",\"y\":\"%s\"}", facts[curve].name, x, y);
-    struct rely_keyset *keyset = rely_keyset_parse(rely_slice_of(mint_jwks(jwk, NULL)), &err);
+    struct rely_keyset *keyset = rely_signature_accept(rely_slice_of(mint_jwks(jwk, NULL)), NULL, &err);
     if (keyset == NULL)
         fail_msg("refused: %s", err.message);
     return keyset;
@@ -88,7 +88,7 @@ static struct subject open_subject(const struct field *field, size_t curve, cons
     assert_int_equal(bytes.len, 1 + 2 * field->bytes);
     subject.table = rely_key_table_new(&bytes);
     assert_non_null(subject.table);
-    subject.evp = rely_key_context(subject.key, subject.alg);
+    subject.evp = rely_verifier_context(rely_key_verifier(subject.key), subject.alg);
     subject.scratch = rely_table_scratch_new();
     assert_true(subject.evp != NULL && subject.scratch != NULL);
     return subject;

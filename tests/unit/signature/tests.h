@@ -15,6 +15,7 @@
 #include "relyd/signature.h"
 
 int run_broken_tests(void);
+int run_verifier_tests(void);
 int run_thread_tests(void);
 int run_fingerprint_tests(void);
 int run_table_tests(void);
