@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "../src/decide/fingerprint.h"
 #include "mint.h"
 #include "relyd/cache.h"
 #include "relyd/config.h"

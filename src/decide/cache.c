@@ -5,6 +5,7 @@
  */
 #include "relyd/cache.h"
 
+#include "fingerprint.h"
 #include "steps.h"
 
 #include <stdlib.h>

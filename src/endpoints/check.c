@@ -6,6 +6,7 @@
 #include "reviewer.h"
 
 #include "relyd/bytes.h"
+#include "relyd/digest.h"
 #include "relyd/route.h"
 #include "relyd/signature.h"
 #include "relyd/text.h"

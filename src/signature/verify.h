@@ -44,8 +44,6 @@ struct rely_table_scratch *rely_scratch_tables(struct rely_scratch *scratch);
 
 /* --- setup.c --- */
 
-/* Is EVP alone to judge? */
-bool rely_signature_is_evp_only(void);
 /* Is this verification by own arithmetic one that EVP repeats? Counts it as repeated. */
 bool rely_signature_takes_sample(struct rely_scratch *scratch);
 

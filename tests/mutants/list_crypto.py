@@ -36,10 +36,10 @@ MUTANTS = [
     dict(
         name="the fingerprint's lengths are not compared",
         row="E",
-        file="src/signature/fingerprint.c",
+        file="src/decide/fingerprint.c",
         old="    uint64_t difference = a->len ^ b->len;\n",
         new="    uint64_t difference = 0;\n",
-        caught_by="unit_signature",
+        caught_by="unit_decide",
     ),
     dict(
         name="a difference from EVP passes in silence",
@@ -68,10 +68,10 @@ MUTANTS = [
     dict(
         name="EVP only, and NH all the same",
         row="F",
-        file="src/signature/fingerprint.c",
+        file="src/decide/fingerprint.c",
         old="    if (rely_signature_is_evp_only())\n",
         new="    if (false)\n",
-        caught_by="unit_signature",
+        caught_by="unit_decide",
     ),
     dict(
         name="refusals are not sampled",

@@ -116,5 +116,5 @@ int main(void)
         cmocka_unit_test(refuse_unbound_algs), cmocka_unit_test(refuse_crossed_algs),
     };
     return cmocka_run_group_tests_name("signature", tests, NULL, NULL) + run_verifier_tests() + run_broken_tests() +
-           run_thread_tests() + run_fingerprint_tests() + run_table_tests() + run_attach_tests() + run_rsa_tests();
+           run_thread_tests() + run_table_tests() + run_attach_tests() + run_rsa_tests();
 }

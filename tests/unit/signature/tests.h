@@ -17,7 +17,6 @@
 int run_broken_tests(void);
 int run_verifier_tests(void);
 int run_thread_tests(void);
-int run_fingerprint_tests(void);
 int run_table_tests(void);
 int run_attach_tests(void);
 int run_rsa_tests(void);

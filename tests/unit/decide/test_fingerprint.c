@@ -1,10 +1,15 @@
 /* The keyed fingerprint: the same text the same value, any other text or key another one. */
-#include "tests.h"
+#include "scene.h"
 
-#include "../../../src/signature/verify.h"
+#include "../../../src/decide/fingerprint.h"
+#include "../arithmetic.h"
+#include "relyd/limits.h"
 
+#include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+#include <cmocka.h>
 
 static bool is_same(struct rely_fingerprint a, struct rely_fingerprint b)
 {

@@ -1,44 +1,29 @@
 /*
  * The keyed fingerprint that the token cache looks tokens up by. Decides nothing; says whether two byte strings are the
- * same without keeping either. NH, or HMAC-SHA-256 where own arithmetic is not wanted. Called by decide/cache.c.
+ * same without keeping either. NH, or HMAC-SHA-256 where own arithmetic is not wanted. Called by cache.c.
  */
-#include "verify.h"
+#include "fingerprint.h"
 
+#include "relyd/digest.h"
 #include "relyd/limits.h"
+#include "relyd/signature.h"
 #include "relyd/text.h"
 
-#include <openssl/core_names.h>
 #include <stdlib.h>
 
 #define PAIR_BYTES 16
 #define RANDOM_BYTES_MAX 256 /* of one rely_random */
-#define HMAC_KEY_BYTES 32
-#define SHIFT 2 /* words by which the second sum's key lies behind the first's: one pair */
+#define SHIFT 2              /* words by which the second sum's key lies behind the first's: one pair */
 /* One pair for each 16 bytes, one for the rest, and the shift. */
 #define KEY_WORDS (RELY_TOKEN_BYTES_MAX / sizeof(uint64_t) + 2 + SHIFT)
 
 __extension__ typedef unsigned __int128 uint128;
 
 struct rely_fingerprint_key {
-    size_t nh_end;     /* texts shorter than this are NH's: all that are allowed, or none */
-    EVP_MAC_CTX *hmac; /* owned; NULL: NH */
+    size_t nh_end;          /* texts shorter than this are NH's: all that are allowed, or none */
+    struct rely_hmac *hmac; /* owned; NULL: NH */
     uint64_t word[KEY_WORDS];
 };
-
-/* Under the first bytes of the random ones. Want of memory ends the process, as everywhere. */
-static EVP_MAC_CTX *make_hmac(const struct rely_fingerprint_key *key)
-{
-    static char digest[] = "SHA256";
-    const OSSL_PARAM options[] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
-                                  OSSL_PARAM_construct_end()};
-    EVP_MAC *method = EVP_MAC_fetch(NULL, "HMAC", NULL);
-    EVP_MAC_CTX *hmac = method == NULL ? NULL : EVP_MAC_CTX_new(method);
-    RELY_ASSERT(hmac != NULL);
-    int is_keyed = EVP_MAC_init(hmac, (const uint8_t *)key->word, HMAC_KEY_BYTES, options);
-    RELY_ASSERT(is_keyed == 1);
-    EVP_MAC_free(method);
-    return hmac;
-}
 
 struct rely_fingerprint_key *rely_fingerprint_key_new(void)
 {
@@ -48,7 +33,7 @@ struct rely_fingerprint_key *rely_fingerprint_key_new(void)
         rely_random((char *)key->word + at, left < RANDOM_BYTES_MAX ? left : RANDOM_BYTES_MAX);
     }
     if (rely_signature_is_evp_only())
-        key->hmac = make_hmac(key);
+        key->hmac = rely_hmac_new((const uint8_t *)key->word); /* under the first of the random bytes */
     else
         key->nh_end = RELY_TOKEN_BYTES_MAX + 1;
     return key;
@@ -58,7 +43,7 @@ void rely_fingerprint_key_free(struct rely_fingerprint_key *key)
 {
     if (key == NULL)
         return;
-    EVP_MAC_CTX_free(key->hmac);
+    rely_hmac_free(key->hmac);
     explicit_bzero(key, sizeof *key);
     free(key);
 }
@@ -76,12 +61,9 @@ static void add_pair(uint128 sums[2], const uint64_t *key, const char *pair)
 static struct rely_fingerprint compute_hmac(const struct rely_fingerprint_key *key, struct rely_slice text)
 {
     struct rely_fingerprint print = {.len = text.len};
-    size_t len = 0;
+    _Static_assert(sizeof print.word == RELY_SHA256_BYTES, "a fingerprint holds a whole HMAC");
     RELY_ASSERT(key->hmac != NULL && text.len <= RELY_TOKEN_BYTES_MAX);
-    bool is_done = EVP_MAC_init(key->hmac, NULL, 0, NULL) == 1 &&
-                   EVP_MAC_update(key->hmac, (const uint8_t *)text.ptr, text.len) == 1 &&
-                   EVP_MAC_final(key->hmac, (uint8_t *)print.word, &len, sizeof print.word) == 1;
-    RELY_ASSERT(is_done && len == sizeof print.word);
+    rely_hmac_of(key->hmac, text, (uint8_t *)print.word);
     return print;
 }
 
