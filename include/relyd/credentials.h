@@ -22,16 +22,21 @@ struct rely_match_query {
     uint64_t rule_hash;                 /* rely_rule_hash of issuer and subject */
     const struct rely_slice *audiences; /* of the token */
     size_t audience_count;
-    const struct rely_slice *accepted; /* that the caller accepts; none: whatever the credential accepts */
+    const struct rely_slice *accepted; /* that the caller accepts, at most RELY_REQUEST_AUDIENCES_MAX; none: whatever
+                                          the credential accepts */
     size_t accepted_count;
     struct rely_slice identity;         /* only this identity's credentials count; ptr NULL: all */
     struct rely_credentials_memo *memo; /* of queries with this issuer and subject: read and written; NULL: none */
 };
 
-/* One identity that the token maps to. Borrowed from the snapshot. */
+/* One identity that the token maps to. Borrowed from the snapshot, but for a username that is the subject's. */
 struct rely_match {
     const struct rely_credential *credential;
     const struct rely_identity *identity;
+    struct rely_slice username; /* that the identity yields; whether it may be given out, the decision says */
+    /* By which audiences it counts: bit i for the i-th that the caller accepts, or, where he names none, that the
+     * credential lists. Never 0. */
+    uint32_t audiences;
 };
 
 struct rely_matches {
@@ -53,9 +58,5 @@ struct rely_matches {
  */
 enum rely_reason rely_credentials_match(const struct rely_snapshot *snapshot, const struct rely_match_query *query,
                                         struct rely_matches *out, struct rely_detail *detail);
-
-/* Does this audience count for this credential and caller? */
-bool rely_credentials_has_audience(const struct rely_match_query *query, const struct rely_credential *credential,
-                                   struct rely_slice audience);
 
 #endif

@@ -127,8 +127,7 @@ bool rely_review_has_candidate(const struct rely_snapshot *snapshot, const struc
 /* Why it was refused, for whoever asked: before a signature has verified nothing but the reason and what he sent. */
 void rely_review_tell(const struct rely_review *review, struct rely_detail *out);
 
-/* The username that a match yields; false when it may not be given out (a `system:` name). */
-bool rely_match_username(const struct rely_snapshot *snapshot, const struct rely_match *match,
-                         const struct rely_claims *claims, struct rely_slice *out);
+/* May the username that a match yields be given out? Not where it is empty, or a `system:` name that is not allowed. */
+bool rely_match_may_be_named(const struct rely_snapshot *snapshot, const struct rely_match *match);
 
 #endif

@@ -17,11 +17,10 @@ static struct rely_json *show_matches(const struct rely_explanation *explanation
     for (size_t i = 0; i < review->matches.count; i++) {
         const struct rely_match *match = &review->matches.items[i];
         struct rely_json *item = rely_json_object();
-        struct rely_slice username = {NULL, 0};
         rely_admin_set_text(item, "name", match->identity->name);
         rely_admin_set_text(item, "uid", match->identity->uid);
-        if (rely_match_username(explanation->snapshot, match, &review->claims, &username))
-            rely_admin_set_text(item, "username", username);
+        if (rely_match_may_be_named(explanation->snapshot, match))
+            rely_admin_set_text(item, "username", match->username);
         rely_admin_set_text(item, "credential", match->credential->name);
         rely_admin_set_text(item, "issuer", review->issuer->name);
         rely_json_append(list, item);

@@ -14,20 +14,20 @@ static bool has_text(const struct rely_slice *texts, size_t count, struct rely_s
     return false;
 }
 
-bool rely_credentials_has_audience(const struct rely_match_query *query, const struct rely_credential *credential,
-                                   struct rely_slice audience)
-{
-    bool is_accepted = query->accepted_count == 0 || has_text(query->accepted, query->accepted_count, audience);
-    return is_accepted && has_text(credential->audiences, credential->audience_count, audience) &&
-           has_text(query->audiences, query->audience_count, audience);
-}
+_Static_assert(RELY_REQUEST_AUDIENCES_MAX <= 32 && RELY_AUDIENCES_PER_CREDENTIAL_MAX <= 32, "a bit for each audience");
 
-static bool has_any_audience(const struct rely_match_query *query, const struct rely_credential *credential)
+/* The audiences in all three places, as struct rely_match has them; 0: none. */
+static uint32_t find_audiences(const struct rely_match_query *query, const struct rely_credential *credential)
 {
-    for (size_t i = 0; i < credential->audience_count; i++)
-        if (rely_credentials_has_audience(query, credential, credential->audiences[i]))
-            return true;
-    return false;
+    bool is_named = query->accepted_count > 0;
+    const struct rely_slice *from = is_named ? query->accepted : credential->audiences;
+    size_t count = is_named ? query->accepted_count : credential->audience_count;
+    uint32_t found = 0;
+    for (size_t i = 0; i < count && i < 32; i++)
+        if ((!is_named || has_text(credential->audiences, credential->audience_count, from[i])) &&
+            has_text(query->audiences, query->audience_count, from[i]))
+            found |= 1U << i;
+    return found;
 }
 
 static bool is_wanted_identity(const struct rely_match_query *query, const struct rely_identity *identity)
@@ -87,12 +87,15 @@ static void judge_credential(const struct rely_match_query *query, const struct 
     judged->count++;
     if (identity == NULL || !is_wanted_identity(query, identity))
         return;
-    if (!has_any_audience(query, credential))
+    uint32_t audiences = find_audiences(query, credential);
+    if (audiences == 0)
         out->near_audience = credential;
     else if (!identity->is_enabled)
         judged->disabled = identity;
     else
-        keep_match(out, (struct rely_match){credential, identity});
+        keep_match(out,
+                   (struct rely_match){credential, identity,
+                                       identity->is_username_subject ? query->subject : identity->username, audiences});
 }
 
 static void judge_all(const struct rely_snapshot *snapshot, const struct rely_match_query *query,

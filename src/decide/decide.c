@@ -45,15 +45,10 @@ static enum rely_reason run_credentials_step(struct rely_review_work *work)
     return rely_credentials_match(work->snapshot, &query, &review->matches, &review->decision.detail);
 }
 
-bool rely_match_username(const struct rely_snapshot *snapshot, const struct rely_match *match,
-                         const struct rely_claims *claims, struct rely_slice *out)
+bool rely_match_may_be_named(const struct rely_snapshot *snapshot, const struct rely_match *match)
 {
-    struct rely_slice username = match->identity->is_username_subject ? claims->subject : match->identity->username;
-    bool is_system = rely_slice_starts(username, RELY_LIT("system:"));
-    if (username.len == 0 || (is_system && !snapshot->may_use_system_names))
-        return false;
-    *out = username;
-    return true;
+    bool is_system = rely_slice_starts(match->username, RELY_LIT("system:"));
+    return match->username.len > 0 && (!is_system || snapshot->may_use_system_names);
 }
 
 /* kube-apiserver believes any username and group: no identity leaves here with a name that it may not give out. */
@@ -62,8 +57,7 @@ static enum rely_reason check_names(struct rely_review_work *work)
     struct rely_review *review = work->review;
     for (size_t i = 0; i < review->matches.count; i++) {
         const struct rely_match *match = &review->matches.items[i];
-        struct rely_slice username;
-        if (!rely_match_username(work->snapshot, match, &review->claims, &username))
+        if (!rely_match_may_be_named(work->snapshot, match))
             return rely_refuse(
                 &review->decision.detail, RELY_IDENTITY_NOT_ALLOWED,
                 "identity %.*s would yield a username that begins with system:", RELY_ARG(match->identity->name));
@@ -114,7 +108,8 @@ const char *rely_step_name(enum rely_step step)
 static void seal_decision(struct rely_review *review, enum rely_reason reason)
 {
     bool is_whole = review->last_step == RELY_STEP_DECISION && review->issuer != NULL && review->key != NULL &&
-                    review->claims.audience_count > 0 && review->matches.count > 0;
+                    review->claims.audience_count > 0 && review->matches.count > 0 &&
+                    review->matches.items[0].username.len > 0 && review->matches.items[0].audiences != 0;
     bool has_live_keys = is_whole && review->now_s <= review->issuer->keys_until_s;
     if (reason == RELY_OK && !has_live_keys)
         reason = rely_refuse(&review->decision.detail, RELY_INTERNAL_ERROR, "a step left the review unfinished");

@@ -17,20 +17,11 @@ void rely_answer_put_texts(struct rely_buf *out, const struct rely_slice *texts,
 void rely_answer_put_audiences(struct rely_buf *out, const struct rely_answer *answer, const struct rely_match *match)
 {
     const struct rely_review_request *asked = &answer->asked->review;
-    const struct rely_claims *claims = &answer->review->claims;
-    struct rely_match_query query = {
-        .audiences = claims->audiences,
-        .audience_count = claims->audience_count,
-        .accepted = asked->audiences,
-        .accepted_count = asked->audience_count,
-    };
-    bool is_named = asked->audience_count > 0;
-    const struct rely_slice *from = is_named ? asked->audiences : match->credential->audiences;
-    size_t count = is_named ? asked->audience_count : match->credential->audience_count;
+    const struct rely_slice *from = asked->audience_count > 0 ? asked->audiences : match->credential->audiences;
     const char *separator = "";
     rely_buf_putc(out, '[');
-    for (size_t i = 0; i < count; i++) {
-        if (!rely_credentials_has_audience(&query, match->credential, from[i]))
+    for (size_t i = 0; i < 32; i++) {
+        if ((match->audiences >> i & 1) == 0)
             continue;
         rely_buf_put(out, rely_slice_of(separator));
         rely_buf_put_json(out, from[i]);

@@ -88,12 +88,9 @@ static void reply_allow(struct rely_reviewer *reviewer, struct rely_http_request
     const struct rely_review *review = answer->review;
     const struct rely_match *match = &review->matches.items[0];
     struct rely_pool *pool = &reviewer->later;
-    struct rely_slice username = {0};
-    bool is_named = rely_match_username(reviewer->snapshot, match, &review->claims, &username);
-    RELY_ASSERT(is_named);
     const struct rely_http_header headers[ALLOW_HEADERS] = {
         {RELY_LIT("x-relyd-identity"), match->identity->name},
-        {RELY_LIT("x-relyd-username"), header_value(pool, username, &is_username)},
+        {RELY_LIT("x-relyd-username"), header_value(pool, match->username, &is_username)},
         {RELY_LIT("x-relyd-uid"), match->identity->uid},
         {RELY_LIT("x-relyd-issuer"), review->issuer->name},
         {RELY_LIT("x-relyd-subject"), header_value(pool, review->claims.subject, &is_subject)},

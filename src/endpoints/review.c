@@ -11,15 +11,12 @@ static void put_identity(struct rely_reviewer *reviewer, const struct rely_answe
 {
     struct rely_buf *out = &reviewer->out;
     const struct rely_identity *identity = match->identity;
-    struct rely_slice username = {0};
-    bool is_named = rely_match_username(reviewer->snapshot, match, &answer->review->claims, &username);
-    RELY_ASSERT(is_named);
     rely_buf_putc(out, '{');
     rely_answer_put_member(out, "name", identity->name);
     rely_buf_putc(out, ',');
     rely_answer_put_member(out, "uid", identity->uid);
     rely_buf_putc(out, ',');
-    rely_answer_put_member(out, "username", username);
+    rely_answer_put_member(out, "username", match->username);
     rely_buf_put(out, RELY_LIT(",\"groups\":"));
     rely_answer_put_texts(out, identity->groups, identity->group_count);
     rely_buf_put(out, RELY_LIT(",\"extra\":{"));

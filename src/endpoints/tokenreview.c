@@ -63,11 +63,8 @@ static void put_allow(struct rely_reviewer *reviewer, const struct rely_answer *
 {
     struct rely_buf *out = &reviewer->out;
     const struct rely_match *match = &answer->review->matches.items[0];
-    struct rely_slice username = {0};
-    bool is_named = rely_match_username(reviewer->snapshot, match, &answer->review->claims, &username);
-    RELY_ASSERT(is_named);
     rely_buf_put(out, RELY_LIT("{\"authenticated\":true,\"user\":{"));
-    rely_answer_put_member(out, "username", username);
+    rely_answer_put_member(out, "username", match->username);
     rely_buf_putc(out, ',');
     rely_answer_put_member(out, "uid", match->identity->uid);
     rely_buf_put(out, RELY_LIT(",\"groups\":"));

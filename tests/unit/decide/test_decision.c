@@ -192,6 +192,30 @@ static void a_disabled_identity_is_said_to_be_disabled(void **state)
     assert_int_equal(review->matches.count, 0);
 }
 
+/* What answers show is what was judged, and nothing is found a second time. */
+static void a_match_carries_its_username_and_its_audiences(void **state)
+{
+    static const struct rely_slice accepted[] = {{"x", 1}, {"relyd", 5}, {"other", 5}, {"relyd", 5}};
+    struct world *world = *state;
+    struct rely_review_request request = {.token = rely_slice_of(world->token), .is_single = true};
+    struct rely_identity *identity = scene_edit_identity(&world->scene, world->identity);
+    identity->username = RELY_LIT("the-app");
+    const struct rely_review *review = scene_review_request(&world->scene, &request, NOW);
+    assert_int_equal(review->decision.reason, RELY_OK);
+    assert_true(rely_slice_equal(review->matches.items[0].username, RELY_LIT("the-app")));
+    assert_int_equal(review->matches.items[0].audiences, 1); /* the credential's first */
+    identity->is_username_subject = true;
+    request.audiences = accepted;
+    request.audience_count = 4;
+    review = scene_review_request(&world->scene, &request, NOW);
+    assert_int_equal(review->decision.reason, RELY_OK);
+    assert_true(rely_slice_equal(review->matches.items[0].username, RELY_LIT("app")));
+    assert_int_equal(review->matches.items[0].audiences, 1U << 1 | 1U << 3); /* "other" is not the credential's */
+    request.audience_count = 1;
+    review = scene_review_request(&world->scene, &request, NOW);
+    assert_int_equal(review->decision.reason, RELY_AUDIENCE_MISMATCH);
+}
+
 static void no_identity_yields_a_system_name_unless_allowed(void **state)
 {
     static const struct rely_slice groups[] = {{"system:masters", 14}};
@@ -302,6 +326,7 @@ int run_decision_tests(void)
         WORLD_TEST(more_identities_than_fit_are_said_to_be_more),
         WORLD_TEST(the_caller_names_the_audiences_that_count),
         WORLD_TEST(a_disabled_identity_is_said_to_be_disabled),
+        WORLD_TEST(a_match_carries_its_username_and_its_audiences),
         WORLD_TEST(no_identity_yields_a_system_name_unless_allowed),
         WORLD_TEST(test_a10_no_identity_yields_an_extra_key_of_kubernetes_unless_allowed),
         WORLD_TEST(a_lifetime_beyond_the_records_limit_is_refused),
