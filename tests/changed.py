@@ -16,7 +16,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 
-KEYS = ["keys", "key_sources", "key_keeping", "key_documents", "siblings", "misbehaving_issuers", "fetching"]
+KEYS = ["keys", "key_sources", "key_keeping", "key_documents", "siblings", "misbehaving_issuers", "fetching", "fetch_faults"]
 TOKENS = ["hostile_tokens", "kubernetes_tokens", "straight_path"]
 WRITES = ["rest", "limits", "acknowledged", "migration", "registry_faults", "crash"]
 DOORS = ["check", "tokenreview", "told", "client_paths", "doors"]
