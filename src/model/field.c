@@ -179,22 +179,21 @@ bool rely_field_read_bool(const struct rely_json *body, const char *field, bool 
     return fallback;
 }
 
-int64_t rely_field_read_integer(const struct rely_json *body, const char *field, int64_t min, int64_t max,
-                                int64_t fallback, struct rely_problems *problems)
+int64_t rely_field_read_integer(const struct rely_body *body, const struct rely_field *field)
 {
-    const struct rely_json *value = rely_json_get(body, field);
+    const struct rely_json *value = rely_json_get(body->json, field->json);
     if (rely_json_type(value) == RELY_JSON_ABSENT)
-        return fallback;
+        return field->value;
     if (rely_json_type(value) != RELY_JSON_INTEGER) {
-        rely_field_wrong_type(value, field, "a whole number", problems);
-        return fallback;
+        rely_field_wrong_type(value, field->json, "a whole number", body->problems);
+        return field->value;
     }
     int64_t found = rely_json_integer(value);
-    if (found >= min && found <= max)
+    if (found >= field->least && found <= field->most)
         return found;
-    rely_problems_add(problems, field, "out_of_range", "%s is %lld; it must be %lld to %lld", field, (long long)found,
-                      (long long)min, (long long)max);
-    return fallback;
+    rely_problems_add(body->problems, field->json, "out_of_range", "%s is %lld; it must be %lld to %lld", field->json,
+                      (long long)found, (long long)field->least, (long long)field->most);
+    return field->value;
 }
 
 /* --- lists ---------------------------------------------------------------------------------------------- */
@@ -256,32 +255,34 @@ static bool check_not_repeated(const struct rely_texts *before, struct rely_slic
     return true;
 }
 
-static bool read_item(const struct rely_json *value, const char *field, const struct rely_list_rule *rule,
-                      struct rely_pool *pool, struct rely_problems *problems, struct rely_slice *item)
+static bool read_item(const struct rely_body *body, const struct rely_json *value, const char *field,
+                      const struct rely_list_rule *rule, struct rely_slice *item)
 {
+    struct rely_problems *problems = body->problems;
     struct rely_text_rule as_given = rule->item;
     if (!rule->are_media_types)
         return rely_field_read_text(value, field, &rule->item, problems, item);
     as_given.max += sizeof MEDIA_TYPE_PREFIX - 1;
     if (!rely_field_read_text(value, field, &as_given, problems, item))
         return false;
-    *item = strip_media_type(*item, pool);
+    *item = strip_media_type(*item, body->pool);
     return check_text_length(item->len, field, &rule->item, problems) && is_media_type(*item, field, problems);
 }
 
-void rely_field_read_list(const struct rely_json *list, const char *field, const struct rely_list_rule *rule,
-                          struct rely_pool *pool, struct rely_problems *problems, struct rely_texts *out)
+void rely_field_read_list(const struct rely_body *body, const struct rely_json *list, const char *field,
+                          const struct rely_list_rule *rule, struct rely_texts *out)
 {
+    struct rely_problems *problems = body->problems;
     if (!check_list_size(list, field, rule, problems))
         return;
     size_t count = rely_json_size(list);
-    struct rely_slice *items = rely_pool_alloc(pool, count * sizeof *items);
+    struct rely_slice *items = rely_pool_alloc(body->pool, count * sizeof *items);
     out->items = items;
     for (size_t i = 0; i < count; i++) {
         char item_field[64];
         struct rely_slice item = {NULL, 0};
         snprintf(item_field, sizeof item_field, "%.40s[%zu]", field, i);
-        if (!read_item(rely_json_at(list, i), item_field, rule, pool, problems, &item) ||
+        if (!read_item(body, rely_json_at(list, i), item_field, rule, &item) ||
             !check_not_repeated(out, item, field, item_field, problems))
             item = (struct rely_slice){NULL, 0};
         items[out->count++] = item;

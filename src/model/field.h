@@ -22,9 +22,8 @@ bool rely_field_read_text(const struct rely_json *value, const char *field, cons
 bool rely_field_check_name(struct rely_slice name, const char *field, struct rely_problems *problems);
 bool rely_field_read_bool(const struct rely_json *body, const char *field, bool fallback,
                           struct rely_problems *problems);
-/* Absent: `fallback`, also outside the bounds. */
-int64_t rely_field_read_integer(const struct rely_json *body, const char *field, int64_t min, int64_t max,
-                                int64_t fallback, struct rely_problems *problems);
+/* Absent: the field's default, also outside the bounds. */
+int64_t rely_field_read_integer(const struct rely_body *body, const struct rely_field *field);
 
 /* The same for what is measured in bytes and may have any character. */
 bool rely_field_read_bytes(const struct rely_json *value, const char *field, const struct rely_text_rule *rule,
@@ -37,9 +36,9 @@ struct rely_list_rule {
     bool are_media_types; /* lower case, without "application/": neither carries meaning (RFC 7515 s4.1.9) */
 };
 
-/* Read a list of texts, in the pool. An item that is wrong is noted and absent in *out. */
-void rely_field_read_list(const struct rely_json *list, const char *field, const struct rely_list_rule *rule,
-                          struct rely_pool *pool, struct rely_problems *problems, struct rely_texts *out);
+/* Read a list of texts, in the body's pool. An item that is wrong is noted and absent in *out. */
+void rely_field_read_list(const struct rely_body *body, const struct rely_json *list, const char *field,
+                          const struct rely_list_rule *rule, struct rely_texts *out);
 
 /* How many letters differ, counting from both ends: enough to catch a slip of the finger. */
 size_t rely_count_different_letters(const char *a, const char *b);

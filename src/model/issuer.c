@@ -24,7 +24,7 @@ static void read_algorithms(const struct rely_body *body, const struct rely_fiel
     struct rely_texts words = {0};
     issuer->algorithms = list == NULL ? field->value : 0;
     if (list != NULL)
-        rely_field_read_list(list, field->json, &rule, body->pool, body->problems, &words);
+        rely_field_read_list(body, list, field->json, &rule, &words);
     for (size_t i = 0; i < words.count; i++) {
         char item_field[32];
         int64_t bit = find_algorithm(field, words.items[i]);

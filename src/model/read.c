@@ -172,7 +172,7 @@ static void read_list_field(const struct rely_body *body, const struct rely_fiel
 {
     const struct rely_list_rule rule = list_rule(field, field->least, field->most);
     if (value != NULL)
-        rely_field_read_list(value, field->json, &rule, body->pool, body->problems, out);
+        rely_field_read_list(body, value, field->json, &rule, out);
     else if (has_flag(field, RELY_FIELD_REQUIRED))
         rely_problems_add(body->problems, field->json, "required", "%s is required", field->json);
 }
@@ -199,7 +199,7 @@ static void read_map_field(const struct rely_body *body, const struct rely_field
         struct rely_text_entry *entry = &entries[out->count++];
         *entry = (struct rely_text_entry){.key = rely_slice_of(key)};
         snprintf(item_field, sizeof item_field, "%.12s.%.50s", field->json, key);
-        rely_field_read_list(rely_json_get(value, key), item_field, &rule, body->pool, body->problems, &entry->values);
+        rely_field_read_list(body, rely_json_get(value, key), item_field, &rule, &entry->values);
     }
     out->items = entries;
 }
@@ -238,8 +238,7 @@ static void read_one_field(const struct rely_body *body, const struct rely_field
         *(bool *)at = rely_field_read_bool(body->json, field->json, field->value != 0, body->problems);
         break;
     case RELY_FIELD_INTEGER:
-        *(int64_t *)at =
-            rely_field_read_integer(body->json, field->json, field->least, field->most, field->value, body->problems);
+        *(int64_t *)at = rely_field_read_integer(body, field);
         break;
     case RELY_FIELD_WORD:
         read_word_field(body, field, value, at);
