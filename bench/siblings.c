@@ -9,6 +9,7 @@
 
 #include "mint.h"
 #include "relyd/decide.h"
+#include "relyd/edition.h"
 
 #define ISSUER "https://kubernetes.default.svc.cluster.local"
 #define NOW_S 1800000000

@@ -11,6 +11,7 @@
 #include "mint.h"
 #include "relyd/cache.h"
 #include "relyd/config.h"
+#include "relyd/edition.h"
 
 #define ISSUER "https://oidc.bench.example/00000"
 #define SUBJECT "system:serviceaccount:team-00011:app-07"

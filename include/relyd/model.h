@@ -216,6 +216,8 @@ void rely_record_check_members(const struct rely_body *body);
 void rely_record_read(const struct rely_body *body, void *record);
 /* The record as the REST interface shows it; NULL: what is stored is no such record. Owner: the caller. */
 struct rely_json *rely_record_show(const struct rely_kind *kind, const void *record);
+/* A copy that needs nothing else, in one block: free(). */
+void *rely_record_copy(const struct rely_kind *kind, const void *record) __attribute__((malloc, returns_nonnull));
 /* A field of a record, or NULL where it is shown as absent. Owner: the caller. */
 struct rely_json *rely_field_show(const struct rely_kind *kind, const struct rely_field *field, const void *record);
 /* Is one field of both the same? */
@@ -224,12 +226,5 @@ bool rely_field_equal(const struct rely_field *field, const void *a, const void 
 bool rely_record_equal(const struct rely_kind *kind, const void *a, const void *b);
 /* Are the keys of both asked for at the same place and in the same way, or are they the same uploaded set? */
 bool rely_issuer_has_same_source(const struct rely_issuer_record *a, const struct rely_issuer_record *b);
-
-/* A user or group of Kubernetes' own: begins with `system:`. */
-bool rely_is_system_name(struct rely_slice name);
-/* An `extra` key of kubernetes.io, k8s.io or a domain below them, in any letter case. */
-bool rely_is_kubernetes_key(struct rely_slice key);
-/* An `extra` key of relyd.io or a domain below it, in any letter case: with those relyd itself says what it found. */
-bool rely_is_relyd_key(struct rely_slice key);
 
 #endif

@@ -2,7 +2,7 @@
  * registry: issuers, identities and federated credentials: validation, storage in SQLite, the change log. One
  * connection, used by the control thread only. A refused write changes nothing.
  *
- * Objects go in and out as the JSON of the REST interface; the snapshot builder reads rows.
+ * Objects go in and out as the JSON of the REST interface; the snapshot builder is given records.
  */
 #ifndef RELYD_REGISTRY_H
 #define RELYD_REGISTRY_H
@@ -64,8 +64,8 @@ uint64_t rely_registry_revision(const struct rely_registry *registry);
 /* One object that a write touched, to be carried into the next snapshot. */
 struct rely_change {
     enum rely_object object;
-    bool is_removed;
     int64_t id;
+    void *record; /* owned: the kind's record as it is now; NULL: it was removed */
 };
 
 /* What one accepted write changed. Zero-filled is empty. */
@@ -157,24 +157,15 @@ bool rely_registry_list(struct rely_registry *registry, const struct rely_object
 
 /* --- for the snapshot builder and the key keeper ------------------------------------------------ */
 
-/* An issuer's row with its stored key set. All slices are borrowed during the visit. */
-struct rely_issuer_row {
-    struct rely_issuer issuer; /* keyset is NULL; keys_generation counts accepted key sets */
-    struct rely_slice jwks;    /* the key set last accepted; absent: none yet */
-    int64_t jwks_fetched_s;
-    struct rely_slice jwks_source_url; /* where it was fetched; absent: it was uploaded */
-};
-
-/* Visit the row of one id, or all rows when id is 0. False only on a fault; a missing row is not visited. */
-bool rely_registry_each_issuer(struct rely_registry *registry, int64_t id,
-                               void (*visit)(const struct rely_issuer_row *row, void *context), void *context,
-                               struct rely_err *err);
-bool rely_registry_each_identity(struct rely_registry *registry, int64_t id,
-                                 void (*visit)(const struct rely_identity *row, void *context), void *context,
-                                 struct rely_err *err);
-bool rely_registry_each_credential(struct rely_registry *registry, int64_t id,
-                                   void (*visit)(const struct rely_credential *row, void *context), void *context,
-                                   struct rely_err *err);
+/**
+ * Visit every object of a kind, the enabled issuers before the others. Records hold what reviews and the keeper see
+ * (RELY_FIELD_REVIEWED), and are borrowed during the visit.
+ *
+ * Fails:    RELY_ERR_IO, RELY_ERR_DAMAGED.
+ */
+bool rely_registry_each(struct rely_registry *registry, enum rely_object object,
+                        void (*visit)(const union rely_any_record *record, void *context), void *context,
+                        struct rely_err *err);
 
 /* A key set that was fetched. All borrowed. */
 struct rely_fetched_keys {
@@ -208,7 +199,7 @@ bool rely_registry_put_keyset(struct rely_registry *registry, const struct rely_
  * differs in letter case, of every issuer; then this issuer's neighbours in the order of subjects. At most `limit`.
  */
 bool rely_registry_each_near(struct rely_registry *registry, int64_t issuer_id, struct rely_slice subject, size_t limit,
-                             void (*visit)(const struct rely_credential *row, void *context), void *context,
+                             void (*visit)(const union rely_any_record *record, void *context), void *context,
                              struct rely_err *err);
 
 #endif

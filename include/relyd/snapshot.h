@@ -150,35 +150,9 @@ const struct rely_credential *rely_snapshot_credential(const struct rely_snapsho
                                                        int64_t issuer_id, struct rely_slice subject, size_t *cursor);
 const struct rely_credential *rely_snapshot_credential_by_id(const struct rely_snapshot *snapshot, int64_t id);
 
-/* Deep copies in one block, for the builder: fill a struct with borrowed slices and copy it. */
-struct rely_issuer *rely_issuer_copy(const struct rely_issuer *from);
-struct rely_identity *rely_identity_copy(const struct rely_identity *from);
-struct rely_credential *rely_credential_copy(const struct rely_credential *from);
-
-/**
- * Begin the next edition: a copy of the maps' roots. Only the control thread.
- *
- * In:       base - the newest edition, or NULL for the first.
- * Owner:    the caller; put/remove change it until it is published, never afterwards.
- */
-struct rely_snapshot *rely_snapshot_next(const struct rely_snapshot *base, uint64_t revision);
-
-/* Put takes over the object, and retires the one that it replaces (same id). Remove retires it; false: not there. */
-void rely_snapshot_put_issuer(struct rely_snapshot *next, struct rely_issuer *issuer);
-/* Put an issuer whose record and keys are those of before, with other times: what was verified under it stays. */
-void rely_snapshot_renew_issuer(struct rely_snapshot *next, struct rely_issuer *issuer);
-void rely_snapshot_put_identity(struct rely_snapshot *next, struct rely_identity *identity);
-void rely_snapshot_put_credential(struct rely_snapshot *next, struct rely_credential *credential);
-bool rely_snapshot_remove_issuer(struct rely_snapshot *next, int64_t id);
-bool rely_snapshot_remove_identity(struct rely_snapshot *next, int64_t id);
-bool rely_snapshot_remove_credential(struct rely_snapshot *next, int64_t id);
-
-/**
- * Free what only editions older than this one used: what it replaced, and its base's own struct. Call once for every
- * edition, oldest first, when no reader holds an older one.
- */
-void rely_snapshot_settle(struct rely_snapshot *edition);
-/* Free the last edition with all that it holds (key sets excepted: they are the caller's). All others are settled. */
-void rely_snapshot_free_all(struct rely_snapshot *last);
+/* What reviews see of a record; its key set and times are set by the caller. In: may_use_http - issuers.allow_http. */
+struct rely_issuer *rely_issuer_of_record(const struct rely_issuer_record *record, bool may_use_http);
+struct rely_identity *rely_identity_of_record(const struct rely_identity_record *record);
+struct rely_credential *rely_credential_of_record(const struct rely_credential_record *record);
 
 #endif

@@ -5,6 +5,7 @@
  */
 #include "compare.h"
 #include "explain.h"
+#include "relyd/snapshot.h"
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -194,9 +195,8 @@ static bool is_seen_before(struct near_list *list, int64_t id)
     return false;
 }
 
-static void compare_credential(const struct rely_credential *credential, void *context)
+static void compare_credential(const struct rely_credential *credential, struct near_list *list)
 {
-    struct near_list *list = context;
     const struct rely_claims *claims = &list->explanation->review->claims;
     const struct rely_identity *identity = rely_snapshot_identity(list->explanation->snapshot, credential->identity_id);
     if (identity == NULL || is_seen_before(list, credential->id))
@@ -217,6 +217,13 @@ static void compare_credential(const struct rely_credential *credential, void *c
     keep_near(list, &near);
 }
 
+static void compare_record(const union rely_any_record *record, void *context)
+{
+    struct rely_credential *credential = rely_credential_of_record(&record->credential);
+    compare_credential(credential, context);
+    free(credential);
+}
+
 #define NEIGHBOURS_ASKED 16
 
 struct rely_json *rely_explain_near_credentials(struct rely_explanation *explanation)
@@ -233,7 +240,7 @@ struct rely_json *rely_explain_near_credentials(struct rely_explanation *explana
         compare_credential(credential, &list);
     /* A fault of the registry leaves the comparison shorter: the explanation itself does not depend on it. */
     if (!rely_registry_each_near(explanation->admin->registry, review->issuer->id, review->claims.subject,
-                                 NEIGHBOURS_ASKED, compare_credential, &list, &err))
+                                 NEIGHBOURS_ASKED, compare_record, &list, &err))
         explanation->admin->note_fault(explanation->admin->service, "explain", err.message);
     return take_near(&list, explanation);
 }

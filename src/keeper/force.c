@@ -6,6 +6,7 @@
  */
 #include "kept.h"
 
+#include "relyd/edition.h"
 #include "relyd/text.h"
 
 #include <stdio.h>

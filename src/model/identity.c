@@ -3,6 +3,7 @@
  * reader of bodies.
  */
 #include "kind.h"
+#include "relyd/reserved.h"
 #include <stdio.h>
 
 /* kube-apiserver believes whatever name a webhook gives: `system:masters` is cluster admin. */

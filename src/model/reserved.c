@@ -2,6 +2,7 @@
  * Which names an identity may not simply have. Decides by the name alone; whether a configuration lets it be, its
  * callers know. Called by identity_body.c for what is written, and by the builders of editions for what is stored.
  */
+#include "relyd/reserved.h"
 #include "relyd/model.h"
 #include <strings.h>
 

@@ -54,7 +54,7 @@ static bool log_dependent(const struct removal *removal, struct rely_stmt *stmt,
     struct rely_slice parent = rely_sql_text(stmt->raw, sqlite3_column_count(stmt->raw) - 1);
     if (!log_removal(removal, kind, parent, record.name, &record, err))
         return false;
-    rely_changes_add(&removal->result->changes, RELY_OBJECT_CREDENTIAL, true, record.record.id);
+    rely_changes_add(&removal->result->changes, RELY_OBJECT_CREDENTIAL, record.record.id, NULL);
     return true;
 }
 
@@ -109,7 +109,7 @@ static bool erase_with_dependents(const struct removal *removal, const union rel
     if (!is_clear || !erase_row(removal->registry, removal->table->erase, id, err) ||
         !log_removal(removal, removal->table->kind, path->parent, path->name, found, err))
         return false;
-    rely_changes_add(&removal->result->changes, path->object, true, id);
+    rely_changes_add(&removal->result->changes, path->object, id, NULL);
     return true;
 }
 

@@ -21,7 +21,7 @@ void rely_near_make(struct rely_registry *registry)
 }
 
 bool rely_registry_each_near(struct rely_registry *registry, int64_t issuer_id, struct rely_slice subject, size_t limit,
-                             void (*visit)(const struct rely_credential *row, void *context), void *context,
+                             void (*visit)(const union rely_any_record *record, void *context), void *context,
                              struct rely_err *err)
 {
     size_t share = limit / RELY_NEAR_QUERIES;
@@ -31,7 +31,7 @@ bool rely_registry_each_near(struct rely_registry *registry, int64_t issuer_id, 
             return false;
         rely_sql_bind(stmt, "iti", issuer_id, subject,
                       (int64_t)(i == 0 ? limit - (RELY_NEAR_QUERIES - 1) * share : share));
-        if (!rely_credentials_visit(stmt, visit, context, err))
+        if (!rely_records_visit(rely_kind_of(RELY_OBJECT_CREDENTIAL), stmt, visit, context, err))
             return false;
     }
     return true;

@@ -50,18 +50,35 @@ static bool lost_keys_asleep(const struct rely_write *write)
     return !registry->check_repeats(registry->check_context, &stored, &(struct rely_err){0});
 }
 
+/* What is kept beside the record goes on. */
+static void keep_stored_keys(struct rely_issuer_record *issuer, const struct rely_issuer_record *before)
+{
+    if (issuer->key_source != RELY_KEYS_UPLOADED)
+        issuer->jwks = before->jwks;
+    issuer->jwks_fetched_at = before->jwks_fetched_at;
+    issuer->jwks_source_url = before->jwks_source_url;
+    issuer->keys_generation = before->keys_generation;
+}
+
 /*
  * The keys in force always come from the source that the record names: another source drops them until the first fetch.
  * Keeping them would leave an issuer trusted through a place that its administrator has just taken away.
  */
-static bool store_keys(const struct rely_write *write, struct rely_err *err)
+static bool store_keys(struct rely_write *write, struct rely_err *err)
 {
-    const struct rely_issuer_record *issuer = &write->after.issuer, *before = write->body.before;
+    struct rely_issuer_record *issuer = &write->after.issuer;
+    const struct rely_issuer_record *before = write->body.before;
     bool is_uploaded = issuer->key_source == RELY_KEYS_UPLOADED;
+    if (before != NULL)
+        keep_stored_keys(issuer, before);
     if (before == NULL ? !is_uploaded : rely_issuer_has_same_source(before, issuer) && !lost_keys_asleep(write))
         return true;
-    return rely_keyset_row_put(write->registry, write->after.record.id,
-                               is_uploaded ? issuer->jwks : (struct rely_slice){NULL, 0}, (struct rely_slice){NULL, 0},
+    if (!is_uploaded)
+        issuer->jwks = (struct rely_slice){NULL, 0};
+    issuer->jwks_fetched_at = is_uploaded ? write->writer->now_s : 0;
+    issuer->jwks_source_url = (struct rely_slice){NULL, 0};
+    issuer->keys_generation++;
+    return rely_keyset_row_put(write->registry, issuer->record.id, issuer->jwks, issuer->jwks_source_url,
                                write->writer->now_s, err);
 }
 
@@ -233,7 +250,7 @@ bool rely_rules_are_same(const struct rely_write *write)
             rely_issuer_has_same_source(&write->before.issuer, &write->after.issuer));
 }
 
-bool rely_rules_store(const struct rely_write *write, struct rely_err *err)
+bool rely_rules_store(struct rely_write *write, struct rely_err *err)
 {
     return write->path->object != RELY_OBJECT_ISSUER || store_keys(write, err);
 }

@@ -134,7 +134,7 @@ bool rely_rules_check(const struct rely_write *write, struct rely_err *err);
 /* Would nothing change? */
 bool rely_rules_are_same(const struct rely_write *write);
 /* Behind the record's own row: those that go with it. */
-bool rely_rules_store(const struct rely_write *write, struct rely_err *err);
+bool rely_rules_store(struct rely_write *write, struct rely_err *err);
 
 /* --- transaction.c: one write, alone or in a batch ------------------------------------------------------ */
 
@@ -158,13 +158,15 @@ struct rely_log_entry {
 
 bool rely_change_log_append(struct rely_registry *registry, const struct rely_log_entry *entry, uint64_t *revision,
                             struct rely_err *err);
-void rely_changes_add(struct rely_changes *changes, enum rely_object object, bool is_removed, int64_t id);
+/* In: record - taken over; NULL: removed. */
+void rely_changes_add(struct rely_changes *changes, enum rely_object object, int64_t id, void *record);
 
 /* --- rows ------------------------------------------------------------------------------------------- */
 
-/* Visits the rows of a statement with what reviews see of credentials. */
-bool rely_credentials_visit(struct rely_stmt *stmt, void (*visit)(const struct rely_credential *row, void *context),
-                            void *context, struct rely_err *err);
+/* Visits the rows of a statement with what reviews see of a kind. */
+bool rely_records_visit(const struct rely_kind *kind, struct rely_stmt *stmt,
+                        void (*visit)(const union rely_any_record *record, void *context), void *context,
+                        struct rely_err *err);
 /* Make the statements of near.c. */
 void rely_near_make(struct rely_registry *registry);
 

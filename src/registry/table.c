@@ -98,7 +98,6 @@ void rely_table_make(struct rely_table *table, const struct rely_kind *kind, str
     table->find = rely_table_select(kind, false, "", where, pool);
     snprintf(where, sizeof where, " WHERE o.name > ?1 AND %s%s = ?2 ORDER BY o.name LIMIT ?3", of, parent);
     table->page = rely_table_select(kind, false, "", where, pool);
-    table->one = rely_table_select(kind, true, "", " WHERE o.id = ?1", pool);
     /* In an order that stays the same: of two records with one key the first one keeps it (service/repeats.c). */
     table->each = rely_table_select(kind, true, "", is_issuer ? " ORDER BY o.is_enabled DESC, o.id" : "", pool);
     table->insert = make_insert(kind, pool);

@@ -21,7 +21,6 @@ struct rely_table {
     const char *find; /* ?1 name, ?2 the parent's row (0: none). All fields */
     const char *page; /* ?1 after, ?2 the parent's row, ?3 limit. All fields */
     const char *each; /* what reviews see, of all rows */
-    const char *one;  /* the same of ?1, a row */
     const char *insert;
     const char *erase; /* ?1 row */
     struct rely_update updates[RELY_UPDATES_KEPT];

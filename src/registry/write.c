@@ -160,7 +160,8 @@ static bool end_transaction(struct rely_write *write, bool is_news, struct rely_
     changes->revision = write->after.record.revision;
     if (!rely_write_keep(write->registry, changes->revision, err))
         return false;
-    rely_changes_add(changes, write->path->object, false, write->after.record.id);
+    rely_changes_add(changes, write->path->object, write->after.record.id,
+                     rely_record_copy(write->body.kind, &write->after));
     return true;
 }
 

@@ -37,7 +37,7 @@ static void note_issuers(struct rely_control *control, const struct rely_changes
 {
     for (size_t i = 0; i < changes->count; i++)
         if (changes->items[i].object == RELY_OBJECT_ISSUER)
-            rely_keeper_note_issuer(control->keeper, changes->items[i].id, changes->items[i].is_removed);
+            rely_keeper_note_issuer(control->keeper, changes->items[i].id, changes->items[i].record == NULL);
 }
 
 bool rely_batch_settle(struct rely_control *control, struct rely_err *err)

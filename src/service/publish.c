@@ -127,26 +127,14 @@ void rely_control_forget_workers(struct rely_control *control)
     settle_publications(control);
 }
 
-static bool commit_and_publish(struct rely_control *control, const struct rely_changes *changes,
-                               struct rely_reread *reread, void (*done)(void *), void *context, struct rely_err *err)
+bool rely_control_commit(struct rely_control *control, const struct rely_changes *changes, void (*done)(void *),
+                         void *context, struct rely_err *err)
 {
     if (!rely_registry_commit(control->registry, err))
         return false;
     if (changes->count > 0)
-        rely_control_publish(control, rely_control_carry(control, changes, reread), done, context);
+        rely_control_publish(control, rely_control_carry(control, changes), done, context);
     else if (done != NULL)
         done(context);
     return true;
-}
-
-bool rely_control_commit(struct rely_control *control, const struct rely_changes *changes, void (*done)(void *),
-                         void *context, struct rely_err *err)
-{
-    struct rely_reread reread = {0};
-    bool is_read = rely_control_reread(control, changes, &reread, err);
-    if (!is_read)
-        rely_registry_give_up(control->registry);
-    bool is_live = is_read && commit_and_publish(control, changes, &reread, done, context, err);
-    rely_reread_fini(&reread);
-    return is_live;
 }

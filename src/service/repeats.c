@@ -26,29 +26,36 @@ static bool refuse_repeated(struct uploaded *uploaded, const struct rely_key *ke
 }
 
 /* A record that was written in the open batch: no snapshot shows it yet. */
-static void compare_with_pending(const struct rely_issuer_row *row, void *context)
+static void compare_with_pending(const struct rely_issuer_record *record, struct uploaded *uploaded)
 {
-    struct uploaded *uploaded = context;
-    if (row->issuer.id == uploaded->keys->issuer_id || row->jwks.ptr == NULL || !row->issuer.is_enabled ||
-        !rely_slice_equal(row->issuer.url, uploaded->keys->url))
+    if (record->record.id == uploaded->keys->issuer_id || record->jwks.ptr == NULL || !record->is_enabled ||
+        !rely_slice_equal(record->url, uploaded->keys->url))
         return;
-    struct rely_keyset *pending = rely_keyset_parse(row->jwks, &(struct rely_err){0});
+    struct rely_keyset *pending = rely_keyset_parse(record->jwks, &(struct rely_err){0});
     for (size_t i = 0; pending != NULL && i < rely_keyset_count(pending); i++)
         for (size_t k = 0; k < rely_keyset_count(uploaded->keyset); k++)
             if (memcmp(rely_key_material(rely_keyset_at(pending, i)),
                        rely_key_material(rely_keyset_at(uploaded->keyset, k)), RELY_MATERIAL_BYTES) == 0)
-                refuse_repeated(uploaded, rely_keyset_at(uploaded->keyset, k), row->issuer.name);
+                refuse_repeated(uploaded, rely_keyset_at(uploaded->keyset, k), record->name);
     rely_keyset_free(pending);
+}
+
+/* Of several changes of one record the last one counts. */
+static bool is_changed_again(const struct rely_changes *changes, size_t index)
+{
+    for (size_t i = index + 1; i < changes->count; i++)
+        if (changes->items[i].object == RELY_OBJECT_ISSUER && changes->items[i].id == changes->items[index].id)
+            return true;
+    return false;
 }
 
 static void compare_with_batch(const struct rely_control *control, struct uploaded *uploaded)
 {
     const struct rely_changes *changes = &control->batch.changes;
     for (size_t i = 0; i < changes->count && uploaded->is_free; i++)
-        if (changes->items[i].object == RELY_OBJECT_ISSUER && !changes->items[i].is_removed &&
-            !rely_registry_each_issuer(control->registry, changes->items[i].id, compare_with_pending, uploaded,
-                                       uploaded->err))
-            uploaded->is_free = false;
+        if (changes->items[i].object == RELY_OBJECT_ISSUER && changes->items[i].record != NULL &&
+            !is_changed_again(changes, i))
+            compare_with_pending(changes->items[i].record, uploaded);
 }
 
 bool rely_repeats_check_upload(void *context, const struct rely_registry_keys *keys, struct rely_err *err)

@@ -8,6 +8,7 @@
 #include "relyd/accept.h"
 #include "relyd/admin.h"
 #include "relyd/config.h"
+#include "relyd/edition.h"
 #include "relyd/endpoints.h"
 #include "relyd/fetch.h"
 #include "relyd/keeper.h"
@@ -177,8 +178,7 @@ void rely_control_publish(struct rely_control *control, struct rely_snapshot *ne
 /* Every worker reads at least this edition. */
 void rely_control_forget_workers(struct rely_control *control);
 /**
- * Commit the registry's open batch, whose changes these are, and publish them: what they touched is read back before
- * the commit, so that afterwards nothing can fail.
+ * Commit the registry's open batch, whose changes these are, and publish them. Afterwards nothing can fail.
  *
  * In:       done - may be NULL; runs when all workers have them (at once when there are none).
  * Fails:    RELY_ERR_IO, RELY_ERR_DAMAGED: the batch is undone, nothing is published, and `done` never runs.
@@ -186,27 +186,15 @@ void rely_control_forget_workers(struct rely_control *control);
 bool rely_control_commit(struct rely_control *control, const struct rely_changes *changes, void (*done)(void *),
                          void *context, struct rely_err *err);
 
-/* --- load.c: on the control thread ------------------------------------------------------------------ */
+/* --- edition.c: on the control thread ------------------------------------------------------------------ */
 
-/* The first edition, from all rows; stored key sets are prepared again. */
+/* The first edition, from all records; stored key sets are prepared again. */
 struct rely_snapshot *rely_control_load(struct rely_control *control, struct rely_err *err);
 /* Free the key sets of the last edition, which itself lives on for a moment. */
 void rely_control_free_keysets(struct rely_snapshot *last);
 
-/* What changes touched, read from the registry's open batch. Zero-filled is empty. */
-struct rely_read_object;
-struct rely_reread {
-    struct rely_read_object *items; /* owned: rely_reread_fini */
-    size_t count, cap;
-};
-
-/* Read what changes have touched and not removed. False with a fault: a row cannot be read, or is not there. */
-bool rely_control_reread(struct rely_control *control, const struct rely_changes *changes, struct rely_reread *reread,
-                         struct rely_err *err);
-void rely_reread_fini(struct rely_reread *reread);
-/* The next edition, with the changes (at least one) and what was reread for them, which is taken over. */
-struct rely_snapshot *rely_control_carry(struct rely_control *control, const struct rely_changes *changes,
-                                         struct rely_reread *reread);
+/* The next edition, with the changes: at least one. */
+struct rely_snapshot *rely_control_carry(struct rely_control *control, const struct rely_changes *changes);
 
 /* --- repeats.c: on the control thread --------------------------------------------------------------- */
 

@@ -4,7 +4,7 @@
 #ifndef RELYD_SNAPSHOT_EDIT_H
 #define RELYD_SNAPSHOT_EDIT_H
 
-#include "relyd/snapshot.h"
+#include "relyd/edition.h"
 
 /* Ids are our own row numbers, so nobody can choose them: a multiplication spreads them well enough. */
 static inline uint64_t rely_snapshot_hash_id(int64_t id)

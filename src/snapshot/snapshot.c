@@ -4,6 +4,7 @@
  */
 #include "edit.h"
 
+#include "relyd/reserved.h"
 #include "relyd/text.h"
 
 #include <stdlib.h>

@@ -8,6 +8,7 @@
 
 #include "relyd/cache.h"
 #include "relyd/config.h"
+#include "relyd/edition.h"
 
 #include <stdio.h>
 #include <stdlib.h>

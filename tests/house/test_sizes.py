@@ -14,9 +14,9 @@ DEPTH_MAX = 6
 WIDE = set(
     "compare_field rely_cache_review rely_review_known log_removal"
     " rely_keyset_row_put rely_registry_each_near rely_registry_find find_and_show collect_page rely_registry_list rely_table_read"
-    " run_with_fields rely_table_update write_object rely_registry_create rely_registry_replace commit_and_publish".split()
+    " run_with_fields rely_table_update write_object rely_registry_create rely_registry_replace".split()
 )
-LONG = {"base.h": 19, "http.h": 21, "json.h": 24, "keys.h": 22, "registry.h": 20, "signature.h": 17, "snapshot.h": 25}
+LONG = {"base.h": 19, "http.h": 21, "json.h": 24, "keys.h": 22, "registry.h": 18, "signature.h": 17}
 DEPTH_NOW = 13
 
 # --- parameters -------------------------------------------------------------------------------------------------------

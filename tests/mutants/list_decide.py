@@ -178,7 +178,7 @@ MUTANTS = [
            'is_own_fault || reason == RELY_TOKEN_TOO_LARGE', 'is_own_fault', 'unit_decide'),
     mutant('how busy we are is told', 'D', 'src/decide/told.c',
            'reason == RELY_OVERLOADED || ', '', 'unit_decide'),
-    mutant('token.max_bytes is not heard', 'C10', 'src/service/load.c',
+    mutant('token.max_bytes is not heard', 'C10', 'src/service/edition.c',
            '(size_t)config->token_max_bytes;', 'config == NULL ? 0 : 16384;', 'tests/e2e/test_straight_path.py::test_the_longest_token_is_what_the_setting_says'),
     mutant("a spare kid is a live one", "A7", INDEX,
            " && is_live(issuer, &marks.items[i]) == is_live_wanted)\n            return true;",

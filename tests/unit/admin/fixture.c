@@ -3,6 +3,7 @@
  */
 #include "fixture.h"
 #include "relyd/config.h"
+#include "relyd/edition.h"
 #include "relyd/signature.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -62,29 +63,29 @@ void rely_http_defer(struct rely_http_request *request, void (*gone)(void *conte
 
 /* --- the service's hooks ----------------------------------------------------------------------------------- */
 
-static void carry_issuer(const struct rely_issuer_row *row, void *context)
+static void carry_issuer(const union rely_any_record *record, void *context)
 {
     struct fixture *fixture = context;
-    struct rely_issuer issuer = row->issuer;
+    struct rely_issuer *issuer = rely_issuer_of_record(&record->issuer, true);
     struct rely_err err = {0};
-    issuer.keys_fetched_s = row->jwks_fetched_s;
-    issuer.keys_until_s = INT64_MAX;
-    if (row->jwks.ptr != NULL) {
-        issuer.keyset = rely_signature_accept(row->jwks, NULL, &err);
+    issuer->keys_fetched_s = record->issuer.jwks_fetched_at;
+    issuer->keys_until_s = INT64_MAX;
+    if (record->issuer.jwks.ptr != NULL) {
+        issuer->keyset = rely_signature_accept(record->issuer.jwks, NULL, &err);
         assert_string_equal(err.message, "");
-        fixture->keysets[fixture->keyset_count++] = (struct rely_keyset *)issuer.keyset;
+        fixture->keysets[fixture->keyset_count++] = (struct rely_keyset *)issuer->keyset;
     }
-    rely_snapshot_put_issuer(fixture->snapshot, rely_issuer_copy(&issuer));
+    rely_snapshot_put_issuer(fixture->snapshot, issuer);
 }
 
-static void carry_identity(const struct rely_identity *row, void *context)
+static void carry_identity(const union rely_any_record *record, void *context)
 {
-    rely_snapshot_put_identity(((struct fixture *)context)->snapshot, rely_identity_copy(row));
+    rely_snapshot_put_identity(((struct fixture *)context)->snapshot, rely_identity_of_record(&record->identity));
 }
 
-static void carry_credential(const struct rely_credential *row, void *context)
+static void carry_credential(const union rely_any_record *record, void *context)
 {
-    rely_snapshot_put_credential(((struct fixture *)context)->snapshot, rely_credential_copy(row));
+    rely_snapshot_put_credential(((struct fixture *)context)->snapshot, rely_credential_of_record(&record->credential));
 }
 
 static void rebuild_snapshot(struct fixture *fixture)
@@ -94,9 +95,9 @@ static void rebuild_snapshot(struct fixture *fixture)
         rely_snapshot_free_all(fixture->snapshot);
     fixture->snapshot = rely_snapshot_next(NULL, rely_registry_revision(fixture->registry));
     fixture->snapshot->token_max_bytes = RELY_DEFAULT_token_max_bytes;
-    assert_true(rely_registry_each_issuer(fixture->registry, 0, carry_issuer, fixture, &err));
-    assert_true(rely_registry_each_identity(fixture->registry, 0, carry_identity, fixture, &err));
-    assert_true(rely_registry_each_credential(fixture->registry, 0, carry_credential, fixture, &err));
+    assert_true(rely_registry_each(fixture->registry, RELY_OBJECT_ISSUER, carry_issuer, fixture, &err));
+    assert_true(rely_registry_each(fixture->registry, RELY_OBJECT_IDENTITY, carry_identity, fixture, &err));
+    assert_true(rely_registry_each(fixture->registry, RELY_OBJECT_CREDENTIAL, carry_credential, fixture, &err));
 }
 
 static bool begin_write(void *service, struct rely_err *err)

@@ -1,6 +1,7 @@
 /* See scene.h. */
 #include "scene.h"
 #include "relyd/config.h"
+#include "relyd/edition.h"
 
 #include "relyd/keys.h"
 

@@ -1,5 +1,6 @@
 /* The budget of failed tries (fault B13): what strangers' tokens may cost, and that they refuse nobody who names the
  * key that signed. */
+#include "relyd/edition.h"
 #include "scene.h"
 
 #include "../mint/mint.h"

@@ -4,6 +4,7 @@
 #include "../mint/mint.h"
 
 #include "relyd/cache.h"
+#include "relyd/edition.h"
 
 #include <setjmp.h>
 #include <stdlib.h>

@@ -5,6 +5,7 @@
 #include "../mint/mint.h"
 
 #include "relyd/cache.h"
+#include "relyd/edition.h"
 #include "relyd/text.h"
 
 #include <setjmp.h>

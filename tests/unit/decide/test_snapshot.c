@@ -1,5 +1,6 @@
 /* Editions of the registry: what a change shows, what older readers keep, and that everything is freed once (ASan
  * judges). */
+#include "relyd/edition.h"
 #include "scene.h"
 
 #include <setjmp.h>

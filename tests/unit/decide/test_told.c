@@ -1,4 +1,5 @@
 /* What whoever asked is told of a refusal, and what only log and explain say (faults D, C20). */
+#include "relyd/edition.h"
 #include "scene.h"
 
 #include "../mint/mint.h"

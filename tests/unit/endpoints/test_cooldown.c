@@ -1,4 +1,5 @@
 /* What a worker remembers of issuers whose keys it has asked for (fault B6): no issuer throws another's entry out. */
+#include "relyd/edition.h"
 #include "reviewer.h"
 
 #include <setjmp.h>

@@ -4,6 +4,7 @@
  */
 #include "hostile.h"
 
+#include "relyd/edition.h"
 #include "relyd/json.h"
 
 #include <openssl/err.h>

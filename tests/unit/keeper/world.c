@@ -4,6 +4,7 @@
 #include "../mint/mint.h"
 
 #include "relyd/accept.h"
+#include "relyd/edition.h"
 #include "relyd/signature.h"
 #include "relyd/text.h"
 

@@ -127,10 +127,45 @@ static void report_refusal(const struct fixture *fixture, const char *body)
     fail_msg("%s: %s (%.200s)", fixture->result.code, fixture->err.message, body);
 }
 
+/* The record that is looked for among all that are stored. */
+struct stored_record {
+    const struct rely_change *change;
+    int count;
+};
+
+static void compare_with_stored(const union rely_any_record *stored, void *context)
+{
+    struct stored_record *looked_for = context;
+    const struct rely_kind *kind = rely_kind_of(looked_for->change->object);
+    const struct rely_record *head = looked_for->change->record;
+    if (stored->record.id != head->id)
+        return;
+    looked_for->count++;
+    assert_int_equal(stored->record.revision, head->revision);
+    assert_int_equal(stored->record.parent_id, head->parent_id);
+    for (size_t i = 0; i < kind->field_count; i++)
+        if ((kind->fields[i].flags & RELY_FIELD_REVIEWED) != 0 && kind->fields[i].column != NULL &&
+            !rely_field_equal(&kind->fields[i], stored, head))
+            fail_msg("%s of the change is not what is stored", kind->fields[i].column);
+}
+
+/* What goes into the next edition is what a restart would find. */
+static void assert_changes_are_stored(struct fixture *fixture)
+{
+    struct rely_err err = {0};
+    for (size_t i = 0; i < fixture->result.changes.count; i++) {
+        struct stored_record looked_for = {.change = &fixture->result.changes.items[i]};
+        if (!rely_registry_each(fixture->registry, looked_for.change->object, compare_with_stored, &looked_for, &err))
+            continue; /* a test has damaged another row */
+        assert_int_equal(looked_for.count, 1);
+    }
+}
+
 void must_create(struct fixture *fixture, struct rely_object_path path, const char *body)
 {
     if (!try_create(fixture, path, body))
         report_refusal(fixture, body);
+    assert_changes_are_stored(fixture);
     assert_true(fixture->result.is_created);
 }
 
@@ -138,6 +173,7 @@ void must_replace(struct fixture *fixture, struct rely_object_path path, const c
 {
     if (!try_replace(fixture, path, body, NULL))
         report_refusal(fixture, body);
+    assert_changes_are_stored(fixture);
 }
 
 static void assert_one_problem(const struct fixture *fixture, const char *field, const char *code)

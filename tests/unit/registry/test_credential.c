@@ -139,7 +139,7 @@ static void keeps_an_issuer_that_is_in_use(void **state)
     assert_true(try_delete(fixture, issuer_path("cluster"), NULL, true));
     assert_int_equal(fixture->result.changes.count, 3);
     assert_int_equal(fixture->result.changes.items[0].object, RELY_OBJECT_CREDENTIAL);
-    assert_true(fixture->result.changes.items[0].is_removed);
+    assert_true(fixture->result.changes.items[0].record == NULL);
     assert_int_equal(fixture->result.changes.items[2].object, RELY_OBJECT_ISSUER);
     assert_int_equal(count_rows(fixture, "SELECT count(*) FROM credential"), 0);
     assert_int_equal(count_rows(fixture, "SELECT count(*) FROM change_log WHERE operation = 'delete'"), 3);

@@ -227,27 +227,17 @@ static void break_row(struct fixture *fixture, const char *sql)
         fail_msg("%s: %s", sqlite3_errmsg(fixture->other), sql);
 }
 
-static void visit_issuer(const struct rely_issuer_row *row, void *context)
+static void visit_record(const union rely_any_record *record, void *context)
 {
-    (void)row;
-    (void)context;
-}
-static void visit_identity(const struct rely_identity *row, void *context)
-{
-    (void)row;
-    (void)context;
-}
-static void visit_credential(const struct rely_credential *row, void *context)
-{
-    (void)row;
+    (void)record;
     (void)context;
 }
 
 static bool visit_all(struct fixture *fixture, struct rely_err *err)
 {
-    return rely_registry_each_issuer(fixture->registry, 0, visit_issuer, NULL, err) &&
-           rely_registry_each_identity(fixture->registry, 0, visit_identity, NULL, err) &&
-           rely_registry_each_credential(fixture->registry, 0, visit_credential, NULL, err);
+    return rely_registry_each(fixture->registry, RELY_OBJECT_ISSUER, visit_record, NULL, err) &&
+           rely_registry_each(fixture->registry, RELY_OBJECT_IDENTITY, visit_record, NULL, err) &&
+           rely_registry_each(fixture->registry, RELY_OBJECT_CREDENTIAL, visit_record, NULL, err);
 }
 
 static void test_b11_stops_writing_at_a_damaged_row(void **state)

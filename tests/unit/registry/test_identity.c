@@ -2,6 +2,7 @@
  * Identities: defaults, usernames, groups, extra, and what is refused.
  */
 #include "fixture.h"
+#include "relyd/snapshot.h"
 #include <stdlib.h>
 
 static void fills_in_the_defaults_of_an_identity(void **state)
@@ -114,11 +115,13 @@ static void allows_system_names_only_by_configuration(void **state)
                 "{\"name\":\"like\",\"extra\":{\"notrelyd.io/x\":[\"x\"],\"relyd.io.example.com/x\":[\"x\"]}}");
 }
 
-static void note_extra(const struct rely_identity *row, void *context)
+static void note_extra(const union rely_any_record *record, void *context)
 {
+    struct rely_identity *row = rely_identity_of_record(&record->identity);
     *(size_t *)context = row->extra_count;
     for (size_t i = 0; i < row->extra_count; i++)
         assert_memory_equal(row->extra[i].key.ptr, "example.com/team", 16);
+    free(row);
 }
 
 /* Fault B21: relyd 0.1 took them; given out beside relyd's own they would be there twice. */
@@ -131,7 +134,7 @@ static void test_b21_leaves_stored_keys_of_relyds_own_out_of_editions(void **sta
                              "UPDATE identity SET extra = 'relyd.io/issuer' || char(9) || 'x' || char(10) || extra"
                              " || 'a.relyd.io/b' || char(9) || 'z' || char(10)"),
                      SQLITE_OK);
-    assert_true(rely_registry_each_identity(fixture->registry, 0, note_extra, &count, &fixture->err));
+    assert_true(rely_registry_each(fixture->registry, RELY_OBJECT_IDENTITY, note_extra, &count, &fixture->err));
     assert_int_equal(count, 1);
     char *shown = read_object(fixture, identity_path("web"));
     assert_non_null(strstr(shown, "\"relyd.io/issuer\":[\"x\"]"));

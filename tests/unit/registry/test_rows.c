@@ -2,6 +2,7 @@
  * Rows for the snapshot builder and for explain: what they hold, in which order, and how fast they stream.
  */
 #include "fixture.h"
+#include "relyd/snapshot.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -11,18 +12,21 @@ struct seen {
     size_t count;
 };
 
-static void note_issuer(const struct rely_issuer_row *row, void *context)
+static void note_issuer(const union rely_any_record *any, void *context)
 {
+    const struct rely_issuer_record *record = &any->issuer;
+    struct rely_issuer *row = rely_issuer_of_record(record, true);
     struct seen *seen = context;
     seen->count++;
-    rely_buf_printf(&seen->text, "%lld %.*s %.*s algs=%x leeway=%d max=%lld types=", (long long)row->issuer.id,
-                    RELY_ARG(row->issuer.name), RELY_ARG(row->issuer.url), row->issuer.algs, (int)row->issuer.leeway_s,
-                    (long long)row->issuer.max_lifetime_s);
-    for (size_t i = 0; i < row->issuer.type_count; i++)
-        rely_buf_printf(&seen->text, "%.*s,", RELY_ARG(row->issuer.types[i]));
-    rely_buf_printf(&seen->text, " %d gen=%llu source=%d uri=%.*s jwks=%.*s at=%lld\n", row->issuer.is_enabled,
-                    (unsigned long long)row->issuer.keys_generation, row->issuer.source.kind,
-                    RELY_ARG(row->issuer.source.jwks_uri), RELY_ARG(row->jwks), (long long)row->jwks_fetched_s);
+    rely_buf_printf(&seen->text, "%lld %.*s %.*s algs=%x leeway=%d max=%lld types=", (long long)row->id,
+                    RELY_ARG(row->name), RELY_ARG(row->url), row->algs, (int)row->leeway_s,
+                    (long long)row->max_lifetime_s);
+    for (size_t i = 0; i < row->type_count; i++)
+        rely_buf_printf(&seen->text, "%.*s,", RELY_ARG(row->types[i]));
+    rely_buf_printf(&seen->text, " %d gen=%llu source=%d uri=%.*s jwks=%.*s at=%lld\n", row->is_enabled,
+                    (unsigned long long)row->keys_generation, row->source.kind, RELY_ARG(row->source.jwks_uri),
+                    RELY_ARG(record->jwks), (long long)record->jwks_fetched_at);
+    free(row);
 }
 
 static void visits_issuers(void **state)
@@ -33,22 +37,18 @@ static void visits_issuers(void **state)
     must_create(fixture, issuer_path(NULL),
                 "{\"name\":\"uploaded\",\"issuer\":\"https://b.example\",\"keys\":{\"jwks\":{\"keys\":[]}},"
                 "\"algorithms\":[\"RS256\",\"EdDSA\"],\"maxTokenLifetimeSeconds\":9,\"enabled\":false}");
-    assert_true(rely_registry_each_issuer(fixture->registry, 0, note_issuer, &seen, &fixture->err));
+    assert_true(rely_registry_each(fixture->registry, RELY_OBJECT_ISSUER, note_issuer, &seen, &fixture->err));
     assert_string_equal(seen.text.ptr,
                         "1 cluster https://issuer.example/a algs=7fe leeway=60 max=0 types=jwt,jose,at+jwt, 1 gen=0 "
                         "source=1 uri= jwks= at=0\n"
                         "2 uploaded https://b.example algs=402 leeway=60 max=9 types=jwt,jose,at+jwt, 0 gen=1 source=3 "
                         "uri= jwks={\"keys\":[]} at=1700000000\n");
-    seen.count = 0;
-    assert_true(rely_registry_each_issuer(fixture->registry, 2, note_issuer, &seen, &fixture->err));
-    assert_int_equal(seen.count, 1);
-    assert_true(rely_registry_each_issuer(fixture->registry, 99, note_issuer, &seen, &fixture->err));
-    assert_int_equal(seen.count, 1);
     rely_buf_fini(&seen.text);
 }
 
-static void note_identity(const struct rely_identity *row, void *context)
+static void note_identity(const union rely_any_record *record, void *context)
 {
+    struct rely_identity *row = rely_identity_of_record(&record->identity);
     struct seen *seen = context;
     seen->count++;
     rely_buf_printf(&seen->text, "%lld %.*s %.*s %d %d uid=%zu groups=", (long long)row->id, RELY_ARG(row->name),
@@ -61,6 +61,7 @@ static void note_identity(const struct rely_identity *row, void *context)
             rely_buf_printf(&seen->text, "%.*s,", RELY_ARG(row->extra[i].values[k]));
     }
     rely_buf_putc(&seen->text, '\n');
+    free(row);
 }
 
 static void visits_identities(void **state)
@@ -71,17 +72,15 @@ static void visits_identities(void **state)
     must_create(fixture, identity_path(NULL),
                 "{\"name\":\"api\",\"username\":\"u\",\"groups\":[\"g\",\"h\"],\"extra\":{\"b.c/k\":[\"1\",\"2\"],"
                 "\"b.c/l\":[\"3\"]},\"enabled\":false}");
-    assert_true(rely_registry_each_identity(fixture->registry, 0, note_identity, &seen, &fixture->err));
+    assert_true(rely_registry_each(fixture->registry, RELY_OBJECT_IDENTITY, note_identity, &seen, &fixture->err));
     assert_string_equal(seen.text.ptr, "1 web web 1 1 uid=36 groups=\n"
                                        "2 api u 0 0 uid=36 groups=g,h, b.c/k=1,2, b.c/l=3,\n");
-    seen.count = 0;
-    assert_true(rely_registry_each_identity(fixture->registry, 2, note_identity, &seen, &fixture->err));
-    assert_int_equal(seen.count, 1);
     rely_buf_fini(&seen.text);
 }
 
-static void note_credential(const struct rely_credential *row, void *context)
+static void note_credential(const union rely_any_record *record, void *context)
 {
+    struct rely_credential *row = rely_credential_of_record(&record->credential);
     struct seen *seen = context;
     seen->count++;
     rely_buf_printf(&seen->text, "%.*s/%lld %.*s", RELY_ARG(row->name), (long long)row->issuer_id,
@@ -89,6 +88,7 @@ static void note_credential(const struct rely_credential *row, void *context)
     for (size_t i = 0; i < row->audience_count; i++)
         rely_buf_printf(&seen->text, " %.*s", RELY_ARG(row->audiences[i]));
     rely_buf_putc(&seen->text, '\n');
+    free(row);
 }
 
 static void put_credential(struct fixture *fixture, const char *name, const char *issuer, const char *subject)
@@ -105,11 +105,8 @@ static void visits_credentials(void **state)
     make_issuer_and_identity(fixture);
     put_credential(fixture, "one", "cluster", "s");
     put_credential(fixture, "two", "cluster", "t");
-    assert_true(rely_registry_each_credential(fixture->registry, 0, note_credential, &seen, &fixture->err));
+    assert_true(rely_registry_each(fixture->registry, RELY_OBJECT_CREDENTIAL, note_credential, &seen, &fixture->err));
     assert_string_equal(seen.text.ptr, "one/1 s x y\ntwo/1 t x y\n");
-    seen.count = 0;
-    assert_true(rely_registry_each_credential(fixture->registry, 2, note_credential, &seen, &fixture->err));
-    assert_int_equal(seen.count, 1);
     rely_buf_fini(&seen.text);
 }
 
@@ -134,10 +131,10 @@ static void visits_the_nearest(void **state)
     rely_buf_fini(&seen.text);
 }
 
-static void count_credential(const struct rely_credential *row, void *context)
+static void count_credential(const union rely_any_record *record, void *context)
 {
     struct seen *seen = context;
-    seen->count += row->audience_count;
+    seen->count += record->credential.audiences.count;
 }
 
 static void streams_many_credentials(void **state)
@@ -154,7 +151,7 @@ static void streams_many_credentials(void **state)
                          " 0, 0 FROM n"),
         SQLITE_OK);
     clock_gettime(CLOCK_MONOTONIC, &start);
-    assert_true(rely_registry_each_credential(fixture->registry, 0, count_credential, &seen, &fixture->err));
+    assert_true(rely_registry_each(fixture->registry, RELY_OBJECT_CREDENTIAL, count_credential, &seen, &fixture->err));
     clock_gettime(CLOCK_MONOTONIC, &end);
     assert_int_equal(seen.count, 10000);
     print_message("10000 credentials in %.1f ms\n",

@@ -1,0 +1,218 @@
+/*
+ * From records to snapshots: the first edition from all records, later ones from those that a change carries. Both go
+ * the same way, and none of it can fail: what was committed is in force. Key sets are prepared here. Called by
+ * control.c and publish.c.
+ */
+#include "service.h"
+
+#include "relyd/signature.h"
+#include "relyd/text.h"
+
+#include <stdlib.h>
+
+/* An edition that grows, and what is said when it is whole. */
+struct growing {
+    struct rely_control *control;
+    struct rely_snapshot *next;
+    size_t forbidden_count;        /* stored sets that may not be in force */
+    struct rely_err forbidden_err; /* of the first */
+};
+
+static void free_keyset(void *keyset)
+{
+    rely_keyset_free(keyset);
+}
+
+static void retire_keyset(struct rely_snapshot *next, const struct rely_issuer *issuer)
+{
+    if (issuer != NULL && issuer->keyset != NULL)
+        rely_retired_add(&next->retired, (void *)issuer->keyset, free_keyset);
+}
+
+/* --- an issuer's keys -------------------------------------------------------------------------------- */
+
+/* May the stored set be in force at all? A stranger may have written what came by a way that is closed by now. */
+static bool may_be_in_force(struct growing *growing, const struct rely_issuer *issuer,
+                            const struct rely_issuer_record *record)
+{
+    struct rely_err err = {0};
+    if (record->jwks.ptr == NULL || issuer->has_uploaded_keys ||
+        rely_accept_source(growing->control->service->fetcher, issuer, record->jwks_source_url, &err))
+        return true;
+    rely_err_prefix(&err, "issuer %.*s", RELY_ARG(issuer->name));
+    if (growing->forbidden_count++ == 0)
+        growing->forbidden_err = err;
+    return false;
+}
+
+/* Prepared from the stored document; NULL when there is none that can be used. */
+static struct rely_keyset *prepare_keyset(const struct growing *growing, const struct rely_issuer_record *record)
+{
+    struct rely_err err = {0};
+    if (record->jwks.ptr == NULL || rely_slice_equal(record->jwks, RELY_LIT("{\"keys\":[]}"))) /* all another's */
+        return NULL;
+    struct rely_keyset *keyset = rely_signature_accept(record->jwks, NULL, &err);
+    if (keyset == NULL)
+        rely_log_event(growing->control->ring, RELY_LOG_ERROR, "stored_keys_unusable",
+                       "the stored key set of issuer %.*s cannot be used: %s", RELY_ARG(record->name), err.message);
+    return keyset;
+}
+
+/* Stored sets have no key of another record, but for those that relyd 0.1 took. */
+static void leave_out_repeats(const struct growing *growing, const struct rely_issuer *issuer,
+                              struct rely_keyset *keyset)
+{
+    char sentence[RELY_REPEATS_SIZE];
+    if (keyset != NULL && rely_repeats_take_out(growing->next, issuer, keyset, rely_service_now_s(), sentence) > 0)
+        rely_log_event(growing->control->ring, RELY_LOG_WARNING, "keys_repeated", "%s", sentence);
+}
+
+/* Since when a stored set is known, and how long it counts: one that was uploaded until it is replaced. */
+static void set_stored_times(const struct growing *growing, const struct rely_issuer_record *record,
+                             struct rely_issuer *issuer)
+{
+    int64_t max_age_s = growing->control->service->config->key_max_age_s;
+    if (record->jwks.ptr == NULL)
+        return;
+    issuer->keys_fetched_s = record->jwks_fetched_at;
+    issuer->keys_until_s = issuer->has_uploaded_keys
+                               ? INT64_MAX
+                               : rely_accept_until_s(record->jwks_fetched_at, max_age_s, rely_service_now_s());
+}
+
+/* A disabled record's keys were free. Enabled again it does without those that another has by now, and has those that
+ * another had when the set was prepared. */
+static bool must_prepare_again(const struct rely_snapshot *next, const struct rely_issuer *old,
+                               const struct rely_issuer *issuer)
+{
+    bool is_woken = !old->is_enabled && issuer->is_enabled && old->keyset != NULL;
+    return is_woken &&
+           (rely_keyset_taken_out_count(old->keyset) > 0 || rely_repeats_are_in(next, old, rely_service_now_s()));
+}
+
+/* --- one record ---------------------------------------------------------------------------------------- */
+
+/* The set in force goes on when the record has the same one. */
+static void carry_issuer(struct growing *growing, const struct rely_issuer_record *record)
+{
+    struct rely_snapshot *next = growing->next;
+    const struct rely_issuer *old = rely_snapshot_issuer(next, record->record.id);
+    struct rely_issuer *issuer = rely_issuer_of_record(record, growing->control->service->config->may_use_http);
+    set_stored_times(growing, record, issuer);
+    if (old == NULL || old->keys_generation != issuer->keys_generation || must_prepare_again(next, old, issuer)) {
+        struct rely_keyset *keyset = may_be_in_force(growing, issuer, record) ? prepare_keyset(growing, record) : NULL;
+        retire_keyset(next, old);
+        leave_out_repeats(growing, issuer, keyset);
+        issuer->keyset = keyset;
+    } else {
+        issuer->keyset = old->keyset;
+        issuer->keys_fetched_s = old->keys_fetched_s; /* what is in force may be younger than what is stored */
+        issuer->keys_until_s = old->keys_until_s;
+    }
+    rely_snapshot_put_issuer(next, issuer);
+}
+
+static void carry_record(struct growing *growing, enum rely_object object, const union rely_any_record *record)
+{
+    switch (object) {
+    case RELY_OBJECT_ISSUER:
+        carry_issuer(growing, &record->issuer);
+        break;
+    case RELY_OBJECT_IDENTITY:
+        rely_snapshot_put_identity(growing->next, rely_identity_of_record(&record->identity));
+        break;
+    case RELY_OBJECT_CREDENTIAL:
+        rely_snapshot_put_credential(growing->next, rely_credential_of_record(&record->credential));
+        break;
+    }
+}
+
+static void remove_object(struct rely_snapshot *next, enum rely_object object, int64_t id)
+{
+    switch (object) {
+    case RELY_OBJECT_ISSUER:
+        retire_keyset(next, rely_snapshot_issuer(next, id));
+        rely_snapshot_remove_issuer(next, id);
+        break;
+    case RELY_OBJECT_IDENTITY:
+        rely_snapshot_remove_identity(next, id);
+        break;
+    case RELY_OBJECT_CREDENTIAL:
+        rely_snapshot_remove_credential(next, id);
+        break;
+    }
+}
+
+/* --- a change ------------------------------------------------------------------------------------------- */
+
+struct rely_snapshot *rely_control_carry(struct rely_control *control, const struct rely_changes *changes)
+{
+    struct growing growing = {.control = control, .next = rely_snapshot_next(control->snapshot, changes->revision)};
+    for (size_t i = 0; i < changes->count; i++) {
+        const struct rely_change *change = &changes->items[i];
+        if (change->record == NULL)
+            remove_object(growing.next, change->object, change->id);
+        else
+            carry_record(&growing, change->object, change->record);
+    }
+    return growing.next;
+}
+
+/* --- all records ---------------------------------------------------------------------------------------- */
+
+static void take_issuer(const union rely_any_record *record, void *context)
+{
+    carry_record(context, RELY_OBJECT_ISSUER, record);
+}
+
+static void take_identity(const union rely_any_record *record, void *context)
+{
+    carry_record(context, RELY_OBJECT_IDENTITY, record);
+}
+
+static void take_credential(const union rely_any_record *record, void *context)
+{
+    carry_record(context, RELY_OBJECT_CREDENTIAL, record);
+}
+
+static void say_forbidden(const struct growing *growing)
+{
+    if (growing->forbidden_count > 0)
+        rely_log_event(growing->control->ring, RELY_LOG_WARNING, "stored_keys_not_in_force",
+                       "the settings do not allow any more to fetch keys where %zu of the stored sets came from, which "
+                       "are not in force; the first: %s",
+                       growing->forbidden_count, growing->forbidden_err.message);
+}
+
+struct rely_snapshot *rely_control_load(struct rely_control *control, struct rely_err *err)
+{
+    const struct rely_config *config = control->service->config;
+    struct rely_registry *registry = control->registry;
+    struct rely_snapshot *next = rely_snapshot_next(NULL, rely_registry_revision(registry));
+    struct growing growing = {.control = control, .next = next};
+    next->token_max_bytes = (size_t)config->token_max_bytes;
+    next->may_use_system_names = config->may_use_system_names;
+    bool is_read = rely_registry_each(registry, RELY_OBJECT_ISSUER, take_issuer, &growing, err) &&
+                   rely_registry_each(registry, RELY_OBJECT_IDENTITY, take_identity, &growing, err) &&
+                   rely_registry_each(registry, RELY_OBJECT_CREDENTIAL, take_credential, &growing, err);
+    say_forbidden(&growing);
+    rely_snapshot_settle(next); /* what it replaced while it grew: nobody reads an older one */
+    if (is_read)
+        return next;
+    rely_control_free_keysets(next);
+    rely_snapshot_free_all(next);
+    return NULL;
+}
+
+static bool free_issuer_keyset(const void *item, void *context)
+{
+    const struct rely_issuer *issuer = item;
+    (void)context;
+    rely_keyset_free((struct rely_keyset *)issuer->keyset);
+    return true;
+}
+
+void rely_control_free_keysets(struct rely_snapshot *last)
+{
+    rely_map_each(&last->issuers_by_id, free_issuer_keyset, NULL);
+}

@@ -1,0 +1,73 @@
+/*
+ * Records of the registry as reviews see them. Decides what of a record is given out. Called by whoever makes an
+ * edition.
+ */
+#include "relyd/edition.h"
+#include "relyd/reserved.h"
+
+#include <stdlib.h>
+
+struct rely_issuer *rely_issuer_of_record(const struct rely_issuer_record *record, bool may_use_http)
+{
+    return rely_issuer_copy(
+        &(struct rely_issuer){.id = record->record.id,
+                              .name = record->name,
+                              .url = record->url,
+                              .algs = (uint32_t)record->algorithms,
+                              .leeway_s = (int32_t)record->leeway_s,
+                              .max_lifetime_s = record->max_lifetime_s,
+                              .types = record->types.items,
+                              .type_count = record->types.count,
+                              .is_enabled = record->is_enabled,
+                              .source = {.kind = (enum rely_key_source)record->key_source,
+                                         .discovery_url = record->discovery_url,
+                                         .jwks_uri = record->jwks_uri,
+                                         .ca_bundle = record->ca_bundle,
+                                         .may_use_http = may_use_http && record->allow_http,
+                                         .may_use_private_addresses = record->allow_private_addresses},
+                              .has_uploaded_keys = record->key_source == RELY_KEYS_UPLOADED,
+                              .keys_generation = (uint64_t)record->keys_generation,
+                              .revision = record->record.revision});
+}
+
+/* relyd 0.1 took keys of relyd.io: given out beside its own they would be there twice. They are shown, and left out
+ * here. */
+static size_t choose_extra(const struct rely_text_map *map, struct rely_identity_extra *out)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < map->count; i++)
+        if (!rely_is_relyd_key(map->items[i].key))
+            out[count++] = (struct rely_identity_extra){.key = map->items[i].key,
+                                                        .values = map->items[i].values.items,
+                                                        .value_count = map->items[i].values.count};
+    return count;
+}
+
+struct rely_identity *rely_identity_of_record(const struct rely_identity_record *record)
+{
+    struct rely_identity_extra *extra = rely_alloc(record->extra.count * sizeof *extra);
+    struct rely_identity *identity =
+        rely_identity_copy(&(struct rely_identity){.id = record->record.id,
+                                                   .name = record->name,
+                                                   .uid = record->uid,
+                                                   .username = record->username,
+                                                   .is_username_subject = record->is_username_subject != 0,
+                                                   .groups = record->groups.items,
+                                                   .group_count = record->groups.count,
+                                                   .extra = extra,
+                                                   .extra_count = choose_extra(&record->extra, extra),
+                                                   .is_enabled = record->is_enabled});
+    free(extra);
+    return identity;
+}
+
+struct rely_credential *rely_credential_of_record(const struct rely_credential_record *record)
+{
+    return rely_credential_copy(&(struct rely_credential){.id = record->record.id,
+                                                          .issuer_id = record->issuer_id,
+                                                          .identity_id = record->record.parent_id,
+                                                          .name = record->name,
+                                                          .subject = record->subject,
+                                                          .audiences = record->audiences.items,
+                                                          .audience_count = record->audiences.count});
+}
