@@ -4,9 +4,9 @@
  * of health and nothing more.
  */
 #include "call.h"
-#include "operations.h"
 
-#include <time.h>
+#include "operations.h"
+#include "relyd/clock.h"
 
 struct admin_route {
     struct rely_route route;
@@ -43,9 +43,7 @@ static struct rely_object_path read_object_path(const struct rely_routed *routed
 static void answer_call(struct rely_admin *admin, struct rely_http_request *request, const struct rely_routed *routed)
 {
     const struct admin_route *row = (const struct admin_route *)routed->row;
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    struct rely_admin_call call = {.admin = admin, .request = request, .now_s = now.tv_sec};
+    struct rely_admin_call call = {.admin = admin, .request = request, .now_s = rely_clock_now_s()};
     call.path = read_object_path(routed, row->object);
     if (rely_route_admit_query(&row->route, request, call.parameters))
         row->handle(&call);

@@ -4,13 +4,13 @@
  */
 #include "relyd/base.h"
 
+#include "relyd/clock.h"
 #include "relyd/text.h"
 
 #include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 #define ALARM_WAIT_MS 500
@@ -26,7 +26,7 @@ static size_t print_alarm(char line[PIPE_BUF], const char *event, const char *me
 {
     struct rely_buf text = {0};
     char now[RELY_TIME_SIZE];
-    rely_time_print(time(NULL), now);
+    rely_time_print(rely_clock_now_s(), now);
     rely_buf_put_json_plainly(&text, rely_slice_of(message));
     int len = snprintf(line, PIPE_BUF, "\n{\"time\":\"%s\",\"level\":\"error\",\"event\":\"%s\",\"message\":%s}\n", now,
                        event, text.ptr);

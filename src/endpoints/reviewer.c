@@ -4,25 +4,11 @@
  */
 #include "reviewer.h"
 
+#include "relyd/clock.h"
 #include "relyd/signature.h"
 #include "relyd/text.h"
 
 #include <stdio.h>
-#include <time.h>
-
-static int64_t read_wall_clock_s(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME_COARSE, &now); /* whole seconds are judged: a tick of 4 ms is exact enough */
-    return now.tv_sec;
-}
-
-int64_t rely_reviewer_now_us(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
 
 void rely_reviewer_init(struct rely_reviewer *reviewer)
 {
@@ -92,7 +78,7 @@ void rely_reviewer_finish(struct rely_reviewer *reviewer, struct rely_http_reque
                           const struct rely_asked *asked, const struct rely_review *review, int64_t start_us)
 {
     struct rely_answer answer = {asked, review, reviewer->decision_id};
-    uint32_t duration_us = (uint32_t)(rely_reviewer_now_us() - start_us);
+    uint32_t duration_us = (uint32_t)(rely_clock_monotonic_us() - start_us);
     advance_decision_id(reviewer->decision_id);
     count_review(reviewer->counters, &answer, duration_us);
     if (rely_log_wants(reviewer->ring, review->decision.reason))
@@ -105,9 +91,9 @@ void rely_reviewer_refuse(struct rely_reviewer *reviewer, struct rely_http_reque
                           const struct rely_asked *asked, enum rely_reason reason, const char *detail)
 {
     RELY_ASSERT(reason != RELY_OK);
-    struct rely_review review = {.now_s = read_wall_clock_s()};
+    struct rely_review review = {.now_s = rely_clock_coarse_s()};
     review.decision.reason = rely_refuse(&review.decision.detail, reason, "%s", detail);
-    rely_reviewer_finish(reviewer, request, asked, &review, rely_reviewer_now_us());
+    rely_reviewer_finish(reviewer, request, asked, &review, rely_clock_monotonic_us());
 }
 
 void rely_reviewer_review(struct rely_reviewer *reviewer, const struct rely_review_request *request,
@@ -116,7 +102,7 @@ void rely_reviewer_review(struct rely_reviewer *reviewer, const struct rely_revi
     struct rely_review_request bounded = *request;
     bounded.budget = &reviewer->tries;
     bounded.turn = reviewer->misses;
-    bool is_hit = rely_cache_review(reviewer->cache, reviewer->snapshot, &bounded, read_wall_clock_s(), pool, review);
+    bool is_hit = rely_cache_review(reviewer->cache, reviewer->snapshot, &bounded, rely_clock_coarse_s(), pool, review);
     rely_count(is_hit ? &reviewer->counters->cache_hits : &reviewer->counters->cache_misses, 1);
     if (!is_hit && review->key != NULL && rely_signature_wants_table(review->key))
         reviewer->hooks.ask_for_table(reviewer->hooks.service, review->issuer->id, rely_signature_serial(review->key));
@@ -126,7 +112,7 @@ void rely_reviewer_ask(struct rely_reviewer *reviewer, struct rely_http_request 
                        const struct rely_asked *asked)
 {
     struct rely_review review;
-    int64_t start_us = rely_reviewer_now_us();
+    int64_t start_us = rely_clock_monotonic_us();
     rely_reviewer_review(reviewer, &asked->review, request->scratch, &review);
     if (!rely_review_wants_keys(&review) || !rely_waiting_begin(reviewer, request, asked, &review, start_us))
         rely_reviewer_finish(reviewer, request, asked, &review, start_us);

@@ -37,8 +37,6 @@ void rely_reviewer_review(struct rely_reviewer *reviewer, const struct rely_revi
 /* Count, log and answer a review that was asked for at start_us. */
 void rely_reviewer_finish(struct rely_reviewer *reviewer, struct rely_http_request *request,
                           const struct rely_asked *asked, const struct rely_review *review, int64_t start_us);
-/* Monotonic. */
-int64_t rely_reviewer_now_us(void);
 
 /* --- waiting.c -------------------------------------------------------------------------------------- */
 

@@ -5,6 +5,8 @@
  */
 #include "reviewer.h"
 
+#include "relyd/clock.h"
+
 #include <stdlib.h>
 
 /* Reviews in one turn of the loop, and when the next turn is: 32 of 50 us, or of 2 ms at worst. */
@@ -153,7 +155,7 @@ static struct rely_waiting *make_waiting(const struct rely_asked *asked, const s
 static size_t ask_for_missing_keys(struct rely_reviewer *reviewer, const struct rely_review *review,
                                    int64_t ids[RELY_CANDIDATES_MAX])
 {
-    int64_t now_ms = rely_reviewer_now_us() / 1000;
+    int64_t now_ms = rely_clock_monotonic_ms();
     bool is_replaced = rely_review_doubts_keys(review);
     size_t count = 0;
     reviewer->misses++;
@@ -206,7 +208,7 @@ void rely_reviewer_keys_settled(struct rely_reviewer *reviewer, int64_t issuer_i
                                 const struct rely_cooldowns *cooldowns)
 {
     struct rely_waiting_list *list = &reviewer->waiting;
-    rely_cooldown_set(reviewer, issuer_id, cooldowns, rely_reviewer_now_us() / 1000);
+    rely_cooldown_set(reviewer, issuer_id, cooldowns, rely_clock_monotonic_ms());
     for (struct rely_waiting *waiting = list->oldest; waiting != NULL; waiting = waiting->next)
         if (drop_awaited_issuer(waiting, issuer_id) &&
             (waiting->issuer_count == 0 || rely_review_has_candidate(reviewer->snapshot, &waiting->token)))

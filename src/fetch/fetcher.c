@@ -6,9 +6,10 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "transfer.h"
+
+#include "relyd/clock.h"
 #include "turns.h"
 
 struct rely_fetcher {
@@ -21,13 +22,6 @@ struct rely_fetcher {
     struct transfer_list running; /* owned by the fetch thread */
     atomic_size_t common;         /* what bodies take beyond their share, of RELY_FETCH_COMMON_BYTES */
 };
-
-static int64_t read_clock_ms(void)
-{
-    struct timespec now = {0, 0};
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 /* --- the fetch thread ----------------------------------------------------------------------------- */
 
@@ -78,7 +72,7 @@ static void finish_running(struct rely_fetcher *fetcher, struct transfer *transf
 static void begin_hop(struct rely_fetcher *fetcher, struct transfer *transfer)
 {
     struct rely_err err = {.code = RELY_ERR_NONE};
-    if (!rely_transfer_prepare(transfer, read_clock_ms(), &err)) {
+    if (!rely_transfer_prepare(transfer, rely_clock_monotonic_ms(), &err)) {
         finish_running(fetcher, transfer, &err);
         return;
     }

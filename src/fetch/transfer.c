@@ -7,9 +7,9 @@
 #include <arpa/inet.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "relyd/clock.h"
 #include "relyd/text.h"
 
 #define CA_CACHE_S 3600
@@ -361,7 +361,7 @@ enum hop rely_transfer_judge(struct transfer *transfer, CURLcode code, struct re
         return follow_redirect(transfer, result->status, err);
     if (!check_status(transfer, err))
         return HOP_FAILED;
-    result->max_age_s = rely_answer_fresh_s(transfer->easy, (int64_t)time(NULL));
+    result->max_age_s = rely_answer_fresh_s(transfer->easy, rely_clock_now_s());
     rely_answer_etag(transfer->easy, transfer->answer_etag);
     if (transfer->answer_etag[0] != '\0')
         result->etag = rely_slice_of(transfer->answer_etag);

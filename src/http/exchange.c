@@ -5,6 +5,8 @@
  */
 #include "exchange.h"
 
+#include "relyd/clock.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <h2o/http1.h>
@@ -226,9 +228,7 @@ static void accept_http1(struct rely_connection *connection)
 {
     struct rely_loop *loop = connection->listener->loop;
     h2o_accept_ctx_t accept = {.ctx = &loop->context, .hosts = loop->config.hosts};
-    struct timeval now;
-    gettimeofday(&now, NULL);
-    h2o_http1_accept(&accept, connection->socket, now);
+    h2o_http1_accept(&accept, connection->socket, (struct timeval){.tv_sec = rely_clock_now_s()});
 }
 
 const struct rely_protocol rely_http_protocol = {

@@ -4,14 +4,13 @@
  */
 #include "timers.h"
 
+#include "relyd/clock.h"
+
 #include <stdlib.h>
-#include <time.h>
 
 uint64_t rely_timers_now(void)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+    return (uint64_t)rely_clock_monotonic_ms();
 }
 
 static void place_timer(struct rely_timers *timers, size_t slot, struct rely_timer *timer)

@@ -10,10 +10,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "output.h"
+
+#include "relyd/clock.h"
 #include "ring.h"
 
 #define POLL_MS 25
@@ -44,13 +45,6 @@ struct rely_log {
 static bool is_stopping(struct rely_log *log)
 {
     return __atomic_load_n(&log->is_stopping, __ATOMIC_ACQUIRE);
-}
-
-static int64_t read_log_clock_ms(clockid_t clock)
-{
-    struct timespec now = {0, 0};
-    clock_gettime(clock, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 /* Rings are added in front and never taken out, so the list behind the newest does not change. */
@@ -101,13 +95,12 @@ static void report_lost_lines(struct rely_log *log, int64_t now_ms, bool is_last
     if (!is_last && (now_ms < log->next_lost_ms || !rely_output_is_empty(log->allows)))
         return;
     log->next_lost_ms = now_ms + REPORT_MS;
-    rely_report_lost(&log->report, rely_log_lost(log), read_log_clock_ms(CLOCK_REALTIME) / 1000, &log->allows->lines);
+    rely_report_lost(&log->report, rely_log_lost(log), rely_clock_now_s(), &log->allows->lines);
 }
 
 static void tell_left_out(struct rely_log *log)
 {
-    rely_report_left_out(&log->report, newest_ring(log), &log->allowance, read_log_clock_ms(CLOCK_REALTIME) / 1000,
-                         &log->refusals->lines);
+    rely_report_left_out(&log->report, newest_ring(log), &log->allowance, rely_clock_now_s(), &log->refusals->lines);
     log->is_report_closed = false;
 }
 
@@ -127,7 +120,7 @@ static void report_left_out_refusals(struct rely_log *log, int64_t now_ms, bool 
 
 static void report_what_is_missing(struct rely_log *log, bool is_last)
 {
-    int64_t now_ms = read_log_clock_ms(CLOCK_MONOTONIC);
+    int64_t now_ms = rely_clock_monotonic_ms();
     report_left_out_refusals(log, now_ms, is_last);
     report_lost_lines(log, now_ms, is_last);
 }
@@ -164,7 +157,7 @@ static void *run_log(void *context)
         if (!is_last || is_ending)
             report_what_is_missing(log, is_ending);
         bool has_more = move_all_lines(log), has_written = write_all_lines(log);
-        int64_t now_ms = read_log_clock_ms(CLOCK_MONOTONIC);
+        int64_t now_ms = rely_clock_monotonic_ms();
         if (has_written || !is_last)
             give_up_ms = now_ms + STOP_WAIT_MS;
         if (is_last && ((!has_more && is_all_written(log)) || now_ms >= give_up_ms))
@@ -272,9 +265,7 @@ void rely_log_event(struct rely_log_ring *ring, enum rely_level level, const cha
     int len = vsnprintf(message, sizeof(message), format, list);
     va_end(list);
     size_t kept = len < 0 ? 0 : (size_t)len < sizeof(message) ? (size_t)len : sizeof(message) - 1;
-    struct timespec now = {0, 0};
-    clock_gettime(CLOCK_REALTIME, &now);
-    struct record record = {.head = {.kind = RECORD_EVENT, .level = (uint8_t)level}, .now_s = now.tv_sec};
+    struct record record = {.head = {.kind = RECORD_EVENT, .level = (uint8_t)level}, .now_s = rely_clock_now_s()};
     struct rely_slice texts[FIELD_COUNT] = {
         [FIELD_EVENT] = rely_slice_of(event),
         [FIELD_DETAIL] = {message, kept},

@@ -4,9 +4,9 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "relyd/clock.h"
 #include "relyd/observe.h"
 
 /* Round figures around what was measured: 1 us for a cached token, 15-40 us for a signature, 150 ms for a key wait. */
@@ -223,9 +223,9 @@ static void put_start(const struct scrape *scrape, const char *name)
 
 static void put_cpu(const struct scrape *scrape, const char *name)
 {
-    struct timespec used = {0, 0};
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
-    rely_buf_printf(scrape->out, "%s %lld.%06ld\n", name, (long long)used.tv_sec, used.tv_nsec / 1000);
+    int64_t used_us = rely_clock_cpu_us();
+    rely_buf_printf(scrape->out, "%s %lld.%06lld\n", name, (long long)(used_us / 1000000),
+                    (long long)(used_us % 1000000));
 }
 
 /* The second number of statm is resident pages (proc(5)); without /proc the sample is left out. */

@@ -3,8 +3,9 @@
  * schema.c's. Called by the service once, and by the tests.
  */
 #include "store.h"
+
+#include "relyd/clock.h"
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 #define BUSY_TIMEOUT_MS 5000
@@ -39,20 +40,13 @@ static bool store_settings(struct rely_registry *registry, struct rely_err *err)
     return rely_sql_run(stmt, err);
 }
 
-static int64_t measure_time_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* Before the first write, which might make damage worse. */
 static bool inspect_database(struct rely_registry *registry, struct rely_err *err)
 {
     struct rely_registry_opening *opening = &registry->opening;
-    int64_t start_ms = measure_time_ms();
+    int64_t start_ms = rely_clock_monotonic_ms();
     bool is_whole = rely_registry_inspect(&registry->sql, &opening->inspected, err);
-    opening->inspection_ms = measure_time_ms() - start_ms;
+    opening->inspection_ms = rely_clock_monotonic_ms() - start_ms;
     return is_whole;
 }
 

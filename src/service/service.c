@@ -4,26 +4,22 @@
  */
 #include "service.h"
 
+#include "relyd/clock.h"
 #include "relyd/signature.h"
 
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 int64_t rely_service_now_s(void)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return now.tv_sec;
+    return rely_clock_now_s();
 }
 
 int64_t rely_service_now_ms(void)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    return rely_clock_monotonic_ms();
 }
 
 /* --- starting ------------------------------------------------------------------------------------ */

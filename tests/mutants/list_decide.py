@@ -152,7 +152,7 @@ MUTANTS = [
            "(waiting->issuer_count == 0 || rely_review_has_candidate(reviewer->snapshot, &waiting->token))", "true",
            "unit_endpoints"),
     mutant("the wait is not in the duration", "D", "src/endpoints/waiting.c",
-           "&waiting->asked, &review, waiting->start_us);", "&waiting->asked, &review, rely_reviewer_now_us());",
+           "&waiting->asked, &review, waiting->start_us);", "&waiting->asked, &review, rely_clock_monotonic_us());",
            "unit_endpoints"),
     mutant("an entry has no room for a node's uid", 'E', 'src/decide/cache.c',
            'kubernetes->node_name.len + kubernetes->node_uid.len;', 'kubernetes->node_name.len;', 'unit_decide'),

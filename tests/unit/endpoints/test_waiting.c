@@ -4,6 +4,7 @@
 #include "../../../src/endpoints/reviewer.h"
 #include "../decide/scene.h"
 #include "../mint/mint.h"
+#include "relyd/clock.h"
 
 #include <setjmp.h>
 #include <stdlib.h>
@@ -366,8 +367,8 @@ static void test_d_the_duration_has_the_wait_in_it(void **state)
 {
     struct worker *worker = *state;
     ask(worker, make_token(0));
-    int64_t start_us = rely_reviewer_now_us();
-    while (rely_reviewer_now_us() < start_us + 5000)
+    int64_t start_us = rely_clock_monotonic_us();
+    while (rely_clock_monotonic_us() < start_us + 5000)
         continue;
     settle(worker, worker->issuer);
     assert_int_equal(answered_count, 1);
