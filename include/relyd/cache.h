@@ -31,7 +31,7 @@ void rely_cache_free(struct rely_cache *cache);
  * A token that verified is remembered under a fingerprint of all its bytes (rely_fingerprint_of, under a secret of this
  * cache), with the edition of the issuer's record and key set that was taken from the snapshot before verifying: any
  * change of either, or of which records share its `iss`, makes it unknown again, and so does time
- * (RELY_CACHE_VERIFY_AGAIN_S). A token earns its place by being seen a second time, so that a flood of distinct tokens
+ * (RELY_CACHE_VERIFY_AGAIN_S). A token gets its place when it is seen a second time, so that a flood of distinct tokens
  * evicts nothing; where places are scarce, those that are used least give way.
  *
  * Returns:  whether it was a hit.

@@ -33,8 +33,8 @@ bool rely_snapshot_remove_credential(struct rely_snapshot *next, int64_t id);
  * Free what only editions older than this one used: what it replaced, and its base's own struct. Call once for every
  * edition, oldest first, when no reader holds an older one.
  */
-void rely_snapshot_settle(struct rely_snapshot *edition);
-/* Free the last edition with all that it holds (key sets excepted: they are the caller's). All others are settled. */
+void rely_snapshot_free_replaced(struct rely_snapshot *edition);
+/* Free the last edition with all that it holds (key sets excepted: they are the caller's). Of all others what they replaced has been freed. */
 void rely_snapshot_free_all(struct rely_snapshot *last);
 
 #endif

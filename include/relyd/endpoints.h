@@ -25,9 +25,9 @@ struct rely_cooldowns {
 struct rely_reviewer_hooks {
     void *service; /* borrowed: first argument of each */
     /* Tell the control thread that keys of this issuer are missing, or have been replaced; it answers with
-     * rely_reviewer_keys_settled. */
+     * rely_reviewer_keys_answered. */
     void (*ask_for_keys)(void *service, int64_t issuer_id, bool is_replaced);
-    /* Tell it that this issuer's key of this serial has earned a table (rely_signature_wants_table). */
+    /* Tell it that this issuer's key of this serial has verified often enough for a table (rely_signature_wants_table). */
     void (*ask_for_table)(void *service, int64_t issuer_id, uint64_t key_serial);
 };
 
@@ -79,7 +79,7 @@ void rely_endpoints_refuse(struct rely_http_request *request, void *context, con
  *
  * In:       cooldowns - asking again before that is useless.
  */
-void rely_reviewer_keys_settled(struct rely_reviewer *reviewer, int64_t issuer_id,
-                                const struct rely_cooldowns *cooldowns);
+void rely_reviewer_keys_answered(struct rely_reviewer *reviewer, int64_t issuer_id,
+                                 const struct rely_cooldowns *cooldowns);
 
 #endif

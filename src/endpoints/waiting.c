@@ -204,8 +204,8 @@ static bool drop_awaited_issuer(struct rely_waiting *waiting, int64_t issuer_id)
     return false;
 }
 
-void rely_reviewer_keys_settled(struct rely_reviewer *reviewer, int64_t issuer_id,
-                                const struct rely_cooldowns *cooldowns)
+void rely_reviewer_keys_answered(struct rely_reviewer *reviewer, int64_t issuer_id,
+                                 const struct rely_cooldowns *cooldowns)
 {
     struct rely_waiting_list *list = &reviewer->waiting;
     rely_cooldown_set(reviewer, issuer_id, cooldowns, rely_clock_monotonic_ms());

@@ -87,7 +87,7 @@ static void take_running(struct rely_fetcher *fetcher, struct transfer *transfer
     rely_transfers_remove(&fetcher->running, transfer);
 }
 
-static void settle_hop(struct rely_fetcher *fetcher, CURL *easy, CURLcode code)
+static void finish_hop(struct rely_fetcher *fetcher, CURL *easy, CURLcode code)
 {
     char *private = NULL;
     curl_easy_getinfo(easy, CURLINFO_PRIVATE, &private);
@@ -153,14 +153,14 @@ static void abandon_all(struct rely_fetcher *fetcher)
 }
 
 /* How many transfers libcurl has finished since the last time. */
-static size_t settle_finished(struct rely_fetcher *fetcher)
+static size_t finish_hops(struct rely_fetcher *fetcher)
 {
     size_t count = 0;
     int left = 0;
     for (CURLMsg *message = curl_multi_info_read(fetcher->multi, &left); message != NULL;
          message = curl_multi_info_read(fetcher->multi, &left)) {
         RELY_ASSERT(message->msg == CURLMSG_DONE);
-        settle_hop(fetcher, message->easy_handle, message->data.result);
+        finish_hop(fetcher, message->easy_handle, message->data.result);
         count++;
     }
     return count;
@@ -175,7 +175,7 @@ static void *run_fetcher(void *context)
         begin_queued(fetcher);
         CURLMcode code = curl_multi_perform(fetcher->multi, &running);
         /* Each one that finished makes room for a queued one, which must not wait for the next event. */
-        if (settle_finished(fetcher) == 0)
+        if (finish_hops(fetcher) == 0)
             code = curl_multi_poll(fetcher->multi, NULL, 0, 1000, NULL);
         RELY_ASSERT(code == CURLM_OK);
     }

@@ -130,7 +130,7 @@ static void join_ring(struct kind_turns *ring, struct origin_line *line)
 }
 
 /* In the ring is who has somebody waiting and a place left; who has nobody at all goes. */
-static void settle_line(struct turns *turns, struct origin_line *line)
+static void update_line(struct turns *turns, struct origin_line *line)
 {
     struct kind_turns *ring = &turns->kinds[line->kind];
     bool may_begin = line->waiting.count > 0 && line->running < count_places_of_origin(turns, line->kind);
@@ -147,7 +147,7 @@ void rely_turns_wait(struct turns *turns, struct transfer *transfer)
     struct origin_line *line = find_line(turns, transfer);
     rely_transfers_append(&line->waiting, transfer);
     turns->waiting++;
-    settle_line(turns, line);
+    update_line(turns, line);
 }
 
 static struct transfer *take_first(struct turns *turns, struct origin_line *line)
@@ -169,7 +169,7 @@ struct transfer *rely_turns_take(struct turns *turns)
         ring->running++;
         line->running++;
         leave_ring(ring, line); /* to its end, if it has more */
-        settle_line(turns, line);
+        update_line(turns, line);
         return transfer;
     }
     return NULL;
@@ -181,7 +181,7 @@ struct transfer *rely_turns_take_any(struct turns *turns)
         for (struct origin_line *line = turns->buckets[i]; line != NULL; line = line->next_in_bucket)
             if (line->waiting.count > 0) {
                 struct transfer *transfer = take_first(turns, line);
-                settle_line(turns, line);
+                update_line(turns, line);
                 return transfer;
             }
     return NULL;
@@ -192,5 +192,5 @@ void rely_turns_leave(struct turns *turns, struct transfer *transfer)
     struct origin_line *line = find_line(turns, transfer);
     turns->kinds[line->kind].running--;
     line->running--;
-    settle_line(turns, line);
+    update_line(turns, line);
 }

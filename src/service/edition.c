@@ -196,7 +196,7 @@ struct rely_snapshot *rely_control_load(struct rely_control *control, struct rel
                    rely_registry_each(registry, RELY_OBJECT_IDENTITY, take_identity, &growing, err) &&
                    rely_registry_each(registry, RELY_OBJECT_CREDENTIAL, take_credential, &growing, err);
     say_forbidden(&growing);
-    rely_snapshot_settle(next); /* what it replaced while it grew: nobody reads an older one */
+    rely_snapshot_free_replaced(next); /* what it replaced while it grew: nobody reads an older one */
     if (is_read)
         return next;
     rely_control_free_keysets(next);

@@ -83,7 +83,7 @@ struct fetch_notice {
 static void note_on_worker(struct rely_message *message)
 {
     struct fetch_notice *notice = (struct fetch_notice *)message;
-    rely_reviewer_keys_settled(&notice->worker->reviewer, notice->issuer_id, &notice->cooldowns);
+    rely_reviewer_keys_answered(&notice->worker->reviewer, notice->issuer_id, &notice->cooldowns);
     free(notice);
 }
 

@@ -50,7 +50,7 @@ static void settle_publications(struct rely_control *control)
         control->oldest = publication->next;
         if (control->oldest == NULL)
             control->newest = NULL;
-        rely_snapshot_settle(publication->snapshot);
+        rely_snapshot_free_replaced(publication->snapshot);
         if (publication->done != NULL)
             publication->done(publication->context);
         publication->is_settled = true;

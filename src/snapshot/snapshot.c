@@ -242,7 +242,7 @@ void rely_snapshot_put_credential(struct rely_snapshot *next, struct rely_creden
     rely_map_put(&next->credentials, &edit, rely_rule_hash(credential->issuer_id, credential->subject), credential);
 }
 
-void rely_snapshot_settle(struct rely_snapshot *edition)
+void rely_snapshot_free_replaced(struct rely_snapshot *edition)
 {
     rely_retired_free(&edition->retired);
 }
@@ -256,7 +256,7 @@ static bool free_item(const void *item, void *context)
 
 void rely_snapshot_free_all(struct rely_snapshot *last)
 {
-    rely_snapshot_settle(last);
+    rely_snapshot_free_replaced(last);
     rely_map_each(&last->issuers_by_id, free_item, NULL);
     rely_map_each(&last->issuer_sets, free_item, NULL);
     rely_map_each(&last->identities_by_id, free_item, NULL);

@@ -208,7 +208,7 @@ static void change_registry(struct world *world)
     record->url = url;
     put_record(world->snapshot, record);
     put_record(world->reversed, record);
-    rely_snapshot_settle(world->snapshot);
+    rely_snapshot_free_replaced(world->snapshot);
 }
 
 /* --- tokens ---------------------------------------------------------------------------------------------------- */

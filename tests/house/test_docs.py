@@ -31,6 +31,26 @@ def test_names_of_the_tour_exist():
     assert not names - known
 
 
+def missing_words(text):
+    """Functions, structs and paths of a page that the code does not have."""
+    code = [path.read_text() for path in files(".c", ".h")]
+    structs = {name for source in code for name in re.findall(r"^struct (\w+) \{", source, re.M)}
+    known = {name for path in files(".c", ".h") for name, _, _, _ in functions(path)}
+    paths = re.findall(r"`([\w./-]+\.(?:c|h|def|md))`", text)
+    return (
+        [name for name in re.findall(r"`(\w+)\(\)`", text) if name not in known]
+        + [name for name in re.findall(r"`struct (\w+)`", text) if name not in structs]
+        + [path for path in paths if not (ROOT / path).is_file()]
+    )
+
+
+def test_names_of_the_words_exist():
+    """docs/words.md says what a word means in the code."""
+    text = (ROOT / "docs/words.md").read_text()
+    assert missing_words(text) == []
+    assert missing_words("`no_such()`, `struct no_such`, `src/no_such.c`, `main()`") == ["no_such", "no_such", "src/no_such.c"]
+
+
 def misplaced(text):
     """(function, file) where a page says that a function is in a file, and it is not."""
     pairs = re.findall(r"`(\w+)\(\)`(?:'s)? in `([\w./-]+\.[ch])`", text) + [

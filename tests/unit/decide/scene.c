@@ -34,7 +34,7 @@ const struct rely_keyset *scene_add_keyset(struct scene *scene, const char *jwks
 void scene_begin_edition(struct scene *scene)
 {
     if (scene->is_unsettled)
-        rely_snapshot_settle(scene->snapshot);
+        rely_snapshot_free_replaced(scene->snapshot);
     scene->snapshot = rely_snapshot_next(scene->snapshot, scene->snapshot->revision + 1);
     scene->is_unsettled = true;
 }

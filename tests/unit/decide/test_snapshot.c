@@ -37,7 +37,7 @@ static void an_older_edition_keeps_what_it_showed(void **state)
     assert_non_null(rely_snapshot_identity(old, identity));
     assert_null(rely_snapshot_identity_by_name(next, RELY_LIT("app")));
     assert_int_equal(next->edition, old->edition + 1);
-    rely_snapshot_settle(next); /* frees the old edition */
+    rely_snapshot_free_replaced(next); /* frees the old edition */
     scene.snapshot = next;
     scene_free(&scene);
 }
@@ -73,7 +73,7 @@ static void many_editions_of_many_credentials_are_freed(void **state)
         scene.snapshot = next;
         scene_add_credential(&scene, 1, 1, "again", "relyd");
         assert_true(rely_snapshot_remove_credential(next, i));
-        rely_snapshot_settle(next);
+        rely_snapshot_free_replaced(next);
     }
     assert_int_equal(count_credentials(scene.snapshot, 1, "again"), 499);
     assert_int_equal(count_credentials(scene.snapshot, 1, "subject-498"), 0);

@@ -192,7 +192,7 @@ static void bring_key(struct worker *worker, int64_t issuer)
 
 static void settle(struct worker *worker, int64_t issuer)
 {
-    rely_reviewer_keys_settled(&worker->reviewer, issuer, &(struct rely_cooldowns){1000, 1000});
+    rely_reviewer_keys_answered(&worker->reviewer, issuer, &(struct rely_cooldowns){1000, 1000});
 }
 
 static uint64_t count_reviews(const struct worker *worker)
@@ -236,7 +236,7 @@ static void test_b7_a_silent_issuer_leaves_places_for_others(void **state)
     ask(worker, make_token(0)); /* its iss has its share */
     assert_int_equal(worker->reviewer.waiting.count, before);
     settle(worker, sibling);
-    rely_reviewer_keys_settled(&worker->reviewer, worker->issuer, &(struct rely_cooldowns){0, 0});
+    rely_reviewer_keys_answered(&worker->reviewer, worker->issuer, &(struct rely_cooldowns){0, 0});
     for (int turn = 0; turn < 20; turn++)
         run_timers_of(1);
     assert_int_equal(worker->reviewer.waiting.count, before - 500);

@@ -135,7 +135,7 @@ static void world_accept(void *context, struct rely_snapshot *next)
     struct world *world = context;
     assert_true(next->edition > world->snapshot->edition);
     world->snapshot = next;
-    rely_snapshot_settle(next); /* no worker reads an older one */
+    rely_snapshot_free_replaced(next); /* no worker reads an older one */
 }
 
 static void world_settle_writes(void *context)
