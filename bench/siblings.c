@@ -10,6 +10,7 @@
 #include "mint.h"
 #include "relyd/decide.h"
 #include "relyd/edition.h"
+#include "relyd/signature.h"
 
 #define ISSUER "https://kubernetes.default.svc.cluster.local"
 #define NOW_S 1800000000

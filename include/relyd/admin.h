@@ -7,7 +7,10 @@
 
 #include "relyd/http.h"
 #include "relyd/keeper.h"
-#include "relyd/registry.h"
+
+struct rely_changes;
+struct rely_registry;
+struct rely_snapshot;
 
 /* The service's side: all called on the control thread. */
 struct rely_admin {

@@ -6,7 +6,11 @@
 #ifndef RELYD_CACHE_H
 #define RELYD_CACHE_H
 
-#include "relyd/decide.h"
+#include "relyd/base.h"
+
+struct rely_review;
+struct rely_review_request;
+struct rely_snapshot;
 
 struct rely_cache;
 

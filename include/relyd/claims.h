@@ -5,7 +5,9 @@
 #define RELYD_CLAIMS_H
 
 #include "relyd/limits.h"
-#include "relyd/signature.h"
+#include "relyd/reason.h"
+
+struct rely_verified;
 
 /* Claims of a Kubernetes service-account token (`kubernetes.io`); all slices absent when it is none. */
 struct rely_kubernetes_claims {

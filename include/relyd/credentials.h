@@ -4,8 +4,13 @@
 #ifndef RELYD_CREDENTIALS_H
 #define RELYD_CREDENTIALS_H
 
+#include "relyd/limits.h"
 #include "relyd/reason.h"
-#include "relyd/snapshot.h"
+
+struct rely_credential;
+struct rely_identity;
+struct rely_issuer;
+struct rely_snapshot;
 
 /* What the index answered to a query, for asking again: good for one edition, in which nothing that it points to can
  * change. Zero-filled is empty. */

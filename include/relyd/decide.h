@@ -6,6 +6,10 @@
 
 #include "relyd/claims.h"
 #include "relyd/credentials.h"
+#include "relyd/limits.h"
+#include "relyd/token.h"
+
+struct rely_key;
 
 struct rely_try_budget;
 

@@ -6,7 +6,9 @@
 #define RELYD_ENDPOINTS_H
 
 #include "relyd/cache.h"
+#include "relyd/decide.h"
 #include "relyd/http.h"
+#include "relyd/map.h"
 #include "relyd/observe.h"
 
 struct rely_waiting;

@@ -5,7 +5,6 @@
 #define RELYD_KEYS_H
 
 #include "relyd/limits.h"
-#include "relyd/snapshot.h"
 #include "relyd/token.h"
 
 /* One public key. Immutable; what signature/ prepares for it, and goes on preparing while others verify, is behind an

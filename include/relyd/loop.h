@@ -5,8 +5,10 @@
 #ifndef RELYD_LOOP_H
 #define RELYD_LOOP_H
 
-#include "relyd/observe.h"
+#include "relyd/base.h"
 #include "relyd/timer.h"
+
+struct rely_log_ring;
 
 struct rely_loop;
 struct rely_protocol;

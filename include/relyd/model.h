@@ -7,7 +7,7 @@
 #ifndef RELYD_MODEL_H
 #define RELYD_MODEL_H
 
-#include "relyd/json.h"
+#include "relyd/base.h"
 #include "relyd/limits.h"
 
 enum rely_object {

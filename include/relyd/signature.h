@@ -5,7 +5,11 @@
 #ifndef RELYD_SIGNATURE_H
 #define RELYD_SIGNATURE_H
 
-#include "relyd/keys.h"
+#include "relyd/token.h"
+
+struct rely_key;
+struct rely_keyset;
+struct rely_keyset_limits;
 
 /* --- by which arithmetic ------------------------------------------------------------------------------- */
 

@@ -5,6 +5,7 @@
 #define RELYD_CLAIMS_KUBERNETES_H
 
 #include "relyd/claims.h"
+#include "relyd/view.h"
 
 /**
  * Read the claim `kubernetes.io`.

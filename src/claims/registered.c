@@ -6,6 +6,7 @@
 #include "relyd/claims.h"
 
 #include "kubernetes.h"
+#include "relyd/signature.h"
 #include "relyd/text.h"
 
 enum claim {

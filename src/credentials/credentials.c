@@ -4,6 +4,7 @@
  */
 #include "relyd/credentials.h"
 
+#include "relyd/snapshot.h"
 #include "relyd/text.h"
 
 static bool has_text(const struct rely_slice *texts, size_t count, struct rely_slice wanted)

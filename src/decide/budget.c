@@ -3,6 +3,7 @@
  * that have verified before, or one, when that is an ordinary one. So strangers, who can use the rest up, refuse nobody
  * but tokens without `kid`. The state is the caller's, the clock a parameter. Called by signature.c.
  */
+#include "relyd/keys.h"
 #include "steps.h"
 
 #define PROBES 8

@@ -4,6 +4,7 @@
  * hit. Called by endpoints/ in place of rely_review_run.
  */
 #include "relyd/cache.h"
+#include "relyd/keys.h"
 
 #include "fingerprint.h"
 #include "steps.h"

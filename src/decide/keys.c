@@ -5,6 +5,8 @@
  */
 #include "steps.h"
 
+#include "relyd/keys.h"
+#include "relyd/map.h"
 #include "relyd/text.h"
 
 /* Nobody has seen these keys at their issuer for so long that they may have been withdrawn long ago. */

@@ -6,6 +6,8 @@
 #define RELYD_DECIDE_STEPS_H
 
 #include "relyd/decide.h"
+#include "relyd/signature.h"
+#include "relyd/snapshot.h"
 
 /* What a cache knows of a token whose signature has verified under the record and key set of this very snapshot.
  * Borrowed. */

@@ -5,6 +5,7 @@
 #define RELYD_ENDPOINTS_REVIEWER_H
 
 #include "relyd/endpoints.h"
+#include "relyd/snapshot.h"
 
 struct rely_answer;
 

@@ -3,6 +3,8 @@
  * whether the bytes of an answer are safe to send; does not decide what is answered. Called by handlers.
  */
 #include "head.h"
+#include "relyd/base.h"
+#include "relyd/observe.h"
 
 #include <stdio.h>
 

@@ -5,10 +5,12 @@
 #ifndef RELYD_KEYS_VERIFIABLE_H
 #define RELYD_KEYS_VERIFIABLE_H
 
-#include "relyd/keys.h"
+#include "relyd/base.h"
 
 #include <openssl/evp.h>
 
+struct rely_key;
+struct rely_keyset;
 struct rely_verifier;
 
 /* OpenSSL's public key. Borrowed from the key. */

@@ -5,6 +5,8 @@
  * body's. Reads only what its sockets show everybody. Called by loop.c and listen.c.
  */
 #include "loop.h"
+#include "relyd/base.h"
+#include "relyd/observe.h"
 
 #include <stdlib.h>
 

@@ -5,6 +5,7 @@
 #ifndef RELYD_MODEL_FIELD_H
 #define RELYD_MODEL_FIELD_H
 
+#include "relyd/json.h"
 #include "relyd/model.h"
 
 /* What a text may be, in Unicode code points. */

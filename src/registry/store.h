@@ -5,6 +5,7 @@
 #ifndef RELYD_REGISTRY_STORE_H
 #define RELYD_REGISTRY_STORE_H
 
+#include "relyd/json.h"
 #include "relyd/registry.h"
 #include "table.h"
 

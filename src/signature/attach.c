@@ -2,6 +2,7 @@
  * Which keys get a table: those that have verified often enough, each asked for once; and the giving of a finished
  * table to its key's verifier. Decides nothing about a signature. Called by the endpoints (asking) and the service (the rest).
  */
+#include "relyd/keys.h"
 #include "verify.h"
 
 #include <openssl/core_names.h>

@@ -2,6 +2,7 @@
  * What refusing a signature has cost: nothing where its length or its numbers were refused before any arithmetic, less
  * than usual under a key with a table. Decides nothing. Called by decide/ behind a refusal, for its budget.
  */
+#include "relyd/keys.h"
 #include "verify.h"
 
 #define ORDER_BYTES_MAX 66

@@ -4,6 +4,7 @@
  * (CVE-2006-4339, CVE-2014-1568). EVP does the same, and costs a fifth more in locks, look-ups and allocations. Called
  * by signature.c, which asks EVP when this cannot tell.
  */
+#include "relyd/limits.h"
 #include "verify.h"
 
 #define MODULUS_BYTES_MAX (RELY_RSA_BITS_MAX / 8)

@@ -5,6 +5,7 @@
 #define RELY_READS_UNVERIFIED /* makes it verified */
 #include "verify.h"
 
+#include "relyd/keys.h"
 #include "relyd/text.h"
 
 #include <openssl/err.h>

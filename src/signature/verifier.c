@@ -3,6 +3,7 @@
  * and setting the padding anew would add 2.5 us to each verification, and take shared locks. Decides nothing: which
  * algorithms a key may be used with is decided in keys/jwk.c. Called by whoever accepts a key set.
  */
+#include "relyd/keys.h"
 #include "verify.h"
 
 #include <openssl/core_names.h>

@@ -3,6 +3,8 @@
  * comes: a refusal has a code and changes nothing, the checks in C refuse all that the schema would, and what was
  * accepted can be read and put back as it is without being a change.
  */
+#include "relyd/base.h"
+#include "relyd/json.h"
 #include "relyd/registry.h"
 
 #include <stdlib.h>

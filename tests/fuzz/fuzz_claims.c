@@ -7,6 +7,8 @@
 #include <stdio.h>
 
 #include "relyd/claims.h"
+#include "relyd/signature.h"
+#include "relyd/view.h"
 
 static bool is_text(const json_t *value)
 {

@@ -6,9 +6,17 @@
  */
 #include "mint.h"
 
+#include "relyd/base.h"
 #include "relyd/cache.h"
 #include "relyd/config.h"
+#include "relyd/credentials.h"
+#include "relyd/decide.h"
 #include "relyd/edition.h"
+#include "relyd/keys.h"
+#include "relyd/map.h"
+#include "relyd/model.h"
+#include "relyd/signature.h"
+#include "relyd/token.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -8,6 +8,7 @@
  */
 #include "../../src/signature/verify.h"
 
+#include "relyd/keys.h"
 #include "relyd/text.h"
 
 #include <openssl/err.h>

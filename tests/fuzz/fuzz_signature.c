@@ -5,6 +5,7 @@
  * OpenSSL.
  */
 #include "../../src/signature/verify.h"
+#include "relyd/keys.h"
 
 #include <openssl/ec.h>
 #include <openssl/err.h>

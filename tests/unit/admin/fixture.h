@@ -13,7 +13,9 @@
 #include <cmocka.h>
 
 #include "relyd/admin.h"
+#include "relyd/json.h"
 #include "relyd/keys.h"
+#include "relyd/registry.h"
 
 struct fixture {
     struct rely_admin admin;

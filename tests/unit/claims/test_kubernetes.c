@@ -4,6 +4,8 @@
 #define RELY_READS_UNVERIFIED
 #include "claims_tests.h"
 #include "relyd/config.h"
+#include "relyd/signature.h"
+#include "relyd/token.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -3,6 +3,10 @@
 #define RELYD_TESTS_UNIT_DECIDE_SCENE_H
 
 #include "relyd/decide.h"
+#include "relyd/json.h"
+#include "relyd/keys.h"
+#include "relyd/signature.h"
+#include "relyd/snapshot.h"
 
 /* One snapshot and what it holds. Owner: scene_free. */
 struct scene {

@@ -6,6 +6,8 @@
 
 #include "relyd/edition.h"
 #include "relyd/json.h"
+#include "relyd/keys.h"
+#include "relyd/signature.h"
 
 #include <openssl/err.h>
 

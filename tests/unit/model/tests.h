@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "relyd/json.h"
 #include "relyd/model.h"
 
 /* One body read. */

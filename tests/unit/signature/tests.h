@@ -12,6 +12,7 @@
 #include "../arithmetic.h"
 
 #include "mint.h"
+#include "relyd/keys.h"
 #include "relyd/signature.h"
 
 int run_broken_tests(void);
