@@ -85,6 +85,12 @@ static inline void *rely_as_owner(const void *object)
     return both.owned;
 }
 
+/* For a result that says whether something went wrong where nothing is left to be done about it; each use says why. */
+static inline void rely_drop(bool result)
+{
+    (void)result;
+}
+
 /* --- faults: what went wrong on our side, never a review's outcome ------------------------- */
 
 enum rely_err_code {

@@ -44,7 +44,8 @@ struct rely_http_plane {
 /* HTTP/1.1, for rely_loop_options. */
 extern const struct rely_protocol rely_http_protocol;
 /* Accept on a bound descriptor (taken over, also on failure) for this plane, which is copied. As rely_loop_listen. */
-bool rely_http_listen(struct rely_loop *loop, int fd, const struct rely_http_plane *plane, struct rely_err *err);
+RELY_MUST_USE bool rely_http_listen(struct rely_loop *loop, int fd, const struct rely_http_plane *plane,
+                                    struct rely_err *err);
 
 /* What carries a request: the calls below, for one kind of connection. All on the loop's thread. */
 struct rely_http_transport {

@@ -75,7 +75,7 @@ const struct rely_loop_options *rely_loop_get_options(const struct rely_loop *lo
 int rely_loop_bind(const char *address, bool is_shared, struct rely_err *err);
 /* Let further sockets of this user be bound to the TCP address of one that listens alone: fails where that cannot be.
  */
-bool rely_loop_share(int fd, struct rely_err *err);
+RELY_MUST_USE bool rely_loop_share(int fd, struct rely_err *err);
 /* The address as it was written, with the port that the kernel has chosen in place of 0. */
 #define RELY_BOUND_SIZE 128
 void rely_loop_bound(int fd, const char *address, char out[RELY_BOUND_SIZE]);
@@ -85,7 +85,7 @@ bool rely_loop_is_local(const char *address);
 /* Accept on a bound descriptor (taken over, also on failure). On the loop's thread. Several loops may listen on dup()s.
  * `service` is the protocol's: freed with free() when the loop is, also on failure. Callers use the protocol's own
  * function, which knows its type, such as rely_http_listen. */
-bool rely_loop_listen(struct rely_loop *loop, int fd, void *service, struct rely_err *err);
+RELY_MUST_USE bool rely_loop_listen(struct rely_loop *loop, int fd, void *service, struct rely_err *err);
 /* Give the listener that was opened last room of its own: its connections, at most max_connections, do not count
  * towards the loop's limit, so that its callers and the others' cannot keep each other out. */
 void rely_loop_set_apart(struct rely_loop *loop, int max_connections);

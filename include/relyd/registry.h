@@ -118,20 +118,23 @@ void rely_write_result_fini(struct rely_write_result *result);
  * Fails:    RELY_ERR_INVALID; RELY_ERR_NOT_FOUND (the parent); RELY_ERR_CONFLICT (name, uid, or issuer and subject are
  * taken); RELY_ERR_LIMIT (the identity has its 20 credentials); RELY_ERR_IO. On false nothing has changed.
  */
-bool rely_registry_create(struct rely_registry *registry, const struct rely_object_path *path,
-                          const struct rely_json *body, const struct rely_writer *writer,
-                          struct rely_write_result *result, struct rely_problems *problems, struct rely_err *err);
+RELY_MUST_USE bool rely_registry_create(struct rely_registry *registry, const struct rely_object_path *path,
+                                        const struct rely_json *body, const struct rely_writer *writer,
+                                        struct rely_write_result *result, struct rely_problems *problems,
+                                        struct rely_err *err);
 
 /* Create or replace the object of this name; a `name` in the body must equal it. When an issuer's record names another
  * source of keys, the stored set is dropped and keys_generation grows: keys in force come from the source named. Fails
  * as create does, and with RELY_ERR_PRECONDITION. A replacement that changes nothing is accepted and is no change. */
-bool rely_registry_replace(struct rely_registry *registry, const struct rely_object_path *path,
-                           const struct rely_json *body, const struct rely_writer *writer,
-                           struct rely_write_result *result, struct rely_problems *problems, struct rely_err *err);
+RELY_MUST_USE bool rely_registry_replace(struct rely_registry *registry, const struct rely_object_path *path,
+                                         const struct rely_json *body, const struct rely_writer *writer,
+                                         struct rely_write_result *result, struct rely_problems *problems,
+                                         struct rely_err *err);
 
 /* Delete. An identity goes with its credentials; an issuer that has some is RELY_ERR_CONFLICT unless may_cascade. */
-bool rely_registry_delete(struct rely_registry *registry, const struct rely_object_path *path,
-                          const struct rely_writer *writer, struct rely_write_result *result, struct rely_err *err);
+RELY_MUST_USE bool rely_registry_delete(struct rely_registry *registry, const struct rely_object_path *path,
+                                        const struct rely_writer *writer, struct rely_write_result *result,
+                                        struct rely_err *err);
 
 /**
  * Begin a batch: the writes until rely_registry_commit share one transaction, and so one fsync.
@@ -139,21 +142,22 @@ bool rely_registry_delete(struct rely_registry *registry, const struct rely_obje
  * Each write is still accepted or refused by itself, and sees those before it; a refused one undoes nothing but itself.
  * An accepted one is final only when the commit has succeeded: nobody may be told before. Reads see the batch as well.
  */
-bool rely_registry_begin(struct rely_registry *registry, struct rely_err *err);
+RELY_MUST_USE bool rely_registry_begin(struct rely_registry *registry, struct rely_err *err);
 /* End the batch. False (RELY_ERR_IO, RELY_ERR_DAMAGED): none of its writes has happened; the revision is what it was
  * before it. */
-bool rely_registry_commit(struct rely_registry *registry, struct rely_err *err);
+RELY_MUST_USE bool rely_registry_commit(struct rely_registry *registry, struct rely_err *err);
 /* End the batch the other way: none of its writes has happened. */
 void rely_registry_give_up(struct rely_registry *registry);
 
 /* Read one object as JSON. *object is owned by the caller; etag takes 32 bytes. */
-bool rely_registry_read(struct rely_registry *registry, const struct rely_object_path *path, struct rely_json **object,
-                        char etag[32], struct rely_err *err);
+RELY_MUST_USE bool rely_registry_read(struct rely_registry *registry, const struct rely_object_path *path,
+                                      struct rely_json **object, char etag[32], struct rely_err *err);
 
 /* Up to `limit` objects in the order of their names, behind the name `after` (absent: from the start). *array is owned
  * by the caller; *has_more tells whether there are further ones. */
-bool rely_registry_list(struct rely_registry *registry, const struct rely_object_path *parent, struct rely_slice after,
-                        size_t limit, struct rely_json **array, bool *has_more, struct rely_err *err);
+RELY_MUST_USE bool rely_registry_list(struct rely_registry *registry, const struct rely_object_path *parent,
+                                      struct rely_slice after, size_t limit, struct rely_json **array, bool *has_more,
+                                      struct rely_err *err);
 
 /* --- for the snapshot builder and the key keeper ------------------------------------------------ */
 
@@ -163,9 +167,9 @@ bool rely_registry_list(struct rely_registry *registry, const struct rely_object
  *
  * Fails:    RELY_ERR_IO, RELY_ERR_DAMAGED.
  */
-bool rely_registry_each(struct rely_registry *registry, enum rely_object object,
-                        void (*visit)(const union rely_any_record *record, void *context), void *context,
-                        struct rely_err *err);
+RELY_MUST_USE bool rely_registry_each(struct rely_registry *registry, enum rely_object object,
+                                      void (*visit)(const union rely_any_record *record, void *context), void *context,
+                                      struct rely_err *err);
 
 /* A key set that was fetched. All borrowed. */
 struct rely_fetched_keys {
@@ -191,15 +195,16 @@ struct rely_stored_keys {
  * Fails:    RELY_ERR_NOT_FOUND (the issuer is gone), RELY_ERR_CONFLICT (its record is not the one that asked any
  *           more), RELY_ERR_IO.
  */
-bool rely_registry_put_keyset(struct rely_registry *registry, const struct rely_fetched_keys *fetched,
-                              struct rely_stored_keys *stored, struct rely_err *err);
+RELY_MUST_USE bool rely_registry_put_keyset(struct rely_registry *registry, const struct rely_fetched_keys *fetched,
+                                            struct rely_stored_keys *stored, struct rely_err *err);
 
 /**
  * Visit the credentials nearest to a subject that matched none, for explain: those with the same subject, or one that
  * differs in letter case, of every issuer; then this issuer's neighbours in the order of subjects. At most `limit`.
  */
-bool rely_registry_each_near(struct rely_registry *registry, int64_t issuer_id, struct rely_slice subject, size_t limit,
-                             void (*visit)(const union rely_any_record *record, void *context), void *context,
-                             struct rely_err *err);
+RELY_MUST_USE bool rely_registry_each_near(struct rely_registry *registry, int64_t issuer_id, struct rely_slice subject,
+                                           size_t limit,
+                                           void (*visit)(const union rely_any_record *record, void *context),
+                                           void *context, struct rely_err *err);
 
 #endif

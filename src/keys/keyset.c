@@ -78,7 +78,7 @@ void rely_key_fini(struct rely_key *key)
     if (key->verifier != NULL)
         key->release(key->verifier);
     EVP_PKEY_free(key->pkey);
-    free((char *)key->kid.ptr);
+    free(rely_as_owner(key->kid.ptr));
 }
 
 static void add_key(struct rely_keyset *keyset, const struct rely_json *jwk, size_t place)
@@ -118,7 +118,7 @@ static void mark_keys(struct rely_keyset *keyset)
     }
     for (size_t i = 0; i < keyset->skipped_count; i++)
         marks[keyset->count + i] = (struct rely_key_mark){.kid = keyset->skipped[i].kid};
-    free((void *)keyset->marks.items);
+    free(rely_as_owner(keyset->marks.items));
     keyset->marks = (struct rely_key_marks){marks, count};
 }
 
@@ -260,8 +260,8 @@ void rely_keyset_free(struct rely_keyset *keyset)
     for (size_t i = 0; i < keyset->count; i++)
         rely_key_fini(&keyset->keys[i]);
     for (size_t i = 0; i < keyset->skipped_count; i++)
-        free((char *)keyset->skipped[i].kid.ptr);
-    free((void *)keyset->marks.items);
+        free(rely_as_owner(keyset->skipped[i].kid.ptr));
+    free(rely_as_owner(keyset->marks.items));
     free(keyset->keys);
     free(keyset->skipped);
     free(keyset->keys_by_kid.places);

@@ -250,7 +250,7 @@ static bool migrate(struct carrying *carrying, int64_t version, struct rely_err 
                    check_earlier(sql, version, err) && carry_over(carrying, version, err);
     if (!is_done) {
         rely_sql_roll_back(sql);
-        rely_sql_exec(sql, "PRAGMA writable_schema = RESET", &unused);
+        rely_drop(rely_sql_exec(sql, "PRAGMA writable_schema = RESET", &unused)); /* it is closed next */
         rely_err_prefix(err, "migration to schema version %d", RELY_SCHEMA_VERSION);
     }
     return allow_editing(sql, false, is_done ? err : &unused) && is_done;

@@ -124,7 +124,8 @@ void rely_sql_roll_back(struct rely_sql *sql)
 {
     struct rely_err unused = {0};
     if (sqlite3_get_autocommit(sql->db) == 0)
-        rely_sql_do(sql, "ROLLBACK", &unused);
+        rely_drop(
+            rely_sql_do(sql, "ROLLBACK", &unused)); /* SQLite rolls back by itself at the latest when it is closed */
 }
 
 /* --- parameters, rows, columns --------------------------------------------------------------------------- */

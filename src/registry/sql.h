@@ -42,9 +42,9 @@ void rely_sql_return_at(struct rely_stmt **stmt);
 #define RELY_STMT_LENT __attribute__((cleanup(rely_sql_return_at)))
 
 /* Run statements without parameters or rows, once: nothing is kept. */
-bool rely_sql_exec(struct rely_sql *sql, const char *text, struct rely_err *err);
+RELY_MUST_USE bool rely_sql_exec(struct rely_sql *sql, const char *text, struct rely_err *err);
 /* Run one statement without parameters or rows, and keep it. */
-bool rely_sql_do(struct rely_sql *sql, const char *text, struct rely_err *err);
+RELY_MUST_USE bool rely_sql_do(struct rely_sql *sql, const char *text, struct rely_err *err);
 /* End the transaction, if there is one, without a trace. */
 void rely_sql_roll_back(struct rely_sql *sql);
 /* NULL with the fault. Lent to the caller; the same text may be asked for again while it is. A text is found by its
@@ -55,11 +55,11 @@ void rely_sql_bind(struct rely_stmt *stmt, const char *types, ...);
 /* Every text of a row is UTF-8: one that is not is damage, and a fault. */
 enum rely_sql_step rely_sql_step(struct rely_stmt *stmt, struct rely_err *err);
 /* Step a statement that yields no row. */
-bool rely_sql_run(struct rely_stmt *stmt, struct rely_err *err);
+RELY_MUST_USE bool rely_sql_run(struct rely_stmt *stmt, struct rely_err *err);
 /* Borrowed until the next step; ptr NULL for NULL. */
 struct rely_slice rely_sql_text(sqlite3_stmt *row, int column);
 /* The first column of the first row; a fault when there is none. */
-bool rely_sql_integer(struct rely_sql *sql, const char *text, int64_t *out, struct rely_err *err);
+RELY_MUST_USE bool rely_sql_integer(struct rely_sql *sql, const char *text, int64_t *out, struct rely_err *err);
 /* Record what SQLite complains of; always false. */
 bool rely_sql_fault(struct rely_sql *sql, struct rely_err *err);
 /* Record that what is stored is nothing that relyd has written, RELY_ERR_DAMAGED; always false. */

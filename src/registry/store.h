@@ -31,10 +31,10 @@ struct rely_registry {
 };
 
 /* Is this our database, or a new one? False with RELY_ERR_INVALID for a stranger's. */
-bool rely_schema_check_owner(struct rely_sql *sql, bool *is_new, struct rely_err *err);
+RELY_MUST_USE bool rely_schema_check_owner(struct rely_sql *sql, bool *is_new, struct rely_err *err);
 /* Bring a database to this program's schema, in one transaction. *from - the version that it had; *is_changed - it is
  * another one now. */
-bool rely_schema_migrate(struct rely_sql *sql, int64_t *from, bool *is_changed, struct rely_err *err);
+RELY_MUST_USE bool rely_schema_migrate(struct rely_sql *sql, int64_t *from, bool *is_changed, struct rely_err *err);
 
 /**
  * Look at a whole database, as far as its size lets that be quick.
@@ -42,7 +42,7 @@ bool rely_schema_migrate(struct rely_sql *sql, int64_t *from, bool *is_changed, 
  * Out:      *how - static: what was looked at, for the log.
  * Fails:    RELY_ERR_DAMAGED, RELY_ERR_IO.
  */
-bool rely_registry_inspect(struct rely_sql *sql, const char **how, struct rely_err *err);
+RELY_MUST_USE bool rely_registry_inspect(struct rely_sql *sql, const char **how, struct rely_err *err);
 
 /**
  * Make the database's file, or look at the one that is there; then lock it against a second relyd.
@@ -109,39 +109,41 @@ struct rely_write {
 /* Of one kind; owned by the registry. */
 struct rely_table *rely_registry_table(struct rely_registry *registry, enum rely_object object);
 /* A row that no relyd has written; always false, as rely_sql_damaged. */
-bool rely_row_damaged(struct rely_sql *sql, const struct rely_kind *kind, int64_t id, struct rely_err *err);
+RELY_MUST_USE bool rely_row_damaged(struct rely_sql *sql, const struct rely_kind *kind, int64_t id,
+                                    struct rely_err *err);
 /* Find by name; a missing object leaves the record's id 0. False only on a fault. */
-bool rely_registry_find(struct rely_registry *registry, const struct rely_table *table, struct rely_slice name,
-                        int64_t parent_id, struct rely_pool *pool, union rely_any_record *record, struct rely_err *err);
+RELY_MUST_USE bool rely_registry_find(struct rely_registry *registry, const struct rely_table *table,
+                                      struct rely_slice name, int64_t parent_id, struct rely_pool *pool,
+                                      union rely_any_record *record, struct rely_err *err);
 /* The identity's row that a credential's path names, 0 for other objects. RELY_ERR_NOT_FOUND when it is not there. */
-bool rely_registry_find_parent(struct rely_registry *registry, const struct rely_object_path *path, int64_t *parent_id,
-                               struct rely_err *err);
+RELY_MUST_USE bool rely_registry_find_parent(struct rely_registry *registry, const struct rely_object_path *path,
+                                             int64_t *parent_id, struct rely_err *err);
 void rely_registry_print_etag(uint64_t revision, char etag[32]);
 
 /* Note the REST interface's code of a refusal and the fault; always false. */
-bool rely_write_refuse(struct rely_write_result *result, struct rely_err *err, enum rely_err_code code,
-                       const char *word, const char *format, ...) __attribute__((format(printf, 5, 6)));
+RELY_MUST_USE bool rely_write_refuse(struct rely_write_result *result, struct rely_err *err, enum rely_err_code code,
+                                     const char *word, const char *format, ...) __attribute__((format(printf, 5, 6)));
 
 /* Is If-Match, when it was sent, what the object has? */
-bool rely_write_check_etag(struct rely_write_result *result, const struct rely_writer *writer,
-                           const struct rely_record *found, struct rely_err *err);
+RELY_MUST_USE bool rely_write_check_etag(struct rely_write_result *result, const struct rely_writer *writer,
+                                         const struct rely_record *found, struct rely_err *err);
 
 /* --- rules.c: what concerns more than one object. False with the fault ------------------------------------- */
 
 /* Find what the record names; what is wrong with that is noted in the body's problems. */
-bool rely_rules_bind(struct rely_write *write, struct rely_err *err);
+RELY_MUST_USE bool rely_rules_bind(struct rely_write *write, struct rely_err *err);
 /* Is the record free to be so, beside its siblings? */
-bool rely_rules_check(const struct rely_write *write, struct rely_err *err);
+RELY_MUST_USE bool rely_rules_check(const struct rely_write *write, struct rely_err *err);
 /* Would nothing change? */
 bool rely_rules_are_same(const struct rely_write *write);
 /* Behind the record's own row: those that go with it. */
-bool rely_rules_store(struct rely_write *write, struct rely_err *err);
+RELY_MUST_USE bool rely_rules_store(struct rely_write *write, struct rely_err *err);
 
 /* --- transaction.c: one write, alone or in a batch ------------------------------------------------------ */
 
-bool rely_write_begin(struct rely_registry *registry, struct rely_err *err);
+RELY_MUST_USE bool rely_write_begin(struct rely_registry *registry, struct rely_err *err);
 /* revision - of the write, 0 when it has none. After false: undo. */
-bool rely_write_keep(struct rely_registry *registry, uint64_t revision, struct rely_err *err);
+RELY_MUST_USE bool rely_write_keep(struct rely_registry *registry, uint64_t revision, struct rely_err *err);
 void rely_write_undo(struct rely_registry *registry);
 
 /* --- the change log ------------------------------------------------------------------------------- */
@@ -157,22 +159,22 @@ struct rely_log_entry {
     struct rely_slice after;
 };
 
-bool rely_change_log_append(struct rely_registry *registry, const struct rely_log_entry *entry, uint64_t *revision,
-                            struct rely_err *err);
+RELY_MUST_USE bool rely_change_log_append(struct rely_registry *registry, const struct rely_log_entry *entry,
+                                          uint64_t *revision, struct rely_err *err);
 /* In: record - taken over; NULL: removed. */
 void rely_changes_add(struct rely_changes *changes, enum rely_object object, int64_t id, void *record);
 
 /* --- rows ------------------------------------------------------------------------------------------- */
 
 /* Visits the rows of a statement with what reviews see of a kind. */
-bool rely_records_visit(const struct rely_kind *kind, struct rely_stmt *stmt,
-                        void (*visit)(const union rely_any_record *record, void *context), void *context,
-                        struct rely_err *err);
+RELY_MUST_USE bool rely_records_visit(const struct rely_kind *kind, struct rely_stmt *stmt,
+                                      void (*visit)(const union rely_any_record *record, void *context), void *context,
+                                      struct rely_err *err);
 /* Make the statements of near.c. */
 void rely_near_make(struct rely_registry *registry);
 
 /* Put an issuer's key set into its row: its keys_generation grows. An absent document removes it. */
-bool rely_keyset_row_put(struct rely_registry *registry, int64_t issuer_id, struct rely_slice jwks,
-                         struct rely_slice source_url, int64_t now_s, struct rely_err *err);
+RELY_MUST_USE bool rely_keyset_row_put(struct rely_registry *registry, int64_t issuer_id, struct rely_slice jwks,
+                                       struct rely_slice source_url, int64_t now_s, struct rely_err *err);
 
 #endif

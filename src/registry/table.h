@@ -49,9 +49,10 @@ void rely_table_make(struct rely_table *table, const struct rely_kind *kind, str
 bool rely_table_read(const struct rely_kind *kind, sqlite3_stmt *row, bool is_reviewed, bool is_kept,
                      struct rely_pool *pool, void *record);
 /* Insert the record; its id is set. */
-bool rely_table_insert(const struct rely_table *table, struct rely_sql *sql, void *record, struct rely_err *err);
+RELY_MUST_USE bool rely_table_insert(const struct rely_table *table, struct rely_sql *sql, void *record,
+                                     struct rely_err *err);
 /* Update the columns in which the two differ, revision and time. */
-bool rely_table_update(struct rely_table *table, struct rely_sql *sql, struct rely_pool *pool, const void *before,
-                       const void *after, struct rely_err *err);
+RELY_MUST_USE bool rely_table_update(struct rely_table *table, struct rely_sql *sql, struct rely_pool *pool,
+                                     const void *before, const void *after, struct rely_err *err);
 
 #endif

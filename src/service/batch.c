@@ -64,7 +64,8 @@ bool rely_batch_settle(struct rely_control *control, struct rely_err *err)
 static void end_batch(struct rely_timer *timer)
 {
     struct rely_err err = {0};
-    rely_batch_settle((struct rely_control *)((char *)timer - offsetof(struct rely_control, batch.timer)), &err);
+    struct rely_control *control = (struct rely_control *)((char *)timer - offsetof(struct rely_control, batch.timer));
+    rely_drop(rely_batch_settle(control, &err)); /* those who wait have been told */
 }
 
 bool rely_batch_begin(struct rely_control *control, struct rely_err *err)

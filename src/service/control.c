@@ -260,7 +260,7 @@ void *rely_control_main(void *context)
     rely_service_report(control->service, is_started ? NULL : &err);
     if (control->loop != NULL) {
         rely_loop_run(control->loop);
-        rely_batch_settle(control, &err);
+        rely_drop(rely_batch_settle(control, &err)); /* those who wait have been told */
         rely_keeper_stop(control->keeper);
         rely_keeper_free(control->keeper);
         rely_loop_free(control->loop);

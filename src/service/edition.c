@@ -26,7 +26,7 @@ static void free_keyset(void *keyset)
 static void retire_keyset(struct rely_snapshot *next, const struct rely_issuer *issuer)
 {
     if (issuer != NULL && issuer->keyset != NULL)
-        rely_retired_add(&next->retired, (void *)issuer->keyset, free_keyset);
+        rely_retired_add(&next->retired, rely_as_owner(issuer->keyset), free_keyset);
 }
 
 /* --- an issuer's keys -------------------------------------------------------------------------------- */
@@ -208,7 +208,7 @@ static bool free_issuer_keyset(const void *item, void *context)
 {
     const struct rely_issuer *issuer = item;
     (void)context;
-    rely_keyset_free((struct rely_keyset *)issuer->keyset);
+    rely_keyset_free(rely_as_owner(issuer->keyset));
     return true;
 }
 

@@ -47,7 +47,7 @@ static void fetch_for_keeper(void *context, const struct rely_fetch_request *req
 
 static void settle_for_keeper(void *context)
 {
-    (void)rely_batch_settle(context, &(struct rely_err){0});
+    rely_drop(rely_batch_settle(context, &(struct rely_err){0})); /* those who wait have been told */
 }
 
 static const struct rely_snapshot *show_newest(void *context)

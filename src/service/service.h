@@ -126,7 +126,7 @@ struct rely_loop_options rely_service_loop_options(const struct rely_service *se
 
 /* Take as many descriptors as may be had, and set how many connections each loop may have and how many fetches run at
  * once: said, when that is fewer than configured. Fails when it is no service any more. */
-bool rely_limits_share_descriptors(struct rely_service *service, struct rely_err *err);
+RELY_MUST_USE bool rely_limits_share_descriptors(struct rely_service *service, struct rely_err *err);
 /* Say when the settings together allow more memory than the process may have. */
 void rely_limits_compare_memory(struct rely_service *service);
 /* The same with the limits of the control group and of the address space; UINT64_MAX: none. */
@@ -161,13 +161,13 @@ void rely_control_post_workers_gone(struct rely_control *control);
 /* --- batch.c: on the control thread ----------------------------------------------------------------- */
 
 /* Before a write of an administrator: opens the batch that it will be in. */
-bool rely_batch_begin(struct rely_control *control, struct rely_err *err);
+RELY_MUST_USE bool rely_batch_begin(struct rely_control *control, struct rely_err *err);
 /* Behind a write with changes, which are taken over: `done` runs with err NULL when they are durable and every worker
  * has them, or with the fault of the commit. */
 void rely_batch_join(struct rely_control *control, struct rely_changes *changes,
                      void (*done)(void *context, const struct rely_err *err), void *context);
 /* Commit and publish what is open. False: it did not happen, and those who wait have been told. */
-bool rely_batch_settle(struct rely_control *control, struct rely_err *err);
+RELY_MUST_USE bool rely_batch_settle(struct rely_control *control, struct rely_err *err);
 
 /* --- publish.c: on the control thread --------------------------------------------------------------- */
 
@@ -183,8 +183,8 @@ void rely_control_forget_workers(struct rely_control *control);
  * In:       done - may be NULL; runs when all workers have them (at once when there are none).
  * Fails:    RELY_ERR_IO, RELY_ERR_DAMAGED: the batch is undone, nothing is published, and `done` never runs.
  */
-bool rely_control_commit(struct rely_control *control, const struct rely_changes *changes, void (*done)(void *),
-                         void *context, struct rely_err *err);
+RELY_MUST_USE bool rely_control_commit(struct rely_control *control, const struct rely_changes *changes,
+                                       void (*done)(void *), void *context, struct rely_err *err);
 
 /* --- edition.c: on the control thread ------------------------------------------------------------------ */
 
@@ -199,7 +199,8 @@ struct rely_snapshot *rely_control_carry(struct rely_control *control, const str
 /* --- repeats.c: on the control thread --------------------------------------------------------------- */
 
 /* Has no other record of the URL a key of this set, be it in force or in the open batch? Context is the control. */
-bool rely_repeats_check_upload(void *context, const struct rely_registry_keys *keys, struct rely_err *err);
+RELY_MUST_USE bool rely_repeats_check_upload(void *context, const struct rely_registry_keys *keys,
+                                             struct rely_err *err);
 
 /* --- keeping.c: on the control thread ---------------------------------------------------------------- */
 
