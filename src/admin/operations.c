@@ -5,9 +5,9 @@
 #include "operations.h"
 
 #define OPERATION(method_name, template, parameters, takes, gives, object, handler, text)                              \
-    {PLANE, (method_name), (template), "", (parameters), (takes), (gives), (object), (text)},
+    {(method_name), (template), "", (parameters), (text), PLANE, (takes), (gives), (object)},
 #define OPERATION_BELOW(prefix, behind, parameters, text)                                                              \
-    {PLANE, "ANY", (prefix), (behind), (parameters), NOTHING, NOTHING, NO_OBJECT, (text)},
+    {"ANY", (prefix), (behind), (parameters), (text), PLANE, NOTHING, NOTHING, NO_OBJECT},
 
 static const struct rely_operation operations[] = {
 #define PLANE RELY_PLANE_DATA

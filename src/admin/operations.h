@@ -22,13 +22,13 @@ enum rely_plane { RELY_PLANE_DATA = 1, RELY_PLANE_HEALTH, RELY_PLANE_CONTROL, RE
 
 /* One line of operation.def. All text is static. */
 struct rely_operation {
-    enum rely_plane plane;
     const char *method; /* "ANY": OPERATION_BELOW */
     const char *path, *rest;
     const char *query;
+    const char *sentence;
+    enum rely_plane plane;
     enum rely_content takes, gives;
     enum rely_object object; /* or NO_OBJECT */
-    const char *sentence;
 };
 
 /* From 0; NULL behind the last. */

@@ -4,8 +4,11 @@
 #include "relyd/json.h"
 #include "tests.h"
 
-int main(void)
+/* With an argument: only the tests of that name. */
+int main(int argc, char **argv)
 {
+    if (argc > 1)
+        cmocka_set_test_filter(argv[1]);
     rely_json_init();
     return run_record_tests() + run_url_tests() + run_patch_tests() + run_schema_tests();
 }
