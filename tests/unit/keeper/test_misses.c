@@ -93,6 +93,12 @@ static void test_one_fetch_is_under_way_however_many_ask(void **state)
     assert_int_equal(world->told[i].count, 0);
     world_release(world, i);
     assert_int_equal(world->told[i].count, 1);
+    world->servers[i].is_held = true;
+    world_run_s(world, 3600); /* an ordinary one that nobody waits for, at first */
+    assert_int_equal(world->servers[i].asked, 3);
+    world_ask(world, i, false);
+    world_release(world, i);
+    assert_int_equal(world->told[i].count, 2);
     world_free(world);
 }
 

@@ -43,6 +43,11 @@ static void test_b6_a_change_ends_the_back_off(void **state)
     world->servers[i].is_down = true;
     world_ask(world, i, false);
     world_run_s(world, 1000);
+    world_describe(world, i);
+    world->servers[i].time_count = 0;
+    world_run_s(world, 10); /* at once, and what fails then is the first failure */
+    assert_int_equal(world->servers[i].time_count, 2 + 1);
+    world_run_s(world, 1000);
     world->servers[i].is_down = false;
     world_ask(world, i, false);
     assert_true(world->told[i].miss_ms > 0);
