@@ -244,7 +244,7 @@ MUTANTS = [
     dict(
         name="keys-that-came-over-http-stay-in-force",
         row="A5",
-        file="src/service/edition.c",
+        file="src/control/edition.c",
         old="may_be_in_force(growing, issuer, record) ? prepare",
         new="may_be_in_force(growing, issuer, record) || true ? prepare",
         caught_by="tests/e2e/test_key_sources.py::test_a5_keys_from_where_nothing_may_be_fetched_any_more",

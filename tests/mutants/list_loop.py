@@ -12,7 +12,7 @@ MUTANTS = [
     dict(
         name="edition-freed-before-it-is-back",
         row="B2",
-        file="src/service/publish.c",
+        file="src/control/publish.c",
         old="if (publication->is_settled && publication->underway == 0)",
         new="if (publication->is_settled)",
         caught_by="tests/e2e/test_storms.py",

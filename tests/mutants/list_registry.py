@@ -158,7 +158,7 @@ MUTANTS = [
     dict(
         name="5xx-without-a-count",
         row="B22",
-        file="src/service/control.c",
+        file="src/service/control_thread.c",
         old="    rely_count(&control->counters->requests.control_faults, 1);\n",
         new="",
         caught_by=f"{FAULTS}::test_b11_full_disk",
@@ -166,7 +166,7 @@ MUTANTS = [
     dict(
         name="ready-without-a-word-on-damage",
         row="B11",
-        file="src/service/control.c",
+        file="src/service/control_thread.c",
         old="    return atomic_load(&control->service->is_registry_damaged);\n",
         new="    return false && control != NULL;\n",
         caught_by=f"{FAULTS}::test_b11_a_row_that_cannot_be_read_back",
@@ -374,7 +374,7 @@ MUTANTS = [
     dict(
         name="stored-repeats-are-in-force-after-a-start",
         row="A6",
-        file="src/service/edition.c",
+        file="src/control/edition.c",
         old="        leave_out_repeats(growing, issuer, keyset);\n",
         new="",
         caught_by="tests/e2e/test_siblings.py::test_a6_stored_sets_that_repeat_are_told_apart_at_the_start",
@@ -406,7 +406,7 @@ MUTANTS = [
     dict(
         name="a-change-of-the-record-makes-its-keys-old",
         row="B10",
-        file="src/service/edition.c",
+        file="src/control/edition.c",
         old="        issuer->keys_until_s = old->keys_until_s;\n",
         new="",
         caught_by="tests/e2e/test_key_keeping.py::test_b10_a_change_of_the_record_does_not_make_keys_old",
@@ -414,7 +414,7 @@ MUTANTS = [
     dict(
         name="a-change-of-the-record-shows-the-stored-age",
         row="B10",
-        file="src/service/edition.c",
+        file="src/control/edition.c",
         old="        issuer->keys_fetched_s = old->keys_fetched_s;",
         new="",
         caught_by="tests/e2e/test_key_keeping.py::test_b10_a_change_of_the_record_does_not_make_keys_old",

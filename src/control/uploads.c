@@ -2,7 +2,7 @@
  * May a key set be uploaded, as far as other records of the same `iss` are concerned: none may have one of its keys,
  * be it in force (keeper/repeats.c) or written in the open batch. Called by the registry, through control.c.
  */
-#include "service.h"
+#include "../service/service.h"
 
 #include "relyd/text.h"
 

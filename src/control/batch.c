@@ -3,7 +3,7 @@
  * one message to each worker. Decides when a batch ends; nothing of it is answered before. Called by control.c, for
  * admin/, and by the key keeper.
  */
-#include "service.h"
+#include "../service/service.h"
 
 #include <stdlib.h>
 

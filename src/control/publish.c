@@ -3,7 +3,7 @@
  * administrator when the last one has taken it up. Then what only older editions used is freed. Called by control.c and
  * the key keeper.
  */
-#include "service.h"
+#include "../service/service.h"
 
 #include <stdlib.h>
 

@@ -3,7 +3,7 @@
  * the same way, and none of it can fail: what was committed is in force. Key sets are prepared here. Called by
  * control.c and publish.c.
  */
-#include "service.h"
+#include "../service/service.h"
 
 #include "relyd/signature.h"
 #include "relyd/text.h"
