@@ -48,7 +48,7 @@ struct rely_waiting_list {
 /* One worker's: used on its thread only. */
 struct rely_reviewer {
     struct rely_loop *loop;               /* borrowed */
-    const struct rely_snapshot *snapshot; /* borrowed: replaced by the service between two turns of the loop */
+    const struct rely_snapshot *snapshot; /* borrowed: the first one; rely_reviewer_take_up */
     struct rely_counters *counters;       /* borrowed */
     struct rely_log_ring *ring;           /* borrowed */
     struct rely_cache *cache;             /* borrowed; NULL: none */
@@ -66,6 +66,8 @@ struct rely_reviewer {
 
 /* In: all borrowed fields set by the caller, the rest zero. */
 void rely_reviewer_init(struct rely_reviewer *reviewer);
+/* Review by this edition from now on; between two turns of the loop. */
+void rely_reviewer_take_up(struct rely_reviewer *reviewer, const struct rely_snapshot *snapshot);
 /* Requests that still wait are forgotten: the loop has ended. */
 void rely_reviewer_fini(struct rely_reviewer *reviewer);
 

@@ -1,9 +1,9 @@
 /*
  * Group commit: administrators' writes that come close together share a transaction, and so one fsync, one edition and
- * one message to each worker. Decides when a batch ends; nothing of it is answered before. Called by control.c, for
- * admin/, and by the key keeper.
+ * one message to each worker. Decides when a batch ends; nothing of it is answered before. Called by service/, for
+ * admin/ and for the key keeper.
  */
-#include "../service/service.h"
+#include "inside.h"
 
 #include <stdlib.h>
 
@@ -32,25 +32,41 @@ static void tell_all_live(void *first)
     tell_all(first, NULL);
 }
 
-/* The key keeper looks after touched issuers. */
-static void note_issuers(struct rely_control *control, const struct rely_changes *changes)
+/* The key keeper looks after touched issuers. What a batch wrote and removed again was never there. */
+static void note_issuers(const struct rely_control *control, const struct rely_changes *changes)
 {
-    for (size_t i = 0; i < changes->count; i++)
-        if (changes->items[i].object == RELY_OBJECT_ISSUER)
-            rely_keeper_note_issuer(control->keeper, changes->items[i].id, changes->items[i].record == NULL);
+    for (size_t i = 0; i < changes->count; i++) {
+        const struct rely_change *change = &changes->items[i];
+        bool is_removed = rely_snapshot_issuer(control->snapshot, change->id) == NULL;
+        if (change->object == RELY_OBJECT_ISSUER)
+            control->hooks.note_issuer(control->hooks.context, change->id, is_removed);
+    }
 }
 
-bool rely_batch_settle(struct rely_control *control, struct rely_err *err)
+/* Commit what is open and publish it; `done` never runs when it fails, nor is anything published. */
+static bool commit_batch(struct rely_control *control, const struct rely_changes *changes,
+                         struct rely_batch_answer *first, struct rely_err *err)
+{
+    if (!control->hooks.commit_writes(control->hooks.context, err))
+        return false;
+    if (changes->count > 0)
+        rely_publish_edition(control, rely_edition_carry(control, changes), tell_all_live, first);
+    else
+        tell_all(first, NULL);
+    return true;
+}
+
+bool rely_control_settle(struct rely_control *control, struct rely_err *err)
 {
     struct rely_batch *batch = &control->batch;
     if (!batch->is_open)
         return true;
     struct rely_batch_answer *first = batch->first;
     struct rely_changes changes = batch->changes;
-    rely_timer_cancel(control->loop, &batch->timer);
+    control->hooks.cancel_timer(control->hooks.context, &control->batch_timer);
     *batch = (struct rely_batch){0}; /* answers may bring the next write */
-    bool is_kept = rely_control_commit(control, &changes, tell_all_live, first, err);
-    batch->last_commit_ms = rely_service_now_ms();
+    bool is_kept = commit_batch(control, &changes, first, err);
+    batch->last_commit_ms = control->hooks.now_ms(control->hooks.context);
     if (is_kept) {
         note_issuers(control, &changes);
     } else {
@@ -64,26 +80,30 @@ bool rely_batch_settle(struct rely_control *control, struct rely_err *err)
 static void end_batch(struct rely_timer *timer)
 {
     struct rely_err err = {0};
-    struct rely_control *control = (struct rely_control *)((char *)timer - offsetof(struct rely_control, batch.timer));
-    rely_drop(rely_batch_settle(control, &err)); /* those who wait have been told */
+    struct rely_control *control = (struct rely_control *)((char *)timer - offsetof(struct rely_control, batch_timer));
+    rely_drop(rely_control_settle(control, &err)); /* those who wait have been told */
 }
 
-bool rely_batch_begin(struct rely_control *control, struct rely_err *err)
+static void end_batch_in(struct rely_control *control, int64_t delay_ms)
+{
+    control->batch_timer.run = end_batch;
+    control->hooks.start_timer(control->hooks.context, &control->batch_timer, delay_ms < 0 ? 0 : (int)delay_ms);
+}
+
+bool rely_control_begin(struct rely_control *control, struct rely_err *err)
 {
     struct rely_batch *batch = &control->batch;
     if (batch->is_open)
         return true;
-    if (!rely_registry_begin(control->registry, err))
+    if (!control->hooks.begin_writes(control->hooks.context, err))
         return false;
-    int64_t wait_ms = batch->last_commit_ms + COMMIT_INTERVAL_MS - rely_service_now_ms();
     batch->is_open = true;
-    batch->timer.run = end_batch;
-    rely_timer_start(control->loop, &batch->timer, wait_ms < 0 ? 0 : (int)wait_ms);
+    end_batch_in(control, batch->last_commit_ms + COMMIT_INTERVAL_MS - control->hooks.now_ms(control->hooks.context));
     return true;
 }
 
-void rely_batch_join(struct rely_control *control, struct rely_changes *changes,
-                     void (*done)(void *context, const struct rely_err *err), void *context)
+void rely_control_join(struct rely_control *control, struct rely_changes *changes,
+                       void (*done)(void *context, const struct rely_err *err), void *context)
 {
     struct rely_batch *batch = &control->batch;
     struct rely_batch_answer *answer = rely_alloc(sizeof *answer);
@@ -92,6 +112,6 @@ void rely_batch_join(struct rely_control *control, struct rely_changes *changes,
     batch->last = answer;
     rely_changes_move(&batch->changes, changes);
     batch->count++;
-    if (batch->count >= rely_loop_connections(control->loop))
-        rely_timer_start(control->loop, &batch->timer, 0); /* nobody is left who could join */
+    if (batch->count >= control->hooks.count_writers(control->hooks.context))
+        end_batch_in(control, 0); /* nobody is left who could join */
 }

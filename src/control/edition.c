@@ -1,9 +1,9 @@
 /*
  * From records to snapshots: the first edition from all records, later ones from those that a change carries. Both go
  * the same way, and none of it can fail: what was committed is in force. Key sets are prepared here. Called by
- * control.c and publish.c.
+ * batch.c, and by service/ at the start.
  */
-#include "../service/service.h"
+#include "inside.h"
 
 #include "relyd/signature.h"
 #include "relyd/text.h"
@@ -31,13 +31,19 @@ static void retire_keyset(struct rely_snapshot *next, const struct rely_issuer *
 
 /* --- an issuer's keys -------------------------------------------------------------------------------- */
 
+static bool ask_settings(const struct rely_control *control, const struct rely_issuer *issuer,
+                         struct rely_slice keys_url, struct rely_err *err)
+{
+    return control->hooks.may_be_in_force(control->hooks.context, issuer, keys_url, err);
+}
+
 /* May the stored set be in force at all? A stranger may have written what came by a way that is closed by now. */
 static bool may_be_in_force(struct growing *growing, const struct rely_issuer *issuer,
                             const struct rely_issuer_record *record)
 {
     struct rely_err err = {0};
     if (record->jwks.ptr == NULL || issuer->has_uploaded_keys ||
-        rely_accept_source(growing->control->service->fetcher, issuer, record->jwks_source_url, &err))
+        ask_settings(growing->control, issuer, record->jwks_source_url, &err))
         return true;
     rely_err_prefix(&err, "issuer %.*s", RELY_ARG(issuer->name));
     if (growing->forbidden_count++ == 0)
@@ -63,7 +69,8 @@ static void leave_out_repeats(const struct growing *growing, const struct rely_i
                               struct rely_keyset *keyset)
 {
     char sentence[RELY_REPEATS_SIZE];
-    if (keyset != NULL && rely_repeats_take_out(growing->next, issuer, keyset, rely_service_now_s(), sentence) > 0)
+    if (keyset != NULL &&
+        rely_repeats_take_out(growing->next, issuer, keyset, rely_control_now_s(growing->control), sentence) > 0)
         rely_log_event(growing->control->ring, RELY_LOG_WARNING, "keys_repeated", "%s", sentence);
 }
 
@@ -71,23 +78,23 @@ static void leave_out_repeats(const struct growing *growing, const struct rely_i
 static void set_stored_times(const struct growing *growing, const struct rely_issuer_record *record,
                              struct rely_issuer *issuer)
 {
-    int64_t max_age_s = growing->control->service->config->key_max_age_s;
+    int64_t max_age_s = growing->control->config->key_max_age_s;
     if (record->jwks.ptr == NULL)
         return;
     issuer->keys_fetched_s = record->jwks_fetched_at;
-    issuer->keys_until_s = issuer->has_uploaded_keys
-                               ? INT64_MAX
-                               : rely_accept_until_s(record->jwks_fetched_at, max_age_s, rely_service_now_s());
+    issuer->keys_until_s = issuer->has_uploaded_keys ? INT64_MAX
+                                                     : rely_accept_until_s(record->jwks_fetched_at, max_age_s,
+                                                                           rely_control_now_s(growing->control));
 }
 
 /* A disabled record's keys were free. Enabled again it does without those that another has by now, and has those that
  * another had when the set was prepared. */
-static bool must_prepare_again(const struct rely_snapshot *next, const struct rely_issuer *old,
+static bool must_prepare_again(const struct growing *growing, const struct rely_issuer *old,
                                const struct rely_issuer *issuer)
 {
     bool is_woken = !old->is_enabled && issuer->is_enabled && old->keyset != NULL;
-    return is_woken &&
-           (rely_keyset_taken_out_count(old->keyset) > 0 || rely_repeats_are_in(next, old, rely_service_now_s()));
+    return is_woken && (rely_keyset_taken_out_count(old->keyset) > 0 ||
+                        rely_repeats_are_in(growing->next, old, rely_control_now_s(growing->control)));
 }
 
 /* --- one record ---------------------------------------------------------------------------------------- */
@@ -97,9 +104,9 @@ static void carry_issuer(struct growing *growing, const struct rely_issuer_recor
 {
     struct rely_snapshot *next = growing->next;
     const struct rely_issuer *old = rely_snapshot_issuer(next, record->record.id);
-    struct rely_issuer *issuer = rely_issuer_of_record(record, growing->control->service->config->may_use_http);
+    struct rely_issuer *issuer = rely_issuer_of_record(record, growing->control->config->may_use_http);
     set_stored_times(growing, record, issuer);
-    if (old == NULL || old->keys_generation != issuer->keys_generation || must_prepare_again(next, old, issuer)) {
+    if (old == NULL || old->keys_generation != issuer->keys_generation || must_prepare_again(growing, old, issuer)) {
         struct rely_keyset *keyset = may_be_in_force(growing, issuer, record) ? prepare_keyset(growing, record) : NULL;
         retire_keyset(next, old);
         leave_out_repeats(growing, issuer, keyset);
@@ -145,7 +152,7 @@ static void remove_object(struct rely_snapshot *next, enum rely_object object, i
 
 /* --- a change ------------------------------------------------------------------------------------------- */
 
-struct rely_snapshot *rely_control_carry(struct rely_control *control, const struct rely_changes *changes)
+struct rely_snapshot *rely_edition_carry(struct rely_control *control, const struct rely_changes *changes)
 {
     struct growing growing = {.control = control, .next = rely_snapshot_next(control->snapshot, changes->revision)};
     for (size_t i = 0; i < changes->count; i++) {
@@ -184,26 +191,6 @@ static void say_forbidden(const struct growing *growing)
                        growing->forbidden_count, growing->forbidden_err.message);
 }
 
-struct rely_snapshot *rely_control_load(struct rely_control *control, struct rely_err *err)
-{
-    const struct rely_config *config = control->service->config;
-    struct rely_registry *registry = control->registry;
-    struct rely_snapshot *next = rely_snapshot_next(NULL, rely_registry_revision(registry));
-    struct growing growing = {.control = control, .next = next};
-    next->token_max_bytes = (size_t)config->token_max_bytes;
-    next->may_use_system_names = config->may_use_system_names;
-    bool is_read = rely_registry_each(registry, RELY_OBJECT_ISSUER, take_issuer, &growing, err) &&
-                   rely_registry_each(registry, RELY_OBJECT_IDENTITY, take_identity, &growing, err) &&
-                   rely_registry_each(registry, RELY_OBJECT_CREDENTIAL, take_credential, &growing, err);
-    say_forbidden(&growing);
-    rely_snapshot_free_replaced(next); /* what it replaced while it grew: nobody reads an older one */
-    if (is_read)
-        return next;
-    rely_control_free_keysets(next);
-    rely_snapshot_free_all(next);
-    return NULL;
-}
-
 static bool free_issuer_keyset(const void *item, void *context)
 {
     const struct rely_issuer *issuer = item;
@@ -212,7 +199,27 @@ static bool free_issuer_keyset(const void *item, void *context)
     return true;
 }
 
-void rely_control_free_keysets(struct rely_snapshot *last)
+void rely_edition_free_keysets(struct rely_snapshot *last)
 {
     rely_map_each(&last->issuers_by_id, free_issuer_keyset, NULL);
+}
+
+bool rely_control_load(struct rely_control *control, struct rely_registry *registry, struct rely_err *err)
+{
+    struct rely_snapshot *next = rely_snapshot_next(NULL, rely_registry_revision(registry));
+    struct growing growing = {.control = control, .next = next};
+    next->token_max_bytes = (size_t)control->config->token_max_bytes;
+    next->may_use_system_names = control->config->may_use_system_names;
+    bool is_read = rely_registry_each(registry, RELY_OBJECT_ISSUER, take_issuer, &growing, err) &&
+                   rely_registry_each(registry, RELY_OBJECT_IDENTITY, take_identity, &growing, err) &&
+                   rely_registry_each(registry, RELY_OBJECT_CREDENTIAL, take_credential, &growing, err);
+    say_forbidden(&growing);
+    rely_snapshot_free_replaced(next); /* what it replaced while it grew: nobody reads an older one */
+    control->snapshot = next;
+    if (is_read)
+        return true;
+    rely_edition_free_keysets(next);
+    rely_snapshot_free_all(next);
+    control->snapshot = NULL;
+    return false;
 }

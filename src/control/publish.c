@@ -1,9 +1,9 @@
 /*
  * How a change becomes live: the control thread makes the next edition, sends every worker a message, and answers the
- * administrator when the last one has taken it up. Then what only older editions used is freed. Called by control.c and
- * the key keeper.
+ * administrator when the last one has taken it up. Then what only older editions used is freed. Called by batch.c, and
+ * by service/ for the key keeper.
  */
-#include "../service/service.h"
+#include "inside.h"
 
 #include <stdlib.h>
 
@@ -12,7 +12,7 @@ struct delivery {
     struct rely_message there;            /* runs on the worker */
     struct rely_message back;             /* runs on the control thread */
     struct rely_publication *publication; /* borrowed: lives until all deliveries are back */
-    struct rely_worker *worker;
+    size_t worker;
     bool is_taken_up; /* else the worker's loop has ended without a look at it */
 };
 
@@ -30,7 +30,7 @@ struct rely_publication {
 
 static bool is_taken_up(const struct rely_control *control, uint64_t edition)
 {
-    for (size_t i = 0; i < control->service->worker_count; i++)
+    for (size_t i = 0; i < control->worker_count; i++)
         if (control->acknowledged[i] < edition)
             return false;
     return true;
@@ -70,7 +70,7 @@ static void take_back(struct rely_message *message)
     struct rely_publication *publication = delivery->publication;
     struct rely_control *control = publication->control;
     if (delivery->is_taken_up && !control->are_workers_gone)
-        control->acknowledged[delivery->worker->index] = publication->edition;
+        control->acknowledged[delivery->worker] = publication->edition;
     publication->underway--;
     if (publication->is_settled)
         free_when_back(publication);
@@ -80,14 +80,17 @@ static void take_back(struct rely_message *message)
 
 static void send_back(struct delivery *delivery)
 {
+    const struct rely_control_hooks *hooks = &delivery->publication->control->hooks;
     delivery->back = (struct rely_message){.run = take_back, .drop = take_back};
-    rely_loop_post(delivery->worker->service->control.loop, &delivery->back);
+    hooks->post_back(hooks->context, &delivery->back);
 }
 
 static void take_up_snapshot(struct rely_message *message)
 {
     struct delivery *delivery = (struct delivery *)message;
-    delivery->worker->reviewer.snapshot = delivery->publication->snapshot;
+    const struct rely_publication *publication = delivery->publication;
+    const struct rely_control_hooks *hooks = &publication->control->hooks;
+    hooks->take_up(hooks->context, delivery->worker, publication->snapshot);
     delivery->is_taken_up = true;
     send_back(delivery);
 }
@@ -98,43 +101,39 @@ static void return_unread(struct rely_message *message)
     send_back((struct delivery *)message);
 }
 
-void rely_control_publish(struct rely_control *control, struct rely_snapshot *next, void (*done)(void *), void *context)
+static void send_to_worker(struct rely_publication *publication, size_t worker)
 {
-    struct rely_service *service = control->service;
+    const struct rely_control_hooks *hooks = &publication->control->hooks;
+    struct delivery *delivery = &publication->deliveries[worker];
+    *delivery = (struct delivery){
+        .there = {.run = take_up_snapshot, .drop = return_unread}, .publication = publication, .worker = worker};
+    publication->underway++;
+    hooks->post_to_worker(hooks->context, worker, &delivery->there);
+}
+
+void rely_publish_edition(struct rely_control *control, struct rely_snapshot *next, void (*done)(void *), void *context)
+{
     struct rely_publication *publication =
-        rely_alloc(sizeof *publication + service->worker_count * sizeof publication->deliveries[0]);
+        rely_alloc(sizeof *publication + control->worker_count * sizeof publication->deliveries[0]);
     *publication = (struct rely_publication){
         .control = control, .snapshot = next, .edition = next->edition, .done = done, .context = context};
     control->snapshot = next;
     *(control->newest == NULL ? &control->oldest : &control->newest->next) = publication;
     control->newest = publication;
-    for (size_t i = 0; i < service->worker_count && !control->are_workers_gone; i++) {
-        struct delivery *delivery = &publication->deliveries[i];
-        *delivery = (struct delivery){.there = {.run = take_up_snapshot, .drop = return_unread},
-                                      .publication = publication,
-                                      .worker = &service->workers[i]};
-        publication->underway++;
-        rely_loop_post(service->workers[i].loop, &delivery->there);
-    }
+    for (size_t i = 0; i < control->worker_count && !control->are_workers_gone; i++)
+        send_to_worker(publication, i);
     settle_publications(control); /* at once when the workers are gone */
+}
+
+void rely_control_publish(struct rely_control *control, struct rely_snapshot *next)
+{
+    rely_publish_edition(control, next, NULL, NULL);
 }
 
 void rely_control_forget_workers(struct rely_control *control)
 {
     control->are_workers_gone = true;
-    for (size_t i = 0; i < control->service->worker_count; i++)
+    for (size_t i = 0; i < control->worker_count; i++)
         control->acknowledged[i] = UINT64_MAX;
     settle_publications(control);
-}
-
-bool rely_control_commit(struct rely_control *control, const struct rely_changes *changes, void (*done)(void *),
-                         void *context, struct rely_err *err)
-{
-    if (!rely_registry_commit(control->registry, err))
-        return false;
-    if (changes->count > 0)
-        rely_control_publish(control, rely_control_carry(control, changes), done, context);
-    else if (done != NULL)
-        done(context);
-    return true;
 }

@@ -1,8 +1,8 @@
 /*
  * May a key set be uploaded, as far as other records of the same `iss` are concerned: none may have one of its keys,
- * be it in force (keeper/repeats.c) or written in the open batch. Called by the registry, through control.c.
+ * be it in force (keeper/repeats.c) or written in the open batch. Called by service/, for the registry.
  */
-#include "../service/service.h"
+#include "inside.h"
 
 #include "relyd/text.h"
 
@@ -58,16 +58,17 @@ static void compare_with_batch(const struct rely_control *control, struct upload
             compare_with_pending(changes->items[i].record, uploaded);
 }
 
-bool rely_repeats_check_upload(void *context, const struct rely_registry_keys *keys, struct rely_err *err)
+bool rely_control_check_upload(const struct rely_control *control, const struct rely_registry_keys *keys,
+                               struct rely_err *err)
 {
-    const struct rely_control *control = context;
     struct rely_keyset *keyset = rely_keyset_parse(keys->jwks, err);
     struct uploaded uploaded = {keys, keyset, err, keyset != NULL};
     for (size_t i = 0; keyset != NULL && uploaded.is_free && i < rely_keyset_count(keyset); i++) {
         const struct rely_issuer *holder =
-            control->snapshot == NULL ? NULL
-                                      : rely_repeats_find_holder(control->snapshot, keys->url, keys->issuer_id,
-                                                                 rely_keyset_at(keyset, i), rely_service_now_s());
+            control->snapshot == NULL
+                ? NULL
+                : rely_repeats_find_holder(control->snapshot, keys->url, keys->issuer_id, rely_keyset_at(keyset, i),
+                                           rely_control_now_s(control));
         if (holder != NULL)
             refuse_repeated(&uploaded, rely_keyset_at(keyset, i), holder->name);
     }

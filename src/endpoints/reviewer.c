@@ -19,6 +19,11 @@ void rely_reviewer_init(struct rely_reviewer *reviewer)
     rely_waiting_init(reviewer);
 }
 
+void rely_reviewer_take_up(struct rely_reviewer *reviewer, const struct rely_snapshot *snapshot)
+{
+    reviewer->snapshot = snapshot;
+}
+
 void rely_reviewer_fini(struct rely_reviewer *reviewer)
 {
     rely_waiting_fini(reviewer);

@@ -15,145 +15,148 @@
 
 static bool begin_for_admin(void *context, struct rely_err *err)
 {
-    return rely_batch_begin(context, err);
+    return rely_control_begin(((const struct rely_control_thread *)context)->control, err);
 }
 
 static void publish_for_admin(void *context, struct rely_changes *changes,
                               void (*done)(void *, const struct rely_err *), void *done_context)
 {
-    rely_batch_join(context, changes, done, done_context);
+    rely_control_join(((const struct rely_control_thread *)context)->control, changes, done, done_context);
 }
 
 static bool settle_for_admin(void *context, struct rely_err *err)
 {
-    return rely_batch_settle(context, err);
+    return rely_control_settle(((const struct rely_control_thread *)context)->control, err);
 }
 
 static void note_fault_for_admin(void *context, const char *code, const char *message)
 {
-    struct rely_control *control = context;
-    rely_count(&control->counters->requests.control_faults, 1);
-    rely_log_event(control->ring, RELY_LOG_ERROR, "control_fault", "%s: %s", code, message);
+    struct rely_control_thread *thread = context;
+    rely_count(&thread->counters->requests.control_faults, 1);
+    rely_log_event(thread->ring, RELY_LOG_ERROR, "control_fault", "%s: %s", code, message);
 }
 
 /* The last edition stays in force, and what is in memory needs no disk: reviews and rotations of keys go on. */
 static void note_damage(void *context, const char *what)
 {
-    struct rely_control *control = context;
-    atomic_store(&control->service->is_registry_damaged, true);
+    struct rely_control_thread *thread = context;
+    atomic_store(&thread->service->is_registry_damaged, true);
     rely_log_event(
-        control->ring, RELY_LOG_ERROR, "registry_damaged",
+        thread->ring, RELY_LOG_ERROR, "registry_damaged",
         "%s; reviews and key rotations go on as they are, nothing is written any more: see DAMAGE in relyd(8)", what);
 }
 
 static const struct rely_snapshot *newest_snapshot(void *context)
 {
-    const struct rely_control *control = context;
-    return control->snapshot;
+    const struct rely_control_thread *thread = context;
+    return rely_control_snapshot(thread->control);
 }
 
 static bool tell_key_status(void *context, int64_t issuer_id, struct rely_key_status *out)
 {
-    return rely_keeper_status(((const struct rely_control *)context)->keeper, issuer_id, out);
+    return rely_keeper_status(((const struct rely_control_thread *)context)->keeper, issuer_id, out);
 }
 
 static bool is_control_ready(void *context)
 {
-    struct rely_control *control = context;
-    return atomic_load(&control->service->is_ready);
+    struct rely_control_thread *thread = context;
+    return atomic_load(&thread->service->is_ready);
 }
 
 static bool find_control_detail(void *context, const char **word, const char **sentence)
 {
-    struct rely_control *control = context;
+    struct rely_control_thread *thread = context;
     *word = "registry_damaged";
     *sentence = "damage was found in the registry: reviews go on, writes are refused; see DAMAGE in relyd(8)";
-    return atomic_load(&control->service->is_registry_damaged);
+    return atomic_load(&thread->service->is_registry_damaged);
 }
 
 static void print_control_metrics(void *context, struct rely_buf *out)
 {
-    struct rely_control *control = context;
-    rely_service_print_metrics(control->service, control->snapshot, out);
+    struct rely_control_thread *thread = context;
+    rely_service_print_metrics(thread->service, rely_control_snapshot(thread->control), out);
 }
 
 static void handle_control_request(struct rely_http_request *request, void *context)
 {
-    struct rely_control *control = context;
-    rely_count(&control->counters->requests.requests, 1);
-    rely_admin_handle(request, &control->admin);
+    struct rely_control_thread *thread = context;
+    rely_count(&thread->counters->requests.requests, 1);
+    rely_admin_handle(request, &thread->admin);
 }
 
 static void handle_health_request(struct rely_http_request *request, void *context)
 {
-    struct rely_control *control = context;
-    rely_count(&control->counters->requests.requests, 1);
-    rely_health_handle(request, &control->admin);
+    struct rely_control_thread *thread = context;
+    rely_count(&thread->counters->requests.requests, 1);
+    rely_health_handle(request, &thread->admin);
 }
 
 /* An upload is refused where a fetched set would be kept for its tokens to hear of weak keys: somebody is there to be
  * told. */
 static bool judge_jwks(void *context, struct rely_slice jwks, struct rely_err *err)
 {
-    const struct rely_control *control = context;
-    const struct rely_keyset_limits limits = rely_accept_limits(control->service->config);
+    const struct rely_control_thread *thread = context;
+    const struct rely_keyset_limits limits = rely_accept_limits(thread->service->config);
     struct rely_keyset *keyset = rely_keyset_parse_within(jwks, &limits, err);
     bool is_good = keyset != NULL && rely_keyset_check_usable(keyset, err);
     rely_keyset_free(keyset);
     return is_good;
 }
 
+static bool judge_upload(void *context, const struct rely_registry_keys *keys, struct rely_err *err)
+{
+    return rely_control_check_upload(((const struct rely_control_thread *)context)->control, keys, err);
+}
+
 /* --- starting -------------------------------------------------------------------------------------- */
 
-static void tell_opening(struct rely_control *control)
+static void tell_opening(struct rely_control_thread *thread)
 {
-    const struct rely_registry_opening *opening = rely_registry_opening(control->registry);
-    const char *path = control->service->config->registry_path;
+    const struct rely_registry_opening *opening = rely_registry_opening(thread->registry);
+    const char *path = thread->service->config->registry_path;
     if (opening->is_new && !opening->is_made)
         rely_log_event(
-            control->ring, RELY_LOG_WARNING, "registry_empty",
+            thread->ring, RELY_LOG_WARNING, "registry_empty",
             "%s was there and empty, as a copy that did not succeed is: it is a new registry now, and nothing "
             "is registered. If there should be one, stop relyd and put the copy back",
             path);
     else if (opening->is_new)
-        rely_log_event(control->ring, RELY_LOG_INFO, "registry_created", "there was no registry at %s: a new one",
-                       path);
+        rely_log_event(thread->ring, RELY_LOG_INFO, "registry_created", "there was no registry at %s: a new one", path);
     else
-        rely_log_event(control->ring, RELY_LOG_INFO, "registry_opened", "%s is whole: %s looked at in %lld ms", path,
+        rely_log_event(thread->ring, RELY_LOG_INFO, "registry_opened", "%s is whole: %s looked at in %lld ms", path,
                        opening->inspected, (long long)opening->inspection_ms);
     if (!opening->is_new && opening->schema_before != opening->schema)
-        rely_log_event(control->ring, RELY_LOG_WARNING, "registry_migrated",
+        rely_log_event(thread->ring, RELY_LOG_WARNING, "registry_migrated",
                        "carried over from schema version %lld to %lld: earlier versions of relyd refuse it now",
                        (long long)opening->schema_before, (long long)opening->schema);
     else if (!opening->is_new && opening->is_carried_over)
-        rely_log_event(control->ring, RELY_LOG_WARNING, "registry_migrated",
+        rely_log_event(thread->ring, RELY_LOG_WARNING, "registry_migrated",
                        "its tables were others than this relyd's, and were brought to them: no object was changed");
     if (opening->warning[0] != '\0')
-        rely_log_event(control->ring, RELY_LOG_WARNING, "registry_mode", "%s", opening->warning);
+        rely_log_event(thread->ring, RELY_LOG_WARNING, "registry_mode", "%s", opening->warning);
 }
 
-static bool open_registry(struct rely_control *control, struct rely_err *err)
+static bool open_registry(struct rely_control_thread *thread, struct rely_err *err)
 {
-    const struct rely_config *config = control->service->config;
+    const struct rely_config *config = thread->service->config;
     const struct rely_registry_options options = {.path = config->registry_path,
                                                   .credentials_per_identity = (int)config->credentials_per_identity,
                                                   .may_use_http = config->may_use_http,
                                                   .may_use_system_names = config->may_use_system_names,
                                                   .jwks_max_bytes = (size_t)config->key_max_bytes,
                                                   .check_jwks = judge_jwks,
-                                                  .check_repeats = rely_repeats_check_upload,
-                                                  .check_context = control,
+                                                  .check_repeats = judge_upload,
+                                                  .check_context = thread,
                                                   .note_damage = note_damage,
-                                                  .note_context = control};
-    control->registry = rely_registry_open(&options, err);
-    if (control->registry == NULL)
+                                                  .note_context = thread};
+    thread->registry = rely_registry_open(&options, err);
+    if (thread->registry == NULL)
         return false;
-    tell_opening(control);
-    control->snapshot = rely_control_load(control, err);
-    return control->snapshot != NULL;
+    tell_opening(thread);
+    return rely_control_load(thread->control, thread->registry, err);
 }
 
-static bool listen_on(struct rely_control *control, const char *address, struct rely_err *err)
+static bool listen_on(struct rely_control_thread *thread, const char *address, struct rely_err *err)
 {
     if (address[0] == '\0')
         return true;
@@ -162,85 +165,81 @@ static bool listen_on(struct rely_control *control, const char *address, struct 
     if (fd < 0)
         return false;
     rely_loop_bound(fd, address, bound);
-    const struct rely_http_plane plane = {.handle = handle_control_request, .context = control};
-    if (!rely_http_listen(control->loop, fd, &plane, err))
+    const struct rely_http_plane plane = {.handle = handle_control_request, .context = thread};
+    if (!rely_http_listen(thread->loop, fd, &plane, err))
         return false;
-    rely_log_event(control->ring, RELY_LOG_INFO, "listening", "control plane on %s", bound);
+    rely_log_event(thread->ring, RELY_LOG_INFO, "listening", "control plane on %s", bound);
     return true;
 }
 
-static bool listen_for_admins(struct rely_control *control, struct rely_err *err)
+static bool listen_for_admins(struct rely_control_thread *thread, struct rely_err *err)
 {
-    const struct rely_config *config = control->service->config;
+    const struct rely_config *config = thread->service->config;
     struct rely_buf address = {0};
     if (config->admin_socket[0] != '\0')
         rely_buf_printf(&address, "unix:%s", config->admin_socket);
-    bool is_ok = listen_on(control, address.ptr == NULL ? "" : address.ptr, err) &&
-                 listen_on(control, config->admin_listen, err);
+    bool is_ok =
+        listen_on(thread, address.ptr == NULL ? "" : address.ptr, err) && listen_on(thread, config->admin_listen, err);
     rely_buf_fini(&address);
     return is_ok;
 }
 
-static bool listen_for_probes(struct rely_control *control, struct rely_err *err)
+static bool listen_for_probes(struct rely_control_thread *thread, struct rely_err *err)
 {
-    const struct rely_text_list *list = &control->service->config->health_listen;
-    const struct rely_http_plane plane = {.handle = handle_health_request, .context = control};
+    const struct rely_text_list *list = &thread->service->config->health_listen;
+    const struct rely_http_plane plane = {.handle = handle_health_request, .context = thread};
     for (size_t i = 0; i < list->count; i++) {
         char bound[RELY_BOUND_SIZE];
         int fd = rely_loop_bind(list->items[i], false, err);
         if (fd < 0)
             return false;
         rely_loop_bound(fd, list->items[i], bound);
-        if (!rely_http_listen(control->loop, fd, &plane, err))
+        if (!rely_http_listen(thread->loop, fd, &plane, err))
             return false;
-        rely_loop_set_apart(control->loop, RELY_HEALTH_CONNECTIONS_MAX);
-        rely_log_event(control->ring, RELY_LOG_INFO, "listening", "health on %s", bound);
+        rely_loop_set_apart(thread->loop, RELY_HEALTH_CONNECTIONS_MAX);
+        rely_log_event(thread->ring, RELY_LOG_INFO, "listening", "health on %s", bound);
     }
     return true;
 }
 
-static bool start_control_thread(struct rely_control *control, struct rely_err *err)
+static bool start_control_thread(struct rely_control_thread *thread, struct rely_err *err)
 {
-    struct rely_loop_options options = rely_service_loop_options(control->service);
-    control->ring = rely_log_ring_new(control->service->log);
-    options.max_body_bytes = rely_limits_admin_body(control->service->config);
-    options.max_connections = control->service->admin_connections;
+    struct rely_loop_options options = rely_service_loop_options(thread->service);
+    thread->ring = rely_log_ring_new(thread->service->log);
+    options.max_body_bytes = rely_limits_admin_body(thread->service->config);
+    options.max_connections = thread->service->admin_connections;
     options.kept_for_unix = KEPT_FOR_UNIX;
     options.max_name = "admin.max_connections";
-    options.counters = &control->counters->loop;
-    options.ring = control->ring;
-    control->acknowledged = rely_alloc(control->service->worker_count * sizeof *control->acknowledged);
-    control->loop = rely_loop_new(&options, err);
-    if (control->loop == NULL)
+    options.counters = &thread->counters->loop;
+    options.ring = thread->ring;
+    thread->loop = rely_loop_new(&options, err);
+    if (thread->loop == NULL)
         return false;
-    control->keeper = rely_keeping_new(control);
-    if (!open_registry(control, err))
+    thread->control = rely_rooms_new_control(thread);
+    thread->keeper = rely_rooms_new_keeper(thread);
+    if (!open_registry(thread, err))
         return false;
-    control->admin = (struct rely_admin){.registry = control->registry,
-                                         .service = control,
-                                         .max_body_bytes = options.max_body_bytes,
-                                         .begin = begin_for_admin,
-                                         .publish = publish_for_admin,
-                                         .settle = settle_for_admin,
-                                         .note_fault = note_fault_for_admin,
-                                         .snapshot = newest_snapshot,
-                                         .key_status = tell_key_status,
-                                         .find_detail = find_control_detail,
-                                         .is_ready = is_control_ready,
-                                         .print_metrics = print_control_metrics};
+    thread->admin = (struct rely_admin){.registry = thread->registry,
+                                        .service = thread,
+                                        .max_body_bytes = options.max_body_bytes,
+                                        .begin = begin_for_admin,
+                                        .publish = publish_for_admin,
+                                        .settle = settle_for_admin,
+                                        .note_fault = note_fault_for_admin,
+                                        .snapshot = newest_snapshot,
+                                        .key_status = tell_key_status,
+                                        .find_detail = find_control_detail,
+                                        .is_ready = is_control_ready,
+                                        .print_metrics = print_control_metrics};
     return true;
 }
 
 /* --- stopping -------------------------------------------------------------------------------------- */
 
-static void free_control(struct rely_control *control)
+static void free_control(struct rely_control_thread *thread)
 {
-    if (control->snapshot != NULL) {
-        rely_control_free_keysets(control->snapshot);
-        rely_snapshot_free_all(control->snapshot);
-    }
-    rely_registry_close(control->registry);
-    free(control->acknowledged);
+    rely_control_free(thread->control);
+    rely_registry_close(thread->registry);
 }
 
 /* Where a worker and this thread want the same core, a write waits and a login does not. Linux keeps the niceness per
@@ -250,22 +249,22 @@ void rely_service_yield_to_workers(void)
     (void)setpriority(PRIO_PROCESS, (id_t)gettid(), CONTROL_NICENESS);
 }
 
-void *rely_control_main(void *context)
+void *rely_control_thread_main(void *context)
 {
-    struct rely_control *control = context;
+    struct rely_control_thread *thread = context;
     struct rely_err err = {0};
     pthread_setname_np(pthread_self(), "relyd-control");
     rely_service_yield_to_workers();
-    bool is_started = start_control_thread(control, &err);
-    rely_service_report(control->service, is_started ? NULL : &err);
-    if (control->loop != NULL) {
-        rely_loop_run(control->loop);
-        rely_drop(rely_batch_settle(control, &err)); /* those who wait have been told */
-        rely_keeper_stop(control->keeper);
-        rely_keeper_free(control->keeper);
-        rely_loop_free(control->loop);
+    bool is_started = start_control_thread(thread, &err);
+    rely_service_report(thread->service, is_started ? NULL : &err);
+    if (thread->loop != NULL) {
+        rely_loop_run(thread->loop);
+        rely_drop(rely_control_settle(thread->control, &err)); /* those who wait have been told */
+        rely_keeper_stop(thread->keeper);
+        rely_keeper_free(thread->keeper);
+        rely_loop_free(thread->loop);
     }
-    free_control(control);
+    free_control(thread);
     return NULL;
 }
 
@@ -273,42 +272,43 @@ void *rely_control_main(void *context)
 
 struct notice {
     struct rely_message message; /* first */
-    struct rely_control *control;
+    struct rely_control_thread *thread;
 };
 
-static void post_notice(struct rely_control *control, void (*run)(struct rely_message *))
+static void post_notice(struct rely_control_thread *thread, void (*run)(struct rely_message *))
 {
     struct notice *notice = rely_alloc(sizeof *notice);
     notice->message.run = run;
-    notice->control = control;
-    rely_loop_post(control->loop, &notice->message);
+    notice->thread = thread;
+    rely_loop_post(thread->loop, &notice->message);
 }
 
 /* The workers' loops are there: administrators may write, since a write is answered when the workers have it. */
 static void open_control_plane(struct rely_message *message)
 {
-    struct rely_control *control = ((struct notice *)message)->control;
+    struct rely_control_thread *thread = ((struct notice *)message)->thread;
     struct rely_err err = {0};
-    rely_keeper_start(control->keeper);
-    bool is_listening = listen_for_admins(control, &err) && listen_for_probes(control, &err);
-    rely_service_report(control->service, is_listening ? NULL : &err);
+    rely_keeper_start(thread->keeper);
+    bool is_listening = listen_for_admins(thread, &err) && listen_for_probes(thread, &err);
+    rely_service_report(thread->service, is_listening ? NULL : &err);
     free(message);
 }
 
-void rely_control_post_start(struct rely_control *control)
+void rely_control_thread_post_start(struct rely_control_thread *thread)
 {
-    post_notice(control, open_control_plane);
+    post_notice(thread, open_control_plane);
 }
 
 static void forget_workers(struct rely_message *message)
 {
-    struct rely_control *control = ((struct notice *)message)->control;
-    rely_control_forget_workers(control);
-    rely_service_report(control->service, NULL);
+    struct rely_control_thread *thread = ((struct notice *)message)->thread;
+    thread->are_workers_gone = true;
+    rely_control_forget_workers(thread->control);
+    rely_service_report(thread->service, NULL);
     free(message);
 }
 
-void rely_control_post_workers_gone(struct rely_control *control)
+void rely_control_thread_post_workers_gone(struct rely_control_thread *thread)
 {
-    post_notice(control, forget_workers);
+    post_notice(thread, forget_workers);
 }

@@ -1,6 +1,6 @@
 /*
  * Starts the fetcher by the settings, and carries what it fetches for the key keeper from its thread to the control
- * thread. Called by service.c, and by keeping.c for the keeper.
+ * thread. Called by service.c, and by rooms.c for the keeper.
  */
 #include "service.h"
 
@@ -42,7 +42,7 @@ struct rely_fetcher *rely_fetching_start(const struct rely_config *config, size_
 /* One fetch: travels control -> fetch thread -> control. */
 struct carried {
     struct rely_message message; /* first */
-    struct rely_control *control;
+    struct rely_control_thread *thread;
     struct rely_key_fetch *fetch; /* the keeper's */
     struct rely_fetch_result result;
     char *etag; /* owned: the result's; NULL for none */
@@ -51,7 +51,7 @@ struct carried {
 static void free_carried(struct carried *carried)
 {
     if (carried->result.place != NULL)
-        rely_fetch_release(carried->control->service->fetcher, carried->result.place);
+        rely_fetch_release(carried->thread->service->fetcher, carried->result.place);
     free(carried->etag);
     free(carried);
 }
@@ -86,14 +86,14 @@ static void bring_answer_back(const struct rely_fetch_result *result, void *cont
     carried->result.etag = rely_slice_of(carried->etag);
     carried->message.run = hand_over_answer;
     carried->message.drop = drop_answer;
-    rely_loop_post(carried->control->loop, &carried->message);
+    rely_loop_post(carried->thread->loop, &carried->message);
 }
 
-void rely_fetching_begin(struct rely_control *control, const struct rely_fetch_request *request,
+void rely_fetching_begin(struct rely_control_thread *thread, const struct rely_fetch_request *request,
                          struct rely_key_fetch *fetch)
 {
     struct carried *carried = rely_alloc(sizeof *carried);
-    carried->control = control;
+    carried->thread = thread;
     carried->fetch = fetch;
-    rely_fetch_start(control->service->fetcher, request, bring_answer_back, carried);
+    rely_fetch_start(thread->service->fetcher, request, bring_answer_back, carried);
 }

@@ -59,7 +59,7 @@ static void set_up_threads(struct rely_service *service)
         service->workers[i].index = i;
         service->workers[i].counters = &service->counters[i];
     }
-    service->control.counters = &service->counters[service->worker_count];
+    service->control_thread.counters = &service->counters[service->worker_count];
 }
 
 /* A TCP address is bound once per worker (SO_REUSEPORT), so that the kernel spreads connections, the first time alone:
@@ -98,8 +98,8 @@ static bool bind_listeners(struct rely_service *service, struct rely_err *err)
 
 static bool start_control(struct rely_service *service, struct rely_err *err)
 {
-    service->control.service = service;
-    int failure = pthread_create(&service->control.thread, NULL, rely_control_main, &service->control);
+    service->control_thread.service = service;
+    int failure = pthread_create(&service->control_thread.id, NULL, rely_control_thread_main, &service->control_thread);
     RELY_ASSERT(failure == 0);
     return wait_for_reports(service, 1, err);
 }
@@ -107,7 +107,7 @@ static bool start_control(struct rely_service *service, struct rely_err *err)
 static bool start_workers(struct rely_service *service, struct rely_err *err)
 {
     for (size_t i = 0; i < service->worker_count; i++) {
-        service->workers[i].first = service->control.snapshot;
+        service->workers[i].first = rely_control_snapshot(service->control_thread.control);
         int failure = pthread_create(&service->workers[i].thread, NULL, rely_worker_main, &service->workers[i]);
         RELY_ASSERT(failure == 0);
     }
@@ -118,7 +118,7 @@ static bool start_workers(struct rely_service *service, struct rely_err *err)
  * comes first, because its addresses are bound only now: when one cannot be had, no client has seen a start. */
 static bool open_planes(struct rely_service *service, struct rely_err *err)
 {
-    rely_control_post_start(&service->control);
+    rely_control_thread_post_start(&service->control_thread);
     if (!wait_for_reports(service, 2 + service->worker_count, err))
         return false;
     for (size_t i = 0; i < service->worker_count; i++)
@@ -165,7 +165,7 @@ static void stop_workers(struct rely_service *service)
         reports++;
     }
     wait_for_reports(service, reports, &ignored);
-    rely_control_post_workers_gone(&service->control);
+    rely_control_thread_post_workers_gone(&service->control_thread);
     wait_for_reports(service, reports + 1, &ignored);
     let_workers_free(service);
     for (size_t i = 0; i < service->worker_count; i++)
@@ -174,9 +174,9 @@ static void stop_workers(struct rely_service *service)
 
 static void stop_control(struct rely_service *service)
 {
-    if (service->control.loop != NULL)
-        rely_loop_stop(service->control.loop, (int)service->config->drain_ms);
-    pthread_join(service->control.thread, NULL);
+    if (service->control_thread.loop != NULL)
+        rely_loop_stop(service->control_thread.loop, (int)service->config->drain_ms);
+    pthread_join(service->control_thread.id, NULL);
 }
 
 static void free_service(struct rely_service *service)
@@ -203,7 +203,7 @@ void rely_service_print_metrics(struct rely_service *service, const struct rely_
                                 struct rely_buf *out)
 {
     const struct rely_counters **all = rely_alloc((service->worker_count + 1) * sizeof(const struct rely_counters *));
-    const struct rely_keeper_counts counts = rely_keeper_count(service->control.keeper);
+    const struct rely_keeper_counts counts = rely_keeper_count(service->control_thread.keeper);
     uint64_t cuts[RELY_CUT_COUNT] = {0};
     struct rely_gauges gauges = {
         .revision = snapshot->revision,

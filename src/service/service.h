@@ -8,7 +8,7 @@
 #include "relyd/accept.h"
 #include "relyd/admin.h"
 #include "relyd/config.h"
-#include "relyd/edition.h"
+#include "relyd/control.h"
 #include "relyd/endpoints.h"
 #include "relyd/fetch.h"
 #include "relyd/keeper.h"
@@ -45,9 +45,6 @@ struct rely_worker {
     struct rely_message open_order;        /* main: to listen */
 };
 
-/* A snapshot on its way to the workers. The control thread's. */
-struct rely_publication;
-
 /* A table to be made for a key; and the thread that makes them. */
 struct rely_table_order;
 struct rely_tables {
@@ -58,32 +55,18 @@ struct rely_tables {
     bool is_stopping;                         /* then nothing is taken any more */
 };
 
-/* Writes of administrators that wait for one commit. The control thread's. */
-struct rely_batch_answer;
-struct rely_batch {
-    bool is_open; /* the registry has a batch open */
-    struct rely_changes changes;
-    struct rely_batch_answer *first, *last; /* owned: who waits, in the order of their writes */
-    int count;
-    struct rely_timer timer; /* ends the batch */
-    int64_t last_commit_ms;
-};
-
 /* The control thread: the only writer. All fields are its own unless they say otherwise. */
-struct rely_control {
+struct rely_control_thread {
     struct rely_service *service; /* borrowed */
-    pthread_t thread;
+    pthread_t id;
     struct rely_loop *loop; /* set before the thread says that it has started */
     struct rely_log_ring *ring;
     struct rely_thread_counters *counters; /* borrowed from the service */
-    struct rely_registry *registry;
-    struct rely_snapshot *snapshot;           /* the newest edition */
-    struct rely_publication *oldest, *newest; /* published and not yet taken up by all, oldest first */
-    uint64_t *acknowledged;                   /* per worker: the edition it reads */
-    bool are_workers_gone;
-    struct rely_batch batch;
-    struct rely_keeper *keeper; /* owned */
-    size_t tables_pending;      /* ordered and not yet back */
+    struct rely_registry *registry;        /* owned */
+    struct rely_control *control;          /* owned: editions and commits */
+    struct rely_keeper *keeper;            /* owned */
+    bool are_workers_gone;                 /* nothing is posted to them any more */
+    size_t tables_pending;                 /* ordered and not yet back */
     struct rely_admin admin;
 };
 
@@ -93,7 +76,7 @@ struct rely_service {
     struct rely_log_ring *ring; /* main's */
     struct rely_fetcher *fetcher;
     struct rely_tables tables;
-    struct rely_control control;
+    struct rely_control_thread control_thread;
     struct rely_worker *workers; /* owned: worker_count of them */
     size_t worker_count;
     struct rely_thread_counters *counters; /* owned: one per worker, then the control thread's */
@@ -148,64 +131,21 @@ void *rely_worker_main(void *context);
 /* Every worker has a loop: accept on this one's sockets; reported. */
 void rely_worker_post_open(struct rely_worker *worker);
 
-/* --- control.c ----------------------------------------------------------------------------------- */
+/* --- control_thread.c ------------------------------------------------------------------------------ */
 
-/* A thread; context is the struct rely_control. */
-void *rely_control_main(void *context);
+/* A thread; context is the struct rely_control_thread. */
+void *rely_control_thread_main(void *context);
 /* The workers' loops are there: open the control plane and begin to keep keys; reported as one more start. */
-void rely_control_post_start(struct rely_control *control);
+void rely_control_thread_post_start(struct rely_control_thread *thread);
 /* The workers' loops have ended: whatever waits for them is settled, and nothing is posted to them any more; reported.
  */
-void rely_control_post_workers_gone(struct rely_control *control);
+void rely_control_thread_post_workers_gone(struct rely_control_thread *thread);
 
-/* --- batch.c: on the control thread ----------------------------------------------------------------- */
+/* --- rooms.c: on the control thread ------------------------------------------------------------------ */
 
-/* Before a write of an administrator: opens the batch that it will be in. */
-RELY_MUST_USE bool rely_batch_begin(struct rely_control *control, struct rely_err *err);
-/* Behind a write with changes, which are taken over: `done` runs with err NULL when they are durable and every worker
- * has them, or with the fault of the commit. */
-void rely_batch_join(struct rely_control *control, struct rely_changes *changes,
-                     void (*done)(void *context, const struct rely_err *err), void *context);
-/* Commit and publish what is open. False: it did not happen, and those who wait have been told. */
-RELY_MUST_USE bool rely_batch_settle(struct rely_control *control, struct rely_err *err);
-
-/* --- publish.c: on the control thread --------------------------------------------------------------- */
-
-/* Hand an edition, made by rely_snapshot_next from the newest, to every worker; `done` (may be NULL) when all have
- * taken it up. */
-void rely_control_publish(struct rely_control *control, struct rely_snapshot *next, void (*done)(void *),
-                          void *context);
-/* Every worker reads at least this edition. */
-void rely_control_forget_workers(struct rely_control *control);
-/**
- * Commit the registry's open batch, whose changes these are, and publish them. Afterwards nothing can fail.
- *
- * In:       done - may be NULL; runs when all workers have them (at once when there are none).
- * Fails:    RELY_ERR_IO, RELY_ERR_DAMAGED: the batch is undone, nothing is published, and `done` never runs.
- */
-RELY_MUST_USE bool rely_control_commit(struct rely_control *control, const struct rely_changes *changes,
-                                       void (*done)(void *), void *context, struct rely_err *err);
-
-/* --- edition.c: on the control thread ------------------------------------------------------------------ */
-
-/* The first edition, from all records; stored key sets are prepared again. */
-struct rely_snapshot *rely_control_load(struct rely_control *control, struct rely_err *err);
-/* Free the key sets of the last edition, which itself lives on for a moment. */
-void rely_control_free_keysets(struct rely_snapshot *last);
-
-/* The next edition, with the changes: at least one. */
-struct rely_snapshot *rely_control_carry(struct rely_control *control, const struct rely_changes *changes);
-
-/* --- repeats.c: on the control thread --------------------------------------------------------------- */
-
-/* Has no other record of the URL a key of this set, be it in force or in the open batch? Context is the control. */
-RELY_MUST_USE bool rely_repeats_check_upload(void *context, const struct rely_registry_keys *keys,
-                                             struct rely_err *err);
-
-/* --- keeping.c: on the control thread ---------------------------------------------------------------- */
-
-/* The key keeper, with the control thread's hooks. */
-struct rely_keeper *rely_keeping_new(struct rely_control *control);
+/* Editions and commits, and the key keeper, with the control thread's hooks. */
+struct rely_control *rely_rooms_new_control(struct rely_control_thread *thread);
+struct rely_keeper *rely_rooms_new_keeper(struct rely_control_thread *thread);
 
 /* --- fetching.c ---------------------------------------------------------------------------------------- */
 
@@ -214,7 +154,7 @@ struct rely_keeper *rely_keeping_new(struct rely_control *control);
 struct rely_fetcher *rely_fetching_start(const struct rely_config *config, size_t places, struct rely_log_ring *ring,
                                          struct rely_err *err);
 /* Fetch for the keeper, which gets the answer on the control thread. */
-void rely_fetching_begin(struct rely_control *control, const struct rely_fetch_request *request,
+void rely_fetching_begin(struct rely_control_thread *thread, const struct rely_fetch_request *request,
                          struct rely_key_fetch *fetch);
 
 /* --- tables.c ----------------------------------------------------------------------------------------- */
@@ -224,7 +164,7 @@ void rely_tables_start(struct rely_tables *tables);
 void rely_tables_stop(struct rely_tables *tables);
 void rely_tables_fini(struct rely_tables *tables);
 /* On the control thread: a key of this issuer has earned a table. It gets one if there is a place left. */
-void rely_tables_ask(struct rely_control *control, int64_t issuer_id, uint64_t serial);
+void rely_tables_ask(struct rely_control_thread *thread, int64_t issuer_id, uint64_t serial);
 
 /* --- notify.c ---------------------------------------------------------------------------------------- */
 

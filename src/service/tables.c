@@ -13,7 +13,7 @@
 struct rely_table_order {
     struct rely_message message; /* first */
     struct rely_table_order *next;
-    struct rely_control *control; /* borrowed */
+    struct rely_control_thread *thread; /* borrowed */
     int64_t issuer_id;
     uint64_t serial; /* of the key */
     struct rely_key_point point;
@@ -23,9 +23,9 @@ struct rely_table_order {
 /* --- on the control thread ------------------------------------------------------------------------------ */
 
 /* Keys come and go while a table is made: a key is found again by its serial, or it is gone. */
-static const struct rely_key *find_key_by_serial(struct rely_control *control, int64_t issuer_id, uint64_t serial)
+static const struct rely_key *find_key_by_serial(struct rely_control_thread *thread, int64_t issuer_id, uint64_t serial)
 {
-    const struct rely_issuer *issuer = rely_snapshot_issuer(control->snapshot, issuer_id);
+    const struct rely_issuer *issuer = rely_snapshot_issuer(rely_control_snapshot(thread->control), issuer_id);
     const struct rely_keyset *keyset = issuer == NULL ? NULL : issuer->keyset;
     for (size_t i = 0; keyset != NULL && i < rely_keyset_count(keyset); i++)
         if (rely_signature_serial(rely_keyset_at(keyset, i)) == serial)
@@ -43,11 +43,11 @@ static void drop_order(struct rely_message *message)
 static void hang_table_on_key(struct rely_message *message)
 {
     struct rely_table_order *order = (struct rely_table_order *)message;
-    struct rely_control *control = order->control;
-    const struct rely_key *key = find_key_by_serial(control, order->issuer_id, order->serial);
-    control->tables_pending--;
+    struct rely_control_thread *thread = order->thread;
+    const struct rely_key *key = find_key_by_serial(thread, order->issuer_id, order->serial);
+    thread->tables_pending--;
     if (order->table == NULL) {
-        rely_log_event(control->ring, RELY_LOG_WARNING, "key_table_failed",
+        rely_log_event(thread->ring, RELY_LOG_WARNING, "key_table_failed",
                        "no table can be made for a key of issuer %lld; it is used without",
                        (long long)order->issuer_id);
     } else if (key != NULL) {
@@ -70,17 +70,17 @@ static bool push_order(struct rely_tables *tables, struct rely_table_order *orde
     return is_taken;
 }
 
-void rely_tables_ask(struct rely_control *control, int64_t issuer_id, uint64_t serial)
+void rely_tables_ask(struct rely_control_thread *thread, int64_t issuer_id, uint64_t serial)
 {
-    const struct rely_key *key = find_key_by_serial(control, issuer_id, serial);
-    size_t limit = (size_t)control->service->config->key_tables;
+    const struct rely_key *key = find_key_by_serial(thread, issuer_id, serial);
+    size_t limit = (size_t)thread->service->config->key_tables;
     struct rely_key_point point;
-    if (key == NULL || rely_key_tables_count() + control->tables_pending >= limit || !rely_key_point_of(key, &point))
+    if (key == NULL || rely_key_tables_count() + thread->tables_pending >= limit || !rely_key_point_of(key, &point))
         return;
     struct rely_table_order *order = rely_alloc(sizeof *order);
-    *order = (struct rely_table_order){.control = control, .issuer_id = issuer_id, .serial = serial, .point = point};
-    if (push_order(&control->service->tables, order))
-        control->tables_pending++;
+    *order = (struct rely_table_order){.thread = thread, .issuer_id = issuer_id, .serial = serial, .point = point};
+    if (push_order(&thread->service->tables, order))
+        thread->tables_pending++;
     else
         free(order);
 }
@@ -113,7 +113,7 @@ static void *build_tables(void *context)
         order->table = rely_key_table_new(&order->point);
         order->message.run = hang_table_on_key;
         order->message.drop = drop_order;
-        rely_loop_post(order->control->loop, &order->message);
+        rely_loop_post(order->thread->loop, &order->message);
     }
     return NULL;
 }

@@ -10,7 +10,7 @@
 /* To the control thread, about an issuer or one of its keys. */
 struct question {
     struct rely_message message; /* first */
-    struct rely_control *control;
+    struct rely_control_thread *thread;
     int64_t issuer_id;
     uint64_t key_serial; /* for a table */
     bool is_replaced;    /* for keys: as in rely_keeper_ask */
@@ -26,14 +26,14 @@ static void ask_control(const struct rely_worker *worker, const struct question 
     struct question *question = rely_alloc(sizeof *question);
     *question = *about;
     question->message.drop = drop_question;
-    question->control = &worker->service->control;
-    rely_loop_post(question->control->loop, &question->message);
+    question->thread = &worker->service->control_thread;
+    rely_loop_post(question->thread->loop, &question->message);
 }
 
 static void pass_question_to_keeper(struct rely_message *message)
 {
     struct question *question = (struct question *)message;
-    rely_keeper_ask(question->control->keeper, question->issuer_id, question->is_replaced);
+    rely_keeper_ask(question->thread->keeper, question->issuer_id, question->is_replaced);
     free(question);
 }
 
@@ -47,7 +47,7 @@ static void ask_control_for_keys(void *context, int64_t issuer_id, bool is_repla
 static void pass_question_to_tables(struct rely_message *message)
 {
     struct question *question = (struct question *)message;
-    rely_tables_ask(question->control, question->issuer_id, question->key_serial);
+    rely_tables_ask(question->thread, question->issuer_id, question->key_serial);
     free(question);
 }
 

@@ -65,7 +65,7 @@ MUTANTS = [
         name="probes take the administrators' room",
         row="A1",
         file="src/service/control_thread.c",
-        old="        rely_loop_set_apart(control->loop, RELY_HEALTH_CONNECTIONS_MAX);\n",
+        old="        rely_loop_set_apart(thread->loop, RELY_HEALTH_CONNECTIONS_MAX);\n",
         new="",
         caught_by="tests/e2e/test_observe.py::test_probes_and_administrators_do_not_lock_each_other_out",
     ),

@@ -247,7 +247,7 @@ MUTANTS = [
         file="src/control/edition.c",
         old="may_be_in_force(growing, issuer, record) ? prepare",
         new="may_be_in_force(growing, issuer, record) || true ? prepare",
-        caught_by="tests/e2e/test_key_sources.py::test_a5_keys_from_where_nothing_may_be_fetched_any_more",
+        caught_by="unit_control",
     ),
     dict(
         name="only-where-the-keys-were-is-judged",

@@ -1,0 +1,60 @@
+/*
+ * The inside of control: batch.c says when writes are committed, edition.c what the next edition is, publish.c how it
+ * gets to the workers, uploads.c which key sets may be written.
+ */
+#ifndef RELYD_CONTROL_INSIDE_H
+#define RELYD_CONTROL_INSIDE_H
+
+#include "relyd/accept.h"
+#include "relyd/config.h"
+#include "relyd/control.h"
+#include "relyd/edition.h"
+#include "relyd/loop.h"
+#include "relyd/observe.h"
+#include "relyd/registry.h"
+
+/* An edition on its way to the workers. */
+struct rely_publication;
+struct rely_batch_answer;
+
+/* Writes of administrators that wait for one commit. */
+struct rely_batch {
+    bool is_open; /* the registry has a batch open */
+    struct rely_changes changes;
+    struct rely_batch_answer *first, *last; /* owned: who waits, in the order of their writes */
+    int count;
+    int64_t last_commit_ms;
+};
+
+struct rely_control {
+    const struct rely_config *config; /* borrowed */
+    struct rely_log_ring *ring;       /* borrowed */
+    struct rely_control_hooks hooks;
+    struct rely_snapshot *snapshot;           /* owned: the newest edition */
+    struct rely_publication *oldest, *newest; /* owned: published and not yet taken up by all, oldest first */
+    size_t worker_count;
+    uint64_t *acknowledged; /* owned; per worker: the edition it reads */
+    bool are_workers_gone;
+    struct rely_batch batch;
+    struct rely_timer batch_timer; /* ends the batch */
+};
+
+static inline int64_t rely_control_now_s(const struct rely_control *control)
+{
+    return control->hooks.now_s(control->hooks.context);
+}
+
+/* --- edition.c ----------------------------------------------------------------------------------------- */
+
+/* The next edition, with the changes: at least one. */
+struct rely_snapshot *rely_edition_carry(struct rely_control *control, const struct rely_changes *changes);
+/* Free the key sets of the last edition, which itself lives on for a moment. */
+void rely_edition_free_keysets(struct rely_snapshot *last);
+
+/* --- publish.c ----------------------------------------------------------------------------------------- */
+
+/* As rely_control_publish; `done` (may be NULL) when all workers have taken it up. */
+void rely_publish_edition(struct rely_control *control, struct rely_snapshot *next, void (*done)(void *),
+                          void *context);
+
+#endif

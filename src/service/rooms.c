@@ -1,0 +1,189 @@
+/*
+ * What control/ and keeper/ need of the control thread: its clock, loop, registry and fetcher, each other, and the way to
+ * the workers. Decides nothing. Called by control_thread.c, and by the two rooms.
+ */
+#include "service.h"
+
+#include "relyd/text.h"
+
+#include <stdlib.h>
+
+static int64_t tell_time_ms(void *context)
+{
+    (void)context;
+    return rely_service_now_ms();
+}
+
+static int64_t tell_time_s(void *context)
+{
+    (void)context;
+    return rely_service_now_s();
+}
+
+static uint64_t draw_random(void *context)
+{
+    uint64_t random;
+    (void)context;
+    rely_random(&random, sizeof random);
+    return random;
+}
+
+static void start_room_timer(void *context, struct rely_timer *timer, int delay_ms)
+{
+    const struct rely_control_thread *thread = context;
+    rely_timer_start(thread->loop, timer, delay_ms);
+}
+
+static void cancel_room_timer(void *context, struct rely_timer *timer)
+{
+    const struct rely_control_thread *thread = context;
+    rely_timer_cancel(thread->loop, timer);
+}
+
+static void fetch_for_keeper(void *context, const struct rely_fetch_request *request, struct rely_key_fetch *fetch)
+{
+    rely_fetching_begin(context, request, fetch);
+}
+
+static void settle_for_keeper(void *context)
+{
+    const struct rely_control_thread *thread = context;
+    rely_drop(rely_control_settle(thread->control, &(struct rely_err){0})); /* those who wait have been told */
+}
+
+static const struct rely_snapshot *show_newest(void *context)
+{
+    const struct rely_control_thread *thread = context;
+    return rely_control_snapshot(thread->control);
+}
+
+static void publish_for_keeper(void *context, struct rely_snapshot *next)
+{
+    rely_control_publish(((const struct rely_control_thread *)context)->control, next);
+}
+
+static void store_for_keeper(void *context, const struct rely_fetched_keys *fetched)
+{
+    struct rely_control_thread *thread = context;
+    struct rely_stored_keys stored;
+    struct rely_err err = {0};
+    bool is_stored = rely_registry_put_keyset(thread->registry, fetched, &stored, &err);
+    rely_keeper_note_stored(thread->keeper, fetched->issuer_id, is_stored ? &stored : NULL, &err);
+}
+
+/* --- telling the workers ------------------------------------------------------------------------ */
+
+/* To one worker: the fetch is over. */
+struct fetch_notice {
+    struct rely_message message; /* first */
+    struct rely_worker *worker;
+    int64_t issuer_id;
+    struct rely_cooldowns cooldowns;
+};
+
+static void note_on_worker(struct rely_message *message)
+{
+    struct fetch_notice *notice = (struct fetch_notice *)message;
+    rely_reviewer_keys_answered(&notice->worker->reviewer, notice->issuer_id, &notice->cooldowns);
+    free(notice);
+}
+
+static void drop_fetch_notice(struct rely_message *message)
+{
+    free(message);
+}
+
+static void tell_workers_of_fetch(void *context, int64_t issuer_id, int64_t miss_ms, int64_t replaced_ms)
+{
+    const struct rely_control_thread *thread = context;
+    struct rely_service *service = thread->service;
+    for (size_t i = 0; i < service->worker_count && !thread->are_workers_gone; i++) {
+        struct fetch_notice *notice = rely_alloc(sizeof *notice);
+        *notice = (struct fetch_notice){{.run = note_on_worker, .drop = drop_fetch_notice},
+                                        &service->workers[i],
+                                        issuer_id,
+                                        {.miss_ms = miss_ms, .replaced_ms = replaced_ms}};
+        rely_loop_post(service->workers[i].loop, &notice->message);
+    }
+}
+
+struct rely_keeper *rely_rooms_new_keeper(struct rely_control_thread *thread)
+{
+    const struct rely_keeper_hooks hooks = {.context = thread,
+                                            .now_ms = tell_time_ms,
+                                            .now_s = tell_time_s,
+                                            .random = draw_random,
+                                            .start_timer = start_room_timer,
+                                            .cancel_timer = cancel_room_timer,
+                                            .fetch = fetch_for_keeper,
+                                            .settle_writes = settle_for_keeper,
+                                            .snapshot = show_newest,
+                                            .accept = publish_for_keeper,
+                                            .store = store_for_keeper,
+                                            .tell = tell_workers_of_fetch};
+    return rely_keeper_new(thread->service->config, thread->ring, &hooks);
+}
+
+/* --- control/ --------------------------------------------------------------------------------------- */
+
+static int count_admins(void *context)
+{
+    return rely_loop_connections(((const struct rely_control_thread *)context)->loop);
+}
+
+static bool begin_writes(void *context, struct rely_err *err)
+{
+    return rely_registry_begin(((const struct rely_control_thread *)context)->registry, err);
+}
+
+static bool commit_writes(void *context, struct rely_err *err)
+{
+    return rely_registry_commit(((const struct rely_control_thread *)context)->registry, err);
+}
+
+static bool may_keys_be_in_force(void *context, const struct rely_issuer *issuer, struct rely_slice keys_url,
+                                 struct rely_err *err)
+{
+    const struct rely_control_thread *thread = context;
+    return rely_accept_source(thread->service->fetcher, issuer, keys_url, err);
+}
+
+static void tell_keeper_of_issuer(void *context, int64_t issuer_id, bool is_removed)
+{
+    rely_keeper_note_issuer(((const struct rely_control_thread *)context)->keeper, issuer_id, is_removed);
+}
+
+static void post_to_worker(void *context, size_t worker, struct rely_message *message)
+{
+    const struct rely_control_thread *thread = context;
+    rely_loop_post(thread->service->workers[worker].loop, message);
+}
+
+static void post_to_control(void *context, struct rely_message *message)
+{
+    rely_loop_post(((const struct rely_control_thread *)context)->loop, message);
+}
+
+static void give_edition_to_worker(void *context, size_t worker, const struct rely_snapshot *snapshot)
+{
+    const struct rely_control_thread *thread = context;
+    rely_reviewer_take_up(&thread->service->workers[worker].reviewer, snapshot);
+}
+
+struct rely_control *rely_rooms_new_control(struct rely_control_thread *thread)
+{
+    const struct rely_control_hooks hooks = {.context = thread,
+                                             .now_ms = tell_time_ms,
+                                             .now_s = tell_time_s,
+                                             .start_timer = start_room_timer,
+                                             .cancel_timer = cancel_room_timer,
+                                             .count_writers = count_admins,
+                                             .begin_writes = begin_writes,
+                                             .commit_writes = commit_writes,
+                                             .may_be_in_force = may_keys_be_in_force,
+                                             .note_issuer = tell_keeper_of_issuer,
+                                             .post_to_worker = post_to_worker,
+                                             .post_back = post_to_control,
+                                             .take_up = give_edition_to_worker};
+    return rely_control_new(thread->service->config, thread->ring, thread->service->worker_count, &hooks);
+}

@@ -1,0 +1,24 @@
+"""Deliberate errors in how writes share a commit and how editions get to the workers."""
+
+
+def mutant(name, file, old, new):
+    return dict(name=name, row="E", file=f"src/control/{file}", old=old, new=new, caught_by="unit_control")
+
+
+MUTANTS = [
+    mutant("a-failed-commit-tells-nobody", "batch.c", "        tell_all(first, err);\n", "        (void)first;\n"),
+    mutant("a-failed-commit-is-good-news", "batch.c", "    if (!control->hooks.commit_writes(control->hooks.context, err))\n        return false;\n",
+           "    (void)control->hooks.commit_writes(control->hooks.context, err);\n"),
+    mutant("every-write-is-a-commit", "batch.c", "batch->last_commit_ms + COMMIT_INTERVAL_MS -", "batch->last_commit_ms -"),
+    mutant("who-cannot-come-is-waited-for", "batch.c", "if (batch->count >= control->hooks.count_writers(control->hooks.context))", "if (batch->count < 0)"),
+    mutant("a-batch-that-cannot-begin-is-open", "batch.c", "    if (!control->hooks.begin_writes(control->hooks.context, err))\n        return false;\n",
+           "    (void)control->hooks.begin_writes(control->hooks.context, err);\n"),
+    mutant("what-was-removed-is-kept", "batch.c", "rely_snapshot_issuer(control->snapshot, change->id) == NULL;", "change->record == NULL;"),
+    mutant("one-worker-is-enough", "publish.c", "        if (control->acknowledged[i] < edition)\n            return false;\n    return true;",
+           "        if (control->acknowledged[i] >= edition)\n            return true;\n    return control->worker_count == 0;"),
+    mutant("unread-is-read", "publish.c", "if (delivery->is_taken_up && !control->are_workers_gone)", "if (!control->are_workers_gone)"),
+    mutant("who-is-gone-is-waited-for", "publish.c", "        control->acknowledged[i] = UINT64_MAX;\n", "        control->acknowledged[i] += 0;\n"),
+    mutant("who-is-gone-gets-mail", "publish.c", "i < control->worker_count && !control->are_workers_gone; i++)", "i < control->worker_count; i++)"),
+    mutant("keys-are-prepared-with-each-write", "edition.c", "old->keys_generation != issuer->keys_generation ||", "old->keys_generation + 1 != issuer->keys_generation ||"),
+    mutant("keys-of-another-source-go-on", "edition.c", "old->keys_generation != issuer->keys_generation ||", ""),
+]

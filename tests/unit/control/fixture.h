@@ -1,0 +1,85 @@
+/*
+ * A control room with a real registry in memory, a clock that stands still until it is told to go on, and workers that
+ * read their messages when they are told to.
+ */
+#ifndef RELYD_TESTS_CONTROL_FIXTURE_H
+#define RELYD_TESTS_CONTROL_FIXTURE_H
+
+#include "relyd/config.h"
+#include "relyd/control.h"
+#include "relyd/edition.h"
+#include "relyd/json.h"
+#include "relyd/keys.h"
+#include "relyd/loop.h"
+#include "relyd/observe.h"
+#include "relyd/registry.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#define WORKERS 3
+#define WRITERS_MAX 16
+#define NOW_S 1700000000
+
+/* Whoever waits for a write. */
+struct waiting {
+    struct fixture *fixture;
+    int answers;  /* it is told once */
+    bool is_live; /* err was NULL */
+    char message[200];
+    uint64_t editions[WORKERS]; /* that the workers read then */
+    const char *next_name;      /* an identity that it writes when it is told; NULL: none */
+};
+
+struct fixture {
+    struct rely_config config;
+    struct rely_log *log;
+    struct rely_registry *registry;
+    struct rely_control *control;
+    int64_t now_ms;
+    struct rely_timer *timer; /* running; NULL: none */
+    int connections;
+    bool cannot_begin, are_sources_closed;
+    int failing_commits; /* so many fail */
+    int commits;
+    struct rely_message *inboxes[WORKERS];        /* oldest first */
+    const struct rely_snapshot *reading[WORKERS]; /* not to be looked at when they are gone */
+    uint64_t editions[WORKERS];                   /* of those */
+    int64_t noted_ids[WRITERS_MAX];               /* for the keeper */
+    bool noted_removed[WRITERS_MAX];
+    int noted;
+    struct waiting waiting[WRITERS_MAX];
+    int writers;
+};
+
+int make_room(void **state);
+int drop_room(void **state);
+
+/* Time goes on; the batch ends when it is due. */
+void run_ms(struct fixture *fixture, int64_t ms);
+/* The worker reads all its messages. */
+void let_read(struct fixture *fixture, size_t worker);
+void let_all_read(struct fixture *fixture);
+/* Its loop has ended: what it has not read is dropped. */
+void end_worker(struct fixture *fixture, size_t worker);
+
+/* Writes of an administrator, joined to the open batch; the test fails when the registry refuses them. */
+struct waiting *put_identity(struct fixture *fixture, const char *name);
+struct waiting *put_issuer(struct fixture *fixture, const char *name, const char *body);
+struct waiting *delete_issuer(struct fixture *fixture, const char *name);
+/* Is the upload refused by the registry, with this sentence? Nothing is joined. */
+void assert_upload_refused(struct fixture *fixture, const char *name, const char *body, const char *sentence);
+
+const struct rely_issuer *find_issuer(const struct fixture *fixture, const char *url);
+const struct rely_snapshot *newest(const struct fixture *fixture);
+
+int run_batch_tests(void);
+int run_edition_tests(void);
+
+#define A_TEST(function) cmocka_unit_test_setup_teardown(function, make_room, drop_room)
+
+#endif
