@@ -603,4 +603,18 @@ MUTANTS = [
         new='"SELECT id, name FROM identity WHERE name = ?1"',
         caught_by='unit_registry',
     ),
+    dict(
+        name='a-revision-counts-before-its-write-is-kept',
+        row='B11',
+        file='src/registry/transaction.c',
+        old='    if (!rely_sql_do(&registry->sql, registry->is_batch ? "RELEASE one_write" : "COMMIT", err))\n'
+            '        return false;\n'
+            '    if (revision != 0)\n'
+            '        registry->revision = revision;\n'
+            '    return true;\n',
+        new='    if (revision != 0)\n'
+            '        registry->revision = revision;\n'
+            '    return rely_sql_do(&registry->sql, registry->is_batch ? "RELEASE one_write" : "COMMIT", err);\n',
+        caught_by='unit_registry',
+    ),
 ]
