@@ -42,7 +42,9 @@ MUTANTS = [
         row="A1",
         file="src/admin/route.c",
         old="    answer_by_table(context, request, &RELY_ROUTE_TABLE(health_routes),\n",
-        new="    answer_by_table(context, request, &RELY_ROUTE_TABLE(control_routes),\n",
+        new="    answer_by_table(context, request,\n"
+        "                    &(struct rely_route_table){control_routes, sizeof *health_routes,\n"
+        "                                               sizeof control_routes / sizeof *control_routes},\n",
         caught_by="unit_admin",
     ),
     dict(
