@@ -16,7 +16,7 @@ WIDE = set(
     " rely_keyset_row_put rely_registry_each_near rely_registry_find find_and_show collect_page rely_registry_list rely_table_read"
     " run_with_fields rely_table_update write_object rely_registry_create rely_registry_replace".split()
 )
-LONG = {"base.h": 19, "http.h": 21, "json.h": 24, "keys.h": 22, "registry.h": 18, "signature.h": 17}
+LONG = {"base.h": 19, "json.h": 24, "keys.h": 21, "registry.h": 18}
 
 # --- parameters -------------------------------------------------------------------------------------------------------
 
