@@ -1,6 +1,6 @@
 /*
- * registry: issuers, identities and federated credentials: validation, storage in SQLite, the change log. One
- * connection, used by the control thread only. A refused write changes nothing.
+ * registry: issuers, identities and federated credentials, and the rules between them. Used by the control thread only.
+ * A refused write changes nothing.
  *
  * Objects go in and out as the JSON of the REST interface; the snapshot builder is given records.
  */
@@ -8,7 +8,7 @@
 #define RELYD_REGISTRY_H
 
 #include "relyd/model.h"
-#include "relyd/snapshot.h"
+#include "relyd/store.h"
 
 struct rely_registry;
 
@@ -35,29 +35,15 @@ struct rely_registry_options {
     void *note_context; /* borrowed */
 };
 
-/* What opening found, for the log. */
-struct rely_registry_opening {
-    bool is_new;           /* there was none: an empty one has been made */
-    bool is_made;          /* nor was there a file */
-    int64_t schema_before; /* its version before it was opened; 0 when new */
-    int64_t schema;        /* its version now */
-    bool is_carried_over;  /* its tables are not as they were before; also when it is new */
-    const char *inspected; /* static: what was looked at; NULL: nothing, it is new */
-    int64_t inspection_ms;
-    char warning[256]; /* a sentence when the file's mode had to be put right; empty otherwise */
-};
-
 /**
- * Open the database, making or migrating it to the schema that this program knows.
+ * Open the registry on its database.
  *
- * Spec:     WAL, synchronous=FULL, foreign_keys=ON, STRICT tables, trusted_schema=OFF, file mode 0600.
- * Fails:    RELY_ERR_IO; RELY_ERR_INVALID when the schema is newer than the program, when the file is another
- *           program's, or could have been changed by somebody else; RELY_ERR_DAMAGED when it is not whole.
+ * Fails:    as rely_store_open.
  * Owner:    the caller: rely_registry_close.  Thread: all calls from one thread.
  */
 struct rely_registry *rely_registry_open(const struct rely_registry_options *options, struct rely_err *err);
 void rely_registry_close(struct rely_registry *registry);
-const struct rely_registry_opening *rely_registry_opening(const struct rely_registry *registry);
+const struct rely_store_opening *rely_registry_opening(const struct rely_registry *registry);
 /* The revision of the last accepted change; 0 in a new registry. */
 uint64_t rely_registry_revision(const struct rely_registry *registry);
 

@@ -4,6 +4,7 @@
  * The token is never repeated or logged. Called by route.c.
  */
 #include "explain.h"
+#include "relyd/snapshot.h"
 #include "relyd/text.h"
 #include <stdio.h>
 #include <stdlib.h>

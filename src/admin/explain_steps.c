@@ -4,6 +4,7 @@
  */
 #include "explain.h"
 #include "keys.h"
+#include "relyd/snapshot.h"
 #include "relyd/text.h"
 #include <math.h>
 #include <stdio.h>

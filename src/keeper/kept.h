@@ -11,6 +11,7 @@
 #include "relyd/keeper.h"
 #include "relyd/observe.h"
 #include "relyd/registry.h"
+#include "relyd/snapshot.h"
 #include "relyd/timer.h"
 
 #include "plan.h"

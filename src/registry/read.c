@@ -1,8 +1,9 @@
 /*
- * Reading objects: one by its name, or a page of a collection. Decides nothing; an object that is not there is a fault
- * only for whoever asked for it. Called by admin/ and by write.c.
+ * Reading objects: one by its name, a page of a collection, all of a kind, or those near to a subject. Decides nothing;
+ * an object that is not there is a fault only for whoever asked for it. Called by admin/ and by the builder of the first
+ * snapshot.
  */
-#include "store.h"
+#include "inside.h"
 #include <stdio.h>
 
 void rely_registry_print_etag(uint64_t revision, char etag[32])
@@ -10,85 +11,39 @@ void rely_registry_print_etag(uint64_t revision, char etag[32])
     snprintf(etag, 32, "\"%llx\"", (unsigned long long)revision);
 }
 
-struct rely_table *rely_registry_table(struct rely_registry *registry, enum rely_object object)
-{
-    return &registry->tables[object - 1];
-}
-
-bool rely_row_damaged(struct rely_sql *sql, const struct rely_kind *kind, int64_t id, struct rely_err *err)
-{
-    return rely_sql_damaged(sql, err, "the row %lld of %s is damaged", (long long)id, kind->word);
-}
-
-/* Every record begins with its head, and then has its name somewhere. */
-static struct rely_slice name_of(const struct rely_kind *kind, const void *record)
-{
-    for (size_t i = 0; i < kind->field_count; i++)
-        if (kind->fields[i].type == RELY_FIELD_NAME)
-            return *(const struct rely_slice *)rely_field_in(&kind->fields[i], record);
-    return (struct rely_slice){NULL, 0};
-}
-
-static bool check_found_name(const struct rely_kind *kind, const struct rely_stmt *stmt, struct rely_slice found,
-                             struct rely_slice name, struct rely_err *err)
-{
-    return rely_slice_equal(found, name) ||
-           rely_sql_damaged(stmt->sql, err, "an index of the database is damaged: it leads to another %s than %.*s",
-                            kind->word, RELY_ARG(name));
-}
-
-bool rely_registry_find(struct rely_registry *registry, const struct rely_table *table, struct rely_slice name,
-                        int64_t parent_id, struct rely_pool *pool, union rely_any_record *record, struct rely_err *err)
-{
-    record->record = (struct rely_record){0};
-    RELY_STMT_LENT struct rely_stmt *stmt = rely_sql_prepare(&registry->sql, table->find, err);
-    if (stmt == NULL)
-        return false;
-    rely_sql_bind(stmt, "ti", name, parent_id);
-    enum rely_sql_step step = rely_sql_step(stmt, err);
-    if (step != RELY_SQL_ROW)
-        return step == RELY_SQL_DONE;
-    if (!rely_table_read(table->kind, stmt->raw, false, true, pool, record))
-        return rely_row_damaged(stmt->sql, table->kind, sqlite3_column_int64(stmt->raw, 0), err);
-    return check_found_name(table->kind, stmt, name_of(table->kind, record), name, err);
-}
-
 bool rely_registry_find_parent(struct rely_registry *registry, const struct rely_object_path *path, int64_t *parent_id,
                                struct rely_err *err)
 {
+    struct rely_pool pool;
+    union rely_any_record parent;
+    const struct rely_stored_place place = {.kind = rely_kind_of(RELY_OBJECT_IDENTITY), .name = path->parent};
     *parent_id = 0;
     if (rely_kind_of(path->object)->parent_column == NULL)
         return true;
-    RELY_STMT_LENT struct rely_stmt *stmt = rely_sql_prepare(
-        &registry->sql, "SELECT id, name FROM identity WHERE id = (SELECT id FROM identity WHERE name = ?1)", err);
-    if (stmt == NULL)
-        return false;
-    rely_sql_bind(stmt, "t", path->parent);
-    enum rely_sql_step step = rely_sql_step(stmt, err);
-    if (step == RELY_SQL_DONE)
-        return rely_err_set(err, RELY_ERR_NOT_FOUND, "there is no such identity");
-    if (step == RELY_SQL_FAULT ||
-        !check_found_name(rely_kind_of(RELY_OBJECT_IDENTITY), stmt, rely_sql_text(stmt->raw, 1), path->parent, err))
-        return false;
-    *parent_id = sqlite3_column_int64(stmt->raw, 0);
-    return true;
+    rely_pool_init(&pool);
+    bool is_found = rely_stored_find_name(registry->store, &place, &pool, &parent, err);
+    rely_pool_fini(&pool);
+    *parent_id = parent.record.id;
+    return is_found && (*parent_id != 0 || rely_err_set(err, RELY_ERR_NOT_FOUND, "there is no such identity"));
 }
 
-static bool find_and_show(struct rely_registry *registry, const struct rely_object_path *path, struct rely_pool *pool,
-                          struct rely_json **object, char etag[32], struct rely_err *err)
+/* --- one object ------------------------------------------------------------------------------------------- */
+
+/* What of a record goes out. */
+struct shown {
+    struct rely_json **object;
+    char *etag;
+};
+
+static bool show_found(struct rely_registry *registry, const struct rely_kind *kind,
+                       const union rely_any_record *record, const struct shown *out, struct rely_err *err)
 {
-    int64_t parent_id = 0;
-    union rely_any_record record;
-    const struct rely_table *table = rely_registry_table(registry, path->object);
-    if (!rely_registry_find_parent(registry, path, &parent_id, err) ||
-        !rely_registry_find(registry, table, path->name, parent_id, pool, &record, err))
-        return false;
-    if (record.record.id == 0)
-        return rely_err_set(err, RELY_ERR_NOT_FOUND, "there is no such %s", table->kind->word);
-    *object = rely_record_show(table->kind, &record);
-    if (*object == NULL)
-        return rely_row_damaged(&registry->sql, table->kind, record.record.id, err);
-    rely_registry_print_etag(record.record.revision, etag);
+    if (record->record.id == 0)
+        return rely_err_set(err, RELY_ERR_NOT_FOUND, "there is no such %s", kind->word);
+    *out->object = rely_record_show(kind, record);
+    if (*out->object == NULL)
+        return rely_stored_damaged(registry->store, kind, record->record.id, err);
+    rely_registry_print_etag(record->record.revision, out->etag);
     return true;
 }
 
@@ -96,70 +51,96 @@ bool rely_registry_read(struct rely_registry *registry, const struct rely_object
                         char etag[32], struct rely_err *err)
 {
     struct rely_pool pool;
+    union rely_any_record record;
+    const struct shown shown = {object, etag};
+    struct rely_stored_place place = {.kind = rely_kind_of(path->object), .name = path->name};
+    if (!rely_registry_find_parent(registry, path, &place.parent_id, err))
+        return false;
     rely_pool_init(&pool);
-    bool is_read = find_and_show(registry, path, &pool, object, etag, err);
+    bool is_read = rely_stored_find(registry->store, &place, &pool, &record, err) &&
+                   show_found(registry, place.kind, &record, &shown, err);
     rely_pool_fini(&pool);
     return is_read;
 }
 
-/* --- pages -------------------------------------------------------------------------------------------------- */
+/* --- several ------------------------------------------------------------------------------------------------ */
 
-/* A page ends early rather than be larger: uploaded key sets and CA bundles are long. */
-#define PAGE_BYTES_MAX ((size_t)8 * 1024 * 1024)
+/* A page that is being collected. */
+struct collecting {
+    struct rely_registry *registry;
+    const struct rely_kind *kind;
+    struct rely_json *array;
+    struct rely_err *err;
+};
 
-static size_t measure_row(sqlite3_stmt *row)
+static bool collect_record(const union rely_any_record *record, struct rely_slice parent, void *context)
 {
-    size_t bytes = 0;
-    for (int i = 0; i < sqlite3_data_count(row); i++)
-        bytes += sqlite3_column_type(row, i) == SQLITE_TEXT ? (size_t)sqlite3_column_bytes(row, i) : 8;
-    return bytes;
-}
-
-static struct rely_json *show_row(const struct rely_kind *kind, sqlite3_stmt *row)
-{
-    union rely_any_record record;
-    struct rely_pool pool;
-    rely_pool_init(&pool);
-    struct rely_json *object =
-        rely_table_read(kind, row, false, false, &pool, &record) ? rely_record_show(kind, &record) : NULL;
-    rely_pool_fini(&pool);
-    return object;
-}
-
-static bool collect_page(const struct rely_kind *kind, struct rely_stmt *stmt, size_t limit, struct rely_json *array,
-                         bool *has_more, struct rely_err *err)
-{
-    size_t bytes = 0;
-    enum rely_sql_step step;
-    while ((step = rely_sql_step(stmt, err)) == RELY_SQL_ROW && rely_json_size(array) < limit) {
-        bytes += measure_row(stmt->raw);
-        if (bytes > PAGE_BYTES_MAX && rely_json_size(array) > 0)
-            break;
-        struct rely_json *object = show_row(kind, stmt->raw);
-        if (object == NULL)
-            return rely_row_damaged(stmt->sql, kind, sqlite3_column_int64(stmt->raw, 0), err);
-        rely_json_append(array, object);
-    }
-    *has_more = step == RELY_SQL_ROW;
-    return step != RELY_SQL_FAULT;
+    struct collecting *collecting = context;
+    struct rely_json *object = rely_record_show(collecting->kind, record);
+    (void)parent;
+    if (object == NULL)
+        return rely_stored_damaged(collecting->registry->store, collecting->kind, record->record.id, collecting->err);
+    rely_json_append(collecting->array, object);
+    return true;
 }
 
 bool rely_registry_list(struct rely_registry *registry, const struct rely_object_path *parent, struct rely_slice after,
                         size_t limit, struct rely_json **array, bool *has_more, struct rely_err *err)
 {
-    int64_t parent_id = 0;
-    const struct rely_table *table = rely_registry_table(registry, parent->object);
-    if (!rely_registry_find_parent(registry, parent, &parent_id, err))
-        return false;
-    RELY_STMT_LENT struct rely_stmt *stmt = rely_sql_prepare(&registry->sql, table->page, err);
-    if (stmt == NULL)
-        return false;
-    rely_sql_bind(stmt, "tii", after.ptr == NULL ? RELY_LIT("") : after, parent_id, (int64_t)limit + 1);
-    struct rely_json *page = rely_json_array();
-    if (collect_page(table->kind, stmt, limit, page, has_more, err)) {
-        *array = page;
+    struct collecting collecting = {
+        .registry = registry, .kind = rely_kind_of(parent->object), .array = rely_json_array(), .err = err};
+    const struct rely_stored_visit visit = {collect_record, &collecting};
+    struct rely_stored_page page = {
+        .after = {.kind = collecting.kind, .name = after.ptr == NULL ? RELY_LIT("") : after}, .limit = limit};
+    if (rely_registry_find_parent(registry, parent, &page.after.parent_id, err) &&
+        rely_stored_read_page(registry->store, &page, &visit, err)) {
+        *array = collecting.array;
+        *has_more = page.has_more;
         return true;
     }
-    rely_json_free(page);
+    rely_json_free(collecting.array);
     return false;
+}
+
+/* Whoever visits for the snapshot or for explain takes whatever comes. */
+struct visiting {
+    void (*visit)(const union rely_any_record *record, void *context);
+    void *context;
+};
+
+static bool take_any(const union rely_any_record *record, struct rely_slice parent, void *context)
+{
+    const struct visiting *visiting = context;
+    (void)parent;
+    visiting->visit(record, visiting->context);
+    return true;
+}
+
+bool rely_registry_each(struct rely_registry *registry, enum rely_object object,
+                        void (*visit)(const union rely_any_record *record, void *context), void *context,
+                        struct rely_err *err)
+{
+    struct visiting visiting = {visit, context};
+    return rely_stored_read_all(registry->store, rely_kind_of(object), &(struct rely_stored_visit){take_any, &visiting},
+                                err);
+}
+
+bool rely_registry_each_near(struct rely_registry *registry, int64_t issuer_id, struct rely_slice subject, size_t limit,
+                             void (*visit)(const union rely_any_record *record, void *context), void *context,
+                             struct rely_err *err)
+{
+    static const enum rely_stored_question questions[] = {RELY_STORED_NEAR_OWN, RELY_STORED_NEAR_OTHERS,
+                                                          RELY_STORED_NEAR_BEFORE, RELY_STORED_NEAR_BEHIND};
+    const size_t count = sizeof questions / sizeof questions[0], share = limit / count;
+    struct visiting visiting = {visit, context};
+    const struct rely_stored_visit take = {take_any, &visiting};
+    for (size_t i = 0; i < count; i++) {
+        const struct rely_stored_asked asked = {.question = questions[i],
+                                                .number = issuer_id,
+                                                .text = subject,
+                                                .limit = i == 0 ? limit - (count - 1) * share : share};
+        if (!rely_stored_ask(registry->store, &asked, &take, err))
+            return false;
+    }
+    return true;
 }

@@ -2,8 +2,8 @@
  * The rules between objects, kind by kind: which record a credential is bound to, that issuer and subject are free
  * within an identity, that an uploaded key set is usable and nobody else's, and when stored keys go. Called by write.c.
  */
+#include "inside.h"
 #include "relyd/text.h"
-#include "store.h"
 
 /* --- issuers ------------------------------------------------------------------------------------------------- */
 
@@ -78,8 +78,7 @@ static bool store_keys(struct rely_write *write, struct rely_err *err)
     issuer->jwks_fetched_at = is_uploaded ? write->writer->now_s : 0;
     issuer->jwks_source_url = (struct rely_slice){NULL, 0};
     issuer->keys_generation++;
-    return rely_keyset_row_put(write->registry, issuer->record.id, issuer->jwks, issuer->jwks_source_url,
-                               write->writer->now_s, err);
+    return rely_stored_put_keys(write->registry->store, issuer, err);
 }
 
 /* --- credentials: the record that one is bound to --------------------------------------------------------------- */
@@ -94,24 +93,30 @@ struct issuer_choice {
     struct rely_buf names; /* owned */
 };
 
-static const char in_any_order[] = "SELECT id, name FROM issuer WHERE url = ?1 LIMIT ?2";
-static const char by_name[] = "SELECT id, name FROM issuer WHERE url = ?1 ORDER BY name LIMIT ?2";
+/* An issuer whose URL is looked for. */
+struct choosing {
+    const struct rely_write *write;
+    struct issuer_choice *choice;
+};
 
-static bool find_issuers_by_url(const struct rely_write *write, const char *sql, struct rely_slice url,
-                                struct issuer_choice *choice, struct rely_err *err)
+static bool note_choice(const union rely_any_record *record, struct rely_slice parent, void *context)
 {
-    RELY_STMT_LENT struct rely_stmt *stmt = rely_sql_prepare(&write->registry->sql, sql, err);
-    if (stmt == NULL)
-        return false;
-    rely_sql_bind(stmt, "ti", url, (int64_t)NAMES_SHOWN + 1);
-    enum rely_sql_step step;
-    while ((step = rely_sql_step(stmt, err)) == RELY_SQL_ROW) {
-        choice->id = sqlite3_column_int64(stmt->raw, 0);
-        choice->last_name = rely_pool_copy(write->body.pool, rely_sql_text(stmt->raw, 1));
-        if (choice->count++ < NAMES_SHOWN)
-            rely_buf_printf(&choice->names, "%s%.*s", choice->count > 1 ? ", " : "", RELY_ARG(choice->last_name));
-    }
-    return step == RELY_SQL_DONE;
+    const struct choosing *choosing = context;
+    struct issuer_choice *choice = choosing->choice;
+    (void)parent;
+    choice->id = record->record.id;
+    choice->last_name = rely_pool_copy(choosing->write->body.pool, record->issuer.name);
+    if (choice->count++ < NAMES_SHOWN)
+        rely_buf_printf(&choice->names, "%s%.*s", choice->count > 1 ? ", " : "", RELY_ARG(choice->last_name));
+    return true;
+}
+
+static bool find_issuers_by_url(const struct rely_write *write, enum rely_stored_question question,
+                                struct rely_slice url, struct issuer_choice *choice, struct rely_err *err)
+{
+    struct choosing choosing = {write, choice};
+    const struct rely_stored_asked asked = {.question = question, .text = url, .limit = NAMES_SHOWN + 1};
+    return rely_stored_ask(write->registry->store, &asked, &(struct rely_stored_visit){note_choice, &choosing}, err);
 }
 
 /* `https://x` and `https://x/` are two issuers, and the commonest mistake: name the registered one. */
@@ -124,7 +129,7 @@ static bool note_unregistered(const struct rely_write *write, struct rely_slice 
     rely_buf_put(&twin, rely_slice(url.ptr, has_slash ? url.len - 1 : url.len));
     if (!has_slash)
         rely_buf_putc(&twin, '/');
-    bool is_looked_up = find_issuers_by_url(write, by_name, rely_buf_slice(&twin), &other, err);
+    bool is_looked_up = find_issuers_by_url(write, RELY_STORED_BY_URL_IN_ORDER, rely_buf_slice(&twin), &other, err);
     rely_quote(url, quoted);
     if (is_looked_up && other.count > 0)
         rely_problems_add(write->body.problems, "issuer", "not_registered",
@@ -141,7 +146,7 @@ static bool note_unregistered(const struct rely_write *write, struct rely_slice 
 static bool note_ambiguous(const struct rely_write *write, struct rely_slice url, struct rely_err *err)
 {
     struct issuer_choice choice = {0};
-    bool is_looked_up = find_issuers_by_url(write, by_name, url, &choice, err);
+    bool is_looked_up = find_issuers_by_url(write, RELY_STORED_BY_URL_IN_ORDER, url, &choice, err);
     if (is_looked_up)
         rely_problems_add(write->body.problems, "issuerName", "required",
                           "several records have this issuer; issuerName must say which: %.200s%s", choice.names.ptr,
@@ -155,7 +160,7 @@ static bool bind_by_url(struct rely_write *write, struct rely_err *err)
     struct rely_credential_record *credential = &write->after.credential;
     struct issuer_choice choice = {0};
     /* Mostly one: nothing to sort. */
-    bool is_looked_up = find_issuers_by_url(write, in_any_order, credential->issuer, &choice, err);
+    bool is_looked_up = find_issuers_by_url(write, RELY_STORED_BY_URL, credential->issuer, &choice, err);
     if (is_looked_up && choice.count == 0) {
         is_looked_up = note_unregistered(write, credential->issuer, err);
     } else if (is_looked_up && choice.count > 1) {
@@ -171,25 +176,23 @@ static bool bind_by_url(struct rely_write *write, struct rely_err *err)
 static bool bind_by_name(struct rely_write *write, struct rely_err *err)
 {
     char quoted[RELY_QUOTED_SIZE];
+    union rely_any_record issuer;
     struct rely_credential_record *credential = &write->after.credential;
-    RELY_STMT_LENT struct rely_stmt *stmt =
-        rely_sql_prepare(&write->registry->sql, "SELECT id, url FROM issuer WHERE name = ?1", err);
-    if (stmt == NULL)
+    const struct rely_stored_place place = {.kind = rely_kind_of(RELY_OBJECT_ISSUER), .name = credential->issuer_name};
+    if (!rely_stored_find_name(write->registry->store, &place, write->body.pool, &issuer, err))
         return false;
-    rely_sql_bind(stmt, "t", credential->issuer_name);
-    enum rely_sql_step step = rely_sql_step(stmt, err);
-    if (step == RELY_SQL_DONE)
+    if (issuer.record.id == 0) {
         rely_problems_add(write->body.problems, "issuerName", "not_registered",
                           "no registered issuer has the name %.150s", rely_quote(credential->issuer_name, quoted));
-    if (step != RELY_SQL_ROW)
-        return step == RELY_SQL_DONE;
-    struct rely_slice url = rely_sql_text(stmt->raw, 1);
+        return true;
+    }
+    struct rely_slice url = issuer.issuer.url;
     if (credential->issuer.ptr != NULL && !rely_slice_equal(url, credential->issuer))
         rely_problems_add(write->body.problems, "issuer", "issuer_mismatch",
                           "issuer is not that of the record that issuerName names, which is %.200s",
                           rely_quote(url, quoted));
-    credential->issuer_id = sqlite3_column_int64(stmt->raw, 0);
-    credential->issuer = rely_pool_copy(write->body.pool, url);
+    credential->issuer_id = issuer.record.id;
+    credential->issuer = url;
     return true;
 }
 
@@ -206,25 +209,35 @@ static bool bind_credential(struct rely_write *write, struct rely_err *err)
     return credential->issuer.ptr == NULL || bind_by_url(write, err);
 }
 
+/* The pair that a credential is to have is another one's. */
+struct pair {
+    const struct rely_write *write;
+    struct rely_err *err;
+};
+
+static bool refuse_pair(const union rely_any_record *record, struct rely_slice parent, void *context)
+{
+    const struct pair *pair = context;
+    (void)parent;
+    return rely_write_refuse(pair->write->result, pair->err, RELY_ERR_CONFLICT, "duplicate_issuer_and_subject",
+                             "the identity has this issuer and subject already, in its credential %.*s",
+                             RELY_ARG(record->credential.name));
+}
+
 /* (identity, issuer, subject) is unique, so one row at most answers. */
 static bool check_pair_is_free(const struct rely_write *write, struct rely_err *err)
 {
     const struct rely_credential_record *credential = &write->after.credential, *before = write->body.before;
+    struct pair pair = {write, err};
     if (before != NULL && before->issuer_id == credential->issuer_id &&
         rely_slice_equal(before->subject, credential->subject))
         return true;
-    RELY_STMT_LENT struct rely_stmt *stmt =
-        rely_sql_prepare(&write->registry->sql,
-                         "SELECT name FROM credential WHERE identity_id = ?1 AND issuer_id = ?2 AND subject = ?3", err);
-    if (stmt == NULL)
-        return false;
-    rely_sql_bind(stmt, "iit", credential->record.parent_id, credential->issuer_id, credential->subject);
-    enum rely_sql_step step = rely_sql_step(stmt, err);
-    if (step != RELY_SQL_ROW)
-        return step == RELY_SQL_DONE;
-    return rely_write_refuse(write->result, err, RELY_ERR_CONFLICT, "duplicate_issuer_and_subject",
-                             "the identity has this issuer and subject already, in its credential %s",
-                             (const char *)sqlite3_column_text(stmt->raw, 0));
+    return rely_stored_ask(write->registry->store,
+                           &(struct rely_stored_asked){.question = RELY_STORED_BY_PAIR,
+                                                       .other = credential->record.parent_id,
+                                                       .number = credential->issuer_id,
+                                                       .text = credential->subject},
+                           &(struct rely_stored_visit){refuse_pair, &pair}, err);
 }
 
 /* --- kind by kind ------------------------------------------------------------------------------------------------ */

@@ -2,8 +2,8 @@
  * Creating and replacing an object, together with its row of the change log. Decides whether a write is accepted; what
  * a good body is, model/ decides, and what it may not be beside other objects, rules.c. Called by admin/.
  */
+#include "inside.h"
 #include "relyd/text.h"
-#include "store.h"
 #include <stdio.h>
 
 bool rely_write_refuse(struct rely_write_result *result, struct rely_err *err, enum rely_err_code code,
@@ -62,8 +62,8 @@ static bool find_target(struct rely_write *write, bool may_replace, struct rely_
             snprintf(write->result->code, sizeof write->result->code, "not_found");
         return false;
     }
-    if (!rely_registry_find(write->registry, write->table, write->body.name, parent_id, write->body.pool,
-                            &write->before, err))
+    const struct rely_stored_place place = {write->body.kind, parent_id, write->body.name};
+    if (!rely_stored_find(write->registry->store, &place, write->body.pool, &write->before, err))
         return false;
     write->after.record = write->before.record;
     write->after.record.parent_id = parent_id;
@@ -83,7 +83,7 @@ static bool log_write(struct rely_write *write, const struct rely_json *shown, s
     RELY_JSON_OWNED struct rely_json *old =
         write->body.before == NULL ? NULL : rely_record_show(write->body.kind, &write->before);
     if (write->body.before != NULL && old == NULL)
-        return rely_row_damaged(&write->registry->sql, write->body.kind, write->before.record.id, err);
+        return rely_stored_damaged(write->registry->store, write->body.kind, write->before.record.id, err);
     if (old != NULL)
         rely_json_print(old, &before);
     rely_json_print(shown, &after);
@@ -95,7 +95,7 @@ static bool log_write(struct rely_write *write, const struct rely_json *shown, s
                                    .operation = write->body.before == NULL ? "create" : "replace",
                                    .before = rely_buf_slice(&before),
                                    .after = rely_buf_slice(&after)};
-    bool is_logged = rely_change_log_append(write->registry, &entry, &write->after.record.revision, err);
+    bool is_logged = rely_store_log(write->registry->store, &entry, &write->after.record.revision, err);
     rely_buf_fini(&before);
     rely_buf_fini(&after);
     return is_logged;
@@ -104,10 +104,10 @@ static bool log_write(struct rely_write *write, const struct rely_json *shown, s
 static bool store_record(struct rely_write *write, struct rely_err *err)
 {
     struct rely_err own = {0};
-    struct rely_sql *sql = &write->registry->sql;
-    bool is_stored = write->body.before == NULL ? rely_table_insert(write->table, sql, &write->after, &own)
-                                                : rely_table_update(write->table, sql, &write->registry->texts,
-                                                                    &write->before, &write->after, &own);
+    struct rely_store *store = write->registry->store;
+    const struct rely_stored_update update = {write->body.kind, &write->before, &write->after};
+    bool is_stored = write->body.before == NULL ? rely_stored_insert(store, update.kind, &write->after, &own)
+                                                : rely_stored_change(store, &update, &own);
     if (is_stored)
         return rely_rules_store(write, err);
     if (own.code == RELY_ERR_LIMIT)
@@ -154,11 +154,11 @@ static bool end_transaction(struct rely_write *write, bool is_news, struct rely_
 {
     struct rely_changes *changes = &write->result->changes;
     if (!is_news) {
-        rely_write_undo(write->registry);
+        rely_store_undo_write(write->registry->store);
         return true;
     }
     changes->revision = write->after.record.revision;
-    if (!rely_write_keep(write->registry, changes->revision, err))
+    if (!rely_store_keep_write(write->registry->store, changes->revision, err))
         return false;
     rely_changes_add(changes, write->path->object, write->after.record.id,
                      rely_record_copy(write->body.kind, &write->after));
@@ -174,11 +174,11 @@ static bool run_write(struct rely_write *write, bool may_replace, struct rely_er
         rely_record_check_members(&write->body);
         return refuse_body(write, err);
     }
-    if (!rely_write_begin(write->registry, err))
+    if (!rely_store_begin_write(write->registry->store, err))
         return false;
     if (write_in_transaction(write, may_replace, &is_news, err) && end_transaction(write, is_news, err))
         return true;
-    rely_write_undo(write->registry);
+    rely_store_undo_write(write->registry->store);
     rely_json_free(write->result->object);
     write->result->object = NULL;
     rely_changes_fini(&write->result->changes);
@@ -192,7 +192,6 @@ static bool write_object(struct rely_registry *registry, const struct rely_objec
 {
     struct rely_pool pool;
     struct rely_write write = {.registry = registry,
-                               .table = rely_registry_table(registry, path->object),
                                .path = path,
                                .writer = writer,
                                .body = {.kind = rely_kind_of(path->object),

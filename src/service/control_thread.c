@@ -112,7 +112,7 @@ static bool judge_upload(void *context, const struct rely_registry_keys *keys, s
 
 static void tell_opening(struct rely_control_thread *thread)
 {
-    const struct rely_registry_opening *opening = rely_registry_opening(thread->registry);
+    const struct rely_store_opening *opening = rely_registry_opening(thread->registry);
     const char *path = thread->service->config->registry_path;
     if (opening->is_new && !opening->is_made)
         rely_log_event(

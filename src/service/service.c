@@ -6,6 +6,7 @@
 
 #include "relyd/clock.h"
 #include "relyd/signature.h"
+#include "relyd/snapshot.h"
 
 #include <errno.h>
 #include <signal.h>

@@ -6,6 +6,7 @@
 #include "service.h"
 
 #include "relyd/signature.h"
+#include "relyd/snapshot.h"
 
 #include <stdlib.h>
 

@@ -68,7 +68,7 @@ MUTANTS = [
     dict(
         name="the-lock-holder-is-not-named",
         row="D",
-        file="src/registry/lock.c",
+        file="src/store/lock.c",
         old='" %02x:%02x:%lu "',
         new='" %02x:%02x:?%lu "',
         caught_by="unit_registry",

@@ -12,9 +12,9 @@ MUTANTS = [
     dict(
         name="an-answer-is-stored-for-any-record",
         row="A4",
-        file="src/registry/keyset_rows.c",
-        old="o.key_source = 3 OR o.revision <> ?4",
-        new="o.key_source = 3 AND o.revision <> ?4",
+        file="src/registry/keysets.c",
+        old="issuer->key_source == RELY_KEYS_UPLOADED || found.record.revision",
+        new="issuer->key_source == RELY_KEYS_UPLOADED && found.record.revision",
         caught_by="unit_registry",
     ),
     dict(
@@ -100,7 +100,7 @@ MUTANTS = [
     dict(
         name="kids-of-any-length-in-the-log",
         row="B12",
-        file="src/registry/keyset_rows.c",
+        file="src/registry/keysets.c",
         old='#define LOGGED_KIDS_BYTES_MAX 2048',
         new='#define LOGGED_KIDS_BYTES_MAX 2048000',
         caught_by="unit_registry",

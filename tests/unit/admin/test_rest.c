@@ -2,6 +2,8 @@
  * The REST resources: verbs, statuses, headers, pages, and that a write is answered when it is live.
  */
 #include "fixture.h"
+
+#include "relyd/snapshot.h"
 #include <stdio.h>
 #include <stdlib.h>
 

@@ -3,6 +3,8 @@
 
 #include "../mint/mint.h"
 
+#include "relyd/snapshot.h"
+
 /* A world with one issuer whose keys are in force since a while, so that its bucket is full. */
 static struct world *begin_with_keys(size_t *i)
 {

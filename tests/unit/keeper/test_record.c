@@ -3,6 +3,8 @@
 
 #include "../mint/mint.h"
 
+#include "relyd/snapshot.h"
+
 #include <stdlib.h>
 
 static struct world *begin_with(enum rely_key_source kind, size_t *i)

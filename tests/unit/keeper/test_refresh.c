@@ -1,6 +1,8 @@
 /* When keys are fetched without anybody asking: before they grow old, after failures, and after the start. */
 #include "tests.h"
 
+#include "relyd/snapshot.h"
+
 #include <stdlib.h>
 
 /* The times from one fetch of the key set to the next are within these bounds. */

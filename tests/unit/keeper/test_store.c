@@ -3,6 +3,8 @@
 
 #include "../mint/mint.h"
 
+#include "relyd/snapshot.h"
+
 static uint64_t unstored(const struct world *world)
 {
     return rely_keeper_count(world->keeper).unstored;

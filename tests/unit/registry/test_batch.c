@@ -3,7 +3,9 @@
  */
 #include "fixture.h"
 
-#include "../../../src/registry/store.h"
+#include "../../../src/registry/inside.h"
+
+#include "../../../src/store/inside.h"
 
 #include <stdlib.h>
 
@@ -104,9 +106,9 @@ static void is_lost_whole_when_it_cannot_be_committed(void **state)
     begin_batch(fixture);
     must_create(fixture, identity_path(NULL), "{\"name\":\"api\"}");
     assert_true(try_delete(fixture, identity_path("web"), NULL, false));
-    sqlite3_commit_hook(fixture->registry->sql.db, refuse_commit, NULL);
+    sqlite3_commit_hook(fixture->registry->store->sql.db, refuse_commit, NULL);
     lose_batch(fixture, 2, "constraint failed");
-    sqlite3_commit_hook(fixture->registry->sql.db, NULL, NULL);
+    sqlite3_commit_hook(fixture->registry->store->sql.db, NULL, NULL);
     must_replace(fixture, identity_path("web"), "{\"groups\":[\"a\"]}");
     assert_int_equal(fixture->result.changes.revision, 3);
     assert_int_equal(count_rows(fixture, "SELECT count(*) FROM identity WHERE name = 'api'"), 0);
@@ -119,7 +121,7 @@ static void refuses_writes_behind_what_was_undone(void **state)
     make_issuer_and_identity(fixture);
     begin_batch(fixture);
     must_create(fixture, identity_path(NULL), "{\"name\":\"api\"}");
-    assert_int_equal(sqlite3_exec(fixture->registry->sql.db, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(fixture->registry->store->sql.db, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
     assert_false(try_create(fixture, identity_path(NULL), "{\"name\":\"later\"}"));
     assert_int_equal(fixture->err.code, RELY_ERR_IO);
     assert_false(try_delete(fixture, identity_path("web"), NULL, false));
@@ -138,7 +140,7 @@ static void survives_a_full_disk(void **state)
     int64_t pages = count_rows(fixture, "PRAGMA page_count");
     char *limit = format_body("PRAGMA max_page_count = %d", (int)pages + 3);
     begin_batch(fixture);
-    assert_int_equal(sqlite3_exec(fixture->registry->sql.db, limit, NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(fixture->registry->store->sql.db, limit, NULL, NULL, NULL), SQLITE_OK);
     int kept = 0;
     for (bool is_full = false; !is_full; kept += is_full ? 0 : 1) {
         char *body = format_body("{\"name\":\"identity-%d\",\"description\":\"%s\"}", kept, description);

@@ -357,7 +357,7 @@ static void test_b11_undoes_a_batch_in_which_damage_is_found(void **state)
 static void test_b22_says_what_it_looked_at(void **state)
 {
     struct fixture *fixture = *state;
-    const struct rely_registry_opening *opening = rely_registry_opening(fixture->registry);
+    const struct rely_store_opening *opening = rely_registry_opening(fixture->registry);
     assert_true(opening->is_new);
     assert_null(opening->inspected);
     put_objects(fixture);

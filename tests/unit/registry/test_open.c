@@ -1,7 +1,9 @@
 /*
  * Opening: modes, durability, migrations, strangers' files, a second relyd.
  */
-#include "../../../src/registry/store.h"
+#include "../../../src/registry/inside.h"
+
+#include "../../../src/store/inside.h"
 #include "fixture.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -62,7 +64,7 @@ static void assert_pragma(struct fixture *fixture, const char *pragma, int64_t e
 {
     struct rely_err err = {0};
     int64_t value = -1;
-    assert_true(rely_sql_integer(&fixture->registry->sql, pragma, &value, &err));
+    assert_true(rely_sql_integer(&fixture->registry->store->sql, pragma, &value, &err));
     if (value != expected)
         fail_msg("%s is %lld", pragma, (long long)value);
 }
@@ -70,14 +72,14 @@ static void assert_pragma(struct fixture *fixture, const char *pragma, int64_t e
 static void assert_switch(struct fixture *fixture, int which, int expected)
 {
     int value = -1;
-    assert_int_equal(sqlite3_db_config(fixture->registry->sql.db, which, -1, &value), SQLITE_OK);
+    assert_int_equal(sqlite3_db_config(fixture->registry->store->sql.db, which, -1, &value), SQLITE_OK);
     assert_int_equal(value, expected);
 }
 
 /* The registry's own connection may neither rewrite the schema nor pass by a CHECK, whatever its opening did. */
 void assert_hardened(struct fixture *fixture)
 {
-    struct rely_sql *sql = &fixture->registry->sql;
+    struct rely_sql *sql = &fixture->registry->store->sql;
     struct rely_err err = {0};
     assert_false(rely_sql_exec(
         sql, "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = sql WHERE name = 'issuer'", &err));

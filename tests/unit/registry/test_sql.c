@@ -3,7 +3,7 @@
  */
 #include "fixture.h"
 
-#include "../../../src/registry/sql.h"
+#include "../../../src/store/sql.h"
 #include <stdio.h>
 
 /* A connection of its own, to a database in memory. */

@@ -1,8 +1,8 @@
 /*
- * sql: SQLite in the registry's words: statements with an owner, slices in and out, faults as rely_err.
+ * sql: SQLite in relyd's words: statements with an owner, slices in and out, faults as rely_err.
  */
-#ifndef RELYD_REGISTRY_SQL_H
-#define RELYD_REGISTRY_SQL_H
+#ifndef RELYD_STORE_SQL_H
+#define RELYD_STORE_SQL_H
 
 #include "relyd/base.h"
 #include <sqlite3.h>
@@ -52,6 +52,9 @@ void rely_sql_roll_back(struct rely_sql *sql);
 struct rely_stmt *rely_sql_prepare(struct rely_sql *sql, const char *text, struct rely_err *err);
 /* Bind from ?1 on: 'i' int64_t, 't' struct rely_slice (borrowed until the statement's end; ptr NULL is NULL). */
 void rely_sql_bind(struct rely_stmt *stmt, const char *types, ...);
+/* One, by its number from 1; the text as above. */
+void rely_sql_bind_integer(struct rely_stmt *stmt, int parameter, int64_t value);
+void rely_sql_bind_text(struct rely_stmt *stmt, int parameter, struct rely_slice text);
 /* Every text of a row is UTF-8: one that is not is damage, and a fault. */
 enum rely_sql_step rely_sql_step(struct rely_stmt *stmt, struct rely_err *err);
 /* Step a statement that yields no row. */

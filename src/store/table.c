@@ -1,14 +1,18 @@
 /*
  * The statements of each kind of object, made from the table of fields once the database is open. Knows no kind by name
- * but for what it shows of other tables. Called by open.c, and by near.c for statements of its own.
+ * but for what it shows of other tables. Called by open.c, and by query.c for statements of its own.
  */
 #include "table.h"
 #include "relyd/text.h"
 #include <stdio.h>
 
-bool rely_table_has_column(const struct rely_field *field, bool is_reviewed)
+bool rely_table_has_column(const struct rely_field *field, enum rely_columns_wanted wanted)
 {
-    return field->column != NULL && (!is_reviewed || (field->flags & RELY_FIELD_REVIEWED) != 0);
+    if (field->column == NULL)
+        return false;
+    if (wanted == RELY_COLUMNS_NAMES)
+        return field->type == RELY_FIELD_NAME || (field->flags & RELY_FIELD_INDEXED) != 0;
+    return wanted == RELY_COLUMNS_ALL || (field->flags & RELY_FIELD_REVIEWED) != 0;
 }
 
 bool rely_table_stores(const struct rely_field *field)
@@ -29,11 +33,12 @@ static const struct joined {
     {"credential", "issuer_name", "i.name"},
 };
 
-static const char *find_join(const struct rely_kind *kind, bool is_reviewed)
+static const char *find_join(const struct rely_kind *kind, enum rely_columns_wanted wanted)
 {
-    if (kind->object == RELY_OBJECT_ISSUER)
+    if (kind->object == RELY_OBJECT_ISSUER && wanted != RELY_COLUMNS_NAMES)
         return " LEFT JOIN key_set k ON k.issuer_id = o.id";
-    return kind->object == RELY_OBJECT_CREDENTIAL && !is_reviewed ? " JOIN issuer i ON i.id = o.issuer_id" : "";
+    return kind->object == RELY_OBJECT_CREDENTIAL && wanted == RELY_COLUMNS_ALL ? " JOIN issuer i ON i.id = o.issuer_id"
+                                                                                : "";
 }
 
 static void put_column(struct rely_buf *text, const struct rely_kind *kind, const struct rely_field *field)
@@ -53,17 +58,18 @@ const char *rely_table_keep(struct rely_buf *text, struct rely_pool *pool)
     return kept;
 }
 
-const char *rely_table_select(const struct rely_kind *kind, bool is_reviewed, const char *columns, const char *more,
-                              struct rely_pool *pool)
+const char *rely_table_select(const struct rely_selection *selection, struct rely_pool *pool)
 {
     struct rely_buf text = {0};
+    const struct rely_kind *kind = selection->kind;
     bool has_parent = kind->parent_column != NULL;
     rely_buf_printf(&text, "SELECT o.id, o.revision, %s%s", has_parent ? "o." : "0",
                     has_parent ? kind->parent_column : "");
     for (size_t i = 0; i < kind->field_count; i++)
-        if (rely_table_has_column(&kind->fields[i], is_reviewed))
+        if (rely_table_has_column(&kind->fields[i], selection->wanted))
             put_column(&text, kind, &kind->fields[i]);
-    rely_buf_printf(&text, "%s FROM %s o%s%s", columns, kind->table, find_join(kind, is_reviewed), more);
+    rely_buf_printf(&text, "%s FROM %s o%s%s", selection->more_columns, kind->table, find_join(kind, selection->wanted),
+                    selection->rest);
     return rely_table_keep(&text, pool);
 }
 
@@ -91,15 +97,23 @@ void rely_table_make(struct rely_table *table, const struct rely_kind *kind, str
     const char *of = kind->parent_column == NULL ? "" : "o.";
     bool is_issuer = kind->object == RELY_OBJECT_ISSUER;
     char where[160];
+    struct rely_selection select = {.kind = kind, .wanted = RELY_COLUMNS_ALL, .more_columns = "", .rest = where};
     *table = (struct rely_table){.kind = kind};
     /* The row by its id: through the index of names SQLite would read the name from the index, which then could not be
      * found to be wrong. */
     snprintf(where, sizeof where, " WHERE o.id = (SELECT id FROM %s WHERE name = ?1 AND %s = ?2)", kind->table, parent);
-    table->find = rely_table_select(kind, false, "", where, pool);
+    table->find = rely_table_select(&select, pool);
+    select.wanted = RELY_COLUMNS_NAMES;
+    table->find_name = rely_table_select(&select, pool);
+    select.wanted = RELY_COLUMNS_ALL;
     snprintf(where, sizeof where, " WHERE o.name > ?1 AND %s%s = ?2 ORDER BY o.name LIMIT ?3", of, parent);
-    table->page = rely_table_select(kind, false, "", where, pool);
-    /* In an order that stays the same: of two records with one key the first one keeps it (service/repeats.c). */
-    table->each = rely_table_select(kind, true, "", is_issuer ? " ORDER BY o.is_enabled DESC, o.id" : "", pool);
+    table->page = rely_table_select(&select, pool);
+    select.rest = " WHERE o.id = ?1";
+    table->get = rely_table_select(&select, pool);
+    /* In an order that stays the same: of two records with one key the first one keeps it (keeper/repeats.c). */
+    select.wanted = RELY_COLUMNS_REVIEWED;
+    select.rest = is_issuer ? " ORDER BY o.is_enabled DESC, o.id" : "";
+    table->each = rely_table_select(&select, pool);
     table->insert = make_insert(kind, pool);
     table->erase = rely_pool_printf(pool, "DELETE FROM %s WHERE id = ?1", kind->table).ptr;
 }

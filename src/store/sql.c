@@ -1,6 +1,6 @@
 /*
- * SQLite in the registry's words: statements that are compiled once and lent, slices in and out, SQLite's result codes
- * as faults. Decides which of SQLite's refusals is the fault of the caller; knows no table. Used by registry/ only.
+ * SQLite in relyd's words: statements that are compiled once and lent, slices in and out, SQLite's result codes
+ * as faults. Decides which of SQLite's refusals is the fault of the caller; knows no table. Used by store/ only.
  */
 #include "sql.h"
 #include "relyd/bytes.h"
@@ -130,21 +130,28 @@ void rely_sql_roll_back(struct rely_sql *sql)
 
 /* --- parameters, rows, columns --------------------------------------------------------------------------- */
 
+/* Sizes are limited before; what is left is a wrong index. */
+void rely_sql_bind_integer(struct rely_stmt *stmt, int parameter, int64_t value)
+{
+    int code = sqlite3_bind_int64(stmt->raw, parameter, value);
+    RELY_ASSERT(code == SQLITE_OK);
+}
+
+void rely_sql_bind_text(struct rely_stmt *stmt, int parameter, struct rely_slice text)
+{
+    int code = sqlite3_bind_text(stmt->raw, parameter, text.ptr, (int)text.len, SQLITE_STATIC);
+    RELY_ASSERT(code == SQLITE_OK);
+}
+
 void rely_sql_bind(struct rely_stmt *stmt, const char *types, ...)
 {
     va_list values;
     va_start(values, types);
-    for (int i = 0; types[i] != '\0'; i++) {
-        int code = SQLITE_MISUSE;
-        if (types[i] == 'i') {
-            code = sqlite3_bind_int64(stmt->raw, i + 1, va_arg(values, int64_t));
-        } else if (types[i] == 't') {
-            struct rely_slice text = va_arg(values, struct rely_slice);
-            code = sqlite3_bind_text(stmt->raw, i + 1, text.ptr, (int)text.len, SQLITE_STATIC);
-        }
-        /* Sizes are limited before; what is left is a wrong index. */
-        RELY_ASSERT(code == SQLITE_OK);
-    }
+    for (int i = 0; types[i] != '\0'; i++)
+        if (types[i] == 'i')
+            rely_sql_bind_integer(stmt, i + 1, va_arg(values, int64_t));
+        else
+            rely_sql_bind_text(stmt, i + 1, va_arg(values, struct rely_slice));
     va_end(values);
 }
 

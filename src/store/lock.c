@@ -2,7 +2,7 @@
  * The database's file, before SQLite opens it: made with a mode of its own, looked at when it is there, locked. Decides
  * who else may have had a hand in it. Called by open.c.
  */
-#include "store.h"
+#include "inside.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -117,7 +117,7 @@ static void say_unopened(const char *path, struct rely_err *err)
  * would go on allowing what was deleted here. flock does not meet SQLite's own (fcntl) locks, but closing this
  * descriptor drops those: it is closed after the database.
  */
-int rely_registry_lock_file(const char *path, struct rely_registry_opening *opening, struct rely_err *err)
+int rely_store_lock_file(const char *path, struct rely_store_opening *opening, struct rely_err *err)
 {
     int fd = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
     opening->is_made = fd < 0 && errno == ENOENT;

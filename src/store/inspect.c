@@ -2,7 +2,7 @@
  * Is a database whole? Looks at it once, before anything is read from it or written to it, as far as its size lets that
  * be quick. Decides whether relyd starts on it. Called by open.c.
  */
-#include "store.h"
+#include "inside.h"
 #include <stdio.h>
 
 /* Up to here every index is compared with its table, row by row: 70 ms a MiB, since it jumps about. */
@@ -50,7 +50,7 @@ static bool count_indexes(struct rely_sql *sql, struct rely_err *err)
     return true;
 }
 
-bool rely_registry_inspect(struct rely_sql *sql, const char **how, struct rely_err *err)
+bool rely_store_inspect(struct rely_sql *sql, const char **how, struct rely_err *err)
 {
     int64_t pages = 0, page_size = 0;
     if (!rely_sql_integer(sql, "PRAGMA page_count", &pages, err) ||

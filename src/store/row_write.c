@@ -1,8 +1,8 @@
 /*
  * Records into rows by the table of fields, as row_read.c reads them. Decides which columns an UPDATE names. Called by
- * write.c.
+ * registry/.
  */
-#include "table.h"
+#include "inside.h"
 #include <stdio.h>
 
 _Static_assert(sizeof(uint64_t) * 8 >= RELY_FIELDS_MAX, "a set of fields is a word of bits");
@@ -11,6 +11,8 @@ _Static_assert(sizeof(uint64_t) * 8 >= RELY_FIELDS_MAX, "a set of fields is a wo
 
 /* A record that is being bound to the parameters of a statement. */
 struct row_writing {
+    const struct rely_kind *kind;
+    uint64_t fields; /* that are written */
     sqlite3_stmt *row;
     int parameter;                    /* the next one, from 1 */
     struct rely_buf lines[LISTS_MAX]; /* one for each list: freed when the statement has run */
@@ -95,13 +97,14 @@ static void write_column(struct row_writing *writing, const struct rely_field *f
     }
 }
 
-/* Bind the head and the fields that are chosen, run, and free the lists. */
-static bool run_with_fields(struct row_writing *writing, struct rely_stmt *stmt, const struct rely_kind *kind,
-                            uint64_t fields, const void *record, struct rely_err *err)
+/* Bind the fields that are chosen, run, and free the lists. */
+static bool run_with_fields(struct row_writing *writing, struct rely_stmt *stmt, const void *record,
+                            struct rely_err *err)
 {
+    const struct rely_kind *kind = writing->kind;
     writing->row = stmt->raw;
     for (size_t i = 0; i < kind->field_count; i++)
-        if ((fields >> i & 1) != 0)
+        if ((writing->fields >> i & 1) != 0)
             write_column(writing, &kind->fields[i], record);
     bool is_run = rely_sql_run(stmt, err);
     for (size_t i = 0; i < writing->line_count; i++)
@@ -118,21 +121,21 @@ static uint64_t choose_stored(const struct rely_kind *kind)
     return fields;
 }
 
-bool rely_table_insert(const struct rely_table *table, struct rely_sql *sql, void *record, struct rely_err *err)
+bool rely_stored_insert(struct rely_store *store, const struct rely_kind *kind, void *record, struct rely_err *err)
 {
     struct rely_record *head = record;
-    bool has_parent = table->kind->parent_column != NULL;
-    struct row_writing writing = {.parameter = has_parent ? 3 : 2};
-    RELY_STMT_LENT struct rely_stmt *stmt = rely_sql_prepare(sql, table->insert, err);
+    bool has_parent = kind->parent_column != NULL;
+    struct row_writing writing = {.kind = kind, .fields = choose_stored(kind), .parameter = has_parent ? 3 : 2};
+    RELY_STMT_LENT struct rely_stmt *stmt = rely_sql_prepare(&store->sql, rely_store_table(store, kind)->insert, err);
     if (stmt == NULL)
         return false;
     if (has_parent)
         rely_sql_bind(stmt, "ii", (int64_t)head->revision, head->parent_id);
     else
         rely_sql_bind(stmt, "i", (int64_t)head->revision);
-    if (!run_with_fields(&writing, stmt, table->kind, choose_stored(table->kind), record, err))
+    if (!run_with_fields(&writing, stmt, record, err))
         return false;
-    head->id = sqlite3_last_insert_rowid(sql->db);
+    head->id = sqlite3_last_insert_rowid(store->sql.db);
     return true;
 }
 
@@ -176,15 +179,16 @@ static const char *find_update(struct rely_table *table, uint64_t *fields, struc
     return update->text;
 }
 
-bool rely_table_update(struct rely_table *table, struct rely_sql *sql, struct rely_pool *pool, const void *before,
-                       const void *after, struct rely_err *err)
+bool rely_stored_change(struct rely_store *store, const struct rely_stored_update *update, struct rely_err *err)
 {
-    const struct rely_record *head = after;
-    uint64_t fields = choose_changed(table->kind, before, after);
-    struct row_writing writing = {.parameter = 4};
-    RELY_STMT_LENT struct rely_stmt *stmt = rely_sql_prepare(sql, find_update(table, &fields, pool), err);
+    const struct rely_record *head = update->after;
+    struct rely_table *table = rely_store_table(store, update->kind);
+    struct row_writing writing = {
+        .kind = update->kind, .fields = choose_changed(update->kind, update->before, update->after), .parameter = 4};
+    RELY_STMT_LENT struct rely_stmt *stmt =
+        rely_sql_prepare(&store->sql, find_update(table, &writing.fields, &store->texts), err);
     if (stmt == NULL)
         return false;
     rely_sql_bind(stmt, "iii", head->id, (int64_t)head->revision, head->updated_at);
-    return run_with_fields(&writing, stmt, table->kind, fields, after, err);
+    return run_with_fields(&writing, stmt, update->after, err);
 }

@@ -2,7 +2,7 @@
  * Brings a database to this program's schema: in one transaction, so that a crash in the middle leaves the old one.
  * Decides which database is ours and what it lacks; what the schema says, schema.c does. Called by open.c.
  */
-#include "store.h"
+#include "inside.h"
 #include <stdio.h>
 #include <stdlib.h>
 

@@ -3,7 +3,7 @@
  * sqlite3, can break them. Decides what SQL says of a field; beside it stand here what concerns several columns, and
  * the tables that are no kind of object. How a database gets there, migrate.c does.
  */
-#include "store.h"
+#include "inside.h"
 #include <stdio.h>
 
 /*

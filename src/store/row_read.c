@@ -9,17 +9,9 @@
 
 #define HEAD_COLUMNS 3 /* id, revision, parent_id */
 
-/* One row on its way. */
-struct row_reading {
-    sqlite3_stmt *row;
-    int column;
-    bool is_kept;
-    struct rely_pool *pool;
-};
-
-static struct rely_slice column_text(const struct row_reading *reading)
+static struct rely_slice column_text(const struct rely_row *reading)
 {
-    struct rely_slice text = rely_sql_text(reading->row, reading->column);
+    struct rely_slice text = rely_sql_text(reading->stmt, reading->column);
     return reading->is_kept && text.ptr != NULL ? rely_pool_copy(reading->pool, text) : text;
 }
 
@@ -32,26 +24,26 @@ static bool is_fitting(struct rely_slice text, const struct rely_field *field)
     return count <= (size_t)field->most && (text.len > 0 || field->least == 0);
 }
 
-static bool read_text_column(const struct row_reading *reading, const struct rely_field *field, struct rely_slice *out)
+static bool read_text_column(const struct rely_row *reading, const struct rely_field *field, struct rely_slice *out)
 {
     bool may_be_none =
         field->type == RELY_FIELD_TEXT && (field->flags & (RELY_FIELD_REQUIRED | RELY_FIELD_NEVER_NONE)) == 0;
-    int type = sqlite3_column_type(reading->row, reading->column);
+    int type = sqlite3_column_type(reading->stmt, reading->column);
     if (type == SQLITE_NULL && may_be_none)
         return true;
     *out = column_text(reading);
     return type == SQLITE_TEXT && is_fitting(*out, field);
 }
 
-static bool read_integer_column(const struct row_reading *reading, int64_t least, int64_t most, bool may_be_none,
+static bool read_integer_column(const struct rely_row *reading, int64_t least, int64_t most, bool may_be_none,
                                 int64_t *out)
 {
-    int type = sqlite3_column_type(reading->row, reading->column);
-    *out = sqlite3_column_int64(reading->row, reading->column);
+    int type = sqlite3_column_type(reading->stmt, reading->column);
+    *out = sqlite3_column_int64(reading->stmt, reading->column);
     return (type == SQLITE_NULL && may_be_none) || (type == SQLITE_INTEGER && *out >= least && *out <= most);
 }
 
-static bool read_bool_column(const struct row_reading *reading, bool *out)
+static bool read_bool_column(const struct rely_row *reading, bool *out)
 {
     int64_t value = 0;
     bool is_whole = read_integer_column(reading, 0, 1, false, &value);
@@ -78,7 +70,7 @@ static size_t count_lines(struct rely_slice text)
     return count;
 }
 
-static bool read_list_column(const struct row_reading *reading, const struct rely_field *field, struct rely_texts *out)
+static bool read_list_column(const struct rely_row *reading, const struct rely_field *field, struct rely_texts *out)
 {
     struct rely_slice lines = column_text(reading);
     size_t count = count_lines(lines);
@@ -104,8 +96,7 @@ static bool next_stored_pair(struct rely_slice *lines, struct rely_slice *key, s
 }
 
 /* Lines of one key stand together. */
-static bool read_map_column(const struct row_reading *reading, const struct rely_field *field,
-                            struct rely_text_map *out)
+static bool read_map_column(const struct rely_row *reading, const struct rely_field *field, struct rely_text_map *out)
 {
     struct rely_slice lines = column_text(reading), key;
     size_t count = count_lines(lines);
@@ -124,7 +115,7 @@ static bool read_map_column(const struct row_reading *reading, const struct rely
     return lines.len == 0;
 }
 
-static bool read_column(const struct row_reading *reading, const struct rely_field *field, void *record)
+static bool read_column(const struct rely_row *reading, const struct rely_field *field, void *record)
 {
     void *at = (char *)record + field->offset;
     bool may_be_none = (field->flags & RELY_FIELD_ZERO_IS_NONE) != 0;
@@ -151,23 +142,23 @@ static bool read_column(const struct row_reading *reading, const struct rely_fie
     return false;
 }
 
-bool rely_table_read(const struct rely_kind *kind, sqlite3_stmt *row, bool is_reviewed, bool is_kept,
-                     struct rely_pool *pool, void *record)
+bool rely_table_read(struct rely_row *row, void *record)
 {
-    struct row_reading reading = {.row = row, .column = HEAD_COLUMNS, .is_kept = is_kept, .pool = pool};
-    memset(record, 0, kind->record_size);
+    const struct rely_kind *kind = row->kind;
     struct rely_record *head = record;
-    head->id = sqlite3_column_int64(row, 0);
-    head->revision = (uint64_t)sqlite3_column_int64(row, 1);
-    head->parent_id = sqlite3_column_int64(row, 2);
-    if (kind->parent_column != NULL && (sqlite3_column_type(row, 2) != SQLITE_INTEGER || head->parent_id < 1))
+    memset(record, 0, kind->record_size);
+    head->id = sqlite3_column_int64(row->stmt, 0);
+    head->revision = (uint64_t)sqlite3_column_int64(row->stmt, 1);
+    head->parent_id = sqlite3_column_int64(row->stmt, 2);
+    row->column = HEAD_COLUMNS;
+    if (kind->parent_column != NULL && (sqlite3_column_type(row->stmt, 2) != SQLITE_INTEGER || head->parent_id < 1))
         return false;
     for (size_t i = 0; i < kind->field_count; i++) {
-        if (!rely_table_has_column(&kind->fields[i], is_reviewed))
+        if (!rely_table_has_column(&kind->fields[i], row->wanted))
             continue;
-        if (!read_column(&reading, &kind->fields[i], record))
+        if (!read_column(row, &kind->fields[i], record))
             return false;
-        reading.column++;
+        row->column++;
     }
-    return kind->is_whole == NULL || kind->is_whole(record);
+    return row->wanted == RELY_COLUMNS_NAMES || kind->is_whole == NULL || kind->is_whole(record);
 }

@@ -1,0 +1,60 @@
+/*
+ * inside: what the files of registry/ share: the open registry, and one write on its way. Nothing outside this folder
+ * includes it.
+ */
+#ifndef RELYD_REGISTRY_INSIDE_H
+#define RELYD_REGISTRY_INSIDE_H
+
+#include "relyd/json.h"
+#include "relyd/registry.h"
+#include "relyd/stored.h"
+
+struct rely_registry {
+    struct rely_store *store; /* owned */
+    int credentials_per_identity;
+    struct rely_model_rules rules;
+    size_t jwks_max_bytes;
+    bool (*check_jwks)(void *context, struct rely_slice jwks, struct rely_err *err);
+    bool (*check_repeats)(void *context, const struct rely_registry_keys *keys, struct rely_err *err);
+    void *check_context; /* borrowed */
+};
+
+/* One write on its way through a transaction. All borrowed. */
+struct rely_write {
+    struct rely_registry *registry;
+    const struct rely_object_path *path;
+    const struct rely_writer *writer;
+    struct rely_body body;        /* its pool has both records' texts */
+    union rely_any_record before; /* id 0: it is to be created */
+    union rely_any_record after;
+    struct rely_write_result *result;
+};
+
+/* The identity's row that a credential's path names, 0 for other objects. RELY_ERR_NOT_FOUND when it is not there. */
+RELY_MUST_USE bool rely_registry_find_parent(struct rely_registry *registry, const struct rely_object_path *path,
+                                             int64_t *parent_id, struct rely_err *err);
+void rely_registry_print_etag(uint64_t revision, char etag[32]);
+
+/* Note the REST interface's code of a refusal and the fault; always false. */
+RELY_MUST_USE bool rely_write_refuse(struct rely_write_result *result, struct rely_err *err, enum rely_err_code code,
+                                     const char *word, const char *format, ...) __attribute__((format(printf, 5, 6)));
+
+/* Is If-Match, when it was sent, what the object has? */
+RELY_MUST_USE bool rely_write_check_etag(struct rely_write_result *result, const struct rely_writer *writer,
+                                         const struct rely_record *found, struct rely_err *err);
+
+/* --- rules.c: what concerns more than one object. False with the fault ------------------------------------- */
+
+/* Find what the record names; what is wrong with that is noted in the body's problems. */
+RELY_MUST_USE bool rely_rules_bind(struct rely_write *write, struct rely_err *err);
+/* Is the record free to be so, beside its siblings? */
+RELY_MUST_USE bool rely_rules_check(const struct rely_write *write, struct rely_err *err);
+/* Would nothing change? */
+bool rely_rules_are_same(const struct rely_write *write);
+/* Behind the record's own row: those that go with it. */
+RELY_MUST_USE bool rely_rules_store(struct rely_write *write, struct rely_err *err);
+
+/* In: record - taken over; NULL: removed. */
+void rely_changes_add(struct rely_changes *changes, enum rely_object object, int64_t id, void *record);
+
+#endif

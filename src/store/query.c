@@ -1,0 +1,271 @@
+/*
+ * Records as they stand in rows: one, a page, all of a kind, or those that answer a question. Decides which rows are
+ * visited and by which index; whether a row is whole, row_read.c does. Called by registry/.
+ */
+#include "inside.h"
+#include <stdio.h>
+
+/* --- one ---------------------------------------------------------------------------------------------------- */
+
+/* Every record has its name somewhere. */
+static struct rely_slice name_of(const struct rely_kind *kind, const void *record)
+{
+    for (size_t i = 0; i < kind->field_count; i++)
+        if (kind->fields[i].type == RELY_FIELD_NAME)
+            return *(const struct rely_slice *)rely_field_in(&kind->fields[i], record);
+    return (struct rely_slice){NULL, 0};
+}
+
+bool rely_stored_damaged(struct rely_store *store, const struct rely_kind *kind, int64_t id, struct rely_err *err)
+{
+    return rely_sql_damaged(&store->sql, err, "the row %lld of %s is damaged", (long long)id, kind->word);
+}
+
+/* The statement's only row. */
+static bool read_one(struct rely_store *store, struct rely_row *row, union rely_any_record *record,
+                     struct rely_err *err)
+{
+    if (rely_table_read(row, record))
+        return true;
+    return rely_stored_damaged(store, row->kind, sqlite3_column_int64(row->stmt, 0), err);
+}
+
+static bool find_stored(struct rely_store *store, const struct rely_stored_place *place, struct rely_row *row,
+                        union rely_any_record *record, struct rely_err *err)
+{
+    const struct rely_table *table = rely_store_table(store, place->kind);
+    record->record = (struct rely_record){0};
+    RELY_STMT_LENT struct rely_stmt *stmt =
+        rely_sql_prepare(&store->sql, row->wanted == RELY_COLUMNS_ALL ? table->find : table->find_name, err);
+    if (stmt == NULL)
+        return false;
+    rely_sql_bind(stmt, "ti", place->name, place->parent_id);
+    enum rely_sql_step step = rely_sql_step(stmt, err);
+    if (step != RELY_SQL_ROW)
+        return step == RELY_SQL_DONE;
+    row->stmt = stmt->raw;
+    if (!read_one(store, row, record, err))
+        return false;
+    return rely_slice_equal(name_of(place->kind, record), place->name) ||
+           rely_sql_damaged(&store->sql, err, "an index of the database is damaged: it leads to another %s than %.*s",
+                            place->kind->word, RELY_ARG(place->name));
+}
+
+bool rely_stored_find(struct rely_store *store, const struct rely_stored_place *place, struct rely_pool *pool,
+                      union rely_any_record *record, struct rely_err *err)
+{
+    struct rely_row row = {.kind = place->kind, .wanted = RELY_COLUMNS_ALL, .is_kept = true, .pool = pool};
+    return find_stored(store, place, &row, record, err);
+}
+
+bool rely_stored_find_name(struct rely_store *store, const struct rely_stored_place *place, struct rely_pool *pool,
+                           union rely_any_record *record, struct rely_err *err)
+{
+    struct rely_row row = {.kind = place->kind, .wanted = RELY_COLUMNS_NAMES, .is_kept = true, .pool = pool};
+    return find_stored(store, place, &row, record, err);
+}
+
+bool rely_stored_find_issuer(struct rely_store *store, int64_t id, struct rely_pool *pool,
+                             union rely_any_record *record, struct rely_err *err)
+{
+    const struct rely_kind *kind = rely_kind_of(RELY_OBJECT_ISSUER);
+    struct rely_row row = {.kind = kind, .wanted = RELY_COLUMNS_ALL, .is_kept = true, .pool = pool};
+    record->record = (struct rely_record){0};
+    RELY_STMT_LENT struct rely_stmt *stmt = rely_sql_prepare(&store->sql, rely_store_table(store, kind)->get, err);
+    if (stmt == NULL)
+        return false;
+    rely_sql_bind(stmt, "i", id);
+    enum rely_sql_step step = rely_sql_step(stmt, err);
+    row.stmt = stmt->raw;
+    return step == RELY_SQL_ROW ? read_one(store, &row, record, err) : step == RELY_SQL_DONE;
+}
+
+/* --- several -------------------------------------------------------------------------------------------------- */
+
+/* A page ends early rather than be larger: uploaded key sets and CA bundles are long. */
+#define PAGE_BYTES_MAX ((size_t)8 * 1024 * 1024)
+
+static size_t measure_row(sqlite3_stmt *row)
+{
+    size_t bytes = 0;
+    for (int i = 0; i < sqlite3_data_count(row); i++)
+        bytes += sqlite3_column_type(row, i) == SQLITE_TEXT ? (size_t)sqlite3_column_bytes(row, i) : 8;
+    return bytes;
+}
+
+/* What one reading of several rows needs. */
+struct several {
+    struct rely_store *store;
+    struct rely_stmt *stmt;
+    struct rely_row row;
+    const struct rely_stored_visit *visit;
+    bool has_parent_name; /* the last column */
+};
+
+static bool visit_row(struct several *several, struct rely_err *err)
+{
+    union rely_any_record record;
+    sqlite3_stmt *raw = several->stmt->raw;
+    struct rely_slice parent = {NULL, 0};
+    if (several->has_parent_name)
+        parent = rely_sql_text(raw, sqlite3_column_count(raw) - 1);
+    several->row.stmt = raw;
+    bool is_taken = read_one(several->store, &several->row, &record, err) &&
+                    several->visit->take(&record, parent, several->visit->context);
+    rely_pool_reset(several->row.pool);
+    return is_taken;
+}
+
+static bool visit_rows(struct several *several, struct rely_err *err)
+{
+    enum rely_sql_step step;
+    while ((step = rely_sql_step(several->stmt, err)) == RELY_SQL_ROW)
+        if (!visit_row(several, err))
+            return false;
+    return step == RELY_SQL_DONE;
+}
+
+static bool visit_page(struct several *several, struct rely_stored_page *page, struct rely_err *err)
+{
+    size_t bytes = 0, count = 0;
+    enum rely_sql_step step;
+    while ((step = rely_sql_step(several->stmt, err)) == RELY_SQL_ROW && count < page->limit) {
+        bytes += measure_row(several->stmt->raw);
+        if (bytes > PAGE_BYTES_MAX && count > 0)
+            break;
+        if (!visit_row(several, err))
+            return false;
+        count++;
+    }
+    page->has_more = step == RELY_SQL_ROW;
+    return step != RELY_SQL_FAULT;
+}
+
+bool rely_stored_read_page(struct rely_store *store, struct rely_stored_page *page,
+                           const struct rely_stored_visit *visit, struct rely_err *err)
+{
+    struct rely_pool pool;
+    const struct rely_kind *kind = page->after.kind;
+    RELY_STMT_LENT struct rely_stmt *stmt = rely_sql_prepare(&store->sql, rely_store_table(store, kind)->page, err);
+    if (stmt == NULL)
+        return false;
+    rely_sql_bind(stmt, "tii", page->after.name, page->after.parent_id, (int64_t)page->limit + 1);
+    rely_pool_init(&pool);
+    struct several several = {
+        .store = store, .stmt = stmt, .row = {.kind = kind, .wanted = RELY_COLUMNS_ALL, .pool = &pool}, .visit = visit};
+    bool is_read = visit_page(&several, page, err);
+    rely_pool_fini(&pool);
+    return is_read;
+}
+
+bool rely_stored_read_all(struct rely_store *store, const struct rely_kind *kind, const struct rely_stored_visit *visit,
+                          struct rely_err *err)
+{
+    struct rely_pool pool;
+    RELY_STMT_LENT struct rely_stmt *stmt = rely_sql_prepare(&store->sql, rely_store_table(store, kind)->each, err);
+    if (stmt == NULL)
+        return false;
+    rely_pool_init(&pool);
+    struct several several = {.store = store,
+                              .stmt = stmt,
+                              .row = {.kind = kind, .wanted = RELY_COLUMNS_REVIEWED, .pool = &pool},
+                              .visit = visit};
+    bool is_read = visit_rows(&several, err);
+    rely_pool_fini(&pool);
+    return is_read;
+}
+
+/* --- questions -------------------------------------------------------------------------------------------------- */
+
+/* Near ones: the same subject but for ASCII letter case needs no sorting, there may be many; neighbours walk an index,
+ * so that it costs the same in a registry of a million. `binds` says what ?1, ?2 ... are: number, other, text, limit. */
+static const struct question {
+    enum rely_object object;
+    enum rely_columns_wanted wanted;
+    const char *more_columns, *rest, *binds;
+} questions[] = {
+    [RELY_STORED_OF_IDENTITY] = {RELY_OBJECT_CREDENTIAL, RELY_COLUMNS_ALL, ", d.name",
+                                 " JOIN identity d ON d.id = o.identity_id WHERE o.identity_id = ?1", "n"},
+    [RELY_STORED_OF_ISSUER] = {RELY_OBJECT_CREDENTIAL, RELY_COLUMNS_ALL, ", d.name",
+                               " JOIN identity d ON d.id = o.identity_id WHERE o.issuer_id = ?1", "n"},
+    [RELY_STORED_BY_URL] = {RELY_OBJECT_ISSUER, RELY_COLUMNS_NAMES, "", " WHERE o.url = ?1 LIMIT ?2", "tl"},
+    [RELY_STORED_BY_URL_IN_ORDER] = {RELY_OBJECT_ISSUER, RELY_COLUMNS_NAMES, "",
+                                     " WHERE o.url = ?1 ORDER BY o.name LIMIT ?2", "tl"},
+    [RELY_STORED_BY_PAIR] = {RELY_OBJECT_CREDENTIAL, RELY_COLUMNS_NAMES, "",
+                             " WHERE o.identity_id = ?1 AND o.issuer_id = ?2 AND o.subject = ?3", "ont"},
+    [RELY_STORED_NEAR_OWN] = {RELY_OBJECT_CREDENTIAL, RELY_COLUMNS_REVIEWED, "",
+                              " INDEXED BY credential_subject_nocase WHERE o.subject = ?2 COLLATE NOCASE AND"
+                              " o.issuer_id = ?1 LIMIT ?3",
+                              "ntl"},
+    [RELY_STORED_NEAR_OTHERS] = {RELY_OBJECT_CREDENTIAL, RELY_COLUMNS_REVIEWED, "",
+                                 " INDEXED BY credential_subject_nocase WHERE o.subject = ?2 COLLATE NOCASE AND"
+                                 " o.issuer_id <> ?1 LIMIT ?3",
+                                 "ntl"},
+    [RELY_STORED_NEAR_BEFORE] = {RELY_OBJECT_CREDENTIAL, RELY_COLUMNS_REVIEWED, "",
+                                 " WHERE o.issuer_id = ?1 AND o.subject < ?2 AND o.subject <> ?2 COLLATE NOCASE"
+                                 " ORDER BY o.subject DESC LIMIT ?3",
+                                 "ntl"},
+    [RELY_STORED_NEAR_BEHIND] = {RELY_OBJECT_CREDENTIAL, RELY_COLUMNS_REVIEWED, "",
+                                 " WHERE o.issuer_id = ?1 AND o.subject > ?2 AND o.subject <> ?2 COLLATE NOCASE"
+                                 " ORDER BY o.subject LIMIT ?3",
+                                 "ntl"},
+};
+
+_Static_assert(sizeof questions / sizeof questions[0] <= RELY_QUESTIONS_MAX, "every question has a statement");
+
+void rely_store_make_questions(struct rely_store *store)
+{
+    for (size_t i = 0; i < sizeof questions / sizeof questions[0]; i++)
+        if (questions[i].rest != NULL)
+            store->questions[i] = rely_table_select(&(struct rely_selection){.kind = rely_kind_of(questions[i].object),
+                                                                             .wanted = questions[i].wanted,
+                                                                             .more_columns = questions[i].more_columns,
+                                                                             .rest = questions[i].rest},
+                                                    &store->texts);
+}
+
+static void bind_asked(struct rely_stmt *stmt, const char *binds, const struct rely_stored_asked *asked)
+{
+    for (int i = 0; binds[i] != '\0'; i++)
+        if (binds[i] == 't')
+            rely_sql_bind_text(stmt, i + 1, asked->text);
+        else
+            rely_sql_bind_integer(stmt, i + 1,
+                                  binds[i] == 'n'   ? asked->number
+                                  : binds[i] == 'o' ? asked->other
+                                                    : (int64_t)asked->limit);
+}
+
+bool rely_stored_ask(struct rely_store *store, const struct rely_stored_asked *asked,
+                     const struct rely_stored_visit *visit, struct rely_err *err)
+{
+    struct rely_pool pool;
+    const struct question *question = &questions[asked->question];
+    RELY_STMT_LENT struct rely_stmt *stmt = rely_sql_prepare(&store->sql, store->questions[asked->question], err);
+    if (stmt == NULL)
+        return false;
+    bind_asked(stmt, question->binds, asked);
+    rely_pool_init(&pool);
+    struct several several = {
+        .store = store,
+        .stmt = stmt,
+        .row = {.kind = rely_kind_of(question->object), .wanted = question->wanted, .pool = &pool},
+        .visit = visit,
+        .has_parent_name = question->more_columns[0] != '\0'};
+    bool is_read = visit_rows(&several, err);
+    rely_pool_fini(&pool);
+    return is_read;
+}
+
+bool rely_stored_count_trusting(struct rely_store *store, int64_t issuer_id, int64_t *count, struct rely_err *err)
+{
+    RELY_STMT_LENT struct rely_stmt *stmt =
+        rely_sql_prepare(&store->sql, "SELECT count(*) FROM credential WHERE issuer_id = ?1", err);
+    if (stmt == NULL)
+        return false;
+    rely_sql_bind(stmt, "i", issuer_id);
+    if (rely_sql_step(stmt, err) != RELY_SQL_ROW)
+        return false;
+    *count = sqlite3_column_int64(stmt->raw, 0);
+    return true;
+}
