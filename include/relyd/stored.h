@@ -84,6 +84,10 @@ struct rely_stored_update {
 /* Update the fields in which the two differ, revision and time. */
 RELY_MUST_USE bool rely_stored_change(struct rely_store *store, const struct rely_stored_update *update,
                                       struct rely_err *err);
+/* Does the record stand in its row as it was written? Asked before the commit, behind all that belongs to the record.
+ * False: RELY_ERR_DAMAGED, or the fault. */
+RELY_MUST_USE bool rely_stored_verify(struct rely_store *store, const struct rely_kind *kind, const void *record,
+                                      struct rely_err *err);
 /* An identity's credentials go with it; an issuer's must be gone. */
 RELY_MUST_USE bool rely_stored_erase(struct rely_store *store, const struct rely_kind *kind, int64_t id,
                                      struct rely_err *err);

@@ -109,7 +109,7 @@ static bool store_record(struct rely_write *write, struct rely_err *err)
     bool is_stored = write->body.before == NULL ? rely_stored_insert(store, update.kind, &write->after, &own)
                                                 : rely_stored_change(store, &update, &own);
     if (is_stored)
-        return rely_rules_store(write, err);
+        return rely_rules_store(write, err) && rely_stored_verify(store, update.kind, &write->after, err);
     if (own.code == RELY_ERR_LIMIT)
         return rely_write_refuse(write->result, err, RELY_ERR_LIMIT, "too_many_credentials",
                                  "the identity has its %d federated credentials: "

@@ -65,19 +65,41 @@ bool rely_stored_find_name(struct rely_store *store, const struct rely_stored_pl
     return find_stored(store, place, &row, record, err);
 }
 
-bool rely_stored_find_issuer(struct rely_store *store, int64_t id, struct rely_pool *pool,
-                             union rely_any_record *record, struct rely_err *err)
+static bool get_stored(struct rely_store *store, struct rely_row *row, int64_t id, union rely_any_record *record,
+                       struct rely_err *err)
 {
-    const struct rely_kind *kind = rely_kind_of(RELY_OBJECT_ISSUER);
-    struct rely_row row = {.kind = kind, .wanted = RELY_COLUMNS_ALL, .is_kept = true, .pool = pool};
     record->record = (struct rely_record){0};
-    RELY_STMT_LENT struct rely_stmt *stmt = rely_sql_prepare(&store->sql, rely_store_table(store, kind)->get, err);
+    RELY_STMT_LENT struct rely_stmt *stmt = rely_sql_prepare(&store->sql, rely_store_table(store, row->kind)->get, err);
     if (stmt == NULL)
         return false;
     rely_sql_bind(stmt, "i", id);
     enum rely_sql_step step = rely_sql_step(stmt, err);
-    row.stmt = stmt->raw;
-    return step == RELY_SQL_ROW ? read_one(store, &row, record, err) : step == RELY_SQL_DONE;
+    row->stmt = stmt->raw;
+    return step == RELY_SQL_ROW ? read_one(store, row, record, err) : step == RELY_SQL_DONE;
+}
+
+bool rely_stored_find_issuer(struct rely_store *store, int64_t id, struct rely_pool *pool,
+                             union rely_any_record *record, struct rely_err *err)
+{
+    struct rely_row row = {
+        .kind = rely_kind_of(RELY_OBJECT_ISSUER), .wanted = RELY_COLUMNS_ALL, .is_kept = true, .pool = pool};
+    return get_stored(store, &row, id, record, err);
+}
+
+/* A trigger of a hand's own, or damage: what would be in force and what a restart would find were two things. */
+bool rely_stored_verify(struct rely_store *store, const struct rely_kind *kind, const void *record,
+                        struct rely_err *err)
+{
+    struct rely_pool pool;
+    union rely_any_record found;
+    const struct rely_record *head = record;
+    struct rely_row row = {.kind = kind, .wanted = RELY_COLUMNS_ALL, .is_kept = true, .pool = &pool};
+    rely_pool_init(&pool);
+    bool is_read = get_stored(store, &row, head->id, &found, err);
+    bool is_same = is_read && found.record.id == head->id && found.record.revision == head->revision &&
+                   rely_record_equal(kind, record, &found);
+    rely_pool_fini(&pool);
+    return is_same || (is_read && rely_stored_damaged(store, kind, head->id, err));
 }
 
 /* --- several -------------------------------------------------------------------------------------------------- */

@@ -380,6 +380,14 @@ MUTANTS = [
         caught_by="unit_control",
     ),
     dict(
+        name="what-was-stored-is-not-looked-at",
+        row="B11",
+        file="src/registry/write.c",
+        old=" && rely_stored_verify(store, update.kind, &write->after, err);",
+        new=";",
+        caught_by="tests/e2e/test_registry_faults.py::test_b11_a_row_that_cannot_be_read_back",
+    ),
+    dict(
         name="a-change-forgets-the-stored-keys",
         row="issue 8",
         file="src/registry/rules.c",
