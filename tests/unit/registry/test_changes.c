@@ -187,6 +187,35 @@ static int64_t put_keys(struct fixture *fixture, int64_t issuer_id, int revision
     return (int64_t)stored.revision;
 }
 
+static bool find_repeats(void *context, const struct rely_registry_keys *keys, struct rely_err *err)
+{
+    (void)keys;
+    return !*(bool *)context || rely_err_set(err, RELY_ERR_CONFLICT, "another record has one of its keys");
+}
+
+/* Fault A6: a disabled record held no key. Enabled again it begins without its stored set when another record has a key
+ * of it by now. */
+static void test_a6_drops_keys_that_were_lost_asleep(void **state)
+{
+    struct fixture *fixture = *state;
+    bool has_repeats = false;
+    const char *const asleep = "{\"issuer\":\"https://issuer.example/a\",\"enabled\":false}";
+    const char *const awake = "{\"issuer\":\"https://issuer.example/a\"}";
+    fixture->options.check_repeats = find_repeats;
+    fixture->options.check_context = &has_repeats;
+    reopen_registry(fixture);
+    make_issuer_and_identity(fixture);
+    assert_int_equal(put_keys(fixture, 1, 1, "{\"keys\":[{\"kid\":\"a\"}]}"), 3);
+    must_replace(fixture, issuer_path("cluster"), asleep);
+    must_replace(fixture, issuer_path("cluster"), awake);
+    assert_int_equal(count_rows(fixture, "SELECT count(*) FROM key_set"), 1);
+    must_replace(fixture, issuer_path("cluster"), asleep);
+    has_repeats = true;
+    must_replace(fixture, issuer_path("cluster"), awake);
+    assert_int_equal(count_rows(fixture, "SELECT count(*) FROM key_set"), 0);
+    assert_int_equal(count_rows(fixture, "SELECT keys_generation FROM issuer"), 2);
+}
+
 static void stores_fetched_key_sets(void **state)
 {
     struct fixture *fixture = *state;
@@ -351,6 +380,7 @@ int run_change_tests(void)
         A_TEST(test_c6_shows_a_row_that_is_larger_than_a_page),
         A_TEST(lists_in_pages),
         A_TEST(test_c6_ends_a_page_that_grows_too_large),
+        A_TEST(test_a6_drops_keys_that_were_lost_asleep),
         A_TEST(stores_fetched_key_sets),
         A_TEST(drops_keys_of_another_source),
         A_TEST(knows_what_is_another_source),
