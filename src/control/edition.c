@@ -97,6 +97,14 @@ static bool must_prepare_again(const struct growing *growing, const struct rely_
                         rely_repeats_are_in(growing->next, old, rely_control_now_s(growing->control)));
 }
 
+/* A set that is younger than the stored one is in force and not stored yet. It cannot be prepared again, and the stored
+ * one may have keys that the issuer has withdrawn: a woken record has none until the next fetch, which is near. */
+static bool is_stored_set_outdated(const struct rely_issuer *old, const struct rely_issuer *issuer)
+{
+    return old != NULL && old->keys_generation == issuer->keys_generation &&
+           old->keys_fetched_s != issuer->keys_fetched_s;
+}
+
 /* --- one record ---------------------------------------------------------------------------------------- */
 
 /* The set in force goes on when the record has the same one. */
@@ -107,7 +115,8 @@ static void carry_issuer(struct growing *growing, const struct rely_issuer_recor
     struct rely_issuer *issuer = rely_issuer_of_record(record, growing->control->config->may_use_http);
     set_stored_times(growing, record, issuer);
     if (old == NULL || old->keys_generation != issuer->keys_generation || must_prepare_again(growing, old, issuer)) {
-        struct rely_keyset *keyset = may_be_in_force(growing, issuer, record) ? prepare_keyset(growing, record) : NULL;
+        bool is_usable = !is_stored_set_outdated(old, issuer) && may_be_in_force(growing, issuer, record);
+        struct rely_keyset *keyset = is_usable ? prepare_keyset(growing, record) : NULL;
         retire_keyset(next, old);
         leave_out_repeats(growing, issuer, keyset);
         issuer->keyset = keyset;

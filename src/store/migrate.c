@@ -13,6 +13,7 @@
 /* A database on its way: what it has, and what it is to have. */
 struct carrying {
     struct rely_sql *sql;
+    int64_t version; /* of the database */
     struct rely_schema schema;
     const char *additions[RELY_COLUMNS_MAX]; /* ALTER TABLE */
     size_t addition_count;
@@ -66,11 +67,6 @@ static bool check_earlier(struct rely_sql *sql, int64_t version, struct rely_err
 
 /* --- what a database has and lacks ------------------------------------------------------------------------------ */
 
-static const char *keep_schema_text(struct rely_pool *pool, struct rely_slice text)
-{
-    return text.ptr == NULL ? NULL : rely_pool_printf(pool, "%.*s", RELY_ARG(text)).ptr;
-}
-
 static bool read_columns(struct carrying *carrying, const struct rely_kind *kind, struct rely_columns *columns,
                          struct rely_err *err)
 {
@@ -82,14 +78,14 @@ static bool read_columns(struct carrying *carrying, const struct rely_kind *kind
     enum rely_sql_step step;
     while ((step = rely_sql_step(stmt, err)) == RELY_SQL_ROW) {
         struct rely_pool *pool = &carrying->schema.texts;
-        const char *name = keep_schema_text(pool, rely_sql_text(stmt->raw, 0));
+        const char *name = rely_pool_copy(pool, rely_sql_text(stmt->raw, 0)).ptr;
         if (!rely_schema_knows(kind, name) || columns->count == RELY_COLUMNS_MAX)
             return rely_err_set(err, RELY_ERR_INVALID,
                                 "its table %s has a column %s, which this relyd does not know: a newer relyd has "
                                 "written it; start that one, or put back the copy made before the upgrade",
                                 kind->table, name);
         columns->items[columns->count++] =
-            (struct rely_column){.name = name, .value = keep_schema_text(pool, rely_sql_text(stmt->raw, 1))};
+            (struct rely_column){.name = name, .value = rely_pool_copy(pool, rely_sql_text(stmt->raw, 1)).ptr};
     }
     return step == RELY_SQL_DONE;
 }
@@ -176,12 +172,16 @@ static bool take_up_edits(struct rely_sql *sql, struct rely_err *err)
     return rely_sql_exec(sql, text, err);
 }
 
-/* Make a table that is missing, and give one that is there its text. */
-static bool bring_table(struct rely_sql *sql, const struct rely_schema_item *item, struct rely_err *err)
+/* Make a table that an earlier version did not have, and give one that is there its text. A table that is gone is damage:
+ * made anew, empty, it would give row ids a second time. */
+static bool bring_table(const struct carrying *carrying, const struct rely_schema_item *item, struct rely_err *err)
 {
+    struct rely_sql *sql = carrying->sql;
     switch (find_schema_item(sql, item, err)) {
     case FOUND_NOT:
-        return rely_sql_exec(sql, item->text, err);
+        return carrying->version == RELY_SCHEMA_VERSION
+                   ? rely_sql_damaged(sql, err, "its table %s is missing", item->name)
+                   : rely_sql_exec(sql, item->text, err);
     case FOUND_OTHER:
         return rely_sql_exec(sql, "PRAGMA writable_schema = ON", err) && edit_table(sql, item, err);
     case FOUND_SAME:
@@ -193,8 +193,9 @@ static bool bring_table(struct rely_sql *sql, const struct rely_schema_item *ite
 }
 
 /* An index or a trigger: what has its name and another text goes before. */
-static bool bring_item(struct rely_sql *sql, const struct rely_schema_item *item, struct rely_err *err)
+static bool bring_item(const struct carrying *carrying, const struct rely_schema_item *item, struct rely_err *err)
 {
+    struct rely_sql *sql = carrying->sql;
     char drop[160];
     enum found found = find_schema_item(sql, item, err);
     snprintf(drop, sizeof drop, "DROP %s %s", item->type, item->name);
@@ -204,12 +205,12 @@ static bool bring_item(struct rely_sql *sql, const struct rely_schema_item *item
 }
 
 static bool bring_items(const struct carrying *carrying, bool are_tables,
-                        bool (*bring)(struct rely_sql *, const struct rely_schema_item *, struct rely_err *),
+                        bool (*bring)(const struct carrying *, const struct rely_schema_item *, struct rely_err *),
                         struct rely_err *err)
 {
     for (size_t i = 0; i < carrying->schema.count; i++) {
         const struct rely_schema_item *item = &carrying->schema.items[i];
-        if ((strcmp(item->type, "table") == 0) == are_tables && !bring(carrying->sql, item, err))
+        if ((strcmp(item->type, "table") == 0) == are_tables && !bring(carrying, item, err))
             return false;
     }
     return true;
@@ -223,16 +224,14 @@ static bool add_columns(const struct carrying *carrying, struct rely_err *err)
     return true;
 }
 
-static bool carry_over(const struct carrying *carrying, int64_t version, struct rely_err *err)
+static bool carry_over(const struct carrying *carrying, struct rely_err *err)
 {
     char stamp[128];
     struct rely_sql *sql = carrying->sql;
     snprintf(stamp, sizeof stamp, "PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT", APPLICATION_ID,
              RELY_SCHEMA_VERSION);
     return add_columns(carrying, err) && bring_items(carrying, true, bring_table, err) && take_up_edits(sql, err) &&
-           bring_items(carrying, false, bring_item, err) &&
-           (version != 0 || rely_sql_exec(sql, "INSERT INTO setting VALUES (1, 20)", err)) &&
-           rely_sql_exec(sql, stamp, err);
+           bring_items(carrying, false, bring_item, err) && rely_sql_exec(sql, stamp, err);
 }
 
 /* Editing needs what DEFENSIVE forbids, on this connection and for this moment. */
@@ -242,12 +241,12 @@ static bool allow_editing(struct rely_sql *sql, bool may_edit, struct rely_err *
            rely_sql_fault(sql, err);
 }
 
-static bool migrate(struct carrying *carrying, int64_t version, struct rely_err *err)
+static bool migrate(const struct carrying *carrying, struct rely_err *err)
 {
     struct rely_sql *sql = carrying->sql;
     struct rely_err unused = {0};
     bool is_done = allow_editing(sql, true, err) && rely_sql_exec(sql, "BEGIN EXCLUSIVE", err) &&
-                   check_earlier(sql, version, err) && carry_over(carrying, version, err);
+                   check_earlier(sql, carrying->version, err) && carry_over(carrying, err);
     if (!is_done) {
         rely_sql_roll_back(sql);
         rely_drop(rely_sql_exec(sql, "PRAGMA writable_schema = RESET", &unused)); /* it is closed next */
@@ -272,13 +271,13 @@ bool rely_schema_check_owner(struct rely_sql *sql, bool *is_new, struct rely_err
                         (long long)id);
 }
 
-static bool compare_and_migrate(struct carrying *carrying, int64_t version, bool *is_changed, struct rely_err *err)
+static bool compare_and_migrate(struct carrying *carrying, bool *is_changed, struct rely_err *err)
 {
     bool is_as_printed = false;
     if (!plan(carrying, err) || !compare_items(carrying, &is_as_printed, err))
         return false;
-    *is_changed = !is_as_printed || version != RELY_SCHEMA_VERSION;
-    return !*is_changed || migrate(carrying, version, err);
+    *is_changed = !is_as_printed || carrying->version != RELY_SCHEMA_VERSION;
+    return !*is_changed || migrate(carrying, err);
 }
 
 bool rely_schema_migrate(struct rely_sql *sql, int64_t *from, bool *is_changed, struct rely_err *err)
@@ -294,8 +293,9 @@ bool rely_schema_migrate(struct rely_sql *sql, int64_t *from, bool *is_changed, 
                             (long long)version, RELY_SCHEMA_VERSION);
     struct carrying *carrying = rely_alloc(sizeof *carrying);
     carrying->sql = sql;
+    carrying->version = version;
     rely_pool_init(&carrying->schema.texts);
-    bool is_done = compare_and_migrate(carrying, version, is_changed, err);
+    bool is_done = compare_and_migrate(carrying, is_changed, err);
     rely_pool_fini(&carrying->schema.texts);
     free(carrying);
     return is_done;

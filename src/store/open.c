@@ -33,8 +33,12 @@ static bool harden_connection(struct rely_sql *sql, struct rely_err *err)
 
 static bool store_settings(struct rely_store *store, int credentials_per_identity, struct rely_err *err)
 {
-    RELY_STMT_LENT struct rely_stmt *stmt = rely_sql_prepare(
-        &store->sql, "UPDATE setting SET credentials_per_identity = ?1 WHERE credentials_per_identity <> ?1", err);
+    /* Without its row there would be no quota. */
+    RELY_STMT_LENT struct rely_stmt *stmt =
+        rely_sql_prepare(&store->sql,
+                         "INSERT INTO setting (id, credentials_per_identity) VALUES (1, ?1) ON CONFLICT (id) DO UPDATE"
+                         " SET credentials_per_identity = ?1 WHERE credentials_per_identity <> ?1",
+                         err);
     if (stmt == NULL)
         return false;
     rely_sql_bind(stmt, "i", (int64_t)credentials_per_identity);

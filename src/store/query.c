@@ -86,6 +86,15 @@ bool rely_stored_find_issuer(struct rely_store *store, int64_t id, struct rely_p
     return get_stored(store, &row, id, record, err);
 }
 
+/* All of them, also what is kept beside the record. */
+static bool has_same_fields(const struct rely_kind *kind, const void *a, const void *b)
+{
+    for (size_t i = 0; i < kind->field_count; i++)
+        if (kind->fields[i].column != NULL && !rely_field_equal(&kind->fields[i], a, b))
+            return false;
+    return true;
+}
+
 /* A trigger of a hand's own, or damage: what would be in force and what a restart would find were two things. */
 bool rely_stored_verify(struct rely_store *store, const struct rely_kind *kind, const void *record,
                         struct rely_err *err)
@@ -97,7 +106,7 @@ bool rely_stored_verify(struct rely_store *store, const struct rely_kind *kind, 
     rely_pool_init(&pool);
     bool is_read = get_stored(store, &row, head->id, &found, err);
     bool is_same = is_read && found.record.id == head->id && found.record.revision == head->revision &&
-                   rely_record_equal(kind, record, &found);
+                   found.record.parent_id == head->parent_id && has_same_fields(kind, record, &found);
     rely_pool_fini(&pool);
     return is_same || (is_read && rely_stored_damaged(store, kind, head->id, err));
 }

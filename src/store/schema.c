@@ -223,9 +223,20 @@ static void want_column(struct rely_columns *columns, const char *name, const ch
         add_column(columns, name, value);
 }
 
+/* Old rows have a value for it that its limits allow, and no index must be made of nothing. */
+static bool may_come_later(const struct rely_field *field)
+{
+    bool is_unique =
+        field->type == RELY_FIELD_NAME || field->type == RELY_FIELD_UUID || (field->flags & RELY_FIELD_UNIQUE) != 0;
+    bool has_default = is_text(field) ? field->least == 0 : field->least <= field->value;
+    return !is_unique && (may_be_null(field) || has_default);
+}
+
 static const char *default_of(const struct rely_field *field, bool is_later, struct rely_pool *pool)
 {
     struct rely_buf text = {0};
+    bool is_possible = !is_later || may_come_later(field);
+    RELY_ASSERT(is_possible);
     if (may_be_null(field) || !(is_later || (field->flags & RELY_FIELD_VOLATILE) != 0))
         return NULL;
     print_default(&text, field);
@@ -246,8 +257,8 @@ void rely_schema_complete(const struct rely_kind *kind, struct rely_columns *col
     if (kind->parent_column != NULL)
         want_column(columns, kind->parent_column, NULL);
     for (size_t i = 0; i < kind->field_count; i++)
-        if (stands_in_table(&kind->fields[i]))
-            want_column(columns, kind->fields[i].column, default_of(&kind->fields[i], is_later, pool));
+        if (stands_in_table(&kind->fields[i]) && !has_column(columns, kind->fields[i].column))
+            add_column(columns, kind->fields[i].column, default_of(&kind->fields[i], is_later, pool));
     want_column(columns, "revision", "0");
 }
 

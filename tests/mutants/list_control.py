@@ -6,6 +6,8 @@ def mutant(name, file, old, new):
 
 
 MUTANTS = [
+    mutant("a-woken-record-falls-back-to-withdrawn-keys", "edition.c", "old->keys_fetched_s != issuer->keys_fetched_s;",
+           "issuer->keys_fetched_s < 0;"),
     mutant("a-failed-commit-tells-nobody", "batch.c", "        tell_all(first, err);\n", "        (void)first;\n"),
     mutant("a-failed-commit-is-good-news", "batch.c", "    if (!control->hooks.commit_writes(control->hooks.context, err))\n        return false;\n",
            "    (void)control->hooks.commit_writes(control->hooks.context, err);\n"),

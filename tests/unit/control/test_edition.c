@@ -3,6 +3,8 @@
 
 #include "../mint/mint.h"
 
+#include "relyd/signature.h"
+
 #define URL "https://issuer.example/a"
 #define FETCHED(members) "{\"issuer\":\"" URL "\",\"keys\":{\"jwksUri\":\"https://issuer.example/keys\"}" members "}"
 
@@ -168,6 +170,42 @@ static void test_b10_a_change_of_the_record_does_not_make_keys_old(void **state)
     assert_int_equal(find_issuer(fixture, URL)->keys_until_s, NOW_S + RELY_DEFAULT_key_max_age_s);
 }
 
+/* A set that is younger than the stored one: the keeper could not store it yet. */
+static void accept_unstored(struct fixture *fixture, const char *name)
+{
+    struct rely_err err = {0};
+    struct rely_snapshot *next = rely_snapshot_next(newest(fixture), newest(fixture)->revision);
+    const struct rely_issuer *old = find_issuer(fixture, URL);
+    struct rely_issuer younger = *old;
+    struct rely_keyset *stored = (struct rely_keyset *)old->keyset;
+    younger.keyset = rely_signature_accept(rely_slice_of(jwks_of(name)), NULL, &err);
+    younger.keys_fetched_s = NOW_S;
+    younger.keys_until_s = NOW_S + RELY_DEFAULT_key_max_age_s;
+    rely_snapshot_put_issuer(next, rely_issuer_copy(&younger));
+    rely_control_publish(fixture->control, next);
+    let_all_read(fixture);
+    rely_keyset_free(stored);
+}
+
+/* Fault A4: the stored set has a key that the issuer has withdrawn. A record that is woken, and may not have all of the
+ * younger set that was in force, does not fall back to it. */
+static void test_a4_a_woken_record_does_not_fall_back_to_withdrawn_keys(void **state)
+{
+    struct fixture *fixture = *state;
+    begin_fetched(fixture, NOW_S - 100);
+    load_again(fixture);
+    accept_unstored(fixture, "younger");
+    assert_false(has_kid(find_issuer(fixture, URL), "fetched"));
+    put_issuer(fixture, "aaa", FETCHED(",\"enabled\":false"));
+    commit(fixture);
+    put_issuer(fixture, "bbb", uploaded("younger", ""));
+    commit(fixture);
+    put_issuer(fixture, "aaa", FETCHED(""));
+    commit(fixture);
+    assert_true(find_issuer(fixture, URL)->is_enabled);
+    assert_null(find_issuer(fixture, URL)->keyset);
+}
+
 /* Fault A6: relyd 0.1 stored keys twice; from the start on they are one record's. */
 static void test_a6_stored_sets_that_repeat_are_told_apart(void **state)
 {
@@ -214,6 +252,7 @@ int run_edition_tests(void)
         A_TEST(test_a6_a_key_is_uploaded_once),
         A_TEST(test_a5_stored_keys_are_as_old_as_they_are),
         A_TEST(test_b10_a_change_of_the_record_does_not_make_keys_old),
+        A_TEST(test_a4_a_woken_record_does_not_fall_back_to_withdrawn_keys),
         A_TEST(test_a6_stored_sets_that_repeat_are_told_apart),
         A_TEST(test_a5_a_time_to_come_does_not_count),
         A_TEST(test_a5_keys_from_a_closed_source_are_not_in_force),

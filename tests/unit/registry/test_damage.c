@@ -240,6 +240,40 @@ static bool visit_all(struct fixture *fixture, struct rely_err *err)
            rely_registry_each(fixture->registry, RELY_OBJECT_CREDENTIAL, visit_record, NULL, err);
 }
 
+/* What is in force and what a restart would find must be one thing, whatever triggers a hand has added. */
+static void test_b11_refuses_what_is_stored_otherwise(void **state)
+{
+    static const char *const triggers[] = {
+        "CREATE TRIGGER bad AFTER INSERT ON key_set BEGIN UPDATE key_set SET document = '{\"keys\":[ ]}'; END",
+        "CREATE TRIGGER bad AFTER INSERT ON key_set BEGIN UPDATE key_set SET source_url = 'https://a.example'; END",
+        "CREATE TRIGGER bad AFTER INSERT ON issuer BEGIN UPDATE issuer SET is_enabled = 0; END",
+        "CREATE TRIGGER bad AFTER UPDATE OF keys_generation ON issuer BEGIN UPDATE issuer SET leeway_s = 7; END",
+        "CREATE TRIGGER bad AFTER INSERT ON issuer BEGIN DELETE FROM issuer WHERE id = NEW.id; END",
+    };
+    for (size_t i = 0; i < sizeof triggers / sizeof triggers[0]; i++) {
+        struct fixture *fixture = *state;
+        assert_int_equal(run_sql(fixture, triggers[i]), SQLITE_OK);
+        assert_false(
+            try_create(fixture, issuer_path(NULL),
+                       "{\"name\":\"uploaded\",\"issuer\":\"https://b.example\",\"keys\":{\"jwks\":{\"keys\":[]}}}"));
+        if (fixture->err.code != RELY_ERR_DAMAGED && i < 4)
+            fail_msg("%s: %d %s", triggers[i], fixture->err.code, fixture->err.message);
+        assert_int_equal(count_rows(fixture, "SELECT count(*) FROM issuer"), 0);
+        assert_int_equal(run_sql(fixture, "DROP TRIGGER bad"), SQLITE_OK);
+        reopen_registry(fixture);
+    }
+}
+
+static void test_b11_notices_what_is_not_deleted(void **state)
+{
+    struct fixture *fixture = *state;
+    make_issuer_and_identity(fixture);
+    assert_int_equal(run_sql(fixture, "CREATE TRIGGER bad BEFORE DELETE ON identity BEGIN SELECT RAISE(IGNORE); END"),
+                     SQLITE_OK);
+    assert_false(try_delete(fixture, identity_path("web"), NULL, false));
+    assert_int_equal(fixture->err.code, RELY_ERR_DAMAGED);
+}
+
 static void test_b11_stops_writing_at_a_damaged_row(void **state)
 {
     static const char *const breaks[] = {
@@ -513,6 +547,8 @@ int run_damage_tests(void)
         A_TEST(test_b22_replaces_no_damaged_row),
         A_TEST(test_b11_survives_every_failed_read),
         A_TEST(test_b11_survives_every_failed_write),
+        A_TEST(test_b11_refuses_what_is_stored_otherwise),
+        A_TEST(test_b11_notices_what_is_not_deleted),
         A_TEST(test_b11_stops_writing_at_a_damaged_row),
         A_TEST(test_b11_undoes_a_batch_in_which_damage_is_found),
     };

@@ -285,6 +285,40 @@ static void test_puts_limits_back(void **state)
                      2);
 }
 
+/* A table that is gone is not made anew: empty, it would give row ids a second time. */
+static void test_refuses_a_registry_that_lost_a_table(void **state)
+{
+    static const char *const tables[] = {"credential", "change_log", "setting"};
+    struct fixture *fixture = *state;
+    for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
+        struct rely_err err = {0};
+        char *sql = format_body("ALTER TABLE %s RENAME TO away", tables[i]);
+        char *back = format_body("ALTER TABLE away RENAME TO %s", tables[i]);
+        char *sentence = format_body("its table %s is missing", tables[i]);
+        assert_int_equal(run_sql(fixture, "DROP TRIGGER IF EXISTS credential_quota"), SQLITE_OK);
+        assert_int_equal(run_sql(fixture, sql), SQLITE_OK);
+        rely_registry_close(fixture->registry);
+        fixture->registry = rely_registry_open(&fixture->options, &err);
+        assert_null(fixture->registry);
+        assert_int_equal(err.code, RELY_ERR_DAMAGED);
+        if (strstr(err.message, sentence) == NULL)
+            fail_msg("%s", err.message);
+        assert_int_equal(run_sql(fixture, back), SQLITE_OK);
+        free(sql);
+        free(back);
+        free(sentence);
+    }
+    reopen_registry(fixture);
+}
+
+static void test_puts_the_quota_back(void **state)
+{
+    struct fixture *fixture = *state;
+    assert_int_equal(run_sql(fixture, "DELETE FROM setting"), SQLITE_OK);
+    reopen_registry(fixture);
+    assert_int_equal(count_rows(fixture, "SELECT credentials_per_identity FROM setting"), 20);
+}
+
 int run_migration_tests(void)
 {
     const struct CMUnitTest tests[] = {
@@ -296,6 +330,8 @@ int run_migration_tests(void)
         A_TEST(test_gives_old_rows_the_default_of_a_new_field),
         A_TEST(test_refuses_a_field_that_it_does_not_know),
         A_TEST(test_puts_limits_back),
+        A_TEST(test_refuses_a_registry_that_lost_a_table),
+        A_TEST(test_puts_the_quota_back),
     };
     return cmocka_run_group_tests_name("migration", tests, NULL, NULL);
 }
