@@ -56,7 +56,7 @@ MUTANTS = [
         row="C9",
         file="src/store/migrate.c",
         old="digest_text(rely_sql_text(stmt->raw, 0)) == expected",
-        new="expected != 0",
+        new="(digest_text(rely_sql_text(stmt->raw, 0)) == expected || expected != 0)",
         caught_by="unit_registry",
     ),
     dict(
