@@ -415,8 +415,8 @@ MUTANTS = [
         name="a-change-forgets-the-stored-keys",
         row="issue 8",
         file="src/registry/rules.c",
-        old="        keep_stored_keys(issuer, before);\n",
-        new="        ;\n",
+        old="    if (before != NULL)\n        keep_stored_keys(issuer, before);\n",
+        new="    if ((const void *)before == issuer)\n        keep_stored_keys(issuer, before);\n",
         caught_by="unit_registry",
     ),
     dict(
@@ -432,7 +432,7 @@ MUTANTS = [
         row="issue 8",
         file="src/model/copy.c",
         old="            items[i] = item;",
-        new="            items[i] = list.items[i];",
+        new="            items[i] = item.ptr == NULL ? item : list.items[i];",
         caught_by="unit_registry",
     ),
     dict(
