@@ -624,7 +624,7 @@ MUTANTS = [
         row='B22',
         file='src/store/query.c',
         old='    return rely_slice_equal(name_of(place->kind, record), place->name) ||\n',
-        new='    return true ||\n',
+        new='    return rely_slice_equal(name_of(place->kind, record), place->name) || place->name.len > 0 ||\n',
         caught_by='unit_registry',
     ),
     dict(
