@@ -1,16 +1,16 @@
 /*
- * Turns a response into libh2o's: copies it into the pool of the request and hands it over. Decides what HEAD,
+ * Turns a response into libh2o's: copies it into the request's pool in one block and hands it over. Decides what HEAD,
  * 204 and 304 leave out; does not decide what is answered. Called by request.c.
  */
 #include "exchange.h"
 
-#define CONTENT_TYPE RELY_LIT("content-type")
+#define SEPARATOR_BYTES 4 /* of one header from the next: CR LF, colon, blank */
 
 static size_t count_bytes(const struct rely_http_response *response, bool has_body)
 {
-    size_t bytes = CONTENT_TYPE.len + response->content_type.len + (has_body ? response->body.len : 0);
+    size_t bytes = response->content_type.len + SEPARATOR_BYTES + (has_body ? response->body.len : 0);
     for (size_t i = 0; i < response->header_count; i++)
-        bytes += response->headers[i].name.len + response->headers[i].value.len;
+        bytes += response->headers[i].name.len + response->headers[i].value.len + SEPARATOR_BYTES;
     return bytes;
 }
 
@@ -24,24 +24,26 @@ static h2o_iovec_t place_text(char **block, struct rely_slice text)
     return placed;
 }
 
-static void place_header(h2o_headers_t *headers, h2o_iovec_t *name, const struct rely_http_header *header, char **block)
-{
-    *name = place_text(block, header->name);
-    headers->entries[headers->size++] = (h2o_header_t){.name = name, .value = place_text(block, header->value)};
-}
-
-/* Straight into libh2o's list, without h2o_add_header_by_str(): it looks every name up, allocates each value on its own,
- * and so costs more than the review of a repeated token. libh2o asks for none of these headers. */
+/*
+ * Places all headers, whose values are known to hold no line end, as the value of the first: libh2o allocates, looks
+ * through and copies each header that it knows of on its own, which costs more than the review of a repeated token.
+ * HTTP/1.1 only.
+ */
 static void place_headers(h2o_req_t *h2o, const struct rely_http_response *response, char **block)
 {
-    size_t room = response->header_count + 1;
-    h2o_iovec_t *names = h2o_mem_alloc_pool(&h2o->pool, room * sizeof *names);
-    h2o_headers_t *headers = &h2o->res.headers;
-    h2o_vector_reserve(&h2o->pool, headers, room);
-    if (response->content_type.ptr != NULL)
-        place_header(headers, names++, &(struct rely_http_header){CONTENT_TYPE, response->content_type}, block);
-    for (size_t i = 0; i < response->header_count; i++)
-        place_header(headers, names++, &response->headers[i], block);
+    bool has_type = response->content_type.ptr != NULL;
+    if (!has_type && response->header_count == 0)
+        return;
+    struct rely_slice first = has_type ? RELY_LIT("content-type") : response->headers[0].name;
+    h2o_iovec_t lines = place_text(block, has_type ? response->content_type : response->headers[0].value);
+    for (size_t i = has_type ? 0 : 1; i < response->header_count; i++) {
+        place_text(block, RELY_LIT("\r\n"));
+        place_text(block, response->headers[i].name);
+        place_text(block, RELY_LIT(": "));
+        place_text(block, response->headers[i].value);
+    }
+    lines.len = (size_t)(*block - lines.base);
+    h2o_add_header_by_str(&h2o->pool, &h2o->res.headers, first.ptr, first.len, 0, NULL, lines.base, lines.len);
 }
 
 void rely_exchange_respond(struct rely_http_request *request, const struct rely_http_response *response)
