@@ -98,12 +98,6 @@ enum rely_address_verdict {
 enum rely_address_verdict rely_address_judge(const struct rely_fetch_rules *rules, const void *sockaddr,
                                              bool may_use_special);
 
-/* Is an address one that the built-in fence keeps back? */
-static inline bool rely_address_is_special(const void *sockaddr)
-{
-    return rely_address_judge(NULL, sockaddr, false) != RELY_ADDRESS_GOOD;
-}
-
 /**
  * Start the fetch thread.
  *

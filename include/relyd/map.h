@@ -33,8 +33,6 @@ struct rely_retired {
 
 /* Note memory to be released once no older edition is held. */
 void rely_retired_add(struct rely_retired *retired, void *memory, void (*release)(void *));
-/* Append all of `from` to `into`; `from` is empty afterwards. */
-void rely_retired_move(struct rely_retired *into, struct rely_retired *from);
 /* Release everything, and the list. */
 void rely_retired_free(struct rely_retired *retired);
 

@@ -50,14 +50,6 @@ void rely_retired_add(struct rely_retired *retired, void *memory, void (*release
     retired->items[retired->count++] = (struct rely_retired_item){memory, release};
 }
 
-void rely_retired_move(struct rely_retired *into, struct rely_retired *from)
-{
-    for (size_t i = 0; i < from->count; i++)
-        rely_retired_add(into, from->items[i].memory, from->items[i].release);
-    free(from->items);
-    *from = (struct rely_retired){0};
-}
-
 void rely_retired_free(struct rely_retired *retired)
 {
     for (size_t i = 0; i < retired->count; i++)
