@@ -7,7 +7,7 @@
 
 #include "relyd/admin.h"
 #include "relyd/json.h"
-#include "relyd/registry.h"
+#include "relyd/objects.h"
 #include "relyd/route.h"
 
 /* One call of the control plane. All borrowed from the request. */

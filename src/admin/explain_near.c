@@ -239,8 +239,8 @@ struct rely_json *rely_explain_near_credentials(struct rely_explanation *explana
                                                   review->claims.subject, &cursor)) != NULL)
         compare_credential(credential, &list);
     /* A fault of the registry leaves the comparison shorter: the explanation itself does not depend on it. */
-    if (!rely_registry_each_near(explanation->admin->registry, review->issuer->id, review->claims.subject,
-                                 NEIGHBOURS_ASKED, compare_record, &list, &err))
+    const struct rely_near_question question = {review->issuer->id, review->claims.subject, NEIGHBOURS_ASKED};
+    if (!rely_registry_each_near(explanation->admin->registry, &question, compare_record, &list, &err))
         explanation->admin->note_fault(explanation->admin->service, "explain", err.message);
     return take_near(&list, explanation);
 }

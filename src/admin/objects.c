@@ -37,16 +37,17 @@ static bool read_limit(struct rely_slice text, size_t *limit)
     return text.len <= 4 && value >= 1 && value <= RELY_LIST_MAX;
 }
 
-static void answer_page(struct rely_admin_call *call, struct rely_json *value, bool has_more, size_t limit)
+static void answer_page(struct rely_admin_call *call, const struct rely_object_page *read)
 {
     RELY_JSON_OWNED struct rely_json *page = rely_json_object();
+    struct rely_json *value = read->array;
     size_t count = rely_json_size(value);
     struct rely_slice last = rely_json_text(rely_json_get(rely_json_at(value, count == 0 ? 0 : count - 1), "name"));
     rely_json_set(page, "value", value);
-    if (has_more) {
+    if (read->has_more) {
         char collection[LINK_SIZE], link[2 * LINK_SIZE];
         print_link(&call->path, (struct rely_slice){0}, collection);
-        snprintf(link, sizeof link, "%s?limit=%zu&after=%.*s", collection, limit, RELY_ARG(last));
+        snprintf(link, sizeof link, "%s?limit=%zu&after=%.*s", collection, read->limit, RELY_ARG(last));
         rely_admin_set_text(page, "nextLink", rely_slice_of(link));
     }
     rely_admin_answer_json(call->request, 200, page, NULL);
@@ -65,16 +66,14 @@ static void refuse_parameter_value(struct rely_admin_call *call, const char *nam
 void rely_admin_list_objects(struct rely_admin_call *call)
 {
     struct rely_err err = {0};
-    struct rely_json *value = NULL;
-    size_t limit;
-    bool has_more = false;
-    if (!read_limit(call->parameters[0], &limit)) {
+    struct rely_object_page page = {.after = call->parameters[1]};
+    if (!read_limit(call->parameters[0], &page.limit)) {
         refuse_parameter_value(call, "limit", "a number of 1 to 1000");
         return;
     }
     rely_admin_settle(call);
-    if (rely_registry_list(call->admin->registry, &call->path, call->parameters[1], limit, &value, &has_more, &err))
-        answer_page(call, value, has_more, limit);
+    if (rely_registry_list(call->admin->registry, &call->path, &page, &err))
+        answer_page(call, &page);
     else
         rely_admin_answer_fault(call->admin, call->request, &err, NULL, NULL);
 }
@@ -129,25 +128,23 @@ static void answer_saved(struct rely_admin_call *call, struct rely_write_result 
 static void save_object(struct rely_admin_call *call, bool is_replacement)
 {
     char actor[ACTOR_SIZE];
-    struct rely_writer writer;
+    struct rely_write write = {.path = call->path};
     struct rely_err err = {0};
     struct rely_write_result result = {0};
-    if (!prepare_writer(call, actor, &writer))
+    if (!prepare_writer(call, actor, &write.writer))
         return;
     RELY_JSON_OWNED struct rely_json *body = rely_admin_read_body(call);
     if (body == NULL)
         return;
-    struct rely_problems *problems = rely_pool_alloc(call->request->scratch, sizeof *problems);
-    problems->count = 0;
+    write.body = body;
     struct rely_registry *registry = call->admin->registry;
-    bool is_saved =
-        call->admin->begin(call->admin->service, &err) &&
-        (is_replacement ? rely_registry_replace(registry, &call->path, body, &writer, &result, problems, &err)
-                        : rely_registry_create(registry, &call->path, body, &writer, &result, problems, &err));
+    bool is_saved = call->admin->begin(call->admin->service, &err) &&
+                    (is_replacement ? rely_registry_replace(registry, &write, &result, &err)
+                                    : rely_registry_create(registry, &write, &result, &err));
     if (is_saved)
         answer_saved(call, &result);
     else
-        rely_admin_refuse_write(call, &err, result.code, problems);
+        rely_admin_refuse_write(call, &err, result.code, &result.problems);
     rely_write_result_fini(&result);
 }
 

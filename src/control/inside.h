@@ -6,6 +6,7 @@
 #define RELYD_CONTROL_INSIDE_H
 
 #include "relyd/accept.h"
+#include "relyd/changes.h"
 #include "relyd/config.h"
 #include "relyd/control.h"
 #include "relyd/edition.h"

@@ -8,9 +8,9 @@
 #include "relyd/accept.h"
 #include "relyd/config.h"
 #include "relyd/fetch.h"
+#include "relyd/fetched.h"
 #include "relyd/keeper.h"
 #include "relyd/observe.h"
-#include "relyd/registry.h"
 #include "relyd/snapshot.h"
 #include "relyd/timer.h"
 

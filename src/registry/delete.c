@@ -13,19 +13,21 @@ struct removal {
     struct rely_write_result *result;
 };
 
-static bool log_removal(const struct removal *removal, const struct rely_kind *kind, struct rely_slice parent,
-                        struct rely_slice name, const void *record, struct rely_err *err)
+/* In: path - of what goes, which may be a dependent. */
+static bool log_removal(const struct removal *removal, const struct rely_object_path *path,
+                        const union rely_any_record *record, struct rely_err *err)
 {
+    const struct rely_kind *kind = rely_kind_of(path->object);
     RELY_JSON_OWNED struct rely_json *before = rely_record_show(kind, record);
     if (before == NULL)
-        return rely_stored_damaged(removal->registry->store, kind, ((const struct rely_record *)record)->id, err);
+        return rely_stored_damaged(removal->registry->store, kind, record->record.id, err);
     struct rely_buf text = {0};
     rely_json_print(before, &text);
     struct rely_log_entry entry = {.at_s = removal->writer->now_s,
                                    .actor = removal->writer->actor,
                                    .object = kind->word,
-                                   .parent = parent,
-                                   .name = name,
+                                   .parent = path->parent,
+                                   .name = path->name,
                                    .operation = "delete",
                                    .before = rely_buf_slice(&text)};
     bool is_logged = rely_store_log(removal->registry->store, &entry, &removal->result->changes.revision, err);
@@ -43,8 +45,8 @@ struct logging {
 static bool log_dependent(const union rely_any_record *record, struct rely_slice parent, void *context)
 {
     const struct logging *logging = context;
-    const struct rely_kind *kind = rely_kind_of(RELY_OBJECT_CREDENTIAL);
-    if (!log_removal(logging->removal, kind, parent, record->credential.name, record, logging->err))
+    const struct rely_object_path path = {RELY_OBJECT_CREDENTIAL, parent, record->credential.name};
+    if (!log_removal(logging->removal, &path, record, logging->err))
         return false;
     rely_changes_add(&logging->removal->result->changes, RELY_OBJECT_CREDENTIAL, record->record.id, NULL);
     return true;
@@ -85,7 +87,7 @@ static bool erase_with_dependents(const struct removal *removal, const union rel
     else if (path->object == RELY_OBJECT_IDENTITY) /* the rows themselves go by ON DELETE CASCADE */
         is_clear = log_dependents(removal, RELY_STORED_OF_IDENTITY, id, err);
     if (!is_clear || !rely_stored_erase(removal->registry->store, removal->kind, id, err) ||
-        !log_removal(removal, removal->kind, path->parent, path->name, found, err))
+        !log_removal(removal, path, found, err))
         return false;
     rely_changes_add(&removal->result->changes, path->object, id, NULL);
     return true;

@@ -6,6 +6,7 @@
 #define RELYD_REGISTRY_INSIDE_H
 
 #include "relyd/json.h"
+#include "relyd/objects.h"
 #include "relyd/registry.h"
 #include "relyd/stored.h"
 
@@ -20,7 +21,7 @@ struct rely_registry {
 };
 
 /* One write on its way through a transaction. All borrowed. */
-struct rely_write {
+struct rely_writing {
     struct rely_registry *registry;
     const struct rely_object_path *path;
     const struct rely_writer *writer;
@@ -46,13 +47,13 @@ RELY_MUST_USE bool rely_write_check_etag(struct rely_write_result *result, const
 /* --- rules.c: what concerns more than one object. False with the fault ------------------------------------- */
 
 /* Find what the record names; what is wrong with that is noted in the body's problems. */
-RELY_MUST_USE bool rely_rules_bind(struct rely_write *write, struct rely_err *err);
+RELY_MUST_USE bool rely_rules_bind(struct rely_writing *write, struct rely_err *err);
 /* Is the record free to be so, beside its siblings? */
-RELY_MUST_USE bool rely_rules_check(const struct rely_write *write, struct rely_err *err);
+RELY_MUST_USE bool rely_rules_check(const struct rely_writing *write, struct rely_err *err);
 /* Would nothing change? */
-bool rely_rules_are_same(const struct rely_write *write);
+bool rely_rules_are_same(const struct rely_writing *write);
 /* Behind the record's own row: those that go with it. */
-RELY_MUST_USE bool rely_rules_store(struct rely_write *write, struct rely_err *err);
+RELY_MUST_USE bool rely_rules_store(struct rely_writing *write, struct rely_err *err);
 
 /* In: record - taken over; NULL: removed. */
 void rely_changes_add(struct rely_changes *changes, enum rely_object object, int64_t id, void *record);

@@ -4,6 +4,7 @@
  * by the key keeper's hook.
  */
 #include "inside.h"
+#include "relyd/fetched.h"
 
 /* Enough to find a rotation by its kid: a document of a megabyte must not get a megabyte of log with each change. */
 #define LOGGED_KIDS_BYTES_MAX 2048

@@ -84,18 +84,18 @@ static bool collect_record(const union rely_any_record *record, struct rely_slic
     return true;
 }
 
-bool rely_registry_list(struct rely_registry *registry, const struct rely_object_path *parent, struct rely_slice after,
-                        size_t limit, struct rely_json **array, bool *has_more, struct rely_err *err)
+bool rely_registry_list(struct rely_registry *registry, const struct rely_object_path *parent,
+                        struct rely_object_page *page, struct rely_err *err)
 {
     struct collecting collecting = {
         .registry = registry, .kind = rely_kind_of(parent->object), .array = rely_json_array(), .err = err};
     const struct rely_stored_visit visit = {collect_record, &collecting};
-    struct rely_stored_page page = {
-        .after = {.kind = collecting.kind, .name = after.ptr == NULL ? RELY_LIT("") : after}, .limit = limit};
-    if (rely_registry_find_parent(registry, parent, &page.after.parent_id, err) &&
-        rely_stored_read_page(registry->store, &page, &visit, err)) {
-        *array = collecting.array;
-        *has_more = page.has_more;
+    struct rely_slice after = page->after.ptr == NULL ? RELY_LIT("") : page->after;
+    struct rely_stored_page stored = {.after = {.kind = collecting.kind, .name = after}, .limit = page->limit};
+    if (rely_registry_find_parent(registry, parent, &stored.after.parent_id, err) &&
+        rely_stored_read_page(registry->store, &stored, &visit, err)) {
+        page->array = collecting.array;
+        page->has_more = stored.has_more;
         return true;
     }
     rely_json_free(collecting.array);
@@ -125,20 +125,20 @@ bool rely_registry_each(struct rely_registry *registry, enum rely_object object,
                                 err);
 }
 
-bool rely_registry_each_near(struct rely_registry *registry, int64_t issuer_id, struct rely_slice subject, size_t limit,
+bool rely_registry_each_near(struct rely_registry *registry, const struct rely_near_question *question,
                              void (*visit)(const union rely_any_record *record, void *context), void *context,
                              struct rely_err *err)
 {
     static const enum rely_stored_question questions[] = {RELY_STORED_NEAR_OWN, RELY_STORED_NEAR_OTHERS,
                                                           RELY_STORED_NEAR_BEFORE, RELY_STORED_NEAR_BEHIND};
-    const size_t count = sizeof questions / sizeof questions[0], share = limit / count;
+    const size_t count = sizeof questions / sizeof questions[0], share = question->limit / count;
     struct visiting visiting = {visit, context};
     const struct rely_stored_visit take = {take_any, &visiting};
     for (size_t i = 0; i < count; i++) {
         const struct rely_stored_asked asked = {.question = questions[i],
-                                                .number = issuer_id,
-                                                .text = subject,
-                                                .limit = i == 0 ? limit - (count - 1) * share : share};
+                                                .number = question->issuer_id,
+                                                .text = question->subject,
+                                                .limit = i == 0 ? question->limit - (count - 1) * share : share};
         if (!rely_stored_ask(registry->store, &asked, &take, err))
             return false;
     }

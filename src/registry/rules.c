@@ -8,7 +8,7 @@
 /* --- issuers ------------------------------------------------------------------------------------------------- */
 
 /* Does this write enable a record that was disabled? */
-static bool is_woken(const struct rely_write *write)
+static bool is_woken(const struct rely_writing *write)
 {
     const struct rely_issuer_record *before = write->body.before;
     return before != NULL && !before->is_enabled && write->after.issuer.is_enabled;
@@ -16,7 +16,7 @@ static bool is_woken(const struct rely_write *write)
 
 /* The set that is stored may stay as it is, unless its record was disabled and held no key: a record must be
  * changeable, and be it only to disable it. */
-static void check_upload(const struct rely_write *write)
+static void check_upload(const struct rely_writing *write)
 {
     const struct rely_registry *registry = write->registry;
     const struct rely_issuer_record *issuer = &write->after.issuer, *before = write->body.before;
@@ -39,7 +39,7 @@ static void check_upload(const struct rely_write *write)
 
 /* A disabled record holds no key. One that is enabled again begins without its fetched set when another record of the
  * `iss` has a key of it by now, and fetches: then the other one keeps it. */
-static bool lost_keys_asleep(const struct rely_write *write)
+static bool lost_keys_asleep(const struct rely_writing *write)
 {
     const struct rely_registry *registry = write->registry;
     const struct rely_issuer_record *issuer = &write->after.issuer, *before = write->body.before;
@@ -64,7 +64,7 @@ static void keep_stored_keys(struct rely_issuer_record *issuer, const struct rel
  * The keys in force always come from the source that the record names: another source drops them until the first fetch.
  * Keeping them would leave an issuer trusted through a place that its administrator has just taken away.
  */
-static bool store_keys(struct rely_write *write, struct rely_err *err)
+static bool store_keys(struct rely_writing *write, struct rely_err *err)
 {
     struct rely_issuer_record *issuer = &write->after.issuer;
     const struct rely_issuer_record *before = write->body.before;
@@ -95,7 +95,7 @@ struct issuer_choice {
 
 /* An issuer whose URL is looked for. */
 struct choosing {
-    const struct rely_write *write;
+    const struct rely_writing *write;
     struct issuer_choice *choice;
 };
 
@@ -111,7 +111,7 @@ static bool note_choice(const union rely_any_record *record, struct rely_slice p
     return true;
 }
 
-static bool find_issuers_by_url(const struct rely_write *write, enum rely_stored_question question,
+static bool find_issuers_by_url(const struct rely_writing *write, enum rely_stored_question question,
                                 struct rely_slice url, struct issuer_choice *choice, struct rely_err *err)
 {
     struct choosing choosing = {write, choice};
@@ -120,7 +120,7 @@ static bool find_issuers_by_url(const struct rely_write *write, enum rely_stored
 }
 
 /* `https://x` and `https://x/` are two issuers, and the commonest mistake: name the registered one. */
-static bool note_unregistered(const struct rely_write *write, struct rely_slice url, struct rely_err *err)
+static bool note_unregistered(const struct rely_writing *write, struct rely_slice url, struct rely_err *err)
 {
     char quoted[RELY_QUOTED_SIZE];
     struct issuer_choice other = {0};
@@ -143,7 +143,7 @@ static bool note_unregistered(const struct rely_write *write, struct rely_slice 
     return is_looked_up;
 }
 
-static bool note_ambiguous(const struct rely_write *write, struct rely_slice url, struct rely_err *err)
+static bool note_ambiguous(const struct rely_writing *write, struct rely_slice url, struct rely_err *err)
 {
     struct issuer_choice choice = {0};
     bool is_looked_up = find_issuers_by_url(write, RELY_STORED_BY_URL_IN_ORDER, url, &choice, err);
@@ -155,7 +155,7 @@ static bool note_ambiguous(const struct rely_write *write, struct rely_slice url
     return is_looked_up;
 }
 
-static bool bind_by_url(struct rely_write *write, struct rely_err *err)
+static bool bind_by_url(struct rely_writing *write, struct rely_err *err)
 {
     struct rely_credential_record *credential = &write->after.credential;
     struct issuer_choice choice = {0};
@@ -173,7 +173,7 @@ static bool bind_by_url(struct rely_write *write, struct rely_err *err)
     return is_looked_up;
 }
 
-static bool bind_by_name(struct rely_write *write, struct rely_err *err)
+static bool bind_by_name(struct rely_writing *write, struct rely_err *err)
 {
     char quoted[RELY_QUOTED_SIZE];
     union rely_any_record issuer;
@@ -197,7 +197,7 @@ static bool bind_by_name(struct rely_write *write, struct rely_err *err)
 }
 
 /* What was given and could not be read has been noted, and binds nothing. */
-static bool bind_credential(struct rely_write *write, struct rely_err *err)
+static bool bind_credential(struct rely_writing *write, struct rely_err *err)
 {
     const struct rely_credential_record *credential = &write->after.credential;
     bool is_bad = (credential->issuer.ptr == NULL && rely_json_get(write->body.json, "issuer") != NULL) ||
@@ -211,7 +211,7 @@ static bool bind_credential(struct rely_write *write, struct rely_err *err)
 
 /* The pair that a credential is to have is another one's. */
 struct pair {
-    const struct rely_write *write;
+    const struct rely_writing *write;
     struct rely_err *err;
 };
 
@@ -225,7 +225,7 @@ static bool refuse_pair(const union rely_any_record *record, struct rely_slice p
 }
 
 /* (identity, issuer, subject) is unique, so one row at most answers. */
-static bool check_pair_is_free(const struct rely_write *write, struct rely_err *err)
+static bool check_pair_is_free(const struct rely_writing *write, struct rely_err *err)
 {
     const struct rely_credential_record *credential = &write->after.credential, *before = write->body.before;
     struct pair pair = {write, err};
@@ -242,7 +242,7 @@ static bool check_pair_is_free(const struct rely_write *write, struct rely_err *
 
 /* --- kind by kind ------------------------------------------------------------------------------------------------ */
 
-bool rely_rules_bind(struct rely_write *write, struct rely_err *err)
+bool rely_rules_bind(struct rely_writing *write, struct rely_err *err)
 {
     if (write->path->object == RELY_OBJECT_CREDENTIAL)
         return bind_credential(write, err);
@@ -251,19 +251,19 @@ bool rely_rules_bind(struct rely_write *write, struct rely_err *err)
     return true;
 }
 
-bool rely_rules_check(const struct rely_write *write, struct rely_err *err)
+bool rely_rules_check(const struct rely_writing *write, struct rely_err *err)
 {
     return write->path->object != RELY_OBJECT_CREDENTIAL || check_pair_is_free(write, err);
 }
 
-bool rely_rules_are_same(const struct rely_write *write)
+bool rely_rules_are_same(const struct rely_writing *write)
 {
     return rely_record_equal(write->body.kind, &write->before, &write->after) &&
            (write->path->object != RELY_OBJECT_ISSUER ||
             rely_issuer_has_same_source(&write->before.issuer, &write->after.issuer));
 }
 
-bool rely_rules_store(struct rely_write *write, struct rely_err *err)
+bool rely_rules_store(struct rely_writing *write, struct rely_err *err)
 {
     return write->path->object != RELY_OBJECT_ISSUER || store_keys(write, err);
 }

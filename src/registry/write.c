@@ -27,7 +27,7 @@ void rely_write_result_fini(struct rely_write_result *result)
 
 /* --- what may be written ------------------------------------------------------------------------------- */
 
-static bool refuse_body(const struct rely_write *write, struct rely_err *err)
+static bool refuse_body(const struct rely_writing *write, struct rely_err *err)
 {
     const struct rely_problems *problems = write->body.problems;
     if (problems->count == 1)
@@ -54,7 +54,7 @@ bool rely_write_check_etag(struct rely_write_result *result, const struct rely_w
 }
 
 /* Look up the parent and the object. True: the write may go on. */
-static bool find_target(struct rely_write *write, bool may_replace, struct rely_err *err)
+static bool find_target(struct rely_writing *write, bool may_replace, struct rely_err *err)
 {
     int64_t parent_id = 0;
     if (!rely_registry_find_parent(write->registry, write->path, &parent_id, err)) {
@@ -77,7 +77,7 @@ static bool find_target(struct rely_write *write, bool may_replace, struct rely_
 
 /* --- the transaction ------------------------------------------------------------------------------------ */
 
-static bool log_write(struct rely_write *write, const struct rely_json *shown, struct rely_err *err)
+static bool log_write(struct rely_writing *write, const struct rely_json *shown, struct rely_err *err)
 {
     struct rely_buf before = {0}, after = {0};
     RELY_JSON_OWNED struct rely_json *old =
@@ -101,7 +101,7 @@ static bool log_write(struct rely_write *write, const struct rely_json *shown, s
     return is_logged;
 }
 
-static bool store_record(struct rely_write *write, struct rely_err *err)
+static bool store_record(struct rely_writing *write, struct rely_err *err)
 {
     struct rely_err own = {0};
     struct rely_store *store = write->registry->store;
@@ -119,7 +119,7 @@ static bool store_record(struct rely_write *write, struct rely_err *err)
 }
 
 /* With the transaction open. */
-static bool keep_record(struct rely_write *write, bool is_news, struct rely_err *err)
+static bool keep_record(struct rely_writing *write, bool is_news, struct rely_err *err)
 {
     struct rely_write_result *result = write->result;
     if (is_news) {
@@ -136,7 +136,7 @@ static bool keep_record(struct rely_write *write, bool is_news, struct rely_err 
     return true;
 }
 
-static bool write_in_transaction(struct rely_write *write, bool may_replace, bool *is_news, struct rely_err *err)
+static bool write_in_transaction(struct rely_writing *write, bool may_replace, bool *is_news, struct rely_err *err)
 {
     if (!find_target(write, may_replace, err))
         return false;
@@ -150,7 +150,7 @@ static bool write_in_transaction(struct rely_write *write, bool may_replace, boo
     return rely_rules_check(write, err) && keep_record(write, *is_news, err);
 }
 
-static bool end_transaction(struct rely_write *write, bool is_news, struct rely_err *err)
+static bool end_transaction(struct rely_writing *write, bool is_news, struct rely_err *err)
 {
     struct rely_changes *changes = &write->result->changes;
     if (!is_news) {
@@ -165,7 +165,7 @@ static bool end_transaction(struct rely_write *write, bool is_news, struct rely_
     return true;
 }
 
-static bool run_write(struct rely_write *write, bool may_replace, struct rely_err *err)
+static bool run_write(struct rely_writing *write, bool may_replace, struct rely_err *err)
 {
     bool is_news = false;
     if (!rely_record_check_body(&write->body))
@@ -185,37 +185,33 @@ static bool run_write(struct rely_write *write, bool may_replace, struct rely_er
     return false;
 }
 
-static bool write_object(struct rely_registry *registry, const struct rely_object_path *path,
-                         const struct rely_json *body, const struct rely_writer *writer,
-                         struct rely_write_result *result, struct rely_problems *problems, bool may_replace,
-                         struct rely_err *err)
+static bool write_object(struct rely_registry *registry, const struct rely_write *asked,
+                         struct rely_write_result *result, bool may_replace, struct rely_err *err)
 {
     struct rely_pool pool;
-    struct rely_write write = {.registry = registry,
-                               .path = path,
-                               .writer = writer,
-                               .body = {.kind = rely_kind_of(path->object),
-                                        .json = body,
-                                        .rules = &registry->rules,
-                                        .pool = &pool,
-                                        .problems = problems},
-                               .result = result};
+    struct rely_writing write = {.registry = registry,
+                                 .path = &asked->path,
+                                 .writer = &asked->writer,
+                                 .body = {.kind = rely_kind_of(asked->path.object),
+                                          .json = asked->body,
+                                          .rules = &registry->rules,
+                                          .pool = &pool,
+                                          .problems = &result->problems},
+                                 .result = result};
     rely_pool_init(&pool);
     bool is_written = run_write(&write, may_replace, err);
     rely_pool_fini(&pool);
     return is_written;
 }
 
-bool rely_registry_create(struct rely_registry *registry, const struct rely_object_path *path,
-                          const struct rely_json *body, const struct rely_writer *writer,
-                          struct rely_write_result *result, struct rely_problems *problems, struct rely_err *err)
+bool rely_registry_create(struct rely_registry *registry, const struct rely_write *write,
+                          struct rely_write_result *result, struct rely_err *err)
 {
-    return write_object(registry, path, body, writer, result, problems, false, err);
+    return write_object(registry, write, result, false, err);
 }
 
-bool rely_registry_replace(struct rely_registry *registry, const struct rely_object_path *path,
-                           const struct rely_json *body, const struct rely_writer *writer,
-                           struct rely_write_result *result, struct rely_problems *problems, struct rely_err *err)
+bool rely_registry_replace(struct rely_registry *registry, const struct rely_write *write,
+                           struct rely_write_result *result, struct rely_err *err)
 {
-    return write_object(registry, path, body, writer, result, problems, true, err);
+    return write_object(registry, write, result, true, err);
 }

@@ -4,6 +4,7 @@
  */
 #include "service.h"
 
+#include "relyd/fetched.h"
 #include "relyd/text.h"
 
 #include <stdlib.h>

@@ -15,6 +15,7 @@
 #include "relyd/admin.h"
 #include "relyd/json.h"
 #include "relyd/keys.h"
+#include "relyd/objects.h"
 #include "relyd/registry.h"
 
 struct fixture {

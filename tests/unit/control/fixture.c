@@ -231,13 +231,11 @@ static struct waiting *join(struct fixture *fixture, struct rely_write_result *r
 static bool write_object(struct fixture *fixture, struct rely_object_path path, const char *body,
                          struct rely_write_result *result, struct rely_err *err)
 {
-    const struct rely_writer writer = {.actor = RELY_LIT("uid:0"), .now_s = room_now_s(fixture)};
-    struct rely_problems problems = {0};
     *result = (struct rely_write_result){0};
     RELY_JSON_OWNED struct rely_json *json = rely_json_parse(rely_slice_of(body), err);
     assert_non_null(json);
-    return rely_control_begin(fixture->control, err) &&
-           rely_registry_replace(fixture->registry, &path, json, &writer, result, &problems, err);
+    const struct rely_write write = {path, json, {.actor = RELY_LIT("uid:0"), .now_s = room_now_s(fixture)}};
+    return rely_control_begin(fixture->control, err) && rely_registry_replace(fixture->registry, &write, result, err);
 }
 
 static struct waiting *put_object(struct fixture *fixture, enum rely_object object, const char *name, const char *body)

@@ -8,9 +8,11 @@
 #include "relyd/config.h"
 #include "relyd/control.h"
 #include "relyd/edition.h"
+#include "relyd/fetched.h"
 #include "relyd/json.h"
 #include "relyd/keys.h"
 #include "relyd/loop.h"
+#include "relyd/objects.h"
 #include "relyd/observe.h"
 #include "relyd/registry.h"
 

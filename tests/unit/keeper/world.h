@@ -7,10 +7,11 @@
 
 #include "relyd/config.h"
 #include "relyd/fetch.h"
+#include "relyd/fetched.h"
 #include "relyd/keeper.h"
 #include "relyd/keys.h"
+#include "relyd/model.h"
 #include "relyd/observe.h"
-#include "relyd/registry.h"
 #include "relyd/timer.h"
 
 #include <setjmp.h>

@@ -82,7 +82,6 @@ struct rely_object_path credential_path(const char *identity, const char *name)
 static struct rely_writer begin_write(struct fixture *fixture, const char *if_match)
 {
     rely_write_result_fini(&fixture->result);
-    fixture->problems.count = 0;
     fixture->err = (struct rely_err){0};
     return (struct rely_writer){.actor = RELY_LIT("uid:0"), .now_s = NOW, .if_match = rely_slice_of(if_match)};
 }
@@ -98,18 +97,16 @@ static struct rely_json *parse_body(const char *body)
 
 bool try_create(struct fixture *fixture, struct rely_object_path path, const char *body)
 {
-    struct rely_writer writer = begin_write(fixture, NULL);
     RELY_JSON_OWNED struct rely_json *value = parse_body(body);
-    return rely_registry_create(fixture->registry, &path, value, &writer, &fixture->result, &fixture->problems,
-                                &fixture->err);
+    const struct rely_write write = {path, value, begin_write(fixture, NULL)};
+    return rely_registry_create(fixture->registry, &write, &fixture->result, &fixture->err);
 }
 
 bool try_replace(struct fixture *fixture, struct rely_object_path path, const char *body, const char *if_match)
 {
-    struct rely_writer writer = begin_write(fixture, if_match);
     RELY_JSON_OWNED struct rely_json *value = parse_body(body);
-    return rely_registry_replace(fixture->registry, &path, value, &writer, &fixture->result, &fixture->problems,
-                                 &fixture->err);
+    const struct rely_write write = {path, value, begin_write(fixture, if_match)};
+    return rely_registry_replace(fixture->registry, &write, &fixture->result, &fixture->err);
 }
 
 bool try_delete(struct fixture *fixture, struct rely_object_path path, const char *if_match, bool may_cascade)
@@ -121,9 +118,9 @@ bool try_delete(struct fixture *fixture, struct rely_object_path path, const cha
 
 static void report_refusal(const struct fixture *fixture, const char *body)
 {
-    for (size_t i = 0; i < fixture->problems.count && i < RELY_PROBLEMS_MAX; i++)
-        print_error("  %s: %s: %s\n", fixture->problems.items[i].field, fixture->problems.items[i].code,
-                    fixture->problems.items[i].message);
+    for (size_t i = 0; i < fixture->result.problems.count && i < RELY_PROBLEMS_MAX; i++)
+        print_error("  %s: %s: %s\n", fixture->result.problems.items[i].field, fixture->result.problems.items[i].code,
+                    fixture->result.problems.items[i].message);
     fail_msg("%s: %s (%.200s)", fixture->result.code, fixture->err.message, body);
 }
 
@@ -179,10 +176,10 @@ void must_replace(struct fixture *fixture, struct rely_object_path path, const c
 static void assert_one_problem(const struct fixture *fixture, const char *field, const char *code)
 {
     assert_refused(fixture, RELY_ERR_INVALID, "invalid_body");
-    assert_string_equal(fixture->problems.items[0].field, field);
-    assert_string_equal(fixture->problems.items[0].code, code);
-    assert_int_equal(fixture->problems.count, 1);
-    assert_true(strlen(fixture->problems.items[0].message) > 5);
+    assert_string_equal(fixture->result.problems.items[0].field, field);
+    assert_string_equal(fixture->result.problems.items[0].code, code);
+    assert_int_equal(fixture->result.problems.count, 1);
+    assert_true(strlen(fixture->result.problems.items[0].message) > 5);
 }
 
 void refuse_create(struct fixture *fixture, struct rely_object_path path, const char *body, const char *field,

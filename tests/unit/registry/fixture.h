@@ -13,7 +13,9 @@
 #include <cmocka.h>
 #include <sqlite3.h>
 
+#include "relyd/fetched.h"
 #include "relyd/json.h"
+#include "relyd/objects.h"
 #include "relyd/registry.h"
 
 struct fixture {
@@ -24,7 +26,6 @@ struct fixture {
     sqlite3 *other; /* a hand with sqlite3: no check in C */
     /* What the last write answered. */
     struct rely_write_result result;
-    struct rely_problems problems;
     struct rely_err err;
 };
 

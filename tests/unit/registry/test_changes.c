@@ -89,17 +89,16 @@ static void reads_and_reports_what_is_missing(void **state)
 /* The names of one page, joined with commas; a plus at the end when there are more. Must be freed. */
 static char *list_names(struct fixture *fixture, struct rely_object_path parent, const char *after, size_t limit)
 {
-    struct rely_json *page = NULL;
+    struct rely_object_page page = {.after = rely_slice_of(after), .limit = limit};
     struct rely_err err = {0};
     struct rely_buf names = {0};
-    bool has_more = false;
-    if (!rely_registry_list(fixture->registry, &parent, rely_slice_of(after), limit, &page, &has_more, &err))
+    if (!rely_registry_list(fixture->registry, &parent, &page, &err))
         fail_msg("%s", err.message);
-    for (size_t i = 0; i < rely_json_size(page); i++)
+    for (size_t i = 0; i < rely_json_size(page.array); i++)
         rely_buf_printf(&names, "%s%.*s", i == 0 ? "" : ",",
-                        RELY_ARG(rely_json_text(rely_json_get(rely_json_at(page, i), "name"))));
-    rely_buf_printf(&names, "%s", has_more ? "+" : "");
-    rely_json_free(page);
+                        RELY_ARG(rely_json_text(rely_json_get(rely_json_at(page.array, i), "name"))));
+    rely_buf_printf(&names, "%s", page.has_more ? "+" : "");
+    rely_json_free(page.array);
     return names.ptr;
 }
 
@@ -165,9 +164,8 @@ static void lists_in_pages(void **state)
     assert_page(fixture, credential_path("api", NULL), NULL, 3, "");
     struct rely_object_path nobody = credential_path("nobody", NULL);
     struct rely_err err = {0};
-    struct rely_json *page = NULL;
-    bool has_more;
-    assert_false(rely_registry_list(fixture->registry, &nobody, (struct rely_slice){0}, 3, &page, &has_more, &err));
+    struct rely_object_page page = {.limit = 3};
+    assert_false(rely_registry_list(fixture->registry, &nobody, &page, &err));
     assert_int_equal(err.code, RELY_ERR_NOT_FOUND);
 }
 

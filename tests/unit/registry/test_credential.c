@@ -68,7 +68,7 @@ static void names_the_issuer_with_the_other_slash(void **state)
                   "{\"name\":\"ci-main\",\"issuer\":\"https://issuer.example/a/\",\"subject\":\"s\",\"audiences\":["
                   "\"x\"]}",
                   "issuer", "not_registered");
-    assert_non_null(strstr(fixture->problems.items[0].message, "without the trailing slash: cluster"));
+    assert_non_null(strstr(fixture->result.problems.items[0].message, "without the trailing slash: cluster"));
 }
 
 static void needs_the_name_where_records_share_a_url(void **state)
@@ -77,7 +77,7 @@ static void needs_the_name_where_records_share_a_url(void **state)
     make_issuer_and_identity(fixture);
     must_create(fixture, issuer_path(NULL), "{\"name\":\"another\",\"issuer\":\"https://issuer.example/a\"}");
     refuse_create(fixture, credential_path("web", NULL), BODY("ci-main", "s"), "issuerName", "required");
-    assert_non_null(strstr(fixture->problems.items[0].message, "another, cluster"));
+    assert_non_null(strstr(fixture->result.problems.items[0].message, "another, cluster"));
     must_create(fixture, credential_path("web", NULL),
                 "{\"name\":\"ci-main\",\"issuerName\":\"another\",\"subject\":\"s\",\"audiences\":[\"x\"]}");
     assert_member(fixture, "issuerName", "another");
@@ -97,7 +97,8 @@ static void lists_at_most_five_names(void **state)
         free(body);
     }
     refuse_create(fixture, credential_path("web", NULL), BODY("ci-main", "s"), "issuerName", "required");
-    assert_non_null(strstr(fixture->problems.items[0].message, "cluster, extra-0, extra-1, extra-2, extra-3, ..."));
+    assert_non_null(
+        strstr(fixture->result.problems.items[0].message, "cluster, extra-0, extra-1, extra-2, extra-3, ..."));
 }
 
 static void keeps_issuer_and_subject_unique_within_an_identity(void **state)

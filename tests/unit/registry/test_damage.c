@@ -42,14 +42,13 @@ static char *read_everything(struct fixture *fixture)
             rely_buf_put(&out, rely_slice_of(object));
         free(object);
     }
-    struct rely_json *list = NULL;
     struct rely_err err = {0};
     struct rely_object_path path = credential_path("web", NULL);
-    bool has_more = false;
-    is_read = is_read && rely_registry_list(fixture->registry, &path, RELY_LIT(""), 100, &list, &has_more, &err);
+    struct rely_object_page page = {.after = RELY_LIT(""), .limit = 100};
+    is_read = is_read && rely_registry_list(fixture->registry, &path, &page, &err);
     if (is_read)
-        rely_json_print(list, &out);
-    rely_json_free(list);
+        rely_json_print(page.array, &out);
+    rely_json_free(page.array);
     if (is_read)
         return out.ptr;
     rely_buf_fini(&out);
@@ -344,9 +343,8 @@ static void test_b22_shows_no_damaged_row(void **state)
         "DROP TRIGGER credential_audiences_update; UPDATE credential SET audiences = 'x'",
     };
     for (size_t i = 0; i < sizeof breaks / sizeof breaks[0]; i++) {
-        struct rely_json *list = NULL;
+        struct rely_object_page page = {.after = RELY_LIT(""), .limit = 100};
         struct rely_err err = {0};
-        bool has_more = false;
         assert_int_equal(drop_fixture(state), 0);
         assert_int_equal(make_fixture(state), 0);
         struct fixture *fixture = *state;
@@ -355,7 +353,7 @@ static void test_b22_shows_no_damaged_row(void **state)
         struct rely_object_path path = i < 3   ? issuer_path(NULL)
                                        : i < 5 ? identity_path(NULL)
                                                : credential_path("web", NULL);
-        assert_false(rely_registry_list(fixture->registry, &path, RELY_LIT(""), 100, &list, &has_more, &err));
+        assert_false(rely_registry_list(fixture->registry, &path, &page, &err));
         assert_int_equal(err.code, RELY_ERR_DAMAGED);
         assert_null(read_object(fixture, i < 3   ? issuer_path("cluster")
                                          : i < 5 ? identity_path("web")

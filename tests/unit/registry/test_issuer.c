@@ -147,7 +147,7 @@ static void says_which_field_was_meant(void **state)
 {
     struct fixture *fixture = *state;
     refuse_create(fixture, issuer_path(NULL), HEAD ",\"leewaySecond\":60}", "leewaySecond", "unknown_field");
-    assert_non_null(strstr(fixture->problems.items[0].message, "did you mean leewaySeconds?"));
+    assert_non_null(strstr(fixture->result.problems.items[0].message, "did you mean leewaySeconds?"));
 }
 
 static void notes_every_wrong_field(void **state)
@@ -155,7 +155,7 @@ static void notes_every_wrong_field(void **state)
     struct fixture *fixture = *state;
     assert_false(try_create(fixture, issuer_path(NULL), "{\"leewaySeconds\":999,\"typo\":1,\"name\":\"a\"}"));
     assert_refused(fixture, RELY_ERR_INVALID, "invalid_body");
-    assert_int_equal(fixture->problems.count, 4);
+    assert_int_equal(fixture->result.problems.count, 4);
     assert_string_equal(fixture->err.message, "4 fields are wrong");
 }
 
@@ -282,7 +282,7 @@ static void test_c9_refuses_discovery_later(void **state)
                 "{\"name\":\"cluster\",\"issuer\":\"kubernetes.default.svc\",\"keys\":{\"jwksUri\":\"https://a\"}}");
     static const char turned[] = "{\"issuer\":\"kubernetes.default.svc\",\"keys\":{\"discovery\":true}}";
     refuse_replace(fixture, issuer_path("cluster"), turned, "keys", "invalid_url");
-    assert_string_equal(fixture->problems.items[0].message,
+    assert_string_equal(fixture->result.problems.items[0].message,
                         "keys cannot be discovered: issuer does not begin with https:// (with keys.jwksUri or keys.jwks"
                         " it need not): \"kubernetes.default.svc\"");
     refuse_replace(fixture, issuer_path("cluster"), "{\"issuer\":\"kubernetes.default.svc\"}", "keys", "invalid_url");

@@ -22,7 +22,7 @@ static void check_text_limit(struct fixture *fixture, struct rely_object_path pa
     refuse_replace(fixture, path, bad, field, "too_long");
     char expected[64];
     snprintf(expected, sizeof expected, "has %zu characters; the limit is %zu", limit + 1, limit);
-    assert_non_null(strstr(fixture->problems.items[0].message, expected));
+    assert_non_null(strstr(fixture->result.problems.items[0].message, expected));
     must_replace(fixture, path, good);
     free(longer);
     free(longest);

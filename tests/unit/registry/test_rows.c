@@ -122,8 +122,8 @@ static void visits_the_nearest(void **state)
     put_credential(fixture, "same-elsewhere", "other", "ns:b:app1");
     put_credential(fixture, "other-case", "cluster", "NS:b:app1");
     put_credential(fixture, "unrelated", "other", "ns:b:app2");
-    assert_true(
-        rely_registry_each_near(fixture->registry, 1, RELY_LIT("ns:b:app1"), 4, note_credential, &seen, &fixture->err));
+    const struct rely_near_question question = {1, RELY_LIT("ns:b:app1"), 4};
+    assert_true(rely_registry_each_near(fixture->registry, &question, note_credential, &seen, &fixture->err));
     assert_string_equal(seen.text.ptr, "other-case/1 NS:b:app1 x y\n"
                                        "same-elsewhere/2 ns:b:app1 x y\n"
                                        "before/1 ns:a:app x y\n"

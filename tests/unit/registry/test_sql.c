@@ -98,16 +98,14 @@ static void survives_a_changed_schema(void **state)
 static void leaves_no_reader_behind(void **state)
 {
     struct fixture *fixture = *state;
-    struct rely_json *page = NULL;
-    bool has_more = false;
+    struct rely_object_page page = {.limit = 1};
     const struct rely_object_path path = identity_path(NULL);
     make_issuer_and_identity(fixture);
     must_create(fixture, identity_path(NULL), "{\"name\":\"web2\"}");
     must_create(fixture, identity_path(NULL), "{\"name\":\"web3\"}");
-    assert_true(
-        rely_registry_list(fixture->registry, &path, (struct rely_slice){0}, 1, &page, &has_more, &fixture->err));
-    assert_true(has_more);
-    rely_json_free(page);
+    assert_true(rely_registry_list(fixture->registry, &path, &page, &fixture->err));
+    assert_true(page.has_more);
+    rely_json_free(page.array);
     assert_false(try_create(fixture, identity_path(NULL), "{\"name\":\"web2\"}"));
     assert_refused(fixture, RELY_ERR_CONFLICT, "already_exists");
     must_replace(fixture, identity_path("web3"), "{\"groups\":[\"a\"]}");

@@ -1,0 +1,103 @@
+/*
+ * objects: issuers, identities and federated credentials are written, deleted and read here, one at a time or a page.
+ * They go in and out as the JSON of the REST interface. A refused write changes nothing.
+ */
+#ifndef RELYD_OBJECTS_H
+#define RELYD_OBJECTS_H
+
+#include "relyd/changes.h"
+
+struct rely_json;
+struct rely_registry;
+
+/* Which object: `parent` is the identity's name for a credential, absent otherwise. */
+struct rely_object_path {
+    enum rely_object object;
+    struct rely_slice parent;
+    struct rely_slice name;
+};
+
+/* Who writes, when, and on what condition. */
+struct rely_writer {
+    struct rely_slice actor; /* for the change log: `uid:0`, `tcp:127.0.0.1`, `fetch` */
+    int64_t now_s;
+    struct rely_slice if_match; /* the ETag that the object must have now; ptr NULL: no condition */
+    bool may_cascade;           /* delete an issuer together with its credentials */
+};
+
+/* A write as it is asked for. */
+struct rely_write {
+    struct rely_object_path path;
+    const struct rely_json *body; /* borrowed; any JSON */
+    struct rely_writer writer;
+};
+
+/* What a write answers. Zero-filled before the call; rely_write_result_fini after it. */
+struct rely_write_result {
+    bool is_created;
+    struct rely_json *object;      /* owned: the object as it is now (NULL after a delete) */
+    char etag[32];                 /* quoted, as in the header; changes with every change of the object */
+    char code[40];                 /* of a refusal, for the REST interface: invalid_body, not_found, already_exists,
+                               * duplicate_issuer_and_subject, issuer_in_use, too_many_credentials, precondition_failed;
+                               * empty for a fault on our side */
+    struct rely_problems problems; /* of a body that is refused */
+    struct rely_changes changes;
+};
+
+/* Free the object and the changes. */
+void rely_write_result_fini(struct rely_write_result *result);
+
+/**
+ * Create an object: the name is the body's `name`.
+ *
+ * In:       write - its path's name is ignored.
+ * Out:      *result - whole on true; on RELY_ERR_INVALID it has one problem for every wrong field.
+ * Fails:    RELY_ERR_INVALID; RELY_ERR_NOT_FOUND (the parent); RELY_ERR_CONFLICT (name, uid, or issuer and subject are
+ * taken); RELY_ERR_LIMIT (the identity has its 20 credentials); RELY_ERR_IO. On false nothing has changed.
+ */
+RELY_MUST_USE bool rely_registry_create(struct rely_registry *registry, const struct rely_write *write,
+                                        struct rely_write_result *result, struct rely_err *err);
+
+/* Create or replace the object of this name; a `name` in the body must equal it. When an issuer's record names another
+ * source of keys, the stored set is dropped and keys_generation grows: keys in force come from the source named. Fails
+ * as create does, and with RELY_ERR_PRECONDITION. A replacement that changes nothing is accepted and is no change. */
+RELY_MUST_USE bool rely_registry_replace(struct rely_registry *registry, const struct rely_write *write,
+                                         struct rely_write_result *result, struct rely_err *err);
+
+/* Delete. An identity goes with its credentials; an issuer that has some is RELY_ERR_CONFLICT unless may_cascade. */
+RELY_MUST_USE bool rely_registry_delete(struct rely_registry *registry, const struct rely_object_path *path,
+                                        const struct rely_writer *writer, struct rely_write_result *result,
+                                        struct rely_err *err);
+
+/* Read one object as JSON. *object is owned by the caller; etag takes 32 bytes. */
+RELY_MUST_USE bool rely_registry_read(struct rely_registry *registry, const struct rely_object_path *path,
+                                      struct rely_json **object, char etag[32], struct rely_err *err);
+
+/* A part of a collection, in the order of names. */
+struct rely_object_page {
+    struct rely_slice after; /* behind this name; ptr NULL: from the start */
+    size_t limit;            /* of objects; large ones end a page earlier */
+    struct rely_json *array; /* out: owned by the caller */
+    bool has_more;           /* out: there are further ones */
+};
+
+/* Read the page of a collection. In: parent - its name is ignored. Out: page - array and has_more. */
+RELY_MUST_USE bool rely_registry_list(struct rely_registry *registry, const struct rely_object_path *parent,
+                                      struct rely_object_page *page, struct rely_err *err);
+
+/* What explain asks when a subject matched no credential. */
+struct rely_near_question {
+    int64_t issuer_id;
+    struct rely_slice subject;
+    size_t limit; /* of credentials */
+};
+
+/**
+ * Visit the credentials nearest to a subject: those with the same subject, or one that differs in letter case, of every
+ * issuer; then the issuer's neighbours in the order of subjects. Records are borrowed during the visit.
+ */
+RELY_MUST_USE bool rely_registry_each_near(struct rely_registry *registry, const struct rely_near_question *question,
+                                           void (*visit)(const union rely_any_record *record, void *context),
+                                           void *context, struct rely_err *err);
+
+#endif
