@@ -12,7 +12,8 @@
 /* One thing compared, and how far it is. */
 struct near_item {
     size_t weight;
-    struct rely_json *shown; /* owned until it is shown */
+    struct rely_json *shown;  /* owned until it is shown */
+    struct rely_json *fields; /* of a credential; borrowed from shown */
     char sentence[320];
 };
 
@@ -79,16 +80,15 @@ struct rely_json *rely_explain_near_issuers(struct rely_explanation *explanation
 /* --- credentials ------------------------------------------------------------------------------------------ */
 
 /* Add one field to a comparison. Weights of several fields add up. */
-static void compare_field(struct rely_json *fields, const char *name, struct rely_json *token,
-                          struct rely_json *credential, const struct rely_difference *difference,
-                          struct near_item *near)
+static void compare_field(struct near_item *near, const char *name, struct rely_json *token,
+                          struct rely_json *credential, const struct rely_difference *difference)
 {
     struct rely_json *field = rely_json_object();
     rely_admin_set_text(field, "field", rely_slice_of(name));
     rely_json_set(field, "token", token);
     rely_json_set(field, "credential", credential);
     rely_json_set(field, "equal", rely_json_of_bool(difference->weight == 0));
-    rely_json_append(fields, field);
+    rely_json_append(near->fields, field);
     if (difference->weight == 0)
         return;
     rely_admin_set_text(field, "note", rely_slice_of(difference->note));
@@ -142,7 +142,7 @@ static void compare_audiences(const struct rely_explanation *explanation, const 
 }
 
 static void compare_issuer_and_subject(const struct near_list *list, const struct rely_credential *credential,
-                                       struct rely_json *fields, struct near_item *near)
+                                       struct near_item *near)
 {
     const struct rely_review *review = list->explanation->review;
     const struct rely_issuer *issuer = rely_snapshot_issuer(list->explanation->snapshot, credential->issuer_id);
@@ -157,16 +157,15 @@ static void compare_issuer_and_subject(const struct near_list *list, const struc
             snprintf(difference.note, sizeof difference.note, "the credential is for %.*s, the token is of %.*s",
                      RELY_ARG(issuer->name), RELY_ARG(review->issuer->name));
     }
-    compare_field(fields, "issuer", rely_json_of_text(review->issuer->name),
-                  issuer == NULL ? rely_json_of_null() : rely_json_of_text(issuer->name), &difference, near);
+    compare_field(near, "issuer", rely_json_of_text(review->issuer->name),
+                  issuer == NULL ? rely_json_of_null() : rely_json_of_text(issuer->name), &difference);
     rely_difference_find(review->claims.subject, credential->subject, "credential", &difference);
-    compare_field(fields, "subject", rely_json_of_text(review->claims.subject), rely_json_of_text(credential->subject),
-                  &difference, near);
+    compare_field(near, "subject", rely_json_of_text(review->claims.subject), rely_json_of_text(credential->subject),
+                  &difference);
 }
 
 /* The identity matters when the caller asked for another one, or when it is disabled. */
-static void compare_identity(const struct near_list *list, const struct rely_identity *identity,
-                             struct rely_json *fields, struct near_item *near)
+static void compare_identity(const struct near_list *list, const struct rely_identity *identity, struct near_item *near)
 {
     struct rely_slice wanted = list->explanation->request->identity;
     struct rely_difference difference = {.weight = 0};
@@ -175,12 +174,11 @@ static void compare_identity(const struct near_list *list, const struct rely_ide
             difference.weight = 2;
             snprintf(difference.note, sizeof difference.note, "is not the one that the caller asks for");
         }
-        compare_field(fields, "identity", rely_json_of_text(wanted), rely_json_of_text(identity->name), &difference,
-                      near);
+        compare_field(near, "identity", rely_json_of_text(wanted), rely_json_of_text(identity->name), &difference);
     }
     if (!identity->is_enabled) {
         difference = (struct rely_difference){.note = "the identity is disabled", .weight = 1};
-        compare_field(fields, "enabled", rely_json_of_bool(true), rely_json_of_bool(false), &difference, near);
+        compare_field(near, "enabled", rely_json_of_bool(true), rely_json_of_bool(false), &difference);
     }
 }
 
@@ -201,19 +199,18 @@ static void compare_credential(const struct rely_credential *credential, struct 
     const struct rely_identity *identity = rely_snapshot_identity(list->explanation->snapshot, credential->identity_id);
     if (identity == NULL || is_seen_before(list, credential->id))
         return;
-    struct near_item near = {.shown = rely_json_object()};
-    struct rely_json *fields = rely_json_array();
+    struct near_item near = {.shown = rely_json_object(), .fields = rely_json_array()};
     struct rely_difference difference;
     snprintf(near.sentence, sizeof near.sentence, "the nearest credential is %.*s/%.*s", RELY_ARG(identity->name),
              RELY_ARG(credential->name));
     rely_admin_set_text(near.shown, "identity", identity->name);
     rely_admin_set_text(near.shown, "credential", credential->name);
-    rely_json_set(near.shown, "fields", fields);
-    compare_issuer_and_subject(list, credential, fields, &near);
+    rely_json_set(near.shown, "fields", near.fields);
+    compare_issuer_and_subject(list, credential, &near);
     compare_audiences(list->explanation, credential, &difference);
-    compare_field(fields, "audiences", list_texts(claims->audiences, claims->audience_count),
-                  list_texts(credential->audiences, credential->audience_count), &difference, &near);
-    compare_identity(list, identity, fields, &near);
+    compare_field(&near, "audiences", list_texts(claims->audiences, claims->audience_count),
+                  list_texts(credential->audiences, credential->audience_count), &difference);
+    compare_identity(list, identity, &near);
     keep_near(list, &near);
 }
 
