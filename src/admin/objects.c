@@ -3,22 +3,9 @@
  * and pages; what a good object is, registry/ decides. Called by route.c.
  */
 #include "call.h"
+#include "path.h"
 #include "relyd/limits.h"
 #include <stdio.h>
-
-#define LINK_SIZE 512 /* the longest: two names of 120 */
-
-/* The path of a collection, or of one object in it. Names are of characters that need no escape. */
-static void print_link(const struct rely_object_path *path, struct rely_slice name, char out[LINK_SIZE])
-{
-    struct rely_slice slash = name.ptr == NULL ? (struct rely_slice){0} : RELY_LIT("/");
-    if (path->object == RELY_OBJECT_CREDENTIAL)
-        snprintf(out, LINK_SIZE, "/v1/identities/%.*s/federatedIdentityCredentials%.*s%.*s", RELY_ARG(path->parent),
-                 RELY_ARG(slash), RELY_ARG(name));
-    else
-        snprintf(out, LINK_SIZE, "/v1/%s%.*s%.*s", path->object == RELY_OBJECT_ISSUER ? "issuers" : "identities",
-                 RELY_ARG(slash), RELY_ARG(name));
-}
 
 /* --- reading ------------------------------------------------------------------------------------------ */
 
@@ -45,8 +32,8 @@ static void answer_page(struct rely_admin_call *call, const struct rely_object_p
     struct rely_slice last = rely_json_text(rely_json_get(rely_json_at(value, count == 0 ? 0 : count - 1), "name"));
     rely_json_set(page, "value", value);
     if (read->has_more) {
-        char collection[LINK_SIZE], link[2 * LINK_SIZE];
-        print_link(&call->path, (struct rely_slice){0}, collection);
+        char collection[RELY_OBJECT_PATH_SIZE], link[2 * RELY_OBJECT_PATH_SIZE];
+        rely_object_path_print(&call->path, (struct rely_slice){0}, collection);
         snprintf(link, sizeof link, "%s?limit=%zu&after=%.*s", collection, read->limit, RELY_ARG(last));
         rely_admin_set_text(page, "nextLink", rely_slice_of(link));
     }
@@ -120,8 +107,8 @@ static bool prepare_writer(const struct rely_admin_call *call, char actor[ACTOR_
 
 static void answer_saved(struct rely_admin_call *call, struct rely_write_result *result)
 {
-    char location[LINK_SIZE];
-    print_link(&call->path, rely_json_text(rely_json_get(result->object, "name")), location);
+    char location[RELY_OBJECT_PATH_SIZE];
+    rely_object_path_print(&call->path, rely_json_text(rely_json_get(result->object, "name")), location);
     rely_admin_answer_write(call, result->is_created ? 201 : 200, result, result->is_created ? location : NULL);
 }
 

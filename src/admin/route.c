@@ -6,6 +6,7 @@
 #include "call.h"
 
 #include "operations.h"
+#include "path.h"
 #include "relyd/clock.h"
 
 struct admin_route {
@@ -33,18 +34,11 @@ static const struct admin_route control_routes[] = {
 
 #undef OPERATION
 
-static struct rely_object_path read_object_path(const struct rely_routed *routed, enum rely_object object)
-{
-    if (object == RELY_OBJECT_CREDENTIAL)
-        return (struct rely_object_path){.object = object, .parent = routed->names[0], .name = routed->names[1]};
-    return (struct rely_object_path){.object = object, .name = routed->names[0]};
-}
-
 static void answer_call(struct rely_admin *admin, struct rely_http_request *request, const struct rely_routed *routed)
 {
     const struct admin_route *row = (const struct admin_route *)routed->row;
     struct rely_admin_call call = {.admin = admin, .request = request, .now_s = rely_clock_now_s()};
-    call.path = read_object_path(routed, row->object);
+    call.path = rely_object_path_read(routed, row->object);
     if (rely_route_admit_query(&row->route, request, call.parameters))
         row->handle(&call);
 }

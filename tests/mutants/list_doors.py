@@ -449,6 +449,22 @@ MUTANTS = [
         caught_by="unit_model",
     ),
     dict(
+        name="a path below another object is read as one of its own",
+        row="8",
+        file="src/admin/path.c",
+        old="->parent_column != NULL;",
+        new="->parent_column != NULL && routed->names[1].ptr == NULL;",
+        caught_by="unit_admin",
+    ),
+    dict(
+        name="an object's place does not say whose it is",
+        row="8",
+        file="src/admin/path.c",
+        old="before, RELY_ARG(path->parent),",
+        new="before, RELY_ARG(name),",
+        caught_by="unit_admin",
+    ),
+    dict(
         name="the schema lets in what is no field",
         row="8",
         file="src/model/schema.c",
