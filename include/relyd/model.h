@@ -10,11 +10,7 @@
 #include "relyd/base.h"
 #include "relyd/limits.h"
 
-enum rely_object {
-    RELY_OBJECT_ISSUER = 1,
-    RELY_OBJECT_IDENTITY,
-    RELY_OBJECT_CREDENTIAL /* its parent is an identity */
-};
+enum rely_object { RELY_OBJECT_ISSUER = 1, RELY_OBJECT_IDENTITY, RELY_OBJECT_CREDENTIAL };
 
 struct rely_texts {
     const struct rely_slice *items; /* borrowed, as what they point to */
@@ -36,7 +32,7 @@ struct rely_text_map {
 struct rely_record {
     int64_t id;        /* the row; 0: not stored yet */
     uint64_t revision; /* of its last change */
-    int64_t parent_id; /* the identity's row, of a credential; 0 otherwise */
+    int64_t parent_id; /* its parent's row; 0: the kind has none */
     int64_t created_at, updated_at;
 };
 
@@ -180,6 +176,8 @@ struct rely_kind {
     const char *word;         /* in the change log and in sentences */
     const char *article_word; /* the same with its article */
     const char *table;
+    int64_t since;             /* the schema's version that brought the table; 0: it was always there */
+    enum rely_object parent;   /* goes with all that is below it, and has no parent of its own; 0: none */
     const char *parent_column; /* NULL: it has none */
     const struct rely_field *fields;
     size_t field_count;
@@ -201,6 +199,8 @@ const struct rely_kind *rely_kind_of(enum rely_object object);
 /* Each after those that it refers to. NULL behind the last one. */
 const struct rely_kind *rely_kind_at(size_t index);
 
+/* Borrowed from the record. */
+struct rely_slice rely_record_name(const struct rely_kind *kind, const void *record);
 /* Is the body an object at all? False: noted. */
 bool rely_record_check_body(const struct rely_body *body);
 /* The object's name: the path's, which the body may repeat, or (path_name absent) the body's. False: there is none. */

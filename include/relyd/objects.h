@@ -10,7 +10,7 @@
 struct rely_json;
 struct rely_registry;
 
-/* Which object: `parent` is the identity's name for a credential, absent otherwise. */
+/* Which object: `parent` is the name of its parent, absent where the kind has none. */
 struct rely_object_path {
     enum rely_object object;
     struct rely_slice parent;
@@ -64,7 +64,7 @@ RELY_MUST_USE bool rely_registry_create(struct rely_registry *registry, const st
 RELY_MUST_USE bool rely_registry_replace(struct rely_registry *registry, const struct rely_write *write,
                                          struct rely_write_result *result, struct rely_err *err);
 
-/* Delete. An identity goes with its credentials; an issuer that has some is RELY_ERR_CONFLICT unless may_cascade. */
+/* Delete. What is below an object goes with it, an identity's credentials; an issuer that has some is RELY_ERR_CONFLICT unless may_cascade. */
 RELY_MUST_USE bool rely_registry_delete(struct rely_registry *registry, const struct rely_object_path *path,
                                         const struct rely_writer *writer, struct rely_write_result *result,
                                         struct rely_err *err);

@@ -44,8 +44,8 @@ RELY_MUST_USE bool rely_stored_read_all(struct rely_store *store, const struct r
 
 /* What is asked of several records, and in which form they come. */
 enum rely_stored_question {
-    RELY_STORED_OF_IDENTITY = 1, /* number: credentials, whole, with the identity's name */
-    RELY_STORED_OF_ISSUER,       /* number: the same of an issuer */
+    RELY_STORED_CHILDREN = 1,    /* kind, number: those below one parent, whole, with the parent's name */
+    RELY_STORED_OF_ISSUER,       /* number: credentials, whole, with the identity's name */
     RELY_STORED_BY_URL,          /* text: names of issuers, in any order */
     RELY_STORED_BY_URL_IN_ORDER, /* the same by name */
     RELY_STORED_BY_PAIR,         /* other: the identity, number: the issuer, text: the subject: credentials' names */
@@ -59,6 +59,7 @@ enum rely_stored_question {
 
 struct rely_stored_asked {
     enum rely_stored_question question;
+    const struct rely_kind *kind; /* which has a parent; of most questions it is clear */
     int64_t number, other;
     struct rely_slice text;
     size_t limit;
@@ -88,7 +89,7 @@ RELY_MUST_USE bool rely_stored_change(struct rely_store *store, const struct rel
  * False: RELY_ERR_DAMAGED, or the fault. */
 RELY_MUST_USE bool rely_stored_verify(struct rely_store *store, const struct rely_kind *kind, const void *record,
                                       struct rely_err *err);
-/* An identity's credentials go with it; an issuer's must be gone. */
+/* What is below a record goes with it; an issuer's credentials must be gone. */
 RELY_MUST_USE bool rely_stored_erase(struct rely_store *store, const struct rely_kind *kind, int64_t id,
                                      struct rely_err *err);
 RELY_MUST_USE bool rely_stored_erase_trusting(struct rely_store *store, int64_t issuer_id, struct rely_err *err);

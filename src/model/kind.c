@@ -101,6 +101,7 @@ static const struct rely_kind kinds[] = {
         .word = "federatedIdentityCredential",
         .article_word = "a federated credential",
         .table = "credential",
+        .parent = RELY_OBJECT_IDENTITY,
         .parent_column = "identity_id",
         .fields = credential_fields,
         .field_count = sizeof credential_fields / sizeof credential_fields[0],
@@ -120,4 +121,12 @@ const struct rely_kind *rely_kind_of(enum rely_object object)
         if (kinds[i].object == object)
             return &kinds[i];
     rely_bug("an object of no kind", __FILE__, __LINE__);
+}
+
+struct rely_slice rely_record_name(const struct rely_kind *kind, const void *record)
+{
+    for (size_t i = 0; i < kind->field_count; i++)
+        if (kind->fields[i].type == RELY_FIELD_NAME)
+            return *(const struct rely_slice *)rely_field_in(&kind->fields[i], record);
+    rely_bug("a kind of object without names", __FILE__, __LINE__);
 }

@@ -1,6 +1,6 @@
 /*
- * Deleting an object, and what goes with it: an identity's credentials, and an issuer's when the writer says so. One
- * transaction, one row of the change log for every object that goes. Called by admin/.
+ * Deleting an object, and what goes with it: all that is below it, and an issuer's credentials when the writer says so.
+ * One transaction, one row of the change log for every object that goes. Called by admin/.
  */
 #include "inside.h"
 #include <stdio.h>
@@ -39,27 +39,36 @@ static bool log_removal(const struct removal *removal, const struct rely_object_
 
 struct logging {
     const struct removal *removal;
+    const struct rely_kind *kind;
     struct rely_err *err;
 };
 
 static bool log_dependent(const union rely_any_record *record, struct rely_slice parent, void *context)
 {
     const struct logging *logging = context;
-    const struct rely_object_path path = {RELY_OBJECT_CREDENTIAL, parent, record->credential.name};
+    const struct rely_kind *kind = logging->kind;
+    const struct rely_object_path path = {kind->object, parent, rely_record_name(kind, record)};
     if (!log_removal(logging->removal, &path, record, logging->err))
         return false;
-    rely_changes_add(&logging->removal->result->changes, RELY_OBJECT_CREDENTIAL, record->record.id, NULL);
+    rely_changes_add(&logging->removal->result->changes, kind->object, record->record.id, NULL);
     return true;
 }
 
-/* Log each credential under an identity, or bound to an issuer, and note it as removed. */
-static bool log_dependents(const struct removal *removal, enum rely_stored_question question, int64_t owner_id,
-                           struct rely_err *err)
+/* Log each of those that are asked for, and note it as removed. */
+static bool log_dependents(const struct removal *removal, const struct rely_stored_asked *asked, struct rely_err *err)
 {
-    struct logging logging = {removal, err};
-    return rely_stored_ask(removal->registry->store,
-                           &(struct rely_stored_asked){.question = question, .number = owner_id},
-                           &(struct rely_stored_visit){log_dependent, &logging}, err);
+    struct logging logging = {removal, asked->kind, err};
+    return rely_stored_ask(removal->registry->store, asked, &(struct rely_stored_visit){log_dependent, &logging}, err);
+}
+
+/* All objects below this one, which themselves go by ON DELETE CASCADE. */
+static bool log_children(const struct removal *removal, int64_t id, struct rely_err *err)
+{
+    struct rely_stored_asked asked = {.question = RELY_STORED_CHILDREN, .number = id};
+    for (size_t i = 0; (asked.kind = rely_kind_at(i)) != NULL; i++)
+        if (asked.kind->parent == removal->kind->object && !log_dependents(removal, &asked, err))
+            return false;
+    return true;
 }
 
 static bool erase_issuer_dependents(const struct removal *removal, int64_t issuer_id, struct rely_err *err)
@@ -72,8 +81,9 @@ static bool erase_issuer_dependents(const struct removal *removal, int64_t issue
                                  "%lld federated credential%s this issuer; delete %s first, or ask for "
                                  "?withCredentials=true",
                                  (long long)found, found == 1 ? " trusts" : "s trust", found == 1 ? "it" : "them");
-    return log_dependents(removal, RELY_STORED_OF_ISSUER, issuer_id, err) &&
-           rely_stored_erase_trusting(removal->registry->store, issuer_id, err);
+    const struct rely_stored_asked asked = {
+        .question = RELY_STORED_OF_ISSUER, .kind = rely_kind_of(RELY_OBJECT_CREDENTIAL), .number = issuer_id};
+    return log_dependents(removal, &asked, err) && rely_stored_erase_trusting(removal->registry->store, issuer_id, err);
 }
 
 static bool erase_with_dependents(const struct removal *removal, const union rely_any_record *found,
@@ -81,13 +91,9 @@ static bool erase_with_dependents(const struct removal *removal, const union rel
 {
     const struct rely_object_path *path = removal->path;
     int64_t id = found->record.id;
-    bool is_clear = true;
-    if (path->object == RELY_OBJECT_ISSUER)
-        is_clear = erase_issuer_dependents(removal, id, err);
-    else if (path->object == RELY_OBJECT_IDENTITY) /* the rows themselves go by ON DELETE CASCADE */
-        is_clear = log_dependents(removal, RELY_STORED_OF_IDENTITY, id, err);
-    if (!is_clear || !rely_stored_erase(removal->registry->store, removal->kind, id, err) ||
-        !log_removal(removal, path, found, err))
+    bool is_clear = path->object != RELY_OBJECT_ISSUER || erase_issuer_dependents(removal, id, err);
+    if (!(is_clear && log_children(removal, id, err)) ||
+        !rely_stored_erase(removal->registry->store, removal->kind, id, err) || !log_removal(removal, path, found, err))
         return false;
     rely_changes_add(&removal->result->changes, path->object, id, NULL);
     return true;

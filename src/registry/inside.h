@@ -31,7 +31,7 @@ struct rely_writing {
     struct rely_write_result *result;
 };
 
-/* The identity's row that a credential's path names, 0 for other objects. RELY_ERR_NOT_FOUND when it is not there. */
+/* The row of the parent that a path names, 0 for a kind that has none. RELY_ERR_NOT_FOUND when it is not there. */
 RELY_MUST_USE bool rely_registry_find_parent(struct rely_registry *registry, const struct rely_object_path *path,
                                              int64_t *parent_id, struct rely_err *err);
 void rely_registry_print_etag(uint64_t revision, char etag[32]);

@@ -16,15 +16,17 @@ bool rely_registry_find_parent(struct rely_registry *registry, const struct rely
 {
     struct rely_pool pool;
     union rely_any_record parent;
-    const struct rely_stored_place place = {.kind = rely_kind_of(RELY_OBJECT_IDENTITY), .name = path->parent};
+    const struct rely_kind *kind = rely_kind_of(path->object);
     *parent_id = 0;
-    if (rely_kind_of(path->object)->parent_column == NULL)
+    if (kind->parent_column == NULL)
         return true;
+    const struct rely_stored_place place = {.kind = rely_kind_of(kind->parent), .name = path->parent};
     rely_pool_init(&pool);
     bool is_found = rely_stored_find_name(registry->store, &place, &pool, &parent, err);
     rely_pool_fini(&pool);
     *parent_id = parent.record.id;
-    return is_found && (*parent_id != 0 || rely_err_set(err, RELY_ERR_NOT_FOUND, "there is no such identity"));
+    return is_found &&
+           (*parent_id != 0 || rely_err_set(err, RELY_ERR_NOT_FOUND, "there is no such %s", place.kind->word));
 }
 
 /* --- one object ------------------------------------------------------------------------------------------- */

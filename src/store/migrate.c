@@ -172,6 +172,16 @@ static bool take_up_edits(struct rely_sql *sql, struct rely_err *err)
     return rely_sql_exec(sql, text, err);
 }
 
+/* Is it the table of a kind that the database's version did not know? A new database knows none. */
+static bool is_brought(const struct carrying *carrying, const char *table)
+{
+    const struct rely_kind *kind;
+    for (size_t i = 0; (kind = rely_kind_at(i)) != NULL; i++)
+        if (strcmp(kind->table, table) == 0 && carrying->version < kind->since)
+            return true;
+    return carrying->version == 0;
+}
+
 /* Make a table that an earlier version did not have, and give one that is there its text. A table that is gone is damage:
  * made anew, empty, it would give row ids a second time. */
 static bool bring_table(const struct carrying *carrying, const struct rely_schema_item *item, struct rely_err *err)
@@ -179,9 +189,8 @@ static bool bring_table(const struct carrying *carrying, const struct rely_schem
     struct rely_sql *sql = carrying->sql;
     switch (find_schema_item(sql, item, err)) {
     case FOUND_NOT:
-        return carrying->version == RELY_SCHEMA_VERSION
-                   ? rely_sql_damaged(sql, err, "its table %s is missing", item->name)
-                   : rely_sql_exec(sql, item->text, err);
+        return is_brought(carrying, item->name) ? rely_sql_exec(sql, item->text, err)
+                                                : rely_sql_damaged(sql, err, "its table %s is missing", item->name);
     case FOUND_OTHER:
         return rely_sql_exec(sql, "PRAGMA writable_schema = ON", err) && edit_table(sql, item, err);
     case FOUND_SAME:

@@ -7,15 +7,6 @@
 
 /* --- one ---------------------------------------------------------------------------------------------------- */
 
-/* Every record has its name somewhere. */
-static struct rely_slice name_of(const struct rely_kind *kind, const void *record)
-{
-    for (size_t i = 0; i < kind->field_count; i++)
-        if (kind->fields[i].type == RELY_FIELD_NAME)
-            return *(const struct rely_slice *)rely_field_in(&kind->fields[i], record);
-    return (struct rely_slice){NULL, 0};
-}
-
 bool rely_stored_damaged(struct rely_store *store, const struct rely_kind *kind, int64_t id, struct rely_err *err)
 {
     return rely_sql_damaged(&store->sql, err, "the row %lld of %s is damaged", (long long)id, kind->word);
@@ -46,7 +37,7 @@ static bool find_stored(struct rely_store *store, const struct rely_stored_place
     row->stmt = stmt->raw;
     if (!read_one(store, row, record, err))
         return false;
-    return rely_slice_equal(name_of(place->kind, record), place->name) ||
+    return rely_slice_equal(rely_record_name(place->kind, record), place->name) ||
            rely_sql_damaged(&store->sql, err, "an index of the database is damaged: it leads to another %s than %.*s",
                             place->kind->word, RELY_ARG(place->name));
 }
@@ -215,8 +206,7 @@ static const struct question {
     enum rely_columns_wanted wanted;
     const char *more_columns, *rest, *binds;
 } questions[] = {
-    [RELY_STORED_OF_IDENTITY] = {RELY_OBJECT_CREDENTIAL, RELY_COLUMNS_ALL, ", d.name",
-                                 " JOIN identity d ON d.id = o.identity_id WHERE o.identity_id = ?1", "n"},
+    [RELY_STORED_CHILDREN] = {0, RELY_COLUMNS_ALL, ", d.name", NULL, "n"}, /* a statement for each kind */
     [RELY_STORED_OF_ISSUER] = {RELY_OBJECT_CREDENTIAL, RELY_COLUMNS_ALL, ", d.name",
                                " JOIN identity d ON d.id = o.identity_id WHERE o.issuer_id = ?1", "n"},
     [RELY_STORED_BY_URL] = {RELY_OBJECT_ISSUER, RELY_COLUMNS_NAMES, "", " WHERE o.url = ?1 LIMIT ?2", "tl"},
@@ -272,17 +262,19 @@ bool rely_stored_ask(struct rely_store *store, const struct rely_stored_asked *a
 {
     struct rely_pool pool;
     const struct question *question = &questions[asked->question];
-    RELY_STMT_LENT struct rely_stmt *stmt = rely_sql_prepare(&store->sql, store->questions[asked->question], err);
+    const struct rely_kind *kind = question->rest == NULL ? asked->kind : rely_kind_of(question->object);
+    const char *text =
+        question->rest == NULL ? rely_store_table(store, kind)->children : store->questions[asked->question];
+    RELY_STMT_LENT struct rely_stmt *stmt = rely_sql_prepare(&store->sql, text, err);
     if (stmt == NULL)
         return false;
     bind_asked(stmt, question->binds, asked);
     rely_pool_init(&pool);
-    struct several several = {
-        .store = store,
-        .stmt = stmt,
-        .row = {.kind = rely_kind_of(question->object), .wanted = question->wanted, .pool = &pool},
-        .visit = visit,
-        .has_parent_name = question->more_columns[0] != '\0'};
+    struct several several = {.store = store,
+                              .stmt = stmt,
+                              .row = {.kind = kind, .wanted = question->wanted, .pool = &pool},
+                              .visit = visit,
+                              .has_parent_name = question->more_columns[0] != '\0'};
     bool is_read = visit_rows(&several, err);
     rely_pool_fini(&pool);
     return is_read;

@@ -31,7 +31,6 @@ static const struct {
      "(jwks_uri IS NOT NULL) = (key_source = 2) AND (jwks_uri IS NULL OR (" IS_URL("jwks_uri") "))", ""},
     {"issuer", "discovery_url", "discovery_url IS NULL OR (key_source = 1 AND " IS_URL("discovery_url") ")", ""},
     {"issuer", "ca_bundle", "ca_bundle IS NULL OR instr(ca_bundle, '-----BEGIN CERTIFICATE-----') > 0", ""},
-    {"credential", "identity_id", NULL, " REFERENCES identity ON DELETE CASCADE"},
     {"credential", "issuer_id", NULL, " REFERENCES issuer ON DELETE RESTRICT"},
 };
 
@@ -191,7 +190,8 @@ static void print_column(struct rely_buf *out, const struct rely_kind *kind, con
     if (column->value != NULL)
         rely_buf_printf(out, " DEFAULT %s", column->value);
     if (field == NULL) {
-        put_beside(out, kind, column->name);
+        if (kind->parent_column != NULL && strcmp(column->name, kind->parent_column) == 0)
+            rely_buf_printf(out, " REFERENCES %s ON DELETE CASCADE", rely_kind_of(kind->parent)->table);
         return;
     }
     bool is_unique =
@@ -386,6 +386,7 @@ static void add_field_items(struct rely_schema *schema, const struct rely_kind *
 
 void rely_schema_add_kind(struct rely_schema *schema, const struct rely_kind *kind, const struct rely_columns *columns)
 {
+    RELY_ASSERT(kind->since <= RELY_SCHEMA_VERSION);
     add_item(schema, "table", kind->table, print_table(kind, columns, &schema->texts));
     if (kind->parent_column != NULL)
         add_stays(schema, kind, kind->parent_column);

@@ -91,6 +91,18 @@ static const char *make_insert(const struct rely_kind *kind, struct rely_pool *p
     return rely_table_keep(&text, pool);
 }
 
+static const char *make_children(const struct rely_kind *kind, struct rely_pool *pool)
+{
+    char rest[160];
+    const struct rely_selection select = {
+        .kind = kind, .wanted = RELY_COLUMNS_ALL, .more_columns = ", d.name", .rest = rest};
+    if (kind->parent_column == NULL)
+        return NULL;
+    snprintf(rest, sizeof rest, " JOIN %s d ON d.id = o.%s WHERE o.%s = ?1", rely_kind_of(kind->parent)->table,
+             kind->parent_column, kind->parent_column);
+    return rely_table_select(&select, pool);
+}
+
 void rely_table_make(struct rely_table *table, const struct rely_kind *kind, struct rely_pool *pool)
 {
     const char *parent = kind->parent_column == NULL ? "0" : kind->parent_column;
@@ -114,6 +126,7 @@ void rely_table_make(struct rely_table *table, const struct rely_kind *kind, str
     select.wanted = RELY_COLUMNS_REVIEWED;
     select.rest = is_issuer ? " ORDER BY o.is_enabled DESC, o.id" : "";
     table->each = rely_table_select(&select, pool);
+    table->children = make_children(kind, pool);
     table->insert = make_insert(kind, pool);
     table->erase = rely_pool_printf(pool, "DELETE FROM %s WHERE id = ?1", kind->table).ptr;
 }

@@ -30,6 +30,7 @@ struct rely_table {
     const char *get;       /* ?1 row. All fields */
     const char *page;      /* ?1 after, ?2 the parent's row, ?3 limit. All fields */
     const char *each;      /* what reviews see, of all rows */
+    const char *children;  /* ?1 the parent's row. All fields and the parent's name; NULL: it has no parent */
     const char *insert;
     const char *erase; /* ?1 row */
     struct rely_update updates[RELY_UPDATES_KEPT];

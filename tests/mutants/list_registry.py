@@ -399,8 +399,8 @@ MUTANTS = [
         name="a-lost-table-is-made-anew",
         row="issue 8",
         file="src/store/migrate.c",
-        old="return carrying->version == RELY_SCHEMA_VERSION\n",
-        new="return carrying->version > RELY_SCHEMA_VERSION\n",
+        old="return carrying->version > 0 && carrying",
+        new="return carrying->version > RELY_SCHEMA_VERSION && carrying",
         caught_by="unit_registry",
     ),
     dict(
@@ -623,8 +623,8 @@ MUTANTS = [
         name='whatever-an-index-leads-to-is-shown',
         row='B22',
         file='src/store/query.c',
-        old='    return rely_slice_equal(name_of(place->kind, record), place->name) ||\n',
-        new='    return rely_slice_equal(name_of(place->kind, record), place->name) || place->name.len > 0 ||\n',
+        old='    return rely_slice_equal(rely_record_name(place->kind, record), place->name) ||\n',
+        new='    return rely_slice_equal(rely_record_name(place->kind, record), place->name) || place->name.len > 0 ||\n',
         caught_by='unit_registry',
     ),
     dict(
