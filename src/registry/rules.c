@@ -242,28 +242,61 @@ static bool check_pair_is_free(const struct rely_writing *write, struct rely_err
 
 /* --- kind by kind ------------------------------------------------------------------------------------------------ */
 
-bool rely_rules_bind(struct rely_writing *write, struct rely_err *err)
+static bool bind_issuer(struct rely_writing *write, struct rely_err *err)
 {
-    if (write->path->object == RELY_OBJECT_CREDENTIAL)
-        return bind_credential(write, err);
-    if (write->path->object == RELY_OBJECT_ISSUER && write->after.issuer.jwks.ptr != NULL)
+    (void)err;
+    if (write->after.issuer.jwks.ptr != NULL)
         check_upload(write);
     return true;
 }
 
+static bool has_same_source(const struct rely_writing *write)
+{
+    return rely_issuer_has_same_source(&write->before.issuer, &write->after.issuer);
+}
+
+/* NULL: nothing. A kind that is free of others has no row. */
+static const struct rules {
+    enum rely_object object;
+    bool (*bind)(struct rely_writing *write, struct rely_err *err);
+    bool (*check)(const struct rely_writing *write, struct rely_err *err);
+    bool (*is_same)(const struct rely_writing *write);
+    bool (*store)(struct rely_writing *write, struct rely_err *err);
+} rules[] = {
+    {.object = RELY_OBJECT_ISSUER, .bind = bind_issuer, .is_same = has_same_source, .store = store_keys},
+    {.object = RELY_OBJECT_CREDENTIAL, .bind = bind_credential, .check = check_pair_is_free},
+};
+
+static const struct rules *rules_of(const struct rely_writing *write)
+{
+    static const struct rules none = {0};
+    for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++)
+        if (rules[i].object == write->path->object)
+            return &rules[i];
+    return &none;
+}
+
+bool rely_rules_bind(struct rely_writing *write, struct rely_err *err)
+{
+    const struct rules *own = rules_of(write);
+    return own->bind == NULL || own->bind(write, err);
+}
+
 bool rely_rules_check(const struct rely_writing *write, struct rely_err *err)
 {
-    return write->path->object != RELY_OBJECT_CREDENTIAL || check_pair_is_free(write, err);
+    const struct rules *own = rules_of(write);
+    return own->check == NULL || own->check(write, err);
 }
 
 bool rely_rules_are_same(const struct rely_writing *write)
 {
+    const struct rules *own = rules_of(write);
     return rely_record_equal(write->body.kind, &write->before, &write->after) &&
-           (write->path->object != RELY_OBJECT_ISSUER ||
-            rely_issuer_has_same_source(&write->before.issuer, &write->after.issuer));
+           (own->is_same == NULL || own->is_same(write));
 }
 
 bool rely_rules_store(struct rely_writing *write, struct rely_err *err)
 {
-    return write->path->object != RELY_OBJECT_ISSUER || store_keys(write, err);
+    const struct rules *own = rules_of(write);
+    return own->store == NULL || own->store(write, err);
 }
