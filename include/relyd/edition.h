@@ -19,15 +19,19 @@ struct rely_credential *rely_credential_copy(const struct rely_credential *from)
  */
 struct rely_snapshot *rely_snapshot_next(const struct rely_snapshot *base, uint64_t revision);
 
-/* Put takes over the object, and retires the one that it replaces (same id). Remove retires it; false: not there. */
+/* Put takes over the object, and retires the one that it replaces (same id). */
 void rely_snapshot_put_issuer(struct rely_snapshot *next, struct rely_issuer *issuer);
 /* Put an issuer whose record and keys are those of before, with other times: what was verified under it stays. */
 void rely_snapshot_renew_issuer(struct rely_snapshot *next, struct rely_issuer *issuer);
 void rely_snapshot_put_identity(struct rely_snapshot *next, struct rely_identity *identity);
 void rely_snapshot_put_credential(struct rely_snapshot *next, struct rely_credential *credential);
-bool rely_snapshot_remove_issuer(struct rely_snapshot *next, int64_t id);
-bool rely_snapshot_remove_identity(struct rely_snapshot *next, int64_t id);
-bool rely_snapshot_remove_credential(struct rely_snapshot *next, int64_t id);
+/* Does an edition hold objects of this kind at all? */
+bool rely_snapshot_holds(enum rely_object object);
+/* Put what reviews see of a record, of a kind whose objects need nothing but it: issuers have keys. In: record - the
+ * kind's, as it was read at the start or carried by a change: only what is RELY_FIELD_REVIEWED is there in both. */
+void rely_snapshot_carry(struct rely_snapshot *next, enum rely_object object, const void *record);
+/* Retire an object; false: not there. */
+bool rely_snapshot_remove(struct rely_snapshot *next, enum rely_object object, int64_t id);
 
 /**
  * Free what only editions older than this one used: what it replaced, and its base's own struct. Call once for every

@@ -128,35 +128,19 @@ static void carry_issuer(struct growing *growing, const struct rely_issuer_recor
     rely_snapshot_put_issuer(next, issuer);
 }
 
-static void carry_record(struct growing *growing, enum rely_object object, const union rely_any_record *record)
+static void carry_record(struct growing *growing, enum rely_object object, const void *record)
 {
-    switch (object) {
-    case RELY_OBJECT_ISSUER:
-        carry_issuer(growing, &record->issuer);
-        break;
-    case RELY_OBJECT_IDENTITY:
-        rely_snapshot_put_identity(growing->next, rely_identity_of_record(&record->identity));
-        break;
-    case RELY_OBJECT_CREDENTIAL:
-        rely_snapshot_put_credential(growing->next, rely_credential_of_record(&record->credential));
-        break;
-    }
+    if (object == RELY_OBJECT_ISSUER)
+        carry_issuer(growing, record);
+    else
+        rely_snapshot_carry(growing->next, object, record);
 }
 
 static void remove_object(struct rely_snapshot *next, enum rely_object object, int64_t id)
 {
-    switch (object) {
-    case RELY_OBJECT_ISSUER:
+    if (object == RELY_OBJECT_ISSUER)
         retire_keyset(next, rely_snapshot_issuer(next, id));
-        rely_snapshot_remove_issuer(next, id);
-        break;
-    case RELY_OBJECT_IDENTITY:
-        rely_snapshot_remove_identity(next, id);
-        break;
-    case RELY_OBJECT_CREDENTIAL:
-        rely_snapshot_remove_credential(next, id);
-        break;
-    }
+    rely_snapshot_remove(next, object, id);
 }
 
 /* --- a change ------------------------------------------------------------------------------------------- */
@@ -176,19 +160,28 @@ struct rely_snapshot *rely_edition_carry(struct rely_control *control, const str
 
 /* --- all records ---------------------------------------------------------------------------------------- */
 
-static void take_issuer(const union rely_any_record *record, void *context)
+/* All of one kind. */
+struct loading {
+    struct growing *growing;
+    enum rely_object object;
+};
+
+static void take_record(const union rely_any_record *record, void *context)
 {
-    carry_record(context, RELY_OBJECT_ISSUER, record);
+    const struct loading *loading = context;
+    carry_record(loading->growing, loading->object, record);
 }
 
-static void take_identity(const union rely_any_record *record, void *context)
+static bool load_records(struct growing *growing, struct rely_registry *registry, struct rely_err *err)
 {
-    carry_record(context, RELY_OBJECT_IDENTITY, record);
-}
-
-static void take_credential(const union rely_any_record *record, void *context)
-{
-    carry_record(context, RELY_OBJECT_CREDENTIAL, record);
+    const struct rely_kind *kind;
+    for (size_t i = 0; (kind = rely_kind_at(i)) != NULL; i++) {
+        struct loading loading = {growing, kind->object};
+        if (rely_snapshot_holds(kind->object) &&
+            !rely_registry_each(registry, kind->object, take_record, &loading, err))
+            return false;
+    }
+    return true;
 }
 
 static void say_forbidden(const struct growing *growing)
@@ -219,9 +212,7 @@ bool rely_control_load(struct rely_control *control, struct rely_registry *regis
     struct growing growing = {.control = control, .next = next};
     next->token_max_bytes = (size_t)control->config->token_max_bytes;
     next->may_use_system_names = control->config->may_use_system_names;
-    bool is_read = rely_registry_each(registry, RELY_OBJECT_ISSUER, take_issuer, &growing, err) &&
-                   rely_registry_each(registry, RELY_OBJECT_IDENTITY, take_identity, &growing, err) &&
-                   rely_registry_each(registry, RELY_OBJECT_CREDENTIAL, take_credential, &growing, err);
+    bool is_read = load_records(&growing, registry, err);
     say_forbidden(&growing);
     rely_snapshot_free_replaced(next); /* what it replaced while it grew: nobody reads an older one */
     control->snapshot = next;

@@ -1,5 +1,5 @@
 /*
- * The inside of the snapshot: what snapshot.c and issuer_index.c share.
+ * The inside of the snapshot: what its files share.
  */
 #ifndef RELYD_SNAPSHOT_EDIT_H
 #define RELYD_SNAPSHOT_EDIT_H
@@ -12,10 +12,39 @@ static inline uint64_t rely_snapshot_hash_id(int64_t id)
     return (uint64_t)id * 0x9e3779b97f4a7c15ULL;
 }
 
+/* Whatever a snapshot holds begins with its id. */
+static inline int64_t rely_snapshot_id_of(const void *item)
+{
+    return *(const int64_t *)item;
+}
+
+/* Ids share a hash only by accident, so the loop runs once. */
+static inline const void *rely_snapshot_find_id(const struct rely_map *map, int64_t id)
+{
+    size_t cursor = 0;
+    const void *item;
+    do
+        item = rely_map_find(map, rely_snapshot_hash_id(id), &cursor);
+    while (item != NULL && rely_snapshot_id_of(item) != id);
+    return item;
+}
+
 /* The batch of changes that an edition is made of. */
 static inline struct rely_edit rely_snapshot_edit(struct rely_snapshot *next)
 {
     return (struct rely_edit){next->edition, &next->retired};
 }
+
+/* --- index.c ------------------------------------------------------------------------------------------------- */
+
+/* As rely_snapshot_put_identity, of any kind. */
+void rely_snapshot_put(struct rely_snapshot *next, enum rely_object object, void *item);
+
+/* --- issuer_index.c ------------------------------------------------------------------------------------------ */
+
+/* Enter an issuer by its URL and its keys, or take it out. */
+void rely_issuer_index_edit(struct rely_snapshot *next, const void *item, bool is_removal);
+/* Free both indexes of the last edition. */
+void rely_issuer_index_fini(struct rely_snapshot *last);
 
 #endif

@@ -267,34 +267,38 @@ static void remove_member(struct rely_snapshot *next, const struct rely_issuer *
 
 /* --- editing -------------------------------------------------------------------------------------------------- */
 
-bool rely_snapshot_remove_issuer(struct rely_snapshot *next, int64_t id)
+void rely_issuer_index_edit(struct rely_snapshot *next, const void *item, bool is_removal)
 {
-    struct rely_edit edit = rely_snapshot_edit(next);
-    const struct rely_issuer *old = rely_snapshot_issuer(next, id);
-    if (old == NULL)
-        return false;
-    rely_map_remove(&next->issuers_by_id, &edit, rely_snapshot_hash_id(id), old);
-    remove_member(next, old);
-    edit_entries(next, old, true);
-    rely_retired_add(&next->retired, rely_as_owner(old), free);
+    const struct rely_issuer *issuer = item;
+    if (is_removal)
+        remove_member(next, issuer);
+    else
+        add_member(next, issuer);
+    edit_entries(next, issuer, is_removal);
     next->issuers_edition = next->edition;
+}
+
+static bool free_set(const void *set, void *context)
+{
+    (void)context;
+    free(rely_as_owner(set));
     return true;
+}
+
+void rely_issuer_index_fini(struct rely_snapshot *last)
+{
+    rely_map_each(&last->issuer_sets, free_set, NULL);
+    rely_map_fini(&last->issuer_sets);
+    rely_map_fini(&last->issuers_by_key);
 }
 
 void rely_snapshot_put_issuer(struct rely_snapshot *next, struct rely_issuer *issuer)
 {
-    struct rely_edit edit = rely_snapshot_edit(next);
-    rely_snapshot_remove_issuer(next, issuer->id);
     issuer->edition = next->edition;
-    next->issuers_edition = next->edition;
-    rely_map_put(&next->issuers_by_id, &edit, rely_snapshot_hash_id(issuer->id), issuer);
-    add_member(next, issuer);
-    edit_entries(next, issuer, false);
+    rely_snapshot_put(next, RELY_OBJECT_ISSUER, issuer);
 }
 
 void rely_snapshot_renew_issuer(struct rely_snapshot *next, struct rely_issuer *issuer)
 {
-    uint64_t edition = issuer->edition;
-    rely_snapshot_put_issuer(next, issuer);
-    issuer->edition = edition;
+    rely_snapshot_put(next, RELY_OBJECT_ISSUER, issuer);
 }

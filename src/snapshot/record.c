@@ -2,7 +2,7 @@
  * Records of the registry as reviews see them. Decides what of a record is given out. Called by whoever makes an
  * edition.
  */
-#include "relyd/edition.h"
+#include "edit.h"
 #include "relyd/reserved.h"
 
 #include <stdlib.h>
@@ -70,4 +70,35 @@ struct rely_credential *rely_credential_of_record(const struct rely_credential_r
                                                           .subject = record->subject,
                                                           .audiences = record->audiences.items,
                                                           .audience_count = record->audiences.count});
+}
+
+static void *make_identity(const void *record)
+{
+    return rely_identity_of_record(record);
+}
+
+static void *make_credential(const void *record)
+{
+    return rely_credential_of_record(record);
+}
+
+/* What is held of a record. A kind that is not here is held as it is. */
+static const struct maker {
+    enum rely_object object;
+    void *(*make)(const void *record);
+} makers[] = {
+    {RELY_OBJECT_IDENTITY, make_identity},
+    {RELY_OBJECT_CREDENTIAL, make_credential},
+};
+
+void rely_snapshot_carry(struct rely_snapshot *next, enum rely_object object, const void *record)
+{
+    if (!rely_snapshot_holds(object))
+        return;
+    for (size_t i = 0; i < sizeof makers / sizeof makers[0]; i++)
+        if (makers[i].object == object) {
+            rely_snapshot_put(next, object, makers[i].make(record));
+            return;
+        }
+    rely_snapshot_put(next, object, rely_record_copy(rely_kind_of(object), record));
 }

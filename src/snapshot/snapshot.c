@@ -1,6 +1,6 @@
 /*
- * The registry as reviews see it: persistent maps of immutable objects. Look-ups are for every thread, changes for the
- * control thread, which publishes an edition only when it is whole. Decides nothing about a token.
+ * The registry as reviews see it: look-ups in persistent maps of immutable objects, for every thread, and how such an
+ * object is made: a copy in one block. Decides nothing about a token.
  */
 #include "edit.h"
 
@@ -15,28 +15,19 @@ uint64_t rely_rule_hash(int64_t issuer_id, struct rely_slice subject)
     return hash == 0 ? 1 : hash;
 }
 
-/* Ids share a hash only by accident, so the loops below run once. */
-#define FIND_BY_ID(type, map, wanted)                                                                                  \
-    size_t cursor = 0;                                                                                                 \
-    const struct type *item;                                                                                           \
-    do                                                                                                                 \
-        item = rely_map_find(map, rely_snapshot_hash_id(wanted), &cursor);                                             \
-    while (item != NULL && item->id != (wanted));                                                                      \
-    return item
-
 const struct rely_issuer *rely_snapshot_issuer(const struct rely_snapshot *snapshot, int64_t id)
 {
-    FIND_BY_ID(rely_issuer, &snapshot->issuers_by_id, id);
+    return rely_snapshot_find_id(&snapshot->issuers_by_id, id);
 }
 
 const struct rely_identity *rely_snapshot_identity(const struct rely_snapshot *snapshot, int64_t id)
 {
-    FIND_BY_ID(rely_identity, &snapshot->identities_by_id, id);
+    return rely_snapshot_find_id(&snapshot->identities_by_id, id);
 }
 
 const struct rely_credential *rely_snapshot_credential_by_id(const struct rely_snapshot *snapshot, int64_t id)
 {
-    FIND_BY_ID(rely_credential, &snapshot->credentials_by_id, id);
+    return rely_snapshot_find_id(&snapshot->credentials_by_id, id);
 }
 
 const struct rely_identity *rely_snapshot_identity_by_name(const struct rely_snapshot *snapshot, struct rely_slice name)
@@ -183,90 +174,4 @@ struct rely_credential *rely_credential_copy(const struct rely_credential *from)
     put_texts(&block, audiences, from->audiences, from->audience_count);
     credential->audiences = audiences;
     return credential;
-}
-
-/* --- editions ----------------------------------------------------------------------------------- */
-
-struct rely_snapshot *rely_snapshot_next(const struct rely_snapshot *base, uint64_t revision)
-{
-    struct rely_snapshot *next = rely_alloc(sizeof *next);
-    if (base != NULL) {
-        *next = *base;
-        next->edition = base->edition + 1;
-        next->retired = (struct rely_retired){0};
-        rely_retired_add(&next->retired, rely_as_owner(base), free);
-    } else {
-        next->edition = 1;
-    }
-    next->revision = revision;
-    return next;
-}
-
-bool rely_snapshot_remove_identity(struct rely_snapshot *next, int64_t id)
-{
-    struct rely_edit edit = rely_snapshot_edit(next);
-    const struct rely_identity *old = rely_snapshot_identity(next, id);
-    if (old == NULL)
-        return false;
-    rely_map_remove(&next->identities_by_id, &edit, rely_snapshot_hash_id(id), old);
-    rely_map_remove(&next->identities_by_name, &edit, rely_hash(old->name, 0), old);
-    rely_retired_add(&next->retired, rely_as_owner(old), free);
-    return true;
-}
-
-void rely_snapshot_put_identity(struct rely_snapshot *next, struct rely_identity *identity)
-{
-    rely_snapshot_remove_identity(next, identity->id);
-    struct rely_edit edit = rely_snapshot_edit(next);
-    rely_map_put(&next->identities_by_id, &edit, rely_snapshot_hash_id(identity->id), identity);
-    rely_map_put(&next->identities_by_name, &edit, rely_hash(identity->name, 0), identity);
-}
-
-bool rely_snapshot_remove_credential(struct rely_snapshot *next, int64_t id)
-{
-    struct rely_edit edit = rely_snapshot_edit(next);
-    const struct rely_credential *old = rely_snapshot_credential_by_id(next, id);
-    if (old == NULL)
-        return false;
-    rely_map_remove(&next->credentials_by_id, &edit, rely_snapshot_hash_id(id), old);
-    rely_map_remove(&next->credentials, &edit, rely_rule_hash(old->issuer_id, old->subject), old);
-    rely_retired_add(&next->retired, rely_as_owner(old), free);
-    return true;
-}
-
-void rely_snapshot_put_credential(struct rely_snapshot *next, struct rely_credential *credential)
-{
-    rely_snapshot_remove_credential(next, credential->id);
-    struct rely_edit edit = rely_snapshot_edit(next);
-    rely_map_put(&next->credentials_by_id, &edit, rely_snapshot_hash_id(credential->id), credential);
-    rely_map_put(&next->credentials, &edit, rely_rule_hash(credential->issuer_id, credential->subject), credential);
-}
-
-void rely_snapshot_free_replaced(struct rely_snapshot *edition)
-{
-    rely_retired_free(&edition->retired);
-}
-
-static bool free_item(const void *item, void *context)
-{
-    (void)context;
-    free(rely_as_owner(item));
-    return true;
-}
-
-void rely_snapshot_free_all(struct rely_snapshot *last)
-{
-    rely_snapshot_free_replaced(last);
-    rely_map_each(&last->issuers_by_id, free_item, NULL);
-    rely_map_each(&last->issuer_sets, free_item, NULL);
-    rely_map_each(&last->identities_by_id, free_item, NULL);
-    rely_map_each(&last->credentials_by_id, free_item, NULL);
-    rely_map_fini(&last->issuers_by_id);
-    rely_map_fini(&last->issuer_sets);
-    rely_map_fini(&last->issuers_by_key);
-    rely_map_fini(&last->identities_by_id);
-    rely_map_fini(&last->identities_by_name);
-    rely_map_fini(&last->credentials);
-    rely_map_fini(&last->credentials_by_id);
-    free(last);
 }

@@ -120,7 +120,7 @@ static void test_b13_tries_that_cost_nothing_are_not_charged(void **state)
             expect_free(bounded, kinds[i].alg, mint_concat(mint_repeat('\1', bytes / 2), mint_repeat('\0', bytes / 2)));
         }
         expect(bounded, sign_as(mint_print("%s#0", kinds[i].kind), kinds[i].alg, NULL), RELY_OK);
-        rely_snapshot_remove_issuer(bounded->scene.snapshot, issuer);
+        rely_snapshot_remove(bounded->scene.snapshot, RELY_OBJECT_ISSUER, issuer);
     }
 }
 
@@ -141,7 +141,7 @@ static void test_b13_a_costly_try_counts_as_several(void **state)
         expect(bounded, forged, RELY_OVERLOADED);
         assert_int_equal(judge_at(bounded, forged, NOW)->tries, 0);
         assert_int_equal(judge_at(bounded, forged, NOW + 1)->decision.reason, RELY_BAD_SIGNATURE);
-        rely_snapshot_remove_issuer(bounded->scene.snapshot, issuer);
+        rely_snapshot_remove(bounded->scene.snapshot, RELY_OBJECT_ISSUER, issuer);
     }
 }
 
@@ -162,7 +162,7 @@ static void test_b13_one_ordinary_key_under_its_kid_is_always_tried(void **state
         expect(bounded, sign_as(own, kinds[i][1], NULL), RELY_OVERLOADED);
         expect(bounded, sign_as(own, kinds[i][1], "a"), RELY_OK);
         expect(bounded, forge(kinds[i][0], kinds[i][1], "a"), RELY_BAD_SIGNATURE);
-        rely_snapshot_remove_issuer(bounded->scene.snapshot, issuer);
+        rely_snapshot_remove(bounded->scene.snapshot, RELY_OBJECT_ISSUER, issuer);
     }
 }
 
@@ -211,7 +211,7 @@ static void test_b13_a_flood_locks_no_key_out(void **state)
             }
         }
         expect(bounded, forged, RELY_BAD_SIGNATURE); /* all are in use: nothing is left out */
-        rely_snapshot_remove_issuer(bounded->scene.snapshot, issuer);
+        rely_snapshot_remove(bounded->scene.snapshot, RELY_OBJECT_ISSUER, issuer);
     }
 }
 

@@ -164,7 +164,7 @@ static void rules_and_identities_are_judged_on_every_hit(void **state)
     scene_edit_identity(&world->scene, world->identity)->is_enabled = false;
     assert_int_equal(judge_cached(world, world->token, NOW).decision.reason, RELY_IDENTITY_DISABLED);
     scene_begin_edition(&world->scene);
-    rely_snapshot_remove_identity(world->scene.snapshot, world->identity);
+    rely_snapshot_remove(world->scene.snapshot, RELY_OBJECT_IDENTITY, world->identity);
     assert_int_equal(judge_cached(world, world->token, NOW).decision.reason, RELY_NO_MATCHING_CREDENTIAL);
     assert_int_equal(count_hits(world), 3);
 }

@@ -292,7 +292,7 @@ static void test_b9_a_thousand_unrelated_issuers_cost_no_cached_token(void **sta
         check_next(&warm, RELY_OK, true);
         scene_begin_edition(scene);
         if (i % 2 == 0)
-            rely_snapshot_remove_issuer(scene->snapshot, id);
+            rely_snapshot_remove(scene->snapshot, RELY_OBJECT_ISSUER, id);
         else
             scene_change_issuer(scene, id, leeway_s, 5);
         check_next(&warm, RELY_OK, true);
@@ -312,7 +312,7 @@ static void test_b9_a_siblings_own_changes_cost_no_cached_token(void **state)
     scene_change_issuer(scene, sibling, keyset, scene_add_keyset(scene, one_key("p256#b", "b", "ES256")));
     check_next(&warm, RELY_OK, true);
     scene_begin_edition(scene);
-    rely_snapshot_remove_issuer(scene->snapshot, sibling);
+    rely_snapshot_remove(scene->snapshot, RELY_OBJECT_ISSUER, sibling);
     check_next(&warm, RELY_OK, true);
     rely_cache_free(warm.cache);
 }
@@ -418,7 +418,7 @@ static void test_b13_one_records_failures_are_not_anothers(void **state)
                                    "{\"iss\":\"https://elsewhere.example\",\"sub\":\"app\",\"aud\":\"relyd\","
                                    "\"exp\":1800003600}");
     assert_int_equal(judge_in_budget(scene, &budget, other, NOW), RELY_NO_MATCHING_CREDENTIAL);
-    rely_snapshot_remove_issuer(scene->snapshot, victim);
+    rely_snapshot_remove(scene->snapshot, RELY_OBJECT_ISSUER, victim);
     assert_int_equal(judge_in_budget(scene, &budget, forged, NOW), RELY_UNKNOWN_ISSUER);
 }
 
@@ -548,7 +548,7 @@ static void the_index_has_every_usable_key(void **state)
     scene_change_issuer(scene, one, is_enabled, false);
     assert_int_equal(find_one(scene, BY_MATERIAL, material_of(scene, one)), one);
     struct rely_slice key = material_of(scene, one);
-    rely_snapshot_remove_issuer(scene->snapshot, one);
+    rely_snapshot_remove(scene->snapshot, RELY_OBJECT_ISSUER, one);
     assert_int_equal(find_one(scene, BY_MATERIAL, key), 0);
 }
 

@@ -29,9 +29,9 @@ static void an_older_edition_keeps_what_it_showed(void **state)
     int64_t rule = scene_add_credential(&scene, issuer, identity, "app", "relyd");
     struct rely_snapshot *old = scene.snapshot;
     struct rely_snapshot *next = rely_snapshot_next(old, 2);
-    assert_true(rely_snapshot_remove_credential(next, rule));
-    assert_false(rely_snapshot_remove_credential(next, rule));
-    assert_true(rely_snapshot_remove_identity(next, identity));
+    assert_true(rely_snapshot_remove(next, RELY_OBJECT_CREDENTIAL, rule));
+    assert_false(rely_snapshot_remove(next, RELY_OBJECT_CREDENTIAL, rule));
+    assert_true(rely_snapshot_remove(next, RELY_OBJECT_IDENTITY, identity));
     assert_int_equal(count_credentials(old, issuer, "app"), 1);
     assert_int_equal(count_credentials(next, issuer, "app"), 0);
     assert_non_null(rely_snapshot_identity(old, identity));
@@ -72,7 +72,7 @@ static void many_editions_of_many_credentials_are_freed(void **state)
         struct rely_snapshot *next = rely_snapshot_next(scene.snapshot, (uint64_t)i + 1);
         scene.snapshot = next;
         scene_add_credential(&scene, 1, 1, "again", "relyd");
-        assert_true(rely_snapshot_remove_credential(next, i));
+        assert_true(rely_snapshot_remove(next, RELY_OBJECT_CREDENTIAL, i));
         rely_snapshot_free_replaced(next);
     }
     assert_int_equal(count_credentials(scene.snapshot, 1, "again"), 499);

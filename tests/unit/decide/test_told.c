@@ -90,7 +90,7 @@ static void test_d_a_stranger_is_told_the_word_and_what_he_sent(void **state)
     scene_change_issuer(&world->scene, world->sibling, is_enabled, false);
     scene_change_issuer(&world->scene, world->issuer, is_enabled, false);
     check_told(world, token, RELY_ISSUER_DISABLED);
-    rely_snapshot_remove_issuer(world->scene.snapshot, world->sibling);
+    rely_snapshot_remove(world->scene.snapshot, RELY_OBJECT_ISSUER, world->sibling);
     check_told(world, token, RELY_ISSUER_DISABLED);
     scene_change_issuer(&world->scene, world->issuer, is_enabled, true);
     scene_change_issuer(&world->scene, world->issuer, keyset, NULL);

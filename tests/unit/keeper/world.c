@@ -460,7 +460,7 @@ void world_remove(struct world *world, size_t i)
     int64_t id = world->rows[i].id;
     if (old->keyset != NULL)
         rely_retired_add(&next->retired, (void *)old->keyset, release_keys);
-    rely_snapshot_remove_issuer(next, id);
+    rely_snapshot_remove(next, RELY_OBJECT_ISSUER, id);
     world_accept(world, next);
     drop_stored_keys(&world->rows[i]);
     world->rows[i].id = 0;
