@@ -1,6 +1,7 @@
 /*
  * admin: the control plane's REST interface: issuers, identities, federated credentials, the keys in force, explain. On
- * the control thread; every write goes through the registry and is answered when it is durable and every worker has it.
+ * the control thread; what needs the registry is asked of its thread, and a write is answered when it is durable and
+ * every worker has it.
  */
 #ifndef RELYD_ADMIN_H
 #define RELYD_ADMIN_H
@@ -8,24 +9,15 @@
 #include "relyd/http.h"
 #include "relyd/keeper.h"
 
-struct rely_changes;
-struct rely_registry;
 struct rely_snapshot;
+struct rely_work;
 
 /* The service's side: all called on the control thread. */
 struct rely_admin {
-    struct rely_registry *registry; /* borrowed */
-    void *service;                  /* borrowed: first argument of the hooks */
-    size_t max_body_bytes;          /* 0: RELY_ADMIN_BODY_BYTES_MAX */
-    /* Before each write: it may share a transaction with others. */
-    bool (*begin)(void *service, struct rely_err *err);
-    /* Behind a write with changes: make them durable and live; takes them over and leaves them empty. `done` runs once,
-     * on this thread: when every worker has them, with err NULL; or when they could not be committed. */
-    void (*publish)(void *service, struct rely_changes *changes,
-                    void (*done)(void *context, const struct rely_err *err), void *context);
-    /* Commit the writes begun so far: called before what the registry says is answered at once. False: they did not
-     * happen, so what was concluded from them is void. */
-    bool (*settle)(void *service, struct rely_err *err);
+    void *service;         /* borrowed: first argument of the hooks */
+    size_t max_body_bytes; /* 0: RELY_ADMIN_BODY_BYTES_MAX */
+    /* A read or write of the registry, on its thread; `done` runs later, on this one. */
+    void (*ask)(void *service, struct rely_work *work);
     /* A request is answered with 5xx: said and counted. */
     void (*note_fault)(void *service, const char *code, const char *message);
     const struct rely_snapshot *(*snapshot)(void *service);                            /* the newest */

@@ -5,6 +5,7 @@
 #ifndef RELYD_CLOCK_H
 #define RELYD_CLOCK_H
 
+#include <pthread.h>
 #include <stdint.h>
 
 /* Seconds since 1970, by the wall clock, which may be set: what tokens, certificates and people count by. */
@@ -16,5 +17,7 @@ int64_t rely_clock_monotonic_ms(void);
 int64_t rely_clock_monotonic_us(void);
 /* Processor time that all threads of this process have used. */
 int64_t rely_clock_cpu_us(void);
+/* pthread_cond_wait for at most so many ms. */
+void rely_clock_wait(pthread_cond_t *signal, pthread_mutex_t *lock, int ms);
 
 #endif

@@ -1,9 +1,9 @@
 /*
- * control: how a write becomes live. The newest edition and the next; writes that share a commit; the editions' way to
- * every worker and back. Knows neither loop, thread nor connection: what it needs of them are hooks, so that a test can
- * set its clock and be its workers.
+ * control: how a write becomes live. The newest edition and the next, and the editions' way to every worker and back; which
+ * writes share a commit is in work.h. Knows neither loop, thread nor connection: what it needs of them are hooks, so that
+ * a test can set its clock and be its workers.
  *
- *     begin, a write, join -> (more writes) -> commit -> the next edition -> every worker -> all have it -> done
+ *     a commit (work.h) -> the next edition -> every worker -> all have it -> done
  *
  * All on one thread, the hooks too, unless a comment says otherwise.
  */
@@ -13,6 +13,7 @@
 #include "relyd/base.h"
 
 struct rely_changes;
+struct rely_commit;
 struct rely_config;
 struct rely_issuer;
 struct rely_log_ring;
@@ -20,21 +21,13 @@ struct rely_message;
 struct rely_registry;
 struct rely_registry_keys;
 struct rely_snapshot;
-struct rely_timer;
 
 struct rely_control;
 
 /* What it needs of the others. Every hook is set. */
 struct rely_control_hooks {
-    void *context;                    /* borrowed: first argument of each */
-    int64_t (*now_ms)(void *context); /* monotonic */
-    int64_t (*now_s)(void *context);  /* since 1970; may jump */
-    void (*start_timer)(void *context, struct rely_timer *timer, int delay_ms);
-    void (*cancel_timer)(void *context, struct rely_timer *timer);
-    int (*count_writers)(void *context); /* whoever is connected: nobody else can join a commit */
-    /* The registry's open batch: rely_registry_begin, rely_registry_commit. */
-    bool (*begin_writes)(void *context, struct rely_err *err);
-    bool (*commit_writes)(void *context, struct rely_err *err);
+    void *context;                   /* borrowed: first argument of each */
+    int64_t (*now_s)(void *context); /* since 1970; may jump */
     /* May keys from this URL be in force for the issuer, under today's settings? (rely_accept_source) */
     bool (*may_be_in_force)(void *context, const struct rely_issuer *issuer, struct rely_slice keys_url,
                             struct rely_err *err);
@@ -66,18 +59,11 @@ RELY_MUST_USE bool rely_control_load(struct rely_control *control, struct rely_r
 /* The newest edition; NULL before the first. */
 const struct rely_snapshot *rely_control_snapshot(const struct rely_control *control);
 
-/* Before a write of an administrator: opens the batch that it will be in. */
-RELY_MUST_USE bool rely_control_begin(struct rely_control *control, struct rely_err *err);
-/* Behind a write with changes, which are taken over: `done` runs with err NULL when they are durable and every worker
- * has them, or with the fault of the commit. */
-void rely_control_join(struct rely_control *control, struct rely_changes *changes,
-                       void (*done)(void *context, const struct rely_err *err), void *context);
-/* Commit and publish what is open, without waiting for more. False: it did not happen, and those who wait have been
- * told. */
-RELY_MUST_USE bool rely_control_settle(struct rely_control *control, struct rely_err *err);
-/* Has no other record of the URL a key of this uploaded set, be it in force or written in the open batch? */
-RELY_MUST_USE bool rely_control_check_upload(const struct rely_control *control, const struct rely_registry_keys *keys,
-                                             struct rely_err *err);
+/* What came of work: changes are carried into the next edition, and whoever waits is told; taken over. */
+void rely_control_take(struct rely_control *control, struct rely_commit *commit);
+/* Has no other record of the URL a key of this uploaded set, be it in force or among changes that are not committed? */
+RELY_MUST_USE bool rely_control_check_upload(const struct rely_control *control, const struct rely_changes *open,
+                                             const struct rely_registry_keys *keys, struct rely_err *err);
 
 /* Hand an edition, made by rely_snapshot_next from the newest, to every worker. It is the newest from now on. */
 void rely_control_publish(struct rely_control *control, struct rely_snapshot *next);

@@ -9,6 +9,7 @@
 #include "relyd/json.h"
 #include "relyd/objects.h"
 #include "relyd/route.h"
+#include "relyd/work.h"
 
 /* One call of the control plane. All borrowed from the request. */
 struct rely_admin_call {
@@ -19,6 +20,33 @@ struct rely_admin_call {
     struct rely_slice parameters[RELY_ROUTE_PARAMETERS_MAX];
     int64_t now_s;
 };
+
+/* --- wait.c --- */
+
+/* A call that waits for the registry's thread: embed it at the start of a struct with what is asked and answered. The
+ * client may leave meanwhile, and take the request's texts with it: what the work needs of them is copied. */
+struct rely_admin_wait {
+    struct rely_work work; /* first; the asker sets run and is_write */
+    /* With the request still there: answer it. */
+    void (*answer)(struct rely_admin_wait *wait);
+    /* Free what is owned beside this struct; NULL: nothing is. */
+    void (*fini)(struct rely_admin_wait *wait);
+    const struct rely_admin *admin;    /* borrowed */
+    struct rely_http_request *request; /* borrowed; NULL: the client has left */
+    struct rely_pool pool;             /* has the copies: rely_pool_copy */
+    struct rely_object_path path;
+    struct rely_err err; /* of the work, when it was refused or failed */
+    bool is_ok;          /* the work was done */
+};
+
+/* One of this size, zero-filled behind its start. Owner: the caller: rely_admin_ask, or rely_admin_wait_free. */
+void *rely_admin_wait_new(const struct rely_admin_call *call, size_t size);
+void rely_admin_wait_free(struct rely_admin_wait *wait);
+/* Hand it to the registry's thread; it is its own from then on, and the request is answered later. */
+void rely_admin_ask(struct rely_admin_wait *wait);
+/* Answer with its fault. In: word, problems - as for rely_admin_answer_fault. */
+void rely_admin_answer_wait_fault(const struct rely_admin_wait *wait, const char *word,
+                                  const struct rely_problems *problems);
 
 /* --- guard.c --- */
 
@@ -40,6 +68,17 @@ void rely_admin_delete_object(struct rely_admin_call *call);
 void rely_admin_show_keys(struct rely_admin_call *call);
 void rely_admin_explain(struct rely_admin_call *call);
 
+/* --- objects.c --- */
+
+/* A call that reads the object of its path. */
+struct rely_admin_showing {
+    struct rely_admin_wait wait; /* first */
+    struct rely_json *object;    /* owned: as the REST interface shows it */
+    char etag[32];
+};
+/* Read it, and answer then; `wait` is a struct rely_admin_showing's. */
+void rely_admin_read_object(struct rely_admin_call *call, void (*answer)(struct rely_admin_wait *wait));
+
 /* --- answer.c --- */
 
 /* Answer with a JSON value (borrowed), and an ETag unless it is NULL. */
@@ -49,13 +88,8 @@ void rely_admin_answer_json(struct rely_http_request *request, int status, const
  * the client has left; word - its code; empty: by the fault's kind. */
 void rely_admin_answer_fault(const struct rely_admin *admin, struct rely_http_request *request,
                              const struct rely_err *err, const char *word, const struct rely_problems *problems);
-/* Before the registry is read for an answer: what others have written and not yet committed must not show. */
-void rely_admin_settle(struct rely_admin_call *call);
-/* Answer a write that was refused, or could not be done; see rely_admin_answer_fault. */
-void rely_admin_refuse_write(struct rely_admin_call *call, const struct rely_err *err, const char *word,
-                             const struct rely_problems *problems);
-/* Answer a write when it is live in every worker: publishes result->changes. In: location - NULL: none. */
-void rely_admin_answer_write(struct rely_admin_call *call, int status, struct rely_write_result *result,
+/* Answer a write that was accepted, with its object and ETag, if it has them. In: location - NULL: none. */
+void rely_admin_answer_write(struct rely_http_request *request, int status, const struct rely_write_result *result,
                              const char *location);
 
 static inline void rely_admin_set_text(struct rely_json *object, const char *name, struct rely_slice text)

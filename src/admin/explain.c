@@ -56,31 +56,117 @@ static struct rely_json *show_explanation(struct rely_explanation *explanation)
     return answer;
 }
 
-static void answer_question(struct rely_admin_call *call, const struct rely_explain_question *question)
+/* --- asking the registry -------------------------------------------------------------------------------- */
+
+/* A question on its way: most are answered at once. Where no credential matches, the registry is asked first which came
+ * close, and the review is run once more then: its snapshot may be gone. */
+struct explaining {
+    struct rely_admin_wait wait; /* first */
+    struct rely_json *body;      /* owned: has the question's texts, as the wait's pool */
+    struct rely_explain_question question;
+    struct rely_near_question near; /* its subject is in the pool */
+    struct rely_explain_neighbours neighbours;
+};
+
+static void free_explaining(struct rely_admin_wait *wait)
+{
+    struct explaining *explaining = (struct explaining *)wait;
+    rely_json_free(explaining->body);
+    for (size_t i = 0; i < explaining->neighbours.count; i++)
+        free(explaining->neighbours.records[i]);
+}
+
+static void keep_neighbour(const union rely_any_record *record, void *context)
+{
+    struct rely_explain_neighbours *neighbours = context;
+    const struct rely_kind *kind = rely_kind_of(RELY_OBJECT_CREDENTIAL);
+    if (neighbours->count < RELY_NEIGHBOURS_MAX)
+        neighbours->records[neighbours->count++] = rely_record_copy(kind, record);
+}
+
+static void find_neighbours(struct rely_work *work, struct rely_registry *registry)
+{
+    struct explaining *explaining = (struct explaining *)work;
+    struct rely_admin_wait *wait = &explaining->wait;
+    wait->is_ok =
+        rely_registry_each_near(registry, &explaining->near, keep_neighbour, &explaining->neighbours, &wait->err);
+}
+
+/* --- reviewing ------------------------------------------------------------------------------------------- */
+
+static void run_review(const struct explaining *explaining, struct rely_explanation *explanation,
+                       struct rely_review *review)
+{
+    const struct rely_admin_wait *wait = &explaining->wait;
+    const struct rely_explain_question *question = &explaining->question;
+    *explanation = (struct rely_explanation){.admin = wait->admin,
+                                             .snapshot = wait->admin->snapshot(wait->admin->service),
+                                             .question = question,
+                                             .request = &question->review,
+                                             .review = review,
+                                             .neighbours = &explaining->neighbours};
+    rely_review_run(explanation->snapshot, &question->review, question->at_s, wait->request->scratch, review);
+}
+
+static void send_explanation(const struct explaining *explaining, struct rely_explanation *explanation)
+{
+    RELY_JSON_OWNED struct rely_json *answer = show_explanation(explanation);
+    rely_admin_answer_json(explaining->wait.request, 200, answer, NULL);
+}
+
+static void answer_with_neighbours(struct rely_admin_wait *wait)
+{
+    const struct explaining *explaining = (const struct explaining *)wait;
+    struct rely_review *review = rely_alloc(sizeof *review);
+    struct rely_explanation explanation;
+    /* A fault of the registry leaves the comparison shorter: the explanation itself does not depend on it. */
+    if (!wait->is_ok)
+        wait->admin->note_fault(wait->admin->service, "explain", wait->err.message);
+    run_review(explaining, &explanation, review);
+    send_explanation(explaining, &explanation);
+    free(review);
+}
+
+static void answer_question(struct explaining *explaining)
 {
     struct rely_review *review = rely_alloc(sizeof *review);
-    struct rely_explanation explanation = {.admin = call->admin,
-                                           .snapshot = call->admin->snapshot(call->admin->service),
-                                           .question = question,
-                                           .request = &question->review,
-                                           .review = review};
-    rely_review_run(explanation.snapshot, &question->review, question->at_s, call->request->scratch, review);
-    RELY_JSON_OWNED struct rely_json *answer = show_explanation(&explanation);
-    rely_admin_answer_json(call->request, 200, answer, NULL);
+    struct rely_explanation explanation;
+    run_review(explaining, &explanation, review);
+    if (review->last_step == RELY_STEP_CREDENTIALS) { /* nothing matched */
+        explaining->near = (struct rely_near_question){
+            review->issuer->id, rely_pool_copy(&explaining->wait.pool, review->claims.subject), RELY_NEIGHBOURS_MAX};
+        rely_admin_ask(&explaining->wait);
+    } else {
+        send_explanation(explaining, &explanation);
+        rely_admin_wait_free(&explaining->wait);
+    }
     free(review);
+}
+
+static void read_and_answer(struct explaining *explaining)
+{
+    struct rely_admin_wait *wait = &explaining->wait;
+    struct rely_problems *problems = rely_alloc(sizeof *problems);
+    bool is_read = rely_explain_read_question(explaining->body, &wait->pool, &explaining->question, problems);
+    if (is_read) {
+        answer_question(explaining);
+    } else {
+        rely_http_problem(wait->request, 400, "invalid_body", problems->items[0].message, problems);
+        rely_admin_wait_free(wait);
+    }
+    free(problems);
 }
 
 void rely_admin_explain(struct rely_admin_call *call)
 {
-    struct rely_explain_question question = {.at_s = call->now_s};
-    RELY_JSON_OWNED struct rely_json *body = rely_admin_read_body(call);
+    struct rely_json *body = rely_admin_read_body(call);
     if (body == NULL)
         return;
-    rely_admin_settle(call);
-    struct rely_problems *problems = rely_alloc(sizeof *problems);
-    if (rely_explain_read_question(body, call->request->scratch, &question, problems))
-        answer_question(call, &question);
-    else
-        rely_http_problem(call->request, 400, "invalid_body", problems->items[0].message, problems);
-    free(problems);
+    struct explaining *explaining = rely_admin_wait_new(call, sizeof *explaining);
+    explaining->wait.work.run = find_neighbours;
+    explaining->wait.answer = answer_with_neighbours;
+    explaining->wait.fini = free_explaining;
+    explaining->body = body;
+    explaining->question.at_s = call->now_s;
+    read_and_answer(explaining);
 }

@@ -9,6 +9,7 @@
 #include "relyd/observe.h"
 
 #define RELY_NEAREST_SHOWN 5
+#define RELY_NEIGHBOURS_MAX 16 /* that the registry is asked for */
 
 /* What is asked, and at which door. Slices are borrowed from the request. */
 struct rely_explain_question {
@@ -22,13 +23,20 @@ struct rely_explain_question {
 bool rely_explain_read_question(const struct rely_json *body, struct rely_pool *pool, struct rely_explain_question *out,
                                 struct rely_problems *problems);
 
+/* Credentials that the registry has found near to a token that none matched. */
+struct rely_explain_neighbours {
+    struct rely_credential_record *records[RELY_NEIGHBOURS_MAX]; /* owned */
+    size_t count;
+};
+
 struct rely_explanation {
-    const struct rely_admin *admin;               /* borrowed */
-    const struct rely_snapshot *snapshot;         /* borrowed */
-    const struct rely_explain_question *question; /* borrowed */
-    const struct rely_review_request *request;    /* borrowed */
-    const struct rely_review *review;             /* borrowed */
-    char nearest[320];                            /* one sentence: what came closest; empty: nothing did */
+    const struct rely_admin *admin;                   /* borrowed */
+    const struct rely_snapshot *snapshot;             /* borrowed */
+    const struct rely_explain_question *question;     /* borrowed */
+    const struct rely_review_request *request;        /* borrowed */
+    const struct rely_review *review;                 /* borrowed */
+    const struct rely_explain_neighbours *neighbours; /* borrowed; empty: none, or not asked for */
+    char nearest[320];                                /* one sentence: what came closest; empty: nothing did */
 };
 
 /* The steps with what each found. Owner: the caller. Sets explanation->nearest on the way. */

@@ -214,30 +214,22 @@ static void compare_credential(const struct rely_credential *credential, struct 
     keep_near(list, &near);
 }
 
-static void compare_record(const union rely_any_record *record, void *context)
-{
-    struct rely_credential *credential = rely_credential_of_record(&record->credential);
-    compare_credential(credential, context);
-    free(credential);
-}
-
-#define NEIGHBOURS_ASKED 16
-
 struct rely_json *rely_explain_near_credentials(struct rely_explanation *explanation)
 {
     const struct rely_review *review = explanation->review;
+    const struct rely_explain_neighbours *neighbours = explanation->neighbours;
     struct near_list list = {.explanation = explanation};
-    struct rely_err err = {0};
     const struct rely_credential *credential;
     size_t cursor = 0;
     /* Those of exactly this issuer and subject: the audience, the identity asked for or its state was wrong. */
-    while (list.seen_count < NEIGHBOURS_ASKED &&
+    while (list.seen_count < RELY_NEIGHBOURS_MAX &&
            (credential = rely_snapshot_credential(explanation->snapshot, review->rule_hash, review->issuer->id,
                                                   review->claims.subject, &cursor)) != NULL)
         compare_credential(credential, &list);
-    /* A fault of the registry leaves the comparison shorter: the explanation itself does not depend on it. */
-    const struct rely_near_question question = {review->issuer->id, review->claims.subject, NEIGHBOURS_ASKED};
-    if (!rely_registry_each_near(explanation->admin->registry, &question, compare_record, &list, &err))
-        explanation->admin->note_fault(explanation->admin->service, "explain", err.message);
+    for (size_t i = 0; i < neighbours->count; i++) {
+        struct rely_credential *near = rely_credential_of_record(neighbours->records[i]);
+        compare_credential(near, &list);
+        free(near);
+    }
     return take_near(&list, explanation);
 }

@@ -84,34 +84,36 @@ static const struct rely_issuer *find_record(const struct rely_snapshot *snapsho
     return issuer;
 }
 
-static void answer_keys(struct rely_admin_call *call, const struct rely_json *shown, struct rely_err *err)
+static struct rely_json *show_keys(const struct rely_admin *admin, const struct rely_issuer *issuer)
 {
-    RELY_JSON_OWNED struct rely_json *answer = rely_json_object();
-    const struct rely_issuer *issuer = find_record(call->admin->snapshot(call->admin->service), shown);
-    rely_admin_set_text(answer, "issuerName", rely_json_text(rely_json_get(shown, "name")));
-    rely_admin_set_text(answer, "issuer", rely_json_text(rely_json_get(shown, "issuer")));
-    if (issuer == NULL) {
-        rely_err_set(err, RELY_ERR_INTERNAL, "the record is not in the snapshot");
-        rely_admin_answer_fault(call->admin, call->request, err, NULL, NULL);
-        return;
-    }
+    struct rely_json *answer = rely_json_object();
+    rely_admin_set_text(answer, "issuerName", issuer->name);
+    rely_admin_set_text(answer, "issuer", issuer->url);
     show_key_source(issuer, answer);
     rely_admin_set_time(answer, "fetchedAt", issuer->keys_fetched_s);
     rely_admin_set_keyset(answer, issuer->keyset);
-    rely_admin_set_key_status(answer, call->admin, issuer->id);
-    rely_admin_answer_json(call->request, 200, answer, NULL);
+    rely_admin_set_key_status(answer, admin, issuer->id);
+    return answer;
+}
+
+static void answer_keys(struct rely_admin_wait *wait)
+{
+    const struct rely_json *shown = ((struct rely_admin_showing *)wait)->object;
+    if (!wait->is_ok) {
+        rely_admin_answer_wait_fault(wait, NULL, NULL);
+        return;
+    }
+    const struct rely_issuer *issuer = find_record(wait->admin->snapshot(wait->admin->service), shown);
+    if (issuer == NULL) {
+        rely_err_set(&wait->err, RELY_ERR_INTERNAL, "the record is not in the snapshot");
+        rely_admin_answer_wait_fault(wait, NULL, NULL);
+        return;
+    }
+    RELY_JSON_OWNED struct rely_json *answer = show_keys(wait->admin, issuer);
+    rely_admin_answer_json(wait->request, 200, answer, NULL);
 }
 
 void rely_admin_show_keys(struct rely_admin_call *call)
 {
-    struct rely_err err = {0};
-    struct rely_json *shown = NULL;
-    char etag[32];
-    rely_admin_settle(call);
-    if (!rely_registry_read(call->admin->registry, &call->path, &shown, etag, &err)) {
-        rely_admin_answer_fault(call->admin, call->request, &err, NULL, NULL);
-        return;
-    }
-    answer_keys(call, shown, &err);
-    rely_json_free(shown);
+    rely_admin_read_object(call, answer_keys);
 }

@@ -1,6 +1,6 @@
 /*
  * Issuers, identities and federated credentials over REST: the same four verbs for each. Decides about methods, headers
- * and pages; what a good object is, registry/ decides. Called by route.c.
+ * and pages; what a good object is, registry/ decides, on its own thread. Called by route.c.
  */
 #include "call.h"
 #include "path.h"
@@ -24,20 +24,44 @@ static bool read_limit(struct rely_slice text, size_t *limit)
     return text.len <= 4 && value >= 1 && value <= RELY_LIST_MAX;
 }
 
-static void answer_page(struct rely_admin_call *call, const struct rely_object_page *read)
+/* --- a collection --- */
+
+struct listing {
+    struct rely_admin_wait wait; /* first */
+    struct rely_object_page page;
+};
+
+static void read_page(struct rely_work *work, struct rely_registry *registry)
 {
+    struct listing *listing = (struct listing *)work;
+    struct rely_admin_wait *wait = &listing->wait;
+    wait->is_ok = rely_registry_list(registry, &wait->path, &listing->page, &wait->err);
+}
+
+static void answer_page(struct rely_admin_wait *wait)
+{
+    const struct rely_object_page *read = &((const struct listing *)wait)->page;
+    const struct rely_json *value = read->array;
+    if (!wait->is_ok) {
+        rely_admin_answer_wait_fault(wait, NULL, NULL);
+        return;
+    }
     RELY_JSON_OWNED struct rely_json *page = rely_json_object();
-    struct rely_json *value = read->array;
     size_t count = rely_json_size(value);
     struct rely_slice last = rely_json_text(rely_json_get(rely_json_at(value, count == 0 ? 0 : count - 1), "name"));
-    rely_json_set(page, "value", value);
+    rely_json_set(page, "value", rely_json_share(read->array));
     if (read->has_more) {
         char collection[RELY_OBJECT_PATH_SIZE], link[2 * RELY_OBJECT_PATH_SIZE];
-        rely_object_path_print(&call->path, (struct rely_slice){0}, collection);
+        rely_object_path_print(&wait->path, (struct rely_slice){0}, collection);
         snprintf(link, sizeof link, "%s?limit=%zu&after=%.*s", collection, read->limit, RELY_ARG(last));
         rely_admin_set_text(page, "nextLink", rely_slice_of(link));
     }
-    rely_admin_answer_json(call->request, 200, page, NULL);
+    rely_admin_answer_json(wait->request, 200, page, NULL);
+}
+
+static void free_listing(struct rely_admin_wait *wait)
+{
+    rely_json_free(((struct listing *)wait)->page.array);
 }
 
 /* The value of a known parameter is wrong: as for one that is not known. */
@@ -52,139 +76,164 @@ static void refuse_parameter_value(struct rely_admin_call *call, const char *nam
 /* Parameters: limit, after. */
 void rely_admin_list_objects(struct rely_admin_call *call)
 {
-    struct rely_err err = {0};
-    struct rely_object_page page = {.after = call->parameters[1]};
-    if (!read_limit(call->parameters[0], &page.limit)) {
+    size_t limit;
+    if (!read_limit(call->parameters[0], &limit)) {
         refuse_parameter_value(call, "limit", "a number of 1 to 1000");
         return;
     }
-    rely_admin_settle(call);
-    if (rely_registry_list(call->admin->registry, &call->path, &page, &err))
-        answer_page(call, &page);
+    struct listing *listing = rely_admin_wait_new(call, sizeof *listing);
+    listing->wait.work.run = read_page;
+    listing->wait.answer = answer_page;
+    listing->wait.fini = free_listing;
+    listing->page.limit = limit;
+    listing->page.after = rely_pool_copy(&listing->wait.pool, call->parameters[1]);
+    rely_admin_ask(&listing->wait);
+}
+
+/* --- one object --- */
+
+static void read_shown_object(struct rely_work *work, struct rely_registry *registry)
+{
+    struct rely_admin_showing *showing = (struct rely_admin_showing *)work;
+    struct rely_admin_wait *wait = &showing->wait;
+    wait->is_ok = rely_registry_read(registry, &wait->path, &showing->object, showing->etag, &wait->err);
+}
+
+static void answer_object(struct rely_admin_wait *wait)
+{
+    const struct rely_admin_showing *showing = (const struct rely_admin_showing *)wait;
+    if (wait->is_ok)
+        rely_admin_answer_json(wait->request, 200, showing->object, showing->etag);
     else
-        rely_admin_answer_fault(call->admin, call->request, &err, NULL, NULL);
+        rely_admin_answer_wait_fault(wait, NULL, NULL);
+}
+
+static void free_showing(struct rely_admin_wait *wait)
+{
+    rely_json_free(((struct rely_admin_showing *)wait)->object);
+}
+
+void rely_admin_read_object(struct rely_admin_call *call, void (*answer)(struct rely_admin_wait *wait))
+{
+    struct rely_admin_showing *showing = rely_admin_wait_new(call, sizeof *showing);
+    showing->wait.work.run = read_shown_object;
+    showing->wait.answer = answer;
+    showing->wait.fini = free_showing;
+    rely_admin_ask(&showing->wait);
 }
 
 void rely_admin_show_object(struct rely_admin_call *call)
 {
-    struct rely_err err = {0};
-    struct rely_json *object = NULL;
-    char etag[32];
-    rely_admin_settle(call);
-    if (!rely_registry_read(call->admin->registry, &call->path, &object, etag, &err)) {
-        rely_admin_answer_fault(call->admin, call->request, &err, NULL, NULL);
-        return;
-    }
-    rely_admin_answer_json(call->request, 200, object, etag);
-    rely_json_free(object);
+    rely_admin_read_object(call, answer_object);
 }
 
 /* --- writing ------------------------------------------------------------------------------------------ */
 
-#define ACTOR_SIZE (RELY_PEER_SIZE + 8)
+struct writing {
+    struct rely_admin_wait wait; /* first */
+    struct rely_json *body;      /* owned; NULL: it is to be deleted */
+    bool may_replace;
+    bool must_be_new; /* If-None-Match: * */
+    struct rely_write write;
+    struct rely_write_result result;
+};
 
-/* Who, when, and If-Match. False: it has been answered. */
-static bool prepare_writer(const struct rely_admin_call *call, char actor[ACTOR_SIZE], struct rely_writer *writer)
+static void free_writing(struct rely_admin_wait *wait)
 {
-    char peer[RELY_PEER_SIZE];
+    struct writing *writing = (struct writing *)wait;
+    rely_json_free(writing->body);
+    rely_write_result_fini(&writing->result);
+}
+
+/* What is to be written on behalf of whom, when, and on what condition. NULL: it has been answered. */
+static struct writing *new_writing(const struct rely_admin_call *call)
+{
+    char actor[RELY_PEER_SIZE + 8], peer[RELY_PEER_SIZE];
     size_t count = 0;
     struct rely_slice condition = rely_http_find_header(call->request, RELY_LIT("if-match"), &count);
     if (count > 1) {
         rely_http_problem(call->request, 400, "invalid_header", "more than one If-Match header", NULL);
-        return false;
+        return NULL;
     }
     if (call->request->is_unix) {
-        snprintf(actor, ACTOR_SIZE, "uid:%u", call->request->peer_uid);
+        snprintf(actor, sizeof actor, "uid:%u", call->request->peer_uid);
     } else {
         rely_http_peer(call->request, peer);
-        snprintf(actor, ACTOR_SIZE, "tcp:%s", peer);
+        snprintf(actor, sizeof actor, "tcp:%s", peer);
     }
-    *writer = (struct rely_writer){.actor = rely_slice_of(actor), .now_s = call->now_s};
+    struct writing *writing = rely_admin_wait_new(call, sizeof *writing);
+    struct rely_admin_wait *wait = &writing->wait;
+    wait->work.is_write = true;
+    wait->fini = free_writing;
+    writing->write.path = wait->path;
+    writing->write.writer =
+        (struct rely_writer){.actor = rely_pool_copy(&wait->pool, rely_slice_of(actor)), .now_s = call->now_s};
     if (count == 1)
-        writer->if_match = condition.ptr == NULL ? RELY_LIT("") : condition;
-    return true;
+        writing->write.writer.if_match = rely_pool_copy(&wait->pool, condition.ptr == NULL ? RELY_LIT("") : condition);
+    return writing;
 }
 
-static void answer_saved(struct rely_admin_call *call, struct rely_write_result *result)
-{
-    char location[RELY_OBJECT_PATH_SIZE];
-    rely_object_path_print(&call->path, rely_json_text(rely_json_get(result->object, "name")), location);
-    rely_admin_answer_write(call, result->is_created ? 201 : 200, result, result->is_created ? location : NULL);
-}
+/* --- saving --- */
 
-static void save_object(struct rely_admin_call *call, bool is_replacement)
+/* Nothing can come between the look and the write: one thread has the registry. */
+static bool is_free(struct writing *writing, struct rely_registry *registry)
 {
-    char actor[ACTOR_SIZE];
-    struct rely_write write = {.path = call->path};
-    struct rely_err err = {0};
-    struct rely_write_result result = {0};
-    if (!prepare_writer(call, actor, &write.writer))
-        return;
-    RELY_JSON_OWNED struct rely_json *body = rely_admin_read_body(call);
-    if (body == NULL)
-        return;
-    write.body = body;
-    struct rely_registry *registry = call->admin->registry;
-    bool is_saved = call->admin->begin(call->admin->service, &err) &&
-                    (is_replacement ? rely_registry_replace(registry, &write, &result, &err)
-                                    : rely_registry_create(registry, &write, &result, &err));
-    if (is_saved)
-        answer_saved(call, &result);
-    else
-        rely_admin_refuse_write(call, &err, result.code, &result.problems);
-    rely_write_result_fini(&result);
-}
-
-/* `If-None-Match: *` on PUT: only create. Nothing can come between: this thread is the only writer. */
-static bool is_unwanted_replacement(struct rely_admin_call *call)
-{
-    struct rely_err err = {0};
     struct rely_json *object = NULL;
+    struct rely_err *err = &writing->wait.err;
     char etag[32];
-    struct rely_slice condition = rely_http_find_header(call->request, RELY_LIT("if-none-match"), NULL);
-    if (!rely_slice_equal(condition, RELY_LIT("*")))
-        return false;
-    rely_admin_settle(call);
-    if (!rely_registry_read(call->admin->registry, &call->path, &object, etag, &err)) {
-        if (err.code == RELY_ERR_NOT_FOUND)
-            return false;
-        rely_admin_answer_fault(call->admin, call->request, &err, NULL, NULL);
-        return true;
+    if (!rely_registry_read(registry, &writing->wait.path, &object, etag, err)) {
+        bool is_missing = err->code == RELY_ERR_NOT_FOUND;
+        if (is_missing)
+            *err = (struct rely_err){0};
+        return is_missing;
     }
     rely_json_free(object);
-    rely_http_problem(call->request, 412, "precondition_failed", "the object exists, and If-None-Match was *", NULL);
-    return true;
+    return rely_err_set(err, RELY_ERR_PRECONDITION, "the object exists, and If-None-Match was *");
 }
 
-/* Deleting more than was meant cannot be taken back: only the exact word says so. */
-static bool read_cascade(struct rely_slice text, bool *may_cascade)
+static void save(struct rely_work *work, struct rely_registry *registry)
 {
-    *may_cascade = rely_slice_equal(text, RELY_LIT("true"));
-    return text.ptr == NULL || *may_cascade || rely_slice_equal(text, RELY_LIT("false"));
-}
-
-/* Parameters: withCredentials, of an issuer. */
-void rely_admin_delete_object(struct rely_admin_call *call)
-{
-    char actor[ACTOR_SIZE];
-    struct rely_writer writer;
-    struct rely_err err = {0};
-    struct rely_write_result result = {0};
-    if (!prepare_writer(call, actor, &writer))
+    struct writing *writing = (struct writing *)work;
+    struct rely_admin_wait *wait = &writing->wait;
+    if (writing->must_be_new && !is_free(writing, registry))
         return;
-    if (!read_cascade(call->parameters[0], &writer.may_cascade)) {
-        refuse_parameter_value(call, "withCredentials", "true or false");
+    wait->is_ok = writing->may_replace ? rely_registry_replace(registry, &writing->write, &writing->result, &wait->err)
+                                       : rely_registry_create(registry, &writing->write, &writing->result, &wait->err);
+    rely_changes_move(&work->changes, &writing->result.changes);
+}
+
+static void answer_saved(struct rely_admin_wait *wait)
+{
+    const struct writing *writing = (const struct writing *)wait;
+    const struct rely_write_result *result = &writing->result;
+    char location[RELY_OBJECT_PATH_SIZE];
+    if (!wait->is_ok) {
+        rely_admin_answer_wait_fault(wait, result->code, &result->problems);
         return;
     }
-    if (call->admin->begin(call->admin->service, &err) &&
-        rely_registry_delete(call->admin->registry, &call->path, &writer, &result, &err))
-        rely_admin_answer_write(call, 204, &result, NULL);
-    else
-        rely_admin_refuse_write(call, &err, result.code, NULL);
-    rely_write_result_fini(&result);
+    rely_object_path_print(&wait->path, rely_json_text(rely_json_get(result->object, "name")), location);
+    rely_admin_answer_write(wait->request, result->is_created ? 201 : 200, result,
+                            result->is_created ? location : NULL);
 }
 
-/* --- methods ------------------------------------------------------------------------------------------ */
+static void save_object(struct rely_admin_call *call, bool may_replace)
+{
+    struct rely_slice condition = rely_http_find_header(call->request, RELY_LIT("if-none-match"), NULL);
+    struct writing *writing = new_writing(call);
+    if (writing == NULL)
+        return;
+    writing->body = rely_admin_read_body(call);
+    if (writing->body == NULL) {
+        rely_admin_wait_free(&writing->wait);
+        return;
+    }
+    writing->write.body = writing->body;
+    writing->may_replace = may_replace;
+    writing->must_be_new = may_replace && rely_slice_equal(condition, RELY_LIT("*"));
+    writing->wait.work.run = save;
+    writing->wait.answer = answer_saved;
+    rely_admin_ask(&writing->wait);
+}
 
 void rely_admin_create_object(struct rely_admin_call *call)
 {
@@ -193,6 +242,47 @@ void rely_admin_create_object(struct rely_admin_call *call)
 
 void rely_admin_replace_object(struct rely_admin_call *call)
 {
-    if (!is_unwanted_replacement(call))
-        save_object(call, true);
+    save_object(call, true);
+}
+
+/* --- deleting --- */
+
+/* Deleting more than was meant cannot be taken back: only the exact word says so. */
+static bool read_cascade(struct rely_slice text, bool *may_cascade)
+{
+    *may_cascade = rely_slice_equal(text, RELY_LIT("true"));
+    return text.ptr == NULL || *may_cascade || rely_slice_equal(text, RELY_LIT("false"));
+}
+
+static void delete_object(struct rely_work *work, struct rely_registry *registry)
+{
+    struct writing *writing = (struct writing *)work;
+    struct rely_admin_wait *wait = &writing->wait;
+    wait->is_ok = rely_registry_delete(registry, &wait->path, &writing->write.writer, &writing->result, &wait->err);
+    rely_changes_move(&work->changes, &writing->result.changes);
+}
+
+static void answer_deleted(struct rely_admin_wait *wait)
+{
+    const struct writing *writing = (const struct writing *)wait;
+    if (wait->is_ok)
+        rely_admin_answer_write(wait->request, 204, &writing->result, NULL);
+    else
+        rely_admin_answer_wait_fault(wait, writing->result.code, NULL);
+}
+
+/* Parameters: withCredentials, of an issuer. */
+void rely_admin_delete_object(struct rely_admin_call *call)
+{
+    struct writing *writing = new_writing(call);
+    if (writing == NULL)
+        return;
+    if (!read_cascade(call->parameters[0], &writing->write.writer.may_cascade)) {
+        refuse_parameter_value(call, "withCredentials", "true or false");
+        rely_admin_wait_free(&writing->wait);
+        return;
+    }
+    writing->wait.work.run = delete_object;
+    writing->wait.answer = answer_deleted;
+    rely_admin_ask(&writing->wait);
 }

@@ -44,3 +44,10 @@ int64_t rely_clock_cpu_us(void)
 {
     return read_microseconds(CLOCK_PROCESS_CPUTIME_ID);
 }
+
+void rely_clock_wait(pthread_cond_t *signal, pthread_mutex_t *lock, int ms)
+{
+    int64_t until_us = rely_clock_monotonic_us() + (int64_t)ms * 1000;
+    const struct timespec until = {(time_t)(until_us / 1000000), (long)(until_us % 1000000) * 1000};
+    (void)pthread_cond_clockwait(signal, lock, CLOCK_MONOTONIC, &until); /* whoever waits looks for itself */
+}

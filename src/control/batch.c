@@ -1,9 +1,9 @@
 /*
- * Group commit: administrators' writes that come close together share a transaction, and so one fsync, one edition and
- * one message to each worker. Decides when a batch ends; nothing of it is answered before. Called by service/, for
- * admin/ and for the key keeper.
+ * Group commit: writes that come close together share a transaction, and so one fsync, one edition and one message to
+ * each worker. Decides when a batch ends; nothing of it is told before. Called by service/, on the registry's thread.
  */
-#include "inside.h"
+#include "relyd/registry.h"
+#include "relyd/work.h"
 
 #include <stdlib.h>
 
@@ -11,107 +11,108 @@
  * worker may want this core. Too short to be felt; a first write does not wait. */
 #define COMMIT_INTERVAL_MS 2
 
-struct rely_batch_answer {
-    struct rely_batch_answer *next;
-    void (*done)(void *context, const struct rely_err *err);
-    void *context;
+struct rely_batch {
+    struct rely_registry *registry; /* borrowed */
+    struct rely_batch_hooks hooks;
+    struct rely_commit *open; /* owned: what is to be committed; NULL: the registry has no batch open */
+    struct rely_work *last;   /* of it */
+    int count;
+    int64_t last_commit_ms;
 };
 
-static void tell_all(struct rely_batch_answer *answer, const struct rely_err *err)
+struct rely_batch *rely_batch_new(struct rely_registry *registry, const struct rely_batch_hooks *hooks)
 {
-    while (answer != NULL) {
-        struct rely_batch_answer *next = answer->next;
-        answer->done(answer->context, err);
-        free(answer);
-        answer = next;
-    }
+    struct rely_batch *batch = rely_alloc(sizeof *batch);
+    *batch = (struct rely_batch){.registry = registry, .hooks = *hooks};
+    return batch;
 }
 
-static void tell_all_live(void *first)
+void rely_batch_free(struct rely_batch *batch)
 {
-    tell_all(first, NULL);
+    RELY_ASSERT(batch == NULL || batch->open == NULL);
+    free(batch);
 }
 
-/* The key keeper looks after touched issuers. What a batch wrote and removed again was never there. */
-static void note_issuers(const struct rely_control *control, const struct rely_changes *changes)
+static struct rely_commit *new_commit(const struct rely_batch *batch, struct rely_work *first)
 {
-    for (size_t i = 0; i < changes->count; i++) {
-        const struct rely_change *change = &changes->items[i];
-        bool is_removed = rely_snapshot_issuer(control->snapshot, change->id) == NULL;
-        if (change->object == RELY_OBJECT_ISSUER)
-            control->hooks.note_issuer(control->hooks.context, change->id, is_removed);
-    }
+    struct rely_commit *commit = rely_alloc(sizeof *commit);
+    *commit = (struct rely_commit){.context = batch->hooks.context, .first = first};
+    if (first != NULL)
+        first->next = NULL;
+    return commit;
 }
 
-/* Commit what is open and publish it; `done` never runs when it fails, nor is anything published. */
-static bool commit_batch(struct rely_control *control, const struct rely_changes *changes,
-                         struct rely_batch_answer *first, struct rely_err *err)
+static void hand_commit_over(const struct rely_batch *batch, struct rely_commit *commit)
 {
-    if (!control->hooks.commit_writes(control->hooks.context, err))
-        return false;
-    if (changes->count > 0)
-        rely_publish_edition(control, rely_edition_carry(control, changes), tell_all_live, first);
-    else
-        tell_all(first, NULL);
-    return true;
+    batch->hooks.hand_over(batch->hooks.context, commit);
 }
 
-bool rely_control_settle(struct rely_control *control, struct rely_err *err)
+static void add_to_batch(struct rely_batch *batch, struct rely_work *work)
 {
-    struct rely_batch *batch = &control->batch;
-    if (!batch->is_open)
-        return true;
-    struct rely_batch_answer *first = batch->first;
-    struct rely_changes changes = batch->changes;
-    control->hooks.cancel_timer(control->hooks.context, &control->batch_timer);
-    *batch = (struct rely_batch){0}; /* answers may bring the next write */
-    bool is_kept = commit_batch(control, &changes, first, err);
-    batch->last_commit_ms = control->hooks.now_ms(control->hooks.context);
-    if (is_kept) {
-        note_issuers(control, &changes);
-    } else {
-        rely_log_event(control->ring, RELY_LOG_ERROR, "commit_failed", "%s", err->message);
-        tell_all(first, err);
-    }
-    rely_changes_fini(&changes);
-    return is_kept;
+    work->next = NULL;
+    *(batch->last == NULL ? &batch->open->first : &batch->last->next) = work;
+    batch->last = work;
+    batch->count++;
+    rely_changes_move(&batch->open->changes, &work->changes);
 }
 
-static void end_batch(struct rely_timer *timer)
+static void run_in_batch(struct rely_batch *batch, struct rely_work *work)
 {
     struct rely_err err = {0};
-    struct rely_control *control = (struct rely_control *)((char *)timer - offsetof(struct rely_control, batch_timer));
-    rely_drop(rely_control_settle(control, &err)); /* those who wait have been told */
+    if (batch->open == NULL && !rely_registry_begin(batch->registry, &err)) {
+        struct rely_commit *failed = new_commit(batch, work);
+        failed->err = err;
+        hand_commit_over(batch, failed);
+        return;
+    }
+    if (batch->open == NULL)
+        batch->open = new_commit(batch, NULL);
+    work->run(work, batch->registry);
+    add_to_batch(batch, work);
 }
 
-static void end_batch_in(struct rely_control *control, int64_t delay_ms)
+/* What others have written and is not committed must not show. */
+static void run_alone(struct rely_batch *batch, struct rely_work *work)
 {
-    control->batch_timer.run = end_batch;
-    control->hooks.start_timer(control->hooks.context, &control->batch_timer, delay_ms < 0 ? 0 : (int)delay_ms);
+    rely_batch_end(batch);
+    work->run(work, batch->registry);
+    hand_commit_over(batch, new_commit(batch, work));
 }
 
-bool rely_control_begin(struct rely_control *control, struct rely_err *err)
+void rely_batch_do(struct rely_batch *batch, struct rely_work *work)
 {
-    struct rely_batch *batch = &control->batch;
-    if (batch->is_open)
-        return true;
-    if (!control->hooks.begin_writes(control->hooks.context, err))
-        return false;
-    batch->is_open = true;
-    end_batch_in(control, batch->last_commit_ms + COMMIT_INTERVAL_MS - control->hooks.now_ms(control->hooks.context));
-    return true;
+    if (work->is_write)
+        run_in_batch(batch, work);
+    else
+        run_alone(batch, work);
 }
 
-void rely_control_join(struct rely_control *control, struct rely_changes *changes,
-                       void (*done)(void *context, const struct rely_err *err), void *context)
+int rely_batch_due_ms(const struct rely_batch *batch)
 {
-    struct rely_batch *batch = &control->batch;
-    struct rely_batch_answer *answer = rely_alloc(sizeof *answer);
-    *answer = (struct rely_batch_answer){.done = done, .context = context};
-    *(batch->last == NULL ? &batch->first : &batch->last->next) = answer;
-    batch->last = answer;
-    rely_changes_move(&batch->changes, changes);
-    batch->count++;
-    if (batch->count >= control->hooks.count_writers(control->hooks.context))
-        end_batch_in(control, 0); /* nobody is left who could join */
+    if (batch->open == NULL)
+        return -1;
+    if (batch->count >= batch->hooks.count_writers(batch->hooks.context))
+        return 0; /* nobody is left who could join */
+    int64_t left_ms = batch->last_commit_ms + COMMIT_INTERVAL_MS - batch->hooks.now_ms(batch->hooks.context);
+    return left_ms < 0 ? 0 : (int)left_ms;
+}
+
+void rely_batch_end(struct rely_batch *batch)
+{
+    struct rely_commit *commit = batch->open;
+    if (commit == NULL)
+        return;
+    batch->open = NULL;
+    batch->last = NULL;
+    batch->count = 0;
+    if (!rely_registry_commit(batch->registry, &commit->err))
+        rely_changes_fini(&commit->changes);
+    batch->last_commit_ms = batch->hooks.now_ms(batch->hooks.context);
+    hand_commit_over(batch, commit);
+}
+
+const struct rely_changes *rely_batch_changes(const struct rely_batch *batch)
+{
+    static const struct rely_changes none;
+    return batch->open == NULL ? &none : &batch->open->changes;
 }

@@ -1,6 +1,6 @@
 /*
- * The inside of control: batch.c says when writes are committed, edition.c what the next edition is, publish.c how it
- * gets to the workers, uploads.c which key sets may be written.
+ * The inside of control: batch.c says when writes are committed, live.c what comes of it, edition.c what the next
+ * edition is, publish.c how it gets to the workers, uploads.c which key sets may be written.
  */
 #ifndef RELYD_CONTROL_INSIDE_H
 #define RELYD_CONTROL_INSIDE_H
@@ -16,16 +16,6 @@
 
 /* An edition on its way to the workers. */
 struct rely_publication;
-struct rely_batch_answer;
-
-/* Writes of administrators that wait for one commit. */
-struct rely_batch {
-    bool is_open; /* the registry has a batch open */
-    struct rely_changes changes;
-    struct rely_batch_answer *first, *last; /* owned: who waits, in the order of their writes */
-    int count;
-    int64_t last_commit_ms;
-};
 
 struct rely_control {
     const struct rely_config *config; /* borrowed */
@@ -36,8 +26,6 @@ struct rely_control {
     size_t worker_count;
     uint64_t *acknowledged; /* owned; per worker: the edition it reads */
     bool are_workers_gone;
-    struct rely_batch batch;
-    struct rely_timer batch_timer; /* ends the batch */
 };
 
 static inline int64_t rely_control_now_s(const struct rely_control *control)

@@ -1,6 +1,6 @@
 /*
  * May a key set be uploaded, as far as other records of the same `iss` are concerned: none may have one of its keys,
- * be it in force (keeper/repeats.c) or written in the open batch. Called by service/, for the registry.
+ * be it in force (keeper/repeats.c) or written in the open batch. Called by service/, for the registry, which waits.
  */
 #include "inside.h"
 
@@ -49,17 +49,16 @@ static bool is_changed_again(const struct rely_changes *changes, size_t index)
     return false;
 }
 
-static void compare_with_batch(const struct rely_control *control, struct uploaded *uploaded)
+static void compare_with_batch(const struct rely_changes *changes, struct uploaded *uploaded)
 {
-    const struct rely_changes *changes = &control->batch.changes;
     for (size_t i = 0; i < changes->count && uploaded->is_free; i++)
         if (changes->items[i].object == RELY_OBJECT_ISSUER && changes->items[i].record != NULL &&
             !is_changed_again(changes, i))
             compare_with_pending(changes->items[i].record, uploaded);
 }
 
-bool rely_control_check_upload(const struct rely_control *control, const struct rely_registry_keys *keys,
-                               struct rely_err *err)
+bool rely_control_check_upload(const struct rely_control *control, const struct rely_changes *open,
+                               const struct rely_registry_keys *keys, struct rely_err *err)
 {
     struct rely_keyset *keyset = rely_keyset_parse(keys->jwks, err);
     struct uploaded uploaded = {keys, keyset, err, keyset != NULL};
@@ -73,7 +72,7 @@ bool rely_control_check_upload(const struct rely_control *control, const struct 
             refuse_repeated(&uploaded, rely_keyset_at(keyset, i), holder->name);
     }
     if (uploaded.is_free)
-        compare_with_batch(control, &uploaded);
+        compare_with_batch(open, &uploaded);
     rely_keyset_free(keyset);
     return uploaded.is_free;
 }

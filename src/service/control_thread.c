@@ -1,6 +1,6 @@
 /*
- * The control thread: the only writer. Its loop serves the administrators and the workers' questions; it owns the
- * registry and the newest snapshot. Started and joined by service.c.
+ * The control thread: its loop serves the administrators and the workers' questions; it owns the newest snapshot, and
+ * asks the registry's thread for what stands on the disk. Started and joined by service.c.
  */
 #include "service.h"
 
@@ -13,20 +13,10 @@
 
 /* --- hooks ----------------------------------------------------------------------------------------- */
 
-static bool begin_for_admin(void *context, struct rely_err *err)
+static void ask_for_admin(void *context, struct rely_work *work)
 {
-    return rely_control_begin(((const struct rely_control_thread *)context)->control, err);
-}
-
-static void publish_for_admin(void *context, struct rely_changes *changes,
-                              void (*done)(void *, const struct rely_err *), void *done_context)
-{
-    rely_control_join(((const struct rely_control_thread *)context)->control, changes, done, done_context);
-}
-
-static bool settle_for_admin(void *context, struct rely_err *err)
-{
-    return rely_control_settle(((const struct rely_control_thread *)context)->control, err);
+    struct rely_control_thread *thread = context;
+    rely_registry_thread_ask(&thread->registry, work);
 }
 
 static void note_fault_for_admin(void *context, const char *code, const char *message)
@@ -34,16 +24,6 @@ static void note_fault_for_admin(void *context, const char *code, const char *me
     struct rely_control_thread *thread = context;
     rely_count(&thread->counters->requests.control_faults, 1);
     rely_log_event(thread->ring, RELY_LOG_ERROR, "control_fault", "%s: %s", code, message);
-}
-
-/* The last edition stays in force, and what is in memory needs no disk: reviews and rotations of keys go on. */
-static void note_damage(void *context, const char *what)
-{
-    struct rely_control_thread *thread = context;
-    atomic_store(&thread->service->is_registry_damaged, true);
-    rely_log_event(
-        thread->ring, RELY_LOG_ERROR, "registry_damaged",
-        "%s; reviews and key rotations go on as they are, nothing is written any more: see DAMAGE in relyd(8)", what);
 }
 
 static const struct rely_snapshot *newest_snapshot(void *context)
@@ -91,69 +71,15 @@ static void handle_health_request(struct rely_http_request *request, void *conte
     rely_health_handle(request, &thread->admin);
 }
 
-/* An upload is refused where a fetched set would be kept for its tokens to hear of weak keys: somebody is there to be
- * told. */
-static bool judge_jwks(void *context, struct rely_slice jwks, struct rely_err *err)
-{
-    const struct rely_control_thread *thread = context;
-    const struct rely_keyset_limits limits = rely_accept_limits(thread->service->config);
-    struct rely_keyset *keyset = rely_keyset_parse_within(jwks, &limits, err);
-    bool is_good = keyset != NULL && rely_keyset_check_usable(keyset, err);
-    rely_keyset_free(keyset);
-    return is_good;
-}
-
-static bool judge_upload(void *context, const struct rely_registry_keys *keys, struct rely_err *err)
-{
-    return rely_control_check_upload(((const struct rely_control_thread *)context)->control, keys, err);
-}
-
 /* --- starting -------------------------------------------------------------------------------------- */
-
-static void tell_opening(struct rely_control_thread *thread)
-{
-    const struct rely_store_opening *opening = rely_registry_opening(thread->registry);
-    const char *path = thread->service->config->registry_path;
-    if (opening->is_new && !opening->is_made)
-        rely_log_event(
-            thread->ring, RELY_LOG_WARNING, "registry_empty",
-            "%s was there and empty, as a copy that did not succeed is: it is a new registry now, and nothing "
-            "is registered. If there should be one, stop relyd and put the copy back",
-            path);
-    else if (opening->is_new)
-        rely_log_event(thread->ring, RELY_LOG_INFO, "registry_created", "there was no registry at %s: a new one", path);
-    else
-        rely_log_event(thread->ring, RELY_LOG_INFO, "registry_opened", "%s is whole: %s looked at in %lld ms", path,
-                       opening->inspected, (long long)opening->inspection_ms);
-    if (!opening->is_new && opening->schema_before != opening->schema)
-        rely_log_event(thread->ring, RELY_LOG_WARNING, "registry_migrated",
-                       "carried over from schema version %lld to %lld: earlier versions of relyd refuse it now",
-                       (long long)opening->schema_before, (long long)opening->schema);
-    else if (!opening->is_new && opening->is_carried_over)
-        rely_log_event(thread->ring, RELY_LOG_WARNING, "registry_migrated",
-                       "its tables were others than this relyd's, and were brought to them: no object was changed");
-    if (opening->warning[0] != '\0')
-        rely_log_event(thread->ring, RELY_LOG_WARNING, "registry_mode", "%s", opening->warning);
-}
 
 static bool open_registry(struct rely_control_thread *thread, struct rely_err *err)
 {
-    const struct rely_config *config = thread->service->config;
-    const struct rely_registry_options options = {.path = config->registry_path,
-                                                  .credentials_per_identity = (int)config->credentials_per_identity,
-                                                  .may_use_http = config->may_use_http,
-                                                  .may_use_system_names = config->may_use_system_names,
-                                                  .jwks_max_bytes = (size_t)config->key_max_bytes,
-                                                  .check_jwks = judge_jwks,
-                                                  .check_repeats = judge_upload,
-                                                  .check_context = thread,
-                                                  .note_damage = note_damage,
-                                                  .note_context = thread};
-    thread->registry = rely_registry_open(&options, err);
-    if (thread->registry == NULL)
+    if (!rely_registry_thread_open(&thread->registry, thread, err) ||
+        !rely_control_load(thread->control, thread->registry.registry, err))
         return false;
-    tell_opening(thread);
-    return rely_control_load(thread->control, thread->registry, err);
+    rely_registry_thread_start(&thread->registry);
+    return true;
 }
 
 static bool listen_on(struct rely_control_thread *thread, const char *address, struct rely_err *err)
@@ -219,12 +145,9 @@ static bool start_control_thread(struct rely_control_thread *thread, struct rely
     thread->keeper = rely_rooms_new_keeper(thread);
     if (!open_registry(thread, err))
         return false;
-    thread->admin = (struct rely_admin){.registry = thread->registry,
-                                        .service = thread,
+    thread->admin = (struct rely_admin){.service = thread,
                                         .max_body_bytes = options.max_body_bytes,
-                                        .begin = begin_for_admin,
-                                        .publish = publish_for_admin,
-                                        .settle = settle_for_admin,
+                                        .ask = ask_for_admin,
                                         .note_fault = note_fault_for_admin,
                                         .snapshot = newest_snapshot,
                                         .key_status = tell_key_status,
@@ -236,10 +159,15 @@ static bool start_control_thread(struct rely_control_thread *thread, struct rely
 
 /* --- stopping -------------------------------------------------------------------------------------- */
 
-static void free_control(struct rely_control_thread *thread)
+/* What is in force and not stored is stored; what was asked of the registry is done, and told when the loop, which has
+ * ended, drops its messages. */
+static void end_control(struct rely_control_thread *thread)
 {
-    rely_control_free(thread->control);
-    rely_registry_close(thread->registry);
+    thread->is_keeper_stopped = true;
+    rely_keeper_stop(thread->keeper);
+    rely_registry_thread_stop(&thread->registry);
+    rely_loop_free(thread->loop);
+    rely_keeper_free(thread->keeper);
 }
 
 /* Where a worker and this thread want the same core, a write waits and a login does not. Linux keeps the niceness per
@@ -259,12 +187,10 @@ void *rely_control_thread_main(void *context)
     rely_service_report(thread->service, is_started ? NULL : &err);
     if (thread->loop != NULL) {
         rely_loop_run(thread->loop);
-        rely_drop(rely_control_settle(thread->control, &err)); /* those who wait have been told */
-        rely_keeper_stop(thread->keeper);
-        rely_keeper_free(thread->keeper);
-        rely_loop_free(thread->loop);
+        end_control(thread);
     }
-    free_control(thread);
+    rely_control_free(thread->control);
+    rely_registry_thread_fini(&thread->registry);
     return NULL;
 }
 

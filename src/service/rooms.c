@@ -46,10 +46,10 @@ static void fetch_for_keeper(void *context, const struct rely_fetch_request *req
     rely_fetching_begin(context, request, fetch);
 }
 
+/* Writes that are not committed are known when they are. */
 static void settle_for_keeper(void *context)
 {
-    const struct rely_control_thread *thread = context;
-    rely_drop(rely_control_settle(thread->control, &(struct rely_err){0})); /* those who wait have been told */
+    (void)context;
 }
 
 static const struct rely_snapshot *show_newest(void *context)
@@ -63,13 +63,48 @@ static void publish_for_keeper(void *context, struct rely_snapshot *next)
     rely_control_publish(((const struct rely_control_thread *)context)->control, next);
 }
 
+/* --- storing keys ---------------------------------------------------------------------------------- */
+
+/* A key set in force on its way to the registry, and back. */
+struct storing {
+    struct rely_work work; /* first */
+    struct rely_control_thread *thread;
+    struct rely_fetched_keys fetched;
+    char *jwks, *source_url; /* owned: the texts of fetched */
+    struct rely_stored_keys stored;
+    struct rely_err err;
+    bool is_stored;
+};
+
+static void store_keyset(struct rely_work *work, struct rely_registry *registry)
+{
+    struct storing *storing = (struct storing *)work;
+    storing->is_stored = rely_registry_put_keyset(registry, &storing->fetched, &storing->stored, &storing->err);
+}
+
+static void tell_stored(struct rely_work *work, const struct rely_err *err)
+{
+    struct storing *storing = (struct storing *)work;
+    bool is_stored = err == NULL && storing->is_stored;
+    rely_keeper_note_stored(storing->thread->keeper, storing->fetched.issuer_id, is_stored ? &storing->stored : NULL,
+                            err == NULL ? &storing->err : err);
+    free(storing->jwks);
+    free(storing->source_url);
+    free(storing);
+}
+
 static void store_for_keeper(void *context, const struct rely_fetched_keys *fetched)
 {
     struct rely_control_thread *thread = context;
-    struct rely_stored_keys stored;
-    struct rely_err err = {0};
-    bool is_stored = rely_registry_put_keyset(thread->registry, fetched, &stored, &err);
-    rely_keeper_note_stored(thread->keeper, fetched->issuer_id, is_stored ? &stored : NULL, &err);
+    struct storing *storing = rely_alloc(sizeof *storing);
+    *storing = (struct storing){.work = {.is_write = true, .run = store_keyset, .done = tell_stored},
+                                .thread = thread,
+                                .fetched = *fetched,
+                                .jwks = fetched->jwks.ptr == NULL ? NULL : rely_strdup_slice(fetched->jwks),
+                                .source_url = rely_strdup_slice(fetched->source_url)};
+    storing->fetched.jwks.ptr = storing->jwks;
+    storing->fetched.source_url.ptr = storing->source_url;
+    rely_registry_thread_ask(&thread->registry, &storing->work);
 }
 
 /* --- telling the workers ------------------------------------------------------------------------ */
@@ -127,21 +162,6 @@ struct rely_keeper *rely_rooms_new_keeper(struct rely_control_thread *thread)
 
 /* --- control/ --------------------------------------------------------------------------------------- */
 
-static int count_admins(void *context)
-{
-    return rely_loop_connections(((const struct rely_control_thread *)context)->loop);
-}
-
-static bool begin_writes(void *context, struct rely_err *err)
-{
-    return rely_registry_begin(((const struct rely_control_thread *)context)->registry, err);
-}
-
-static bool commit_writes(void *context, struct rely_err *err)
-{
-    return rely_registry_commit(((const struct rely_control_thread *)context)->registry, err);
-}
-
 static bool may_keys_be_in_force(void *context, const struct rely_issuer *issuer, struct rely_slice keys_url,
                                  struct rely_err *err)
 {
@@ -151,7 +171,9 @@ static bool may_keys_be_in_force(void *context, const struct rely_issuer *issuer
 
 static void tell_keeper_of_issuer(void *context, int64_t issuer_id, bool is_removed)
 {
-    rely_keeper_note_issuer(((const struct rely_control_thread *)context)->keeper, issuer_id, is_removed);
+    const struct rely_control_thread *thread = context;
+    if (!thread->is_keeper_stopped)
+        rely_keeper_note_issuer(thread->keeper, issuer_id, is_removed);
 }
 
 static void post_to_worker(void *context, size_t worker, struct rely_message *message)
@@ -174,13 +196,7 @@ static void give_edition_to_worker(void *context, size_t worker, const struct re
 struct rely_control *rely_rooms_new_control(struct rely_control_thread *thread)
 {
     const struct rely_control_hooks hooks = {.context = thread,
-                                             .now_ms = tell_time_ms,
                                              .now_s = tell_time_s,
-                                             .start_timer = start_room_timer,
-                                             .cancel_timer = cancel_room_timer,
-                                             .count_writers = count_admins,
-                                             .begin_writes = begin_writes,
-                                             .commit_writes = commit_writes,
                                              .may_be_in_force = may_keys_be_in_force,
                                              .note_issuer = tell_keeper_of_issuer,
                                              .post_to_worker = post_to_worker,

@@ -15,6 +15,7 @@
 #include "relyd/keys.h"
 #include "relyd/registry.h"
 #include "relyd/service.h"
+#include "relyd/work.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -55,18 +56,33 @@ struct rely_tables {
     bool is_stopping;                         /* then nothing is taken any more */
 };
 
-/* The control thread: the only writer. All fields are its own unless they say otherwise. */
+/* The thread that has the registry: what it is asked, it does in order. */
+struct rely_registry_thread {
+    struct rely_control_thread *owner; /* borrowed: who asks */
+    pthread_t id;
+    struct rely_log_ring *ring;     /* its own */
+    struct rely_registry *registry; /* owned; its own while it runs */
+    struct rely_batch *batch;       /* owned; its own while it runs */
+    bool is_started;                /* control */
+    pthread_mutex_t lock;           /* guards the rest */
+    pthread_cond_t is_changed;
+    struct rely_work *oldest, *newest; /* not begun */
+    bool is_stopping;                  /* nothing more comes, and the control thread answers no questions */
+};
+
+/* The control thread: nobody else makes editions. All fields are its own unless they say otherwise. */
 struct rely_control_thread {
     struct rely_service *service; /* borrowed */
     pthread_t id;
     struct rely_loop *loop; /* set before the thread says that it has started */
     struct rely_log_ring *ring;
     struct rely_thread_counters *counters; /* borrowed from the service */
-    struct rely_registry *registry;        /* owned */
-    struct rely_control *control;          /* owned: editions and commits */
-    struct rely_keeper *keeper;            /* owned */
-    bool are_workers_gone;                 /* nothing is posted to them any more */
-    size_t tables_pending;                 /* ordered and not yet back */
+    struct rely_registry_thread registry;
+    struct rely_control *control; /* owned: editions */
+    struct rely_keeper *keeper;   /* owned */
+    bool is_keeper_stopped;       /* it is told of stored sets only */
+    bool are_workers_gone;        /* nothing is posted to them any more */
+    size_t tables_pending;        /* ordered and not yet back */
     struct rely_admin admin;
 };
 
@@ -140,6 +156,19 @@ void rely_control_thread_post_start(struct rely_control_thread *thread);
 /* The workers' loops have ended: whatever waits for them is settled, and nothing is posted to them any more; reported.
  */
 void rely_control_thread_post_workers_gone(struct rely_control_thread *thread);
+
+/* --- registry_thread.c: on the control thread -------------------------------------------------------------- */
+
+/* Open the registry, and say how it was found. It is the control thread's until the registry's own is started. Fini
+ * also after a failure. */
+RELY_MUST_USE bool rely_registry_thread_open(struct rely_registry_thread *thread, struct rely_control_thread *owner,
+                                             struct rely_err *err);
+void rely_registry_thread_start(struct rely_registry_thread *thread);
+/* One more read or write, behind those that were asked before. */
+void rely_registry_thread_ask(struct rely_registry_thread *thread, struct rely_work *work);
+/* All that was asked is done and handed over; the thread has ended, if there was one. The loop has ended before. */
+void rely_registry_thread_stop(struct rely_registry_thread *thread);
+void rely_registry_thread_fini(struct rely_registry_thread *thread);
 
 /* --- rooms.c: on the control thread ------------------------------------------------------------------ */
 

@@ -28,7 +28,7 @@ class Storm:
         self.acknowledged = {}  # identity -> the last number that was answered with success
         self.answers = {"scrape": 0, "write": 0, "review": 0}
         self.lock = threading.Lock()
-        works = [self.scrape, self.scrape, self.scrape_kept, self.write, self.write, self.review, self.review_unknown, self.rotate]
+        works = [self.scrape, self.scrape, self.scrape_kept, self.write, self.write, self.upload, self.review, self.review_unknown, self.rotate]
         self.threads = [threading.Thread(target=self.run, args=(work, index)) for index, work in enumerate(works)]
         for thread in self.threads:
             thread.start()
@@ -84,6 +84,14 @@ class Storm:
         if answer.status != 503:
             self.acknowledged[name] = number
             self.note("write")
+
+    def upload(self, index):
+        """Judged by two threads: whose key it may be the control thread says, while the write waits for it."""
+        keys = tokens.jwks(tokens.key(f"uploaded-{random.randrange(8)}"))
+        record = {"issuer": "https://uploads.example", "keys": {"jwks": keys}}
+        answer = self.relyd.admin("PUT", f"/v1/issuers/upload-{random.randrange(2)}", record)
+        assert answer.status in (200, 201, 409, 503), answer
+        self.note("write")
 
     def review(self, index):
         client = wire.Client(self.relyd.data)

@@ -390,7 +390,7 @@ MUTANTS = [
         row='B13',
         file='src/signature/cost.c',
         old='!is_for_alg || token',
-        new='(key->algs == 0 && is_for_alg) || token',
+        new='(rely_key_algs(key) == 0 && is_for_alg) || token',
         caught_by='unit_signature',
     ),
     dict(

@@ -124,7 +124,7 @@ MUTANTS = [
         row="A3",
         file="src/http/query.c",
         old="    else if (place < 0)\n        refuse_parameter(problems, name, \"unknown_field\", list_names(names, pool));\n",
-        new="    else if (place < 0)\n        return;\n",
+        new="    else if (place < 0)\n        (void)list_names(names, pool);\n",
         caught_by="unit_http",
     ),
     dict(
@@ -284,8 +284,8 @@ MUTANTS = [
         name='a condition that says nothing is none',
         row='D',
         file='src/admin/objects.c',
-        old='condition.ptr == NULL ? RELY_LIT("") : condition;',
-        new='condition;',
+        old='condition.ptr == NULL ? RELY_LIT("") : condition)',
+        new='condition)',
         caught_by='unit_admin',
     ),
     dict(

@@ -87,7 +87,7 @@ MUTANTS = [
          caught_by="tests/e2e/test_fetching.py::test_issuer_behind_a_login"),
     dict(name="roca-is-taken", row="D", file="src/keys/material.c",
          old="if (rely_rsa_is_roca(n))", new="if (false)", caught_by="unit_keys"),
-    dict(name="weak-set-is-uploaded", row="D", file="src/service/control_thread.c",
+    dict(name="weak-set-is-uploaded", row="D", file="src/service/registry_thread.c",
          old="keyset != NULL && rely_keyset_check_usable(keyset, err)", new="keyset != NULL",
          caught_by="tests/e2e/test_key_documents.py::test_weak_keys_alone_are_not_uploaded"),
     dict(name="weak-set-replaces-good-keys", row="D", file="src/keeper/fetch.c",

@@ -276,11 +276,19 @@ MUTANTS = [
         caught_by='unit_admin',
     ),
     dict(
-        name='explain-does-not-wait-for-writes',
+        name='explain-asks-for-no-neighbours',
         row='A8',
         file='src/admin/explain.c',
-        old='    rely_admin_settle(call);\n    struct rely_problems',
-        new='    struct rely_problems',
+        old='    if (review->last_step == RELY_STEP_CREDENTIALS) {',
+        new='    if (review->last_step == RELY_STEP_COUNT) {',
+        caught_by='unit_admin',
+    ),
+    dict(
+        name='explain-asks-for-neighbours-of-what-matched',
+        row='A8',
+        file='src/admin/explain.c',
+        old='    if (review->last_step == RELY_STEP_CREDENTIALS) {',
+        new='    if (review->last_step >= RELY_STEP_CREDENTIALS) {',
         caught_by='unit_admin',
     ),
     dict(

@@ -100,48 +100,44 @@ static void rebuild_snapshot(struct fixture *fixture)
     assert_true(rely_registry_each(fixture->registry, RELY_OBJECT_CREDENTIAL, carry_credential, fixture, &err));
 }
 
-static bool begin_write(void *service, struct rely_err *err)
+static bool commit_or_lose(struct fixture *fixture, struct rely_work *work, struct rely_err *err)
 {
-    struct fixture *fixture = service;
-    if (!fixture->is_batch_open)
-        fixture->is_batch_open = rely_registry_begin(fixture->registry, err);
-    return fixture->is_batch_open;
+    bool is_lost = work->is_write && fixture->is_disk_full;
+    if (work->is_write && !is_lost)
+        return rely_registry_commit(fixture->registry, err);
+    if (is_lost)
+        rely_registry_give_up(fixture->registry);
+    return !is_lost || rely_err_set(err, RELY_ERR_IO, "database: disk full");
 }
 
-static bool settle_writes(void *service, struct rely_err *err)
+/* The registry's thread, at once: each work has a batch of its own. */
+static void do_work(void *service, struct rely_work *work)
 {
     struct fixture *fixture = service;
-    bool was_open = fixture->is_batch_open;
-    fixture->is_batch_open = false;
-    if (!was_open || (rely_registry_commit(fixture->registry, err) && !fixture->is_disk_full))
-        return true;
-    return rely_err_set(err, RELY_ERR_IO, "database: disk full");
-}
-
-static void publish_changes(void *service, struct rely_changes *changes,
-                            void (*done)(void *context, const struct rely_err *err), void *context)
-{
-    struct fixture *fixture = service;
-    assert_true(changes->count > 0);
-    rely_changes_fini(changes);
     struct rely_err err = {0};
-    if (!settle_writes(fixture, &err)) {
-        done(context, &err);
+    assert_true(!work->is_write || rely_registry_begin(fixture->registry, &err));
+    work->run(work, fixture->registry);
+    *(work->is_write ? &fixture->writes : &fixture->reads) += 1;
+    if (!commit_or_lose(fixture, work, &err)) {
+        rely_changes_fini(&work->changes);
+        work->done(work, &err);
         return;
     }
-    rebuild_snapshot(fixture);
-    fixture->publish_count++;
-    fixture->done = done;
-    fixture->done_context = context;
+    if (work->changes.count > 0) {
+        fixture->publish_count++;
+        rebuild_snapshot(fixture);
+    }
+    rely_changes_fini(&work->changes);
+    fixture->held = work;
     if (!fixture->is_holding)
-        release_publication(fixture);
+        release_work(fixture);
 }
 
-void release_publication(struct fixture *fixture)
+void release_work(struct fixture *fixture)
 {
-    void (*done)(void *context, const struct rely_err *err) = fixture->done;
-    fixture->done = NULL;
-    done(fixture->done_context, NULL);
+    struct rely_work *work = fixture->held;
+    fixture->held = NULL;
+    work->done(work, NULL);
 }
 
 static const struct rely_snapshot *find_snapshot(void *service)
@@ -192,11 +188,8 @@ int make_fixture(void **state)
     rely_pool_init(&fixture->scratch);
     fixture->registry = rely_registry_open(&options, &err);
     assert_string_equal(err.message, "");
-    fixture->admin = (struct rely_admin){.registry = fixture->registry,
-                                         .service = fixture,
-                                         .begin = begin_write,
-                                         .publish = publish_changes,
-                                         .settle = settle_writes,
+    fixture->admin = (struct rely_admin){.service = fixture,
+                                         .ask = do_work,
                                          .snapshot = find_snapshot,
                                          .note_fault = note_fault,
                                          .key_status = find_key_status,

@@ -17,6 +17,7 @@
 #include "relyd/keys.h"
 #include "relyd/objects.h"
 #include "relyd/registry.h"
+#include "relyd/work.h"
 
 struct fixture {
     struct rely_admin admin;
@@ -25,15 +26,14 @@ struct fixture {
     struct rely_keyset *keysets[64];
     size_t keyset_count;
     struct rely_key_status key_status;
-    bool is_holding; /* keep `done` back until release_publication */
-    void (*done)(void *context, const struct rely_err *err);
-    bool is_batch_open;
-    bool is_disk_full; /* no batch can be committed */
-    bool is_stopping;  /* not ready */
-    bool has_detail;   /* of readiness */
+    bool is_holding;        /* keep `done` back until release_work */
+    struct rely_work *held; /* done, and not told; NULL: none */
+    bool is_disk_full;      /* nothing can be committed */
+    int reads, writes;      /* that the registry was asked for */
+    bool is_stopping;       /* not ready */
+    bool has_detail;        /* of readiness */
     int fault_count;
     char fault[256]; /* the last that was noted */
-    void *done_context;
     int publish_count;
     /* the request */
     struct rely_http_request request;
@@ -59,7 +59,8 @@ void add_header(struct fixture *fixture, const char *name, const char *value);
 /* The next requests come over TCP, or from this uid. */
 void come_by_tcp(struct fixture *fixture);
 void come_as(struct fixture *fixture, uint32_t uid);
-void release_publication(struct fixture *fixture);
+/* Tell whoever waits that the work is done, and live. */
+void release_work(struct fixture *fixture);
 
 /* The answer's status must be this; prints the body otherwise. */
 void assert_status(const struct fixture *fixture, int status);

@@ -20,44 +20,41 @@ static int64_t room_now_s(void *context)
     return NOW_S + ((const struct fixture *)context)->now_ms / 1000;
 }
 
-static void room_cancel_timer(void *context, struct rely_timer *timer)
-{
-    struct fixture *fixture = context;
-    assert_true(fixture->timer == NULL || fixture->timer == timer);
-    fixture->timer = NULL;
-}
-
-static void room_start_timer(void *context, struct rely_timer *timer, int delay_ms)
-{
-    struct fixture *fixture = context;
-    assert_true(delay_ms >= 0);
-    room_cancel_timer(fixture, timer);
-    fixture->timer = timer;
-    timer->due_ms = (uint64_t)(fixture->now_ms + delay_ms);
-}
-
 static int room_count_writers(void *context)
 {
     return ((const struct fixture *)context)->connections;
 }
 
-static bool room_begin_writes(void *context, struct rely_err *err)
+/* What the fixture does to the batch under test. */
+static struct fixture *wrapped;
+
+bool __real_rely_registry_begin(struct rely_registry *registry, struct rely_err *err);
+bool __real_rely_registry_commit(struct rely_registry *registry, struct rely_err *err);
+bool __wrap_rely_registry_begin(struct rely_registry *registry, struct rely_err *err);
+bool __wrap_rely_registry_commit(struct rely_registry *registry, struct rely_err *err);
+
+bool __wrap_rely_registry_begin(struct rely_registry *registry, struct rely_err *err)
 {
-    struct fixture *fixture = context;
-    if (fixture->cannot_begin)
+    wrapped->begins++;
+    if (wrapped->cannot_begin)
         return rely_err_set(err, RELY_ERR_IO, "the disk is away");
-    return rely_registry_begin(fixture->registry, err);
+    return __real_rely_registry_begin(registry, err);
 }
 
-static bool room_commit_writes(void *context, struct rely_err *err)
+bool __wrap_rely_registry_commit(struct rely_registry *registry, struct rely_err *err)
 {
-    struct fixture *fixture = context;
-    fixture->commits++;
-    if (fixture->failing_commits == 0)
-        return rely_registry_commit(fixture->registry, err);
-    fixture->failing_commits--;
-    rely_registry_give_up(fixture->registry);
+    wrapped->commits++;
+    if (wrapped->failing_commits == 0)
+        return __real_rely_registry_commit(registry, err);
+    wrapped->failing_commits--;
+    rely_registry_give_up(registry);
     return rely_err_set(err, RELY_ERR_IO, "the disk is full");
+}
+
+static void room_hand_over(void *context, struct rely_commit *commit)
+{
+    assert_ptr_equal(commit->context, context);
+    rely_control_take(((struct fixture *)context)->control, commit);
 }
 
 static bool room_may_be_in_force(void *context, const struct rely_issuer *issuer, struct rely_slice keys_url,
@@ -107,7 +104,8 @@ static void room_take_up(void *context, size_t worker, const struct rely_snapsho
 
 static bool check_upload(void *context, const struct rely_registry_keys *keys, struct rely_err *err)
 {
-    return rely_control_check_upload(((const struct fixture *)context)->control, keys, err);
+    const struct fixture *fixture = context;
+    return rely_control_check_upload(fixture->control, rely_batch_changes(fixture->batch), keys, err);
 }
 
 static void start_log(struct fixture *fixture, struct rely_log_ring **ring)
@@ -129,13 +127,7 @@ int make_room(void **state)
     fixture->config = (struct rely_config){.key_max_age_s = RELY_DEFAULT_key_max_age_s, .token_max_bytes = 20000};
     start_log(fixture, &ring);
     const struct rely_control_hooks hooks = {.context = fixture,
-                                             .now_ms = room_now_ms,
                                              .now_s = room_now_s,
-                                             .start_timer = room_start_timer,
-                                             .cancel_timer = room_cancel_timer,
-                                             .count_writers = room_count_writers,
-                                             .begin_writes = room_begin_writes,
-                                             .commit_writes = room_commit_writes,
                                              .may_be_in_force = room_may_be_in_force,
                                              .note_issuer = room_note_issuer,
                                              .post_to_worker = room_post,
@@ -144,7 +136,11 @@ int make_room(void **state)
     fixture->control = rely_control_new(&fixture->config, ring, WORKERS, &hooks);
     const struct rely_registry_options options = {
         .path = ":memory:", .credentials_per_identity = 20, .check_repeats = check_upload, .check_context = fixture};
+    const struct rely_batch_hooks batch_hooks = {
+        .context = fixture, .now_ms = room_now_ms, .count_writers = room_count_writers, .hand_over = room_hand_over};
+    wrapped = fixture;
     fixture->registry = rely_registry_open(&options, &err);
+    fixture->batch = rely_batch_new(fixture->registry, &batch_hooks);
     assert_string_equal(err.message, "");
     assert_true(rely_control_load(fixture->control, fixture->registry, &err));
     for (size_t i = 0; i < WORKERS; i++)
@@ -156,6 +152,8 @@ int make_room(void **state)
 int drop_room(void **state)
 {
     struct fixture *fixture = *state;
+    rely_batch_end(fixture->batch);
+    rely_batch_free(fixture->batch);
     for (size_t i = 0; i < WORKERS; i++)
         end_worker(fixture, i);
     rely_control_forget_workers(fixture->control);
@@ -169,11 +167,10 @@ int drop_room(void **state)
 void run_ms(struct fixture *fixture, int64_t ms)
 {
     int64_t until_ms = fixture->now_ms + ms;
-    while (fixture->timer != NULL && (int64_t)fixture->timer->due_ms <= until_ms) {
-        struct rely_timer *timer = fixture->timer;
-        fixture->now_ms = (int64_t)timer->due_ms;
-        fixture->timer = NULL;
-        timer->run(timer);
+    int due_ms;
+    while ((due_ms = rely_batch_due_ms(fixture->batch)) >= 0 && fixture->now_ms + due_ms <= until_ms) {
+        fixture->now_ms += due_ms;
+        rely_batch_end(fixture->batch);
     }
     fixture->now_ms = until_ms;
 }
@@ -203,11 +200,11 @@ void end_worker(struct fixture *fixture, size_t worker)
     empty_inbox(fixture, worker, false);
 }
 
-/* --- writes ----------------------------------------------------------------------------------------------- */
+/* --- work ------------------------------------------------------------------------------------------------ */
 
-static void note_answer(void *context, const struct rely_err *err)
+static void note_answer(struct rely_work *work, const struct rely_err *err)
 {
-    struct waiting *waiting = context;
+    struct waiting *waiting = (struct waiting *)work;
     struct fixture *fixture = waiting->fixture;
     waiting->answers++;
     waiting->is_live = err == NULL;
@@ -217,35 +214,66 @@ static void note_answer(void *context, const struct rely_err *err)
         put_identity(fixture, waiting->next_name);
 }
 
-static struct waiting *join(struct fixture *fixture, struct rely_write_result *result)
+static void run_write(struct rely_work *work, struct rely_registry *registry)
+{
+    struct waiting *waiting = (struct waiting *)work;
+    struct rely_write write = {.path = waiting->path,
+                               .writer = {.actor = RELY_LIT("uid:0"), .now_s = room_now_s(waiting->fixture)}};
+    struct rely_write_result result = {0};
+    struct rely_err *err = &waiting->refusal;
+    if (waiting->body[0] == '\0') {
+        waiting->is_accepted = rely_registry_delete(registry, &write.path, &write.writer, &result, err);
+    } else {
+        RELY_JSON_OWNED struct rely_json *json = rely_json_parse(rely_slice_of(waiting->body), err);
+        assert_non_null(json);
+        write.body = json;
+        waiting->is_accepted = rely_registry_replace(registry, &write, &result, err);
+    }
+    rely_changes_move(&work->changes, &result.changes);
+    rely_write_result_fini(&result);
+}
+
+static void run_read(struct rely_work *work, struct rely_registry *registry)
+{
+    struct waiting *waiting = (struct waiting *)work;
+    struct rely_object_page page = {.limit = 100};
+    waiting->is_accepted = rely_registry_list(registry, &waiting->path, &page, &waiting->refusal);
+    assert_true(waiting->is_accepted);
+    for (size_t i = 0; i < rely_json_size(page.array); i++) {
+        size_t used = strlen(waiting->seen);
+        snprintf(waiting->seen + used, sizeof waiting->seen - used, "%s%.*s", used == 0 ? "" : " ",
+                 RELY_ARG(rely_json_text(rely_json_get(rely_json_at(page.array, i), "name"))));
+    }
+    rely_json_free(page.array);
+}
+
+static struct waiting *ask_for(struct fixture *fixture, struct waiting asked)
 {
     struct waiting *waiting = &fixture->waiting[fixture->writers++];
     assert_true(fixture->writers <= WRITERS_MAX);
-    *waiting = (struct waiting){.fixture = fixture};
-    rely_control_join(fixture->control, &result->changes, note_answer, waiting);
-    assert_int_equal(result->changes.count, 0); /* taken over */
-    rely_write_result_fini(result);
+    *waiting = asked;
+    waiting->fixture = fixture;
+    waiting->work.done = note_answer;
+    rely_batch_do(fixture->batch, &waiting->work);
+    assert_int_equal(waiting->work.changes.count, 0); /* taken over */
     return waiting;
 }
 
-static bool write_object(struct fixture *fixture, struct rely_object_path path, const char *body,
-                         struct rely_write_result *result, struct rely_err *err)
+struct waiting *ask_to_put(struct fixture *fixture, enum rely_object object, const char *name, const char *body)
 {
-    *result = (struct rely_write_result){0};
-    RELY_JSON_OWNED struct rely_json *json = rely_json_parse(rely_slice_of(body), err);
-    assert_non_null(json);
-    const struct rely_write write = {path, json, {.actor = RELY_LIT("uid:0"), .now_s = room_now_s(fixture)}};
-    return rely_control_begin(fixture->control, err) && rely_registry_replace(fixture->registry, &write, result, err);
+    struct waiting asked = {.work = {.is_write = true, .run = run_write},
+                            .path = {.object = object, .name = rely_slice_of(name)}};
+    assert_true(strlen(body) < sizeof asked.body);
+    memcpy(asked.body, body, strlen(body) + 1);
+    return ask_for(fixture, asked);
 }
 
 static struct waiting *put_object(struct fixture *fixture, enum rely_object object, const char *name, const char *body)
 {
-    struct rely_write_result result;
-    struct rely_err err = {0};
-    struct rely_object_path path = {.object = object, .name = rely_slice_of(name)};
-    if (!write_object(fixture, path, body, &result, &err))
-        fail_msg("%s: %s", name, err.message);
-    return join(fixture, &result);
+    struct waiting *waiting = ask_to_put(fixture, object, name, body);
+    if (!waiting->is_accepted)
+        fail_msg("%s: %s", name, waiting->refusal.message);
+    return waiting;
 }
 
 struct waiting *put_identity(struct fixture *fixture, const char *name)
@@ -262,23 +290,23 @@ struct waiting *put_issuer(struct fixture *fixture, const char *name, const char
 
 struct waiting *delete_issuer(struct fixture *fixture, const char *name)
 {
-    const struct rely_writer writer = {.actor = RELY_LIT("uid:0"), .now_s = room_now_s(fixture)};
-    const struct rely_object_path path = {.object = RELY_OBJECT_ISSUER, .name = rely_slice_of(name)};
-    struct rely_write_result result = {0};
-    struct rely_err err = {0};
-    assert_true(rely_control_begin(fixture->control, &err));
-    assert_true(rely_registry_delete(fixture->registry, &path, &writer, &result, &err));
-    return join(fixture, &result);
+    struct waiting *waiting =
+        ask_for(fixture, (struct waiting){.work = {.is_write = true, .run = run_write},
+                                          .path = {RELY_OBJECT_ISSUER, .name = rely_slice_of(name)}});
+    assert_true(waiting->is_accepted);
+    return waiting;
+}
+
+struct waiting *read_identities(struct fixture *fixture)
+{
+    return ask_for(fixture, (struct waiting){.work = {.run = run_read}, .path = {.object = RELY_OBJECT_IDENTITY}});
 }
 
 void assert_upload_refused(struct fixture *fixture, const char *name, const char *body, const char *sentence)
 {
-    struct rely_object_path path = {.object = RELY_OBJECT_ISSUER, .name = rely_slice_of(name)};
-    struct rely_write_result result;
-    struct rely_err err = {0};
-    assert_false(write_object(fixture, path, body, &result, &err));
-    assert_string_equal(err.message, sentence);
-    rely_write_result_fini(&result);
+    const struct waiting *waiting = ask_to_put(fixture, RELY_OBJECT_ISSUER, name, body);
+    assert_false(waiting->is_accepted);
+    assert_string_equal(waiting->refusal.message, sentence);
 }
 
 const struct rely_snapshot *newest(const struct fixture *fixture)

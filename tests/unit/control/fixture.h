@@ -1,6 +1,6 @@
 /*
- * A control room with a real registry in memory, a clock that stands still until it is told to go on, and workers that
- * read their messages when they are told to.
+ * A control room with a real registry in memory and its batches, a clock that stands still until it is told to go on,
+ * and workers that read their messages when they are told to.
  */
 #ifndef RELYD_TESTS_CONTROL_FIXTURE_H
 #define RELYD_TESTS_CONTROL_FIXTURE_H
@@ -15,6 +15,7 @@
 #include "relyd/objects.h"
 #include "relyd/observe.h"
 #include "relyd/registry.h"
+#include "relyd/work.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -27,11 +28,17 @@
 #define WRITERS_MAX 16
 #define NOW_S 1700000000
 
-/* Whoever waits for a write. */
+/* Whoever waits for a write, or a read. */
 struct waiting {
+    struct rely_work work; /* first */
     struct fixture *fixture;
-    int answers;  /* it is told once */
-    bool is_live; /* err was NULL */
+    struct rely_object_path path;
+    char body[4096]; /* empty: it is deleted, or read */
+    bool is_accepted;
+    struct rely_err refusal;
+    char seen[200]; /* by a read: the names of the kind, or the fault */
+    int answers;    /* it is told once */
+    bool is_live;   /* err was NULL */
     char message[200];
     uint64_t editions[WORKERS]; /* that the workers read then */
     const char *next_name;      /* an identity that it writes when it is told; NULL: none */
@@ -41,13 +48,13 @@ struct fixture {
     struct rely_config config;
     struct rely_log *log;
     struct rely_registry *registry;
+    struct rely_batch *batch;
     struct rely_control *control;
     int64_t now_ms;
-    struct rely_timer *timer; /* running; NULL: none */
     int connections;
     bool cannot_begin, are_sources_closed;
     int failing_commits; /* so many fail */
-    int commits;
+    int begins, commits;
     struct rely_message *inboxes[WORKERS];        /* oldest first */
     const struct rely_snapshot *reading[WORKERS]; /* not to be looked at when they are gone */
     uint64_t editions[WORKERS];                   /* of those */
@@ -69,11 +76,14 @@ void let_all_read(struct fixture *fixture);
 /* Its loop has ended: what it has not read is dropped. */
 void end_worker(struct fixture *fixture, size_t worker);
 
-/* Writes of an administrator, joined to the open batch; the test fails when the registry refuses them. */
+/* Writes of an administrator, in the open batch; the test fails when the registry refuses them. */
 struct waiting *put_identity(struct fixture *fixture, const char *name);
 struct waiting *put_issuer(struct fixture *fixture, const char *name, const char *body);
 struct waiting *delete_issuer(struct fixture *fixture, const char *name);
-/* Is the upload refused by the registry, with this sentence? Nothing is joined. */
+/* A write that may be refused, and a read of the identities' names. */
+struct waiting *ask_to_put(struct fixture *fixture, enum rely_object object, const char *name, const char *body);
+struct waiting *read_identities(struct fixture *fixture);
+/* Is the upload refused by the registry, with this sentence? */
 void assert_upload_refused(struct fixture *fixture, const char *name, const char *body, const char *sentence);
 
 const struct rely_issuer *find_issuer(const struct fixture *fixture, const char *url);

@@ -81,12 +81,13 @@ static void test_a_failed_commit_tells_everybody(void **state)
 static void test_a_batch_that_cannot_begin(void **state)
 {
     struct fixture *fixture = *state;
-    struct rely_err err = {0};
     fixture->cannot_begin = true;
-    assert_false(rely_control_begin(fixture->control, &err));
-    assert_int_equal(err.code, RELY_ERR_IO);
-    assert_null(fixture->timer);
-    assert_true(rely_control_settle(fixture->control, &err)); /* nothing is open */
+    const struct waiting *waiting = ask_to_put(fixture, RELY_OBJECT_IDENTITY, "aaa", "{}");
+    assert_int_equal(waiting->answers, 1);
+    assert_false(waiting->is_live || waiting->is_accepted); /* nothing was done */
+    assert_string_equal(waiting->message, "the disk is away");
+    assert_int_equal(rely_batch_due_ms(fixture->batch), -1);
+    rely_batch_end(fixture->batch); /* nothing is open */
     assert_int_equal(fixture->commits, 0);
     fixture->cannot_begin = false;
     put_identity(fixture, "aaa");
@@ -94,24 +95,47 @@ static void test_a_batch_that_cannot_begin(void **state)
     assert_true(has_identity(newest(fixture), "aaa"));
 }
 
-static void test_a_batch_may_be_ended_at_once(void **state)
+/* What is not committed is shown to nobody; whoever asks ends the batch. */
+static void test_a_read_sees_what_is_committed(void **state)
 {
     struct fixture *fixture = *state;
-    struct rely_err err = {0};
     put_identity(fixture, "first");
     run_ms(fixture, 0);
-    struct waiting *waiting = put_identity(fixture, "aaa");
-    assert_true(rely_control_settle(fixture->control, &err));
+    struct waiting *write = put_identity(fixture, "second");
+    const struct waiting *read = read_identities(fixture);
     assert_int_equal(fixture->commits, 2);
-    assert_null(fixture->timer);
+    assert_int_equal(rely_batch_due_ms(fixture->batch), -1);
+    assert_string_equal(read->seen, "first second");
+    assert_true(read->is_live); /* the workers need not have it */
+    assert_int_equal(write->answers, 0);
     let_all_read(fixture);
-    assert_true(waiting->is_live);
+    assert_true(write->is_live);
     run_ms(fixture, 10);
     assert_int_equal(fixture->commits, 2);
-    put_identity(fixture, "bbb");
+    put_identity(fixture, "third");
     fixture->failing_commits = 1;
-    assert_false(rely_control_settle(fixture->control, &err));
-    assert_int_equal(err.code, RELY_ERR_IO);
+    assert_string_equal(read_identities(fixture)->seen, "first second"); /* it has not happened */
+    assert_int_equal(fixture->begins, 3);                                /* a read begins none */
+}
+
+/* It may have been refused for the sake of a write that is lost itself: nothing is concluded from that. */
+static void test_a_refusal_is_as_good_as_its_batch(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->failing_commits = 1;
+    put_identity(fixture, "aaa");
+    struct waiting *refused = ask_to_put(fixture, RELY_OBJECT_IDENTITY, "bbb", "{\"groups\":7}");
+    assert_false(refused->is_accepted);
+    assert_int_equal(refused->answers, 0);
+    run_ms(fixture, 2);
+    assert_int_equal(refused->answers, 1);
+    assert_string_equal(refused->message, "the disk is full");
+    put_identity(fixture, "aaa");
+    refused = ask_to_put(fixture, RELY_OBJECT_IDENTITY, "bbb", "{\"groups\":7}");
+    run_ms(fixture, 2);
+    let_all_read(fixture);
+    assert_true(refused->is_live && !refused->is_accepted);
+    assert_string_equal(refused->refusal.message, "groups must be an array of strings, not a number");
 }
 
 /* A write that changed nothing is answered with its batch, and makes no edition. */
@@ -228,7 +252,8 @@ int run_batch_tests(void)
         A_TEST(test_nobody_is_waited_for_who_cannot_come),
         A_TEST(test_a_failed_commit_tells_everybody),
         A_TEST(test_a_batch_that_cannot_begin),
-        A_TEST(test_a_batch_may_be_ended_at_once),
+        A_TEST(test_a_read_sees_what_is_committed),
+        A_TEST(test_a_refusal_is_as_good_as_its_batch),
         A_TEST(test_a_write_without_a_change),
         A_TEST(test_an_answer_may_bring_the_next_write),
         A_TEST(test_an_edition_is_acknowledged_by_all_before_anybody_is_told),
