@@ -23,6 +23,11 @@ struct rely_snapshot;
 struct rely_stored_keys;
 struct rely_timer;
 
+/* Key sets that are handed to `store` at a time. Each may have keys.max_bytes, and however many issuers rotate while the
+ * disk hangs, no more than these wait in memory twice; nor does an administrator's write wait behind more. And so many
+ * keep a thread that stores busy, whatever its answers take to come. */
+#define RELY_STORINGS_MAX 8
+
 struct rely_keeper;
 /* A fetch under way, of a discovery document or a key set. The keeper's; whoever carries it out only hands it back. */
 struct rely_key_fetch;
@@ -59,8 +64,10 @@ struct rely_keeper_hooks {
     const struct rely_snapshot *(*snapshot)(void *context); /* the newest edition */
     /* This edition, made from the newest, is the newest now, and every worker gets it. Taken over. */
     void (*accept)(void *context, struct rely_snapshot *next);
-    /* Store a key set that is in force (rely_registry_put_keyset), and answer with rely_keeper_note_stored, in the
-     * order of the calls, perhaps before this returns. Borrowed during the call. */
+    /* Store a key set that is in force (rely_registry_put_keyset), and answer with rely_keeper_note_stored: perhaps
+     * before this returns, perhaps minutes later, in the order of the calls. At most RELY_STORINGS_MAX are not answered
+     * at a time, until the keeper is stopped. A refusal may come before rely_keeper_note_issuer tells of the write that
+     * it is because of; a set that was stored before a write is best answered before that. Borrowed during the call. */
     void (*store)(void *context, const struct rely_fetched_keys *fetched);
     /* Tell every worker that the issuer's fetch is over, or that there will be none; and how long it is useless to ask
      * again: for a key that is missing, and for one that is there and may have been replaced. */
@@ -77,8 +84,8 @@ struct rely_keeper *rely_keeper_new(const struct rely_config *config, struct rel
                                     const struct rely_keeper_hooks *hooks);
 /* Begin to keep the keys of every issuer of the newest edition. */
 void rely_keeper_start(struct rely_keeper *keeper);
-/* No timer runs any more, and what is in force and not stored is handed to `store`, whatever it waited for. Afterwards
- * only rely_keeper_note_stored and rely_keeper_drop_fetch may be called. */
+/* No timer runs any more, and what is in force and not stored is handed to `store`, whatever it waited for: the keeper's
+ * own copy is freed with each call. Afterwards only rely_keeper_note_stored and rely_keeper_drop_fetch may be called. */
 void rely_keeper_stop(struct rely_keeper *keeper);
 /* NULL is fine. Fetches that are still under way may be dropped later. */
 void rely_keeper_free(struct rely_keeper *keeper);

@@ -280,8 +280,9 @@ void rely_keeper_note_issuer(struct rely_keeper *keeper, int64_t issuer_id, bool
     if (issuer == NULL)
         issuer = rely_keeper_add(keeper, issuer_id);
     char *url_before = rely_keeper_follow_url(issuer, record);
-    begin_anew(issuer, is_removed);
-    if (are_keys_free(url_before, record))
+    bool are_free = are_keys_free(url_before, record);
+    begin_anew(issuer, is_removed); /* the record may be another one afterwards, and the issuer is gone when it is */
+    if (are_free)
         offer_keys(keeper, url_before);
     free(url_before);
 }

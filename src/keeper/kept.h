@@ -1,6 +1,6 @@
 /*
  * The inside of the keeper: keeper.c says when an issuer's keys are fetched, fetch.c how, force.c what becomes of them,
- * start.c begins and ends, plan.c reckons.
+ * storing.c when they are stored, start.c begins and ends, plan.c reckons.
  */
 #ifndef RELYD_KEEPER_KEPT_H
 #define RELYD_KEEPER_KEPT_H
@@ -24,6 +24,10 @@ struct rely_keeper {
     struct rely_retired unused;       /* always empty: the map has one edition */
     struct rely_asks asks;            /* fetches that missing keys cause, of all issuers */
     struct rely_keeper_counts counts; /* atomic: read by any thread */
+    /* storing.c's: */
+    struct rely_keeper_issuer *first_queued, *last_queued; /* whose keys are to be stored next, in order */
+    int storing_count;                                     /* handed to `store` and not answered */
+    bool is_handing_over;
     bool is_stopping;
 };
 
@@ -38,6 +42,13 @@ struct rely_unstored {
     int64_t at_s;             /* when they were fetched */
     uint64_t merged_count;    /* earlier changes that this one stands for */
     int failures;             /* to store it, in a row */
+    bool was_refused;         /* and nothing has been heard of a write since */
+};
+
+/* A place in the keeper's queue. */
+struct rely_store_turn {
+    bool is_queued;
+    struct rely_keeper_issuer *previous, *next;
 };
 
 /* What `store` was given and has not answered yet. */
@@ -80,13 +91,16 @@ struct rely_keeper_issuer {
     struct rely_fetched_before before; /* fetch.c's */
     struct rely_key_status status;
     char repeats[RELY_REPEATS_SIZE]; /* which keys of the last set other records have; empty: none */
-    /* force.c's: */
+    /* storing.c's: */
     struct rely_unstored unstored;
     struct rely_storing storing;
-    struct rely_timer store_timer;
-    struct rely_bucket log_rows, log_lines;
+    struct rely_store_turn turn;
+    struct rely_timer store_timer; /* runs only while something is pending */
+    struct rely_bucket log_rows;
+    int64_t noted_s; /* the time of fetching that the registry knows */
+    /* force.c's: */
+    struct rely_bucket log_lines;
     uint64_t lines_left_out; /* since the last one */
-    int64_t noted_s;         /* the time of fetching that the registry knows */
 };
 
 static inline int64_t rely_keeper_now_ms(const struct rely_keeper *keeper)
@@ -130,6 +144,14 @@ static inline const struct rely_issuer *rely_keeper_record(const struct rely_kee
     return rely_snapshot_issuer(rely_keeper_snapshot(issuer->keeper), issuer->id);
 }
 
+/* The same while it is there for certain. */
+static inline const struct rely_issuer *rely_keeper_newest(const struct rely_keeper_issuer *issuer)
+{
+    const struct rely_issuer *newest = rely_keeper_record(issuer);
+    RELY_ASSERT(newest != NULL);
+    return newest;
+}
+
 /* --- keeper.c ---------------------------------------------------------------------------------------- */
 
 /* NULL when no such issuer is kept. */
@@ -161,15 +183,22 @@ void rely_keeper_forget_fetched(struct rely_keeper_issuer *issuer);
 /**
  * Take a key set that was judged good: in force first, when it is not there already, and then stored.
  *
- * In:       fetched - for the record as the newest edition shows it; no batch is open. Its document is absent when the
- *           issuer says that the one in force is still right.
+ * In:       fetched - for the record as the newest edition shows it. Its document is absent when the issuer says that
+ *           the one in force is still right.
  *           keyset - the same document, prepared; taken over. NULL without document.
  */
 void rely_keeper_take(struct rely_keeper_issuer *issuer, const struct rely_fetched_keys *fetched,
                       struct rely_keyset *keyset);
+/* The same keys in force: with another time, or under the generation and revision that storing them has made. */
+void rely_keeper_renew(struct rely_keeper_issuer *issuer, int64_t fetched_s, const struct rely_stored_keys *stored);
+
+/* --- storing.c ---------------------------------------------------------------------------------------- */
+
+/* Store what is in force now, when its turn comes, in place of what has been waiting. In: fetched - as it was taken. */
+void rely_keeper_store(struct rely_keeper_issuer *issuer, const struct rely_fetched_keys *fetched);
 /* The record has changed: what waits to be stored is for the new one, or for none when the keys were dropped. */
 void rely_keeper_follow_record(struct rely_keeper_issuer *issuer);
-/* Relyd stops: try to store what waits, whatever it waits for. */
+/* Relyd stops: hand over what waits, whatever it waits for, and forget it. */
 void rely_keeper_store_last(struct rely_keeper_issuer *issuer);
 /* Forget what waits to be stored. */
 void rely_keeper_drop_unstored(struct rely_keeper_issuer *issuer);

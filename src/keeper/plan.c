@@ -1,5 +1,5 @@
 /*
- * When keys are fetched, and whose missing keys come first: arithmetic only. keeper.c and force.c ask it.
+ * When keys are fetched, and whose missing keys come first: arithmetic only. keeper.c, force.c and storing.c ask it.
  */
 #include "plan.h"
 
@@ -20,6 +20,9 @@
  * hundredth of the thread, and those of all together a fifth. */
 #define FREE_KEYS 16
 #define KEY_REFILL_MS 16
+/* At most 4 at once and one more every 450 s: no hour sees more than 12 rows of one issuer. */
+#define LOG_ROWS_AT_ONCE 4
+#define LOG_ROW_REFILL_MS 450000
 
 int64_t rely_bucket_wait_ms(const struct rely_bucket *bucket, int64_t size, int64_t refill_ms, int64_t now_ms)
 {
@@ -103,4 +106,14 @@ int64_t rely_plan_start_ms(size_t rank, size_t count, uint64_t random)
 bool rely_plan_is_renewal_due(int64_t noted_s, int64_t every_s, int64_t now_s)
 {
     return now_s < noted_s || now_s - noted_s >= every_s;
+}
+
+int64_t rely_plan_row_wait_ms(const struct rely_bucket *rows, int64_t now_ms)
+{
+    return rely_bucket_wait_ms(rows, LOG_ROWS_AT_ONCE, LOG_ROW_REFILL_MS, now_ms);
+}
+
+void rely_plan_take_row(struct rely_bucket *rows, int64_t now_ms)
+{
+    rely_bucket_take(rows, LOG_ROW_REFILL_MS, now_ms);
 }

@@ -59,4 +59,9 @@ int64_t rely_plan_start_ms(size_t rank, size_t count, uint64_t random);
 /* The same keys have been fetched again: is it time to note that, after every_s seconds? */
 bool rely_plan_is_renewal_due(int64_t noted_s, int64_t every_s, int64_t now_s);
 
+/* How long until one issuer's keys may make the next row of the change log, or line of the log; 0: now. */
+int64_t rely_plan_row_wait_ms(const struct rely_bucket *rows, int64_t now_ms);
+/* It was made. */
+void rely_plan_take_row(struct rely_bucket *rows, int64_t now_ms);
+
 #endif

@@ -27,8 +27,8 @@ struct world_fetch {
 
 struct world_store {
     struct world_store *next;
-    int64_t issuer_id;
-    bool is_stored;
+    struct rely_fetched_keys fetched; /* its texts are owned */
+    bool is_done, is_stored;
     struct rely_stored_keys stored;
     struct rely_err err;
 };
@@ -172,27 +172,68 @@ static bool store_row(struct world *world, const struct rely_fetched_keys *fetch
     return true;
 }
 
+static void copy_text(struct rely_slice *text)
+{
+    if (text->ptr != NULL)
+        text->ptr = rely_strdup_slice(*text);
+}
+
+static void do_store(struct world *world, struct world_store *store)
+{
+    if (!store->is_done)
+        store->is_stored = store_row(world, &store->fetched, &store->stored, &store->err);
+    store->is_done = true;
+}
+
 static void world_store_keys(void *context, const struct rely_fetched_keys *fetched)
 {
     struct world *world = context;
     struct world_store *store = rely_alloc(sizeof *store), **last = &world->stores;
-    store->issuer_id = fetched->issuer_id;
-    store->is_stored = store_row(world, fetched, &store->stored, &store->err);
-    while (*last != NULL)
+    size_t count = 1;
+    assert_false(world->is_handing_over); /* one after the other, not one within the other */
+    world->is_handing_over = true;
+    store->fetched = *fetched;
+    copy_text(&store->fetched.jwks);
+    copy_text(&store->fetched.source_url);
+    if (world->handed_over_count < WORLD_TIMES)
+        world->handed_over[world->handed_over_count++] = index_of(world, fetched->issuer_id);
+    for (; *last != NULL; count++)
         last = &(*last)->next;
     *last = store;
-    if (!world->are_stores_held)
+    if (count > world->most_stores)
+        world->most_stores = count;
+    if (!world->is_disk_hanging)
+        do_store(world, store);
+    if (!world->is_disk_hanging && !world->are_stores_held)
         world_answer_stores(world);
+    world->is_handing_over = false;
+}
+
+void world_do_stores(struct world *world)
+{
+    for (struct world_store *store = world->stores; store != NULL; store = store->next)
+        do_store(world, store);
+}
+
+bool world_answer_store(struct world *world)
+{
+    struct world_store *store = world->stores;
+    if (store == NULL)
+        return false;
+    world->stores = store->next;
+    do_store(world, store);
+    rely_keeper_note_stored(world->keeper, store->fetched.issuer_id, store->is_stored ? &store->stored : NULL,
+                            &store->err);
+    free((char *)store->fetched.jwks.ptr);
+    free((char *)store->fetched.source_url.ptr);
+    free(store);
+    return true;
 }
 
 void world_answer_stores(struct world *world)
 {
-    while (world->stores != NULL) {
-        struct world_store *store = world->stores;
-        world->stores = store->next;
-        rely_keeper_note_stored(world->keeper, store->issuer_id, store->is_stored ? &store->stored : NULL, &store->err);
-        free(store);
-    }
+    while (world_answer_store(world))
+        continue;
 }
 
 static void world_tell(void *context, int64_t issuer_id, int64_t miss_ms, int64_t replaced_ms)
@@ -376,9 +417,26 @@ static void put_record(struct world *world, size_t i)
     world_accept(world, next);
 }
 
+static void show_removal(struct world *world, size_t i)
+{
+    struct rely_snapshot *next = rely_snapshot_next(world->snapshot, world->revision);
+    int64_t id = (int64_t)i + 1;
+    const struct rely_issuer *old = rely_snapshot_issuer(next, id);
+    if (old->keyset != NULL)
+        rely_retired_add(&next->retired, (void *)old->keyset, release_keys);
+    rely_snapshot_remove(next, RELY_OBJECT_ISSUER, id);
+    world_accept(world, next);
+    if (world->keeper != NULL)
+        rely_keeper_note_issuer(world->keeper, id, true);
+}
+
 void world_show(struct world *world, size_t i)
 {
     world->rows[i].is_committed = true;
+    if (world->rows[i].id == 0) {
+        show_removal(world, i);
+        return;
+    }
     put_record(world, i);
     if (world->keeper != NULL)
         rely_keeper_note_issuer(world->keeper, world->rows[i].id, false);
@@ -453,19 +511,17 @@ void world_disable(struct world *world, size_t i, bool is_disabled)
     world_describe(world, i);
 }
 
-void world_remove(struct world *world, size_t i)
+void world_remove_in_registry(struct world *world, size_t i)
 {
-    struct rely_snapshot *next = rely_snapshot_next(world->snapshot, ++world->revision);
-    const struct rely_issuer *old = rely_snapshot_issuer(next, world->rows[i].id);
-    int64_t id = world->rows[i].id;
-    if (old->keyset != NULL)
-        rely_retired_add(&next->retired, (void *)old->keyset, release_keys);
-    rely_snapshot_remove(next, RELY_OBJECT_ISSUER, id);
-    world_accept(world, next);
+    world->revision++;
     drop_stored_keys(&world->rows[i]);
     world->rows[i].id = 0;
-    if (world->keeper != NULL)
-        rely_keeper_note_issuer(world->keeper, id, true);
+}
+
+void world_remove(struct world *world, size_t i)
+{
+    world_remove_in_registry(world, i);
+    world_show(world, i);
 }
 
 void world_start(struct world *world)

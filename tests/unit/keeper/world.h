@@ -83,9 +83,14 @@ struct world {
     uint64_t revision;
     struct rely_timer *timers[4 * WORLD_ISSUERS_MAX]; /* running */
     size_t timer_count;
-    struct world_fetch *fetches; /* owned: under way, oldest first */
-    struct world_store *stores;  /* owned: not answered, oldest first */
-    bool are_stores_held;
+    struct world_fetch *fetches;     /* owned: under way, oldest first */
+    struct world_store *stores;      /* owned: not answered, oldest first */
+    bool are_stores_held;            /* they are done, and not answered until world_answer_stores */
+    bool is_disk_hanging;            /* they are not even done until then, or until world_do_stores */
+    size_t handed_over[WORLD_TIMES]; /* whose sets, in order; the first ones */
+    size_t handed_over_count;
+    size_t most_stores; /* that were not answered at a time */
+    bool is_handing_over;
     enum rely_err_code store_fault; /* what every store ends with; RELY_ERR_NONE: it succeeds */
     size_t count;                   /* issuers, removed ones too */
     struct world_row rows[WORLD_ISSUERS_MAX];
@@ -130,6 +135,7 @@ void world_ask(struct world *world, size_t i, bool is_replaced);
 /* Writes of an administrator; those of the registry alone are seen by world_show. */
 void world_describe_in_registry(struct world *world, size_t i); /* the same source */
 void world_move_in_registry(struct world *world, size_t i);     /* another source: the keys are dropped */
+void world_remove_in_registry(struct world *world, size_t i);
 void world_show(struct world *world, size_t i);
 void world_describe(struct world *world, size_t i);
 void world_move(struct world *world, size_t i);
@@ -137,7 +143,10 @@ void world_disable(struct world *world, size_t i, bool is_disabled);
 void world_remove(struct world *world, size_t i);
 /* A move that stands in the open batch until somebody settles it. */
 void world_open_move(struct world *world, size_t i);
-/* Stores that are held are answered now. */
+/* What a hanging disk holds up is done now. */
+void world_do_stores(struct world *world);
+/* The oldest store that is held is answered now; false: there is none. */
+bool world_answer_store(struct world *world);
 void world_answer_stores(struct world *world);
 
 /* The record in the newest edition; NULL: none. */
