@@ -58,9 +58,6 @@ struct rely_keeper_hooks {
     /* Fetch, and hand the answer to rely_keeper_take_answer, after this has returned; or the fetch to
      * rely_keeper_drop_fetch, when nobody will be there to take it. The request is borrowed during the call. */
     void (*fetch)(void *context, const struct rely_fetch_request *request, struct rely_key_fetch *fetch);
-    /* Writes that are not committed become so, or are given up: what is asked and judged next is the newest record. May
-     * call rely_keeper_note_issuer. */
-    void (*settle_writes)(void *context);
     const struct rely_snapshot *(*snapshot)(void *context); /* the newest edition */
     /* This edition, made from the newest, is the newest now, and every worker gets it. Taken over. */
     void (*accept)(void *context, struct rely_snapshot *next);

@@ -57,11 +57,10 @@ static void copy_source(const struct rely_issuer *issuer, struct source *out)
     out->first_url = rely_keeper_first_url(issuer);
 }
 
-/* What stands in an open batch is no question yet: it may be undone. The newest edition is asked, not the database:
- * keys rotate also while that is damaged or away. */
+/* The newest edition is asked, not the database: keys rotate also while that is damaged or away, and what is not
+ * committed is no question yet. */
 static bool read_source(const struct rely_keeper_issuer *issuer, struct source *source, struct rely_err *err)
 {
-    rely_keeper_settle_writes(issuer->keeper);
     const struct rely_issuer *record = rely_keeper_record(issuer);
     if (record == NULL)
         return rely_err_set(err, RELY_ERR_NOT_FOUND, "the issuer's record is gone");
@@ -236,7 +235,7 @@ static void remember_key_set(struct rely_key_fetch *fetch, const struct rely_fet
     fetch->issuer->whole_ms = fetch->issuer->begun_ms;
 }
 
-/* Accept a key set for the record that asked, when it is usable. No batch is open. */
+/* Accept a key set for the record that asked, when it is usable. */
 static bool accept_jwks(struct rely_key_fetch *fetch, const struct rely_fetch_result *result, struct rely_err *err)
 {
     struct rely_fetched_keys fetched = {.issuer_id = fetch->issuer->id,
@@ -277,11 +276,10 @@ static bool follow_discovery(struct rely_key_fetch *fetch, const struct rely_fet
     return true;
 }
 
-/* Does the record still ask what was asked? The newest edition shows what is committed: what waits in a batch was
- * settled first, since it would be acknowledged with the next commit, behind our back. */
+/* Does the record still ask what was asked? A write that the newest edition does not show is not acknowledged: its
+ * edition takes away again what comes into force until then, and its record refuses to store it. */
 static bool is_still_asked(const struct rely_key_fetch *fetch, struct rely_err *err)
 {
-    rely_keeper_settle_writes(fetch->issuer->keeper);
     const struct rely_issuer *record = rely_keeper_record(fetch->issuer);
     if (record != NULL && record->revision == fetch->source.revision)
         return true;

@@ -123,11 +123,6 @@ static inline const struct rely_snapshot *rely_keeper_snapshot(const struct rely
     return keeper->hooks.snapshot(keeper->hooks.context);
 }
 
-static inline void rely_keeper_settle_writes(const struct rely_keeper *keeper)
-{
-    keeper->hooks.settle_writes(keeper->hooks.context);
-}
-
 static inline void rely_keeper_start_timer(const struct rely_keeper *keeper, struct rely_timer *timer, int64_t delay_ms)
 {
     keeper->hooks.start_timer(keeper->hooks.context, timer, (int)delay_ms);

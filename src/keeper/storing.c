@@ -114,14 +114,7 @@ static void try_to_store(struct rely_keeper_issuer *issuer)
 
 static void store_when_due(struct rely_timer *timer)
 {
-    struct rely_keeper_issuer *issuer =
-        (struct rely_keeper_issuer *)((char *)timer - offsetof(struct rely_keeper_issuer, store_timer));
-    struct rely_keeper *keeper = issuer->keeper;
-    int64_t id = issuer->id;
-    rely_keeper_settle_writes(keeper); /* it may remove this very issuer */
-    issuer = rely_keeper_find(keeper, id);
-    if (issuer != NULL && !issuer->is_removed && issuer->unstored.is_pending)
-        try_to_store(issuer);
+    try_to_store((struct rely_keeper_issuer *)((char *)timer - offsetof(struct rely_keeper_issuer, store_timer)));
 }
 
 static void try_later(struct rely_keeper_issuer *issuer, int failures)

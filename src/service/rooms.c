@@ -46,12 +46,6 @@ static void fetch_for_keeper(void *context, const struct rely_fetch_request *req
     rely_fetching_begin(context, request, fetch);
 }
 
-/* Writes that are not committed are known when they are. */
-static void settle_for_keeper(void *context)
-{
-    (void)context;
-}
-
 static const struct rely_snapshot *show_newest(void *context)
 {
     const struct rely_control_thread *thread = context;
@@ -152,7 +146,6 @@ struct rely_keeper *rely_rooms_new_keeper(struct rely_control_thread *thread)
                                             .start_timer = start_room_timer,
                                             .cancel_timer = cancel_room_timer,
                                             .fetch = fetch_for_keeper,
-                                            .settle_writes = settle_for_keeper,
                                             .snapshot = show_newest,
                                             .accept = publish_for_keeper,
                                             .store = store_for_keeper,

@@ -346,14 +346,6 @@ MUTANTS = [
         caught_by="unit_keeper",
     ),
     dict(
-        name="open-writes-are-not-settled-before-judging",
-        row="A4",
-        file="src/keeper/fetch.c",
-        old="    rely_keeper_settle_writes(fetch->issuer->keeper);\n",
-        new="",
-        caught_by="unit_keeper",
-    ),
-    dict(
         name="a-condition-of-another-record",
         row="C19",
         file="src/keeper/fetch.c",

@@ -34,6 +34,7 @@ struct day_issuer {
     int64_t flooded_until_ms;
     int64_t row_since_ms; /* its keys in force are the same */
     int asked, log_rows;  /* at the last look */
+    bool is_unseen;       /* a write of its record has not been shown */
 };
 
 struct days {
@@ -143,10 +144,10 @@ static void move_record(struct days *days, size_t i)
 {
     rotate_keys(days, i);
     days->issuers[i].least = days->issuers[i].version;
-    if (draw(days, 2) == 0)
-        world_open_move(days->world, i);
-    else
-        world_move(days->world, i);
+    world_move_in_registry(days->world, i);
+    days->issuers[i].is_unseen = draw(days, 2) == 0;
+    if (!days->issuers[i].is_unseen)
+        world_show(days->world, i);
     days->moves++;
 }
 
@@ -165,13 +166,22 @@ static void change_record(struct days *days, size_t i)
     days->issuers[i].changed_ms = days->world->now_ms;
 }
 
+/* A write that was under way comes. */
+static void show_unseen(struct days *days, size_t i)
+{
+    if (!days->issuers[i].is_unseen)
+        return;
+    days->issuers[i].is_unseen = false;
+    days->issuers[i].changed_ms = days->world->now_ms;
+    world_show(days->world, i);
+}
+
 static void remove_one(struct days *days)
 {
     size_t i = draw(days, days->world->count);
     if (!is_kept(days, i) || days->world->count == WORLD_ISSUERS_MAX)
         return;
-    if (!days->world->rows[i].is_committed)
-        world_show(days->world, i);
+    show_unseen(days, i);
     world_remove(days->world, i);
     add_issuer(days);
     days->removals++;
@@ -188,6 +198,8 @@ static void set_clock(struct days *days)
 static void start_anew(struct days *days)
 {
     world_restart(days->world);
+    for (size_t i = 0; i < days->world->count; i++)
+        days->issuers[i].is_unseen = false;
     days->set_ms = days->world->now_ms;
     days->restarts++;
 }
@@ -195,24 +207,27 @@ static void start_anew(struct days *days)
 static void spoil_or_mend_stores(struct days *days)
 {
     struct world *world = days->world;
-    bool were_bad = world->store_fault != RELY_ERR_NONE || world->are_stores_held;
+    bool were_bad = world->store_fault != RELY_ERR_NONE || world->are_stores_held || world->is_disk_hanging;
     if (were_bad && world->now_ms < days->stores_bad_until_ms)
         return;
     world->store_fault = RELY_ERR_NONE;
-    world->are_stores_held = false;
+    world->are_stores_held = world->is_disk_hanging = false;
     world_answer_stores(world);
     if (were_bad)
         days->store_works_since_ms = world->now_ms;
     if (!happens(days, 2 * STEPS_A_DAY))
         return;
-    world->are_stores_held = draw(days, 2) == 0;
-    world->store_fault = world->are_stores_held ? RELY_ERR_NONE : RELY_ERR_IO;
+    uint64_t kind = draw(days, 3);
+    world->are_stores_held = kind == 0;
+    world->is_disk_hanging = kind == 1;
+    world->store_fault = kind == 2 ? RELY_ERR_IO : RELY_ERR_NONE;
     days->stores_bad_until_ms = world->now_ms + (int64_t)draw(days, 6 * 3600000);
 }
 
 static void happen_to_issuer(struct days *days, size_t i)
 {
     end_outage_when_over(days, i);
+    show_unseen(days, i);
     if (happens(days, 2 * STEPS_A_DAY))
         rotate_keys(days, i);
     if (happens(days, 5 * STEPS_A_DAY))
@@ -250,7 +265,7 @@ static uint32_t version_in_force(const struct days *days, size_t i)
 static void check_age(const struct days *days, size_t i, uint32_t version)
 {
     const struct day_issuer *issuer = &days->issuers[i];
-    if (version == 0 || !days->world->rows[i].is_committed)
+    if (version == 0 || issuer->is_unseen)
         return;
     assert_true(version >= issuer->least);
     assert_true(issuer->served_s[version] != 0);
@@ -270,7 +285,7 @@ static void check_newest(const struct days *days, size_t i, uint32_t version)
     if (days->store_works_since_ms > since_ms)
         since_ms = days->store_works_since_ms;
     if (world->now_ms - since_ms > UP_BOUND_MS + STORED_BOUND_MS && world->store_fault == RELY_ERR_NONE &&
-        !world->are_stores_held)
+        !world->are_stores_held && !world->is_disk_hanging)
         assert_true(world_has_stored(world, i, world->servers[i].jwks));
 }
 

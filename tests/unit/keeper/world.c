@@ -138,14 +138,6 @@ static void world_accept(void *context, struct rely_snapshot *next)
     rely_snapshot_free_replaced(next); /* no worker reads an older one */
 }
 
-static void world_settle_writes(void *context)
-{
-    struct world *world = context;
-    for (size_t i = 0; i < world->count; i++)
-        if (!world->rows[i].is_committed)
-            world_show(world, i);
-}
-
 static bool store_row(struct world *world, const struct rely_fetched_keys *fetched, struct rely_stored_keys *stored,
                       struct rely_err *err)
 {
@@ -277,7 +269,6 @@ static void make_keeper(struct world *world)
                                             .start_timer = world_start_timer,
                                             .cancel_timer = world_cancel_timer,
                                             .fetch = world_begin_fetch,
-                                            .settle_writes = world_settle_writes,
                                             .snapshot = world_newest,
                                             .accept = world_accept,
                                             .store = world_store_keys,
@@ -432,7 +423,6 @@ static void show_removal(struct world *world, size_t i)
 
 void world_show(struct world *world, size_t i)
 {
-    world->rows[i].is_committed = true;
     if (world->rows[i].id == 0) {
         show_removal(world, i);
         return;
@@ -447,7 +437,7 @@ size_t world_add(struct world *world, enum rely_key_source kind, const char *jwk
     size_t i = world->count++;
     struct world_row *row = &world->rows[i];
     assert_true(world->count <= WORLD_ISSUERS_MAX);
-    *row = (struct world_row){.id = (int64_t)i + 1, .kind = kind, .revision = ++world->revision, .is_committed = true};
+    *row = (struct world_row){.id = (int64_t)i + 1, .kind = kind, .revision = ++world->revision};
     snprintf(row->name, sizeof row->name, "issuer-%zu", i);
     snprintf(row->url, sizeof row->url, HOST "%zu", i);
     snprintf(row->source, sizeof row->source, HOST "%zu/keys", i);
@@ -497,12 +487,6 @@ void world_move(struct world *world, size_t i)
 {
     world_move_in_registry(world, i);
     world_show(world, i);
-}
-
-void world_open_move(struct world *world, size_t i)
-{
-    world_move_in_registry(world, i);
-    world->rows[i].is_committed = false;
 }
 
 void world_disable(struct world *world, size_t i, bool is_disabled)

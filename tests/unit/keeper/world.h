@@ -55,11 +55,9 @@ struct world_row {
     uint64_t revision, generation;
     char *jwks; /* owned: the stored set; NULL: none */
     int64_t fetched_s;
-    int log_rows;      /* that its sets have made */
-    uint64_t merged;   /* changes that those rows stand for beside their own */
-    int refreshed;     /* times of fetching noted without a row */
-    bool is_uploaded;  /* then it is in force until replaced */
-    bool is_committed; /* false: a write of its record stands in the open batch */
+    int log_rows;    /* that its sets have made */
+    uint64_t merged; /* changes that those rows stand for beside their own */
+    int refreshed;   /* times of fetching noted without a row */
 };
 
 struct world_told {
@@ -141,8 +139,6 @@ void world_describe(struct world *world, size_t i);
 void world_move(struct world *world, size_t i);
 void world_disable(struct world *world, size_t i, bool is_disabled);
 void world_remove(struct world *world, size_t i);
-/* A move that stands in the open batch until somebody settles it. */
-void world_open_move(struct world *world, size_t i);
 /* What a hanging disk holds up is done now. */
 void world_do_stores(struct world *world);
 /* The oldest store that is held is answered now; false: there is none. */
