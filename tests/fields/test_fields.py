@@ -3,7 +3,6 @@ REST, the database with its limits, patches, documents, the OpenAPI schema. Part
 
 import os
 import pathlib
-import shutil
 import sqlite3
 import subprocess
 import sys
@@ -15,8 +14,9 @@ TREE = ROOT / "build/fields/tree"
 BEFORE, GROWN = str(ROOT / "build/dev/relyd"), str(TREE / "build/dev/relyd")
 
 os.environ["RELYD_BINARY"] = GROWN
-sys.path.insert(0, str(ROOT / "tests/e2e"))
+sys.path[:0] = [str(ROOT / "tests/e2e"), str(ROOT / "tests")]
 import contract  # noqa: E402
+import grown  # noqa: E402
 import service  # noqa: E402
 
 # Behind this line of identities.
@@ -27,34 +27,15 @@ FIELD_TEXT(motto, "motto", 2, 12, RELY_FIELD_NULLABLE, "What it goes by.")
 WEB = "/v1/identities/web"
 
 
-def copy_tree():
-    """Files that are as they were keep their time, so that little is built again."""
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout.decode().split("\0")
-    for name in listed:
-        source, target = ROOT / name, TREE / name
-        if not name or not source.is_file():
-            continue
-        text = source.read_bytes()
-        if name == "include/relyd/object.def":
-            text = add_fields(text.decode()).encode()
-        if not target.is_file() or target.read_bytes() != text:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(text)
-            shutil.copymode(source, target)
-
-
 def add_fields(text):
     head, identity = text.split("#ifdef RELY_FIELDS_OF_IDENTITY\n")
-    assert identity.count(PLACE) == 1
-    return head + "#ifdef RELY_FIELDS_OF_IDENTITY\n" + identity.replace(PLACE, PLACE + ADDED)
+    return head + "#ifdef RELY_FIELDS_OF_IDENTITY\n" + grown.change(identity, [(PLACE, PLACE + ADDED)])
 
 
 @pytest.fixture(scope="module", autouse=True)
-def grown():
-    copy_tree()
-    for command in (["cmake", "--preset", "dev"], ["cmake", "--build", "build/dev", "-j", "2", "--target", "relyd", "test_model"]):
-        done = subprocess.run(command, cwd=TREE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        assert done.returncode == 0, done.stdout[-5000:]
+def built():
+    grown.copy_tree(TREE, {"include/relyd/object.def": add_fields})
+    grown.build(TREE, "relyd", "test_model")
 
 
 @pytest.fixture

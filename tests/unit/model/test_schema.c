@@ -8,12 +8,12 @@
 #include <stdio.h>
 
 /* What every body of a kind must have, by the kinds' places. Own fields are set on top. */
-#define KINDS 3
-static const char *const least_bodies[KINDS] = {
+static const char *const least_bodies[] = {
     "{\"name\":\"web\",\"issuer\":\"https://a.example\"}",
     "{\"name\":\"web\"}",
     "{\"name\":\"web\",\"issuerName\":\"prod\",\"subject\":\"s\",\"audiences\":[\"a\"]}",
 };
+#define KINDS (sizeof least_bodies / sizeof least_bodies[0])
 
 static struct rely_json *schema_of(const struct rely_kind *kind)
 {

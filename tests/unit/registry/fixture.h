@@ -73,6 +73,9 @@ void assert_hardened(struct fixture *fixture);
 /* An issuer `cluster` (https://issuer.example/a) and an identity `web`. */
 void make_issuer_and_identity(struct fixture *fixture);
 
+/* RELY_SCHEMA_VERSION, written down a second time. */
+#define SCHEMA_VERSION 3
+
 #define A_TEST(function) cmocka_unit_test_setup_teardown(function, make_fixture, drop_fixture)
 
 int run_open_tests(void);

@@ -83,7 +83,7 @@ static void test_c6_c9_carries_an_old_registry_over(void **state)
     char *before = collect_rows(fixture);
     assert_int_equal(count_rows(fixture, "PRAGMA user_version"), 1);
     reopen_registry(fixture);
-    assert_int_equal(count_rows(fixture, "PRAGMA user_version"), 3);
+    assert_int_equal(count_rows(fixture, "PRAGMA user_version"), SCHEMA_VERSION);
     char *schema = collect_text(fixture, SCHEMA_LINES);
     char *after = collect_rows(fixture);
     assert_string_equal(schema, fresh_schema);
@@ -139,11 +139,11 @@ static bool migrate_on_a_dying_disk(struct fixture *fixture, int n, const char *
     int64_t version = count_rows(fixture, "PRAGMA user_version");
     char *found = collect_rows(fixture);
     assert_string_equal(found, rows);
-    assert_true(version == 3 || (version == 1 && !is_migrated));
+    assert_true(version == SCHEMA_VERSION || (version == 1 && !is_migrated));
     char *check = collect_text(fixture, "PRAGMA integrity_check");
     assert_string_equal(check, "ok|");
     reopen_registry(fixture);
-    assert_int_equal(count_rows(fixture, "PRAGMA user_version"), 3);
+    assert_int_equal(count_rows(fixture, "PRAGMA user_version"), SCHEMA_VERSION);
     free(found);
     free(check);
     return is_migrated;
@@ -172,7 +172,10 @@ static void test_c9_refuses_a_registry_that_a_hand_has_changed(void **state)
                      SQLITE_OK);
     assert_null(rely_registry_open(&fixture->options, &err));
     assert_int_equal(err.code, RELY_ERR_INVALID);
-    assert_non_null(strstr(err.message, "migration to schema version 3: table key_set is not as an earlier relyd"));
+    char *sentence =
+        format_body("migration to schema version %d: table key_set is not as an earlier relyd", SCHEMA_VERSION);
+    assert_non_null(strstr(err.message, sentence));
+    free(sentence);
     assert_int_equal(count_rows(fixture, "PRAGMA user_version"), 1);
     assert_int_equal(count_rows(fixture, "SELECT count(*) FROM sqlite_schema WHERE sql LIKE '%key_source <> 1%'"), 0);
 }
@@ -212,7 +215,7 @@ static void test_c9_carries_version_2_over(void **state)
     take_registry_of_version_2(fixture);
     char *before = collect_rows(fixture);
     reopen_registry(fixture);
-    assert_int_equal(count_rows(fixture, "PRAGMA user_version"), 3);
+    assert_int_equal(count_rows(fixture, "PRAGMA user_version"), SCHEMA_VERSION);
     assert_int_equal(rely_registry_opening(fixture->registry)->schema_before, 2);
     char *schema = collect_text(fixture, SCHEMA_LINES);
     char *after = collect_rows(fixture);
