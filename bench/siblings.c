@@ -78,10 +78,9 @@ static double now_in_us(void)
 
 /* A function of its own, by whose name instructions are collected. */
 static __attribute__((noinline)) bool review_once(const struct rely_snapshot *snapshot,
-                                                  const struct rely_review_request *request, struct rely_pool *pool,
-                                                  struct rely_review *review)
+                                                  const struct rely_review_request *request, struct rely_review *review)
 {
-    rely_review_run(snapshot, request, NOW_S, pool, review);
+    rely_review_run(snapshot, request, NOW_S, review);
     return review->decision.reason == RELY_OK && review->tries == 1;
 }
 
@@ -90,17 +89,18 @@ int main(int argc, char **argv)
     long records = argc > 1 ? atol(argv[1]) : 1, place = argc > 2 ? atol(argv[2]) : 1;
     long reviews = argc > 3 ? atol(argv[3]) : 1000;
     struct rely_snapshot *snapshot = make_clusters(records, place);
+    struct rely_pool pool;
     struct rely_review_request request = {
         .token = rely_slice_of(mint_token(mint_key("rsa2048"), "RS256", "{\"alg\":\"RS256\",\"kid\":\"the-one\"}",
                                           "{\"iss\":\"" ISSUER "\",\"sub\":\"system:serviceaccount:team-a:app\","
                                           "\"aud\":[\"relyd-bench\"],\"exp\":4000000000}")),
-        .is_single = true};
+        .is_single = true,
+        .pool = &pool};
     static struct rely_review review;
-    struct rely_pool pool;
     rely_pool_init(&pool);
     double begin = now_in_us();
     for (long i = 0; i < reviews; i++) {
-        if (!review_once(snapshot, &request, &pool, &review)) {
+        if (!review_once(snapshot, &request, &review)) {
             fprintf(stderr, "bench_siblings: %s\n", review.decision.detail.text);
             return EXIT_FAILURE;
         }

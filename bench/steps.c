@@ -115,15 +115,15 @@ static bool run_credentials(void)
 
 static bool run_review(void)
 {
-    struct rely_review_request request = {.token = scene.text, .is_single = true};
-    rely_review_run(scene.snapshot, &request, NOW_S, &scene.pool, &scene.review);
+    struct rely_review_request request = {.token = scene.text, .is_single = true, .pool = &scene.pool};
+    rely_review_run(scene.snapshot, &request, NOW_S, &scene.review);
     return scene.review.decision.reason == RELY_OK;
 }
 
 static bool run_cached_review(void)
 {
-    struct rely_review_request request = {.token = scene.text, .is_single = true};
-    rely_cache_review(scene.cache, scene.snapshot, &request, NOW_S, &scene.pool, &scene.review);
+    struct rely_review_request request = {.token = scene.text, .is_single = true, .pool = &scene.pool};
+    rely_cache_review(scene.cache, scene.snapshot, &request, NOW_S, &scene.review);
     return scene.review.decision.reason == RELY_OK;
 }
 

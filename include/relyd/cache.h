@@ -43,8 +43,7 @@ void rely_cache_free(struct rely_cache *cache);
  * read. Its slices may point into the cache: valid until the next call.
  */
 bool rely_cache_review(struct rely_cache *cache, const struct rely_snapshot *snapshot,
-                       const struct rely_review_request *request, int64_t now_s, struct rely_pool *pool,
-                       struct rely_review *review);
+                       const struct rely_review_request *request, int64_t now_s, struct rely_review *review);
 
 /* For tests. */
 struct rely_cache_counts {

@@ -13,7 +13,7 @@ struct rely_key;
 
 struct rely_try_budget;
 
-/* What is asked. All borrowed. */
+/* What is asked, and what whoever asks lends for it. All borrowed. */
 struct rely_review_request {
     struct rely_slice token;
     const struct rely_slice *audiences; /* that the caller accepts; none: those of the credentials */
@@ -24,6 +24,7 @@ struct rely_review_request {
     /* Where many records may have published the key: which of them are named for fetching. The next ones for the next
      * number, so that whoever counts names all of them. */
     uint64_t turn;
+    struct rely_pool *pool; /* for what the review refers to: it must outlive it */
 };
 
 /* The steps of a review, in their order. */
@@ -101,12 +102,11 @@ struct rely_try_budget {
  * Review one token.
  *
  * In:       snapshot, request - borrowed; now_s - seconds since 1970.
- *           pool - for what the review refers to; must outlive *review.
  * Out:      *review - always set whole.
  * Cost:     one public-key operation and a few microseconds; independent of the registry's size.
  */
 void rely_review_run(const struct rely_snapshot *snapshot, const struct rely_review_request *request, int64_t now_s,
-                     struct rely_pool *pool, struct rely_review *review);
+                     struct rely_review *review);
 
 /* Is the key that the token names there, and refuses it? Then another one may have taken its name since the set was
  * fetched: of another family, or strong where it was weak. */

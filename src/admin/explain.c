@@ -105,7 +105,7 @@ static void run_review(const struct explaining *explaining, struct rely_explanat
                                              .request = &question->review,
                                              .review = review,
                                              .neighbours = &explaining->neighbours};
-    rely_review_run(explanation->snapshot, &question->review, question->at_s, wait->request->scratch, review);
+    rely_review_run(explanation->snapshot, &question->review, question->at_s, review);
 }
 
 static void send_explanation(const struct explaining *explaining, struct rely_explanation *explanation)

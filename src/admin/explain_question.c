@@ -132,5 +132,6 @@ bool rely_explain_read_question(const struct rely_json *body, struct rely_pool *
         return false;
     out->endpoint = door->endpoint;
     out->review.is_single = door->is_single;
+    out->review.pool = pool;
     return true;
 }

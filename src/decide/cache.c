@@ -270,22 +270,21 @@ static bool is_worth_remembering(const struct rely_review *review)
 }
 
 bool rely_cache_review(struct rely_cache *cache, const struct rely_snapshot *snapshot,
-                       const struct rely_review_request *request, int64_t now_s, struct rely_pool *pool,
-                       struct rely_review *review)
+                       const struct rely_review_request *request, int64_t now_s, struct rely_review *review)
 {
     struct rely_known_token known;
     if (cache == NULL || request->token.len == 0 || request->token.len > snapshot->token_max_bytes) {
-        rely_review_run(snapshot, request, now_s, pool, review);
+        rely_review_run(snapshot, request, now_s, review);
         return false;
     }
     struct cache_name name = name_token(cache, request->token);
     if (find_hit(cache, snapshot, &name, now_s, &known) && now_s <= known.issuer->keys_until_s) {
         cache->counts.hits++;
-        rely_review_known(snapshot, request, &known, now_s, pool, review);
+        rely_review_known(snapshot, request, &known, now_s, review);
         return true;
     }
     cache->counts.misses++;
-    rely_review_run(snapshot, request, now_s, pool, review);
+    rely_review_run(snapshot, request, now_s, review);
     if (is_worth_remembering(review) && was_seen_before(cache, &name))
         admit_token(cache, snapshot, &name, review);
     return false;

@@ -8,8 +8,8 @@
 
 static enum rely_reason run_token_step(struct rely_review_work *work)
 {
-    return rely_token_read(work->request->token, work->snapshot->token_max_bytes, work->pool, &work->review->token,
-                           &work->review->decision.detail);
+    return rely_token_read(work->request->token, work->snapshot->token_max_bytes, work->request->pool,
+                           &work->review->token, &work->review->decision.detail);
 }
 
 static enum rely_reason run_claims_step(struct rely_review_work *work)
@@ -20,7 +20,7 @@ static enum rely_reason run_claims_step(struct rely_review_work *work)
     if (work->known != NULL)
         review->claims = *work->known->claims;
     else
-        reason = rely_claims_read(&work->verified, work->pool, &review->claims, &review->decision.detail);
+        reason = rely_claims_read(&work->verified, work->request->pool, &review->claims, &review->decision.detail);
     if (reason != RELY_OK)
         return reason;
     return rely_claims_check_time(&review->claims, &rules, review->now_s, &review->decision.detail);
@@ -142,19 +142,17 @@ static void clear_review(struct rely_review *review, int64_t now_s)
 }
 
 void rely_review_run(const struct rely_snapshot *snapshot, const struct rely_review_request *request, int64_t now_s,
-                     struct rely_pool *pool, struct rely_review *review)
+                     struct rely_review *review)
 {
-    struct rely_review_work work = {.snapshot = snapshot, .request = request, .pool = pool, .review = review};
+    struct rely_review_work work = {.snapshot = snapshot, .request = request, .review = review};
     clear_review(review, now_s);
     run_steps(&work, RELY_STEP_TOKEN);
 }
 
 void rely_review_known(const struct rely_snapshot *snapshot, const struct rely_review_request *request,
-                       const struct rely_known_token *known, int64_t now_s, struct rely_pool *pool,
-                       struct rely_review *review)
+                       const struct rely_known_token *known, int64_t now_s, struct rely_review *review)
 {
-    struct rely_review_work work = {
-        .snapshot = snapshot, .request = request, .pool = pool, .review = review, .known = known};
+    struct rely_review_work work = {.snapshot = snapshot, .request = request, .review = review, .known = known};
     clear_review(review, now_s);
     review->issuer = known->issuer;
     review->key = known->key;

@@ -21,13 +21,11 @@ struct rely_known_token {
 
 /* rely_review_run from the claims on. */
 void rely_review_known(const struct rely_snapshot *snapshot, const struct rely_review_request *request,
-                       const struct rely_known_token *known, int64_t now_s, struct rely_pool *pool,
-                       struct rely_review *review);
+                       const struct rely_known_token *known, int64_t now_s, struct rely_review *review);
 
 struct rely_review_work {
     const struct rely_snapshot *snapshot;      /* borrowed */
     const struct rely_review_request *request; /* borrowed */
-    struct rely_pool *pool;                    /* borrowed */
     struct rely_review *review;                /* borrowed: where findings go */
     struct rely_verified verified;             /* from RELY_STEP_SIGNATURE */
     const struct rely_known_token *known;      /* NULL: the signature is verified in this review */

@@ -107,7 +107,8 @@ void rely_reviewer_review(struct rely_reviewer *reviewer, const struct rely_revi
     struct rely_review_request bounded = *request;
     bounded.budget = &reviewer->tries;
     bounded.turn = reviewer->misses;
-    bool is_hit = rely_cache_review(reviewer->cache, reviewer->snapshot, &bounded, rely_clock_coarse_s(), pool, review);
+    bounded.pool = pool;
+    bool is_hit = rely_cache_review(reviewer->cache, reviewer->snapshot, &bounded, rely_clock_coarse_s(), review);
     rely_count(is_hit ? &reviewer->counters->cache_hits : &reviewer->counters->cache_misses, 1);
     if (!is_hit && review->key != NULL && rely_signature_wants_table(review->key))
         reviewer->hooks.ask_for_table(reviewer->hooks.service, review->issuer->id, rely_signature_serial(review->key));

@@ -408,16 +408,16 @@ static void check_same(const struct rely_review *a, const struct rely_review *b)
 static void review_all_ways(struct world *world, const struct sent *sent, const struct rely_review_request *request)
 {
     static struct rely_review fresh, other;
-    rely_review_run(world->snapshot, request, NOW, &world->pool, &fresh);
+    rely_review_run(world->snapshot, request, NOW, &fresh);
     check_signer(world, sent, &fresh);
     check_tries(&fresh);
     check_decision(world, sent, request, &fresh);
-    rely_review_run(world->reversed, request, NOW, &world->pool, &other);
+    rely_review_run(world->reversed, request, NOW, &other);
     check_same(&fresh, &other);
     RELY_ASSERT(fresh.decision.reason == RELY_OK || fresh.matches.count > 0 ||
                 strcmp(fresh.decision.detail.text, other.decision.detail.text) == 0 || fresh.key != NULL);
     for (int i = 0; i < 3; i++) {
-        rely_cache_review(world->cache, world->snapshot, request, NOW, &world->pool, &other);
+        rely_cache_review(world->cache, world->snapshot, request, NOW, &other);
         check_same(&fresh, &other);
         check_decision(world, sent, request, &other);
     }
@@ -439,7 +439,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             struct rely_review_request request = {.token = rely_slice_of(sent[i].text),
                                                   .audiences = accepted,
                                                   .audience_count = choose(3),
-                                                  .is_single = choose(2) == 1};
+                                                  .is_single = choose(2) == 1,
+                                                  .pool = &world.pool};
             accepted[0] = rely_slice_of(CHOOSE_TEXT("x", "y"));
             accepted[1] = rely_slice_of(CHOOSE_TEXT("z", "y"));
             if (choose(4) == 3)

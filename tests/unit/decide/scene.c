@@ -119,8 +119,10 @@ void scene_judge_identity(struct rely_identity *identity)
 const struct rely_review *scene_review_request(struct scene *scene, const struct rely_review_request *request,
                                                int64_t now_s)
 {
+    struct rely_review_request lent = *request;
+    lent.pool = &scene->pool;
     rely_pool_reset(&scene->pool);
-    rely_review_run(scene->snapshot, request, now_s, &scene->pool, &last_review);
+    rely_review_run(scene->snapshot, &lent, now_s, &last_review);
     return &last_review;
 }
 

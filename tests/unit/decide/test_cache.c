@@ -55,12 +55,12 @@ static int tear_down_cache(void **state)
 
 static struct rely_review judge_cached(struct cached_world *world, const char *token, int64_t now_s)
 {
-    struct rely_review_request request = {.token = rely_slice_of(token), .is_single = true};
+    struct rely_review_request request = {.token = rely_slice_of(token), .is_single = true, .pool = &world->scene.pool};
     struct rely_review review;
     rely_pool_reset(&world->scene.pool);
     memset(rely_pool_alloc(&world->scene.pool, 4096), '#', 4096); /* nothing may point to what was there */
     rely_pool_reset(&world->scene.pool);
-    rely_cache_review(world->cache, world->scene.snapshot, &request, now_s, &world->scene.pool, &review);
+    rely_cache_review(world->cache, world->scene.snapshot, &request, now_s, &review);
     return review;
 }
 
@@ -188,17 +188,18 @@ static void what_the_caller_asks_is_judged_on_every_hit(void **state)
 {
     struct cached_world *world = *state;
     const struct rely_slice other = RELY_LIT("other");
-    struct rely_review_request request = {.token = rely_slice_of(world->token), .is_single = true};
+    struct rely_review_request request = {
+        .token = rely_slice_of(world->token), .is_single = true, .pool = &world->scene.pool};
     struct rely_review review;
     warm_cache(world);
     assert_int_equal(judge_cached(world, world->token, NOW).decision.reason, RELY_OK);
     request.audiences = &other;
     request.audience_count = 1;
-    rely_cache_review(world->cache, world->scene.snapshot, &request, NOW, &world->scene.pool, &review);
+    rely_cache_review(world->cache, world->scene.snapshot, &request, NOW, &review);
     assert_int_equal(review.decision.reason, RELY_AUDIENCE_MISMATCH);
     request.audience_count = 0;
     request.identity = RELY_LIT("app-two");
-    rely_cache_review(world->cache, world->scene.snapshot, &request, NOW, &world->scene.pool, &review);
+    rely_cache_review(world->cache, world->scene.snapshot, &request, NOW, &review);
     assert_int_equal(review.decision.reason, RELY_NO_MATCHING_CREDENTIAL);
     assert_int_equal(judge_cached(world, world->token, NOW).decision.reason, RELY_OK);
     assert_int_equal(count_hits(world), 4);

@@ -256,10 +256,11 @@ struct warm {
 
 static enum rely_reason judge_warm(struct warm *warm)
 {
-    struct rely_review_request request = {.token = rely_slice_of(warm->token), .is_single = true};
+    struct rely_review_request request = {
+        .token = rely_slice_of(warm->token), .is_single = true, .pool = &warm->scene->pool};
     struct rely_review review;
     rely_pool_reset(&warm->scene->pool);
-    rely_cache_review(warm->cache, warm->scene->snapshot, &request, NOW, &warm->scene->pool, &review);
+    rely_cache_review(warm->cache, warm->scene->snapshot, &request, NOW, &review);
     return review.decision.reason;
 }
 

@@ -122,15 +122,18 @@ static void run_case(void **state)
     /* A block of exactly its length, so that the sanitizer sees one byte too far. */
     char *text = rely_alloc(made.len == 0 ? 1 : made.len);
     memcpy(text, made.ptr, made.len);
-    struct rely_review_request request = {
-        .token = rely_slice(text, made.len), .audiences = &audience, .audience_count = 1, .is_single = true};
-    struct rely_review *review = rely_alloc(sizeof(*review));
     struct rely_pool pool;
+    struct rely_review_request request = {.token = rely_slice(text, made.len),
+                                          .audiences = &audience,
+                                          .audience_count = 1,
+                                          .is_single = true,
+                                          .pool = &pool};
+    struct rely_review *review = rely_alloc(sizeof(*review));
     struct world world;
     make_world(row, &world);
     rely_pool_init(&pool);
     for (int round = 0; round < 2; round++) { /* a review leaves nothing behind */
-        rely_review_run(world.snapshot, &request, NOW, &pool, review);
+        rely_review_run(world.snapshot, &request, NOW, review);
         check_review(row, review);
         rely_pool_reset(&pool);
     }
