@@ -10,6 +10,7 @@
 #include "mint.h"
 #include "relyd/decide.h"
 #include "relyd/edition.h"
+#include "relyd/pool.h"
 #include "relyd/signature.h"
 
 #define ISSUER "https://kubernetes.default.svc.cluster.local"

@@ -18,6 +18,7 @@
 #include "relyd/keys.h"
 #include "relyd/map.h"
 #include "relyd/model.h"
+#include "relyd/pool.h"
 #include "relyd/signature.h"
 #include "relyd/token.h"
 

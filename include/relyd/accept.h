@@ -5,7 +5,7 @@
 #ifndef RELYD_ACCEPT_H
 #define RELYD_ACCEPT_H
 
-#include "relyd/keys.h"
+#include "relyd/keyset.h"
 
 struct rely_config;
 struct rely_fetcher;

@@ -1,5 +1,5 @@
 /*
- * base: what every folder may use. Slices, the request pool, faults, growing text, field problems.
+ * base: what every folder may use. Slices, faults, growing text, field problems; the request pool is in pool.h.
  * Knows nothing of tokens, HTTP or the registry.
  */
 #ifndef RELYD_BASE_H
@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+
+struct rely_pool; /* pool.h */
 
 /* Bytes that somebody else owns: not NUL-terminated, may hold any byte. {NULL, 0} is "absent". */
 struct rely_slice {
@@ -116,31 +118,6 @@ bool rely_err_set(struct rely_err *err, enum rely_err_code code, const char *for
     __attribute__((format(printf, 3, 4)));
 /* Put context in front of a recorded fault; always returns false. */
 bool rely_err_prefix(struct rely_err *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-/* --- the request pool ---------------------------------------------------------------------- */
-
-struct rely_pool_chunk;
-
-/*
- * An arena with the lifetime of one request. The first chunk is kept by reset, so that a worker which
- * resets its pool between requests does not allocate. Not thread-safe.
- */
-struct rely_pool {
-    char *next;                     /* owned: inside the newest chunk */
-    char *end;                      /* owned */
-    struct rely_pool_chunk *chunks; /* owned: newest first */
-    struct rely_pool_chunk *first;  /* owned: survives reset */
-};
-
-/* Init takes no memory; reset keeps the first chunk; fini frees all. What was allocated is gone after either. */
-void rely_pool_init(struct rely_pool *pool);
-void rely_pool_reset(struct rely_pool *pool);
-void rely_pool_fini(struct rely_pool *pool);
-/* Memory aligned to 16, not zeroed, valid until reset. */
-void *rely_pool_alloc(struct rely_pool *pool, size_t size) __attribute__((returns_nonnull));
-struct rely_slice rely_pool_copy(struct rely_pool *pool, struct rely_slice text);
-struct rely_slice rely_pool_printf(struct rely_pool *pool, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
 
 /* --- growing text ---------------------------------------------------------------------------- */
 

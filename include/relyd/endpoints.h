@@ -10,6 +10,7 @@
 #include "relyd/http.h"
 #include "relyd/map.h"
 #include "relyd/observe.h"
+#include "relyd/pool.h"
 
 struct rely_waiting;
 struct rely_waiting_share;

@@ -9,7 +9,7 @@
  *   memory        the request's pool; text and pool must   the heap, counted references; the text may go
  *                 outlive the view
  *   numbers       as written, converted when asked for     integers of 64 bits, or reals
- *   can print     no                                       yes
+ *   can print     no                                       yes: compose.h
  *   refuses       both: duplicate members, U+0000, bad UTF-8, lone surrogates, trailing text, deep nesting
  *
  * There is no third, and these two agree: where the same bytes mean one thing here and another there, one place lets in
@@ -66,20 +66,6 @@ int64_t rely_json_integer(const struct rely_json *value);
 bool rely_json_true(const struct rely_json *value);
 /* Walk an object: start with NULL, go on with the last name; NULL at the end. */
 const char *rely_json_next_name(const struct rely_json *object, const char *name);
-
-/* Builders. `set` and `append` take over the value (also on failure) and end the process when memory is out. */
-struct rely_json *rely_json_object(void);
-struct rely_json *rely_json_array(void);
-struct rely_json *rely_json_of_text(struct rely_slice text); /* bytes that are no UTF-8 become U+FFFD */
-struct rely_json *rely_json_of_integer(int64_t value);
-struct rely_json *rely_json_of_bool(bool value);
-struct rely_json *rely_json_of_null(void);
-struct rely_json *rely_json_share(const struct rely_json *value); /* one more reference */
-void rely_json_set(struct rely_json *object, const char *name, struct rely_json *value);
-void rely_json_append(struct rely_json *array, struct rely_json *value);
-
-/* Append the text of a value, members in the order they were set, compact. */
-void rely_json_print(const struct rely_json *value, struct rely_buf *out);
 
 /* Once, before any thread starts: jansson's hash seed. */
 void rely_json_init(void);

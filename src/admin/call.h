@@ -6,8 +6,9 @@
 #define RELYD_ADMIN_CALL_H
 
 #include "relyd/admin.h"
-#include "relyd/json.h"
+#include "relyd/compose.h"
 #include "relyd/objects.h"
+#include "relyd/pool.h"
 #include "relyd/route.h"
 #include "relyd/work.h"
 

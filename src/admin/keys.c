@@ -4,6 +4,7 @@
  */
 #include "keys.h"
 #include "relyd/keys.h"
+#include "relyd/keyset.h"
 #include "relyd/snapshot.h"
 
 struct rely_json *rely_admin_show_algs(uint32_t algs)

@@ -4,6 +4,7 @@
  */
 #include "operations.h"
 #include "relyd/admin.h"
+#include "relyd/compose.h"
 #include "relyd/json.h"
 #include "relyd/limits.h"
 #include "relyd/schema.h"

@@ -2,7 +2,7 @@
  * The request pool: an arena that is emptied at once. The first chunk is big enough for an ordinary request and is
  * kept, so that a worker in its stride does not touch the heap. What goes in has been limited by its reader.
  */
-#include "relyd/base.h"
+#include "relyd/pool.h"
 
 #include <stdio.h>
 #include <stdlib.h>

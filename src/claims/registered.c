@@ -4,6 +4,7 @@
  * `claims` (decide/).
  */
 #include "relyd/claims.h"
+#include "relyd/pool.h"
 
 #include "kubernetes.h"
 #include "relyd/signature.h"

@@ -3,6 +3,7 @@
  * (types, bounds) and check.c (meaning). Called by main.c and the tests.
  */
 #include "relyd/config.h"
+#include "relyd/pool.h"
 
 #include <errno.h>
 #include <stdio.h>

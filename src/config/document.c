@@ -6,6 +6,8 @@
  */
 #include "setting.h"
 
+#include "relyd/pool.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <yaml.h>

@@ -4,6 +4,7 @@
  */
 #include "inside.h"
 
+#include "relyd/keys.h"
 #include "relyd/text.h"
 
 /* An uploaded set, and what was found out about it. */

@@ -6,6 +6,7 @@
 #include "exchange.h"
 
 #include "relyd/clock.h"
+#include "relyd/pool.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

@@ -5,6 +5,8 @@
  */
 #include "exchange.h"
 
+#include "relyd/pool.h"
+
 static const struct rely_http_refusal refusals[RELY_HTTP_REFUSAL_COUNT] = {
     [RELY_HTTP_HEAD_MALFORMED] = {RELY_HTTP_HEAD_MALFORMED, 400, "malformed_request",
                                   "The head of the request cannot be read."},

@@ -6,6 +6,7 @@
 #include "relyd/route.h"
 
 #include "head.h"
+#include "relyd/pool.h"
 
 #include <stdio.h>
 

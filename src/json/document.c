@@ -3,6 +3,7 @@
  * jansson. Strict: duplicates, U+0000, bad UTF-8 and trailing text are refused. Tokens are read by view.c
  * instead.
  */
+#include "relyd/compose.h"
 #include "relyd/json.h"
 
 #include "relyd/limits.h"

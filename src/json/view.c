@@ -6,6 +6,7 @@
 #include "relyd/view.h"
 
 #include "relyd/limits.h"
+#include "relyd/pool.h"
 #include "relyd/text.h"
 #include "view_text.h"
 

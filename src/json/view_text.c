@@ -5,6 +5,7 @@
 #include "view_text.h"
 
 #include "relyd/bytes.h"
+#include "relyd/pool.h"
 #include "relyd/text.h"
 
 #include <math.h>

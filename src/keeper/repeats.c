@@ -5,6 +5,7 @@
  * for what is stored or uploaded.
  */
 #include "relyd/accept.h"
+#include "relyd/keys.h"
 
 #include "kept.h"
 

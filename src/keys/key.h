@@ -6,6 +6,7 @@
 
 #include "relyd/json.h"
 #include "relyd/keys.h"
+#include "relyd/keyset.h"
 #include "relyd/snapshot.h"
 
 #include "verifiable.h"

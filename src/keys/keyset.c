@@ -4,6 +4,8 @@
  */
 #include "key.h"
 
+#include "relyd/compose.h"
+
 #include <openssl/core_names.h>
 #include <openssl/err.h>
 #include <openssl/x509.h>

@@ -10,6 +10,8 @@
 
 #include "timers.h"
 
+#include "relyd/pool.h"
+
 struct rely_connection;
 
 /* What serves the connections of a loop. All on its thread. */

@@ -4,6 +4,8 @@
  */
 #include "loop.h"
 
+#include "relyd/pool.h"
+
 #include <sched.h>
 
 /*

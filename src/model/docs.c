@@ -3,6 +3,8 @@
  * the table, and what is not given from the reader of bodies itself. Called for docs/api.md, and for the schema.
  */
 #include "kind.h"
+#include "relyd/compose.h"
+#include "relyd/pool.h"
 #include "relyd/schema.h"
 
 /* Left out on every side: what has no default to speak of. */

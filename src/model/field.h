@@ -7,6 +7,7 @@
 
 #include "relyd/json.h"
 #include "relyd/model.h"
+#include "relyd/pool.h"
 
 /* What a text may be, in Unicode code points. */
 struct rely_text_rule {

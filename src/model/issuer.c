@@ -3,6 +3,7 @@
  * goes together with which source of keys. Where keys come from, issuer_keys.c reads. Called by the reader of bodies.
  */
 #include "kind.h"
+#include "relyd/compose.h"
 #include <stdio.h>
 
 #define ED25519 "Ed25519" /* RFC 9864: another name for EdDSA, which is shown */

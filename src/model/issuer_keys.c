@@ -3,6 +3,7 @@
  * usable key is, keys/ knows, and whether another record has it, registry/ asks. Called by issuer.c.
  */
 #include "kind.h"
+#include "relyd/compose.h"
 #include <stdio.h>
 
 /* An uploaded private key would be shown to every reader of the registry: refuse it, and do not repeat it. */

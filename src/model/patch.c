@@ -5,6 +5,7 @@
  */
 #include "relyd/patch.h"
 #include "kind.h"
+#include "relyd/compose.h"
 
 struct rely_json *rely_merge_patch(const struct rely_json *target, const struct rely_json *patch)
 {

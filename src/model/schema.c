@@ -4,6 +4,7 @@
  */
 #include "relyd/schema.h"
 #include "kind.h"
+#include "relyd/compose.h"
 
 static void set_word(struct rely_json *schema, const char *name, const char *word)
 {

@@ -3,6 +3,7 @@
  * what is written, by the change log.
  */
 #include "kind.h"
+#include "relyd/compose.h"
 
 static struct rely_json *show_list(const struct rely_texts *texts)
 {

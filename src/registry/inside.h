@@ -5,8 +5,9 @@
 #ifndef RELYD_REGISTRY_INSIDE_H
 #define RELYD_REGISTRY_INSIDE_H
 
-#include "relyd/json.h"
+#include "relyd/compose.h"
 #include "relyd/objects.h"
+#include "relyd/pool.h"
 #include "relyd/registry.h"
 #include "relyd/stored.h"
 

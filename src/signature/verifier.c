@@ -4,6 +4,7 @@
  * algorithms a key may be used with is decided in keys/jwk.c. Called by whoever accepts a key set.
  */
 #include "relyd/keys.h"
+#include "relyd/keyset.h"
 #include "verify.h"
 
 #include <openssl/core_names.h>

@@ -5,6 +5,7 @@
 #ifndef RELYD_STORE_INSIDE_H
 #define RELYD_STORE_INSIDE_H
 
+#include "relyd/pool.h"
 #include "relyd/stored.h"
 #include "table.h"
 

@@ -5,6 +5,7 @@
  */
 #include "table.h"
 
+#include "relyd/pool.h"
 #include "relyd/text.h"
 
 #define HEAD_COLUMNS 3 /* id, revision, parent_id */

@@ -3,6 +3,7 @@
  * but for what it shows of other tables. Called by open.c, and by query.c for statements of its own.
  */
 #include "table.h"
+#include "relyd/pool.h"
 #include "relyd/text.h"
 #include <stdio.h>
 

@@ -5,6 +5,7 @@
  */
 #define RELY_READS_UNVERIFIED /* makes it */
 #include "relyd/token.h"
+#include "relyd/pool.h"
 
 #include "relyd/limits.h"
 #include "relyd/text.h"

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "relyd/compose.h"
 #include "relyd/json.h"
 #include "relyd/text.h"
 

@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "relyd/claims.h"
+#include "relyd/pool.h"
 #include "relyd/signature.h"
 #include "relyd/view.h"
 

@@ -3,6 +3,7 @@
  * they promise.
  */
 #include "head.h"
+#include "relyd/pool.h"
 #include "relyd/route.h"
 
 static void fuzz_head(struct rely_slice input)

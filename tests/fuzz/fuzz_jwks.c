@@ -4,6 +4,7 @@
  */
 #include "relyd/json.h"
 #include "relyd/keys.h"
+#include "relyd/keyset.h"
 
 #include <openssl/err.h>
 #include <stdlib.h>

@@ -13,8 +13,10 @@
 #include "relyd/decide.h"
 #include "relyd/edition.h"
 #include "relyd/keys.h"
+#include "relyd/keyset.h"
 #include "relyd/map.h"
 #include "relyd/model.h"
+#include "relyd/pool.h"
 #include "relyd/signature.h"
 #include "relyd/token.h"
 

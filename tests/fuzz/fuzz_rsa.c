@@ -9,6 +9,7 @@
 #include "../../src/signature/verify.h"
 
 #include "relyd/keys.h"
+#include "relyd/keyset.h"
 #include "relyd/text.h"
 
 #include <openssl/err.h>

@@ -6,6 +6,7 @@
  */
 #include "../../src/signature/verify.h"
 #include "relyd/keys.h"
+#include "relyd/keyset.h"
 
 #include <openssl/ec.h>
 #include <openssl/err.h>

@@ -7,6 +7,7 @@
 #include <jansson.h>
 
 #include "relyd/limits.h"
+#include "relyd/pool.h"
 #include "relyd/text.h"
 #include "relyd/token.h"
 

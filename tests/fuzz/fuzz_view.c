@@ -5,6 +5,7 @@
  */
 #include <jansson.h>
 
+#include "relyd/pool.h"
 #include "relyd/view.h"
 
 static void compare_values(const struct rely_view *view, uint32_t value, const json_t *other);

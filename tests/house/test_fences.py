@@ -9,7 +9,7 @@ from tree import ROOT, files, short, without_comments
 
 COMPILERS = [name for name in ("cc", "clang-14") if shutil.which(name)]
 
-HEADERS = '#include "relyd/decide.h"\n#include "relyd/keys.h"\n#include "relyd/signature.h"\n'
+HEADERS = '#include "relyd/decide.h"\n#include "relyd/keys.h"\n#include "relyd/keyset.h"\n#include "relyd/signature.h"\n'
 RIGHT = """
 enum rely_reason judge(struct rely_claims *claims, const struct rely_time_rules *rules, struct rely_detail *detail)
 {

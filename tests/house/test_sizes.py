@@ -10,10 +10,6 @@ PARAMETERS_MAX = 5
 PROTOTYPES_MAX = 15
 DEPTH_MAX = 6
 
-# What was over a limit when it was made a test, and must not grow: names of functions, and numbers of headers.
-WIDE = set("compare_field rely_cache_review rely_review_known".split())
-LONG = {"base.h": 19, "json.h": 24, "keys.h": 21}
-
 # --- parameters -------------------------------------------------------------------------------------------------------
 
 
@@ -38,7 +34,7 @@ def with_many_parameters(path):
 
 @pytest.mark.parametrize("path", sources(), ids=short)
 def test_no_function_takes_more_than_five(path):
-    assert set(with_many_parameters(path)) <= WIDE
+    assert with_many_parameters(path) == []
 
 
 @pytest.mark.parametrize(
@@ -68,7 +64,7 @@ def prototypes(text):
 
 @pytest.mark.parametrize("path", files(".h", under="include/relyd"), ids=short)
 def test_no_header_declares_more_than_fifteen(path):
-    assert len(prototypes(path.read_text())) <= LONG.get(path.name, PROTOTYPES_MAX)
+    assert len(prototypes(path.read_text())) <= PROTOTYPES_MAX
 
 
 def test_prototypes_are_counted():

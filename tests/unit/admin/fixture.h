@@ -13,9 +13,12 @@
 #include <cmocka.h>
 
 #include "relyd/admin.h"
+#include "relyd/compose.h"
 #include "relyd/json.h"
 #include "relyd/keys.h"
+#include "relyd/keyset.h"
 #include "relyd/objects.h"
+#include "relyd/pool.h"
 #include "relyd/registry.h"
 #include "relyd/work.h"
 

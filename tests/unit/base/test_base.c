@@ -2,6 +2,7 @@
 #include "tests.h"
 
 #include "relyd/base.h"
+#include "relyd/pool.h"
 #include "relyd/reason.h"
 
 #include <setjmp.h>

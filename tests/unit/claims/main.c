@@ -2,6 +2,7 @@
  * Runs the groups of tests of src/claims, and makes payloads for them.
  */
 #include "claims_tests.h"
+#include "relyd/pool.h"
 #include "relyd/signature.h"
 #include "relyd/view.h"
 

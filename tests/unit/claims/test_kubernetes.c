@@ -4,6 +4,7 @@
 #define RELY_READS_UNVERIFIED
 #include "claims_tests.h"
 #include "relyd/config.h"
+#include "relyd/pool.h"
 #include "relyd/signature.h"
 #include "relyd/token.h"
 

@@ -11,6 +11,7 @@
 #include "relyd/fetched.h"
 #include "relyd/json.h"
 #include "relyd/keys.h"
+#include "relyd/keyset.h"
 #include "relyd/loop.h"
 #include "relyd/objects.h"
 #include "relyd/observe.h"

@@ -5,6 +5,8 @@
 #include "relyd/decide.h"
 #include "relyd/json.h"
 #include "relyd/keys.h"
+#include "relyd/keyset.h"
+#include "relyd/pool.h"
 #include "relyd/signature.h"
 #include "relyd/snapshot.h"
 

@@ -7,6 +7,8 @@
 #include "relyd/edition.h"
 #include "relyd/json.h"
 #include "relyd/keys.h"
+#include "relyd/keyset.h"
+#include "relyd/pool.h"
 #include "relyd/signature.h"
 
 #include <openssl/err.h>

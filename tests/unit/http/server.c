@@ -4,6 +4,8 @@
  */
 #include "server.h"
 
+#include "relyd/pool.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>

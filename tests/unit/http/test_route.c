@@ -2,6 +2,7 @@
  * Targets as they are sent, the routes that they name, and query strings: pure functions. Faults A1, A2 and A3.
  */
 #include "head.h"
+#include "relyd/pool.h"
 #include "relyd/route.h"
 #include "server.h"
 

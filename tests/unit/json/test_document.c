@@ -1,6 +1,7 @@
 /* The wrapper over jansson: strictness, reading, building. */
 #include "tests.h"
 
+#include "relyd/compose.h"
 #include "relyd/json.h"
 
 #include <setjmp.h>

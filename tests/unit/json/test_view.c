@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "relyd/limits.h"
+#include "relyd/pool.h"
 #include "relyd/text.h"
 #include "relyd/view.h"
 #include "texts.h"

@@ -3,6 +3,8 @@
  */
 #include "texts.h"
 
+#include "relyd/pool.h"
+
 #include <string.h>
 
 struct rely_slice make_joined(struct rely_pool *pool, struct rely_slice a, struct rely_slice b, struct rely_slice c)

@@ -10,6 +10,7 @@
 #include "relyd/fetched.h"
 #include "relyd/keeper.h"
 #include "relyd/keys.h"
+#include "relyd/keyset.h"
 #include "relyd/model.h"
 #include "relyd/observe.h"
 #include "relyd/timer.h"

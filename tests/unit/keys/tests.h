@@ -11,6 +11,7 @@
 
 #include "mint.h"
 #include "relyd/keys.h"
+#include "relyd/keyset.h"
 
 int run_jwk_tests(void);
 int run_set_tests(void);

@@ -3,6 +3,8 @@
  */
 #include "server.h"
 
+#include "relyd/pool.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>

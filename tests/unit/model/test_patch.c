@@ -1,6 +1,7 @@
 /*
  * JSON merge patches by RFC 7396's own examples, what a patch makes of an object and what it cannot, and differences.
  */
+#include "relyd/compose.h"
 #include "relyd/patch.h"
 #include "tests.h"
 

@@ -4,6 +4,7 @@
  */
 #include <stdio.h>
 
+#include "relyd/compose.h"
 #include "relyd/model.h"
 #include "relyd/text.h"
 #include "tests.h"

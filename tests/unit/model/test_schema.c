@@ -2,6 +2,7 @@
  * The schema says what the reader of bodies does: for each field of each kind, the value at a limit of the schema is
  * accepted and the one beyond it is refused, what is given as the default is the default, and nothing is left out.
  */
+#include "relyd/compose.h"
 #include "relyd/schema.h"
 #include "tests.h"
 

@@ -13,6 +13,7 @@
 
 #include "relyd/json.h"
 #include "relyd/model.h"
+#include "relyd/pool.h"
 
 /* One body read. */
 struct reading {

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 #include <sqlite3.h>
 
+#include "relyd/compose.h"
 #include "relyd/fetched.h"
 #include "relyd/json.h"
 #include "relyd/objects.h"

@@ -13,6 +13,7 @@
 
 #include "mint.h"
 #include "relyd/keys.h"
+#include "relyd/keyset.h"
 #include "relyd/signature.h"
 
 int run_broken_tests(void);

@@ -3,6 +3,8 @@
  */
 #include "token_tests.h"
 
+#include "relyd/pool.h"
+
 #include <string.h>
 
 struct rely_slice make_base64(struct rely_pool *pool, struct rely_slice bytes)

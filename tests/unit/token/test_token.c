@@ -4,6 +4,8 @@
 #define RELY_READS_UNVERIFIED
 #include "token_tests.h"
 
+#include "relyd/pool.h"
+
 #include <ctype.h>
 #include <stdlib.h>
 

@@ -3,6 +3,8 @@
  */
 #include "token_tests.h"
 
+#include "relyd/pool.h"
+
 static int open_pool(void **state)
 {
     static struct rely_pool pool;

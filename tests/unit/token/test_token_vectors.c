@@ -3,6 +3,8 @@
  */
 #include "token_tests.h"
 
+#include "relyd/pool.h"
+
 #include <stdio.h>
 
 static const char *const folders[] = {"rs256", "es256", "es384", "es512"};
