@@ -29,8 +29,8 @@ struct rely_control_hooks {
     void *context;                   /* borrowed: first argument of each */
     int64_t (*now_s)(void *context); /* since 1970; may jump */
     /* May keys from this URL be in force for the issuer, under today's settings? (rely_accept_source) */
-    bool (*may_be_in_force)(void *context, const struct rely_issuer *issuer, struct rely_slice keys_url,
-                            struct rely_err *err);
+    RELY_MUST_USE bool (*may_be_in_force)(void *context, const struct rely_issuer *issuer, struct rely_slice keys_url,
+                                          struct rely_err *err);
     /* A committed write has touched an issuer's record, and the newest edition shows it. */
     void (*note_issuer)(void *context, int64_t issuer_id, bool is_removed);
     /* To the thread of the worker-th worker, in the order of the calls: run, or drop when it runs no more. */

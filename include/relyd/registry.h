@@ -26,9 +26,9 @@ struct rely_registry_options {
     bool may_use_system_names;    /* identities.allow_system_names */
     size_t jwks_max_bytes;        /* keys.max_bytes; 0: RELY_JWKS_BYTES_MAX */
     /* keys/'s judgement of an uploaded set. NULL: all are good. */
-    bool (*check_jwks)(void *context, struct rely_slice jwks, struct rely_err *err);
+    RELY_MUST_USE bool (*check_jwks)(void *context, struct rely_slice jwks, struct rely_err *err);
     /* Is no key of an uploaded set another record's with the same URL? Asked when the set is new. NULL: always. */
-    bool (*check_repeats)(void *context, const struct rely_registry_keys *keys, struct rely_err *err);
+    RELY_MUST_USE bool (*check_repeats)(void *context, const struct rely_registry_keys *keys, struct rely_err *err);
     void *check_context; /* borrowed: first argument of the two */
     /* Told once, when damage is found while the registry is open: nothing is written from then on. May be NULL. */
     void (*note_damage)(void *context, const char *what);

@@ -258,10 +258,10 @@ static bool has_same_source(const struct rely_writing *write)
 /* NULL: nothing. A kind that is free of others has no row. */
 static const struct rules {
     enum rely_object object;
-    bool (*bind)(struct rely_writing *write, struct rely_err *err);
-    bool (*check)(const struct rely_writing *write, struct rely_err *err);
+    RELY_MUST_USE bool (*bind)(struct rely_writing *write, struct rely_err *err);
+    RELY_MUST_USE bool (*check)(const struct rely_writing *write, struct rely_err *err);
     bool (*is_same)(const struct rely_writing *write);
-    bool (*store)(struct rely_writing *write, struct rely_err *err);
+    RELY_MUST_USE bool (*store)(struct rely_writing *write, struct rely_err *err);
 } rules[] = {
     {.object = RELY_OBJECT_ISSUER, .bind = bind_issuer, .is_same = has_same_source, .store = store_keys},
     {.object = RELY_OBJECT_CREDENTIAL, .bind = bind_credential, .check = check_pair_is_free},

@@ -214,7 +214,8 @@ static bool bring_item(const struct carrying *carrying, const struct rely_schema
 }
 
 static bool bring_items(const struct carrying *carrying, bool are_tables,
-                        bool (*bring)(const struct carrying *, const struct rely_schema_item *, struct rely_err *),
+                        RELY_MUST_USE bool (*bring)(const struct carrying *, const struct rely_schema_item *,
+                                                    struct rely_err *),
                         struct rely_err *err)
 {
     for (size_t i = 0; i < carrying->schema.count; i++) {

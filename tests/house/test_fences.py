@@ -53,6 +53,21 @@ void judge(struct rely_detail *detail)
     rely_refuse(detail, RELY_EXPIRED, "x");
 }
 """,
+    "dropped fault of a hook": """
+struct hooks {
+    RELY_MUST_USE bool (*commit)(void *context, struct rely_err *err);
+};
+void judge(const struct hooks *hooks, struct rely_err *err)
+{
+    hooks->commit(0, err);
+}
+""",
+    "dropped fault of a hook that is handed in": """
+void judge(RELY_MUST_USE bool (*bring)(struct rely_err *err), struct rely_err *err)
+{
+    bring(err);
+}
+""",
     "a function of one's own": """
 static enum rely_reason refuse(void)
 {
@@ -109,11 +124,31 @@ def droppable(text):
     return [name for words, name, takes in found if "struct rely_err *" in takes and "RELY_MUST_USE" not in words and name not in RECORDERS]
 
 
+def droppable_hooks(text):
+    """Pointers to such functions, wherever they are declared: what is called through them may be dropped as well."""
+    found = re.findall(r"(RELY_MUST_USE\s+)?\bbool \(\*(\w+)\)\(([^()]*)\)", without_comments(text))
+    return [name for word, name, takes in found if "struct rely_err *" in takes and not word]
+
+
 @pytest.mark.parametrize("path", files(".h", under="include/relyd") + files(".h", under="src"), ids=short)
 def test_no_fault_can_be_dropped(path):
     assert droppable(path.read_text()) == []
 
 
+@pytest.mark.parametrize("path", files(".h", ".c", under="include/relyd") + files(".h", ".c", under="src"), ids=short)
+def test_no_fault_of_a_hook_can_be_dropped(path):
+    assert droppable_hooks(path.read_text()) == []
+
+
 def test_a_droppable_fault_is_found():
     taken = "RELY_MUST_USE bool rely_right(int a,\n    struct rely_err *err);\nvoid rely_void(struct rely_err *err);\n"
     assert droppable(taken + "/* It. */\nbool rely_wrong(int a,\n    struct rely_err *err);\n") == ["rely_wrong"]
+
+
+def test_a_droppable_hook_is_found():
+    right = "struct rely_hooks {\n    RELY_MUST_USE bool (*right)(int a,\n        struct rely_err *err);\n    bool (*other)(int a);\n"
+    assert droppable_hooks(right + "};\n") == []
+    assert droppable_hooks(right + "    bool (*wrong)(int a,\n        struct rely_err *err);\n};\n") == ["wrong"]
+    handed_in = "static bool carry(%sbool (*bring)(struct rely_err *), struct rely_err *err)\n{\n}\n"
+    assert droppable_hooks(handed_in % "") == ["bring"]
+    assert droppable_hooks(handed_in % "RELY_MUST_USE ") == []

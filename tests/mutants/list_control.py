@@ -10,7 +10,7 @@ MUTANTS = [
            "issuer->keys_fetched_s < 0;"),
     mutant("a-failed-commit-tells-nobody", "live.c", "        tell_all(commit->first, &commit->err);\n", ""),
     mutant("a-failed-commit-is-good-news", "batch.c", "    if (!rely_registry_commit(batch->registry, &commit->err))\n        rely_changes_fini(&commit->changes);\n",
-           "    (void)rely_registry_commit(batch->registry, &(struct rely_err){0});\n"),
+           "    rely_drop(rely_registry_commit(batch->registry, &(struct rely_err){0}));\n"),
     mutant("every-write-is-a-commit", "batch.c", "batch->last_commit_ms + COMMIT_INTERVAL_MS -", "batch->last_commit_ms -"),
     mutant("who-cannot-come-is-waited-for", "batch.c", "if (batch->count >= batch->hooks.count_writers(batch->hooks.context))", "if (batch->count < 0)"),
     mutant("a-batch-that-cannot-begin-is-open", "batch.c", "!rely_registry_begin(batch->registry, &err)) {", "!rely_registry_begin(batch->registry, &err) && batch->count < 0) {"),
