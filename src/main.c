@@ -22,6 +22,7 @@ struct command_line {
     enum action action;
     const char *config_path; /* static or argv; NULL: none */
     const char *docs_page;   /* argv */
+    const char *said;        /* static: the option that has named the action; NULL: none has */
 };
 
 static const char help[] =
@@ -84,13 +85,29 @@ static bool refuse_option(const char *argument)
     return refuse_argument("no such option:", optopt != 0 && strncmp(argument, "--", 2) != 0 ? letter : argument);
 }
 
+/* Whoever asks for two things would get one, and believe that it was both. Asking for help stands above all. */
+static bool note_action(struct command_line *line, enum action action, const char *option)
+{
+    if (line->said != NULL && line->action != action && line->action != PRINT_HELP && action != PRINT_HELP) {
+        fprintf(stderr, "relyd: --%s and --%s do not go together\n", line->said, option);
+        return false;
+    }
+    line->action = line->action == PRINT_HELP ? PRINT_HELP : action;
+    line->said = option;
+    return true;
+}
+
 static bool read_command_line(int argc, char **argv, struct command_line *out)
 {
     static const struct {
         int letter;
         enum action action;
-    } actions[] = {
-        {'C', CHECK_CONFIG}, {'P', PRINT_CONFIG}, {'D', PRINT_DOCS}, {'V', PRINT_VERSION}, {'h', PRINT_HELP}};
+        const char *option;
+    } actions[] = {{'C', CHECK_CONFIG, "check-config"},
+                   {'P', PRINT_CONFIG, "print-config"},
+                   {'D', PRINT_DOCS, "print-docs"},
+                   {'V', PRINT_VERSION, "version"},
+                   {'h', PRINT_HELP, "help"}};
     int letter;
     opterr = 0;
     while ((letter = getopt_long(argc, argv, ":c:h", options, NULL)) != -1) {
@@ -101,8 +118,8 @@ static bool read_command_line(int argc, char **argv, struct command_line *out)
         if (letter == 'c')
             out->config_path = optarg;
         for (size_t i = 0; i < sizeof actions / sizeof actions[0]; i++)
-            if (actions[i].letter == letter)
-                out->action = actions[i].action;
+            if (actions[i].letter == letter && !note_action(out, actions[i].action, actions[i].option))
+                return false;
         if (letter == 'D')
             out->docs_page = optarg;
     }
