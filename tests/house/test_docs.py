@@ -1,6 +1,7 @@
 """Documents say what is there. (That generated ones are up to date is checked in tests/e2e/test_command_line.py.)"""
 
 import re
+import subprocess
 
 import pytest
 from tree import ROOT, files, functions, short
@@ -111,3 +112,16 @@ def test_every_event_of_the_log_has_its_line():
 def test_scripts_named_in_the_readme_can_be_run():
     for name in ("quickstart", "tests/run", ".ci/run"):
         assert (ROOT / name).stat().st_mode & 0o111, name
+
+
+def test_quickstart_says_what_it_takes(tmp_path):
+    """Its help is the comment at its top; nothing is installed, built or written for it, and another word is refused."""
+    told = subprocess.run([ROOT / "quickstart", "--help"], cwd=tmp_path, capture_output=True, text=True, timeout=30)
+    assert (told.returncode, told.stderr) == (0, "")
+    for option in ("--once", "--help"):
+        assert re.search(rf"^  \./quickstart {option}  +\w", told.stdout, re.M), told.stdout
+    comment = "\n".join(f"# {line}".rstrip() for line in told.stdout.splitlines())
+    assert f"bash\n{comment}\nset " in (ROOT / "quickstart").read_text()
+    for wrong in (["--hepl"], ["--once", "--once"], ["--help", "x"]):
+        refused = subprocess.run([ROOT / "quickstart", *wrong], capture_output=True, text=True, timeout=30)
+        assert (refused.returncode, refused.stderr) == (1, "quickstart: usage: ./quickstart [--once | --help]\n")
