@@ -11,6 +11,7 @@
 #include <time.h>
 
 #define LIFETIME_DEFAULT_S 3600
+#define AUDIENCE_DEFAULT "relyd"
 #define LIFETIME_MAX_S 4294967296LL /* what kube-apiserver allows: 2^32 */
 
 static const char usage[] =
@@ -20,10 +21,12 @@ static const char usage[] =
     "    --issuer URL                   its iss                  (https://demo-issuer.relyd.invalid)\n"
     "    --namespace NAME               the account's namespace  (default)\n"
     "    --account NAME                 the service account      (default)\n"
-    "    --audience TEXT                its aud, up to 10 times  (relyd)\n"
+    "    --audience TEXT                its aud, up to 10 times  (" AUDIENCE_DEFAULT ")\n"
     "    --pod NAME, --node NAME        bind it to a pod, a node (not bound)\n"
     "    --lifetime SECONDS             exp - iat                (3600)\n"
-    "    --expired-since SECONDS        exp is so long ago       (exp is in the future)\n";
+    "    --expired-since SECONDS        exp is so long ago       (exp is in the future)\n"
+    "An option that is left out is what stands in parentheses: a credential with another audience than\n"
+    "\"" AUDIENCE_DEFAULT "\" needs --audience (quickstart's is https://relyd.example).\n";
 
 /* What the command line says about time. */
 struct mint_times {
@@ -96,7 +99,7 @@ static bool parse_options(int argc, char **argv, struct demo_token *token, struc
     if (optind != argc)
         return rely_err_set(err, RELY_ERR_INVALID, "unexpected argument: %s", argv[optind]);
     if (token->audience_count == 0)
-        token->audiences[token->audience_count++] = "relyd";
+        token->audiences[token->audience_count++] = AUDIENCE_DEFAULT;
     int64_t now_s = (int64_t)time(NULL);
     token->expires_s = times.expired_since_s < 0 ? now_s + times.lifetime_s : now_s - times.expired_since_s;
     token->issued_s = token->expires_s - times.lifetime_s;

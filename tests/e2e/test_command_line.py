@@ -1,9 +1,12 @@
 """The command line and the configuration file; and that generated pages are what the binary prints."""
 
+import base64
+import json
 import os
 import re
 import signal
 import subprocess
+from pathlib import Path
 
 import pytest
 import wire
@@ -153,6 +156,9 @@ WRONG_COMMAND_LINES = {
     ("version",): 'no argument is expected beside options, found "version"',
     ("--print-docs",): 'no value follows "--print-docs"',
     ("-c",): 'no value follows "-c"',
+    ("--check-config", "--print-config"): "--check-config and --print-config do not go together",
+    ("--print-config", "--config", "/etc/x", "--check-config"): "--print-config and --check-config do not go together",
+    ("--print-docs", "api", "--version"): "--print-docs and --version do not go together",
 }
 
 
@@ -229,8 +235,25 @@ def test_signals_that_mean_nothing_end_nothing(start):
     assert relyd.check().status == 401
 
 
+def test_the_demo_issuer_says_what_it_puts_in(tmp_path):
+    """Whoever leaves the audience out reads in the help which one the token then has, and that a credential may want another."""
+    mint, key = Path(BINARY).parent / "tests/demo/demo-mint", tmp_path / "key"
+    told = subprocess.run([mint, "--help"], capture_output=True, text=True, timeout=30, check=True).stdout
+    default = re.search(r"^    --audience TEXT .*\((.+)\)$", told, re.M).group(1)
+    assert f'another audience than\n"{default}" needs --audience (quickstart\'s is https://relyd.example)' in told
+    assert "readonly audience=https://relyd.example\n" in (ROOT / "quickstart").read_text()
+    subprocess.run([mint, "key", key], timeout=30, check=True)
+    token = subprocess.run([mint, "token", key], capture_output=True, text=True, timeout=30, check=True).stdout
+    payload = token.split(".")[1]
+    assert json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))["aud"] == [default]
+
+
 def test_help_and_version():
-    assert "--config" in run("--help").stdout
+    told = run("--help").stdout
+    assert "--config" in told
+    for arguments in (("--check-config", "-h"), ("--help", "--version"), ("--check-config", "--help", "--print-config")):
+        assert run(*arguments).stdout == told
+    assert run("--check-config", "--check-config").returncode == 0
     build = (ROOT / "CMakeLists.txt").read_text()
     number = re.search(r"^project\(relyd VERSION (\d+\.\d+\.\d+) ", build, re.M).group(1)
     suffix = re.search(r'^set\(RELYD_VERSION "\$\{PROJECT_VERSION\}(-dev)?"\)$', build, re.M).group(1) or ""
