@@ -110,7 +110,8 @@ static void reply_tokenreview(struct rely_reviewer *reviewer, struct rely_http_r
 {
     enum rely_reason reason = answer->review->decision.reason;
     if (rely_reason_status(reason) == 503) {
-        reply_status(reviewer, request, 503, rely_reason_word(reason), NULL);
+        reply_status(reviewer, request, 503, rely_answer_sentence(answer, &reviewer->later).ptr, NULL);
+        rely_pool_reset(&reviewer->later);
         return;
     }
     if (reason == RELY_NO_TOKEN) { /* as Kubernetes does */
