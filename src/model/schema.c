@@ -110,6 +110,18 @@ static void allow_null(struct rely_json *schema)
     rely_json_set(schema, "type", types);
 }
 
+/* JSON Schema counts characters: of a limit in bytes its maxLength is only what no text within the limit exceeds. */
+static struct rely_json *sentence_of(const struct rely_field *field)
+{
+    struct rely_buf text = {0};
+    rely_buf_printf(&text, "%s", field->sentence);
+    if ((field->flags & RELY_FIELD_BYTES) != 0)
+        rely_buf_printf(&text, " At most %lld bytes in UTF-8.", (long long)field->most);
+    struct rely_json *sentence = rely_json_of_text(rely_buf_slice(&text));
+    rely_buf_fini(&text);
+    return sentence;
+}
+
 static struct rely_json *describe_field(const struct rely_kind *kind, const struct rely_field *field,
                                         const struct rely_json *value)
 {
@@ -122,7 +134,7 @@ static struct rely_json *describe_field(const struct rely_kind *kind, const stru
         rely_json_set(schema, "readOnly", rely_json_of_bool(true));
     if (value != NULL)
         rely_json_set(schema, "default", rely_json_share(value));
-    set_word(schema, "description", field->sentence);
+    rely_json_set(schema, "description", sentence_of(field));
     return schema;
 }
 

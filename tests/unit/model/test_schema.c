@@ -110,13 +110,14 @@ static struct rely_json *text_of(int64_t characters, const char *c, int64_t numb
     return value;
 }
 
-/* Text that looks like a certificate. */
-static struct rely_json *pem_of(int64_t bytes)
+/* Text that looks like a certificate, of so many characters; `last` is the last one. */
+static struct rely_json *pem_of(int64_t characters, const char *last)
 {
     struct rely_buf text = {0};
     rely_buf_printf(&text, "-----BEGIN CERTIFICATE-----");
-    while ((int64_t)text.len < bytes)
+    while ((int64_t)text.len < characters - 1)
         rely_buf_putc(&text, 'a');
+    rely_buf_printf(&text, "%s", last);
     struct rely_json *value = rely_json_of_text(rely_buf_slice(&text));
     rely_buf_fini(&text);
     return value;
@@ -128,13 +129,20 @@ static const char *letter_of(const struct probe *probe)
     return is_ascii ? "a" : "\xc3\xa9";
 }
 
+/* The limit is in bytes, which no keyword of JSON Schema counts. */
+static void probe_bytes(const struct probe *probe, int64_t most)
+{
+    assert_limit(probe, "its greatest length", pem_of(most, "a"), true);
+    assert_limit(probe, "a greater length", pem_of(most + 1, "a"), false);
+    assert_limit(probe, "as many characters and a byte more", pem_of(most, "\xc3\xa9"), false);
+}
+
 static void probe_text(const struct probe *probe)
 {
     int64_t least = number_in(probe->schema, "minLength", 0), most = number_in(probe->schema, "maxLength", -1);
     assert_true(most > 0);
     if (strcmp(probe->field, "caBundle") == 0) {
-        assert_limit(probe, "its greatest length", pem_of(most), true);
-        assert_limit(probe, "a greater length", pem_of(most + 1), false);
+        probe_bytes(probe, most);
         return;
     }
     assert_limit(probe, "its greatest length", text_of(most, letter_of(probe), 0), true);
@@ -264,6 +272,16 @@ static void enforces_the_limits_of_the_schema(void **state)
     }
 }
 
+/* The table's sentence, and of a limit in bytes the number. */
+static void assert_described(const struct rely_field *field, const struct rely_json *property)
+{
+    char sentence[400], limit[48] = "";
+    if ((field->flags & RELY_FIELD_BYTES) != 0)
+        snprintf(limit, sizeof limit, " At most %lld bytes in UTF-8.", (long long)field->most);
+    snprintf(sentence, sizeof sentence, "%s%s", field->sentence, limit);
+    assert_string_equal(rely_json_text(rely_json_get(property, "description")).ptr, sentence);
+}
+
 static void has_every_field(void **state)
 {
     const struct rely_kind *kind;
@@ -280,8 +298,7 @@ static void has_every_field(void **state)
                 continue;
             count++;
             assert_non_null(property);
-            assert_true(rely_slice_equal(rely_json_text(rely_json_get(property, "description")),
-                                         rely_slice_of(field->sentence)));
+            assert_described(field, property);
             assert_true(rely_json_true(rely_json_get(property, "readOnly")) ==
                         ((field->flags & RELY_FIELD_READ_ONLY) != 0));
         }
