@@ -196,6 +196,9 @@ static void allows_http_only_when_both_say_so(void **state)
     reopen_registry(fixture);
     refuse_create(fixture, issuer_path(NULL), "{\"name\":\"plain\",\"issuer\":\"http://a.example\"}", "issuer",
                   "not_allowed");
+    assert_string_equal(fixture->result.problems.items[0].message,
+                        "issuer is an http URL: that needs allowHttp in the record and issuers.allow_http in the "
+                        "configuration");
     must_create(fixture, issuer_path(NULL), body);
     must_create(fixture, issuer_path(NULL), uri);
     must_create(fixture, issuer_path(NULL), discovery);
