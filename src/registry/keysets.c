@@ -49,6 +49,16 @@ static bool log_fetched_set(struct rely_registry *registry, const struct rely_fe
     return is_logged;
 }
 
+/* The stored document was fetched again. In: issuer - as for store_news. */
+static bool store_time(struct rely_registry *registry, const struct rely_fetched_keys *fetched,
+                       struct rely_issuer_record *issuer, struct rely_err *err)
+{
+    if (issuer->jwks.ptr == NULL)
+        return true; /* there is none that could be younger */
+    issuer->jwks_fetched_at = fetched->at_s;
+    return rely_stored_touch_keys(registry->store, fetched->issuer_id, fetched->at_s, err);
+}
+
 /* In: issuer - the record as it is stored; becomes what is to be stored. */
 static bool store_news(struct rely_registry *registry, const struct rely_fetched_keys *fetched,
                        struct rely_issuer_record *issuer, struct rely_stored_keys *stored, struct rely_err *err)
@@ -77,9 +87,10 @@ static bool store_fetched_set(struct rely_registry *registry, const struct rely_
                             RELY_ARG(issuer->name));
     bool is_same = fetched->jwks.ptr == NULL || (rely_slice_same(issuer->jwks, fetched->jwks) &&
                                                  rely_slice_same(issuer->jwks_source_url, fetched->source_url));
-    if (is_same)
-        return rely_stored_touch_keys(registry->store, fetched->issuer_id, fetched->at_s, err);
-    return store_news(registry, fetched, issuer, stored, err);
+    bool is_written =
+        is_same ? store_time(registry, fetched, issuer, err) : store_news(registry, fetched, issuer, stored, err);
+    /* As a write's: what is in force is what a restart would find. */
+    return is_written && rely_stored_verify(registry->store, rely_kind_of(RELY_OBJECT_ISSUER), issuer, err);
 }
 
 bool rely_registry_put_keyset(struct rely_registry *registry, const struct rely_fetched_keys *fetched,

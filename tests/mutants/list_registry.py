@@ -396,6 +396,22 @@ MUTANTS = [
         caught_by="unit_registry",
     ),
     dict(
+        name="fetched-keys-that-were-stored-are-not-looked-at",
+        row="B11",
+        file="src/registry/keysets.c",
+        old="is_written && rely_stored_verify(registry->store, rely_kind_of(RELY_OBJECT_ISSUER), issuer, err);",
+        new="is_written && (!is_same || rely_stored_verify(registry->store, rely_kind_of(RELY_OBJECT_ISSUER), issuer, err));",
+        caught_by="unit_registry",
+    ),
+    dict(
+        name="a-time-of-fetching-that-was-stored-is-not-looked-at",
+        row="B11",
+        file="src/registry/keysets.c",
+        old="is_written && rely_stored_verify(registry->store, rely_kind_of(RELY_OBJECT_ISSUER), issuer, err);",
+        new="is_written && (is_same || rely_stored_verify(registry->store, rely_kind_of(RELY_OBJECT_ISSUER), issuer, err));",
+        caught_by="unit_registry",
+    ),
+    dict(
         name="what-is-not-deleted-is-gone",
         row="B11",
         file="src/store/write.c",

@@ -269,6 +269,54 @@ static void test_b11_refuses_what_is_stored_otherwise(void **state)
     }
 }
 
+static bool put_keys(struct fixture *fixture, const char *jwks, int64_t at_s)
+{
+    struct rely_stored_keys stored;
+    const struct rely_fetched_keys fetched = {.issuer_id = 1,
+                                              .record_revision = 1,
+                                              .jwks = rely_slice_of(jwks),
+                                              .source_url = RELY_LIT("https://issuer.example/k"),
+                                              .at_s = at_s};
+    fixture->err = (struct rely_err){0};
+    return rely_registry_put_keyset(fixture->registry, &fetched, &stored, &fixture->err);
+}
+
+/* The same for keys that were fetched: another set, and the same one fetched again. */
+static void test_b11_refuses_keys_that_are_stored_otherwise(void **state)
+{
+    static const struct {
+        const char *sql, *jwks;
+    } triggers[] = {
+        {"CREATE TRIGGER bad AFTER UPDATE ON key_set WHEN NEW.document <> 'evil' BEGIN"
+         " UPDATE key_set SET document = 'evil'; END",
+         "{\"keys\":[1]}"},
+        {"CREATE TRIGGER bad AFTER UPDATE ON key_set WHEN NEW.source_url <> 'https://a.example' BEGIN"
+         " UPDATE key_set SET source_url = 'https://a.example'; END",
+         "{\"keys\":[1]}"},
+        {"CREATE TRIGGER bad AFTER UPDATE OF keys_generation ON issuer BEGIN UPDATE issuer SET is_enabled = 0; END",
+         "{\"keys\":[1]}"},
+        {"CREATE TRIGGER bad BEFORE UPDATE OF keys_generation ON issuer BEGIN SELECT RAISE(IGNORE); END",
+         "{\"keys\":[1]}"},
+        {"CREATE TRIGGER bad BEFORE UPDATE ON key_set BEGIN SELECT RAISE(IGNORE); END", "{\"keys\":[]}"},
+        {"CREATE TRIGGER bad AFTER UPDATE OF fetched_at ON key_set BEGIN UPDATE issuer SET leeway_s = 7; END", NULL},
+    };
+    struct fixture *fixture = *state;
+    must_create(fixture, issuer_path(NULL), "{\"name\":\"cluster\",\"issuer\":\"https://issuer.example/a\"}");
+    assert_true(put_keys(fixture, "{\"keys\":[]}", 7));
+    for (size_t i = 0; i < sizeof triggers / sizeof triggers[0]; i++) {
+        assert_int_equal(run_sql(fixture, triggers[i].sql), SQLITE_OK);
+        bool is_put = put_keys(fixture, triggers[i].jwks, 8);
+        if (is_put || fixture->err.code != RELY_ERR_DAMAGED)
+            fail_msg("%s: %d %s", triggers[i].sql, fixture->err.code, fixture->err.message);
+        assert_int_equal(count_rows(fixture, "SELECT count(*) FROM key_set k, issuer i WHERE document = '{\"keys\":[]}'"
+                                             " AND k.fetched_at = 7 AND i.is_enabled AND i.leeway_s <> 7"),
+                         1);
+        assert_int_equal(run_sql(fixture, "DROP TRIGGER bad"), SQLITE_OK);
+        reopen_registry(fixture);
+    }
+    assert_true(put_keys(fixture, "{\"keys\":[1]}", 9));
+}
+
 static void test_b11_notices_what_is_not_deleted(void **state)
 {
     struct fixture *fixture = *state;
@@ -552,6 +600,7 @@ int run_damage_tests(void)
         A_TEST(test_b11_survives_every_failed_read),
         A_TEST(test_b11_survives_every_failed_write),
         A_TEST(test_b11_refuses_what_is_stored_otherwise),
+        A_TEST(test_b11_refuses_keys_that_are_stored_otherwise),
         A_TEST(test_b11_notices_what_is_not_deleted),
         A_TEST(test_b11_stops_writing_at_a_damaged_row),
         A_TEST(test_b11_undoes_a_batch_in_which_damage_is_found),
