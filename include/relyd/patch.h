@@ -13,9 +13,9 @@
  *           member. Two things are refused before: a member that is no field, also with null, and a fixed or read-only
  *           field that is not as it stands. They are left as they are, so that each is noted once.
  * In:       patch - `json` is the patch, `name` the object's, `before` the record as it is.
- * Out:      problems - what was refused. The body goes through rely_record_read with the same problems, which then are
- *           in the order of the fields.
- * Returns:  NULL: the patch is no object, which is noted, or the record cannot be shown. Owner: the caller.
+ * Out:      problems - what was refused, and what is wrong with the body that came of it, in the order of the fields.
+ * Returns:  a body that rely_record_read has no problem with. NULL: there are problems, or, without one, the record
+ *           cannot be shown. Owner: the caller.
  */
 struct rely_json *rely_record_patch(const struct rely_body *patch);
 

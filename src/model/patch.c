@@ -49,6 +49,15 @@ static struct rely_json *take_changes(const struct rely_body *patch)
     return changes;
 }
 
+/* Read as a PUT's would be, for the problems alone. */
+static void check_merged(const struct rely_body *patch, const struct rely_json *merged)
+{
+    union rely_any_record record = {.record = *(const struct rely_record *)patch->before};
+    struct rely_body body = *patch;
+    body.json = merged;
+    rely_record_read(&body, &record);
+}
+
 struct rely_json *rely_record_patch(const struct rely_body *patch)
 {
     RELY_ASSERT(patch->before != NULL);
@@ -58,7 +67,14 @@ struct rely_json *rely_record_patch(const struct rely_body *patch)
     check_patched_name(patch);
     RELY_JSON_OWNED struct rely_json *changes = take_changes(patch);
     RELY_JSON_OWNED struct rely_json *present = rely_record_show(patch->kind, patch->before);
-    return present == NULL ? NULL : rely_merge_patch(present, changes);
+    if (present == NULL)
+        return NULL;
+    struct rely_json *merged = rely_merge_patch(present, changes);
+    check_merged(patch, merged);
+    if (patch->problems->count == 0)
+        return merged;
+    rely_json_free(merged);
+    return NULL;
 }
 
 /* --- differences ------------------------------------------------------------------------------------------ */

@@ -401,6 +401,22 @@ MUTANTS = [
         caught_by='tests/e2e/test_straight_path.py::test_review_allows',
     ),
     dict(
+        name="a-patch-with-problems-makes-a-body",
+        row="issue 8",
+        file="src/model/patch.c",
+        old="    if (patch->problems->count == 0)\n",
+        new="    if (patch->problems->count < 1000)\n",
+        caught_by="unit_model",
+    ),
+    dict(
+        name="what-comes-of-a-patch-is-not-read",
+        row="issue 8",
+        file="src/model/patch.c",
+        old="    check_merged(patch, merged);\n",
+        new="    (void)check_merged;\n",
+        caught_by="unit_model",
+    ),
+    dict(
         name="a patch may name what is no field",
         row="8",
         file="src/model/patch.c",

@@ -212,6 +212,8 @@ static void patches_objects(void **state)
         list_problems(&second.problems, wrong, sizeof wrong);
         if (strcmp(wrong, patches[i].wrong) != 0)
             fail_msg("%s: %s", patches[i].patch, wrong);
+        if ((second.json == NULL) != (wrong[0] != '\0'))
+            fail_msg("%s: a body and problems, or neither", patches[i].patch);
         if (wrong[0] == '\0') {
             struct rely_json *found = rely_record_diff(rely_kind_of(patches[i].object), &first.record, &second.record);
             list_fields(found, changed, sizeof changed);
