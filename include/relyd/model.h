@@ -222,8 +222,10 @@ void *rely_record_copy(const struct rely_kind *kind, const void *record) __attri
 struct rely_json *rely_field_show(const struct rely_kind *kind, const struct rely_field *field, const void *record);
 /* Is one field of both the same? */
 bool rely_field_equal(const struct rely_field *field, const void *a, const void *b);
-/* Are both the same, apart from their heads and what is volatile? */
-bool rely_record_equal(const struct rely_kind *kind, const void *a, const void *b);
+/* What counts when two records are compared: what somebody has written, or times and what is kept beside it as well. */
+enum rely_compared { RELY_WITHOUT_VOLATILE = 1, RELY_WITH_VOLATILE };
+/* Are both the same, apart from their heads? */
+bool rely_record_equal(const struct rely_kind *kind, const void *a, const void *b, enum rely_compared compared);
 /* Are the keys of both asked for at the same place and in the same way, or are they the same uploaded set? */
 bool rely_issuer_has_same_source(const struct rely_issuer_record *a, const struct rely_issuer_record *b);
 

@@ -133,12 +133,17 @@ bool rely_field_equal(const struct rely_field *field, const void *a, const void 
     return false;
 }
 
-bool rely_record_equal(const struct rely_kind *kind, const void *a, const void *b)
+static bool is_volatile(const struct rely_field *field)
+{
+    return field->type == RELY_FIELD_TIME || (field->flags & RELY_FIELD_VOLATILE) != 0;
+}
+
+bool rely_record_equal(const struct rely_kind *kind, const void *a, const void *b, enum rely_compared compared)
 {
     for (size_t i = 0; i < kind->field_count; i++) {
         const struct rely_field *field = &kind->fields[i];
-        if (field->type != RELY_FIELD_TIME && (field->flags & RELY_FIELD_VOLATILE) == 0 &&
-            !rely_field_equal(field, a, b))
+        bool counts = compared == RELY_WITH_VOLATILE || !is_volatile(field);
+        if (counts && !rely_field_equal(field, a, b))
             return false;
     }
     return true;

@@ -291,7 +291,7 @@ bool rely_rules_check(const struct rely_writing *write, struct rely_err *err)
 bool rely_rules_are_same(const struct rely_writing *write)
 {
     const struct rules *own = rules_of(write);
-    return rely_record_equal(write->body.kind, &write->before, &write->after) &&
+    return rely_record_equal(write->body.kind, &write->before, &write->after, RELY_WITHOUT_VOLATILE) &&
            (own->is_same == NULL || own->is_same(write));
 }
 

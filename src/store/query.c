@@ -77,15 +77,6 @@ bool rely_stored_find_issuer(struct rely_store *store, int64_t id, struct rely_p
     return get_stored(store, &row, id, record, err);
 }
 
-/* All of them, also what is kept beside the record. */
-static bool has_same_fields(const struct rely_kind *kind, const void *a, const void *b)
-{
-    for (size_t i = 0; i < kind->field_count; i++)
-        if (kind->fields[i].column != NULL && !rely_field_equal(&kind->fields[i], a, b))
-            return false;
-    return true;
-}
-
 /* A trigger of a hand's own, or damage: what would be in force and what a restart would find were two things. */
 bool rely_stored_verify(struct rely_store *store, const struct rely_kind *kind, const void *record,
                         struct rely_err *err)
@@ -97,7 +88,8 @@ bool rely_stored_verify(struct rely_store *store, const struct rely_kind *kind, 
     rely_pool_init(&pool);
     bool is_read = get_stored(store, &row, head->id, &found, err);
     bool is_same = is_read && found.record.id == head->id && found.record.revision == head->revision &&
-                   found.record.parent_id == head->parent_id && has_same_fields(kind, record, &found);
+                   found.record.parent_id == head->parent_id &&
+                   rely_record_equal(kind, record, &found, RELY_WITH_VOLATILE);
     rely_pool_fini(&pool);
     return is_same || (is_read && rely_stored_damaged(store, kind, head->id, err));
 }
@@ -163,38 +155,37 @@ static bool visit_page(struct several *several, struct rely_stored_page *page, s
     return step != RELY_SQL_FAULT;
 }
 
+/* Its statement is bound. In: page - NULL: all rows. */
+static bool read_several(struct several *several, struct rely_stored_page *page, struct rely_err *err)
+{
+    struct rely_pool pool;
+    rely_pool_init(&pool);
+    several->row.pool = &pool;
+    bool is_read = page == NULL ? visit_rows(several, err) : visit_page(several, page, err);
+    rely_pool_fini(&pool);
+    return is_read;
+}
+
 bool rely_stored_read_page(struct rely_store *store, struct rely_stored_page *page,
                            const struct rely_stored_visit *visit, struct rely_err *err)
 {
-    struct rely_pool pool;
     const struct rely_kind *kind = page->after.kind;
     RELY_STMT_LENT struct rely_stmt *stmt = rely_sql_prepare(&store->sql, rely_store_table(store, kind)->page, err);
     if (stmt == NULL)
         return false;
     rely_sql_bind(stmt, "tii", page->after.name, page->after.parent_id, (int64_t)page->limit + 1);
-    rely_pool_init(&pool);
-    struct several several = {
-        .store = store, .stmt = stmt, .row = {.kind = kind, .wanted = RELY_COLUMNS_ALL, .pool = &pool}, .visit = visit};
-    bool is_read = visit_page(&several, page, err);
-    rely_pool_fini(&pool);
-    return is_read;
+    struct several several = {store, stmt, {.kind = kind, .wanted = RELY_COLUMNS_ALL}, visit, false};
+    return read_several(&several, page, err);
 }
 
 bool rely_stored_read_all(struct rely_store *store, const struct rely_kind *kind, const struct rely_stored_visit *visit,
                           struct rely_err *err)
 {
-    struct rely_pool pool;
     RELY_STMT_LENT struct rely_stmt *stmt = rely_sql_prepare(&store->sql, rely_store_table(store, kind)->each, err);
     if (stmt == NULL)
         return false;
-    rely_pool_init(&pool);
-    struct several several = {.store = store,
-                              .stmt = stmt,
-                              .row = {.kind = kind, .wanted = RELY_COLUMNS_REVIEWED, .pool = &pool},
-                              .visit = visit};
-    bool is_read = visit_rows(&several, err);
-    rely_pool_fini(&pool);
-    return is_read;
+    struct several several = {store, stmt, {.kind = kind, .wanted = RELY_COLUMNS_REVIEWED}, visit, false};
+    return read_several(&several, NULL, err);
 }
 
 /* --- questions -------------------------------------------------------------------------------------------------- */
@@ -260,7 +251,6 @@ static void bind_asked(struct rely_stmt *stmt, const char *binds, const struct r
 bool rely_stored_ask(struct rely_store *store, const struct rely_stored_asked *asked,
                      const struct rely_stored_visit *visit, struct rely_err *err)
 {
-    struct rely_pool pool;
     const struct question *question = &questions[asked->question];
     const struct rely_kind *kind = question->rest == NULL ? asked->kind : rely_kind_of(question->object);
     const char *text =
@@ -269,15 +259,9 @@ bool rely_stored_ask(struct rely_store *store, const struct rely_stored_asked *a
     if (stmt == NULL)
         return false;
     bind_asked(stmt, question->binds, asked);
-    rely_pool_init(&pool);
-    struct several several = {.store = store,
-                              .stmt = stmt,
-                              .row = {.kind = kind, .wanted = question->wanted, .pool = &pool},
-                              .visit = visit,
-                              .has_parent_name = question->more_columns[0] != '\0'};
-    bool is_read = visit_rows(&several, err);
-    rely_pool_fini(&pool);
-    return is_read;
+    struct several several = {
+        store, stmt, {.kind = kind, .wanted = question->wanted}, visit, question->more_columns[0] != '\0'};
+    return read_several(&several, NULL, err);
 }
 
 bool rely_stored_count_trusting(struct rely_store *store, int64_t issuer_id, int64_t *count, struct rely_err *err)

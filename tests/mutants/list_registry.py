@@ -391,8 +391,8 @@ MUTANTS = [
         name="keys-that-were-stored-are-not-looked-at",
         row="B11",
         file="src/store/query.c",
-        old="found.record.parent_id == head->parent_id && has_same_fields(kind, record, &found);",
-        new="found.record.parent_id == head->parent_id && (rely_record_equal(kind, record, &found) || has_same_fields(kind, record, &found));",
+        old="rely_record_equal(kind, record, &found, RELY_WITH_VOLATILE);",
+        new="rely_record_equal(kind, record, &found, RELY_WITHOUT_VOLATILE);",
         caught_by="unit_registry",
     ),
     dict(
