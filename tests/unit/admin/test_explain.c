@@ -300,9 +300,14 @@ static void test_a8_says_what_the_endpoint_says(void **state)
 static void asks_the_registry_only_for_neighbours(void **state)
 {
     struct fixture *fixture = *state;
+    make_scene(fixture);
+    int writes = fixture->writes;
     ask(fixture, "x", "");
+    ask(fixture, token_with("https://issuer.example/a", "ns:prod:app", "relyd"), "");
+    assert_value(fixture, "decision", "allow");
     assert_int_equal(fixture->reads, 0);
-    assert_int_equal(fixture->writes, 0);
+    assert_int_equal(fixture->writes, writes);
+    mint_reset();
 }
 
 static void takes_as_many_audiences_as_an_endpoint(void **state)
