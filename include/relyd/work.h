@@ -32,6 +32,7 @@ struct rely_commit {
     struct rely_changes changes; /* owned: of all its writes */
     struct rely_work *first;     /* in the order in which it was asked for */
     struct rely_err err;         /* code RELY_ERR_NONE: it is durable */
+    bool is_begun;               /* false with an err: the work was not even tried */
 };
 
 /* What a batch needs of the others. Thread: the registry's. */

@@ -36,7 +36,7 @@ void rely_batch_free(struct rely_batch *batch)
 static struct rely_commit *new_commit(const struct rely_batch *batch, struct rely_work *first)
 {
     struct rely_commit *commit = rely_alloc(sizeof *commit);
-    *commit = (struct rely_commit){.context = batch->hooks.context, .first = first};
+    *commit = (struct rely_commit){.context = batch->hooks.context, .first = first, .is_begun = true};
     if (first != NULL)
         first->next = NULL;
     return commit;
@@ -62,6 +62,7 @@ static void run_in_batch(struct rely_batch *batch, struct rely_work *work)
     if (batch->open == NULL && !rely_registry_begin(batch->registry, &err)) {
         struct rely_commit *failed = new_commit(batch, work);
         failed->err = err;
+        failed->is_begun = false;
         hand_commit_over(batch, failed);
         return;
     }

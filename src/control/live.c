@@ -37,7 +37,8 @@ static void note_issuers(const struct rely_control *control, const struct rely_c
 void rely_control_take(struct rely_control *control, struct rely_commit *commit)
 {
     if (commit->err.code != RELY_ERR_NONE) {
-        rely_log_event(control->ring, RELY_LOG_ERROR, "commit_failed", "%s", commit->err.message);
+        if (commit->is_begun)
+            rely_log_event(control->ring, RELY_LOG_ERROR, "commit_failed", "%s", commit->err.message);
         tell_all(commit->first, &commit->err);
     } else if (commit->changes.count > 0) {
         rely_publish_edition(control, rely_edition_carry(control, &commit->changes), tell_all_live, commit->first);
