@@ -13,10 +13,10 @@ TYPES = "jwt\njose\nat+jwt\n"
 ALL_ALGORITHMS = 2046  # bits 1 to 10
 
 
-def make_empty():
-    """A database with relyd's schema and nothing in it."""
-    path = prepare.DATA / "empty.db"
-    with servers.Relyd() as relyd:
+def make_empty(kind):
+    """A database with the schema of this relyd and nothing in it."""
+    path = prepare.DATA / f"empty-{kind.name}.db"
+    with kind() as relyd:
         relyd.keep_registry(path)
     return path
 
@@ -73,9 +73,9 @@ def fill(database, credential_count, issuer_count):
     database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
-def make(credential_count, issuer_count):
-    """The path of a registry of this size, made unless it is there."""
-    empty = make_empty()
+def make(credential_count, issuer_count, kind=servers.Relyd):
+    """The path of a registry of this size with the schema of this relyd, made unless it is there."""
+    empty = make_empty(kind)
     with sqlite3.connect(empty) as database:
         keys = hashlib.sha256((prepare.DATA / "jwks.json").read_bytes()).hexdigest()[:8]
         path = prepare.DATA / f"registry-{credential_count}-{issuer_count}-{read_schema(database)}-{keys}.db"
