@@ -18,6 +18,20 @@ static void tell_all(struct rely_work *work, const struct rely_err *err)
     }
 }
 
+/* Those who must know it before the next edition is made. */
+static void tell_first(struct rely_commit *commit)
+{
+    for (struct rely_work **place = &commit->first; *place != NULL;) {
+        struct rely_work *work = *place;
+        if (!work->is_told_first) {
+            place = &work->next;
+            continue;
+        }
+        *place = work->next;
+        work->done(work, NULL);
+    }
+}
+
 static void tell_all_live(void *first)
 {
     tell_all(first, NULL);
@@ -34,18 +48,25 @@ static void note_issuers(const struct rely_control *control, const struct rely_c
     }
 }
 
-void rely_control_take(struct rely_control *control, struct rely_commit *commit)
+static void make_live(struct rely_control *control, struct rely_commit *commit)
 {
-    if (commit->err.code != RELY_ERR_NONE) {
-        if (commit->is_begun)
-            rely_log_event(control->ring, RELY_LOG_ERROR, "commit_failed", "%s", commit->err.message);
-        tell_all(commit->first, &commit->err);
-    } else if (commit->changes.count > 0) {
+    tell_first(commit);
+    if (commit->changes.count > 0) {
         rely_publish_edition(control, rely_edition_carry(control, &commit->changes), tell_all_live, commit->first);
         note_issuers(control, &commit->changes);
     } else {
         tell_all(commit->first, NULL);
     }
+}
+
+void rely_control_take(struct rely_control *control, struct rely_commit *commit)
+{
+    if (commit->err.code != RELY_ERR_NONE && commit->is_begun)
+        rely_log_event(control->ring, RELY_LOG_ERROR, "commit_failed", "%s", commit->err.message);
+    if (commit->err.code != RELY_ERR_NONE)
+        tell_all(commit->first, &commit->err);
+    else
+        make_live(control, commit);
     rely_changes_fini(&commit->changes);
     free(commit);
 }

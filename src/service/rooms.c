@@ -59,7 +59,8 @@ static void publish_for_keeper(void *context, struct rely_snapshot *next)
 
 /* --- storing keys ---------------------------------------------------------------------------------- */
 
-/* A key set in force on its way to the registry, and back. */
+/* A key set in force on its way to the registry, and back. It is told first: a record that was written behind it has its
+ * generation already, and a younger set that is in force by now must not give way to it. */
 struct storing {
     struct rely_work work; /* first */
     struct rely_control_thread *thread;
@@ -91,11 +92,12 @@ static void store_for_keeper(void *context, const struct rely_fetched_keys *fetc
 {
     struct rely_control_thread *thread = context;
     struct storing *storing = rely_alloc(sizeof *storing);
-    *storing = (struct storing){.work = {.is_write = true, .run = store_keyset, .done = tell_stored},
-                                .thread = thread,
-                                .fetched = *fetched,
-                                .jwks = fetched->jwks.ptr == NULL ? NULL : rely_strdup_slice(fetched->jwks),
-                                .source_url = rely_strdup_slice(fetched->source_url)};
+    *storing =
+        (struct storing){.work = {.is_write = true, .is_told_first = true, .run = store_keyset, .done = tell_stored},
+                         .thread = thread,
+                         .fetched = *fetched,
+                         .jwks = fetched->jwks.ptr == NULL ? NULL : rely_strdup_slice(fetched->jwks),
+                         .source_url = rely_strdup_slice(fetched->source_url)};
     storing->fetched.jwks.ptr = storing->jwks;
     storing->fetched.source_url.ptr = storing->source_url;
     rely_registry_thread_ask(&thread->registry, &storing->work);

@@ -17,6 +17,7 @@ MUTANTS = [
     mutant("a-read-sees-what-is-not-committed", "batch.c", "    rely_batch_end(batch);\n    work->run", "    work->run"),
     mutant("a-refusal-does-not-wait-for-its-batch", "batch.c", "    work->run(work, batch->registry);\n    add_to_batch(batch, work);\n",
            "    work->run(work, batch->registry);\n    if (work->changes.count > 0)\n        add_to_batch(batch, work);\n    else\n        hand_commit_over(batch, new_commit(batch, work));\n"),
+    mutant("nobody-is-told-first", "live.c", "        if (!work->is_told_first) {", "        if (work->is_write) {"),
     mutant("what-was-removed-is-kept", "live.c", "rely_snapshot_issuer(control->snapshot, change->id) == NULL;", "change->record == NULL;"),
     mutant("one-worker-is-enough", "publish.c", "        if (control->acknowledged[i] < edition)\n            return false;\n    return true;",
            "        if (control->acknowledged[i] >= edition)\n            return true;\n    return control->worker_count == 0;"),

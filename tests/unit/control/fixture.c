@@ -210,6 +210,7 @@ static void note_answer(struct rely_work *work, const struct rely_err *err)
     waiting->is_live = err == NULL;
     snprintf(waiting->message, sizeof waiting->message, "%.190s", err == NULL ? "" : err->message);
     memcpy(waiting->editions, fixture->editions, sizeof waiting->editions);
+    waiting->newest = newest(fixture)->edition;
     if (waiting->next_name != NULL)
         put_identity(fixture, waiting->next_name);
 }
@@ -300,6 +301,17 @@ struct waiting *delete_issuer(struct fixture *fixture, const char *name)
 struct waiting *read_identities(struct fixture *fixture)
 {
     return ask_for(fixture, (struct waiting){.work = {.run = run_read}, .path = {.object = RELY_OBJECT_IDENTITY}});
+}
+
+static void run_beside(struct rely_work *work, struct rely_registry *registry)
+{
+    (void)registry;
+    ((struct waiting *)work)->is_accepted = true;
+}
+
+struct waiting *ask_beside(struct fixture *fixture)
+{
+    return ask_for(fixture, (struct waiting){.work = {.is_write = true, .is_told_first = true, .run = run_beside}});
 }
 
 void assert_upload_refused(struct fixture *fixture, const char *name, const char *body, const char *sentence)

@@ -42,6 +42,7 @@ struct waiting {
     bool is_live;   /* err was NULL */
     char message[200];
     uint64_t editions[WORKERS]; /* that the workers read then */
+    uint64_t newest;            /* edition then */
     const char *next_name;      /* an identity that it writes when it is told; NULL: none */
 };
 
@@ -84,6 +85,8 @@ struct waiting *delete_issuer(struct fixture *fixture, const char *name);
 /* A write that may be refused, and a read of the identities' names. */
 struct waiting *ask_to_put(struct fixture *fixture, enum rely_object object, const char *name, const char *body);
 struct waiting *read_identities(struct fixture *fixture);
+/* A write that changes nothing that an edition has, and is told first. */
+struct waiting *ask_beside(struct fixture *fixture);
 /* Is the upload refused by the registry, with this sentence? */
 void assert_upload_refused(struct fixture *fixture, const char *name, const char *body, const char *sentence);
 

@@ -138,6 +138,30 @@ static void test_a_refusal_is_as_good_as_its_batch(void **state)
     assert_string_equal(refused->refusal.message, "groups must be an array of strings, not a number");
 }
 
+/* Who needs no edition is told before the next one is made, in the order of asking, and once. */
+static void test_some_are_told_first(void **state)
+{
+    struct fixture *fixture = *state;
+    uint64_t edition = newest(fixture)->edition;
+    struct waiting *before = ask_beside(fixture), *write = put_identity(fixture, "aaa");
+    struct waiting *behind = ask_beside(fixture);
+    run_ms(fixture, 2);
+    assert_int_equal(before->answers + behind->answers, 2);
+    assert_int_equal(before->newest, edition);
+    assert_int_equal(behind->newest, edition);
+    assert_int_equal(write->answers, 0);
+    let_all_read(fixture);
+    assert_true(write->is_live);
+    assert_int_equal(write->newest, edition + 1);
+    fixture->failing_commits = 1;
+    before = ask_beside(fixture);
+    put_identity(fixture, "bbb");
+    run_ms(fixture, 2);
+    assert_int_equal(before->answers, 1);
+    assert_false(before->is_live);
+    assert_int_equal(write->answers, 1);
+}
+
 /* A write that changed nothing is answered with its batch, and makes no edition. */
 static void test_a_write_without_a_change(void **state)
 {
@@ -254,6 +278,7 @@ int run_batch_tests(void)
         A_TEST(test_a_batch_that_cannot_begin),
         A_TEST(test_a_read_sees_what_is_committed),
         A_TEST(test_a_refusal_is_as_good_as_its_batch),
+        A_TEST(test_some_are_told_first),
         A_TEST(test_a_write_without_a_change),
         A_TEST(test_an_answer_may_bring_the_next_write),
         A_TEST(test_an_edition_is_acknowledged_by_all_before_anybody_is_told),
