@@ -182,7 +182,8 @@ struct rely_kind {
     const struct rely_field *fields;
     size_t field_count;
     size_t record_size;
-    /* What no table can say, behind it. Out: problems. What was wrong is at its default, and a wrong item absent. */
+    /* What no table can say, behind it; NULL: it says all. Out: problems. What was wrong is at its default, and a wrong
+     * item absent. */
     void (*check)(const struct rely_body *body, void *record);
     /* Of RELY_FIELD_BITS and RELY_FIELD_OWN. NULL of show: the record is damaged. */
     void (*read_own)(const struct rely_body *body, const struct rely_field *field, void *record);

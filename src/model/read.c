@@ -286,6 +286,7 @@ void rely_record_read(const struct rely_body *body, void *record)
     for (size_t i = 0; i < body->kind->field_count; i++)
         if (body->kind->fields[i].json[0] != '\0')
             read_one_field(body, &body->kind->fields[i], record);
-    body->kind->check(body, record);
+    if (body->kind->check != NULL)
+        body->kind->check(body, record);
     sort_problems(body->kind, body->problems);
 }

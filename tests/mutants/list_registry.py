@@ -697,4 +697,12 @@ MUTANTS = [
         new="        if (indexes[i].edit == NULL && indexes[i].hash != hash_rule)\n",
         caught_by="unit_decide",
     ),
+    dict(
+        name="every-kind-must-have-a-rule-of-its-own",
+        row="issue 8",
+        file="src/model/read.c",
+        old="    if (body->kind->check != NULL)\n",
+        new="    if (body->kind != NULL)\n",
+        caught_by="unit_model",
+    ),
 ]

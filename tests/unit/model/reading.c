@@ -3,7 +3,7 @@
  */
 #include "tests.h"
 
-void read_as(struct reading *reading, enum rely_object object, const char *text, const void *before)
+void read_as_kind(struct reading *reading, const struct rely_kind *kind, const char *text, const void *before)
 {
     static const struct rely_model_rules rules = {.may_use_http = true, .may_use_system_names = false};
     struct rely_err err = {0};
@@ -11,7 +11,7 @@ void read_as(struct reading *reading, enum rely_object object, const char *text,
     rely_pool_init(&reading->pool);
     reading->json = rely_json_parse(rely_slice_of(text), &err);
     assert_non_null(reading->json);
-    struct rely_body body = {.kind = rely_kind_of(object),
+    struct rely_body body = {.kind = kind,
                              .json = reading->json,
                              .before = before,
                              .rules = &rules,
@@ -21,6 +21,11 @@ void read_as(struct reading *reading, enum rely_object object, const char *text,
     assert_true(rely_record_read_name(&body, (struct rely_slice){NULL, 0}));
     rely_record_check_members(&body);
     rely_record_read(&body, &reading->record);
+}
+
+void read_as(struct reading *reading, enum rely_object object, const char *text, const void *before)
+{
+    read_as_kind(reading, rely_kind_of(object), text, before);
 }
 
 void end_reading(struct reading *reading)

@@ -120,6 +120,23 @@ static void compares_every_field(enum rely_object object, const char *text)
     end_reading(&reading);
 }
 
+/* The table says all of it. */
+static void reads_a_kind_without_rules(void **state)
+{
+    struct reading reading;
+    struct rely_kind plain = *rely_kind_of(RELY_OBJECT_IDENTITY);
+    (void)state;
+    read_as_kind(&reading, &plain, "{\"name\":\"web\",\"username\":\"system:node\"}", NULL);
+    assert_int_equal(reading.problems.count, 1);
+    end_reading(&reading);
+    plain.check = NULL;
+    read_as_kind(&reading, &plain, "{\"name\":\"web\",\"username\":\"system:node\",\"enabled\":7}", NULL);
+    assert_int_equal(reading.problems.count, 1);
+    assert_string_equal(reading.problems.items[0].field, "enabled");
+    assert_true(rely_slice_equal(reading.record.identity.username, RELY_LIT("system:node")));
+    end_reading(&reading);
+}
+
 static void compares_records(void **state)
 {
     (void)state;
@@ -175,9 +192,13 @@ static void suggests_the_field_that_was_meant(void **state)
 int run_record_tests(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(shows_what_was_given),        cmocka_unit_test(fills_in_defaults),
-        cmocka_unit_test(says_what_is_wrong_in_order), cmocka_unit_test(compares_records),
-        cmocka_unit_test(keeps_what_is_fixed),         cmocka_unit_test(suggests_the_field_that_was_meant),
+        cmocka_unit_test(shows_what_was_given),
+        cmocka_unit_test(fills_in_defaults),
+        cmocka_unit_test(says_what_is_wrong_in_order),
+        cmocka_unit_test(compares_records),
+        cmocka_unit_test(reads_a_kind_without_rules),
+        cmocka_unit_test(keeps_what_is_fixed),
+        cmocka_unit_test(suggests_the_field_that_was_meant),
     };
     return cmocka_run_group_tests_name("record", tests, NULL, NULL);
 }

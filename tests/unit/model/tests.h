@@ -25,6 +25,7 @@ struct reading {
 
 /* The text of a body, read as one that creates an object or, with a record before it, replaces it. */
 void read_as(struct reading *reading, enum rely_object object, const char *text, const void *before);
+void read_as_kind(struct reading *reading, const struct rely_kind *kind, const char *text, const void *before);
 void end_reading(struct reading *reading);
 
 int run_patch_tests(void);
