@@ -85,10 +85,11 @@ static bool check_text_length(size_t found, const char *field, const struct rely
                               struct rely_problems *problems)
 {
     if (found == 0 && rule->min > 0)
-        rely_problems_add(problems, field, "too_short", "%s is empty; the least is %zu characters", field, rule->min);
+        rely_problems_add(problems, field, "too_short", "%s is empty; the least is %zu character%s", field, rule->min,
+                          rule->min == 1 ? "" : "s");
     else if (found < rule->min)
-        rely_problems_add(problems, field, "too_short", "%s has %zu characters; the least is %zu", field, found,
-                          rule->min);
+        rely_problems_add(problems, field, "too_short", "%s has %zu character%s; the least is %zu", field, found,
+                          found == 1 ? "" : "s", rule->min);
     else if (found > rule->max)
         rely_problems_add(problems, field, "too_long", "%s has %zu characters; the limit is %zu", field, found,
                           rule->max);

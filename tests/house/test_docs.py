@@ -75,7 +75,8 @@ def test_a_newcomers_questions_are_answered():
     readme, tour = ((ROOT / name).read_text() for name in ("README.md", "docs/tour.md"))
     assert "(docs/tour.md)" in readme
     answers = dict(re.findall(r"^\| ([^|]+\?) \| (.+) \|$", tour, re.M))
-    asked = ("wrong audience", "limit of 20", "unknown `kid`", "owns a field", "field of an object added", "refusal's words")
+    asked = ("wrong audience", "limit of 20", "unknown `kid`", "owns a field", "writes to the database", "field of an object added", "kind of object added",
+             "refusal's words", "run one test")
     for words in asked:
         answer = [text for question, text in answers.items() if words in question]
         assert len(answer) == 1 and re.search(r"`[\w./]+\.(c|def)`|\]\(", answer[0]), words
@@ -109,6 +110,12 @@ def test_every_event_of_the_log_has_its_line():
     assert {event: {level} for event, level in rows.items()} == found
 
 
+def test_every_decision_is_in_the_list():
+    folder = ROOT / "docs/decisions"
+    pages = [(path.name[:4], path.name) for path in sorted(folder.glob("0*.md"))]
+    assert len(pages) > 30 and re.findall(r"^\| \[(\d+)\]\(([\w.-]+)\) \| \S", (folder / "README.md").read_text(), re.M) == pages
+
+
 def test_scripts_named_in_the_readme_can_be_run():
     for name in ("quickstart", "tests/run", ".ci/run"):
         assert (ROOT / name).stat().st_mode & 0o111, name
@@ -125,3 +132,14 @@ def test_quickstart_says_what_it_takes(tmp_path):
     for wrong in (["--hepl"], ["--once", "--once"], ["--help", "x"]):
         refused = subprocess.run([ROOT / "quickstart", *wrong], capture_output=True, text=True, timeout=30)
         assert (refused.returncode, refused.stderr) == (1, "quickstart: usage: ./quickstart [--once | --help]\n")
+
+
+@pytest.mark.parametrize("asked", ["--help", "-h"])
+def test_the_help_of_tests_run_runs_nothing(asked):
+    """Any other word with a hyphen is for pytest, so that this one ran everything."""
+    told = subprocess.run([ROOT / "tests/run", asked], capture_output=True, text=True, timeout=30)
+    assert (told.returncode, told.stderr) == (0, "") and "== house" not in told.stdout
+    for option in ("--changed", "--long", "--help"):
+        assert re.search(rf"^  tests/run {option}  +\w", told.stdout, re.M), told.stdout
+    comment = "\n".join(f"# {line}".rstrip() for line in told.stdout.splitlines())
+    assert f"bash\n{comment}\nset " in (ROOT / "tests/run").read_text()

@@ -189,6 +189,29 @@ static void suggests_the_field_that_was_meant(void **state)
     }
 }
 
+/* A limit of one is said of one character. */
+static void counts_in_plain_words(void **state)
+{
+    static const struct {
+        enum rely_object object;
+        const char *body, *message;
+    } cases[] = {
+        {RELY_OBJECT_IDENTITY, "{\"name\":\"a\"}", "name has 1 character; the least is 3"},
+        {RELY_OBJECT_IDENTITY, "{\"name\":\"ab\"}", "name has 2 characters; the least is 3"},
+        {RELY_OBJECT_IDENTITY, "{\"name\":\"\"}", "name is empty; the least is 3 characters"},
+        {RELY_OBJECT_IDENTITY, "{\"name\":\"abc\",\"username\":\"\"}", "username is empty; the least is 1 character"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct reading reading;
+        read_as(&reading, cases[i].object, cases[i].body, NULL);
+        assert_int_equal(reading.problems.count, 1);
+        assert_string_equal(reading.problems.items[0].code, "too_short");
+        assert_string_equal(reading.problems.items[0].message, cases[i].message);
+        end_reading(&reading);
+    }
+}
+
 int run_record_tests(void)
 {
     const struct CMUnitTest tests[] = {
@@ -199,6 +222,7 @@ int run_record_tests(void)
         cmocka_unit_test(reads_a_kind_without_rules),
         cmocka_unit_test(keeps_what_is_fixed),
         cmocka_unit_test(suggests_the_field_that_was_meant),
+        cmocka_unit_test(counts_in_plain_words),
     };
     return cmocka_run_group_tests_name("record", tests, NULL, NULL);
 }
