@@ -2,6 +2,13 @@
 truth value with a default; reviews would see whether one is urgent, so editions hold it. This is what adding a kind takes, file by file:
 CONTRIBUTING.md says the same in words."""
 
+import difflib
+import pathlib
+
+import grown
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
 OBJECT_DEF = """
 #ifdef RELY_FIELDS_OF_CONTACT
 FIELD_NAME(name, "name", RELY_FIELD_REVIEWED, "Its name.")
@@ -153,3 +160,21 @@ CHANGES = [
     ("tests/e2e/test_command_line.py", "    assert len(printed) == 6\n", "    assert len(printed) == 7\n"),
 ]
 RULES = {"src/model/contact.c": OWN}
+
+
+def edits():
+    """{name of a file: text -> text}"""
+    found = {name: lambda _, text=text: text for name, text in RULES.items()}
+    for name in {name for name, _, _ in CHANGES}:
+        found[name] = lambda text, name=name: grown.change(text, [change[1:] for change in CHANGES if change[0] == name])
+    return found
+
+
+def count_lines():
+    """Lines that differ, blank ones left out, beside the kind's own rules and what print-docs writes."""
+    count = 0
+    for name in {name for name, _, _ in CHANGES}:
+        before = (ROOT / name).read_text()
+        marks = difflib.ndiff(before.splitlines(), edits()[name](before).splitlines())
+        count += sum(line.startswith("+ ") and line.strip() != "+" for line in marks)
+    return count
