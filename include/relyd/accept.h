@@ -30,6 +30,8 @@ const struct rely_issuer *rely_repeats_find_holder(const struct rely_snapshot *s
  * Out: sentence - for people, naming both records; empty when there are none.  Returns how many were taken out. */
 size_t rely_repeats_take_out(const struct rely_snapshot *snapshot, const struct rely_issuer *issuer,
                              struct rely_keyset *keyset, int64_t now_s, char sentence[RELY_REPEATS_SIZE]);
+/* Has nobody a key that was taken out of this record's set in force? */
+bool rely_repeats_are_free(const struct rely_snapshot *snapshot, const struct rely_issuer *issuer, int64_t now_s);
 /* Has another record of the URL a key of this one's set in force? */
 bool rely_repeats_are_in(const struct rely_snapshot *snapshot, const struct rely_issuer *issuer, int64_t now_s);
 

@@ -5,6 +5,7 @@
 #define RELYD_KEYSET_H
 
 #include "relyd/base.h"
+#include "relyd/limits.h"
 
 struct rely_key;
 
@@ -16,7 +17,8 @@ struct rely_keyset_skipped {
     struct rely_slice kid; /* borrowed from the key set; ptr NULL: it had none */
     bool is_weak;          /* too small, too large, a broken exponent, or ROCA: a token naming it is `weak_key` */
     bool is_taken_out;     /* by rely_keyset_take_out */
-    size_t place;          /* in the document's array */
+    uint8_t material[RELY_MATERIAL_BYTES]; /* rely_key_material of what could have been used; else zeros */
+    size_t place;                          /* in the document's array */
     char why[160];
 };
 

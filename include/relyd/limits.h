@@ -36,6 +36,7 @@
 #define RELY_TYPES_PER_ISSUER_MAX 8
 
 /* keys */
+#define RELY_MATERIAL_BYTES 32      /* of a public key: SHA-256 */
 #define RELY_JWKS_BYTES_MAX 8388608 /* whatever keys.max_bytes says */
 #define RELY_JWKS_KEYS_MAX 1000     /* whatever keys.max_count says */
 #define RELY_DISCOVERY_BYTES_MAX 65536

@@ -10,8 +10,6 @@
 
 struct rely_keyset; /* keys.h; here only carried, but for the marks that it begins with */
 
-#define RELY_MATERIAL_BYTES 32
-
 /* What the index of issuers knows of one key of a set. Borrowed from the set. */
 struct rely_key_mark {
     struct rely_slice kid; /* ptr NULL: it has none */

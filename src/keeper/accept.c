@@ -21,7 +21,7 @@ struct rely_keyset_limits rely_accept_limits(const struct rely_config *config)
 
 int64_t rely_accept_until_s(int64_t fetched_s, int64_t max_age_s, int64_t now_s)
 {
-    return fetched_s > now_s + CLOCK_ERROR_S ? 0 : fetched_s + max_age_s;
+    return fetched_s < 0 || fetched_s > now_s + CLOCK_ERROR_S ? 0 : fetched_s + max_age_s;
 }
 
 /* --- where from ------------------------------------------------------------------------------------------- */

@@ -335,7 +335,7 @@ void rely_keeper_fetch(struct rely_keeper_issuer *issuer)
     if (issuer->is_fetching)
         return;
     issuer->is_fetching = true;
-    issuer->has_news = false;
+    issuer->has_news = issuer->is_offered = false;
     issuer->judged_keys = 0;
     issuer->begun_ms = rely_keeper_now_ms(issuer->keeper);
     rely_keeper_cancel_timer(issuer->keeper, &issuer->timer);

@@ -139,6 +139,59 @@ void rely_keeper_ask(struct rely_keeper *keeper, int64_t issuer_id, bool is_repl
         rely_keeper_fetch(issuer);
 }
 
+/* --- keys that become free -------------------------------------------------------------------------------- */
+
+static bool has_free_keys(const struct rely_keeper_issuer *issuer, const struct rely_issuer *record)
+{
+    return record != NULL && !record->has_uploaded_keys &&
+           rely_repeats_are_free(rely_keeper_snapshot(issuer->keeper), record, rely_keeper_now_s(issuer->keeper));
+}
+
+/* An administrator has freed them: at once. */
+static void offer_at_once(struct rely_keeper_issuer *issuer)
+{
+    if (issuer->is_fetching)
+        issuer->is_stale = true;
+    else
+        rely_keeper_schedule(issuer, 0);
+}
+
+/* Another record's fetch has: within the buckets, however often its issuer changes its keys. One that does not answer is
+ * not asked sooner for that, and what is under way will be judged by the newest edition. */
+static void offer_in_turn(struct rely_keeper_issuer *issuer)
+{
+    struct rely_keeper *keeper = issuer->keeper;
+    int64_t now_ms = rely_keeper_now_ms(keeper);
+    if (issuer->is_fetching || issuer->is_offered || issuer->failures > 0)
+        return;
+    issuer->is_offered = true;
+    int64_t wait_ms = rely_plan_offer(&keeper->asks, &issuer->asker, keeper->config->key_miss_cooldown_ms, now_ms);
+    if (now_ms + wait_ms < issuer->due_ms)
+        rely_keeper_schedule(issuer, wait_ms);
+}
+
+/* Those records of this iss that did without a key which nobody has now fetch once more. */
+static void offer_keys(struct rely_keeper *keeper, const char *url, void (*offer)(struct rely_keeper_issuer *issuer))
+{
+    const struct rely_issuer_set *set = rely_snapshot_issuer_set(rely_keeper_snapshot(keeper), rely_slice_of(url));
+    for (size_t i = 0; set != NULL && i < set->count; i++) {
+        struct rely_keeper_issuer *sibling = rely_keeper_find(keeper, set->members[i]->id);
+        if (sibling != NULL && has_free_keys(sibling, set->members[i]))
+            offer(sibling);
+    }
+}
+
+/* A fetch has ended. Has the record lost keys: by a rotation, by their age, or by another source, which is asked first
+ * so that it may have them again? */
+static void offer_after_fetch(struct rely_keeper_issuer *issuer)
+{
+    const struct rely_issuer *record = rely_keeper_record(issuer);
+    if (record == NULL)
+        return;
+    if (issuer->has_news || rely_keeper_now_s(issuer->keeper) > record->keys_until_s)
+        offer_keys(issuer->keeper, issuer->url, offer_in_turn);
+}
+
 /* --- the end of a fetch ------------------------------------------------------------------------------- */
 
 /*
@@ -164,11 +217,19 @@ static int64_t plan_refresh(struct rely_keeper_issuer *issuer, int64_t fresh_s)
     return left_ms < delay_ms ? left_ms : delay_ms;
 }
 
+/* From a failed fetch to the next; one comes when the keys in force have just become too old, so that others who have
+ * done without them get them then. */
+static int64_t plan_retry(const struct rely_keeper_issuer *issuer)
+{
+    const struct rely_issuer *record = rely_keeper_record(issuer);
+    int64_t delay_ms = rely_plan_backoff_ms(issuer->failures, rely_keeper_random(issuer->keeper));
+    int64_t left_s = record == NULL ? -1 : record->keys_until_s - rely_keeper_now_s(issuer->keeper);
+    return left_s >= 0 && left_s < delay_ms / 1000 ? (left_s + 1) * 1000 : delay_ms;
+}
+
 static void schedule_after_fetch(struct rely_keeper_issuer *issuer, int64_t fresh_s)
 {
-    rely_keeper_schedule(issuer, issuer->failures > 0
-                                     ? rely_plan_backoff_ms(issuer->failures, rely_keeper_random(issuer->keeper))
-                                     : plan_refresh(issuer, fresh_s));
+    rely_keeper_schedule(issuer, issuer->failures > 0 ? plan_retry(issuer) : plan_refresh(issuer, fresh_s));
 }
 
 static void note_fetch_outcome(struct rely_keeper_issuer *issuer, const struct rely_err *err)
@@ -195,6 +256,7 @@ void rely_keeper_rest(struct rely_keeper_issuer *issuer)
     issuer->status.next_fetch_s = 0;
     if (issuer->is_asked)
         tell_of_issuer(issuer, issuer->keeper->config->key_miss_cooldown_ms, rely_keeper_now_ms(issuer->keeper));
+    offer_keys(issuer->keeper, issuer->url, offer_in_turn); /* of the set before */
 }
 
 /* Overtaken by a change of the record: no failure of the issuer's. Whoever waits goes on waiting. */
@@ -224,26 +286,12 @@ void rely_keeper_finish(struct rely_keeper_issuer *issuer, int64_t fresh_s, cons
     }
     note_fetch_outcome(issuer, err);
     schedule_after_fetch(issuer, fresh_s);
+    offer_after_fetch(issuer);
     if (issuer->is_asked || issuer->told_until_ms > now_ms)
         tell_of_issuer(issuer, time_until_askable(issuer, now_ms), now_ms);
 }
 
 /* --- the record ------------------------------------------------------------------------------------------ */
-
-/* Keys of this iss are free: those that did without them fetch once more. */
-static void offer_keys(struct rely_keeper *keeper, const char *url)
-{
-    const struct rely_issuer_set *set = rely_snapshot_issuer_set(rely_keeper_snapshot(keeper), rely_slice_of(url));
-    for (size_t i = 0; set != NULL && i < set->count; i++) {
-        struct rely_keeper_issuer *sibling = rely_keeper_find(keeper, set->members[i]->id);
-        if (sibling == NULL || sibling->repeats[0] == '\0')
-            continue;
-        if (sibling->is_fetching)
-            sibling->is_stale = true;
-        else
-            rely_keeper_schedule(sibling, 0);
-    }
-}
 
 /* Whoever had keys in force under this URL until now: are they free? */
 static bool are_keys_free(const char *url_before, const struct rely_issuer *record)
@@ -283,7 +331,7 @@ void rely_keeper_note_issuer(struct rely_keeper *keeper, int64_t issuer_id, bool
     bool are_free = are_keys_free(url_before, record);
     begin_anew(issuer, is_removed); /* the record may be another one afterwards, and the issuer is gone when it is */
     if (are_free)
-        offer_keys(keeper, url_before);
+        offer_keys(keeper, url_before, offer_at_once);
     free(url_before);
 }
 

@@ -79,6 +79,7 @@ struct rely_keeper_issuer {
     bool is_owed;          /* the next fetch is due because a worker asked */
     bool is_removed;       /* forget it when the fetch under way ends */
     bool is_stale;         /* its record changed during a fetch: fetch once more */
+    bool is_offered;       /* a key that it does without is free, and the next fetch is near */
     int failures;          /* in a row */
     int64_t fetched_ms;    /* when the last fetch that succeeded began; 0: none of this process */
     int64_t begun_ms;      /* the fetch under way */

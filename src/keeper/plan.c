@@ -40,9 +40,9 @@ int64_t rely_plan_own_wait_ms(const struct rely_asker *asker, int64_t cooldown_m
     return rely_bucket_wait_ms(&asker->bucket, ASKS_AT_ONCE, cooldown_ms, now_ms);
 }
 
-int64_t rely_plan_ask(struct rely_asks *asks, struct rely_asker *asker, int64_t cooldown_ms, int64_t now_ms)
+static int64_t take_turn(struct rely_asks *asks, struct rely_asker *asker, bool is_doubted, int64_t cooldown_ms,
+                         int64_t now_ms)
 {
-    bool is_doubted = rely_plan_is_doubted(asker, now_ms);
     struct rely_bucket *of_class = is_doubted ? &asks->doubted : &asks->trusted;
     int64_t own_ms = rely_plan_own_wait_ms(asker, cooldown_ms, now_ms);
     int64_t class_ms =
@@ -50,6 +50,16 @@ int64_t rely_plan_ask(struct rely_asks *asks, struct rely_asker *asker, int64_t 
     rely_bucket_take(of_class, CLASS_REFILL_MS, now_ms);
     rely_bucket_take(&asker->bucket, cooldown_ms, now_ms);
     return own_ms > class_ms ? own_ms : class_ms;
+}
+
+int64_t rely_plan_ask(struct rely_asks *asks, struct rely_asker *asker, int64_t cooldown_ms, int64_t now_ms)
+{
+    return take_turn(asks, asker, rely_plan_is_doubted(asker, now_ms), cooldown_ms, now_ms);
+}
+
+int64_t rely_plan_offer(struct rely_asks *asks, struct rely_asker *asker, int64_t cooldown_ms, int64_t now_ms)
+{
+    return take_turn(asks, asker, true, cooldown_ms, now_ms);
 }
 
 bool rely_plan_is_doubted(const struct rely_asker *asker, int64_t now_ms)

@@ -33,6 +33,9 @@ struct rely_asker {
 int64_t rely_plan_own_wait_ms(const struct rely_asker *asker, int64_t cooldown_ms, int64_t now_ms);
 /* Ask: taken from both buckets. Returns how long until the fetch may begin, in each class in the order of the asks. */
 int64_t rely_plan_ask(struct rely_asks *asks, struct rely_asker *asker, int64_t cooldown_ms, int64_t now_ms);
+/* A fetch because a key is free that the issuer did without: from its own bucket and that of the doubted, so that
+ * nobody stands behind those whom another record's rotations offer keys. Returns how long until it may begin. */
+int64_t rely_plan_offer(struct rely_asks *asks, struct rely_asker *asker, int64_t cooldown_ms, int64_t now_ms);
 bool rely_plan_is_doubted(const struct rely_asker *asker, int64_t now_ms);
 /* The fetch that was asked for has ended: with keys that were not in force before, or in vain. */
 void rely_plan_note_ask(struct rely_asker *asker, bool has_news, int64_t now_ms);

@@ -19,15 +19,34 @@ static bool holds_keys(const struct rely_issuer *issuer, int64_t now_s)
     return issuer->is_enabled && now_s <= issuer->keys_until_s;
 }
 
-const struct rely_issuer *rely_repeats_find_holder(const struct rely_snapshot *snapshot, struct rely_slice url,
-                                                   int64_t id, const struct rely_key *key, int64_t now_s)
+static const struct rely_issuer *find_holder_of(const struct rely_snapshot *snapshot, struct rely_slice url, int64_t id,
+                                                const uint8_t *material, int64_t now_s)
 {
     const struct rely_issuer *holder;
     size_t cursor = 0;
     do
-        holder = rely_snapshot_issuer_by_material(snapshot, url, rely_key_material(key), &cursor);
+        holder = rely_snapshot_issuer_by_material(snapshot, url, material, &cursor);
     while (holder != NULL && (holder->id == id || !holds_keys(holder, now_s)));
     return holder;
+}
+
+const struct rely_issuer *rely_repeats_find_holder(const struct rely_snapshot *snapshot, struct rely_slice url,
+                                                   int64_t id, const struct rely_key *key, int64_t now_s)
+{
+    return find_holder_of(snapshot, url, id, rely_key_material(key), now_s);
+}
+
+bool rely_repeats_are_free(const struct rely_snapshot *snapshot, const struct rely_issuer *issuer, int64_t now_s)
+{
+    if (issuer->keyset == NULL || rely_keyset_taken_out_count(issuer->keyset) == 0)
+        return false;
+    for (size_t i = 0; i < rely_keyset_skipped_count(issuer->keyset); i++) {
+        const struct rely_keyset_skipped *skipped = rely_keyset_skipped_at(issuer->keyset, i);
+        if (skipped->is_taken_out &&
+            find_holder_of(snapshot, issuer->url, issuer->id, skipped->material, now_s) == NULL)
+            return true;
+    }
+    return false;
 }
 
 bool rely_repeats_are_in(const struct rely_snapshot *snapshot, const struct rely_issuer *issuer, int64_t now_s)

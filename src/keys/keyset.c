@@ -197,6 +197,7 @@ static struct rely_keyset_skipped *skip_usable(struct rely_keyset *keyset, size_
     struct rely_key *key = &keyset->keys[index];
     struct rely_keyset_skipped *skipped = &keyset->skipped[keyset->skipped_count++];
     *skipped = (struct rely_keyset_skipped){.kid = key->kid, .place = key->place};
+    memcpy(skipped->material, key->material, sizeof skipped->material);
     rely_key_skip(skipped, "%s", why);
     key->kid = (struct rely_slice){0};
     rely_key_fini(key);

@@ -34,12 +34,19 @@ bool rely_keyset_has_same_keys(const struct rely_keyset *a, const struct rely_ke
     return has_all_keys(a, b) && has_all_keys(b, a);
 }
 
+/* In place: a set is parsed in the order of its document. */
+static bool is_same_skipped(const struct rely_keyset_skipped *a, const struct rely_keyset_skipped *b)
+{
+    return a->is_weak == b->is_weak && rely_slice_same(a->kid, b->kid) &&
+           memcmp(a->material, b->material, sizeof a->material) == 0;
+}
+
 bool rely_keyset_is_same(const struct rely_keyset *a, const struct rely_keyset *b)
 {
     if (a->skipped_count != b->skipped_count)
         return false;
     for (size_t i = 0; i < a->skipped_count; i++)
-        if (a->skipped[i].is_weak != b->skipped[i].is_weak || !rely_slice_same(a->skipped[i].kid, b->skipped[i].kid))
+        if (!is_same_skipped(&a->skipped[i], &b->skipped[i]))
             return false;
     return rely_keyset_has_same_keys(a, b);
 }

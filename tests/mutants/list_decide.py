@@ -141,7 +141,7 @@ MUTANTS = [
            "rely_slice_equal(before->jwks, issuer->jwks) && !is_woken(write);", "rely_slice_equal(before->jwks, issuer->jwks);",
            "tests/e2e/test_siblings.py::test_a6_a_disabled_record_holds_no_key"),
     mutant("siblings are not offered a disabled record's keys", "A6", "src/keeper/keeper.c",
-           "        offer_keys(keeper, url_before);", "        (void)offer_keys;",
+           "        offer_keys(keeper, url_before, offer_at_once);", "        (void)offer_at_once;",
            "unit_keeper"),
     mutant("sets without some keys are not counted", "A6", "src/keeper/ages.c",
            "        gauges->keys_repeated++;", "        gauges->keys_repeated += 0;",

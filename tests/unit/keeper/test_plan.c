@@ -106,9 +106,30 @@ static void test_a5_how_long_a_key_set_counts(void **state)
     assert_int_equal(rely_accept_until_s(1000, 3600, 900000), 4600);
     assert_int_equal(rely_accept_until_s(2000 + 86400, 3600, 2000), 2000 + 86400 + 3600);
     assert_int_equal(rely_accept_until_s(2000 + 86401, 3600, 2000), 0); /* a time to come */
+    assert_int_equal(rely_accept_until_s(-1, 3600, 2000), 0);
+    assert_int_equal(rely_accept_until_s(INT64_MIN, 3600, 2000), 0);
+    assert_int_equal(rely_accept_until_s(INT64_MAX, 3600, 2000), 0);
     assert_false(rely_plan_is_renewal_due(1000, 60, 1059));
     assert_true(rely_plan_is_renewal_due(1000, 60, 1060));
     assert_true(rely_plan_is_renewal_due(1000, 60, 999)); /* the clock has been set back */
+}
+
+/* Of one issuer three at once and then one each second, of all 64 at once and then one each millisecond; and nobody who
+ * misses a key of his own stands behind them. */
+static void test_a6_offers_have_the_share_of_the_doubted(void **state)
+{
+    (void)state;
+    struct rely_asks asks = {0};
+    struct rely_asker often = {0}, honest = {0};
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(rely_plan_offer(&asks, &often, 1000, 5000), 0);
+    assert_int_equal(rely_plan_offer(&asks, &often, 1000, 5000), 1000);
+    for (int i = 4; i < 400; i++) {
+        struct rely_asker once = {0};
+        assert_int_equal(rely_plan_offer(&asks, &once, 1000, 5000), i < 64 ? 0 : i - 63);
+        assert_false(rely_plan_is_doubted(&once, 5000)); /* it is no fault of its own */
+    }
+    assert_int_equal(rely_plan_ask(&asks, &honest, 1000, 5000), 0);
 }
 
 int run_plan_tests(void)
@@ -120,6 +141,7 @@ int run_plan_tests(void)
         cmocka_unit_test(test_b6_what_is_owed_is_given_in_order),
         cmocka_unit_test(test_a5_the_oldest_are_fetched_first),
         cmocka_unit_test(test_a5_how_long_a_key_set_counts),
+        cmocka_unit_test(test_a6_offers_have_the_share_of_the_doubted),
     };
     return cmocka_run_group_tests_name("keeper: plan", tests, NULL, NULL);
 }

@@ -304,10 +304,10 @@ static void test_a6_a_set_that_lost_keys_is_fetched_whole(void **state)
     world->servers[second].has_etags = true;
     world_describe(world, second);
     world_run_s(world, 1);
+    world_ask(world, second, false);
+    world_run_s(world, 1);
     world_rotate(world, first, world_jwks("b"));
     world_ask(world, first, false);
-    world_run_s(world, 1);
-    world_ask(world, second, false);
     world_run_s(world, 1);
     assert_int_equal(world->servers[second].unchanged, 0);
     assert_true(world_has_in_force(world, second, two_keys("a", "own")));
@@ -327,6 +327,205 @@ static void test_a6_a_set_that_is_too_old_holds_no_key(void **state)
     assert_true(world_has_in_force(world, second, world_jwks("own")));
     world_run_s(world, 7200);
     assert_true(world_has_in_force(world, second, two_keys("a", "own")));
+    world_free(world);
+}
+
+/* --- keys that become free by a fetch ------------------------------------------------------------------------- */
+
+static void test_a6_a_rotation_gives_keys_up(void **state)
+{
+    (void)state;
+    size_t first, second;
+    struct world *world = begin_siblings(&first, &second);
+    world_rotate(world, first, world_jwks("b"));
+    world_ask(world, first, false);
+    world_run_ms(world, 100);
+    assert_true(world_has_in_force(world, first, world_jwks("b")));
+    assert_true(world_has_in_force(world, second, two_keys("a", "own")));
+    assert_string_equal(world_status(world, second).last_error, "");
+    world_free(world);
+}
+
+/* When the first one's keys become too old, at that moment. */
+static void test_a6_age_gives_keys_up(void **state)
+{
+    (void)state;
+    size_t first, second;
+    struct world *world = begin_siblings(&first, &second);
+    world->config.key_max_age_s = 7200;
+    world_describe(world, first);
+    world_describe(world, second);
+    world_run_s(world, 60);
+    world->servers[first].is_down = true;
+    int64_t left_s = world_record(world, first)->keys_until_s - world_now_s(world);
+    world_run_s(world, left_s);
+    assert_true(world_has_in_force(world, second, world_jwks("own")));
+    world_run_s(world, 3);
+    assert_true(world_has_in_force(world, second, two_keys("a", "own")));
+    world->servers[first].is_down = false;
+    world_run_s(world, 400);
+    assert_false(world_has_in_force(world, first, world_jwks("a"))); /* whoever has it keeps it */
+    assert_true(world_has_in_force(world, second, two_keys("a", "own")));
+    world_free(world);
+}
+
+/* A record whose source changes may have its keys again before they are offered to others. */
+static void test_a6_another_source_is_asked_before_keys_are_offered(void **state)
+{
+    (void)state;
+    size_t first, second;
+    struct world *world = begin_siblings(&first, &second);
+    world->servers[first].latency_ms = 900;
+    world_move(world, first);
+    world_run_s(world, 1);
+    assert_true(world_has_in_force(world, first, world_jwks("a")));
+    assert_true(world_has_in_force(world, second, world_jwks("own")));
+    world_rotate(world, first, world_jwks("b")); /* the next source has it no more */
+    world_move(world, first);
+    world_run_s(world, 1);
+    assert_true(world_has_in_force(world, first, world_jwks("b")));
+    assert_true(world_has_in_force(world, second, two_keys("a", "own")));
+    world_free(world);
+}
+
+static void test_a6_a_source_that_does_not_answer_gives_keys_up(void **state)
+{
+    (void)state;
+    size_t first, second;
+    struct world *world = begin_siblings(&first, &second);
+    world->servers[first].is_down = true;
+    world_move(world, first);
+    world_run_ms(world, 100);
+    assert_true(world_has_in_force(world, second, two_keys("a", "own")));
+    world_free(world);
+}
+
+/* An uploaded set has no fetch that could end. */
+static void test_a6_an_upload_in_place_of_a_source_gives_keys_up(void **state)
+{
+    (void)state;
+    size_t first, second;
+    struct world *world = begin_siblings(&first, &second);
+    world->rows[first].kind = RELY_KEYS_UPLOADED;
+    world_move(world, first);
+    world_run_ms(world, 100);
+    assert_true(world_has_in_force(world, second, two_keys("a", "own")));
+    world_run_s(world, 1000);
+    assert_int_equal(world->servers[second].asked, 2);
+    world_free(world);
+}
+
+/* What is offered during a fetch is seen when it ends, and a fetch that has it already is enough. */
+static void test_a6_keys_that_become_free_during_a_fetch(void **state)
+{
+    (void)state;
+    size_t first, second;
+    struct world *world = begin_siblings(&first, &second);
+    world->servers[second].is_held = true;
+    world_ask(world, second, false);
+    world_rotate(world, first, world_jwks("b"));
+    world_ask(world, first, false);
+    world_run_ms(world, 100);
+    int asked = world->servers[second].asked;
+    world_release(world, second);
+    assert_true(world_has_in_force(world, second, two_keys("a", "own")));
+    world_run_s(world, 5);
+    assert_int_equal(world->servers[second].asked, asked);
+    world_free(world);
+}
+
+/* The back-off of an issuer that does not answer is not gone round by another's rotations. */
+static void test_b6_an_offer_does_not_go_round_the_back_off(void **state)
+{
+    (void)state;
+    size_t first, second;
+    struct world *world = begin_siblings(&first, &second);
+    world->servers[second].is_down = true;
+    world_ask(world, second, false);
+    world_run_s(world, 1200); /* every five minutes by now */
+    int asked = world->servers[second].asked;
+    for (int i = 0; i < 100; i++) {
+        world_rotate(world, first, world_jwks(i % 2 == 0 ? "b" : "a"));
+        world_ask(world, first, false);
+        world_run_s(world, 2);
+    }
+    assert_in_range(world->servers[second].asked, asked, asked + 1);
+    world_free(world);
+}
+
+/* However often a sibling changes its keys, and whatever it has: within the issuer's bucket, and nobody else waits. */
+static void test_a6_offers_are_bounded(void **state)
+{
+    (void)state;
+    size_t first, second;
+    struct world *world = begin_siblings(&first, &second);
+    size_t other = world_add(world, RELY_KEYS_JWKS_URI, world_jwks("other"));
+    world_run_s(world, 60);
+    int asked = world->servers[second].asked;
+    const char *with = two_keys("a", "own"), *without = world_jwks("own");
+    for (int i = 0; i < 400; i++) { /* the second one has it, has it not, and so on */
+        world_rotate(world, second, i % 4 < 2 ? with : without);
+        world_rotate(world, first, world_jwks(i % 2 == 0 ? "b" : "a"));
+        world_ask(world, first, false);
+        if (i % 8 == 0)
+            world_ask(world, second, false);
+        world_run_ms(world, 250);
+    }
+    assert_in_range(world->servers[second].asked - asked, 10, 3 + 100 + 1);
+    world_rotate(world, other, world_jwks("another"));
+    world_ask(world, other, false);
+    world_run_ms(world, 20);
+    assert_true(world_has_in_force(world, other, world_jwks("another")));
+    world_free(world);
+}
+
+/* One rotation offers a key to many: who asks for another issuer's keys does not stand behind them. */
+static void test_a6_many_that_are_offered_one_key(void **state)
+{
+    (void)state;
+    size_t first;
+    struct world *world = begin_with(RELY_KEYS_JWKS_URI, &first);
+    size_t other = world_add(world, RELY_KEYS_JWKS_URI, world_jwks("other")), has = 0;
+    for (int i = 0; i < 200; i++)
+        world_add_sibling(world, first, two_keys("a", mint_print("own%d", i)));
+    world_run_s(world, 60);
+    world_rotate(world, first, world_jwks("b"));
+    world_ask(world, first, false);
+    world_run_ms(world, 20);
+    world_rotate(world, other, world_jwks("another"));
+    for (int i = 0; i < 100; i++)
+        world_ask(world, other, false);
+    world_run_ms(world, 21);
+    assert_true(world_has_in_force(world, other, world_jwks("another")));
+    world_run_s(world, 1);
+    for (size_t i = other + 1; i < world->count; i++)
+        has += world_has_in_force(world, i, world->servers[i].jwks);
+    assert_int_equal(has, 1); /* it is one record's */
+    world_free(world);
+}
+
+/* Two records with the same documents, that change with each fetch but for one key: it stays where it is. */
+static size_t rotating;
+
+static void rotate_after_fetch(struct world *world, size_t i)
+{
+    world_rotate(world, i, two_keys("a", mint_print("r%zu", rotating++ % 50)));
+}
+
+static void test_a6_a_key_is_not_handed_to_and_fro(void **state)
+{
+    (void)state;
+    size_t first, second;
+    struct world *world = begin_siblings(&first, &second);
+    world->note_served = rotate_after_fetch;
+    world_ask(world, first, false);
+    world_ask(world, second, false);
+    world_run_s(world, 10);
+    int asked = world->servers[first].asked + world->servers[second].asked;
+    world_run_s(world, 2000);
+    assert_int_equal(world->servers[first].asked + world->servers[second].asked, asked);
+    assert_non_null(strstr(world_status(world, second).last_error, "1 key of issuer issuer-1 is not used"));
+    assert_string_equal(world_status(world, first).last_error, "");
     world_free(world);
 }
 
@@ -371,6 +570,16 @@ int run_record_tests(void)
         cmocka_unit_test(test_a6_a_sibling_that_is_being_fetched_is_fetched_once_more),
         cmocka_unit_test(test_a6_a_set_that_lost_keys_is_fetched_whole),
         cmocka_unit_test(test_a6_a_set_that_is_too_old_holds_no_key),
+        cmocka_unit_test(test_a6_a_rotation_gives_keys_up),
+        cmocka_unit_test(test_a6_age_gives_keys_up),
+        cmocka_unit_test(test_a6_another_source_is_asked_before_keys_are_offered),
+        cmocka_unit_test(test_a6_a_source_that_does_not_answer_gives_keys_up),
+        cmocka_unit_test(test_a6_an_upload_in_place_of_a_source_gives_keys_up),
+        cmocka_unit_test(test_a6_keys_that_become_free_during_a_fetch),
+        cmocka_unit_test(test_b6_an_offer_does_not_go_round_the_back_off),
+        cmocka_unit_test(test_a6_offers_are_bounded),
+        cmocka_unit_test(test_a6_many_that_are_offered_one_key),
+        cmocka_unit_test(test_a6_a_key_is_not_handed_to_and_fro),
         cmocka_unit_test(test_a6_ages_are_told),
     };
     return cmocka_run_group_tests_name("keeper: records", tests, NULL, NULL);
