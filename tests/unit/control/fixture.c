@@ -255,6 +255,7 @@ static struct waiting *ask_for(struct fixture *fixture, struct waiting asked)
     *waiting = asked;
     waiting->fixture = fixture;
     waiting->work.done = note_answer;
+    waiting->work.next = &waiting[1].work; /* as it stood in line before another */
     rely_batch_do(fixture->batch, &waiting->work);
     assert_int_equal(waiting->work.changes.count, 0); /* taken over */
     return waiting;
@@ -287,6 +288,18 @@ struct waiting *put_identity(struct fixture *fixture, const char *name)
 struct waiting *put_issuer(struct fixture *fixture, const char *name, const char *body)
 {
     return put_object(fixture, RELY_OBJECT_ISSUER, name, body);
+}
+
+struct waiting *put_credential(struct fixture *fixture, const char *identity, const char *name, const char *body)
+{
+    struct waiting asked = {
+        .work = {.is_write = true, .run = run_write},
+        .path = {.object = RELY_OBJECT_CREDENTIAL, .parent = rely_slice_of(identity), .name = rely_slice_of(name)}};
+    snprintf(asked.body, sizeof asked.body, "%s", body);
+    struct waiting *waiting = ask_for(fixture, asked);
+    if (!waiting->is_accepted)
+        fail_msg("%s: %s", name, waiting->refusal.message);
+    return waiting;
 }
 
 struct waiting *delete_issuer(struct fixture *fixture, const char *name)

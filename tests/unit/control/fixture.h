@@ -63,7 +63,7 @@ struct fixture {
     int64_t noted_ids[WRITERS_MAX];               /* for the keeper */
     bool noted_removed[WRITERS_MAX];
     int noted;
-    struct waiting waiting[WRITERS_MAX];
+    struct waiting waiting[WRITERS_MAX + 1]; /* the last is never asked */
     int writers;
 };
 
@@ -82,6 +82,7 @@ void end_worker(struct fixture *fixture, size_t worker);
 struct waiting *put_identity(struct fixture *fixture, const char *name);
 struct waiting *put_issuer(struct fixture *fixture, const char *name, const char *body);
 struct waiting *delete_issuer(struct fixture *fixture, const char *name);
+struct waiting *put_credential(struct fixture *fixture, const char *identity, const char *name, const char *body);
 /* A write that may be refused, and a read of the identities' names. */
 struct waiting *ask_to_put(struct fixture *fixture, enum rely_object object, const char *name, const char *body);
 struct waiting *read_identities(struct fixture *fixture);

@@ -55,6 +55,11 @@ static void test_nobody_is_waited_for_who_cannot_come(void **state)
     put_identity(fixture, "bbb");
     run_ms(fixture, 0);
     assert_int_equal(fixture->commits, 2);
+    put_identity(fixture, "ccc"); /* the two before are answered, and may write again */
+    run_ms(fixture, 1);
+    assert_int_equal(fixture->commits, 2);
+    run_ms(fixture, 1);
+    assert_int_equal(fixture->commits, 3);
 }
 
 static void test_a_failed_commit_tells_everybody(void **state)
@@ -251,6 +256,21 @@ static void test_a_worker_that_ends_has_read_nothing(void **state)
     assert_true(waiting->is_live);
 }
 
+/* What a worker read before it ended comes back late: nobody is waited for any more all the same. */
+static void test_a_late_acknowledgement_brings_no_worker_back(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct waiting *before = put_identity(fixture, "aaa");
+    run_ms(fixture, 0);
+    rely_control_forget_workers(fixture->control);
+    assert_int_equal(before->answers, 1);
+    let_all_read(fixture);
+    const struct waiting *waiting = put_identity(fixture, "bbb");
+    run_ms(fixture, 2);
+    assert_int_equal(waiting->answers, 1);
+    assert_true(waiting->is_live);
+}
+
 static void test_without_workers_a_commit_is_enough(void **state)
 {
     struct fixture *fixture = *state;
@@ -284,6 +304,7 @@ int run_batch_tests(void)
         A_TEST(test_an_edition_is_acknowledged_by_all_before_anybody_is_told),
         A_TEST(test_editions_are_settled_oldest_first),
         A_TEST(test_a_worker_that_ends_has_read_nothing),
+        A_TEST(test_a_late_acknowledgement_brings_no_worker_back),
         A_TEST(test_without_workers_a_commit_is_enough),
     };
     return cmocka_run_group_tests_name("control: batches", tests, NULL, NULL);

@@ -13,6 +13,12 @@ static const char *jwks_of(const char *name)
     return mint_jwks(mint_jwk(mint_key(mint_print("ed25519#%s", name)), name, "EdDSA"), NULL);
 }
 
+static const char *two_keys(const char *first, const char *second)
+{
+    return mint_jwks(mint_jwk(mint_key(mint_print("ed25519#%s", first)), first, "EdDSA"),
+                     mint_jwk(mint_key(mint_print("ed25519#%s", second)), second, "EdDSA"), NULL);
+}
+
 static const char *uploaded(const char *name, const char *members)
 {
     return mint_print("{\"issuer\":\"" URL "\",\"keys\":{\"jwks\":%s}%s}", jwks_of(name), members);
@@ -98,6 +104,48 @@ static void test_a6_a_key_is_uploaded_once(void **state)
     put_issuer(fixture, "bbb", uploaded("one", "")); /* a disabled record holds none */
     commit(fixture);
     assert_int_equal(newest(fixture)->issuers_by_id.count, 2);
+}
+
+/* The record itself may change its set before the first one is committed; another `iss` may have the key; and what a
+ * disabled record of the open batch has, another may take. */
+static void test_a6_in_the_open_batch_a_key_is_held_by_others_that_count(void **state)
+{
+    struct fixture *fixture = *state;
+    put_issuer(fixture, "aaa", uploaded("one", ""));
+    put_issuer(fixture, "aaa", mint_print("{\"issuer\":\"" URL "\",\"keys\":{\"jwks\":%s}}", two_keys("two", "one")));
+    put_issuer(fixture, "elsewhere",
+               mint_print("{\"issuer\":\"https://issuer.example/b\",\"keys\":{\"jwks\":%s}}", jwks_of("one")));
+    put_issuer(fixture, "aaa", uploaded("one", ",\"enabled\":false"));
+    put_issuer(fixture, "bbb", uploaded("one", ""));
+    commit(fixture);
+    assert_int_equal(newest(fixture)->issuers_by_id.count, 3);
+}
+
+/* Whichever of the uploaded keys is another's. */
+static void test_a6_every_uploaded_key_is_compared(void **state)
+{
+    struct fixture *fixture = *state;
+    static const char sentence[] =
+        "keys.jwks: the key with kid \"one\" is one of issuer aaa, which has the same issuer URL: tokens "
+        "could not be told apart";
+    const char *body = mint_print("{\"issuer\":\"" URL "\",\"keys\":{\"jwks\":%s}}", two_keys("two", "one"));
+    put_issuer(fixture, "aaa", mint_print("{\"issuer\":\"" URL "\",\"keys\":{\"jwks\":%s}}", two_keys("three", "one")));
+    assert_upload_refused(fixture, "bbb", body, sentence); /* in the open batch */
+    commit(fixture);
+    assert_upload_refused(fixture, "bbb", body, sentence); /* in force */
+}
+
+/* The keeper hears of issuers alone, whatever else has the number of one. */
+static void test_the_keeper_is_told_of_issuers_alone(void **state)
+{
+    struct fixture *fixture = *state;
+    put_issuer(fixture, "aaa", uploaded("one", ""));
+    put_identity(fixture, "web");
+    put_credential(fixture, "web", "main", "{\"issuer\":\"" URL "\",\"subject\":\"s\",\"audiences\":[\"a\"]}");
+    commit(fixture);
+    assert_int_equal(newest(fixture)->credentials_by_id.count, 1);
+    assert_int_equal(fixture->noted, 1);
+    assert_int_equal(fixture->noted_ids[0], find_issuer(fixture, URL)->id);
 }
 
 /* --- the first edition ------------------------------------------------------------------------------------ */
@@ -241,6 +289,9 @@ static void test_a5_keys_from_a_closed_source_are_not_in_force(void **state)
     fixture->are_sources_closed = true;
     load_again(fixture);
     assert_null(find_issuer(fixture, URL)->keyset);
+    put_issuer(fixture, "aaa", uploaded("one", "")); /* what was uploaded came by none */
+    commit(fixture);
+    assert_true(has_kid(find_issuer(fixture, URL), "one"));
 }
 
 int run_edition_tests(void)
@@ -250,6 +301,9 @@ int run_edition_tests(void)
         A_TEST(test_keys_go_on_when_the_record_changes),
         A_TEST(test_a_removed_record_is_gone),
         A_TEST(test_a6_a_key_is_uploaded_once),
+        A_TEST(test_a6_in_the_open_batch_a_key_is_held_by_others_that_count),
+        A_TEST(test_a6_every_uploaded_key_is_compared),
+        A_TEST(test_the_keeper_is_told_of_issuers_alone),
         A_TEST(test_a5_stored_keys_are_as_old_as_they_are),
         A_TEST(test_b10_a_change_of_the_record_does_not_make_keys_old),
         A_TEST(test_a4_a_woken_record_does_not_fall_back_to_withdrawn_keys),
