@@ -23,6 +23,9 @@
 /* NumericDate: kube-apiserver mints 136 years (2^32 s); milliseconds (1.7e12) are a mistake. 1e11 is the year 5138. */
 #define RELY_TIME_MAX_S 100000000000LL
 
+/* the registry's database */
+#define RELY_LOCK_WAIT_MS 5000 /* for another program's lock, from when the work was asked for */
+
 /* names and texts */
 #define RELY_NAME_MIN 3
 #define RELY_NAME_MAX 120

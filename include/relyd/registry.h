@@ -44,6 +44,8 @@ struct rely_registry_options {
 struct rely_registry *rely_registry_open(const struct rely_registry_options *options, struct rely_err *err);
 void rely_registry_close(struct rely_registry *registry);
 const struct rely_store_opening *rely_registry_opening(const struct rely_registry *registry);
+/* As rely_store_limit_wait. */
+void rely_registry_limit_wait(struct rely_registry *registry, int ms);
 /* The revision of the last accepted change; 0 in a new registry. */
 uint64_t rely_registry_revision(const struct rely_registry *registry);
 

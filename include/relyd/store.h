@@ -40,6 +40,8 @@ struct rely_store_opening {
 struct rely_store *rely_store_open(const struct rely_store_options *options, struct rely_err *err);
 void rely_store_close(struct rely_store *store);
 const struct rely_store_opening *rely_store_opening(const struct rely_store *store);
+/* How long each call waits for a database that another program has locked: RELY_LOCK_WAIT_MS until it is said. */
+void rely_store_limit_wait(struct rely_store *store, int ms);
 /* Of the last change, in a batch also before its commit; 0 in a new store. */
 uint64_t rely_store_revision(const struct rely_store *store);
 

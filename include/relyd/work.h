@@ -17,6 +17,7 @@ struct rely_registry;
 /* One read or write; embed it at the start of a struct. Its owner is whoever has it: the asker again from `done` on. */
 struct rely_work {
     struct rely_work *next; /* whoever has it */
+    int64_t asked_ms;       /* monotonic: it waits for a database that is locked for RELY_LOCK_WAIT_MS from then on */
     bool is_write;          /* else a read, which sees nothing that is not committed */
     bool
         is_told_first; /* as soon as it is durable, before what its batch has changed is carried on: it needs no edition */

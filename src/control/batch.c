@@ -2,6 +2,7 @@
  * Group commit: writes that come close together share a transaction, and so one fsync, one edition and one message to
  * each worker. Decides when a batch ends; nothing of it is told before. Called by service/, on the registry's thread.
  */
+#include "relyd/limits.h"
 #include "relyd/registry.h"
 #include "relyd/work.h"
 
@@ -56,9 +57,19 @@ static void add_to_batch(struct rely_batch *batch, struct rely_work *work)
     rely_changes_move(&batch->open->changes, &work->changes);
 }
 
+/* Whoever has waited behind others for a lock does not begin to wait: all give up after the same time, and not one after
+ * the other. */
+static void limit_wait(const struct rely_batch *batch, const struct rely_work *work)
+{
+    int64_t left_ms = work->asked_ms + RELY_LOCK_WAIT_MS - batch->hooks.now_ms(batch->hooks.context);
+    rely_registry_limit_wait(batch->registry, left_ms < 0 ? 0 : (int)left_ms);
+}
+
 static void run_in_batch(struct rely_batch *batch, struct rely_work *work)
 {
     struct rely_err err = {0};
+    if (batch->open == NULL)
+        limit_wait(batch, work);
     if (batch->open == NULL && !rely_registry_begin(batch->registry, &err)) {
         struct rely_commit *failed = new_commit(batch, work);
         failed->err = err;
@@ -76,6 +87,7 @@ static void run_in_batch(struct rely_batch *batch, struct rely_work *work)
 static void run_alone(struct rely_batch *batch, struct rely_work *work)
 {
     rely_batch_end(batch);
+    limit_wait(batch, work);
     work->run(work, batch->registry);
     hand_commit_over(batch, new_commit(batch, work));
 }

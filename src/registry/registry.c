@@ -39,6 +39,11 @@ const struct rely_store_opening *rely_registry_opening(const struct rely_registr
     return rely_store_opening(registry->store);
 }
 
+void rely_registry_limit_wait(struct rely_registry *registry, int ms)
+{
+    rely_store_limit_wait(registry->store, ms);
+}
+
 uint64_t rely_registry_revision(const struct rely_registry *registry)
 {
     return rely_store_revision(registry->store);

@@ -224,6 +224,7 @@ void rely_registry_thread_start(struct rely_registry_thread *thread)
 void rely_registry_thread_ask(struct rely_registry_thread *thread, struct rely_work *work)
 {
     work->next = NULL;
+    work->asked_ms = rely_clock_monotonic_ms();
     pthread_mutex_lock(&thread->lock);
     RELY_ASSERT(!thread->is_stopping);
     *(thread->newest == NULL ? &thread->oldest : &thread->newest->next) = work;

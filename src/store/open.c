@@ -5,17 +5,16 @@
 #include "inside.h"
 
 #include "relyd/clock.h"
+#include "relyd/limits.h"
 
 #include <stdlib.h>
 #include <unistd.h>
-
-#define BUSY_TIMEOUT_MS 5000
 
 static bool harden_connection(struct rely_sql *sql, struct rely_err *err)
 {
     sqlite3 *db = sql->db;
     sqlite3_extended_result_codes(db, 1);
-    sqlite3_busy_timeout(db, BUSY_TIMEOUT_MS);
+    sqlite3_busy_timeout(db, RELY_LOCK_WAIT_MS);
     bool is_set = sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, (int *)NULL) == SQLITE_OK &&
                   sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, (int *)NULL) == SQLITE_OK &&
                   sqlite3_db_config(db, SQLITE_DBCONFIG_DQS_DML, 0, (int *)NULL) == SQLITE_OK &&
@@ -126,6 +125,11 @@ void rely_store_close(struct rely_store *store)
 const struct rely_store_opening *rely_store_opening(const struct rely_store *store)
 {
     return &store->opening;
+}
+
+void rely_store_limit_wait(struct rely_store *store, int ms)
+{
+    sqlite3_busy_timeout(store->sql.db, ms);
 }
 
 uint64_t rely_store_revision(const struct rely_store *store)

@@ -64,6 +64,34 @@ def count_connections(relyd):
     return int(re.search(r"^relyd_connections (\d+)$", text, re.M).group(1))
 
 
+def ask_at_once(relyd, pool, count):
+    writes = [pool.submit(wire.ask, relyd.socket, "PUT", f"/v1/identities/waits-{i}", {}) for i in range(count)]
+    wire.wait_for(lambda: count_connections(relyd) > count, 5, "the writes' connections, beside the probe's")
+    return writes
+
+
+def test_who_waits_for_a_lock_together_gives_up_together(start):
+    """Not one after the other, 5 s each: the last of a dozen would hear of it after a minute, and so would who only reads."""
+    relyd = start()
+    with concurrent.futures.ThreadPoolExecutor(13) as pool, locked(relyd):
+        begin = time.monotonic()
+        writes = ask_at_once(relyd, pool, 12)
+        assert relyd.admin("GET", "/v1/identities").json() == {"value": []}
+        assert [write.result().status for write in writes] == [500] * 12
+        assert 4 < time.monotonic() - begin < 15
+    relyd.put_identity("waits-0")
+
+
+def test_many_that_wait_for_a_lock_do_not_hold_up_a_stop(start):
+    relyd = start(shutdown__drain_ms=500)
+    with concurrent.futures.ThreadPoolExecutor(12) as pool, locked(relyd):
+        writes = ask_at_once(relyd, pool, 12)
+        begin = time.monotonic()
+        relyd.stop()
+        assert time.monotonic() - begin < 15
+        assert {write.result().status for write in writes} == {503}
+
+
 def test_relyd_stops_while_the_database_is_locked(start, issuer):
     """A write that waits longer than the drain gets no word whether it happened; what was acknowledged is there."""
     relyd = start(shutdown__drain_ms=500)
@@ -79,3 +107,26 @@ def test_relyd_stops_while_the_database_is_locked(start, issuer):
     assert relyd.admin("GET", "/v1/identities/before").status == 200
     assert relyd.admin("GET", "/v1/identities/waits").status == 404
     assert json.loads(relyd.log().splitlines()[0])
+
+
+def test_a_write_beside_a_stored_set_brings_no_withdrawn_key_back(start, issuer):
+    """The set that is being stored has been replaced when a write of its record comes behind it: what is in force is younger."""
+    relyd = start(keys__miss_cooldown_ms=100, keys__miss_wait_ms=4000)
+    register(relyd, issuer)
+    wait_for_keys(relyd)
+    withdrawn, last = tokens.key("withdrawn", "ES256"), tokens.key("last", "ES256")
+    shown = relyd.admin("GET", "/v1/issuers/cluster").json()
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        with locked(relyd):
+            for key in (withdrawn, last):
+                issuer.keys = [key]
+                assert quickly(lambda key=key: relyd.reason(issuer.token(key))) == "ok"
+            write = pool.submit(relyd.admin, "PUT", "/v1/issuers/cluster", shown | {"description": "changed"})
+            wire.wait_for(lambda: count_connections(relyd) >= 2, 5, "the write's connection, beside the probe's")
+            issuer.keys = []  # nothing to fetch that could mend it
+        assert write.result().status == 200
+    assert relyd.reason(issuer.token(last)) == "ok"
+    assert relyd.reason(issuer.token(withdrawn)) == "key_unknown"
+    relyd.restart()
+    assert relyd.reason(issuer.token(withdrawn)) == "key_unknown"
+    assert relyd.reason(issuer.token(last)) == "ok"  # stored behind the other

@@ -14,7 +14,7 @@ MUTANTS = [
     mutant("every-write-is-a-commit", "batch.c", "batch->last_commit_ms + COMMIT_INTERVAL_MS -", "batch->last_commit_ms -"),
     mutant("who-cannot-come-is-waited-for", "batch.c", "if (batch->count >= batch->hooks.count_writers(batch->hooks.context))", "if (batch->count < 0)"),
     mutant("a-batch-that-cannot-begin-is-open", "batch.c", "!rely_registry_begin(batch->registry, &err)) {", "!rely_registry_begin(batch->registry, &err) && batch->count < 0) {"),
-    mutant("a-read-sees-what-is-not-committed", "batch.c", "    rely_batch_end(batch);\n    work->run", "    work->run"),
+    mutant("a-read-sees-what-is-not-committed", "batch.c", "    rely_batch_end(batch);\n    limit_wait(batch, work);\n    work->run", "    limit_wait(batch, work);\n    work->run"),
     mutant("a-refusal-does-not-wait-for-its-batch", "batch.c", "    work->run(work, batch->registry);\n    add_to_batch(batch, work);\n",
            "    work->run(work, batch->registry);\n    if (work->changes.count > 0)\n        add_to_batch(batch, work);\n    else\n        hand_commit_over(batch, new_commit(batch, work));\n"),
     mutant("nobody-is-told-first", "live.c", "        if (!work->is_told_first) {", "        if (work->is_write) {"),
@@ -39,4 +39,6 @@ MUTANTS = [
     mutant("keys-of-another-url-in-the-open-batch-are-held", "uploads.c", "!rely_slice_equal(record->url, uploaded->keys->url))", "record->url.ptr == NULL)"),
     mutant("only-the-first-uploaded-key-is-compared", "uploads.c", "uploaded.is_free && i < rely_keyset_count(keyset); i++", "uploaded.is_free && i < 1; i++"),
     mutant("only-the-first-uploaded-key-is-compared-in-the-open-batch", "uploads.c", "k < rely_keyset_count(uploaded->keyset); k++", "k < 1; k++"),
+    dict(name="each-waits-for-a-lock-anew", row="E", file="src/service/registry_thread.c", old="work->asked_ms = rely_clock_monotonic_ms();",
+         new="work->asked_ms = rely_clock_monotonic_ms() + 3600000;", caught_by="tests/e2e/test_slow_disk.py::test_who_waits_for_a_lock_together_gives_up_together"),
 ]
