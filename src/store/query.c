@@ -162,6 +162,7 @@ static bool read_several(struct several *several, struct rely_stored_page *page,
     rely_pool_init(&pool);
     several->row.pool = &pool;
     bool is_read = page == NULL ? visit_rows(several, err) : visit_page(several, page, err);
+    several->row.pool = NULL;
     rely_pool_fini(&pool);
     return is_read;
 }
