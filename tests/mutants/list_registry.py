@@ -705,4 +705,12 @@ MUTANTS = [
         new="    if (body->kind != NULL)\n",
         caught_by="unit_model",
     ),
+    dict(
+        name="what-is-in-use-is-said-before-what-has-changed",
+        row="issue 8",
+        file="src/registry/delete.c",
+        old="return rely_write_check_etag(removal->result, removal->writer, &found.record, err) &&\n           erase_with_dependents(removal, &found, err);",
+        new="return erase_with_dependents(removal, &found, err) &&\n           rely_write_check_etag(removal->result, removal->writer, &found.record, err);",
+        caught_by="unit_registry",
+    ),
 ]

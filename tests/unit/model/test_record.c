@@ -3,6 +3,7 @@
  * records are compared, and what is wrong is said in the order of the fields.
  */
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "relyd/compose.h"
 #include "relyd/model.h"
@@ -120,6 +121,77 @@ static void compares_every_field(enum rely_object object, const char *text)
     end_reading(&reading);
 }
 
+/* A copy has nothing of the body that the record was read from: that is gone when it is looked at. */
+static void copies_all_that_a_record_points_to(void **state)
+{
+    static const struct {
+        enum rely_object object;
+        const char *body;
+    } cases[] = {
+        {RELY_OBJECT_ISSUER,
+         "{\"name\":\"prod\",\"issuer\":\"https://a.example\",\"keys\":{\"jwksUri\":\"https://a.example/k\"},"
+         "\"types\":[\"jwt\",\"x\"],\"description\":\"two\\nlines\"}"},
+        {RELY_OBJECT_IDENTITY, "{\"name\":\"web\",\"username\":\"u\",\"groups\":[\"a\",\"b\"],"
+                               "\"extra\":{\"example.com/a\":[\"1\",\"2\"],\"example.com/b\":[\"3\"]}}"},
+        {RELY_OBJECT_CREDENTIAL,
+         "{\"name\":\"one\",\"issuerName\":\"prod\",\"subject\":\"s\",\"audiences\":[\"a\",\"b\"]}"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct reading reading;
+        struct rely_buf before = {0}, after = {0};
+        const struct rely_kind *kind = rely_kind_of(cases[i].object);
+        read_as(&reading, cases[i].object, cases[i].body, NULL);
+        assert_int_equal(reading.problems.count, 0);
+        struct rely_json *shown = rely_record_show(kind, &reading.record);
+        rely_json_print(shown, &before);
+        rely_json_free(shown);
+        void *copy = rely_record_copy(kind, &reading.record);
+        end_reading(&reading);
+        shown = rely_record_show(kind, copy);
+        rely_json_print(shown, &after);
+        rely_json_free(shown);
+        assert_string_equal(after.ptr, before.ptr);
+        if (cases[i].object == RELY_OBJECT_IDENTITY) /* no library looks at it in between */
+            assert_true(rely_slice_equal(((const struct rely_identity_record *)copy)->extra.items[0].key,
+                                         RELY_LIT("example.com/a")));
+        free(copy);
+        rely_buf_fini(&before);
+        rely_buf_fini(&after);
+    }
+}
+
+/* A type counts without its prefix, of which it may be as much longer. */
+static void measures_types_without_their_prefix(void **state)
+{
+    static const struct {
+        const char *prefix;
+        int len;
+        const char *code; /* NULL: it is good */
+    } cases[] = {
+        {"", 127, NULL},
+        {"", 128, "too_long"},
+        {"application/", 127, NULL},
+        {"application/", 128, "too_long"},
+        {"application/", 0, NULL}, /* of nothing, it is no prefix */
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct reading reading;
+        char body[300], letters[129];
+        memset(letters, 'x', sizeof letters);
+        snprintf(body, sizeof body, "{\"name\":\"prod\",\"issuer\":\"https://a.example\",\"types\":[\"%s%.*s\"]}",
+                 cases[i].prefix, cases[i].len, letters);
+        read_as(&reading, RELY_OBJECT_ISSUER, body, NULL);
+        assert_int_equal(reading.problems.count, cases[i].code != NULL);
+        if (cases[i].code != NULL)
+            assert_string_equal(reading.problems.items[0].code, cases[i].code);
+        else
+            assert_int_equal(reading.record.issuer.types.items[0].len, cases[i].len == 0 ? 12 : cases[i].len);
+        end_reading(&reading);
+    }
+}
+
 /* The table says all of it. */
 static void reads_a_kind_without_rules(void **state)
 {
@@ -175,6 +247,8 @@ static void suggests_the_field_that_was_meant(void **state)
         {"jwksUri", "\"jwksUri\" is no field of an issuer; it stands within keys"},
         {"discovery", "\"discovery\" is no field of an issuer; it stands within keys"},
         {"url", "\"url\" is no field of an issuer"},
+        {"enaxyed", "\"enaxyed\" is no field of an issuer; did you mean enabled?"},
+        {"enaxyzed", "\"enaxyzed\" is no field of an issuer"}, /* three letters are no slip */
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -187,6 +261,24 @@ static void suggests_the_field_that_was_meant(void **state)
         assert_string_equal(reading.problems.items[0].message, cases[i].message);
         end_reading(&reading);
     }
+}
+
+/* All are counted, and as many kept as there is room for. */
+static void counts_more_problems_than_it_keeps(void **state)
+{
+    struct reading reading;
+    struct rely_buf text = {0};
+    (void)state;
+    rely_buf_printf(&text, "{\"name\":\"web\",\"enabled\":7");
+    for (int i = 0; i < RELY_PROBLEMS_MAX + 3; i++)
+        rely_buf_printf(&text, ",\"unknown-%d\":1", i);
+    rely_buf_printf(&text, "}");
+    read_as(&reading, RELY_OBJECT_IDENTITY, text.ptr, NULL);
+    assert_int_equal(reading.problems.count, RELY_PROBLEMS_MAX + 4);
+    assert_string_equal(reading.problems.items[0].field, "unknown-0");
+    assert_string_equal(reading.problems.items[RELY_PROBLEMS_MAX - 1].field, "unknown-31");
+    end_reading(&reading);
+    rely_buf_fini(&text);
 }
 
 /* A limit of one is said of one character. */
@@ -219,9 +311,12 @@ int run_record_tests(void)
         cmocka_unit_test(fills_in_defaults),
         cmocka_unit_test(says_what_is_wrong_in_order),
         cmocka_unit_test(compares_records),
+        cmocka_unit_test(copies_all_that_a_record_points_to),
+        cmocka_unit_test(measures_types_without_their_prefix),
         cmocka_unit_test(reads_a_kind_without_rules),
         cmocka_unit_test(keeps_what_is_fixed),
         cmocka_unit_test(suggests_the_field_that_was_meant),
+        cmocka_unit_test(counts_more_problems_than_it_keeps),
         cmocka_unit_test(counts_in_plain_words),
     };
     return cmocka_run_group_tests_name("record", tests, NULL, NULL);

@@ -137,6 +137,8 @@ static void keeps_an_issuer_that_is_in_use(void **state)
     assert_false(try_delete(fixture, issuer_path("cluster"), NULL, false));
     assert_refused(fixture, RELY_ERR_CONFLICT, "issuer_in_use");
     assert_int_equal(count_rows(fixture, "SELECT count(*) FROM credential"), 2);
+    assert_false(try_delete(fixture, issuer_path("cluster"), "\"ff\"", false)); /* what it is now is looked at first */
+    assert_refused(fixture, RELY_ERR_PRECONDITION, "precondition_failed");
     assert_true(try_delete(fixture, issuer_path("cluster"), NULL, true));
     assert_int_equal(fixture->result.changes.count, 3);
     assert_int_equal(fixture->result.changes.items[0].object, RELY_OBJECT_CREDENTIAL);
