@@ -713,4 +713,20 @@ MUTANTS = [
         new="return erase_with_dependents(removal, &found, err) &&\n           rely_write_check_etag(removal->result, removal->writer, &found.record, err);",
         caught_by="unit_registry",
     ),
+    dict(
+        name="who-may-use-http-may-fetch-from-private-addresses",
+        row="issue 8",
+        file="src/snapshot/record.c",
+        old=".may_use_private_addresses = record->allow_private_addresses",
+        new=".may_use_private_addresses = record->allow_http || record->allow_private_addresses",
+        caught_by="unit_decide",
+    ),
+    dict(
+        name="a-record-allows-http-against-the-configuration",
+        row="issue 8",
+        file="src/snapshot/record.c",
+        old="may_use_http && record->allow_http",
+        new="may_use_http || record->allow_http",
+        caught_by="unit_decide",
+    ),
 ]

@@ -103,6 +103,47 @@ static void copies_own_all_that_they_show(void **state)
     free(copy);
 }
 
+/* How keys may be fetched is what the record says, each word of it for itself; http is the configuration's to allow. */
+static void an_issuer_fetches_as_its_record_says(void **state)
+{
+    static const struct {
+        bool may_use_http, allow_http, allow_private_addresses;
+    } cases[] = {{false, false, true}, {false, true, false}, {true, false, true},
+                 {true, true, false},  {true, true, true},   {false, false, false}};
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const struct rely_issuer_record record = {.record = {.id = 7, .revision = 9},
+                                                  .name = RELY_LIT("one"),
+                                                  .url = RELY_LIT("https://a"),
+                                                  .algorithms = 2,
+                                                  .leeway_s = 3,
+                                                  .max_lifetime_s = 4,
+                                                  .is_enabled = true,
+                                                  .key_source = RELY_KEYS_DISCOVERY,
+                                                  .discovery_url = RELY_LIT("https://a/d"),
+                                                  .jwks_uri = RELY_LIT("https://a/k"),
+                                                  .ca_bundle = RELY_LIT("PEM"),
+                                                  .keys_generation = 5,
+                                                  .allow_http = cases[i].allow_http,
+                                                  .allow_private_addresses = cases[i].allow_private_addresses};
+        struct rely_issuer *issuer = rely_issuer_of_record(&record, cases[i].may_use_http);
+        assert_int_equal(issuer->id, 7);
+        assert_int_equal(issuer->revision, 9);
+        assert_int_equal(issuer->algs, 2);
+        assert_int_equal(issuer->leeway_s, 3);
+        assert_int_equal(issuer->max_lifetime_s, 4);
+        assert_int_equal(issuer->keys_generation, 5);
+        assert_true(issuer->is_enabled && !issuer->has_uploaded_keys);
+        assert_int_equal(issuer->source.kind, RELY_KEYS_DISCOVERY);
+        assert_true(rely_slice_equal(issuer->source.discovery_url, RELY_LIT("https://a/d")));
+        assert_true(rely_slice_equal(issuer->source.jwks_uri, RELY_LIT("https://a/k")));
+        assert_true(rely_slice_equal(issuer->source.ca_bundle, RELY_LIT("PEM")));
+        assert_int_equal(issuer->source.may_use_http, cases[i].may_use_http && cases[i].allow_http);
+        assert_int_equal(issuer->source.may_use_private_addresses, cases[i].allow_private_addresses);
+        free(issuer);
+    }
+}
+
 int run_snapshot_tests(void)
 {
     const struct CMUnitTest tests[] = {
@@ -110,6 +151,7 @@ int run_snapshot_tests(void)
         cmocka_unit_test(a_replaced_credential_is_found_under_its_new_subject_only),
         cmocka_unit_test(many_editions_of_many_credentials_are_freed),
         cmocka_unit_test(copies_own_all_that_they_show),
+        cmocka_unit_test(an_issuer_fetches_as_its_record_says),
     };
     return cmocka_run_group_tests_name("snapshots", tests, NULL, NULL);
 }
