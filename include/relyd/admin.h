@@ -16,6 +16,7 @@ struct rely_work;
 struct rely_admin {
     void *service;         /* borrowed: first argument of the hooks */
     size_t max_body_bytes; /* 0: RELY_ADMIN_BODY_BYTES_MAX */
+    size_t waiting_bytes;  /* what calls hold that wait for the registry: admin's own, at first 0 */
     /* A read or write of the registry, on its thread; `done` runs later, on this one. */
     void (*ask)(void *service, struct rely_work *work);
     /* A request is answered with 5xx: said and counted. */

@@ -44,6 +44,8 @@ enum rely_json_type {
  */
 struct rely_json *rely_json_parse(struct rely_slice text, struct rely_err *err);
 void rely_json_free(struct rely_json *value);
+/* The memory that the text takes once it is parsed: counted too high rather than too low. */
+size_t rely_json_measure(struct rely_slice text);
 /* Cleanup attribute for owners: `RELY_JSON_OWNED struct rely_json *body = ...`. */
 void rely_json_free_at(struct rely_json **value);
 #define RELY_JSON_OWNED __attribute__((cleanup(rely_json_free_at)))

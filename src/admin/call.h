@@ -32,8 +32,9 @@ struct rely_admin_wait {
     void (*answer)(struct rely_admin_wait *wait);
     /* Free what is owned beside this struct; NULL: nothing is. */
     void (*fini)(struct rely_admin_wait *wait);
-    const struct rely_admin *admin;    /* borrowed */
+    struct rely_admin *admin;          /* borrowed */
     struct rely_http_request *request; /* borrowed; NULL: the client has left */
+    size_t held_bytes;                 /* by this call */
     struct rely_pool pool;             /* has the copies: rely_pool_copy */
     struct rely_object_path path;
     struct rely_err err; /* of the work, when it was refused or failed */
@@ -43,7 +44,12 @@ struct rely_admin_wait {
 /* One of this size, zero-filled behind its start. Owner: the caller: rely_admin_ask, or rely_admin_wait_free. */
 void *rely_admin_wait_new(const struct rely_admin_call *call, size_t size);
 void rely_admin_wait_free(struct rely_admin_wait *wait);
-/* Hand it to the registry's thread; it is its own from then on, and the request is answered later. */
+/* It holds so much more: a body, a text of the request's head. */
+void rely_admin_wait_hold(struct rely_admin_wait *wait, size_t bytes);
+/* May so much more wait for the registry? False: the request has been answered with 503. */
+bool rely_admin_has_room(const struct rely_admin *admin, struct rely_http_request *request, size_t bytes);
+/* Hand it to the registry's thread, where there is room; it is its own from then on, and the request is answered
+ * later. */
 void rely_admin_ask(struct rely_admin_wait *wait);
 /* Answer with its fault. In: word, problems - as for rely_admin_answer_fault. */
 void rely_admin_answer_wait_fault(const struct rely_admin_wait *wait, const char *word,
@@ -53,6 +59,7 @@ void rely_admin_answer_wait_fault(const struct rely_admin_wait *wait, const char
 
 /* May this peer administer, and is it no browser page's request? False: it has been answered with 403. */
 bool rely_admin_admit(struct rely_http_request *request);
+size_t rely_admin_body_limit(const struct rely_admin *admin);
 /* Read the request's body as JSON. NULL: it has been answered. Owner: the caller. */
 struct rely_json *rely_admin_read_body(const struct rely_admin_call *call);
 

@@ -167,6 +167,7 @@ void rely_admin_explain(struct rely_admin_call *call)
     explaining->wait.answer = answer_with_neighbours;
     explaining->wait.fini = free_explaining;
     explaining->body = body;
+    rely_admin_wait_hold(&explaining->wait, rely_json_measure(call->request->body));
     explaining->question.at_s = call->now_s;
     read_and_answer(explaining);
 }

@@ -73,10 +73,15 @@ static bool is_json_declared(const struct rely_http_request *request)
     return type.len == len || type.ptr[len] == ';' || type.ptr[len] == ' ';
 }
 
+size_t rely_admin_body_limit(const struct rely_admin *admin)
+{
+    return admin->max_body_bytes == 0 ? RELY_ADMIN_BODY_BYTES_MAX : admin->max_body_bytes;
+}
+
 struct rely_json *rely_admin_read_body(const struct rely_admin_call *call)
 {
     struct rely_http_request *request = call->request;
-    size_t limit = call->admin->max_body_bytes == 0 ? RELY_ADMIN_BODY_BYTES_MAX : call->admin->max_body_bytes;
+    size_t limit = rely_admin_body_limit(call->admin);
     struct rely_err err = {0};
     if (!is_json_declared(request)) {
         rely_http_problem(request, 415, "unsupported_media_type",
@@ -93,6 +98,8 @@ struct rely_json *rely_admin_read_body(const struct rely_admin_call *call)
         rely_http_problem(request, 400, "invalid_body", "a JSON body is required", NULL);
         return NULL;
     }
+    if (!rely_admin_has_room(call->admin, request, rely_json_measure(request->body)))
+        return NULL;
     struct rely_json *body = rely_json_parse(request->body, &err);
     if (body == NULL)
         rely_http_problem(request, 400, "invalid_body", err.message, NULL);

@@ -168,6 +168,7 @@ static struct writing *new_writing(const struct rely_admin_call *call)
     writing->write.path = wait->path;
     writing->write.writer =
         (struct rely_writer){.actor = rely_pool_copy(&wait->pool, rely_slice_of(actor)), .now_s = call->now_s};
+    rely_admin_wait_hold(wait, condition.len);
     if (count == 1)
         writing->write.writer.if_match = rely_pool_copy(&wait->pool, condition.ptr == NULL ? RELY_LIT("") : condition);
     return writing;
@@ -227,6 +228,7 @@ static void save_object(struct rely_admin_call *call, bool may_replace)
         rely_admin_wait_free(&writing->wait);
         return;
     }
+    rely_admin_wait_hold(&writing->wait, rely_json_measure(call->request->body));
     writing->write.body = writing->body;
     writing->may_replace = may_replace;
     writing->must_be_new = may_replace && rely_slice_equal(condition, RELY_LIT("*"));

@@ -1,17 +1,44 @@
 /*
  * Calls that wait for the registry's thread: what they need is copied, the request is kept, and when the work is done
- * and live it is answered, if its client is still there. Decides nothing. Called by the resources, and by control/ with
+ * and live it is answered, if its client is still there. Decides how much may wait. Called by the resources, and by control/ with
  * what came of the work.
  */
 #include "call.h"
 
+#include "relyd/json.h"
+#include "relyd/limits.h"
+
 #include <stdlib.h>
+
+/* All together what one body may take: whoever leaves makes room for a connection, but what he has asked for is still to
+ * be done. */
+static size_t limit_waiting(const struct rely_admin *admin)
+{
+    return rely_admin_body_limit(admin) * (1 + RELY_DOCUMENT_TREE_TIMES) + RELY_DOCUMENT_TREE_BYTES;
+}
+
+bool rely_admin_has_room(const struct rely_admin *admin, struct rely_http_request *request, size_t bytes)
+{
+    static const char sentence[] = "too many calls wait for the registry already: ask again later";
+    size_t limit = limit_waiting(admin);
+    if (admin->waiting_bytes <= limit && bytes <= limit - admin->waiting_bytes)
+        return true;
+    admin->note_fault(admin->service, "overloaded", sentence);
+    rely_http_problem(request, 503, "overloaded", sentence, NULL);
+    return false;
+}
+
+void rely_admin_wait_hold(struct rely_admin_wait *wait, size_t bytes)
+{
+    wait->held_bytes += bytes;
+}
 
 void *rely_admin_wait_new(const struct rely_admin_call *call, size_t size)
 {
     struct rely_admin_wait *wait = rely_alloc(size);
     wait->admin = call->admin;
     wait->request = call->request;
+    wait->held_bytes = size + call->request->path.len + call->request->query.len;
     rely_pool_init(&wait->pool);
     wait->path.object = call->path.object;
     wait->path.parent = rely_pool_copy(&wait->pool, call->path.parent);
@@ -36,6 +63,7 @@ void rely_admin_answer_wait_fault(const struct rely_admin_wait *wait, const char
 static void finish_wait(struct rely_work *work, const struct rely_err *err)
 {
     struct rely_admin_wait *wait = (struct rely_admin_wait *)work;
+    wait->admin->waiting_bytes -= wait->held_bytes;
     if (err != NULL)
         rely_admin_answer_fault(wait->admin, wait->request, err, NULL, NULL);
     else if (wait->request != NULL)
@@ -52,6 +80,11 @@ static void forget_client(void *context)
 
 void rely_admin_ask(struct rely_admin_wait *wait)
 {
+    if (!rely_admin_has_room(wait->admin, wait->request, wait->held_bytes)) {
+        rely_admin_wait_free(wait);
+        return;
+    }
+    wait->admin->waiting_bytes += wait->held_bytes;
     wait->work.done = finish_wait;
     rely_http_defer(wait->request, forget_client, wait);
     wait->admin->ask(wait->admin->service, &wait->work);

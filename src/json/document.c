@@ -70,6 +70,11 @@ static struct outline outline_text(struct rely_slice text)
     return outline;
 }
 
+size_t rely_json_measure(struct rely_slice text)
+{
+    return text.len + outline_text(text).tree_bytes;
+}
+
 /* jansson's own limit is 2048 levels: too deep for whoever walks the value recursively. And a text of nothing but `{},`
  * would take ninety times its length while it is looked at. */
 static bool check_outline(struct rely_slice text, struct rely_err *err)

@@ -92,6 +92,21 @@ def test_many_that_wait_for_a_lock_do_not_hold_up_a_stop(start):
         assert {write.result().status for write in writes} == {503}
 
 
+def test_who_leaves_while_the_database_is_locked_does_not_pile_up(start):
+    """A body of 2 MB each, and nobody waits for the answer: what has been asked for is held until it can be done."""
+    relyd = start()
+    body = json.dumps({"description": "x" * 2000000}).encode()
+    head = f"PUT /v1/identities/waits HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    with locked(relyd):
+        for _ in range(60):
+            with contextlib.closing(wire.connect(relyd.socket)) as connection:
+                connection.sendall(head + body)
+        wire.wait_for(lambda: "overloaded" in relyd.log(), 10, "the limit")
+        assert quickly(lambda: wire.ask(relyd.health, "GET", "/readyz")).status == 200
+    wire.wait_for(lambda: wire.ask(relyd.socket, "GET", "/v1/identities").status == 200, 20, "room")
+    relyd.put_identity("waits")
+
+
 def test_relyd_stops_while_the_database_is_locked(start, issuer):
     """A write that waits longer than the drain gets no word whether it happened; what was acknowledged is there."""
     relyd = start(shutdown__drain_ms=500)

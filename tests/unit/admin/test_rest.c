@@ -3,6 +3,7 @@
  */
 #include "fixture.h"
 
+#include "relyd/limits.h"
 #include "relyd/snapshot.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -294,6 +295,47 @@ static void drops_the_answer_of_a_client_that_left(void **state)
     assert_status(fixture, 200);
 }
 
+/* As much may wait as one body may take, whoever asked for it; what waits no longer makes room. */
+static void limits_what_waits(void **state)
+{
+    struct fixture *fixture = *state;
+    const size_t limit = RELY_ADMIN_BODY_BYTES_MAX * (1 + RELY_DOCUMENT_TREE_TIMES) + RELY_DOCUMENT_TREE_BYTES;
+    static const char body[] = "{\"groups\":[]}", longer[] = "{\"groups\":[\"a\",\"b\",\"c\",\"d\"]}";
+    const size_t bytes = rely_json_measure(rely_slice_of(body)),
+                 more = rely_json_measure(rely_slice_of(longer)) - bytes;
+    fixture->is_holding = true;
+    send_request(fixture, "PUT", "/v1/identities/web", body);
+    const size_t held = fixture->admin.waiting_bytes;
+    assert_true(held > bytes);
+    release_work(fixture);
+    assert_int_equal(fixture->admin.waiting_bytes, 0);
+    send_request(fixture, "PUT", "/v1/identities/web", longer);
+    fixture->gone(fixture->gone_context);
+    assert_int_equal(fixture->admin.waiting_bytes, held + more);
+    release_work(fixture);
+    assert_int_equal(fixture->admin.waiting_bytes, 0);
+    fixture->is_holding = false;
+    fixture->admin.waiting_bytes = limit - held + 1;
+    send_request(fixture, "PUT", "/v1/identities/web", body);
+    assert_problem(fixture, 503, "overloaded");
+    assert_non_null(strstr(fixture->fault, "overloaded: too many calls wait"));
+    fixture->admin.waiting_bytes = limit - held;
+    send_request(fixture, "PUT", "/v1/identities/web", body);
+    assert_status(fixture, 200);
+    fixture->admin.waiting_bytes = limit;
+    send_request(fixture, "PUT", "/v1/identities/web", "{"); /* not even read */
+    assert_problem(fixture, 503, "overloaded");
+    send_request(fixture, "GET", "/v1/identities", NULL);
+    assert_problem(fixture, 503, "overloaded");
+    send_request(fixture, "GET", "/livez", NULL);
+    assert_status(fixture, 200);
+    assert_int_equal(fixture->admin.waiting_bytes, limit);
+    fixture->admin.waiting_bytes = 0;
+    send_request(fixture, "GET", "/v1/identities/web", NULL);
+    assert_status(fixture, 200);
+    assert_int_equal(fixture->admin.waiting_bytes, 0);
+}
+
 static void refuses_the_21st_over_rest(void **state)
 {
     struct fixture *fixture = *state;
@@ -327,6 +369,7 @@ int run_rest_tests(void)
         A_TEST(deletes_an_issuer_with_its_credentials),
         A_TEST(answers_a_write_only_when_it_is_live),
         A_TEST(drops_the_answer_of_a_client_that_left),
+        A_TEST(limits_what_waits),
         A_TEST(refuses_the_21st_over_rest),
     };
     return cmocka_run_group_tests_name("rest", tests, NULL, NULL);
