@@ -23,10 +23,11 @@ struct rely_key {
     /* signature/'s, opaque here; NULL until rely_keyset_equip. Owned: `release` frees it. */
     struct rely_verifier *verifier;
     void (*release)(struct rely_verifier *verifier);
-    /* SHA-256 of the public key's DER (RFC 5280 s4.1.2.7): the same for the same key, whatever its kid and alg. */
+    /* SHA-256 of its kind and numbers: the same for the same public key, whatever its kid, alg and spelling. */
     uint8_t material[RELY_MATERIAL_BYTES];
-    uint32_t cost; /* rely_key_cost */
-    size_t place;  /* in the document's array */
+    uint32_t multiplications; /* modulo n, that an RSA key's exponent asks for: 17 for 65537 */
+    uint32_t cost;            /* rely_key_cost */
+    size_t place;             /* in the document's array */
 };
 
 /* Where a named key is in its array. */
@@ -67,7 +68,8 @@ bool rely_key_skip_weak(struct rely_keyset_skipped *skipped, const char *format,
 /* Read one JWK. *key, zero-filled before, is complete on true (rely_key_fini); *skipped says why on false. */
 bool rely_jwk_read(const struct rely_json *jwk, struct rely_key *key, struct rely_keyset_skipped *skipped);
 
-/* The kty's members to key->pkey, kind, signature_bytes, and algs (all that the family and curve allow). */
+/* The kty's members to key->pkey, kind, signature_bytes, material, multiplications, and algs (all that the family and
+ * curve allow). */
 bool rely_material_read(const struct rely_json *jwk, struct rely_key *key, struct rely_keyset_skipped *skipped);
 
 /* Is the modulus one of those that CVE-2017-15361 (ROCA) lets others factor? In: n - big-endian, at least one byte. */

@@ -4,6 +4,7 @@
  */
 #include "tests.h"
 
+#include "relyd/snapshot.h"
 #include "relyd/text.h"
 
 #include <openssl/bn.h>
@@ -457,6 +458,50 @@ static void skip_broken_ed25519(void **state)
     mint_reset();
 }
 
+static const char *material_of(const char *jwk, uint32_t *cost)
+{
+    struct rely_keyset *keyset = parse_beside_good(jwk);
+    assert_int_equal(rely_keyset_count(keyset), 2);
+    const struct rely_key *key = rely_keyset_at(keyset, 0);
+    const char *material = mint_base64(rely_slice((const char *)rely_key_material(key), RELY_MATERIAL_BYTES));
+    *cost = rely_key_cost(key);
+    rely_keyset_free(keyset);
+    return material;
+}
+
+/* One public key is one material, however its numbers are written; every number of it counts. */
+static void tell_keys_apart(void **state)
+{
+    (void)state;
+    struct rely_slice n = mint_key_part(mint_key("rsa2048"), "n");
+    char longer[1 + 256] = {0};
+    memcpy(longer + 1, n.ptr, 256);
+    uint32_t cost = 0;
+    const char *base = material_of(rsa_of(rsa_n(), "AQAB"), &cost);
+    assert_int_equal(cost, 1);
+    assert_string_equal(material_of(rsa_of(mint_base64(rely_slice(longer, 257)), "AAAAAQAB"), &cost), base);
+    assert_int_equal(cost, 1);
+    assert_string_equal(material_of(rsa_with("\"alg\":\"PS256\""), &cost), base);
+    const char *others[] = {rsa_of(rsa_n(), "Aw"),
+                            rsa_of(rsa_n(), "AAEAAQ"),
+                            rsa_of(rsa_n(), "_____w"),
+                            mint_jwk(mint_key("rsa2048#other"), "k", NULL),
+                            mint_jwk(mint_key("p256"), "k", NULL),
+                            mint_jwk(mint_key("p256#other"), "k", NULL),
+                            mint_jwk(mint_key("ed25519"), "k", NULL)};
+    const uint32_t costs[] = {1, 1, 3, 1, 4, 4, 8}; /* 2^32 - 1: 31 squarings and as many multiplications */
+    const size_t count = sizeof others / sizeof others[0];
+    for (size_t i = 0; i < count; i++) {
+        bool is_again = i == 1; /* 65537 with a zero before it */
+        const char *material = material_of(others[i], &cost);
+        assert_int_equal(strcmp(material, base) == 0, is_again);
+        assert_int_equal(cost, costs[i]);
+        for (size_t k = i + 1; k < count; k++)
+            assert_string_not_equal(material, material_of(others[k], &cost));
+    }
+    mint_reset();
+}
+
 int run_jwk_tests(void)
 {
     const struct CMUnitTest tests[] = {
@@ -468,7 +513,7 @@ int run_jwk_tests(void)
         cmocka_unit_test(use_edges_of_rsa),     cmocka_unit_test(skip_broken_ec),
         cmocka_unit_test(skip_ec_not_reduced),  cmocka_unit_test(skip_broken_ed25519),
         cmocka_unit_test(take_null_for_absent), cmocka_unit_test(take_ed25519_for_eddsa),
-        cmocka_unit_test(name_the_padding),
+        cmocka_unit_test(name_the_padding),     cmocka_unit_test(tell_keys_apart),
     };
     return cmocka_run_group_tests_name("jwk", tests, NULL, NULL);
 }
