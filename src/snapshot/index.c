@@ -98,7 +98,8 @@ bool rely_snapshot_remove(struct rely_snapshot *next, enum rely_object object, i
 
 void rely_snapshot_put(struct rely_snapshot *next, enum rely_object object, void *item)
 {
-    rely_snapshot_remove(next, object, rely_snapshot_id_of(item));
+    if (next->edition != 1) /* the first is made of records of which each is there once */
+        rely_snapshot_remove(next, object, rely_snapshot_id_of(item));
     edit_indexes(next, object, item, false);
 }
 

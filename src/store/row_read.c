@@ -10,9 +10,14 @@
 
 #define HEAD_COLUMNS 3 /* id, revision, parent_id */
 
-static struct rely_slice column_text(const struct rely_row *reading)
+static sqlite3_value *column_value(const struct rely_row *reading)
 {
-    struct rely_slice text = rely_sql_text(reading->stmt, reading->column);
+    return sqlite3_column_value(reading->stmt, reading->column);
+}
+
+static struct rely_slice take_text(const struct rely_row *reading, sqlite3_value *value)
+{
+    struct rely_slice text = rely_sql_value_text(value);
     return reading->is_kept && text.ptr != NULL ? rely_pool_copy(reading->pool, text) : text;
 }
 
@@ -29,18 +34,20 @@ static bool read_text_column(const struct rely_row *reading, const struct rely_f
 {
     bool may_be_none =
         field->type == RELY_FIELD_TEXT && (field->flags & (RELY_FIELD_REQUIRED | RELY_FIELD_NEVER_NONE)) == 0;
-    int type = sqlite3_column_type(reading->stmt, reading->column);
+    sqlite3_value *value = column_value(reading);
+    int type = sqlite3_value_type(value);
     if (type == SQLITE_NULL && may_be_none)
         return true;
-    *out = column_text(reading);
+    *out = take_text(reading, value);
     return type == SQLITE_TEXT && is_fitting(*out, field);
 }
 
 static bool read_integer_column(const struct rely_row *reading, int64_t least, int64_t most, bool may_be_none,
                                 int64_t *out)
 {
-    int type = sqlite3_column_type(reading->stmt, reading->column);
-    *out = sqlite3_column_int64(reading->stmt, reading->column);
+    sqlite3_value *value = column_value(reading);
+    int type = sqlite3_value_type(value);
+    *out = sqlite3_value_int64(value);
     return (type == SQLITE_NULL && may_be_none) || (type == SQLITE_INTEGER && *out >= least && *out <= most);
 }
 
@@ -73,7 +80,7 @@ static size_t count_lines(struct rely_slice text)
 
 static bool read_list_column(const struct rely_row *reading, const struct rely_field *field, struct rely_texts *out)
 {
-    struct rely_slice lines = column_text(reading);
+    struct rely_slice lines = take_text(reading, column_value(reading));
     size_t count = count_lines(lines);
     if (lines.ptr == NULL || count < (size_t)field->least || count > (size_t)field->most)
         return false;
@@ -99,7 +106,7 @@ static bool next_stored_pair(struct rely_slice *lines, struct rely_slice *key, s
 /* Lines of one key stand together. */
 static bool read_map_column(const struct rely_row *reading, const struct rely_field *field, struct rely_text_map *out)
 {
-    struct rely_slice lines = column_text(reading), key;
+    struct rely_slice lines = take_text(reading, column_value(reading)), key;
     size_t count = count_lines(lines);
     if (lines.ptr == NULL || count > (size_t)(field->most * field->values_most))
         return false;

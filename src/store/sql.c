@@ -169,9 +169,11 @@ static bool is_utf8(struct rely_slice text)
 /* Only damage puts other bytes into a text. They would end the process in jansson's hands, or be answered as JSON. */
 static bool has_only_utf8(sqlite3_stmt *row)
 {
-    for (int i = 0; i < sqlite3_data_count(row); i++)
-        if (sqlite3_column_type(row, i) == SQLITE_TEXT && !is_utf8(rely_sql_text(row, i)))
+    for (int i = 0, count = sqlite3_data_count(row); i < count; i++) {
+        sqlite3_value *value = sqlite3_column_value(row, i);
+        if (sqlite3_value_type(value) == SQLITE_TEXT && !is_utf8(rely_sql_value_text(value)))
             return false;
+    }
     return true;
 }
 
@@ -196,8 +198,7 @@ bool rely_sql_run(struct rely_stmt *stmt, struct rely_err *err)
 
 struct rely_slice rely_sql_text(sqlite3_stmt *row, int column)
 {
-    const char *text = (const char *)sqlite3_column_text(row, column);
-    return rely_slice(text, text == NULL ? 0 : (size_t)sqlite3_column_bytes(row, column));
+    return rely_sql_value_text(sqlite3_column_value(row, column));
 }
 
 bool rely_sql_integer(struct rely_sql *sql, const char *text, int64_t *out, struct rely_err *err)

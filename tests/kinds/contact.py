@@ -119,9 +119,9 @@ CHANGES = [
     ("src/store/inside.h", "#define RELY_SCHEMA_VERSION 3\n", "#define RELY_SCHEMA_VERSION 4\n"),
     (
         "src/store/inspect.c",
-        '        HAS_ALL("credential", "sqlite_autoindex_credential_1", "identity_id > 0"),\n',
-        '        HAS_ALL("contact", "sqlite_autoindex_contact_1", "identity_id > 0"),\n'
-        '        HAS_ALL("credential", "sqlite_autoindex_credential_1", "identity_id > 0"),\n',
+        '        COUNTED("issuer", ',
+        '        COUNTED("contact", HAS_ALL("contact", "sqlite_autoindex_contact_1", "identity_id > 0")),\n'
+        '        COUNTED("issuer", ',
     ),
     (
         "include/relyd/snapshot.h",
