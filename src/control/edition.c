@@ -81,7 +81,7 @@ static void set_stored_times(const struct growing *growing, const struct rely_is
     int64_t max_age_s = growing->control->config->key_max_age_s;
     if (record->jwks.ptr == NULL)
         return;
-    issuer->keys_fetched_s = record->jwks_fetched_at;
+    issuer->keys_fetched_s = record->jwks_fetched_at < 0 ? 0 : record->jwks_fetched_at; /* a hand's */
     issuer->keys_until_s = issuer->has_uploaded_keys ? INT64_MAX
                                                      : rely_accept_until_s(record->jwks_fetched_at, max_age_s,
                                                                            rely_control_now_s(growing->control));

@@ -134,7 +134,8 @@ static uint32_t count_multiplications(struct rely_slice exponent)
 {
     uint32_t count = (uint32_t)count_bits(exponent) - 2;
     for (size_t i = 0; i < exponent.len; i++)
-        count += (uint32_t)__builtin_popcount((uint8_t)exponent.ptr[i]);
+        for (unsigned bits = (uint8_t)exponent.ptr[i]; bits != 0; bits &= bits - 1)
+            count++;
     return count;
 }
 

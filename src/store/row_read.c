@@ -15,7 +15,7 @@ static sqlite3_value *column_value(const struct rely_row *reading)
     return sqlite3_column_value(reading->stmt, reading->column);
 }
 
-static struct rely_slice take_text(const struct rely_row *reading, sqlite3_value *value)
+static struct rely_slice read_column_text(const struct rely_row *reading, sqlite3_value *value)
 {
     struct rely_slice text = rely_sql_value_text(value);
     return reading->is_kept && text.ptr != NULL ? rely_pool_copy(reading->pool, text) : text;
@@ -38,7 +38,7 @@ static bool read_text_column(const struct rely_row *reading, const struct rely_f
     int type = sqlite3_value_type(value);
     if (type == SQLITE_NULL && may_be_none)
         return true;
-    *out = take_text(reading, value);
+    *out = read_column_text(reading, value);
     return type == SQLITE_TEXT && is_fitting(*out, field);
 }
 
@@ -80,7 +80,7 @@ static size_t count_lines(struct rely_slice text)
 
 static bool read_list_column(const struct rely_row *reading, const struct rely_field *field, struct rely_texts *out)
 {
-    struct rely_slice lines = take_text(reading, column_value(reading));
+    struct rely_slice lines = read_column_text(reading, column_value(reading));
     size_t count = count_lines(lines);
     if (lines.ptr == NULL || count < (size_t)field->least || count > (size_t)field->most)
         return false;
@@ -106,7 +106,7 @@ static bool next_stored_pair(struct rely_slice *lines, struct rely_slice *key, s
 /* Lines of one key stand together. */
 static bool read_map_column(const struct rely_row *reading, const struct rely_field *field, struct rely_text_map *out)
 {
-    struct rely_slice lines = take_text(reading, column_value(reading)), key;
+    struct rely_slice lines = read_column_text(reading, column_value(reading)), key;
     size_t count = count_lines(lines);
     if (lines.ptr == NULL || count > (size_t)(field->most * field->values_most))
         return false;
