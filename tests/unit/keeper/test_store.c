@@ -92,7 +92,10 @@ static void test_b12_rows_and_lines_are_bounded(void **state)
     assert_int_equal(unstored(world), 0);
     assert_true(world_has_stored(world, i, world_jwks("k1199")));
     assert_int_equal((uint64_t)world->rows[i].log_rows + world->rows[i].merged, 1201);
-    assert_in_range(world_count_lines(world, "keys_accepted"), 11, 12);
+    rotate_and_ask(world, i, world_jwks("last"));
+    int lines = world_count_lines(world, "keys_accepted");
+    assert_in_range(lines, 12, 13);
+    assert_int_equal(lines + world_count_left_out(world), 1202); /* each line says those since the line before */
     world_free(world);
 }
 
@@ -108,7 +111,29 @@ static void test_b12_the_same_keys_in_another_document_are_no_news(void **state)
     world_run_s(world, 10);
     assert_int_equal(world->rows[i].log_rows, 1);
     assert_int_equal(world_record(world, i)->edition, edition);
+    world_run_s(world, 12 * 3600); /* nor when the age of the stored set is noted */
+    assert_int_equal(world->rows[i].log_rows, 1);
+    assert_true(world->rows[i].refreshed > 0);
+    assert_true(world_has_stored(world, i, world_jwks("a")));
     assert_int_equal(world_count_lines(world, "keys_accepted"), 1);
+    world_free(world);
+}
+
+/* What waits to be stored grows no older than the keys are: they have been fetched again since. */
+static void test_b10_what_waits_is_as_young_as_the_last_fetch(void **state)
+{
+    (void)state;
+    size_t i;
+    struct world *world = begin_stored(&i);
+    world->store_fault = RELY_ERR_IO;
+    rotate_and_ask(world, i, world_jwks("b"));
+    int64_t rotated_s = world_record(world, i)->keys_fetched_s;
+    world_run_s(world, 6 * 3600);
+    world->store_fault = RELY_ERR_NONE;
+    world_run_s(world, 330);
+    assert_true(world_has_stored(world, i, world_jwks("b")));
+    assert_true(world->rows[i].fetched_s > rotated_s);
+    assert_int_equal(world->rows[i].fetched_s, world_record(world, i)->keys_fetched_s);
     world_free(world);
 }
 
@@ -547,6 +572,7 @@ int run_store_tests(void)
         cmocka_unit_test(test_b10_news_are_no_reason_to_try_sooner),
         cmocka_unit_test(test_b12_rows_and_lines_are_bounded),
         cmocka_unit_test(test_b12_the_same_keys_in_another_document_are_no_news),
+        cmocka_unit_test(test_b10_what_waits_is_as_young_as_the_last_fetch),
         cmocka_unit_test(test_what_comes_while_it_stores_is_stored_next),
         cmocka_unit_test(test_a_slow_disk_that_fails_is_tried_again_with_the_newest),
         cmocka_unit_test(test_b10_a_change_of_the_record_does_not_lose_what_waits),

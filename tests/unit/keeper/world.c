@@ -134,6 +134,7 @@ static void world_accept(void *context, struct rely_snapshot *next)
 {
     struct world *world = context;
     assert_true(next->edition > world->snapshot->edition);
+    assert_true(next->revision >= world->snapshot->revision); /* what was shown once is not taken back */
     world->snapshot = next;
     rely_snapshot_free_replaced(next); /* no worker reads an older one */
 }
@@ -330,20 +331,40 @@ void world_free(struct world *world)
     free(world);
 }
 
-int world_count_lines(struct world *world, const char *event)
+/* All that was logged; owned by the caller. */
+static char *end_log(struct world *world)
 {
-    char wanted[100], *text = NULL;
-    int count = 0;
     world_stop(world);
     if (world->log != NULL)
         rely_log_stop(world->log);
     world->log = NULL;
     off_t size = lseek(world->log_fd, 0, SEEK_END);
-    text = calloc(1, (size_t)size + 1);
+    char *text = calloc(1, (size_t)size + 1);
     assert_int_equal(pread(world->log_fd, text, (size_t)size, 0), size);
+    return text;
+}
+
+int world_count_lines(struct world *world, const char *event)
+{
+    char wanted[100], *text = end_log(world);
+    int count = 0;
     snprintf(wanted, sizeof wanted, "\"event\":\"%s\"", event);
     for (const char *at = text; (at = strstr(at, wanted)) != NULL; at++)
         count++;
+    free(text);
+    return count;
+}
+
+long world_count_left_out(struct world *world)
+{
+    char *text = end_log(world);
+    long count = 0;
+    for (const char *at = text; (at = strstr(at, " others were since")) != NULL; at++) {
+        const char *number = at;
+        while (number[-1] >= '0' && number[-1] <= '9')
+            number--;
+        count += strtol(number, NULL, 10);
+    }
     free(text);
     return count;
 }

@@ -154,6 +154,8 @@ bool world_has_stored(const struct world *world, size_t i, const char *jwks);
 struct rely_key_status world_status(const struct world *world, size_t i);
 /* How many lines of this event have been logged; ends the log, and the keeper when it runs. */
 int world_count_lines(struct world *world, const char *event);
+/* Of a repeated line's like that were not written: the sum of what the lines say. Ends the world, too. */
+long world_count_left_out(struct world *world);
 
 /* {"keys":[...]} with one Ed25519 key of this name; lives until mint_reset. */
 const char *world_jwks(const char *name);
