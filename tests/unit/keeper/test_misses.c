@@ -182,6 +182,25 @@ static void test_c4_a_young_set_is_not_doubted(void **state)
     world_free(world);
 }
 
+/* What was known of an issuer's fetches is of the record before: whoever was told to wait need not. */
+static void test_c4_a_changed_record_is_told_at_once(void **state)
+{
+    (void)state;
+    size_t i;
+    struct world *world = begin_with_keys(&i);
+    world_ask(world, i, true);
+    world_run_ms(world, 499);
+    world_ask(world, i, true);
+    assert_int_equal(world->told[i].count, 2);
+    assert_int_equal(world->told[i].miss_ms, 0);
+    assert_int_equal(world->told[i].replaced_ms, 501);
+    world_describe(world, i);
+    assert_int_equal(world->told[i].count, 3);
+    assert_int_equal(world->told[i].miss_ms, 0);
+    assert_int_equal(world->told[i].replaced_ms, 0);
+    world_free(world);
+}
+
 static void test_who_is_not_kept_is_asked_in_vain(void **state)
 {
     (void)state;
@@ -221,6 +240,11 @@ static void test_c19_who_was_asked_in_vain_comes_last(void **state)
     world_ask(world, i, false); /* in vain, and not: it was so soon after news */
     assert_int_equal(world->servers[i].last.kind, RELY_FETCH_DOUBTED);
     world_run_s(world, 301);
+    world_ask(world, i, false);
+    assert_int_equal(world->servers[i].last.kind, RELY_FETCH_WANTED);
+    world_run_s(world, 10);
+    world_describe(world, i); /* another record begins without a past */
+    world_run_s(world, 10);
     world_ask(world, i, false);
     assert_int_equal(world->servers[i].last.kind, RELY_FETCH_WANTED);
     world_free(world);
@@ -355,6 +379,7 @@ int run_miss_tests(void)
         cmocka_unit_test(test_b6_a_failed_ask_is_told_when_the_next_fetch_is),
         cmocka_unit_test(test_b6_who_was_told_to_wait_is_told_of_news),
         cmocka_unit_test(test_c4_a_young_set_is_not_doubted),
+        cmocka_unit_test(test_c4_a_changed_record_is_told_at_once),
         cmocka_unit_test(test_who_is_not_kept_is_asked_in_vain),
         cmocka_unit_test(test_c19_who_was_asked_in_vain_comes_last),
         cmocka_unit_test(test_c19_asks_are_conditional),

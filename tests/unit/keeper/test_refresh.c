@@ -169,6 +169,11 @@ static void test_a_status_tells_how_fetches_go(void **state)
     assert_true(rely_keeper_count(world->keeper).fetches_failed >= 1);
     assert_int_equal(rely_keeper_count(world->keeper).fetches_ok, 1);
     assert_false(rely_keeper_status(world->keeper, 99, &status));
+    world->servers[i].is_down = false;
+    world_run_s(world, 3600);
+    status = world_status(world, i);
+    assert_int_equal(status.last_success_s, status.last_attempt_s);
+    assert_string_equal(status.last_error, ""); /* it is over */
     world_free(world);
 }
 

@@ -107,6 +107,7 @@ static void world_begin_fetch(void *context, const struct rely_fetch_request *re
 {
     struct world *world = context;
     struct world_fetch *begun = rely_alloc(sizeof *begun), **last = &world->fetches;
+    assert_true(request->may_use_private_addresses && !request->may_use_http); /* as the records say */
     begun->issuer = find_server(request->url);
     begun->fetch = fetch;
     begun->is_discovery = memmem(request->url.ptr, request->url.len, "/.well-known/", 13) != NULL;
@@ -387,7 +388,7 @@ static void fill_record(const struct world_row *row, struct rely_issuer *out)
                                 .algs = RELY_ALGS_ALL,
                                 .is_enabled = !row->is_disabled,
                                 .has_uploaded_keys = row->kind == RELY_KEYS_UPLOADED,
-                                .source = {.kind = row->kind},
+                                .source = {.kind = row->kind, .may_use_private_addresses = true},
                                 .keys_fetched_s = row->fetched_s,
                                 .keys_generation = row->generation,
                                 .revision = row->revision};
