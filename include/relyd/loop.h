@@ -39,15 +39,16 @@ struct rely_loop_counters {
 
 /* All above 0 unless they say otherwise. */
 struct rely_loop_options {
-    size_t max_head_bytes;   /* from the request line to the empty line; 431 beyond */
-    size_t max_body_bytes;   /* 413 beyond */
-    size_t max_memory_bytes; /* of unfinished requests and answers under way; beyond it the largest are cut off */
-    int head_timeout_ms;     /* from the first byte of a head to its end */
-    int body_timeout_ms;     /* from the end of the head to the last byte of the request */
-    int idle_timeout_ms;     /* from accept or the last answer to the next request's first byte */
-    int max_connections;     /* of this loop: beyond it, the longest idle is closed for each new one */
-    int kept_for_unix;       /* of these, for unix sockets alone; may be 0 */
-    const char *max_name;    /* static: the setting that max_connections comes from, for the log */
+    size_t max_head_bytes;    /* from the request line to the empty line; 431 beyond */
+    size_t max_body_bytes;    /* 413 beyond */
+    size_t max_memory_bytes;  /* of unfinished requests and answers under way; beyond it the largest are cut off */
+    int head_timeout_ms;      /* from the first byte of a head to its end */
+    int body_timeout_ms;      /* from the end of the head to the last byte of the request */
+    int idle_timeout_ms;      /* from accept or the last answer to the next request's first byte */
+    int max_connections;      /* of this loop: beyond it, the longest idle is closed for each new one */
+    int kept_for_unix;        /* of these, for unix sockets alone; may be 0 */
+    bool answers_half_closed; /* who ends his side of the connection waits on: a deferred request keeps its place */
+    const char *max_name;     /* static: the setting that max_connections comes from, for the log */
     struct rely_loop_counters *counters;  /* borrowed: outlives the loop */
     struct rely_log_ring *ring;           /* borrowed: of the loop's thread; NULL: limits are reached without a line */
     const struct rely_protocol *protocol; /* static: what serves the connections, such as rely_http_protocol */

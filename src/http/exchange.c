@@ -174,7 +174,17 @@ static void abandon_exchange(struct rely_connection *connection)
     rely_http_respond(&exchange->request, &(struct rely_http_response){.status = 503});
 }
 
-/* The socket of a deferred request became readable: with nothing to read, the client has left. */
+/* The client has ended its side. Whether it has left altogether no one can tell by that: where it may be waiting for its
+ * answer, writing will tell. */
+static void note_end_of_input(struct rely_connection *connection)
+{
+    if (rely_loop_get_options(connection->listener->loop)->answers_half_closed)
+        h2o_socket_read_stop(connection->socket); /* the end would wake us for ever */
+    else
+        abandon_exchange(connection);
+}
+
+/* The socket of a deferred request became readable. */
 static void watch_client(h2o_socket_t *socket, const char *error)
 {
     (void)error;
@@ -183,7 +193,9 @@ static void watch_client(h2o_socket_t *socket, const char *error)
     ssize_t seen = recv(h2o_socket_get_fd(socket), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
     if (seen > 0)
         h2o_socket_read_stop(socket); /* a pipelined request: it stays in the kernel, and would wake us for ever */
-    else if (seen == 0 || (errno != EAGAIN && errno != EINTR))
+    else if (seen == 0)
+        note_end_of_input(connection);
+    else if (errno != EAGAIN && errno != EINTR)
         abandon_exchange(connection);
 }
 

@@ -3,6 +3,8 @@
 import concurrent.futures
 import contextlib
 import json
+import os
+import pathlib
 import re
 import sqlite3
 import time
@@ -145,3 +147,38 @@ def test_a_write_beside_a_stored_set_brings_no_withdrawn_key_back(start, issuer)
     relyd.restart()
     assert relyd.reason(issuer.token(withdrawn)) == "key_unknown"
     assert relyd.reason(issuer.token(last)) == "ok"  # stored behind the other
+
+
+def ask_and_end(address, method, path, body=b""):
+    """As `nc -N` and socat do: the client ends its side behind the request, and waits for the answer."""
+    head = f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    return wire.exchange(address, head.encode() + body, 10)
+
+
+def test_who_ends_his_side_is_answered(start):
+    relyd = start()
+    for address in (relyd.socket, relyd.admin_tcp):
+        for method, path, body, status in (("PUT", "/v1/identities/ends", b"{}", (200, 201)), ("GET", "/v1/identities/ends", b"", (200,)),
+                                           ("GET", "/v1/identities/none", b"", (404,)), ("DELETE", "/v1/issuers/none", b"", (404,))):
+            received = ask_and_end(address, method, path, body)
+            assert wire.statuses(received)[0] in status, received
+            assert json.loads(received.partition(b"\r\n\r\n")[2])
+
+
+def cpu_seconds(relyd):
+    fields = pathlib.Path(f"/proc/{relyd.process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_who_has_ended_his_side_costs_nothing_while_he_waits(start):
+    relyd = start()
+    with concurrent.futures.ThreadPoolExecutor(1) as pool, locked(relyd):
+        waits = pool.submit(ask_and_end, relyd.socket, "PUT", "/v1/identities/waits", b"{}")
+        with contextlib.closing(wire.connect(relyd.socket)) as left:
+            left.sendall(b"GET /v1/identities HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        wire.wait_for(lambda: count_connections(relyd) >= 3, 5, "both connections, beside the probe's")
+        before, begin = cpu_seconds(relyd), time.monotonic()
+        time.sleep(1.5)  # for as long as nothing is to be done
+        assert cpu_seconds(relyd) - before < 0.5 * (time.monotonic() - begin)
+    assert wire.statuses(waits.result()) == [201]
+    wire.wait_for(lambda: count_connections(relyd) == 1, 5, "the end of who has left")

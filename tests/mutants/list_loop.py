@@ -399,4 +399,8 @@ MUTANTS = [
         new='input.len >= max_bytes;',
         caught_by='unit_http',
     ),
+    dict(name="who-ends-his-side-has-left", row="E", file="src/service/control_thread.c", old="    options.answers_half_closed = true;",
+         new="    options.answers_half_closed = false;", caught_by="tests/e2e/test_slow_disk.py::test_who_ends_his_side_is_answered"),
+    dict(name="an-end-wakes-for-ever", row="E", file="src/http/exchange.c", old="        h2o_socket_read_stop(connection->socket); /* the end would wake us for ever */\n",
+         new="        (void)connection->turn;\n", caught_by="tests/e2e/test_slow_disk.py::test_who_has_ended_his_side_costs_nothing_while_he_waits"),
 ]
