@@ -665,4 +665,20 @@ MUTANTS = [
         new="out->may_use_private_addresses = source->may_use_http;",
         caught_by="unit_keeper",
     ),
+    dict(
+        name="a-longer-address-of-keys-is-cut",
+        row="issue 8",
+        file="src/keeper/fetch.c",
+        old="jwks_uri.len > URL_MAX)",
+        new="jwks_uri.len > 2 * URL_MAX)",
+        caught_by="unit_keeper",
+    ),
+    dict(
+        name="a-failure-brings-the-news-of-the-fetch-before",
+        row="C19",
+        file="src/keeper/fetch.c",
+        old="    issuer->has_news = issuer->is_offered = false;\n",
+        new="    issuer->is_offered = false;\n",
+        caught_by="unit_keeper",
+    ),
 ]

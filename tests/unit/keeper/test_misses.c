@@ -250,6 +250,26 @@ static void test_c19_who_was_asked_in_vain_comes_last(void **state)
     world_free(world);
 }
 
+/* A fetch that fails brings no news, whatever the one before brought. */
+static void test_c19_a_failure_is_no_news(void **state)
+{
+    (void)state;
+    size_t i;
+    struct world *world = begin_with_keys(&i);
+    world_rotate(world, i, world_jwks("b"));
+    world_ask(world, i, false);
+    world_run_s(world, 120);
+    world->servers[i].is_down = true;
+    world_ask(world, i, false);
+    world_run_ms(world, 100);
+    world->servers[i].is_down = false;
+    world_run_s(world, 60); /* tried again, without being asked */
+    assert_string_equal(world_status(world, i).last_error, "");
+    world_ask(world, i, false);
+    assert_int_equal(world->servers[i].last.kind, RELY_FETCH_DOUBTED);
+    world_free(world);
+}
+
 /* --- conditional fetches ------------------------------------------------------------------------------------ */
 
 /* Fault C19: what a missing key causes is conditional; the ordinary fetches are not. */
@@ -382,6 +402,7 @@ int run_miss_tests(void)
         cmocka_unit_test(test_c4_a_changed_record_is_told_at_once),
         cmocka_unit_test(test_who_is_not_kept_is_asked_in_vain),
         cmocka_unit_test(test_c19_who_was_asked_in_vain_comes_last),
+        cmocka_unit_test(test_c19_a_failure_is_no_news),
         cmocka_unit_test(test_c19_asks_are_conditional),
         cmocka_unit_test(test_c19_nothing_has_changed_does_not_put_the_whole_fetch_off),
         cmocka_unit_test(test_a5_keys_that_are_too_old_are_fetched_whole),

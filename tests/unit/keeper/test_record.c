@@ -174,6 +174,12 @@ static void test_d_a_document_must_name_the_registered_issuer(void **state)
     assert_refused("{\"jwks_uri\":\"https://issuers.example/0/keys\"}", world_jwks("b"),
                    AT "has no issuer, and must name the registered one");
     assert_refused("{\"issuer\":\"https://issuers.example/0\"}", world_jwks("b"), AT "has no usable jwks_uri");
+    char longer[2050]; /* it must not be cut to one that can be fetched */
+    memset(longer, 'x', sizeof longer - 1);
+    longer[sizeof longer - 1] = '\0';
+    memcpy(longer, "https://issuers.example/0/", 26);
+    assert_refused(mint_print("{\"issuer\":\"https://issuers.example/0\",\"jwks_uri\":\"%s\"}", longer),
+                   world_jwks("b"), AT "has no usable jwks_uri");
 #undef AT
 }
 

@@ -324,6 +324,25 @@ static void tells_empty_from_none(void **state)
     assert_int_equal(count_rows(fixture, "SELECT description IS NULL FROM identity"), 1);
 }
 
+/* Where a set came from is judged at the next start: the same one from elsewhere is written, and said. */
+static void test_a5_the_same_keys_from_elsewhere_are_stored(void **state)
+{
+    struct fixture *fixture = *state;
+    struct rely_stored_keys stored;
+    make_issuer_and_identity(fixture);
+    assert_int_equal(put_keys(fixture, 1, 1, "{\"keys\":[{\"kid\":\"a\"}]}"), 3);
+    const struct rely_fetched_keys moved = {
+        1, 1, RELY_LIT("{\"keys\":[{\"kid\":\"a\"}]}"), RELY_LIT("https://issuer.example/other"), 1700000200, 1};
+    assert_true(rely_registry_put_keyset(fixture->registry, &moved, &stored, &fixture->err));
+    assert_int_equal(stored.revision, 4);
+    assert_int_equal(stored.generation, 2);
+    assert_int_equal(count_rows(fixture, "SELECT source_url = 'https://issuer.example/other' FROM key_set"), 1);
+    assert_int_equal(count_rows(fixture, "SELECT json_extract(after, '$.sourceUrl') = 'https://issuer.example/other'"
+                                         " AND json_extract(after, '$.mergedChanges') = 1"
+                                         " FROM change_log WHERE revision = 4"),
+                     1);
+}
+
 static void test_b12_logs_few_bytes_of_a_key_set(void **state)
 {
     struct fixture *fixture = *state;
@@ -384,6 +403,7 @@ int run_change_tests(void)
         A_TEST(knows_what_is_another_source),
         A_TEST(takes_another_uploaded_set),
         A_TEST(tells_empty_from_none),
+        A_TEST(test_a5_the_same_keys_from_elsewhere_are_stored),
         A_TEST(test_b12_logs_few_bytes_of_a_key_set),
         A_TEST(leaves_no_trace_of_a_refused_write),
         A_TEST(writes_beside_a_reader),

@@ -91,11 +91,16 @@ static void lists_at_most_five_names(void **state)
 {
     struct fixture *fixture = *state;
     make_issuer_and_identity(fixture);
-    for (int i = 0; i < 8; i++) {
+    for (int i = 0; i < 4; i++) {
         char *body = format_body("{\"name\":\"extra-%d\",\"issuer\":\"https://issuer.example/a\"}", i);
         must_create(fixture, issuer_path(NULL), body);
         free(body);
     }
+    refuse_create(fixture, credential_path("web", NULL), BODY("ci-main", "s"), "issuerName", "required");
+    assert_string_equal(fixture->result.problems.items[0].message,
+                        "several records have this issuer; issuerName must say which: cluster, extra-0, extra-1, "
+                        "extra-2, extra-3");
+    must_create(fixture, issuer_path(NULL), "{\"name\":\"extra-4\",\"issuer\":\"https://issuer.example/a\"}");
     refuse_create(fixture, credential_path("web", NULL), BODY("ci-main", "s"), "issuerName", "required");
     assert_non_null(
         strstr(fixture->result.problems.items[0].message, "cluster, extra-0, extra-1, extra-2, extra-3, ..."));
@@ -113,6 +118,13 @@ static void keeps_issuer_and_subject_unique_within_an_identity(void **state)
     assert_non_null(strstr(fixture->err.message, "first"));
     assert_false(try_replace(fixture, credential_path("web", "second"), BODY("second", "s"), NULL));
     assert_refused(fixture, RELY_ERR_CONFLICT, "duplicate_issuer_and_subject");
+    must_create(fixture, issuer_path(NULL), "{\"name\":\"other\",\"issuer\":\"https://issuer.example/other\"}");
+    must_create(fixture, credential_path("web", NULL),
+                "{\"name\":\"third\",\"issuerName\":\"other\",\"subject\":\"s\",\"audiences\":[\"a\"]}");
+    assert_false(try_replace(fixture, credential_path("web", "third"), BODY("third", "s"), NULL)); /* moved */
+    assert_refused(fixture, RELY_ERR_CONFLICT, "duplicate_issuer_and_subject");
+    must_replace(fixture, credential_path("web", "third"),
+                 "{\"issuerName\":\"other\",\"subject\":\"t\",\"audiences\":[\"a\"]}");
     assert_false(try_create(fixture, credential_path("web", NULL), BODY("first", "t")));
     assert_refused(fixture, RELY_ERR_CONFLICT, "already_exists");
     must_create(fixture, credential_path("api", NULL), BODY("first", "s"));
@@ -146,6 +158,9 @@ static void keeps_an_issuer_that_is_in_use(void **state)
     assert_int_equal(fixture->result.changes.items[2].object, RELY_OBJECT_ISSUER);
     assert_int_equal(count_rows(fixture, "SELECT count(*) FROM credential"), 0);
     assert_int_equal(count_rows(fixture, "SELECT count(*) FROM change_log WHERE operation = 'delete'"), 3);
+    assert_int_equal(count_rows(fixture, "SELECT count(*) FROM change_log WHERE operation = 'delete'"
+                                         " AND (name = 'web/first' OR name = 'web/second' OR name = 'cluster')"),
+                     3);
 }
 
 static void deletes_an_identity_with_its_credentials(void **state)
@@ -164,6 +179,23 @@ static void deletes_an_identity_with_its_credentials(void **state)
         count_rows(fixture, "SELECT count(*) FROM change_log WHERE name = 'web/first' AND operation = 'delete'"), 1);
     assert_false(try_delete(fixture, identity_path("web"), NULL, false));
     assert_refused(fixture, RELY_ERR_NOT_FOUND, "not_found");
+}
+
+/* What was made stays made then, whoever writes it again. */
+static void keeps_when_it_was_made(void **state)
+{
+    struct fixture *fixture = *state;
+    struct rely_err err = {0};
+    make_issuer_and_identity(fixture);
+    RELY_JSON_OWNED struct rely_json *body = rely_json_parse(RELY_LIT("{\"groups\":[\"g\"]}"), &err);
+    const struct rely_write write = {
+        .path = identity_path("web"), .body = body, .writer = {.actor = RELY_LIT("uid:0"), .now_s = 1700000060}};
+    rely_write_result_fini(&fixture->result);
+    assert_true(rely_registry_replace(fixture->registry, &write, &fixture->result, &err));
+    assert_member(fixture, "createdAt", "2023-11-14T22:13:20Z");
+    assert_member(fixture, "updatedAt", "2023-11-14T22:14:20Z");
+    assert_int_equal(count_rows(fixture, "SELECT created_at FROM identity"), 1700000000);
+    assert_int_equal(count_rows(fixture, "SELECT updated_at FROM identity"), 1700000060);
 }
 
 static void stays_bound_when_its_issuer_is_replaced(void **state)
@@ -189,6 +221,7 @@ int run_credential_tests(void)
         A_TEST(needs_an_identity),
         A_TEST(keeps_an_issuer_that_is_in_use),
         A_TEST(deletes_an_identity_with_its_credentials),
+        A_TEST(keeps_when_it_was_made),
         A_TEST(stays_bound_when_its_issuer_is_replaced),
     };
     return cmocka_run_group_tests_name("credential", tests, NULL, NULL);

@@ -170,11 +170,34 @@ static void streams_many_credentials(void **state)
     sqlite3_finalize(stmt);
 }
 
+/* Statements are kept for the choices of fields that come first, and one that names all is there for the others: each
+ * choice changes what it says and nothing else, in whatever order they come. */
+static void writes_any_choice_of_fields(void **state)
+{
+    struct fixture *fixture = *state;
+    unsigned now = 0;
+    must_create(fixture, identity_path(NULL), "{\"name\":\"web\",\"username\":\"u0\",\"description\":\"d0\"}");
+    for (int round = 0; round < 2; round++)
+        for (unsigned choice = 31; choice > 0; choice--) {
+            now ^= choice;
+            char *body = format_body(
+                "{\"username\":\"u%d\",\"groups\":[%s],\"extra\":{%s},\"description\":\"d%d\",\"enabled\":%s}", now & 1,
+                (now & 2) != 0 ? "\"g\"" : "", (now & 4) != 0 ? "\"a.b/c\":[\"v\"]" : "", (now >> 3) & 1,
+                (now & 16) != 0 ? "false" : "true");
+            must_replace(fixture, identity_path("web"), body);
+            char *shown = read_object(fixture, identity_path("web"));
+            body[strlen(body) - 1] = '\0';
+            assert_non_null(strstr(shown, body + 1));
+            free(shown);
+            free(body);
+        }
+}
+
 int run_row_tests(void)
 {
     const struct CMUnitTest tests[] = {
         A_TEST(visits_issuers),     A_TEST(visits_identities),        A_TEST(visits_credentials),
-        A_TEST(visits_the_nearest), A_TEST(streams_many_credentials),
+        A_TEST(visits_the_nearest), A_TEST(streams_many_credentials), A_TEST(writes_any_choice_of_fields),
     };
     return cmocka_run_group_tests_name("rows", tests, NULL, NULL);
 }
