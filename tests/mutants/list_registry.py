@@ -793,4 +793,12 @@ MUTANTS = [
         new="(table->updates[i].fields & *fields) == *fields",
         caught_by="unit_registry",
     ),
+    dict(
+        name="what-was-stored-may-have-another-revision",
+        row="B11",
+        file="src/store/query.c",
+        old="found.record.id == head->id && found.record.revision == head->revision &&",
+        new="found.record.id == head->id &&",
+        caught_by="unit_registry",
+    ),
 ]

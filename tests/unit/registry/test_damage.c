@@ -251,6 +251,7 @@ static void test_b11_refuses_what_is_stored_otherwise(void **state)
         {"CREATE TRIGGER bad AFTER INSERT ON key_set BEGIN UPDATE key_set SET source_url = 'https://a.example'; END",
          RELY_ERR_DAMAGED},
         {"CREATE TRIGGER bad AFTER INSERT ON issuer BEGIN UPDATE issuer SET is_enabled = 0; END", RELY_ERR_DAMAGED},
+        {"CREATE TRIGGER bad AFTER INSERT ON issuer BEGIN UPDATE issuer SET revision = 99; END", RELY_ERR_DAMAGED},
         {"CREATE TRIGGER bad AFTER UPDATE OF keys_generation ON issuer BEGIN UPDATE issuer SET leeway_s = 7; END",
          RELY_ERR_DAMAGED},
         {"CREATE TRIGGER bad AFTER INSERT ON issuer BEGIN DELETE FROM issuer WHERE id = NEW.id; END", RELY_ERR_INVALID},
