@@ -281,6 +281,20 @@ bool rely_schema_check_owner(struct rely_sql *sql, bool *is_new, struct rely_err
                         (long long)id);
 }
 
+/* What is made is stamped in the same transaction: tables without a version are a hand's. Taken for a new database, one
+ * that has lost a table would get it anew, empty. */
+static bool check_stamp(struct rely_sql *sql, int64_t version, struct rely_err *err)
+{
+    int64_t objects = 0;
+    if (version != 0)
+        return true;
+    if (!rely_sql_integer(sql, "SELECT count(*) FROM sqlite_schema", &objects, err))
+        return false;
+    return objects == 0 ||
+           rely_err_set(err, RELY_ERR_INVALID,
+                        "it has tables, and no schema version, which no relyd leaves behind: put back a copy");
+}
+
 static bool compare_and_migrate(struct carrying *carrying, bool *is_changed, struct rely_err *err)
 {
     bool is_as_printed = false;
@@ -301,6 +315,8 @@ bool rely_schema_migrate(struct rely_sql *sql, int64_t *from, bool *is_changed, 
                             "its schema has version %lld, and this relyd knows versions up to %d: a newer relyd has "
                             "written it; start that one, or put back the copy made before the upgrade",
                             (long long)version, RELY_SCHEMA_VERSION);
+    if (!check_stamp(sql, version, err))
+        return false;
     struct carrying *carrying = rely_alloc(sizeof *carrying);
     carrying->sql = sql;
     carrying->version = version;

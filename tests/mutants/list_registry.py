@@ -3,6 +3,7 @@
 FAULTS = "tests/e2e/test_registry_faults.py"
 
 MUTANTS = [
+    dict(name="tables-without-a-version-are-new", row="E", file="src/store/migrate.c", old="    return objects == 0 ||\n", new="    return objects >= 0 ||\n", caught_by="unit_registry"),
     dict(
         name="https-for-every-issuer",
         row="C9",

@@ -146,6 +146,13 @@ static void refuses_an_unmarked_database_with_tables(void **state)
     refuse_opening_after(*state, "PRAGMA application_id = 0", "another program's SQLite database");
 }
 
+/* As if it were new, a table that is gone would be made again, empty. */
+static void refuses_tables_without_a_version(void **state)
+{
+    refuse_opening_after(*state, "PRAGMA user_version = 0", "it has tables, and no schema version");
+    refuse_opening_after(*state, "DROP TABLE credential", "it has tables, and no schema version");
+}
+
 static void refuses_a_file_that_is_no_database(void **state)
 {
     struct fixture *fixture = *state;
@@ -209,6 +216,7 @@ int run_open_tests(void)
         A_TEST(refuses_a_newer_schema),
         A_TEST(refuses_a_strangers_database),
         A_TEST(refuses_an_unmarked_database_with_tables),
+        A_TEST(refuses_tables_without_a_version),
         A_TEST(refuses_a_file_that_is_no_database),
         A_TEST(refuses_a_missing_folder),
         A_TEST(opens_in_memory),
