@@ -31,6 +31,10 @@ struct rely_control_hooks {
     /* May keys from this URL be in force for the issuer, under today's settings? (rely_accept_source) */
     RELY_MUST_USE bool (*may_be_in_force)(void *context, const struct rely_issuer *issuer, struct rely_slice keys_url,
                                           struct rely_err *err);
+    /* Run it on another thread, if there is one, while this one goes on; the second waits for its end. Owner: between
+     * the two, what `what` points at is the other thread's. */
+    void *(*start_aside)(void *context, void (*run)(void *what), void *what);
+    void (*await_aside)(void *context, void *aside);
     /* A committed write has touched an issuer's record, and the newest edition shows it. */
     void (*note_issuer)(void *context, int64_t issuer_id, bool is_removed);
     /* To the thread of the worker-th worker, in the order of the calls: run, or drop when it runs no more. */

@@ -19,7 +19,7 @@ struct rely_credential *rely_credential_copy(const struct rely_credential *from)
  */
 struct rely_snapshot *rely_snapshot_next(const struct rely_snapshot *base, uint64_t revision);
 
-/* Put takes over the object, and retires the one that it replaces (same id). */
+/* Put takes over the object, and retires the one that it replaces (same id); in the first edition there must be none. */
 void rely_snapshot_put_issuer(struct rely_snapshot *next, struct rely_issuer *issuer);
 /* Put an issuer whose record and keys are those of before, with other times: what was verified under it stays. */
 void rely_snapshot_renew_issuer(struct rely_snapshot *next, struct rely_issuer *issuer);

@@ -1,7 +1,7 @@
 /*
- * From records to snapshots: the first edition from all records, later ones from those that a change carries. Both go
- * the same way, and none of it can fail: what was committed is in force. Key sets are prepared here. Called by
- * batch.c, and by service/ at the start.
+ * From records to snapshots: the first edition from all records (load.c), later ones from those that a change carries.
+ * Both go the same way, and none of it can fail: what was committed is in force. Key sets are prepared here. Called by
+ * live.c and load.c.
  */
 #include "inside.h"
 
@@ -9,14 +9,6 @@
 #include "relyd/text.h"
 
 #include <stdlib.h>
-
-/* An edition that grows, and what is said when it is whole. */
-struct growing {
-    struct rely_control *control;
-    struct rely_snapshot *next;
-    size_t forbidden_count;        /* stored sets that may not be in force */
-    struct rely_err forbidden_err; /* of the first */
-};
 
 static void free_keyset(void *keyset)
 {
@@ -38,7 +30,7 @@ static bool ask_settings(const struct rely_control *control, const struct rely_i
 }
 
 /* May the stored set be in force at all? A stranger may have written what came by a way that is closed by now. */
-static bool may_be_in_force(struct growing *growing, const struct rely_issuer *issuer,
+static bool may_be_in_force(struct rely_growing *growing, const struct rely_issuer *issuer,
                             const struct rely_issuer_record *record)
 {
     struct rely_err err = {0};
@@ -51,21 +43,26 @@ static bool may_be_in_force(struct growing *growing, const struct rely_issuer *i
     return false;
 }
 
-/* Prepared from the stored document; NULL when there is none that can be used. */
-static struct rely_keyset *prepare_keyset(const struct growing *growing, const struct rely_issuer_record *record)
+struct rely_prepared rely_prepare_stored(const struct rely_issuer_record *record)
 {
-    struct rely_err err = {0};
-    if (record->jwks.ptr == NULL || rely_slice_equal(record->jwks, RELY_LIT("{\"keys\":[]}"))) /* all another's */
-        return NULL;
-    struct rely_keyset *keyset = rely_signature_accept(record->jwks, NULL, &err);
-    if (keyset == NULL)
+    struct rely_prepared prepared = {0};
+    if (record->jwks.ptr != NULL && !rely_slice_equal(record->jwks, RELY_LIT("{\"keys\":[]}"))) /* all another's */
+        prepared.keyset = rely_signature_accept(record->jwks, NULL, &prepared.err);
+    return prepared;
+}
+
+static struct rely_keyset *use_prepared(const struct rely_growing *growing, const struct rely_issuer_record *record,
+                                        const struct rely_prepared *prepared)
+{
+    if (prepared->err.code != RELY_ERR_NONE)
         rely_log_event(growing->control->ring, RELY_LOG_ERROR, "stored_keys_unusable",
-                       "the stored key set of issuer %.*s cannot be used: %s", RELY_ARG(record->name), err.message);
-    return keyset;
+                       "the stored key set of issuer %.*s cannot be used: %s", RELY_ARG(record->name),
+                       prepared->err.message);
+    return prepared->keyset;
 }
 
 /* Stored sets have no key of another record, but for those that relyd 0.1 took. */
-static void leave_out_repeats(const struct growing *growing, const struct rely_issuer *issuer,
+static void leave_out_repeats(const struct rely_growing *growing, const struct rely_issuer *issuer,
                               struct rely_keyset *keyset)
 {
     char sentence[RELY_REPEATS_SIZE];
@@ -75,7 +72,7 @@ static void leave_out_repeats(const struct growing *growing, const struct rely_i
 }
 
 /* Since when a stored set is known, and how long it counts: one that was uploaded until it is replaced. */
-static void set_stored_times(const struct growing *growing, const struct rely_issuer_record *record,
+static void set_stored_times(const struct rely_growing *growing, const struct rely_issuer_record *record,
                              struct rely_issuer *issuer)
 {
     int64_t max_age_s = growing->control->config->key_max_age_s;
@@ -89,7 +86,7 @@ static void set_stored_times(const struct growing *growing, const struct rely_is
 
 /* A disabled record's keys were free. Enabled again it does without those that another has by now, and has those that
  * another had when the set was prepared. */
-static bool must_prepare_again(const struct growing *growing, const struct rely_issuer *old,
+static bool must_prepare_again(const struct rely_growing *growing, const struct rely_issuer *old,
                                const struct rely_issuer *issuer)
 {
     bool is_woken = !old->is_enabled && issuer->is_enabled && old->keyset != NULL;
@@ -107,28 +104,58 @@ static bool is_stored_set_outdated(const struct rely_issuer *old, const struct r
 
 /* --- one record ---------------------------------------------------------------------------------------- */
 
-/* The set in force goes on when the record has the same one. */
-static void carry_issuer(struct growing *growing, const struct rely_issuer_record *record)
+/* Of a record that comes anew, or with another set than the one in force. */
+static struct rely_keyset *choose_keyset(struct rely_growing *growing, const struct rely_issuer_record *record,
+                                         const struct rely_issuer *old, const struct rely_issuer *issuer)
 {
-    struct rely_snapshot *next = growing->next;
-    const struct rely_issuer *old = rely_snapshot_issuer(next, record->record.id);
-    struct rely_issuer *issuer = rely_issuer_of_record(record, growing->control->config->may_use_http);
-    set_stored_times(growing, record, issuer);
-    if (old == NULL || old->keys_generation != issuer->keys_generation || must_prepare_again(growing, old, issuer)) {
-        bool is_usable = !is_stored_set_outdated(old, issuer) && may_be_in_force(growing, issuer, record);
-        struct rely_keyset *keyset = is_usable ? prepare_keyset(growing, record) : NULL;
-        retire_keyset(next, old);
-        leave_out_repeats(growing, issuer, keyset);
-        issuer->keyset = keyset;
-    } else {
-        issuer->keyset = old->keyset;
-        issuer->keys_fetched_s = old->keys_fetched_s; /* what is in force may be younger than what is stored */
-        issuer->keys_until_s = old->keys_until_s;
-    }
-    rely_snapshot_put_issuer(next, issuer);
+    if (is_stored_set_outdated(old, issuer) || !may_be_in_force(growing, issuer, record))
+        return NULL;
+    const struct rely_prepared prepared = rely_prepare_stored(record);
+    return use_prepared(growing, record, &prepared);
 }
 
-static void carry_record(struct growing *growing, enum rely_object object, const void *record)
+static void put_with_keyset(const struct rely_growing *growing, struct rely_issuer *issuer, struct rely_keyset *keyset)
+{
+    leave_out_repeats(growing, issuer, keyset);
+    issuer->keyset = keyset;
+    rely_snapshot_put_issuer(growing->next, issuer);
+}
+
+static struct rely_issuer *make_issuer(const struct rely_growing *growing, const struct rely_issuer_record *record)
+{
+    struct rely_issuer *issuer = rely_issuer_of_record(record, growing->control->config->may_use_http);
+    set_stored_times(growing, record, issuer);
+    return issuer;
+}
+
+/* The set in force goes on when the record has the same one. */
+static void carry_issuer(struct rely_growing *growing, const struct rely_issuer_record *record)
+{
+    const struct rely_issuer *old = rely_snapshot_issuer(growing->next, record->record.id);
+    struct rely_issuer *issuer = make_issuer(growing, record);
+    if (old == NULL || old->keys_generation != issuer->keys_generation || must_prepare_again(growing, old, issuer)) {
+        struct rely_keyset *keyset = choose_keyset(growing, record, old, issuer);
+        retire_keyset(growing->next, old);
+        put_with_keyset(growing, issuer, keyset);
+        return;
+    }
+    issuer->keyset = old->keyset;
+    issuer->keys_fetched_s = old->keys_fetched_s; /* what is in force may be younger than what is stored */
+    issuer->keys_until_s = old->keys_until_s;
+    rely_snapshot_put_issuer(growing->next, issuer);
+}
+
+void rely_edition_enter_issuer(struct rely_growing *growing, const struct rely_issuer_record *record,
+                               const struct rely_prepared *prepared)
+{
+    struct rely_issuer *issuer = make_issuer(growing, record);
+    bool is_usable = may_be_in_force(growing, issuer, record);
+    if (!is_usable)
+        rely_keyset_free(prepared->keyset);
+    put_with_keyset(growing, issuer, is_usable ? use_prepared(growing, record, prepared) : NULL);
+}
+
+static void carry_record(struct rely_growing *growing, enum rely_object object, const void *record)
 {
     if (object == RELY_OBJECT_ISSUER)
         carry_issuer(growing, record);
@@ -147,7 +174,8 @@ static void remove_object(struct rely_snapshot *next, enum rely_object object, i
 
 struct rely_snapshot *rely_edition_carry(struct rely_control *control, const struct rely_changes *changes)
 {
-    struct growing growing = {.control = control, .next = rely_snapshot_next(control->snapshot, changes->revision)};
+    struct rely_growing growing = {.control = control,
+                                   .next = rely_snapshot_next(control->snapshot, changes->revision)};
     for (size_t i = 0; i < changes->count; i++) {
         const struct rely_change *change = &changes->items[i];
         if (change->record == NULL)
@@ -158,40 +186,7 @@ struct rely_snapshot *rely_edition_carry(struct rely_control *control, const str
     return growing.next;
 }
 
-/* --- all records ---------------------------------------------------------------------------------------- */
-
-/* All of one kind. */
-struct loading {
-    struct growing *growing;
-    enum rely_object object;
-};
-
-static void take_record(const union rely_any_record *record, void *context)
-{
-    const struct loading *loading = context;
-    carry_record(loading->growing, loading->object, record);
-}
-
-static bool load_records(struct growing *growing, struct rely_registry *registry, struct rely_err *err)
-{
-    const struct rely_kind *kind;
-    for (size_t i = 0; (kind = rely_kind_at(i)) != NULL; i++) {
-        struct loading loading = {growing, kind->object};
-        if (rely_snapshot_holds(kind->object) &&
-            !rely_registry_each(registry, kind->object, take_record, &loading, err))
-            return false;
-    }
-    return true;
-}
-
-static void say_forbidden(const struct growing *growing)
-{
-    if (growing->forbidden_count > 0)
-        rely_log_event(growing->control->ring, RELY_LOG_WARNING, "stored_keys_not_in_force",
-                       "the settings do not allow any more to fetch keys where %zu of the stored sets came from, which "
-                       "are not in force; the first: %s",
-                       growing->forbidden_count, growing->forbidden_err.message);
-}
+/* --- the end ------------------------------------------------------------------------------------------- */
 
 static bool free_issuer_keyset(const void *item, void *context)
 {
@@ -204,22 +199,4 @@ static bool free_issuer_keyset(const void *item, void *context)
 void rely_edition_free_keysets(struct rely_snapshot *last)
 {
     rely_map_each(&last->issuers_by_id, free_issuer_keyset, NULL);
-}
-
-bool rely_control_load(struct rely_control *control, struct rely_registry *registry, struct rely_err *err)
-{
-    struct rely_snapshot *next = rely_snapshot_next(NULL, rely_registry_revision(registry));
-    struct growing growing = {.control = control, .next = next};
-    next->token_max_bytes = (size_t)control->config->token_max_bytes;
-    next->may_use_system_names = control->config->may_use_system_names;
-    bool is_read = load_records(&growing, registry, err);
-    say_forbidden(&growing);
-    rely_snapshot_free_replaced(next); /* what it replaced while it grew: nobody reads an older one */
-    control->snapshot = next;
-    if (is_read)
-        return true;
-    rely_edition_free_keysets(next);
-    rely_snapshot_free_all(next);
-    control->snapshot = NULL;
-    return false;
 }

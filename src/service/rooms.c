@@ -164,6 +164,41 @@ static bool may_keys_be_in_force(void *context, const struct rely_issuer *issuer
     return rely_accept_source(thread->service->fetcher, issuer, keys_url, err);
 }
 
+/* A thread for one task. */
+struct aside {
+    pthread_t id;
+    void (*run)(void *what);
+    void *what;
+};
+
+static void *run_aside(void *context)
+{
+    const struct aside *aside = context;
+    pthread_setname_np(pthread_self(), "relyd-load");
+    rely_service_yield_to_workers();
+    aside->run(aside->what);
+    return NULL;
+}
+
+static void *start_aside(void *context, void (*run)(void *what), void *what)
+{
+    struct aside *aside = rely_alloc(sizeof *aside);
+    (void)context;
+    aside->run = run;
+    aside->what = what;
+    int failure = pthread_create(&aside->id, NULL, run_aside, aside);
+    RELY_ASSERT(failure == 0);
+    return aside;
+}
+
+static void await_aside(void *context, void *started)
+{
+    struct aside *aside = started;
+    (void)context;
+    pthread_join(aside->id, NULL);
+    free(aside);
+}
+
 static void tell_keeper_of_issuer(void *context, int64_t issuer_id, bool is_removed)
 {
     const struct rely_control_thread *thread = context;
@@ -193,6 +228,8 @@ struct rely_control *rely_rooms_new_control(struct rely_control_thread *thread)
     const struct rely_control_hooks hooks = {.context = thread,
                                              .now_s = tell_time_s,
                                              .may_be_in_force = may_keys_be_in_force,
+                                             .start_aside = start_aside,
+                                             .await_aside = await_aside,
                                              .note_issuer = tell_keeper_of_issuer,
                                              .post_to_worker = post_to_worker,
                                              .post_back = post_to_control,

@@ -66,6 +66,25 @@ static bool room_may_be_in_force(void *context, const struct rely_issuer *issuer
     return rely_err_set(err, RELY_ERR_INVALID, "%.*s is closed", RELY_ARG(keys_url));
 }
 
+/* As late as may be: whoever looks at it before it is awaited finds nothing. */
+static struct {
+    void (*run)(void *what);
+    void *what;
+} put_off;
+
+static void *room_start_aside(void *context, void (*run)(void *what), void *what)
+{
+    put_off.run = run;
+    put_off.what = what;
+    return context;
+}
+
+static void room_await_aside(void *context, void *aside)
+{
+    assert_ptr_equal(aside, context);
+    put_off.run(put_off.what);
+}
+
 static void room_note_issuer(void *context, int64_t issuer_id, bool is_removed)
 {
     struct fixture *fixture = context;
@@ -129,6 +148,8 @@ int make_room(void **state)
     const struct rely_control_hooks hooks = {.context = fixture,
                                              .now_s = room_now_s,
                                              .may_be_in_force = room_may_be_in_force,
+                                             .start_aside = room_start_aside,
+                                             .await_aside = room_await_aside,
                                              .note_issuer = room_note_issuer,
                                              .post_to_worker = room_post,
                                              .post_back = room_post_back,
