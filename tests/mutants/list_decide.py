@@ -178,7 +178,7 @@ MUTANTS = [
            'is_own_fault || reason == RELY_TOKEN_TOO_LARGE', 'is_own_fault', 'unit_decide'),
     mutant('how busy we are is told', 'D', 'src/decide/told.c',
            'reason == RELY_OVERLOADED || ', '', 'unit_decide'),
-    mutant('token.max_bytes is not heard', 'C10', 'src/control/edition.c',
+    mutant('token.max_bytes is not heard', 'C10', 'src/control/load.c',
            '(size_t)control->config->token_max_bytes;', '16384;', 'unit_control'),
     mutant("a spare kid is a live one", "A7", INDEX,
            " && is_live(issuer, &marks.items[i]) == is_live_wanted)\n            return true;",
