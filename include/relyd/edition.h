@@ -19,7 +19,7 @@ struct rely_credential *rely_credential_copy(const struct rely_credential *from)
  */
 struct rely_snapshot *rely_snapshot_next(const struct rely_snapshot *base, uint64_t revision);
 
-/* Put takes over the object, and retires the one that it replaces (same id); in the first edition there must be none. */
+/* Put takes over the object, and retires the one that it replaces (same id). */
 void rely_snapshot_put_issuer(struct rely_snapshot *next, struct rely_issuer *issuer);
 /* Put an issuer whose record and keys are those of before, with other times: what was verified under it stays. */
 void rely_snapshot_renew_issuer(struct rely_snapshot *next, struct rely_issuer *issuer);
@@ -30,6 +30,8 @@ bool rely_snapshot_holds(enum rely_object object);
 /* Put what reviews see of a record, of a kind whose objects need nothing but it: issuers have keys. In: record - the
  * kind's, as it was read at the start or carried by a change: only what is RELY_FIELD_REVIEWED is there in both. */
 void rely_snapshot_carry(struct rely_snapshot *next, enum rely_object object, const void *record);
+/* The same of a record of which the edition has nothing yet: nothing is looked for that it might replace. */
+void rely_snapshot_enter(struct rely_snapshot *next, enum rely_object object, const void *record);
 /* Retire an object; false: not there. */
 bool rely_snapshot_remove(struct rely_snapshot *next, enum rely_object object, int64_t id);
 

@@ -58,7 +58,7 @@ struct loading {
 static void take_record(const union rely_any_record *record, void *context)
 {
     const struct loading *loading = context;
-    rely_snapshot_carry(loading->next, loading->object, record);
+    rely_snapshot_enter(loading->next, loading->object, record);
 }
 
 static bool load_others(struct rely_snapshot *next, struct rely_registry *registry, struct rely_err *err)

@@ -98,8 +98,12 @@ bool rely_snapshot_remove(struct rely_snapshot *next, enum rely_object object, i
 
 void rely_snapshot_put(struct rely_snapshot *next, enum rely_object object, void *item)
 {
-    if (next->edition != 1) /* the first is made of records of which each is there once */
-        rely_snapshot_remove(next, object, rely_snapshot_id_of(item));
+    rely_snapshot_remove(next, object, rely_snapshot_id_of(item));
+    edit_indexes(next, object, item, false);
+}
+
+void rely_snapshot_put_new(struct rely_snapshot *next, enum rely_object object, void *item)
+{
     edit_indexes(next, object, item, false);
 }
 

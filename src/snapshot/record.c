@@ -91,14 +91,22 @@ static const struct maker {
     {RELY_OBJECT_CREDENTIAL, make_credential},
 };
 
+static void *make_item(enum rely_object object, const void *record)
+{
+    for (size_t i = 0; i < sizeof makers / sizeof makers[0]; i++)
+        if (makers[i].object == object)
+            return makers[i].make(record);
+    return rely_record_copy(rely_kind_of(object), record);
+}
+
 void rely_snapshot_carry(struct rely_snapshot *next, enum rely_object object, const void *record)
 {
-    if (!rely_snapshot_holds(object))
-        return;
-    for (size_t i = 0; i < sizeof makers / sizeof makers[0]; i++)
-        if (makers[i].object == object) {
-            rely_snapshot_put(next, object, makers[i].make(record));
-            return;
-        }
-    rely_snapshot_put(next, object, rely_record_copy(rely_kind_of(object), record));
+    if (rely_snapshot_holds(object))
+        rely_snapshot_put(next, object, make_item(object, record));
+}
+
+void rely_snapshot_enter(struct rely_snapshot *next, enum rely_object object, const void *record)
+{
+    if (rely_snapshot_holds(object))
+        rely_snapshot_put_new(next, object, make_item(object, record));
 }
