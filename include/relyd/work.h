@@ -19,8 +19,7 @@ struct rely_work {
     struct rely_work *next; /* whoever has it */
     int64_t asked_ms;       /* monotonic: it waits for a database that is locked for RELY_LOCK_WAIT_MS from then on */
     bool is_write;          /* else a read, which sees nothing that is not committed */
-    bool
-        is_told_first; /* as soon as it is durable, before what its batch has changed is carried on: it needs no edition */
+    bool is_told_first; /* when it is durable, before the changes of its batch are carried on: it is in no edition */
     /* Do it, and note what came of it beside this struct. Thread: the registry's. */
     void (*run)(struct rely_work *work, struct rely_registry *registry);
     /* Once. err: NULL, or why what came of it is void: it has not happened, or stood on what has not. Thread: control. */

@@ -25,7 +25,7 @@
 #define CACHE_ENTRY_BYTES 1024
 #define KEY_TABLE_BYTES ((uint64_t)180 * 1024)
 #define THREAD_BYTES MIB /* stack, rings of the log, scratch memory */
-#define THREADS_BESIDE 4 /* control, fetches, tables, log */
+#define THREADS_BESIDE 5 /* control, registry, fetches, tables, log */
 
 /* --- descriptors ---------------------------------------------------------------------------------- */
 
@@ -195,7 +195,8 @@ static uint64_t sum_control(const struct rely_service *service)
         (uint64_t)service->admin_connections + config->health_listen.count * RELY_HEALTH_CONNECTIONS_MAX;
     return (uint64_t)config->http_memory_mib * MIB + connections * IDLE_CONNECTION_BYTES +
            rely_limits_admin_body(config) * (1 + RELY_DOCUMENT_TREE_TIMES) + RELY_DOCUMENT_TREE_BYTES +
-           (uint64_t)config->key_tables * KEY_TABLE_BYTES + THREADS_BESIDE * THREAD_BYTES;
+           (uint64_t)config->key_max_bytes * RELY_STORINGS_MAX + (uint64_t)config->key_tables * KEY_TABLE_BYTES +
+           THREADS_BESIDE * THREAD_BYTES;
 }
 
 static uint64_t sum_fetches(const struct rely_service *service)

@@ -107,18 +107,18 @@ static void test_b4_sum_of_all_limits(void **state)
     struct rely_service service = make_service(&config);
     /* of a worker: requests, connections, cached tokens, waiting requests, the thread */
     const uint64_t worker = 128 * MIB + 10000 * 2048 + 16384 * 1024 + 8 * MIB + MIB;
-    /* requests, connections, the largest body and what it is parsed to, key tables, threads */
-    const uint64_t control = 128 * MIB + 256 * 2048 + 17 * 2 * MIB + MIB + 64 * 180 * 1024 + 4 * MIB;
+    /* requests, connections, the largest body and what it is parsed to, key sets being stored, key tables, threads */
+    const uint64_t control = 128 * MIB + 256 * 2048 + 17 * 2 * MIB + MIB + 8 * MIB + 64 * 180 * 1024 + 5 * MIB;
     const uint64_t fetches = 416 * (768 + 128) * 1024 + 64 * MIB;
     assert_int_equal(rely_limits_sum_memory(&service), 4 * worker + control + fetches);
     service.fetch_places = 16;
     assert_int_equal(rely_limits_sum_memory(&service), 4 * worker + control + fetches - 400 * 896 * 1024);
     config.key_max_bytes = 8 * 1024 * 1024;
     assert_int_equal(rely_limits_sum_memory(&service),
-                     4 * worker + control + fetches - 400 * 896 * 1024 + 17 * 14 * MIB);
+                     4 * worker + control + fetches - 400 * 896 * 1024 + 17 * 14 * MIB + 8 * 7 * MIB);
     config.health_listen.count = 2;
     assert_int_equal(rely_limits_sum_memory(&service),
-                     4 * worker + control + fetches - 400 * 896 * 1024 + 17 * 14 * MIB + 128 * 2048);
+                     4 * worker + control + fetches - 400 * 896 * 1024 + 17 * 14 * MIB + 8 * 7 * MIB + 128 * 2048);
     config.health_listen.count = 0;
     rely_config_fini(&config);
 }
@@ -150,19 +150,19 @@ static void test_b4_limits_beyond_the_memory_are_said(void **state)
     char said[1024];
     judge(128, UINT64_MAX, UINT64_MAX, said);
     assert_string_equal(said, "");
-    judge(128, 1297 * MIB, UINT64_MAX, said);
+    judge(128, 1306 * MIB, UINT64_MAX, said);
     assert_string_equal(said, "");
-    judge(128, 1296 * MIB, UINT64_MAX, said);
-    assert_non_null(strstr(said, "the settings allow 1296 MiB"));
+    judge(128, 1305 * MIB, UINT64_MAX, said);
+    assert_non_null(strstr(said, "the settings allow 1305 MiB"));
     judge(512, 2048 * MIB, UINT64_MAX, said);
     assert_non_null(strstr(said, "\"little_memory\""));
-    assert_non_null(strstr(said, "the settings allow 3216 MiB"));
+    assert_non_null(strstr(said, "the settings allow 3225 MiB"));
     assert_non_null(strstr(said, "the memory limit (of the control group) is 2048 MiB: lower http.memory_mib from 512 "
-                                 "to 278, or raise the limit"));
-    judge(278, 2048 * MIB, UINT64_MAX, said); /* the advice is right */
+                                 "to 276, or raise the limit"));
+    judge(276, 2048 * MIB, UINT64_MAX, said); /* the advice is right */
     assert_string_equal(said, "");
     judge(512, 2048 * MIB, 1024 * MIB, said);
-    assert_non_null(strstr(said, "the memory limit (RLIMIT_AS) is 1024 MiB: lower http.memory_mib from 512 to 73"));
+    assert_non_null(strstr(said, "the memory limit (RLIMIT_AS) is 1024 MiB: lower http.memory_mib from 512 to 71"));
     judge(128, 512 * MIB, UINT64_MAX, said);
     assert_non_null(strstr(said, "512 MiB: lower workers, http.max_connections or cache.entries, or raise the limit"));
 }
