@@ -165,6 +165,11 @@ class Relyd:
 
     # --- the data plane ------------------------------------------------------------------------------------------
 
+    def await_all_workers(self):
+        """What one worker has, all have: a write is acknowledged when every worker has it, and what came before it."""
+        self.writes_awaited = getattr(self, "writes_awaited", 0) + 1
+        self.put_identity("awaited", description=f"{self.writes_awaited}")
+
     def review(self, token, **fields):
         """The native review's JSON."""
         answer = wire.ask(self.data, "POST", "/v1/review", {"token": token} | fields)

@@ -137,6 +137,7 @@ def test_a4_another_source_drops_the_keys_and_the_answer_under_way(start, issuer
     relyd.put_identity()
     relyd.put_credential(issuer=issuer.url)
     wire.wait_for(lambda: relyd.reason(issuer.token()) == "ok", what="the first keys")
+    relyd.await_all_workers()
     gate = issuer.answers[JWKS] = Gate(response(issuer.jwks()))
     relyd.put_issuer("cluster", **issuer.record(description="asks again"))
     assert gate.arrived.wait(10)
@@ -168,6 +169,7 @@ def test_a4_what_says_nothing_of_the_source_keeps_the_keys(relyd, issuer):
     relyd.put_identity()
     relyd.put_credential(issuer=issuer.url)
     wire.wait_for(lambda: relyd.reason(issuer.token()) == "ok", what="the first keys")
+    relyd.await_all_workers()
     issuer.is_down = True
     for fields in ({"description": "x"}, {"leewaySeconds": 5}, {"enabled": False}, {"enabled": True, "algorithms": ["RS256", "ES256"]}):
         relyd.put_issuer("cluster", **issuer.record(**fields))
@@ -187,6 +189,7 @@ def test_a4_a_record_of_the_same_name_asks_anew(start, issuer):
     relyd.put_credential(issuer=issuer.url)
     gate.let_go()
     wire.wait_for(lambda: relyd.reason(issuer.token()) == "ok", what="the new record's keys")
+    relyd.await_all_workers()
     assert relyd.reason(issuer.token(old)) == "key_unknown"
 
 
@@ -217,6 +220,7 @@ def test_a5_keys_from_where_nothing_may_be_fetched_any_more(start, issuer, way):
     relyd.put_issuer("cluster", allowHttp=True, **issuer.record()) if "http" in way else relyd.put_issuer("cluster", **issuer.record())
     relyd.put_credential(issuer=issuer.url)
     wire.wait_for(lambda: relyd.reason(issuer.token()) == "ok", what="the key set")
+    relyd.await_all_workers()
     relyd.stop()
     with sqlite3.connect(relyd.database) as database:
         database.execute(sql)

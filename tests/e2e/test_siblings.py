@@ -253,6 +253,7 @@ def test_a6_a_neighbour_cannot_stop_a_withdrawal(start, issuer):
     wire.wait_for(lambda: identity_of(relyd, sign(old)) == ["of-victim"], what="the key set")
     issuer.answers["/keys"] = response({"keys": [stolen.jwk(), new.jwk()]})
     wire.wait_for(lambda: identity_of(relyd, sign(new)) == ["of-victim"], what="the rotation")
+    relyd.await_all_workers()
     assert relyd.reason(sign(old)) == "key_unknown"
     assert identity_of(relyd, sign(stolen)) == ["of-neighbour"]
 
