@@ -60,8 +60,8 @@ void rely_admin_answer_wait_fault(const struct rely_admin_wait *wait, const char
 /* May this peer administer, and is it no browser page's request? False: it has been answered with 403. */
 bool rely_admin_admit(struct rely_http_request *request);
 size_t rely_admin_body_limit(const struct rely_admin *admin);
-/* Read the request's body as JSON. NULL: it has been answered. Owner: the caller. */
-struct rely_json *rely_admin_read_body(const struct rely_admin_call *call);
+/* Read the request's body as JSON, and how much memory it takes. NULL: it has been answered. Owner: the caller. */
+struct rely_json *rely_admin_read_body(const struct rely_admin_call *call, size_t *bytes);
 
 /* --- the resources: what the rows of route.c call --- */
 

@@ -159,7 +159,8 @@ static void read_and_answer(struct explaining *explaining)
 
 void rely_admin_explain(struct rely_admin_call *call)
 {
-    struct rely_json *body = rely_admin_read_body(call);
+    size_t body_bytes;
+    struct rely_json *body = rely_admin_read_body(call, &body_bytes);
     if (body == NULL)
         return;
     struct explaining *explaining = rely_admin_wait_new(call, sizeof *explaining);
@@ -167,7 +168,7 @@ void rely_admin_explain(struct rely_admin_call *call)
     explaining->wait.answer = answer_with_neighbours;
     explaining->wait.fini = free_explaining;
     explaining->body = body;
-    rely_admin_wait_hold(&explaining->wait, rely_json_measure(call->request->body));
+    rely_admin_wait_hold(&explaining->wait, body_bytes);
     explaining->question.at_s = call->now_s;
     read_and_answer(explaining);
 }

@@ -78,7 +78,7 @@ size_t rely_admin_body_limit(const struct rely_admin *admin)
     return admin->max_body_bytes == 0 ? RELY_ADMIN_BODY_BYTES_MAX : admin->max_body_bytes;
 }
 
-struct rely_json *rely_admin_read_body(const struct rely_admin_call *call)
+struct rely_json *rely_admin_read_body(const struct rely_admin_call *call, size_t *bytes)
 {
     struct rely_http_request *request = call->request;
     size_t limit = rely_admin_body_limit(call->admin);
@@ -98,7 +98,8 @@ struct rely_json *rely_admin_read_body(const struct rely_admin_call *call)
         rely_http_problem(request, 400, "invalid_body", "a JSON body is required", NULL);
         return NULL;
     }
-    if (!rely_admin_has_room(call->admin, request, rely_json_measure(request->body)))
+    *bytes = rely_json_measure(request->body);
+    if (!rely_admin_has_room(call->admin, request, *bytes))
         return NULL;
     struct rely_json *body = rely_json_parse(request->body, &err);
     if (body == NULL)

@@ -223,12 +223,13 @@ static void save_object(struct rely_admin_call *call, bool may_replace)
     struct writing *writing = new_writing(call);
     if (writing == NULL)
         return;
-    writing->body = rely_admin_read_body(call);
+    size_t body_bytes;
+    writing->body = rely_admin_read_body(call, &body_bytes);
     if (writing->body == NULL) {
         rely_admin_wait_free(&writing->wait);
         return;
     }
-    rely_admin_wait_hold(&writing->wait, rely_json_measure(call->request->body));
+    rely_admin_wait_hold(&writing->wait, body_bytes);
     writing->write.body = writing->body;
     writing->may_replace = may_replace;
     writing->must_be_new = may_replace && rely_slice_equal(condition, RELY_LIT("*"));
