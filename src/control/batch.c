@@ -65,20 +65,26 @@ static void limit_wait(const struct rely_batch *batch, const struct rely_work *w
     rely_registry_limit_wait(batch->registry, left_ms < 0 ? 0 : (int)left_ms);
 }
 
-static void run_in_batch(struct rely_batch *batch, struct rely_work *work)
+/* False: it cannot be begun, and the work has been told so. */
+static bool open_batch(struct rely_batch *batch, struct rely_work *work)
 {
     struct rely_err err = {0};
-    if (batch->open == NULL)
-        limit_wait(batch, work);
-    if (batch->open == NULL && !rely_registry_begin(batch->registry, &err)) {
-        struct rely_commit *failed = new_commit(batch, work);
-        failed->err = err;
-        failed->is_begun = false;
-        hand_commit_over(batch, failed);
-        return;
-    }
-    if (batch->open == NULL)
+    limit_wait(batch, work);
+    if (rely_registry_begin(batch->registry, &err)) {
         batch->open = new_commit(batch, NULL);
+        return true;
+    }
+    struct rely_commit *failed = new_commit(batch, work);
+    failed->err = err;
+    failed->is_begun = false;
+    hand_commit_over(batch, failed);
+    return false;
+}
+
+static void run_in_batch(struct rely_batch *batch, struct rely_work *work)
+{
+    if (batch->open == NULL && !open_batch(batch, work))
+        return;
     work->run(work, batch->registry);
     add_to_batch(batch, work);
 }

@@ -94,6 +94,23 @@ def test_a5_uploaded_keys_do_not_age(start):
     assert relyd.reason(signer.sign(tokens.claims("https://prod.example"))) == "ok"
 
 
+def test_a_stored_set_that_cannot_be_used_is_said(start, issuer):
+    """A newer relyd may find a key weak that an older one took: the issuer has no keys until they come again."""
+    relyd = start(keys__miss_wait_ms=2000, keys__miss_cooldown_ms=100)
+    register(relyd, issuer)
+    wait_for_keys(relyd)
+    relyd.stop()
+    edit_database(relyd, "UPDATE key_set SET document = ?", '{"keys":[{"kty":"oct","k":"AAAA"}]}')
+    issuer.is_down = True
+    relyd.start()
+    assert relyd.reason(issuer.token()) == "keys_unavailable"
+    entries = [json.loads(line) for line in relyd.log().splitlines() if line.startswith("{")]
+    (said,) = [entry["message"] for entry in entries if entry["event"] == "stored_keys_unusable"]
+    assert said.startswith("the stored key set of issuer cluster cannot be used: "), said
+    issuer.is_down = False
+    wire.wait_for(lambda: relyd.reason(issuer.token()) == "ok", 30, "the next fetch")
+
+
 def put_fetched(relyd, issuer, names):
     """A record of each name, with keys of its own address, which have come."""
     for name in names:
