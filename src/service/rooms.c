@@ -4,6 +4,7 @@
  */
 #include "service.h"
 
+#include "relyd/clock.h"
 #include "relyd/fetched.h"
 #include "relyd/text.h"
 
@@ -12,13 +13,13 @@
 static int64_t tell_time_ms(void *context)
 {
     (void)context;
-    return rely_service_now_ms();
+    return rely_clock_monotonic_ms();
 }
 
 static int64_t tell_time_s(void *context)
 {
     (void)context;
-    return rely_service_now_s();
+    return rely_clock_now_s();
 }
 
 static uint64_t draw_random(void *context)

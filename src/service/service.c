@@ -13,16 +13,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-int64_t rely_service_now_s(void)
-{
-    return rely_clock_now_s();
-}
-
-int64_t rely_service_now_ms(void)
-{
-    return rely_clock_monotonic_ms();
-}
-
 /* --- starting ------------------------------------------------------------------------------------ */
 
 void rely_service_report(struct rely_service *service, const struct rely_err *err)
@@ -229,7 +219,7 @@ void rely_service_print_metrics(struct rely_service *service, const struct rely_
         add_loop_counters(&gauges, cuts, &service->counters[i].loop);
     }
     struct rely_key_age *ages =
-        rely_key_ages_read(snapshot, rely_service_now_s(), (size_t)service->config->metrics_issuers, &gauges);
+        rely_key_ages_read(snapshot, rely_clock_now_s(), (size_t)service->config->metrics_issuers, &gauges);
     rely_metrics_print(all, service->worker_count + 1, &gauges, out);
     free(ages);
     free(all);
@@ -327,7 +317,7 @@ struct rely_loop_options rely_service_loop_options(const struct rely_service *se
 
 bool rely_service_run(const struct rely_config *config, struct rely_err *err)
 {
-    struct rely_service service = {.config = config, .start_s = rely_service_now_s()};
+    struct rely_service service = {.config = config, .start_s = rely_clock_now_s()};
     const struct rely_log_options options = {.fd = -1,
                                              .level = (enum rely_level)config->log_level,
                                              .allows_fd = config->log_allows == 0 ? STDERR_FILENO : STDOUT_FILENO,

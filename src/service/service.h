@@ -202,7 +202,5 @@ void rely_notify(const char *state);
 
 /* Lower the calling thread's priority: reviews come first. */
 void rely_service_yield_to_workers(void);
-int64_t rely_service_now_s(void);
-int64_t rely_service_now_ms(void); /* monotonic */
 
 #endif
