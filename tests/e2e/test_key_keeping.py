@@ -104,6 +104,7 @@ def test_a_stored_set_that_cannot_be_used_is_said(start, issuer):
     issuer.is_down = True
     relyd.start()
     assert relyd.reason(issuer.token()) == "keys_unavailable"
+    wire.wait_for(lambda: "stored_keys_unusable" in relyd.log(), 10, "the line")
     entries = [json.loads(line) for line in relyd.log().splitlines() if line.startswith("{")]
     (said,) = [entry["message"] for entry in entries if entry["event"] == "stored_keys_unusable"]
     assert said.startswith("the stored key set of issuer cluster cannot be used: "), said
