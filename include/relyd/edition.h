@@ -30,8 +30,12 @@ bool rely_snapshot_holds(enum rely_object object);
 /* Put what reviews see of a record, of a kind whose objects need nothing but it: issuers have keys. In: record - the
  * kind's, as it was read at the start or carried by a change: only what is RELY_FIELD_REVIEWED is there in both. */
 void rely_snapshot_carry(struct rely_snapshot *next, enum rely_object object, const void *record);
-/* The same of a record of which the edition has nothing yet: nothing is looked for that it might replace. */
-void rely_snapshot_enter(struct rely_snapshot *next, enum rely_object object, const void *record);
+/* All records of a kind of which the edition has none yet, such as the first: nothing is looked for that they might
+ * replace, and each index is filled once, at the end. Freed by that. */
+struct rely_filling;
+struct rely_filling *rely_filling_new(struct rely_snapshot *next, enum rely_object object);
+void rely_filling_add(struct rely_filling *filling, const void *record);
+void rely_filling_end(struct rely_filling *filling);
 /* Retire an object; false: not there. */
 bool rely_snapshot_remove(struct rely_snapshot *next, enum rely_object object, int64_t id);
 

@@ -51,6 +51,15 @@ struct rely_edit {
  */
 const void *rely_map_find(const struct rely_map *map, uint64_t hash, size_t *cursor);
 
+struct rely_map_entry {
+    uint64_t hash;
+    const void *item; /* borrowed: the map's user owns the items */
+};
+
+/* Put many into an empty map: each leaf is made once, as large as it gets. */
+void rely_map_fill(struct rely_map *map, const struct rely_edit *edit, const struct rely_map_entry *entries,
+                   size_t count);
+
 /* Changes of an edition that has not been handed out yet. Several items may share a hash. */
 void rely_map_put(struct rely_map *map, const struct rely_edit *edit, uint64_t hash, const void *item);
 /* True when the item (by address) was there under this hash. The item itself is not retired. */

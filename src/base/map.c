@@ -9,16 +9,11 @@
 
 #define FAN_OUT 256
 
-struct leaf_entry {
-    uint64_t hash;
-    const void *item; /* borrowed: the map's user owns the items */
-};
-
 struct leaf {
     uint64_t edition;
     uint32_t count;
     uint32_t cap;
-    struct leaf_entry entries[];
+    struct rely_map_entry entries[];
 };
 
 struct branch {
@@ -106,13 +101,19 @@ static struct leaf *copy_leaf(const struct leaf *old, uint32_t cap, uint64_t edi
     return leaf;
 }
 
-/* The leaf of this hash, this edition's own and with room for `more` entries. */
-static struct leaf *own_leaf(struct rely_map *map, const struct rely_edit *edit, uint64_t hash, uint32_t more)
+/* Where the leaf of this hash belongs, in tables of this edition's own. */
+static struct leaf **own_place(struct rely_map *map, const struct rely_edit *edit, uint64_t hash)
 {
     map->root = own_table(map->root, sizeof *map->root, edit);
     struct branch **branch = &map->root->branches[root_index(hash)];
     *branch = own_table(*branch, sizeof **branch, edit);
-    struct leaf **place = &(*branch)->leaves[branch_index(hash)];
+    return &(*branch)->leaves[branch_index(hash)];
+}
+
+/* The leaf of this hash, this edition's own and with room for `more` entries. */
+static struct leaf *own_leaf(struct rely_map *map, const struct rely_edit *edit, uint64_t hash, uint32_t more)
+{
+    struct leaf **place = own_place(map, edit, hash);
     struct leaf *old = *place;
     uint32_t count = old == NULL ? 0 : old->count;
     bool is_own = old != NULL && old->edition == edit->edition;
@@ -130,8 +131,32 @@ void rely_map_put(struct rely_map *map, const struct rely_edit *edit, uint64_t h
 {
     RELY_ASSERT(item != NULL && edit->edition != 0);
     struct leaf *leaf = own_leaf(map, edit, hash, 1);
-    leaf->entries[leaf->count++] = (struct leaf_entry){hash, item};
+    leaf->entries[leaf->count++] = (struct rely_map_entry){hash, item};
     map->count++;
+}
+
+/* Which leaf an entry goes to, of all that there can be. */
+static size_t leaf_number(uint64_t hash)
+{
+    return root_index(hash) * FAN_OUT + branch_index(hash);
+}
+
+void rely_map_fill(struct rely_map *map, const struct rely_edit *edit, const struct rely_map_entry *entries,
+                   size_t count)
+{
+    RELY_ASSERT(map->count == 0 && map->root == NULL && edit->edition != 0);
+    uint32_t *counts = rely_alloc((size_t)FAN_OUT * FAN_OUT * sizeof *counts);
+    for (size_t i = 0; i < count; i++)
+        counts[leaf_number(entries[i].hash)]++;
+    for (size_t i = 0; i < count; i++) {
+        size_t number = leaf_number(entries[i].hash);
+        struct leaf **place = own_place(map, edit, entries[i].hash);
+        if (*place == NULL)
+            *place = copy_leaf(NULL, counts[number], edit->edition);
+        (*place)->entries[(*place)->count++] = entries[i];
+    }
+    map->count = count;
+    free(counts);
 }
 
 static uint32_t find_entry(const struct leaf *leaf, uint64_t hash, const void *item)

@@ -49,27 +49,27 @@ static void enter_all(struct rely_growing *growing, const struct loaded_issuers 
 
 /* --- the others ------------------------------------------------------------------------------------------ */
 
-/* All of one kind. */
-struct loading {
-    struct rely_snapshot *next;
-    enum rely_object object;
-};
-
 static void take_record(const union rely_any_record *record, void *context)
 {
-    const struct loading *loading = context;
-    rely_snapshot_enter(loading->next, loading->object, record);
+    rely_filling_add(context, record);
+}
+
+static bool load_kind(struct rely_snapshot *next, enum rely_object object, struct rely_registry *registry,
+                      struct rely_err *err)
+{
+    struct rely_filling *filling = rely_filling_new(next, object);
+    bool is_read = rely_registry_each(registry, object, take_record, filling, err);
+    rely_filling_end(filling);
+    return is_read;
 }
 
 static bool load_others(struct rely_snapshot *next, struct rely_registry *registry, struct rely_err *err)
 {
     const struct rely_kind *kind;
-    for (size_t i = 0; (kind = rely_kind_at(i)) != NULL; i++) {
-        struct loading loading = {next, kind->object};
+    for (size_t i = 0; (kind = rely_kind_at(i)) != NULL; i++)
         if (kind->object != RELY_OBJECT_ISSUER && rely_snapshot_holds(kind->object) &&
-            !rely_registry_each(registry, kind->object, take_record, &loading, err))
+            !load_kind(next, kind->object, registry, err))
             return false;
-    }
     return true;
 }
 

@@ -39,8 +39,8 @@ static inline struct rely_edit rely_snapshot_edit(struct rely_snapshot *next)
 
 /* As rely_snapshot_put_identity, of any kind. */
 void rely_snapshot_put(struct rely_snapshot *next, enum rely_object object, void *item);
-/* The same where none has its id. */
-void rely_snapshot_put_new(struct rely_snapshot *next, enum rely_object object, void *item);
+/* The same of all that there are of a kind. */
+void rely_snapshot_fill(struct rely_snapshot *next, enum rely_object object, const void *const *items, size_t count);
 
 /* --- issuer_index.c ------------------------------------------------------------------------------------------ */
 

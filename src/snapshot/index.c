@@ -102,9 +102,20 @@ void rely_snapshot_put(struct rely_snapshot *next, enum rely_object object, void
     edit_indexes(next, object, item, false);
 }
 
-void rely_snapshot_put_new(struct rely_snapshot *next, enum rely_object object, void *item)
+void rely_snapshot_fill(struct rely_snapshot *next, enum rely_object object, const void *const *items, size_t count)
 {
-    edit_indexes(next, object, item, false);
+    struct rely_edit edit = rely_snapshot_edit(next);
+    struct rely_map_entry *entries = rely_alloc(count * sizeof *entries);
+    for (size_t i = 0; i < INDEX_COUNT; i++) {
+        const struct index *index = &indexes[i];
+        if (index->object != object)
+            continue;
+        RELY_ASSERT(index->edit == NULL); /* such a kind is entered one by one */
+        for (size_t k = 0; k < count; k++)
+            entries[k] = (struct rely_map_entry){index->hash(items[k]), items[k]};
+        rely_map_fill(map_of(next, index), &edit, entries, count);
+    }
+    free(entries);
 }
 
 void rely_snapshot_put_identity(struct rely_snapshot *next, struct rely_identity *identity)

@@ -105,8 +105,36 @@ void rely_snapshot_carry(struct rely_snapshot *next, enum rely_object object, co
         rely_snapshot_put(next, object, make_item(object, record));
 }
 
-void rely_snapshot_enter(struct rely_snapshot *next, enum rely_object object, const void *record)
+/* --- all of a kind ------------------------------------------------------------------------------------------ */
+
+struct rely_filling {
+    struct rely_snapshot *next; /* borrowed */
+    enum rely_object object;
+    const void **items; /* owned: the list, until the end the items, too */
+    size_t count, cap;
+};
+
+struct rely_filling *rely_filling_new(struct rely_snapshot *next, enum rely_object object)
 {
-    if (rely_snapshot_holds(object))
-        rely_snapshot_put_new(next, object, make_item(object, record));
+    struct rely_filling *filling = rely_alloc(sizeof *filling);
+    RELY_ASSERT(rely_snapshot_holds(object));
+    *filling = (struct rely_filling){.next = next, .object = object};
+    return filling;
+}
+
+void rely_filling_add(struct rely_filling *filling, const void *record)
+{
+    if (filling->count == filling->cap) {
+        filling->cap = filling->cap == 0 ? 64 : filling->cap * 2;
+        /* NOLINTNEXTLINE(bugprone-sizeof-expression): the list is of pointers */
+        filling->items = rely_realloc(filling->items, filling->cap * sizeof *filling->items);
+    }
+    filling->items[filling->count++] = make_item(filling->object, record);
+}
+
+void rely_filling_end(struct rely_filling *filling)
+{
+    rely_snapshot_fill(filling->next, filling->object, filling->items, filling->count);
+    free(filling->items);
+    free(filling);
 }
