@@ -802,4 +802,7 @@ MUTANTS = [
         new="found.record.id == head->id &&",
         caught_by="unit_registry",
     ),
+    dict(name="a-filled-leaf-has-no-room", row="E", file="src/base/map.c", old="            *place = copy_leaf(NULL, counts[number], edit->edition);",
+         new="            *place = copy_leaf(NULL, counts[number] - (counts[number] > 1), edit->edition);", caught_by="unit_base"),
+    dict(name="a-filled-map-is-empty", row="E", file="src/base/map.c", old="    map->count = count;\n", new="    map->count = 0 * count;\n", caught_by="unit_base"),
 ]

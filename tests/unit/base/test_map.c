@@ -54,6 +54,41 @@ static void an_edition_does_not_change_under_its_readers(void **state)
     rely_retired_free(&retired[0]);
 }
 
+static void a_filled_map_is_one_that_was_put_together(void **state)
+{
+    struct rely_retired none = {0};
+    const struct rely_edit edit = {1, &none};
+    struct rely_map filled = {0}, empty = {0};
+    struct rely_map_entry *entries = rely_alloc((ITEMS + 1) * sizeof *entries);
+    size_t cursor = 0;
+    (void)state;
+    for (size_t i = 0; i < ITEMS; i++)
+        entries[i] = (struct rely_map_entry){hash_of(i), &items[i]};
+    entries[ITEMS] = (struct rely_map_entry){hash_of(0), &items[1]}; /* a second one of that hash */
+    rely_map_fill(&filled, &edit, entries, ITEMS + 1);
+    rely_map_fill(&empty, &edit, entries, 0);
+    assert_int_equal(filled.count, ITEMS + 1);
+    assert_int_equal(empty.count, 0);
+    for (size_t i = 0; i < ITEMS; i++)
+        assert_true(has_item(&filled, i));
+    assert_ptr_equal(rely_map_find(&filled, hash_of(0), &cursor), &items[0]);
+    assert_ptr_equal(rely_map_find(&filled, hash_of(0), &cursor), &items[1]);
+    assert_null(rely_map_find(&filled, hash_of(0), &cursor));
+    assert_int_equal(none.count, 0);
+    for (size_t i = 0; i < ITEMS; i++) { /* it goes on like any other: each leaf is full at first */
+        assert_true(rely_map_remove(&filled, &edit, hash_of(i), &items[i]));
+        rely_map_put(&filled, &edit, hash_of(i), &items[i]);
+        rely_map_put(&filled, &edit, hash_of(i), &items[(i + 1) % ITEMS]);
+    }
+    assert_int_equal(filled.count, 2 * ITEMS + 1);
+    for (size_t i = 0; i < ITEMS; i++)
+        assert_true(has_item(&filled, i));
+    rely_map_fini(&filled);
+    rely_map_fini(&empty);
+    free(entries);
+    rely_retired_free(&none);
+}
+
 static void one_change_copies_one_leaf_and_two_tables(void **state)
 {
     struct rely_retired none = {0}, retired = {0};
@@ -118,6 +153,7 @@ int run_map_tests(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_edition_does_not_change_under_its_readers),
+        cmocka_unit_test(a_filled_map_is_one_that_was_put_together),
         cmocka_unit_test(one_change_copies_one_leaf_and_two_tables),
         cmocka_unit_test(replacing_swaps_the_item_in_the_new_edition_only),
         cmocka_unit_test(every_item_is_visited_until_told_to_stop),
