@@ -31,9 +31,13 @@ bool rely_snapshot_holds(enum rely_object object);
  * kind's, as it was read at the start or carried by a change: only what is RELY_FIELD_REVIEWED is there in both. */
 void rely_snapshot_carry(struct rely_snapshot *next, enum rely_object object, const void *record);
 /* All records of a kind of which the edition has none yet, such as the first: nothing is looked for that they might
- * replace, and each index is filled once, at the end. Freed by that. */
-struct rely_filling;
-struct rely_filling *rely_filling_new(struct rely_snapshot *next, enum rely_object object);
+ * replace, and each index is filled once, at the end. */
+struct rely_filling {
+    struct rely_snapshot *next; /* borrowed; this and the kind are set by the caller, the rest is zero */
+    enum rely_object object;    /* that an edition holds, and whose records need nothing beside them */
+    const void **items;         /* owned until the end, like the items */
+    size_t count, cap;
+};
 void rely_filling_add(struct rely_filling *filling, const void *record);
 void rely_filling_end(struct rely_filling *filling);
 /* Retire an object; false: not there. */

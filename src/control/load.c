@@ -57,9 +57,9 @@ static void take_record(const union rely_any_record *record, void *context)
 static bool load_kind(struct rely_snapshot *next, enum rely_object object, struct rely_registry *registry,
                       struct rely_err *err)
 {
-    struct rely_filling *filling = rely_filling_new(next, object);
-    bool is_read = rely_registry_each(registry, object, take_record, filling, err);
-    rely_filling_end(filling);
+    struct rely_filling filling = {.next = next, .object = object};
+    bool is_read = rely_registry_each(registry, object, take_record, &filling, err);
+    rely_filling_end(&filling);
     return is_read;
 }
 

@@ -108,12 +108,11 @@ void rely_snapshot_fill(struct rely_snapshot *next, enum rely_object object, con
     struct rely_map_entry *entries = rely_alloc(count * sizeof *entries);
     for (size_t i = 0; i < INDEX_COUNT; i++) {
         const struct index *index = &indexes[i];
-        if (index->object != object)
-            continue;
-        RELY_ASSERT(index->edit == NULL); /* such a kind is entered one by one */
-        for (size_t k = 0; k < count; k++)
+        RELY_ASSERT(index->object != object || index->edit == NULL); /* such a kind is entered one by one */
+        for (size_t k = 0; index->object == object && k < count; k++)
             entries[k] = (struct rely_map_entry){index->hash(items[k]), items[k]};
-        rely_map_fill(map_of(next, index), &edit, entries, count);
+        if (index->object == object)
+            rely_map_fill(map_of(next, index), &edit, entries, count);
     }
     free(entries);
 }

@@ -107,21 +107,6 @@ void rely_snapshot_carry(struct rely_snapshot *next, enum rely_object object, co
 
 /* --- all of a kind ------------------------------------------------------------------------------------------ */
 
-struct rely_filling {
-    struct rely_snapshot *next; /* borrowed */
-    enum rely_object object;
-    const void **items; /* owned: the list, until the end the items, too */
-    size_t count, cap;
-};
-
-struct rely_filling *rely_filling_new(struct rely_snapshot *next, enum rely_object object)
-{
-    struct rely_filling *filling = rely_alloc(sizeof *filling);
-    RELY_ASSERT(rely_snapshot_holds(object));
-    *filling = (struct rely_filling){.next = next, .object = object};
-    return filling;
-}
-
 void rely_filling_add(struct rely_filling *filling, const void *record)
 {
     if (filling->count == filling->cap) {
@@ -136,5 +121,5 @@ void rely_filling_end(struct rely_filling *filling)
 {
     rely_snapshot_fill(filling->next, filling->object, filling->items, filling->count);
     free(filling->items);
-    free(filling);
+    *filling = (struct rely_filling){.next = NULL};
 }
