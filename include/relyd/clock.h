@@ -15,6 +15,8 @@ int64_t rely_clock_coarse_s(void);
 /* Since some moment before the process began, never backwards: for durations and timers. */
 int64_t rely_clock_monotonic_ms(void);
 int64_t rely_clock_monotonic_us(void);
+/* The first, at most a tick of 4 ms ago, and cheaper. */
+int64_t rely_clock_coarse_ms(void);
 /* Processor time that all threads of this process have used. */
 int64_t rely_clock_cpu_us(void);
 /* pthread_cond_wait for at most so many ms. */

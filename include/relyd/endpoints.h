@@ -75,6 +75,9 @@ void rely_reviewer_fini(struct rely_reviewer *reviewer);
 /* The handler of a data-plane listener: context is the worker's reviewer. */
 void rely_endpoints_handle(struct rely_http_request *request, void *context);
 
+/* Does anybody look at the body? Not at a check's, which is the gateway's client's. */
+bool rely_endpoints_needs_body(const struct rely_http_request *request);
+
 /* The loop's refuser: what never becomes a request is refused in the form of the protocol that was asked. */
 void rely_endpoints_refuse(struct rely_http_request *request, void *context, const struct rely_http_refusal *refusal);
 

@@ -1,6 +1,6 @@
 /*
- * http: the bytes of connections to struct rely_http_request and back. HTTP/1.1 by libh2o, whose HTTP/2 stays off (it
- * is unsafe in 2.2.5); what carries a request is behind struct rely_http_transport.
+ * http: the bytes of connections to struct rely_http_request and back, by HTTP/1.1; what carries a request is behind
+ * struct rely_http_transport.
  */
 #ifndef RELYD_HTTP_H
 #define RELYD_HTTP_H
@@ -20,6 +20,9 @@ enum rely_http_refusal_kind {
     RELY_HTTP_BODY_MALFORMED,      /* 400: chunks that cannot be read */
     RELY_HTTP_BODY_TOO_LARGE,      /* 413 */
     RELY_HTTP_EXPECTATION_UNKNOWN, /* 417: another one than 100-continue */
+    RELY_HTTP_CODING_UNKNOWN,      /* 501: a Transfer-Encoding other than chunked */
+    RELY_HTTP_VERSION_UNKNOWN,     /* 505 */
+    RELY_HTTP_TOO_SLOW,            /* 408: its head or its body took too long */
     RELY_HTTP_REFUSAL_COUNT
 };
 struct rely_http_refusal {
@@ -29,7 +32,8 @@ struct rely_http_refusal {
     const char *detail; /* static: a sentence */
 };
 
-/* Chooses the words of a refusal: answers at once, never with 2xx. The connection ends with it. `context` is the
+/* Chooses the words of a refusal: answers at once, never with 2xx. The connection ends with it. Of a request that cannot
+ * be read, method and path are what its first line seems to say, or NULL, and there are no headers. `context` is the
  * listener's. */
 typedef void (*rely_http_refuser)(struct rely_http_request *request, void *context,
                                   const struct rely_http_refusal *refusal);
@@ -38,7 +42,11 @@ typedef void (*rely_http_refuser)(struct rely_http_request *request, void *conte
 struct rely_http_plane {
     rely_http_handler handle; /* static */
     rely_http_refuser refuse; /* static; NULL: a problem+json */
-    void *context;            /* borrowed until the loop is freed: both get it */
+    /* Does anybody look at this request's body? One that nobody looks at is handled as soon as its head is there,
+     * whatever its length or its Expect say; what is still sent is thrown away, and the connection ends. Static; NULL:
+     * always. */
+    bool (*needs_body)(const struct rely_http_request *request);
+    void *context; /* borrowed until the loop is freed: all get it */
 };
 
 /* HTTP/1.1, for rely_loop_options. */
@@ -57,7 +65,7 @@ struct rely_http_transport {
     void (*peer)(const struct rely_http_request *request, char *out);
 };
 
-/* One request. Slices are borrowed until it is answered. */
+/* One request. Slices are borrowed until the handler returns: whoever defers it copies what he needs. */
 struct rely_http_request {
     const struct rely_http_transport *transport; /* static */
     struct rely_slice method;
@@ -105,9 +113,10 @@ void rely_http_problem(struct rely_http_request *request, int status, const char
 void rely_http_refuse_method(struct rely_http_request *request, const char *allow);
 
 /**
- * Keep a request to answer it later; call inside the handler. The request (with its slices, but without what is in the
- * scratch pool) stays valid until it is answered, or until `gone` runs because the client has closed or the loop stops;
- * never touch it afterwards. A client that closes behind pipelined requests is not noticed.
+ * Keep a request to answer it later; call inside the handler. When that returns, the request is no more than somebody to
+ * answer: its slices are NULL and its headers gone. It stays valid until it is answered, or until `gone` runs because
+ * the connection broke or the loop stops; never touch it afterwards. A client that ends its side of the connection is
+ * answered all the same: whether it still reads, writing will tell.
  */
 void rely_http_defer(struct rely_http_request *request, void (*gone)(void *context), void *context);
 

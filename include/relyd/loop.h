@@ -1,6 +1,6 @@
 /*
  * loop: an event loop with its listening sockets, the connections that they accept, messages from other threads and
- * timers. What the connections say is a protocol's (http.h). libh2o's loop is spelled in src/loop/ and src/http/ only.
+ * timers. What the connections say is a protocol's (connection.h, http.h). libh2o is spelled in src/loop/ only.
  */
 #ifndef RELYD_LOOP_H
 #define RELYD_LOOP_H
@@ -32,23 +32,22 @@ extern const char *const rely_cut_words[RELY_CUT_COUNT];
  * after it is freed. Only the loop's thread writes. */
 struct rely_loop_counters {
     _Alignas(64) uint64_t connections; /* open now */
-    uint64_t held_bytes;               /* unfinished requests and answers under way, when last looked at */
+    uint64_t held_bytes;               /* unfinished requests and answers under way */
     uint64_t cuts[RELY_CUT_COUNT];     /* connections that were cut off, by limit */
     uint64_t unsendable;               /* answers with a header that cannot be sent: 500 in their place */
 };
 
 /* All above 0 unless they say otherwise. */
 struct rely_loop_options {
-    size_t max_head_bytes;    /* from the request line to the empty line; 431 beyond */
-    size_t max_body_bytes;    /* 413 beyond */
-    size_t max_memory_bytes;  /* of unfinished requests and answers under way; beyond it the largest are cut off */
-    int head_timeout_ms;      /* from the first byte of a head to its end */
-    int body_timeout_ms;      /* from the end of the head to the last byte of the request */
-    int idle_timeout_ms;      /* from accept or the last answer to the next request's first byte */
-    int max_connections;      /* of this loop: beyond it, the longest idle is closed for each new one */
-    int kept_for_unix;        /* of these, for unix sockets alone; may be 0 */
-    bool answers_half_closed; /* who ends his side of the connection waits on: a deferred request keeps its place */
-    const char *max_name;     /* static: the setting that max_connections comes from, for the log */
+    size_t max_head_bytes;   /* from the request line to the empty line; 431 beyond */
+    size_t max_body_bytes;   /* 413 beyond */
+    size_t max_memory_bytes; /* of unfinished requests and answers under way; beyond it the largest are cut off */
+    int head_timeout_ms;     /* from the first byte of a head to its end */
+    int body_timeout_ms;     /* from the end of the head to the last byte of the request */
+    int idle_timeout_ms;     /* from accept or the last answer to the next request's first byte */
+    int max_connections;     /* of this loop: beyond it, the longest idle is closed for each new one */
+    int kept_for_unix;       /* of these, for unix sockets alone; may be 0 */
+    const char *max_name;    /* static: the setting that max_connections comes from, for the log */
     struct rely_loop_counters *counters;  /* borrowed: outlives the loop */
     struct rely_log_ring *ring;           /* borrowed: of the loop's thread; NULL: limits are reached without a line */
     const struct rely_protocol *protocol; /* static: what serves the connections, such as rely_http_protocol */

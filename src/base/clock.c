@@ -29,10 +29,20 @@ int64_t rely_clock_coarse_s(void)
     return read_clock(CLOCK_REALTIME_COARSE).tv_sec;
 }
 
+static int64_t read_milliseconds(clockid_t clock)
+{
+    struct timespec now = read_clock(clock);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
 int64_t rely_clock_monotonic_ms(void)
 {
-    struct timespec now = read_clock(CLOCK_MONOTONIC);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    return read_milliseconds(CLOCK_MONOTONIC);
+}
+
+int64_t rely_clock_coarse_ms(void)
+{
+    return read_milliseconds(CLOCK_MONOTONIC_COARSE);
 }
 
 int64_t rely_clock_monotonic_us(void)

@@ -69,6 +69,11 @@ void rely_endpoints_handle(struct rely_http_request *request, void *context)
         handle_by_table(reviewer, request);
 }
 
+bool rely_endpoints_needs_body(const struct rely_http_request *request)
+{
+    return !rely_check_is_asked(request);
+}
+
 /* What http/ refuses is refused in the form of the protocol that was asked, as far as its path can be told. A head that
  * has two meanings has no path to speak of. */
 void rely_endpoints_refuse(struct rely_http_request *request, void *context, const struct rely_http_refusal *refusal)

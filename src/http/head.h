@@ -1,29 +1,111 @@
 /*
- * The parts of http/ that know nothing of libh2o: pure functions over bytes.
+ * The parts of http/ that know of no connection: pure functions over bytes.
  */
 #ifndef RELYD_HTTP_HEAD_H
 #define RELYD_HTTP_HEAD_H
 
 #include "relyd/http.h"
 
-/* What the raw head of a request says about its framing. */
-struct rely_http_framing {
-    bool is_chunked;
-    bool has_length;
+/* Why bytes are no request. */
+struct rely_http_fault {
+    enum rely_http_refusal_kind kind;
+    const char *detail; /* static: a sentence; NULL: the kind's own */
+};
+
+/* How far a part of a request has come. */
+enum rely_http_progress {
+    RELY_HTTP_BROKEN, /* it will never be one: the fault is set */
+    RELY_HTTP_UNFINISHED,
+    RELY_HTTP_WHOLE
+};
+
+/* --- head.c ------------------------------------------------------------------------------------------ */
+
+/* How far a head has been looked through. Zero-filled: not at all. */
+struct rely_http_scan {
+    size_t line; /* where the line that has no end yet begins */
+    size_t seen; /* no line ends between there and here */
 };
 
 /**
- * Judge the raw head of a request, which libh2o has already accepted.
+ * Find the end of a request's head.
  *
- * Spec:     RFC 9112 s2.2 (line ends), s3.2 (Host), s5.2 (obs-fold), s6.1 and s6.3 (framing).
- * In:       input - begins with the request line, holds at least the whole head; max_bytes - of the head; is_http11 -
- *           then Host is required.
- * Out:      *out - set only when 0 is returned; *fault - a sentence, set otherwise.
- * Returns:  0, or the status to answer: 400 or 431.
- * Cost:     one memchr per line.
+ * Spec:     RFC 9112 s2.2: lines end in CR LF, one empty line in front is ignored; a bare LF is refused, because others
+ *           end a line there.
+ * In:       input - from the head's first byte on; *scan - of the last call over fewer of the same bytes.
+ * Out:      *len - of the head with its empty line, on WHOLE; *fault on BROKEN: also for what begins with no method, such
+ *           as a TLS handshake, which would never have an end.
+ * Cost:     every byte is looked at once, however many calls there are.
  */
-int rely_http_check_head(struct rely_slice input, size_t max_bytes, bool is_http11, struct rely_http_framing *out,
-                         const char **fault);
+enum rely_http_progress rely_http_measure_head(struct rely_slice input, struct rely_http_scan *scan, size_t *len,
+                                               struct rely_http_fault *fault);
+
+/* One header, as it was sent: the value without the blanks around it. */
+struct rely_http_field {
+    struct rely_slice name, value;
+};
+#define RELY_HTTP_FIELDS_MAX 100
+
+/* A request's head. Slices are the input's. */
+struct rely_http_head {
+    struct rely_slice method, target;
+    bool is_http11;
+    bool is_last;               /* by its version, or because it says so: no request is read behind it */
+    bool is_chunked;            /* then length is 0 */
+    bool expects_continue;      /* the client waits for 100 before it sends the body */
+    bool has_other_expectation; /* that nobody knows: 417, where a body is read */
+    uint64_t length;            /* of the body */
+    size_t field_count;
+    struct rely_http_field fields[RELY_HTTP_FIELDS_MAX];
+};
+
+/**
+ * Read the head of a request that has one meaning only: what a proxy in front may read otherwise (request smuggling) is
+ * refused, and nothing is made up or mended.
+ *
+ * Spec:     RFC 9112 s3 (request line), s3.2 (Host: one, and a possible one), s5 (a name up to its colon, no folding),
+ *           s6.1 to s6.3 (one Content-Length of digits, or one Transfer-Encoding, which is `chunked`, and never both);
+ *           RFC 9110 s5.5 (no control characters but a tab).
+ * In:       head - as rely_http_measure_head has found it.
+ * Out:      *out on true, else *fault.
+ * Cost:     one pass.
+ */
+RELY_MUST_USE bool rely_http_parse_head(struct rely_slice head, struct rely_http_head *out,
+                                        struct rely_http_fault *fault);
+
+/* Method and target of a request line that may be broken, or cut off, behind them: for whoever words a refusal. NULL
+ * where there is none. */
+void rely_http_peek_line(struct rely_slice input, struct rely_slice *method, struct rely_slice *target);
+
+/* May the byte stand in a token (RFC 9110 s5.6.2)? */
+bool rely_http_is_token_byte(char byte);
+
+/* --- chunks.c ---------------------------------------------------------------------------------------- */
+
+/* Where a reader of chunks stands. Zero-filled, but for max_bytes: at the beginning. */
+struct rely_http_chunks {
+    int state;
+    unsigned digits;        /* of the size that is being read */
+    size_t extension_bytes; /* so far */
+    uint64_t left;          /* of this chunk */
+    uint64_t total;         /* of all chunks so far, this one counted whole */
+    uint64_t max_bytes;     /* set by the caller: more are refused as soon as they are announced */
+};
+/* They are read over, so that nobody sends much of them. */
+#define RELY_HTTP_CHUNK_EXTENSIONS_MAX 4096
+
+/**
+ * Read chunks in place.
+ *
+ * Spec:     RFC 9112 s7.1, strictly: CR LF, at most 16 hexadecimal digits, no blanks, no trailers. Extensions are thrown away.
+ * In:       bytes - the next of the body as it was sent, *len of them.
+ * Out:      the first *len bytes are the body's own, on UNFINISHED and WHOLE; *used - of those that came in: all on
+ *           UNFINISHED, those up to the end of the body on WHOLE.
+ */
+enum rely_http_progress rely_http_read_chunks(struct rely_http_chunks *chunks, char *bytes, size_t *len, size_t *used,
+                                              struct rely_http_fault *fault);
+
+/* --- target.c, text.c, phrase.c, problem.c ------------------------------------------------------------ */
 
 /* The target of a request line, as it was sent. */
 struct rely_http_target {

@@ -6,32 +6,27 @@
 
 #include <errno.h>
 #include <linux/filter.h>
+#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <unistd.h>
 
-/* A quarter of the sockets that libh2o reads from in one turn: who comes new must not wait long behind all who send. */
+/* A quarter of the sockets that are read from in one turn: who comes new must not wait long behind all who send. */
 #define ACCEPTS_PER_TURN 64
 #define ACCEPT_PAUSE_MS 100
-/* HTTP/1.1 in libh2o 2.2.5 has no write timeout: the kernel ends a connection whose peer takes nothing for so long. */
+/* The kernel ends a connection whose peer takes nothing of what was sent for so long. */
 #define UNSENT_TIMEOUT_MS 15000
 
-/* What a listener asks the kernel to keep unread of a connection (it keeps twice as much): libh2o reads until nothing
- * is left, and would read 800 KB at once from a default buffer. */
+/* What a listener asks the kernel to keep unread of a connection (it keeps twice as much, and by default megabytes): of
+ * ten thousand that send what nobody reads, it would be gigabytes, which no budget of ours counts. */
 #define RECEIVE_BUFFER_BYTES (16 * 1024)
+/* What the kernel takes of an answer beyond what is on its way: the rest of one that nobody reads is ours to count. */
+#define UNSENT_BYTES (128 * 1024)
 
 static bool is_full(const struct rely_listener *listener)
 {
     const struct rely_room *room = listener->room;
-    bool is_share_full = !listener->is_unix && room->tcp >= room->max - room->kept;
+    bool is_share_full = !listener->is_unix && room->count[RELY_KIND_TCP] >= room->max - room->kept;
     return is_share_full || rely_room_taken(room) >= room->max;
-}
-
-static void count_connection(struct rely_listener *listener, int change)
-{
-    struct rely_loop *loop = listener->loop;
-    /* One writer: no locked instruction is needed. */
-    uint64_t *count = &loop->options.counters->connections;
-    __atomic_store_n(count, __atomic_load_n(count, __ATOMIC_RELAXED) + (uint64_t)(int64_t)change, __ATOMIC_RELAXED);
 }
 
 /* At the limit a listener must not be polled: level-triggered, it would wake the loop for ever. Pauses those of one
@@ -65,36 +60,9 @@ void rely_listeners_resume(struct rely_timer *timer)
     resume_accepting(H2O_STRUCT_FROM_MEMBER(struct rely_loop, accept_timer, timer));
 }
 
-/* libh2o closes the socket. */
-static void forget_connection(void *data)
+void rely_listeners_note_close(struct rely_loop *loop)
 {
-    struct rely_connection *connection = data;
-    struct rely_listener *listener = connection->listener;
-    rely_watch_remove(listener->loop, connection);
-    free(connection);
-    count_connection(listener, -1);
-    resume_accepting(listener->loop);
-}
-
-static uint32_t read_peer_uid(int fd)
-{
-    struct ucred peer;
-    socklen_t size = sizeof(peer);
-    /* Unknown is nobody, never root. */
-    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 ? peer.uid : UINT32_MAX;
-}
-
-static void start_connection(struct rely_listener *listener, h2o_socket_t *socket)
-{
-    struct rely_connection *connection = rely_alloc(sizeof(*connection));
-    connection->listener = listener;
-    connection->socket = socket;
-    connection->peer_uid = listener->is_unix ? read_peer_uid(h2o_socket_get_fd(socket)) : UINT32_MAX;
-    socket->on_close.cb = forget_connection;
-    socket->on_close.data = connection;
-    count_connection(listener, 1);
-    rely_watch_add(listener->loop, connection);
-    listener->loop->options.protocol->accept(connection);
+    resume_accepting(loop);
 }
 
 /* Nothing can be accepted for a moment: in a room (NULL: anywhere). */
@@ -115,7 +83,7 @@ static int take_connection(struct rely_listener *listener)
     h2o_socket_t *accepted = h2o_evloop_socket_accept(listener->socket);
     if (accepted == NULL)
         return errno;
-    start_connection(listener, accepted);
+    rely_connection_open(listener, accepted);
     return 0;
 }
 
@@ -150,6 +118,7 @@ static bool is_listening(int fd, int *family)
 bool rely_loop_listen(struct rely_loop *loop, int fd, void *service, struct rely_err *err)
 {
     int family = AF_UNSPEC, timeout_ms = UNSENT_TIMEOUT_MS, buffer_bytes = RECEIVE_BUFFER_BYTES;
+    int unsent_bytes = UNSENT_BYTES;
     if (!is_listening(fd, &family)) {
         close(fd);
         free(service);
@@ -158,12 +127,13 @@ bool rely_loop_listen(struct rely_loop *loop, int fd, void *service, struct rely
     if (family != AF_UNIX) { /* inherited by what is accepted, like the TCP_NODELAY that libh2o sets */
         setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, sizeof(timeout_ms));
         setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &buffer_bytes, sizeof(buffer_bytes));
+        setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent_bytes, sizeof(unsent_bytes));
     }
     struct rely_listener *listener = rely_alloc(sizeof(*listener));
     *listener =
         (struct rely_listener){.loop = loop, .service = service, .next = loop->listeners, .is_unix = family == AF_UNIX};
     listener->room = &loop->room;
-    listener->socket = h2o_evloop_socket_create(loop->context.loop, fd, H2O_SOCKET_FLAG_DONT_READ);
+    listener->socket = h2o_evloop_socket_create(loop->events, fd, H2O_SOCKET_FLAG_DONT_READ);
     listener->socket->data = listener;
     loop->listeners = listener;
     listener->is_paused = loop->accept_timer.slot != 0;
@@ -176,7 +146,8 @@ void rely_loop_set_apart(struct rely_loop *loop, int max_connections)
 {
     struct rely_listener *listener = loop->listeners;
     RELY_ASSERT(listener != NULL && max_connections > 0);
-    listener->own.max = max_connections;
+    listener->own = (struct rely_room){.max = max_connections, .next = loop->rooms};
+    loop->rooms = &listener->own;
     listener->room = &listener->own;
 }
 

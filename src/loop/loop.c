@@ -6,7 +6,7 @@
 
 #include <signal.h>
 
-/* A connection that neither reads nor closes after the deadline is cut off again so often. */
+/* How long whoever is told at the end of a drain has to read it. */
 #define CUT_AGAIN_MS 50
 /* How long a drain leaves idle connections open: a client that asks again meanwhile is answered, and told to close. Of
  * the whole drain at most half. */
@@ -31,17 +31,15 @@ struct rely_loop *rely_loop_new(const struct rely_loop_options *options, struct 
     RELY_ASSERT(options->counters != NULL && options->protocol != NULL);
     struct rely_loop *loop = rely_alloc(sizeof(*loop));
     loop->options = *options;
-    loop->turn = 1; /* a new connection has 0: it has not begun anything */
-    loop->next_turn_end = &loop->next_turn;
     loop->room = (struct rely_room){
         .max = options->max_connections, .kept = options->kept_for_unix, .max_name = options->max_name};
-    loop->is_resting = true;
+    loop->rooms = &loop->room;
     atomic_init(&loop->stop_ms, -1);
     rely_pool_init(&loop->scratch);
-    h2o_config_init(&loop->config);
-    options->protocol->set_up(loop);
-    h2o_context_init(&loop->context, h2o_evloop_create(), &loop->config);
-    h2o_multithread_register_receiver(loop->context.queue, &loop->wake, ignore_wake);
+    loop->shared = options->protocol->open_loop();
+    loop->events = h2o_evloop_create();
+    loop->queue = h2o_multithread_create_queue(loop->events);
+    h2o_multithread_register_receiver(loop->queue, &loop->wake, ignore_wake);
     loop->accept_timer.run = rely_listeners_resume;
     return loop;
 }
@@ -56,28 +54,22 @@ int rely_loop_connections(const struct rely_loop *loop)
     return (int)__atomic_load_n(&loop->options.counters->connections, __ATOMIC_RELAXED);
 }
 
+void *rely_loop_shared(const struct rely_loop *loop)
+{
+    return loop->shared;
+}
+
+struct rely_pool *rely_loop_scratch(struct rely_loop *loop)
+{
+    return &loop->scratch;
+}
+
+bool rely_loop_is_draining(const struct rely_loop *loop)
+{
+    return loop->is_draining;
+}
+
 /* --- turns and timers ------------------------------------------------------------------------------- */
-
-void rely_loop_run_next_turn(struct rely_loop *loop, struct rely_message *message)
-{
-    message->next = NULL;
-    *loop->next_turn_end = message;
-    loop->next_turn_end = &message->next;
-}
-
-static bool run_next_turn(struct rely_loop *loop)
-{
-    struct rely_message *message = loop->next_turn;
-    bool has_any = message != NULL;
-    loop->next_turn = NULL;
-    loop->next_turn_end = &loop->next_turn;
-    while (message != NULL) {
-        struct rely_message *next = message->next; /* its memory may go with it */
-        message->run(message);
-        message = next;
-    }
-    return has_any;
-}
 
 void rely_timer_start(struct rely_loop *loop, struct rely_timer *timer, int delay_ms)
 {
@@ -110,27 +102,35 @@ static bool run_timers(struct rely_loop *loop)
 /* --- the end ---------------------------------------------------------------------------------------- */
 
 /* What the client has sent is still read and answered; then the end of input closes the connection. */
+static void end_input(struct rely_connection *connection, void *context)
+{
+    (void)context;
+    shutdown(h2o_socket_get_fd(connection->socket), SHUT_RD);
+}
+
 static void close_idle(struct rely_timer *timer)
 {
     struct rely_loop *loop = H2O_STRUCT_FROM_MEMBER(struct rely_loop, idle_timer, timer);
-    for (size_t i = 0; i < loop->place_count; i++) {
-        h2o_socket_t *socket = loop->places[i].socket;
-        if (loop->places[i].connection->deferred_count == 0 && !h2o_socket_is_writing(socket) &&
-            socket->input->size == 0)
-            shutdown(h2o_socket_get_fd(socket), SHUT_RD);
-    }
+    rely_connections_each(loop, RELY_STAGE_IDLE, RELY_STAGE_IDLE, end_input, NULL);
     rely_timer_start(loop, timer, CLOSE_IDLE_AGAIN_MS);
+}
+
+/* Whoever waits for an answer of ours is told that none will come, and has a moment to read that. */
+static void cut_off(struct rely_connection *connection, void *context)
+{
+    struct rely_loop *loop = context;
+    if (connection->stage != RELY_STAGE_LEAVING)
+        rely_connection_count_cut(connection, RELY_CUT_DRAIN);
+    if (connection->stage == RELY_STAGE_ANSWER)
+        loop->options.protocol->expire(connection);
+    else
+        rely_connection_close(connection);
 }
 
 static void cut_off_all(struct rely_timer *timer)
 {
     struct rely_loop *loop = H2O_STRUCT_FROM_MEMBER(struct rely_loop, drain_timer, timer);
-    for (size_t i = 0; i < loop->place_count; i++) { /* none leaves before the next turn */
-        struct rely_connection *connection = loop->places[i].connection;
-        if (connection->deferred_count > 0)
-            loop->options.protocol->abandon(connection);
-        rely_watch_cut(loop, connection, RELY_CUT_DRAIN);
-    }
+    rely_connections_each(loop, RELY_STAGE_IDLE, RELY_STAGE_LEAVING, cut_off, loop);
     rely_timer_start(loop, timer, CUT_AGAIN_MS);
 }
 
@@ -146,8 +146,6 @@ static void drain_if_told(struct rely_loop *loop)
     if (loop->is_draining)
         return;
     loop->is_draining = true;
-    /* Not h2o_context_request_shutdown: for HTTP/2 it leaves a timer behind, on which disposing the context aborts. */
-    loop->context.shutdown_requested = 1;
     rely_listeners_drain(loop);
 }
 
@@ -155,18 +153,15 @@ void rely_loop_run(struct rely_loop *loop)
 {
     bool has_run = true;
     while (!loop->is_draining || rely_loop_connections(loop) > 0) {
-        /* What ran outside of libh2o may have answered requests, whose connections it looks at in its next turn. */
-        h2o_evloop_run(loop->context.loop, has_run ? 0 : rely_timers_wait(&loop->timers));
-        loop->turn++;
-        if (loop->is_resting && loop->place_count > 0)
-            rely_watch_wake(loop);
-        has_run = run_next_turn(loop);
+        h2o_evloop_run(loop->events, has_run ? 0 : rely_timers_wait(&loop->timers));
+        has_run = rely_connections_resume(loop);
         has_run = rely_messages_run(loop) || has_run;
         has_run = run_timers(loop) || has_run;
         if (atomic_load_explicit(&loop->stop_ms, memory_order_relaxed) >= 0) {
             drain_if_told(loop);
             has_run = true;
         }
+        rely_watch_keep_budget(loop);
     }
     rely_timer_cancel(loop, &loop->drain_timer);
     rely_timer_cancel(loop, &loop->idle_timer);
@@ -187,13 +182,11 @@ void rely_loop_free(struct rely_loop *loop)
         free(listener);
     }
     rely_messages_drop(loop);
-    h2o_evloop_t *evloop = loop->context.loop;
-    h2o_multithread_unregister_receiver(loop->context.queue, &loop->wake);
-    h2o_context_dispose(&loop->context);
-    h2o_evloop_destroy(evloop);
-    h2o_config_dispose(&loop->config);
+    h2o_multithread_unregister_receiver(loop->queue, &loop->wake);
+    h2o_multithread_destroy_queue(loop->queue);
+    h2o_evloop_destroy(loop->events);
+    loop->options.protocol->close_loop(loop->shared);
     rely_timers_fini(&loop->timers);
-    free(loop->places);
     rely_pool_fini(&loop->scratch);
     free(loop);
 }

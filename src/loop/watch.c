@@ -1,23 +1,19 @@
 /*
- * Looks at what every connection of a loop holds and for how long it has been at it, a few times a second while there
- * is anything to see, and cuts off who is over a limit: strangers decide neither how much memory nor how much time an
- * unfinished request takes. libh2o has one time limit for all that comes before an answer, and none for sizes but the
- * body's. Reads only what its sockets show everybody. Called by loop.c and listen.c.
+ * Whose time is up, who holds too much, and who makes room for a new one: strangers decide neither how much memory nor
+ * how much time an unfinished request takes. Connections stand in a list for each stage, the longest first, so that
+ * nobody but those concerned is looked at, however many there are. Called by loop.c, listen.c and connection.c.
  */
 #include "loop.h"
+
 #include "relyd/base.h"
+#include "relyd/clock.h"
 #include "relyd/observe.h"
 
 #include <stdlib.h>
 
 #define LOOK_MS 100
-/* When all connections together could fill half of the budget from one look to the next. */
-#define LOOK_OFTEN_MS 20
-/* libh2o reads until a socket is dry: so much at once was measured with the receive buffer that listen.c asks for. */
-#define READ_AT_ONCE_BYTES ((size_t)100 * 1024)
-/* What libh2o allocates for a request whose head is complete. */
-#define REQUEST_BYTES ((size_t)4096)
-#define PREFETCH 8
+/* How long a client that was told to leave may take. */
+#define LEAVING_MS 2000
 /* A part of a request, or an answer that is not taken, is no reason for so long to let others wait. */
 #define LASTING_MS 1000
 /* One line a limit and so long: whoever is at a limit is there often. */
@@ -29,28 +25,99 @@ const char *const rely_cut_words[RELY_CUT_COUNT] = {
     [RELY_CUT_DRAIN] = "drain",         [RELY_CUT_CONNECTIONS] = "connections",
 };
 
-/* What one look finds. */
-struct look {
-    struct rely_loop *loop;
-    uint64_t now_ms;
-    uint64_t next_ms; /* the first idle connection's time is up */
-    size_t held_bytes;
-    bool is_at_rest; /* all are idle */
-};
+/* --- stages ------------------------------------------------------------------------------------------ */
 
-static int *count_of_kind(const struct rely_connection *connection)
+static enum rely_kind kind_of(const struct rely_connection *connection)
 {
-    const struct rely_listener *listener = connection->listener;
-    return listener->is_unix ? &listener->room->local : &listener->room->tcp;
+    return connection->is_unix ? RELY_KIND_UNIX : RELY_KIND_TCP;
 }
 
-/* Once: when it is cut off, or else when it closes. */
-static void leave_room(const struct rely_connection *connection)
+static struct rely_stage_list *list_of(const struct rely_connection *connection)
 {
-    (*count_of_kind(connection))--;
+    return &connection->listener->room->lists[kind_of(connection)][connection->stage];
 }
 
-/* --- cutting off ------------------------------------------------------------------------------------ */
+static void link_last(struct rely_connection *connection)
+{
+    struct rely_stage_list *list = list_of(connection);
+    connection->previous = list->last;
+    connection->next = NULL;
+    *(list->last == NULL ? &list->first : &list->last->next) = connection;
+    list->last = connection;
+    connection->order = ++connection->loop->order;
+    connection->since_ms = rely_clock_coarse_ms();
+}
+
+static void unlink_connection(struct rely_connection *connection)
+{
+    struct rely_stage_list *list = list_of(connection);
+    *(connection->previous == NULL ? &list->first : &connection->previous->next) = connection->next;
+    *(connection->next == NULL ? &list->last : &connection->next->previous) = connection->previous;
+}
+
+static int look_interval_ms(const struct rely_loop_options *options)
+{
+    int shortest_ms =
+        options->head_timeout_ms < options->body_timeout_ms ? options->head_timeout_ms : options->body_timeout_ms;
+    return LOOK_MS < shortest_ms / 2 + 1 ? LOOK_MS : shortest_ms / 2 + 1;
+}
+
+static void look(struct rely_timer *timer);
+
+static void look_soon(struct rely_loop *loop)
+{
+    loop->is_look_near = true;
+    loop->watch_timer.run = look;
+    rely_timer_start(loop, &loop->watch_timer, look_interval_ms(&loop->options));
+}
+
+/* Somebody enters a stage: one with a shorter time than the idle have, or the timer has nothing to wait for yet. */
+static void look_if_needed(struct rely_loop *loop, enum rely_stage stage)
+{
+    bool is_short = stage != RELY_STAGE_IDLE && stage != RELY_STAGE_ANSWER;
+    if (!loop->is_look_near && (is_short || loop->watch_timer.slot == 0))
+        look_soon(loop);
+}
+
+void rely_connection_enter(struct rely_connection *connection, enum rely_stage stage)
+{
+    unlink_connection(connection);
+    connection->stage = stage;
+    link_last(connection);
+    look_if_needed(connection->loop, stage);
+}
+
+static void set_held(struct rely_loop *loop, size_t bytes)
+{
+    loop->held_bytes = bytes;
+    __atomic_store_n(&loop->options.counters->held_bytes, bytes, __ATOMIC_RELAXED);
+}
+
+void rely_connection_hold(struct rely_connection *connection, size_t bytes)
+{
+    struct rely_loop *loop = connection->loop;
+    if (connection->held_bytes == bytes)
+        return;
+    set_held(loop, loop->held_bytes - connection->held_bytes + bytes);
+    connection->held_bytes = bytes;
+}
+
+void rely_watch_add(struct rely_connection *connection)
+{
+    connection->stage = RELY_STAGE_IDLE;
+    connection->listener->room->count[kind_of(connection)]++;
+    link_last(connection);
+    look_if_needed(connection->loop, RELY_STAGE_IDLE);
+}
+
+void rely_watch_remove(struct rely_connection *connection)
+{
+    rely_connection_hold(connection, 0);
+    unlink_connection(connection);
+    connection->listener->room->count[kind_of(connection)]--;
+}
+
+/* --- limits that were reached ------------------------------------------------------------------------- */
 
 /* Limits that ordinary clients meet in ordinary times are counted only. */
 static const char *describe_cut(enum rely_cut cut)
@@ -78,330 +145,174 @@ static void say_limit(struct rely_loop *loop, enum rely_cut cut, const char *sen
     loop->unsaid[cut] = 0;
 }
 
-/*
- * Ends a connection whose request is not complete, and gives its memory back at once: libh2o frees it only when it
- * comes to this socket again, behind all that are readable, and reads them first. Connecting to no address resets a TCP
- * connection and drops what the kernel holds of it (connect(2)), so that nothing is ever read behind what is freed
- * here. False: not TCP.
- */
-static bool drop_unfinished(struct rely_connection *connection)
+void rely_connection_count_cut(struct rely_connection *connection, enum rely_cut cut)
 {
-    const struct sockaddr nobody = {.sa_family = AF_UNSPEC};
-    h2o_socket_t *socket = connection->socket;
-    bool is_unfinished = connection->stage == RELY_STAGE_HEAD || connection->stage == RELY_STAGE_BODY;
-    if (!is_unfinished || connection->listener->is_unix ||
-        connect(h2o_socket_get_fd(socket), &nobody, sizeof nobody) != 0)
-        return false;
-    h2o_buffer_consume(&socket->input, socket->input->size);
-    return true;
-}
-
-void rely_watch_cut(struct rely_loop *loop, struct rely_connection *connection, enum rely_cut cut)
-{
+    struct rely_loop *loop = connection->loop;
     const char *sentence = describe_cut(cut);
-    bool is_for_size = cut == RELY_CUT_MEMORY || cut == RELY_CUT_HEAD_SIZE;
-    bool is_dropped = is_for_size && drop_unfinished(connection);
-    if (connection->stage != RELY_STAGE_CUT) {
-        rely_count(&loop->options.counters->cuts[cut], 1);
-        leave_room(connection);
-    }
-    connection->stage = RELY_STAGE_CUT;
-    if (!is_dropped)
-        shutdown(h2o_socket_get_fd(connection->socket), SHUT_RDWR);
+    rely_count(&loop->options.counters->cuts[cut], 1);
     if (sentence != NULL)
         say_limit(loop, cut, sentence);
 }
 
-/* --- one connection --------------------------------------------------------------------------------- */
+/* --- time --------------------------------------------------------------------------------------------- */
 
-static enum rely_stage find_stage(const struct rely_connection *connection)
+static int64_t limit_ms(const struct rely_loop_options *options, enum rely_stage stage)
 {
-    if (connection->deferred_count > 0 || h2o_socket_is_writing(connection->socket))
-        return RELY_STAGE_ANSWER;
-    if (connection->socket->input->size == 0)
-        return RELY_STAGE_IDLE;
-    return connection->stage == RELY_STAGE_BODY ? RELY_STAGE_BODY : RELY_STAGE_HEAD;
-}
-
-static void enter_stage(struct rely_connection *connection, enum rely_stage stage, uint64_t now_ms)
-{
-    connection->stage = stage;
-    connection->since_ms = now_ms;
-    connection->head_scanned = 0;
-}
-
-/* Every byte is looked through once, however slowly it comes. A head beyond its limit stays one that is too long. */
-static bool has_whole_head(struct rely_connection *connection)
-{
-    const h2o_buffer_t *input = connection->socket->input;
-    size_t max_bytes = connection->listener->loop->options.max_head_bytes;
-    size_t start = connection->head_scanned < 3 ? 0 : connection->head_scanned - 3;
-    size_t end = input->size < max_bytes ? input->size : max_bytes;
-    if (start < end && memmem(input->bytes + start, end - start, "\r\n\r\n", 4) != NULL)
-        return true;
-    connection->head_scanned = end;
-    return false;
-}
-
-static void note_stage(struct rely_connection *connection, uint64_t now_ms)
-{
-    bool is_other_request = connection->turn != connection->seen_turn;
-    if (is_other_request && connection->stage == RELY_STAGE_BODY)
-        connection->stage = RELY_STAGE_HEAD;
-    enum rely_stage stage = find_stage(connection);
-    if (is_other_request || stage != connection->stage)
-        enter_stage(connection, stage, now_ms);
-    connection->seen_turn = connection->turn;
-    if (connection->stage == RELY_STAGE_HEAD && has_whole_head(connection))
-        enter_stage(connection, RELY_STAGE_BODY, now_ms);
-}
-
-static size_t count_held(const struct rely_connection *connection)
-{
-    const h2o_buffer_t *input = connection->socket->input;
-    size_t held = input->size == 0 ? 0 : input->capacity;
-    if (connection->stage == RELY_STAGE_BODY || connection->stage == RELY_STAGE_ANSWER)
-        held += REQUEST_BYTES;
-    if (h2o_socket_is_writing(connection->socket))
-        held += connection->answer_bytes;
-    return held;
-}
-
-/* The limit that this connection is over, or RELY_CUT_COUNT. */
-static enum rely_cut find_limit(const struct rely_connection *connection, const struct rely_loop_options *options,
-                                uint64_t age_ms)
-{
-    switch (connection->stage) {
-    case RELY_STAGE_IDLE:
-        return age_ms >= (uint64_t)options->idle_timeout_ms ? RELY_CUT_IDLE_TIME : RELY_CUT_COUNT;
+    switch (stage) {
     case RELY_STAGE_HEAD:
-        if (connection->socket->input->size > options->max_head_bytes)
-            return RELY_CUT_HEAD_SIZE;
-        return age_ms >= (uint64_t)options->head_timeout_ms ? RELY_CUT_HEAD_TIME : RELY_CUT_COUNT;
+        return options->head_timeout_ms;
     case RELY_STAGE_BODY:
-        return age_ms >= (uint64_t)options->body_timeout_ms ? RELY_CUT_BODY_TIME : RELY_CUT_COUNT;
-    case RELY_STAGE_ANSWER: /* the kernel's TCP_USER_TIMEOUT comes before; a unix socket has none */
-        return connection->deferred_count == 0 && age_ms >= (uint64_t)options->idle_timeout_ms ? RELY_CUT_UNSENT
-                                                                                               : RELY_CUT_COUNT;
-    case RELY_STAGE_CUT:
+        return options->body_timeout_ms;
+    case RELY_STAGE_LEAVING:
+        return LEAVING_MS;
+    case RELY_STAGE_IDLE:
+    case RELY_STAGE_UNSENT: /* of TCP, the kernel's TCP_USER_TIMEOUT comes before; a unix socket has none */
+        return options->idle_timeout_ms;
+    case RELY_STAGE_ANSWER:
+    case RELY_STAGE_COUNT:
         break;
     }
-    return RELY_CUT_COUNT;
+    return INT64_MAX;
 }
 
-static void note_end(struct look *look, uint64_t since_ms)
+/* Its time in its stage is up. It leaves the stage. */
+static void end_stage(struct rely_connection *connection)
 {
-    uint64_t end_ms = since_ms + (uint64_t)look->loop->options.idle_timeout_ms;
-    look->next_ms = end_ms < look->next_ms ? end_ms : look->next_ms;
-}
-
-/* Ten thousand connections that say nothing must cost next to nothing: as long as nothing is unread and nothing was
- * answered, one line of memory is enough. (libh2o keeps a request unread until it is answered.) */
-static bool goes_on_being_idle(struct look *look, const struct rely_place *place)
-{
-    const h2o_socket_t *socket = place->socket;
-    if (place->idle_since_ms == 0 || socket->input->size != 0 || socket->bytes_written != place->bytes_written ||
-        look->now_ms - place->idle_since_ms >= (uint64_t)look->loop->options.idle_timeout_ms)
-        return false;
-    note_end(look, place->idle_since_ms);
-    return true;
-}
-
-static void look_at_connection(struct look *look, struct rely_place *place)
-{
-    struct rely_connection *connection = place->connection;
-    place->idle_since_ms = 0;
-    if (connection->stage == RELY_STAGE_CUT) {
-        look->is_at_rest = false;
+    struct rely_loop *loop = connection->loop;
+    switch (connection->stage) {
+    case RELY_STAGE_HEAD:
+    case RELY_STAGE_BODY:
+        rely_connection_count_cut(connection,
+                                  connection->stage == RELY_STAGE_HEAD ? RELY_CUT_HEAD_TIME : RELY_CUT_BODY_TIME);
+        loop->options.protocol->expire(connection);
+        rely_pool_reset(&loop->scratch);
         return;
+    case RELY_STAGE_IDLE:
+        rely_connection_count_cut(connection, RELY_CUT_IDLE_TIME);
+        break;
+    case RELY_STAGE_UNSENT:
+        rely_connection_count_cut(connection, RELY_CUT_UNSENT);
+        break;
+    case RELY_STAGE_ANSWER:
+    case RELY_STAGE_LEAVING:
+    case RELY_STAGE_COUNT:
+        break;
     }
-    note_stage(connection, look->now_ms);
-    enum rely_cut limit = find_limit(connection, &look->loop->options, look->now_ms - connection->since_ms);
-    if (limit != RELY_CUT_COUNT) {
-        rely_watch_cut(look->loop, connection, limit);
-        look->is_at_rest = false;
-    } else if (connection->stage == RELY_STAGE_IDLE) {
-        place->idle_since_ms = connection->since_ms;
-        place->bytes_written = connection->socket->bytes_written;
-        note_end(look, connection->since_ms);
-    } else {
-        look->held_bytes += count_held(connection);
-        look->is_at_rest = false;
-    }
+    rely_connection_close(connection);
+}
+
+/* Those of one list whose time is up; returns when that of the next is. */
+static int64_t expire_list(const struct rely_stage_list *list, int64_t limit, int64_t now_ms)
+{
+    while (list->first != NULL && now_ms - list->first->since_ms >= limit)
+        end_stage(list->first);
+    return list->first == NULL ? INT64_MAX : list->first->since_ms + limit;
+}
+
+static void look(struct rely_timer *timer)
+{
+    struct rely_loop *loop = H2O_STRUCT_FROM_MEMBER(struct rely_loop, watch_timer, timer);
+    int64_t now_ms = rely_clock_coarse_ms(), next_idle_ms = INT64_MAX;
+    bool is_any_at_it = false;
+    for (struct rely_room *room = loop->rooms; room != NULL; room = room->next)
+        for (int kind = 0; kind < RELY_KIND_COUNT; kind++)
+            for (int stage = 0; stage < RELY_STAGE_COUNT; stage++) {
+                int64_t limit = limit_ms(&loop->options, (enum rely_stage)stage);
+                if (limit == INT64_MAX)
+                    continue;
+                int64_t next_ms = expire_list(&room->lists[kind][stage], limit, now_ms);
+                if (stage == RELY_STAGE_IDLE)
+                    next_idle_ms = next_ms < next_idle_ms ? next_ms : next_idle_ms;
+                else
+                    is_any_at_it = is_any_at_it || next_ms != INT64_MAX;
+            }
+    loop->is_look_near = false;
+    if (is_any_at_it)
+        look_soon(loop);
+    else if (next_idle_ms != INT64_MAX) /* the coarse clock may be a tick behind */
+        rely_timer_start(loop, timer, (int)(next_idle_ms - now_ms) + 5);
 }
 
 /* --- the budget ------------------------------------------------------------------------------------- */
 
-struct holder {
-    size_t held_bytes;
-    struct rely_connection *connection;
+struct holders {
+    struct rely_connection **items;
+    size_t count;
 };
 
-static int compare_holders(const void *left, const void *right)
+static void note_holder(struct rely_connection *connection, void *context)
 {
-    size_t a = ((const struct holder *)left)->held_bytes, b = ((const struct holder *)right)->held_bytes;
+    struct holders *holders = context;
+    if (connection->held_bytes > 0)
+        holders->items[holders->count++] = connection;
+}
+
+static int compare_held(const void *left, const void *right)
+{
+    size_t a = (*(struct rely_connection *const *)left)->held_bytes;
+    size_t b = (*(struct rely_connection *const *)right)->held_bytes;
     return a < b ? 1 : a > b ? -1 : 0;
 }
 
-/* The largest first, until the rest fits. */
-static void cut_largest(struct look *look)
+/* The largest first, until the rest leaves an eighth of the budget free: whoever fills it up is looked for once for all
+ * of that, and not once for each read. */
+static void cut_largest(struct rely_loop *loop)
 {
-    struct rely_loop *loop = look->loop;
-    size_t count = 0, budget = loop->options.max_memory_bytes;
-    struct holder *holders = rely_alloc(loop->place_count * sizeof *holders);
-    for (size_t i = 0; i < loop->place_count; i++) {
-        struct rely_connection *connection = loop->places[i].connection;
-        if (connection->stage != RELY_STAGE_CUT && connection->stage != RELY_STAGE_IDLE)
-            holders[count++] = (struct holder){count_held(connection), connection};
+    size_t goal = loop->options.max_memory_bytes - loop->options.max_memory_bytes / 8;
+    size_t size = sizeof(struct rely_connection *); /* NOLINT(bugprone-sizeof-expression): pointers are sorted */
+    struct holders holders = {.items = rely_alloc((size_t)rely_loop_connections(loop) * size)};
+    rely_connections_each(loop, RELY_STAGE_IDLE, RELY_STAGE_LEAVING, note_holder, &holders);
+    qsort(holders.items, holders.count, size, compare_held);
+    for (size_t i = 0; i < holders.count && loop->held_bytes > goal; i++) {
+        rely_connection_count_cut(holders.items[i], RELY_CUT_MEMORY);
+        rely_connection_reset(holders.items[i]);
     }
-    qsort(holders, count, sizeof *holders, compare_holders);
-    for (size_t i = 0; i < count && look->held_bytes > budget; i++) {
-        rely_watch_cut(loop, holders[i].connection, RELY_CUT_MEMORY);
-        look->held_bytes -= holders[i].held_bytes;
-    }
-    free(holders);
+    free(holders.items);
 }
 
-/* --- the look --------------------------------------------------------------------------------------- */
-
-static int choose_interval_ms(const struct rely_loop *loop)
+void rely_watch_keep_budget(struct rely_loop *loop)
 {
-    const struct rely_loop_options *options = &loop->options;
-    bool may_fill = loop->place_count * READ_AT_ONCE_BYTES > options->max_memory_bytes / 2;
-    int interval_ms = may_fill ? LOOK_OFTEN_MS : LOOK_MS;
-    int shortest_ms =
-        options->head_timeout_ms < options->body_timeout_ms ? options->head_timeout_ms : options->body_timeout_ms;
-    return interval_ms < shortest_ms / 2 + 1 ? interval_ms : shortest_ms / 2 + 1;
-}
-
-static void look_at_all(struct rely_timer *timer)
-{
-    struct rely_loop *loop = H2O_STRUCT_FROM_MEMBER(struct rely_loop, watch_timer, timer);
-    struct look look = {.loop = loop, .now_ms = rely_timers_now(), .next_ms = UINT64_MAX, .is_at_rest = true};
-    for (size_t i = 0; i < loop->place_count; i++) {
-        __builtin_prefetch(loop->places[i + PREFETCH < loop->place_count ? i + PREFETCH : i].socket);
-        if (!goes_on_being_idle(&look, &loop->places[i]))
-            look_at_connection(&look, &loop->places[i]);
-    }
-    if (look.held_bytes > loop->options.max_memory_bytes)
-        cut_largest(&look);
-    __atomic_store_n(&loop->options.counters->held_bytes, look.held_bytes, __ATOMIC_RELAXED);
-    loop->is_resting = look.is_at_rest;
-    if (!look.is_at_rest)
-        rely_timer_start(loop, timer, choose_interval_ms(loop));
-    else if (look.next_ms != UINT64_MAX)
-        rely_timer_start(loop, timer, (int)(look.next_ms - look.now_ms));
-}
-
-void rely_watch_wake(struct rely_loop *loop)
-{
-    loop->is_resting = false;
-    loop->watch_timer.run = look_at_all;
-    rely_timer_start(loop, &loop->watch_timer, choose_interval_ms(loop));
-}
-
-void rely_watch_add(struct rely_loop *loop, struct rely_connection *connection)
-{
-    if (loop->place_count == loop->place_capacity) {
-        loop->place_capacity = loop->place_capacity == 0 ? 64 : loop->place_capacity * 2;
-        loop->places = rely_realloc(loop->places, loop->place_capacity * sizeof *loop->places);
-    }
-    connection->place = loop->place_count;
-    connection->turn = connection->seen_turn = loop->turn;
-    connection->since_ms = rely_timers_now();
-    (*count_of_kind(connection))++;
-    loop->places[loop->place_count++] = (struct rely_place){.socket = connection->socket, .connection = connection};
-}
-
-void rely_watch_remove(struct rely_loop *loop, struct rely_connection *connection)
-{
-    struct rely_place last = loop->places[--loop->place_count];
-    loop->places[connection->place] = last;
-    last.connection->place = connection->place;
-    for (size_t i = 0; connection->is_candidate && i < loop->candidate_count; i++)
-        if (loop->candidates[i].connection == connection)
-            loop->candidates[i].connection = NULL;
-    if (connection->stage != RELY_STAGE_CUT)
-        leave_room(connection);
+    if (loop->held_bytes > loop->options.max_memory_bytes)
+        cut_largest(loop);
 }
 
 /* --- room for new ones ------------------------------------------------------------------------------ */
 
+static struct rely_connection *older(struct rely_connection *one, struct rely_connection *other)
+{
+    if (one == NULL || other == NULL)
+        return one == NULL ? other : one;
+    return one->order < other->order ? one : other;
+}
+
+/* The one that has been in one of these stages for longest. */
+static struct rely_connection *find_oldest(const struct rely_room *room, bool spares_local, unsigned stages)
+{
+    struct rely_connection *oldest = NULL;
+    for (int kind = 0; kind < (spares_local ? RELY_KIND_UNIX : RELY_KIND_COUNT); kind++)
+        for (int stage = 0; stage < RELY_STAGE_COUNT; stage++)
+            if ((stages >> stage & 1) != 0)
+                oldest = older(oldest, room->lists[kind][stage].first);
+    return oldest;
+}
+
 /*
- * Its place in the order: 0 who says nothing, 1 who does not come to an end with a request, or takes no answer, both
- * for a second at least; 2 the others; -1 who is being answered, or cut off already. Whoever has just come must not go
- * before those who hold places with a first byte.
+ * First who says nothing, then who does not come to an end with a request, or takes no answer, both for a second at
+ * least; then the others. Whoever has just come must not go before those who hold places with a first byte; whoever is
+ * being answered never goes.
  */
-static int rank_connection(const struct rely_connection *connection, uint64_t now_ms)
+static struct rely_connection *choose_leaver(const struct rely_room *room, bool spares_local)
 {
-    if (connection->stage == RELY_STAGE_CUT || connection->deferred_count > 0)
-        return -1;
-    bool is_writing = h2o_socket_is_writing(connection->socket);
-    bool is_silent = connection->socket->input->size == 0;
-    bool is_seen = connection->turn == connection->seen_turn && (connection->stage == RELY_STAGE_IDLE) == is_silent &&
-                   (connection->stage == RELY_STAGE_ANSWER) == is_writing;
-    if (!is_seen || now_ms - connection->since_ms < LASTING_MS)
-        return is_writing ? -1 : 2;
-    return is_silent ? 0 : 1;
-}
-
-static bool goes_before(const struct rely_candidate *one, const struct rely_candidate *other)
-{
-    if (one->rank != other->rank)
-        return one->rank < other->rank;
-    return one->turn < other->turn;
-}
-
-/* Sorted, who goes first at the end. */
-static void insert_candidate(struct rely_loop *loop, struct rely_candidate candidate)
-{
-    struct rely_candidate *list = loop->candidates;
-    if (loop->candidate_count == RELY_CANDIDATES) {
-        if (!goes_before(&candidate, &list[0]))
-            return;
-        list[0].connection->is_candidate = false;
-        memmove(&list[0], &list[1], --loop->candidate_count * sizeof list[0]);
-    }
-    size_t at = loop->candidate_count++;
-    for (; at > 0 && goes_before(&list[at - 1], &candidate); at--)
-        list[at] = list[at - 1];
-    list[at] = candidate;
-    candidate.connection->is_candidate = true;
-}
-
-static void find_candidates(struct rely_loop *loop, const struct rely_room *room, bool spares_local)
-{
-    for (size_t i = 0; i < loop->candidate_count; i++)
-        if (loop->candidates[i].connection != NULL)
-            loop->candidates[i].connection->is_candidate = false;
-    loop->candidate_count = 0;
-    loop->candidates_room = room;
-    loop->has_spared_local = spares_local;
-    uint64_t now_ms = rely_timers_now();
-    for (size_t i = 0; i < loop->place_count; i++) {
-        struct rely_connection *connection = loop->places[i].connection;
-        struct rely_candidate candidate = {.connection = connection, .turn = connection->turn};
-        bool may_go = connection->listener->room == room && !(spares_local && connection->listener->is_unix);
-        candidate.rank = may_go ? rank_connection(connection, now_ms) : -1;
-        if (candidate.rank >= 0)
-            insert_candidate(loop, candidate);
-    }
-}
-
-/* The first of the list that is still what it was; NULL: none. */
-static struct rely_connection *take_candidate(struct rely_loop *loop)
-{
-    uint64_t now_ms = rely_timers_now();
-    while (loop->candidate_count > 0) {
-        struct rely_candidate candidate = loop->candidates[--loop->candidate_count];
-        struct rely_connection *connection = candidate.connection;
-        if (connection == NULL)
-            continue;
-        connection->is_candidate = false;
-        if (connection->turn == candidate.turn && rank_connection(connection, now_ms) == candidate.rank)
-            return connection;
-    }
-    return NULL;
+    const unsigned silent = 1u << RELY_STAGE_IDLE, unfinished = 1u << RELY_STAGE_HEAD | 1u << RELY_STAGE_BODY;
+    const unsigned untaken = 1u << RELY_STAGE_UNSENT | 1u << RELY_STAGE_LEAVING;
+    int64_t lasting_since_ms = rely_clock_coarse_ms() - LASTING_MS;
+    struct rely_connection *leaver = find_oldest(room, spares_local, silent);
+    if (leaver != NULL && leaver->since_ms <= lasting_since_ms)
+        return leaver;
+    leaver = find_oldest(room, spares_local, unfinished | untaken);
+    if (leaver != NULL && leaver->since_ms <= lasting_since_ms)
+        return leaver;
+    return find_oldest(room, spares_local, silent | unfinished);
 }
 
 static void say_full(struct rely_loop *loop, const struct rely_room *room, bool is_out_of_descriptors, bool has_found)
@@ -416,19 +327,14 @@ static void say_full(struct rely_loop *loop, const struct rely_room *room, bool 
 
 bool rely_watch_make_room(const struct rely_listener *listener, bool is_out_of_descriptors)
 {
-    struct rely_loop *loop = listener->loop;
     const struct rely_room *room = listener->room;
     /* Within their share, those of unix sockets do not make room for others. */
-    bool spares_local = !listener->is_unix && room->local <= room->kept;
-    bool is_listed = loop->candidates_room == room && loop->has_spared_local == spares_local;
-    struct rely_connection *connection = is_listed ? take_candidate(loop) : NULL;
-    if (connection == NULL) {
-        find_candidates(loop, room, spares_local);
-        connection = take_candidate(loop);
-    }
-    say_full(loop, room, is_out_of_descriptors, connection != NULL);
-    if (connection == NULL)
+    bool spares_local = !listener->is_unix && room->count[RELY_KIND_UNIX] <= room->kept;
+    struct rely_connection *leaver = choose_leaver(room, spares_local);
+    say_full(listener->loop, room, is_out_of_descriptors, leaver != NULL);
+    if (leaver == NULL)
         return false;
-    rely_watch_cut(loop, connection, RELY_CUT_CONNECTIONS);
+    rely_connection_count_cut(leaver, RELY_CUT_CONNECTIONS);
+    rely_connection_close(leaver);
     return true;
 }

@@ -135,7 +135,6 @@ static bool start_control_thread(struct rely_control_thread *thread, struct rely
     options.max_body_bytes = rely_limits_admin_body(thread->service->config);
     options.max_connections = thread->service->admin_connections;
     options.kept_for_unix = KEPT_FOR_UNIX;
-    options.answers_half_closed = true; /* every call waits for the registry, for however short a time */
     options.max_name = "admin.max_connections";
     options.counters = &thread->counters->loop;
     options.ring = thread->ring;

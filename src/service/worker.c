@@ -93,7 +93,10 @@ static bool start_worker(struct rely_worker *worker, struct rely_err *err)
 static void open_data_plane(struct rely_message *message)
 {
     struct rely_worker *worker = (struct rely_worker *)((char *)message - offsetof(struct rely_worker, open_order));
-    const struct rely_http_plane plane = {rely_endpoints_handle, rely_endpoints_refuse, &worker->reviewer};
+    const struct rely_http_plane plane = {.handle = rely_endpoints_handle,
+                                          .refuse = rely_endpoints_refuse,
+                                          .needs_body = rely_endpoints_needs_body,
+                                          .context = &worker->reviewer};
     struct rely_err err = {0};
     bool is_ok = true;
     for (size_t i = 0; i < worker->fd_count && is_ok; i++)

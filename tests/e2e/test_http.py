@@ -60,8 +60,10 @@ CASES = {
     "no Host": (b"GET /check/default HTTP/1.1\r\n\r\n", [400]),
     "two Hosts": (GET + b"Host: y\r\n\r\n", [400]),
     "obs-fold": (GET + b"X: a\r\n b\r\n\r\n", [400, 401]),
-    "header of 1 MB": (GET + b"X: " + b"a" * 1_000_000 + b"\r\n\r\n", [400, 431]),
-    "10000 headers": (GET + b"X: a\r\n" * 10000 + b"\r\n", [400, 431]),
+    "header of 1 MB": (GET + b"X: " + b"a" * 1_000_000 + b"\r\n\r\n", [401]),
+    "header of 1 MB elsewhere": (POST + b"X: " + b"a" * 1_000_000 + b"\r\n\r\n", [431]),
+    "10000 headers": (GET + b"X: a\r\n" * 10000 + b"\r\n", [401]),
+    "101 headers": (POST + b"X: a\r\n" * 100 + b"\r\n", [431]),
     "Authorization of 100 kB": (GET + b"Authorization: Bearer " + b"a" * 100_000 + b"\r\n\r\n", [400, 401, 431]),
     "request line of 1 MB": (b"GET /" + b"a" * 1_000_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", [400, 414, 431]),
     "TRACE": (line(b"TRACE / HTTP/1.1"), [400, 404, 405, 501]),
@@ -100,7 +102,7 @@ def test_right_status_or_closed(shared, name):
     received = wire.exchange(shared.data, data, seconds=0.7)
     found = wire.statuses(received)
     assert len(found) <= 1, f"two answers to one request: {received[:600]!r}"
-    assert not found or found[0] in right, received[:600]
+    assert found and found[0] in right, received[:600]
     assert shared.check().status == 401
 
 
@@ -114,12 +116,11 @@ def test_pipelined_posts_with_bodies(shared):
     assert wire.statuses(wire.exchange(shared.data, one * 20, seconds=3)) == [200] * 20
 
 
-def test_a_chunked_request_is_the_last_of_its_connection(shared):
-    """libh2o 2.2.5 reads some chunk sizes as no proxy does: nothing behind a chunked body is taken for a request."""
+def test_a_chunked_request_is_one_of_many(shared):
     one = chunked(b"1a\r\n" + BODY + b"\r\n0\r\n\r\n")
-    received = wire.exchange(shared.data, one + GET + b"\r\n", seconds=3)
-    assert wire.statuses(received) == [200]
-    assert b"connection: close" in received.lower()
+    received = wire.exchange(shared.data, one + GET + b"\r\n" + one, seconds=3)
+    assert wire.statuses(received) == [200, 401, 200]
+    assert b"connection: close" not in received.lower()
 
 
 def test_trailers_do_not_smuggle(shared):

@@ -1,19 +1,72 @@
 /*
- * Fuzzes the pure readers of http/: raw heads, targets, bearer values, query strings. What they accept must be what
+ * Fuzzes the pure readers of http/: raw heads, chunks, targets, bearer values, query strings. What they accept must be what
  * they promise.
  */
 #include "head.h"
 #include "relyd/pool.h"
 #include "relyd/route.h"
 
+#include <stdlib.h>
+
+static bool is_inside(struct rely_slice part, struct rely_slice whole)
+{
+    return part.ptr >= whole.ptr && part.ptr + part.len <= whole.ptr + whole.len;
+}
+
+static void check_head(struct rely_slice input, const struct rely_http_head *head)
+{
+    RELY_ASSERT(head->method.len > 0 && is_inside(head->method, input));
+    RELY_ASSERT(head->target.len > 0 && is_inside(head->target, input) && !rely_http_has_control(head->target));
+    RELY_ASSERT(!(head->is_chunked && (head->length > 0 || !head->is_http11)));
+    RELY_ASSERT(head->is_last || head->is_http11);
+    for (size_t i = 0; i < head->field_count; i++) {
+        RELY_ASSERT(head->fields[i].name.len > 0 && is_inside(head->fields[i].name, input));
+        RELY_ASSERT(is_inside(head->fields[i].value, input) && !rely_http_has_control(head->fields[i].value));
+    }
+}
+
+/* Whole, and cut in two: the same. */
 static void fuzz_head(struct rely_slice input)
 {
-    struct rely_http_framing framing;
-    const char *fault = NULL;
-    int status = rely_http_check_head(input, 65536, true, &framing, &fault);
-    RELY_ASSERT(status == 0 || ((status == 400 || status == 431) && fault != NULL));
-    RELY_ASSERT(status != 0 || memmem(input.ptr, input.len, "\r\n\r\n", 4) != NULL);
-    RELY_ASSERT(status != 0 || !(framing.is_chunked && framing.has_length));
+    static struct rely_http_head head;
+    struct rely_http_scan scan = {0}, scan_of_two = {0};
+    struct rely_http_fault fault = {0};
+    size_t len = 0, len_of_two = 0, half = input.len / 2;
+    enum rely_http_progress progress = rely_http_measure_head(input, &scan, &len, &fault);
+    enum rely_http_progress of_two =
+        rely_http_measure_head(rely_slice(input.ptr, half), &scan_of_two, &len_of_two, &fault);
+    if (of_two == RELY_HTTP_UNFINISHED)
+        of_two = rely_http_measure_head(input, &scan_of_two, &len_of_two, &fault);
+    RELY_ASSERT(of_two == progress && len_of_two == len);
+    if (progress != RELY_HTTP_WHOLE)
+        return;
+    RELY_ASSERT(memcmp(input.ptr + len - 4, "\r\n\r\n", 4) == 0);
+    if (rely_http_parse_head(rely_slice(input.ptr, len), &head, &fault))
+        check_head(rely_slice(input.ptr, len), &head);
+}
+
+/* Byte by byte, and whole: the same body, and the same end. */
+static void fuzz_chunks(struct rely_slice input)
+{
+    struct rely_http_chunks chunks = {.max_bytes = 1000}, of_bytes = {.max_bytes = 1000};
+    struct rely_http_fault fault = {0};
+    enum rely_http_progress progress_of_bytes = RELY_HTTP_UNFINISHED;
+    size_t len = input.len, used = 0, placed = 0, at = 0;
+    if (input.len == 0)
+        return;
+    char *whole = rely_strdup_slice(input), *bytes = rely_strdup_slice(input);
+    enum rely_http_progress progress = rely_http_read_chunks(&chunks, whole, &len, &used, &fault);
+    for (; at < input.len && progress_of_bytes == RELY_HTTP_UNFINISHED; at++) {
+        size_t one = 1, used_one = 0;
+        bytes[placed] = input.ptr[at];
+        progress_of_bytes = rely_http_read_chunks(&of_bytes, bytes + placed, &one, &used_one, &fault);
+        placed += progress_of_bytes == RELY_HTTP_BROKEN ? 0 : one;
+    }
+    RELY_ASSERT(progress_of_bytes == progress);
+    RELY_ASSERT(progress == RELY_HTTP_BROKEN ||
+                (used == at && len == placed && len <= 1000 && memcmp(whole, bytes, len) == 0));
+    free(whole);
+    free(bytes);
 }
 
 static void fuzz_bearer(struct rely_slice input)
@@ -39,11 +92,6 @@ static void fuzz_query(struct rely_slice input)
         RELY_ASSERT(values[i].ptr == NULL || (values[i].len <= input.len && values[i].ptr[values[i].len] == '\0' &&
                                               memchr(values[i].ptr, '\0', values[i].len) == NULL));
     rely_pool_fini(&pool);
-}
-
-static bool is_inside(struct rely_slice part, struct rely_slice whole)
-{
-    return part.ptr >= whole.ptr && part.ptr + part.len <= whole.ptr + whole.len;
 }
 
 /* Whatever a target is, its path is found in it as it stands, and names no slash and no dot segment that was not sent.
@@ -73,6 +121,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct rely_slice input = rely_slice((const char *)data, size);
     fuzz_head(input);
+    fuzz_chunks(input);
     fuzz_bearer(input);
     fuzz_query(input);
     fuzz_target(input);

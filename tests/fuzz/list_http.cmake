@@ -1,2 +1,11 @@
 relyd_fuzz(http_text USES http)
 target_include_directories(fuzz_http_text PRIVATE ${CMAKE_SOURCE_DIR}/src/http)
+relyd_fuzz(connection USES http)
+target_include_directories(fuzz_connection PRIVATE ${CMAKE_SOURCE_DIR}/src/http)
+foreach(function
+        rely_connection_receive rely_connection_peek rely_connection_send rely_connection_want_input
+        rely_connection_want_output rely_connection_want_turn rely_connection_end_output rely_connection_close
+        rely_connection_enter rely_connection_hold rely_connection_count_cut rely_loop_shared rely_loop_scratch
+        rely_loop_is_draining rely_loop_get_options rely_clock_coarse_s)
+    target_link_options(fuzz_connection PRIVATE -Wl,--wrap=${function})
+endforeach()

@@ -184,14 +184,6 @@ MUTANTS = [
         caught_by=DOORS + "test_a_body_that_cannot_be_read_is_no_yes",
     ),
     dict(
-        name="libh2o's own words are sent",
-        row="D",
-        file="src/http/exchange.c",
-        old="    h2o_create_filter(&host->fallback_path, sizeof(h2o_filter_t))->on_setup_ostream = rely_refusal_start;\n",
-        new="",
-        caught_by="unit_loop",
-    ),
-    dict(
         name="Bearer with nothing is malformed",
         row="D",
         file="src/http/text.c",

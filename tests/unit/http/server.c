@@ -70,7 +70,12 @@ static void handle_request(struct rely_http_request *request, void *context)
     int count = atomic_fetch_add(&server->handled_count, 1) + 1;
     if (rely_slice_equal(request->path, RELY_LIT("/defer"))) {
         rely_http_defer(request, note_gone, server);
+        snprintf(server->kept_text, sizeof server->kept_text, "%.*s %.*s", RELY_ARG(request->path),
+                 RELY_ARG(request->body));
         atomic_store(&server->kept, request);
+    } else if (rely_slice_equal(request->path, RELY_LIT("/defer-and-answer"))) {
+        rely_http_defer(request, note_gone, server);
+        rely_http_respond(request, &(struct rely_http_response){.status = 200, .body = RELY_LIT("at once")});
     } else if (rely_slice_equal(request->path, RELY_LIT("/split"))) {
         answer_split(request);
     } else if (rely_slice_equal(request->path, RELY_LIT("/problem"))) {
@@ -107,7 +112,8 @@ static void *run_server(void *argument)
     for (int i = 0; i < 3; i++) {
         if (server->fds[i] < 0)
             continue;
-        const struct rely_http_plane plane = {i == 1 ? handle_other : handle_request, server->refuse, server};
+        const struct rely_http_plane plane = {
+            .handle = i == 1 ? handle_other : handle_request, .refuse = server->refuse, .context = server};
         RELY_ASSERT(rely_http_listen(server->loop, server->fds[i], &plane, &err));
         if (i == 1 && server->other_room > 0)
             rely_loop_set_apart(server->loop, server->other_room);
@@ -180,6 +186,13 @@ void client_send(int fd, const char *text)
 {
     size_t len = strlen(text);
     assert_int_equal(send(fd, text, len, MSG_NOSIGNAL), len);
+}
+
+void client_reset(int fd)
+{
+    const struct linger none = {.l_onoff = 1, .l_linger = 0};
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof none);
+    close(fd);
 }
 
 /* Byte by byte up to the empty line: what follows belongs to the next response. */

@@ -26,6 +26,7 @@ struct server {
     pthread_barrier_t hold; /* met twice by the handler of /hold */
     /* what the handler does with /defer and /slow */
     _Atomic(struct rely_http_request *) kept;
+    char kept_text[100]; /* its path and body */
     atomic_int gone_count;
     atomic_int handled_count;
     bool has_stopped;
@@ -37,6 +38,8 @@ void server_stop(struct server *server, int drain_ms);
 
 int client_connect(int port);
 void client_send(int fd, const char *text);
+/* Closes with a reset, and not in an orderly way. */
+void client_reset(int fd);
 /* Reads one response with Content-Length (or none for 204, 304 and HEAD) into out; returns its status, 0 at the end. */
 int client_read(int fd, char *out, size_t size, bool is_head);
 /* Reads until the peer closes; false after 5 s. */

@@ -231,11 +231,11 @@ static void answer_kept(struct rely_message *message)
 {
     struct note *note = (struct note *)message;
     struct rely_http_request *request = atomic_exchange(&note->server->kept, NULL);
-    struct rely_slice body = request == NULL ? RELY_LIT("")
-                                             : rely_pool_printf(request->scratch, "late %.*s %.*s",
-                                                                RELY_ARG(request->path), RELY_ARG(request->body));
-    if (request != NULL)
+    if (request != NULL) {
+        assert_true(request->path.ptr == NULL && request->body.ptr == NULL && request->method.ptr == NULL);
+        struct rely_slice body = rely_pool_printf(request->scratch, "late %s", note->server->kept_text);
         rely_http_respond(request, &(struct rely_http_response){.status = 200, .body = body});
+    }
     free(note);
 }
 
@@ -259,6 +259,24 @@ static void test_deferred_answer(void **state)
         post_answer(&server);
         expect(fd, 200, "late /defer body");
     }
+    assert_int_equal(atomic_load(&server.gone_count), 0);
+    close(fd);
+    server_stop(&server, 0);
+}
+
+/* What a handler waits for may be there before it returns; also of the last request of a connection. */
+static void test_deferred_and_answered_by_the_handler(void **state)
+{
+    (void)state;
+    struct server server = {0};
+    server_start(&server, &plain);
+    int fd = client_connect(server.port);
+    client_send(fd, GET("/defer-and-answer") GET("/x"));
+    expect(fd, 200, "at once");
+    expect(fd, 200, "GET /x");
+    client_send(fd, "GET /defer-and-answer HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    expect(fd, 200, "at once");
+    assert_true(client_is_closed(fd));
     assert_int_equal(atomic_load(&server.gone_count), 0);
     close(fd);
     server_stop(&server, 0);
@@ -292,12 +310,9 @@ static void test_client_leaves_while_deferred(void **state)
     server_start(&server, &plain);
     for (int i = 1; i <= 4; i++) {
         int fd = client_connect(server.port);
-        struct linger reset = {.l_onoff = 1, .l_linger = 0};
-        if (i % 2 == 0) /* a reset instead of an orderly end */
-            setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
         client_send(fd, GET("/defer"));
         wait_for(&server.handled_count, i);
-        close(fd);
+        client_reset(fd);
         wait_for(&server.gone_count, i);
         assert_null(atomic_load(&server.kept));
         post_answer(&server); /* finds nothing to answer */
@@ -305,6 +320,42 @@ static void test_client_leaves_while_deferred(void **state)
     for (int i = 0; i < 1000 && (int)__atomic_load_n(&server.counters.connections, __ATOMIC_RELAXED) > 0; i++)
         sleep_ms(1);
     assert_int_equal((int)__atomic_load_n(&server.counters.connections, __ATOMIC_RELAXED), 0);
+    server_stop(&server, 0);
+}
+
+/* Fault B20: who ends his side behind the request is answered, also when it waits; who has closed altogether in an
+ * orderly way looks the same, and is answered too. */
+static void test_b20_half_closed_clients_are_answered(void **state)
+{
+    (void)state;
+    struct server server = {0};
+    server_start(&server, &plain);
+    for (int i = 1; i <= 4; i++) {
+        int fd = client_connect(server.port);
+        client_send(fd, GET("/defer"));
+        shutdown(fd, SHUT_WR);
+        wait_for(&server.handled_count, i);
+        sleep_ms(20);
+        assert_int_equal(atomic_load(&server.gone_count), 0);
+        if (i == 4)
+            close(fd);
+        post_answer(&server);
+        if (i == 4)
+            continue;
+        expect(fd, 200, "late /defer");
+        assert_true(client_is_closed(fd));
+        close(fd);
+    }
+    int fd = client_connect(server.port);
+    client_send(fd, GET("/x"));
+    shutdown(fd, SHUT_WR);
+    expect(fd, 200, "GET /x");
+    assert_true(client_is_closed(fd));
+    close(fd);
+    for (int i = 0; i < 1000 && (int)__atomic_load_n(&server.counters.connections, __ATOMIC_RELAXED) > 0; i++)
+        sleep_ms(1);
+    assert_int_equal((int)__atomic_load_n(&server.counters.connections, __ATOMIC_RELAXED), 0);
+    assert_int_equal(atomic_load(&server.gone_count), 0);
     server_stop(&server, 0);
 }
 
@@ -511,7 +562,10 @@ static void test_refusals_are_problems(void **state)
 static void reword_refusal(struct rely_http_request *request, void *context, const struct rely_http_refusal *refusal)
 {
     (void)context;
+    size_t count = 1;
     struct rely_http_header header = {RELY_LIT("x-kind"), RELY_LIT("mine")};
+    assert_null(rely_http_find_header(request, RELY_LIT("host"), &count).ptr); /* of whatever request */
+    assert_int_equal(count, 0);
     struct rely_slice body =
         rely_pool_printf(request->scratch, "%.*s %d %s", RELY_ARG(request->path), refusal->status, refusal->code);
     rely_http_respond(request,
@@ -691,8 +745,10 @@ const struct CMUnitTest loop_tests[] = {
     cmocka_unit_test(test_b5_one_request_a_connection_and_turn),
     cmocka_unit_test(test_messages_keep_their_order),
     cmocka_unit_test(test_deferred_answer),
+    cmocka_unit_test(test_deferred_and_answered_by_the_handler),
     cmocka_unit_test(test_deferred_with_pipelined),
     cmocka_unit_test(test_client_leaves_while_deferred),
+    cmocka_unit_test(test_b20_half_closed_clients_are_answered),
     cmocka_unit_test(test_timers),
     cmocka_unit_test(test_stop_finishes_what_is_in_flight),
     cmocka_unit_test(test_stop_cuts_off_after_the_deadline),

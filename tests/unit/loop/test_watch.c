@@ -100,9 +100,11 @@ static void test_b4_slow_head_is_cut_off(void **state)
         (void)!send(slow, "a", 1, MSG_NOSIGNAL); /* one byte after the other does not buy time */
     }
     assert_in_range(now_ms() - start, 150, 3000);
+    char answer[4096];
+    assert_int_equal(client_read(slow, answer, sizeof(answer), false), 408);
+    assert_non_null(strstr(answer, "\"code\":\"request_timeout\""));
     assert_true(client_is_closed(slow));
     client_send(body, "0123456789"); /* other times are others' */
-    char answer[4096];
     assert_int_equal(client_read(body, answer, sizeof(answer), false), 200);
     assert_int_equal(ask(idle, GET("/x")), 200);
     assert_int_equal(sum_cuts(&server), 1);
@@ -124,6 +126,9 @@ static void test_b4_slow_body_is_cut_off(void **state)
     client_send(slow, POST("10") "01234");
     client_send(chunked, "POST /p HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhe");
     int64_t start = now_ms();
+    char answer[4096];
+    assert_int_equal(client_read(slow, answer, sizeof(answer), false), 408);
+    assert_int_equal(client_read(chunked, answer, sizeof(answer), false), 408);
     assert_true(client_is_closed(slow));
     assert_true(client_is_closed(chunked));
     assert_in_range(now_ms() - start, 150, 3000);
@@ -220,6 +225,8 @@ static void test_b4_head_is_limited_while_it_comes(void **state)
     client_send(fd, "GET / HTTP/1.1\r\nX: ");
     fill(fd, 20000);
     await_counter(&server.counters.cuts[RELY_CUT_HEAD_SIZE], 1);
+    char answer[4096];
+    assert_int_equal(client_read(fd, answer, sizeof(answer), false), 431);
     assert_true(client_is_closed(fd));
     client_send(body, POST("100000")); /* behind a head there may be more */
     fill(body, 99999);
@@ -238,8 +245,7 @@ static void test_b4_head_is_limited_while_it_comes(void **state)
     server_stop(&server, 0);
 }
 
-/* What is allocated for a connection counts, not what it has filled of it; and from the end of its head, its request.
- */
+/* What is allocated for a connection counts, not what it has filled of it. */
 static void test_b4_what_is_allocated_counts_as_held(void **state)
 {
     (void)state;
@@ -248,13 +254,15 @@ static void test_b4_what_is_allocated_counts_as_held(void **state)
     server_start(&server, &far);
     int head = client_connect(server.port), body = client_connect(server.port);
     client_send(head, "G");
-    for (int i = 0; i < 5000 && read_counter(held) == 0; i++)
-        sleep_ms(1);
-    uint64_t buffer = read_counter(held);
-    assert_in_range(buffer, 4096, 16384);
-    client_send(body, POST("3") "a");
-    await_counter(held, 2 * buffer + 4096);
+    await_counter(held, 256);
+    client_send(body, POST("300") "a");
+    await_counter(held, 512);
+    fill(body, 298);
+    await_counter(held, 256 + 512);
+    assert_int_equal(ask(body, "a"), 200);
+    await_counter(held, 256);
     close(head);
+    await_counter(held, 0);
     close(body);
     server_stop(&server, 0);
 }
@@ -271,6 +279,8 @@ static void test_b4_the_kernel_keeps_little(void **state)
     assert_int_equal(bytes, 2 * 16 * 1024); /* socket(7): twice of what was asked for */
     assert_int_equal(getsockopt(server.fds[0], IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, &size), 0);
     assert_int_equal(timeout_ms, 15000);
+    assert_int_equal(getsockopt(server.fds[0], IPPROTO_TCP, TCP_NOTSENT_LOWAT, &bytes, &size), 0);
+    assert_int_equal(bytes, 128 * 1024);
     server_stop(&server, 0);
 }
 
@@ -468,7 +478,7 @@ static void test_b18_who_is_answered_stays(void **state)
     sleep_ms(300);
     assert_int_equal(recv(sixth, &byte, 1, MSG_DONTWAIT), -1);
     assert_int_equal(atomic_load(&server.handled_count), 3);
-    close(busy);
+    client_reset(busy);
     assert_int_equal(ask(sixth, ""), 200);
     assert_int_equal(read_counter(&server.counters.cuts[RELY_CUT_CONNECTIONS]), 2);
     int rest[] = {slow, idle, fourth, fifth, sixth};
@@ -697,7 +707,7 @@ static void test_b19_drain_of_a_full_loop(void **state)
     sleep_ms(150); /* nobody is let in */
     rely_loop_stop(server.loop, 10000);
     assert_int_equal(ask(waiting, GET("/x")), 200); /* it had connected */
-    close(busy);
+    client_reset(busy);
     server_stop(&server, 10000);
     assert_int_equal(sum_cuts(&server), 0);
     close(waiting);

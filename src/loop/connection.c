@@ -1,0 +1,223 @@
+/*
+ * The bytes of one connection, between libh2o's socket, which says when there are some, and the protocol, which reads
+ * and writes them itself: how much is read at once, and when reading stops, is not libh2o's to decide. Knows nothing of
+ * requests. Called by listen.c, and by protocols.
+ */
+#include "loop.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+static int fd_of(const struct rely_connection *connection)
+{
+    return h2o_socket_get_fd(connection->socket);
+}
+
+/* --- from the loop to the protocol ------------------------------------------------------------------- */
+
+static void take_input(h2o_socket_t *socket, const char *error)
+{
+    struct rely_connection *connection = socket->data;
+    struct rely_loop *loop = connection->loop;
+    (void)error; /* reading will tell */
+    loop->options.protocol->receive(connection);
+    rely_pool_reset(&loop->scratch);
+}
+
+static void take_output_room(h2o_socket_t *socket, const char *error)
+{
+    struct rely_connection *connection = socket->data;
+    struct rely_loop *loop = connection->loop;
+    (void)error;
+    loop->options.protocol->send(connection);
+    rely_pool_reset(&loop->scratch);
+}
+
+static uint32_t read_peer_uid(int fd)
+{
+    struct ucred peer;
+    socklen_t size = sizeof(peer);
+    /* Unknown is nobody, never root. */
+    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 ? peer.uid : UINT32_MAX;
+}
+
+/* One writer: no locked instruction is needed. */
+static void count_connection(struct rely_loop *loop, int change)
+{
+    uint64_t *count = &loop->options.counters->connections;
+    __atomic_store_n(count, __atomic_load_n(count, __ATOMIC_RELAXED) + (uint64_t)(int64_t)change, __ATOMIC_RELAXED);
+}
+
+void rely_connection_open(struct rely_listener *listener, h2o_socket_t *socket)
+{
+    struct rely_loop *loop = listener->loop;
+    struct rely_connection *connection = rely_alloc(loop->options.protocol->connection_bytes);
+    connection->loop = loop;
+    connection->service = listener->service;
+    connection->listener = listener;
+    connection->socket = socket;
+    connection->is_unix = listener->is_unix;
+    connection->peer_uid = listener->is_unix ? read_peer_uid(h2o_socket_get_fd(socket)) : UINT32_MAX;
+    socket->data = connection;
+    h2o_socket_dont_read(socket, 1);
+    count_connection(loop, 1);
+    rely_watch_add(connection);
+    h2o_socket_read_start(socket, take_input);
+}
+
+static void leave_ready(struct rely_connection *connection)
+{
+    if (connection->ready_place == NULL)
+        return;
+    *connection->ready_place = connection->next_ready;
+    if (connection->next_ready != NULL)
+        connection->next_ready->ready_place = connection->ready_place;
+    connection->ready_place = NULL;
+    connection->next_ready = NULL;
+}
+
+void rely_connection_close(struct rely_connection *connection)
+{
+    struct rely_loop *loop = connection->loop;
+    leave_ready(connection);
+    rely_watch_remove(connection);
+    loop->options.protocol->fini(connection);
+    h2o_socket_close(connection->socket);
+    free(connection);
+    count_connection(loop, -1);
+    rely_listeners_note_close(loop);
+}
+
+void rely_connection_reset(struct rely_connection *connection)
+{
+    const struct linger none = {.l_onoff = 1, .l_linger = 0};
+    setsockopt(fd_of(connection), SOL_SOCKET, SO_LINGER, &none, sizeof none);
+    rely_connection_close(connection);
+}
+
+bool rely_connections_resume(struct rely_loop *loop)
+{
+    struct rely_connection *ready = loop->ready;
+    loop->ready = NULL;
+    if (ready == NULL)
+        return false;
+    ready->ready_place = &ready; /* those that want the next turn go elsewhere; one that closes is taken out */
+    while (ready != NULL) {
+        struct rely_connection *connection = ready;
+        leave_ready(connection);
+        loop->options.protocol->resume(connection);
+        rely_pool_reset(&loop->scratch);
+    }
+    return true;
+}
+
+void rely_connections_each(struct rely_loop *loop, enum rely_stage first, enum rely_stage last,
+                           void (*visit)(struct rely_connection *connection, void *context), void *context)
+{
+    for (struct rely_room *room = loop->rooms; room != NULL; room = room->next)
+        for (int kind = 0; kind < RELY_KIND_COUNT; kind++)
+            for (int stage = (int)first; stage <= (int)last; stage++)
+                for (struct rely_connection *connection = room->lists[kind][stage].first, *next; connection != NULL;
+                     connection = next) {
+                    next = connection->next;
+                    visit(connection, context);
+                }
+}
+
+/* --- bytes ------------------------------------------------------------------------------------------- */
+
+static ssize_t judge_result(ssize_t result)
+{
+    if (result >= 0)
+        return result;
+    return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR ? RELY_AGAIN : RELY_BROKEN;
+}
+
+ssize_t rely_connection_receive(struct rely_connection *connection, char *out, size_t size)
+{
+    return judge_result(recv(fd_of(connection), out, size, 0));
+}
+
+/* Of a unix socket the kernel tells who has left from who only sends no more; of TCP nothing does. */
+static bool has_hung_up(const struct rely_connection *connection)
+{
+    struct pollfd state = {.fd = fd_of(connection)};
+    return poll(&state, 1, 0) > 0 && (state.revents & (POLLHUP | POLLERR)) != 0;
+}
+
+ssize_t rely_connection_peek(struct rely_connection *connection)
+{
+    char byte;
+    ssize_t there = judge_result(recv(fd_of(connection), &byte, 1, MSG_PEEK));
+    return there == 0 && has_hung_up(connection) ? RELY_BROKEN : there;
+}
+
+ssize_t rely_connection_send(struct rely_connection *connection, const char *bytes, size_t len)
+{
+    ssize_t sent = judge_result(send(fd_of(connection), bytes, len, MSG_NOSIGNAL));
+    return sent == RELY_AGAIN ? 0 : sent;
+}
+
+void rely_connection_want_input(struct rely_connection *connection, bool is_wanted)
+{
+    if (is_wanted == h2o_socket_is_reading(connection->socket))
+        return;
+    if (is_wanted)
+        h2o_socket_read_start(connection->socket, take_input);
+    else
+        h2o_socket_read_stop(connection->socket);
+}
+
+void rely_connection_want_output(struct rely_connection *connection)
+{
+    h2o_socket_notify_write(connection->socket, take_output_room);
+}
+
+void rely_connection_want_turn(struct rely_connection *connection)
+{
+    struct rely_loop *loop = connection->loop;
+    if (connection->ready_place != NULL)
+        return;
+    connection->next_ready = loop->ready;
+    if (loop->ready != NULL)
+        loop->ready->ready_place = &connection->next_ready;
+    connection->ready_place = &loop->ready;
+    loop->ready = connection;
+}
+
+void rely_connection_end_output(struct rely_connection *connection)
+{
+    shutdown(fd_of(connection), SHUT_WR);
+}
+
+/* --- who ---------------------------------------------------------------------------------------------- */
+
+static void print_address(const struct sockaddr_storage *address, char *out)
+{
+    char host[INET6_ADDRSTRLEN];
+    if (address->ss_family == AF_INET) {
+        const struct sockaddr_in *four = (const struct sockaddr_in *)address;
+        inet_ntop(AF_INET, &four->sin_addr, host, sizeof(host));
+        snprintf(out, RELY_ADDRESS_TEXT_SIZE, "%s:%u", host, ntohs(four->sin_port));
+    } else if (address->ss_family == AF_INET6) {
+        const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)address;
+        inet_ntop(AF_INET6, &six->sin6_addr, host, sizeof(host));
+        snprintf(out, RELY_ADDRESS_TEXT_SIZE, "[%s]:%u", host, ntohs(six->sin6_port));
+    } else {
+        snprintf(out, RELY_ADDRESS_TEXT_SIZE, "unknown");
+    }
+}
+
+void rely_connection_print_peer(const struct rely_connection *connection, char out[RELY_ADDRESS_TEXT_SIZE])
+{
+    struct sockaddr_storage address = {.ss_family = AF_UNSPEC};
+    socklen_t size = sizeof(address);
+    if (getpeername(fd_of(connection), (struct sockaddr *)&address, &size) != 0)
+        address.ss_family = AF_UNSPEC;
+    print_address(&address, out);
+}

@@ -1,0 +1,113 @@
+"""Deliberate errors in reading heads and chunks, in connections, and in their stages."""
+
+
+def mutant(name, row, file, old, new, caught_by="unit_http"):
+    return dict(name=name, row=row, file=file, old=old, new=new, caught_by=caught_by)
+
+
+def in_head(name, old, new):
+    return mutant(name, "B15", "src/http/head.c", old, new)
+
+
+def in_chunks(name, old, new):
+    return mutant(name, "B15", "src/http/chunks.c", old, new)
+
+
+def in_connection(name, row, old, new, caught_by="unit_loop"):
+    return mutant(name, row, "src/http/connection.c", old, new, caught_by)
+
+
+def in_watch(name, row, old, new):
+    return mutant(name, row, "src/loop/watch.c", old, new, "unit_loop")
+
+
+MUTANTS = [
+    in_head("a-bare-lf-ends-a-line", "if (at == start || input.ptr[at - 1] != '\\r') {", "if (at == start) {"),
+    in_head("the-empty-line-in-front-ends-the-head", "if (at == start + 1 && start > 0) {", "if (at == start + 1) {"),
+    in_head("what-is-no-method-is-waited-for", "return input.len == 0 || input.ptr[0] == '\\r' || rely_http_is_token_byte(input.ptr[0]);",
+            "return input.len == 0 || input.ptr[0] != 1;"),
+    in_head("a-blank-is-part-of-a-target", "((part >= 0) & (part <= ' '))", "((part >= 0) & (part < ' '))"),
+    in_head("two-blanks-are-one", "    *rest = rely_slice(rest->ptr + 1, rest->len - 1);\n    return true;\n}\n\nstatic bool is_digit",
+            "    while (rest->len > 0 && rest->ptr[0] == ' ')\n        *rest = rely_slice(rest->ptr + 1, rest->len - 1);\n    return true;\n}\n\nstatic bool is_digit"),
+    in_head("what-is-behind-the-version-does-not-count", "rely_slice_equal(text, RELY_LIT(\"HTTP/1.1\"));", "rely_slice_starts(text, RELY_LIT(\"HTTP/1.1\"));"),
+    in_head("http-10-is-kept-alive", "out->is_last = !out->is_http11;", "out->is_last = false;"),
+    in_head("a-host-may-have-a-path", "strchr(\":[](),;=\", byte)", "strchr(\":[](),;=/\", byte)"),
+    in_head("a-length-of-letters", "        if (!is_digit(value.ptr[i]))\n            return false;", "        if (!is_digit(value.ptr[i]))\n            break;"),
+    in_head("an-empty-length-is-zero", "    return value.len > 0;\n}\n\n/* A list", "    return true;\n}\n\n/* A list"),
+    in_head("a-length-wraps", "*length > (UINT64_MAX - digit) / 10 ? UINT64_MAX : *length * 10 + digit;", "*length * 10 + digit;"),
+    in_head("only-the-first-word-of-connection", "        len += comma != NULL;\n", "        len = value.len;\n"),
+    in_head("every-coding-is-chunked", "    out->is_chunked = is_same_word(value, RELY_LIT(\"chunked\"));", "    out->is_chunked = value.len >= 7;"),
+    in_head("a-fold-is-a-header", "    if (line.ptr[0] == ' ' || line.ptr[0] == '\\t')\n", "    if (line.ptr[0] == '\\v')\n"),
+    in_head("a-header-may-have-no-name", "if (field->name.len == 0 || line.len == 0 || line.ptr[0] != ':')", "if (line.len == 0 || line.ptr[0] != ':')"),
+    in_head("a-blank-before-the-colon", "if (field->name.len == 0 || line.len == 0 || line.ptr[0] != ':')", "if (field->name.len == 0 || line.len == 0 || (line.ptr[0] != ':' && line.ptr[0] != ' '))"),
+    in_head("controls-in-values", "return !rely_http_has_control(field->value) || fail", "return field->value.len < 100000 || fail"),
+    in_head("two-hosts", "if (counts->host > 1 || (head->is_http11 && counts->host == 0))", "if (head->is_http11 && counts->host == 0)"),
+    in_head("no-host", "if (counts->host > 1 || (head->is_http11 && counts->host == 0))", "if (counts->host > 1)"),
+    in_head("two-lengths", "if (counts->length > 1)", "if (counts->length > 2)"),
+    in_head("two-codings", "if (counts->encoding > 1)", "if (counts->encoding > 2)"),
+    in_head("length-and-coding", "if (counts->encoding > 0 && counts->length > 0)", "if (counts->encoding > 1 && counts->length > 0)"),
+    in_head("chunks-in-http-10", "if (counts->encoding > 0 && !head->is_http11)", "if (counts->encoding > 1 && !head->is_http11)"),
+    in_head("one-header-too-many", "if (out->field_count == RELY_HTTP_FIELDS_MAX) {", "if (out->field_count == RELY_HTTP_FIELDS_MAX + 1) {"),
+    in_head("headers-of-the-last-request-stay", "    out->field_count = 0;\n", "    out->field_count %= 4;\n"),
+    in_chunks("a-size-of-17-digits", "if (++chunks->digits > SIZE_DIGITS_MAX)", "if (++chunks->digits > SIZE_DIGITS_MAX + 1)"),
+    in_chunks("a-chunk-without-a-size", "if (chunks->digits == 0 || (byte", "if ((byte"),
+    in_chunks("a-blank-behind-the-size", "(byte != ';' && byte != '\\r'))", "(byte != ';' && byte != '\\r' && byte != ' '))"),
+    in_chunks("extensions-without-an-end", "return ++chunks->extension_bytes <= RELY_HTTP_CHUNK_EXTENSIONS_MAX ||", "return ++chunks->extension_bytes <= SIZE_MAX ||"),
+    in_chunks("blanks-in-extensions", "if (byte <= ' ' || byte >= 0x7f)", "if (byte < ' ' || byte >= 0x7f)"),
+    in_chunks("what-is-not-ascii-in-extensions", "if (byte <= ' ' || byte >= 0x7f)", "if ((unsigned char)byte <= ' ' || byte == 0x7f)"),
+    in_chunks("trailers-are-taken-for-the-end", "return byte == '\\r' || fail_chunks(fault, \"The chunked body has", "return byte != '\\n' || fail_chunks(fault, \"The chunked body has"),
+    in_chunks("chunks-beyond-the-limit", "if (chunks->left > chunks->max_bytes - chunks->total) {", "if (chunks->left > chunks->max_bytes) {"),
+    in_chunks("the-last-chunk-is-any", "chunks->left == 0 ? LAST_CR : CHUNK_DATA;", "chunks->left < 2 ? LAST_CR : CHUNK_DATA;"),
+    in_chunks("digits-of-the-chunk-before", "    chunks->digits = 0;\n", ""),
+    in_chunks("a-chunk-need-not-end", "    return byte == expected || fail_chunks(", "    return byte == expected || byte == 'X' || fail_chunks("),
+    in_connection("two-requests-a-turn", "B5", "        rely_connection_want_turn(&connection->base);\n", "        rely_http_protocol.resume(&connection->base);\n"),
+    in_connection("the-rest-is-read-while-a-request-waits-its-turn", "B4", "    rely_connection_want_input(&connection->base, !has_more);\n", "", "fuzz_connection"),
+    in_connection("what-is-behind-a-body-that-nobody-reads-is-a-request", "B15", "    connection->is_last = connection->is_last || has_body;\n", "", "tests/e2e/test_doors.py"),
+    in_connection("a-check-waits-for-its-body", "B15", "    connection->is_chunked = false;\n    connection->length = 0;\n}", "}", "tests/e2e/test_doors.py::test_b15_a_check_does_not_wait_for_its_body"),
+    in_connection("closed-at-once-behind-an-unread-body", "B15", "    connection->has_unread = has_body;\n", "    connection->has_unread = false;\n", "tests/e2e/test_doors.py"),
+    in_connection("heads-of-any-length", "B4", "if (progress == RELY_HTTP_UNFINISHED && bytes.len > max_bytes)", "if (progress == RELY_HTTP_UNFINISHED && bytes.len == SIZE_MAX)"),
+    in_connection("a-head-that-is-whole-may-be-longer", "B4", "bytes.len < max_bytes ? bytes.len : max_bytes);", "bytes.len);"),
+    in_connection("bodies-of-any-length", "D", "    if (head->length > max_bytes) {", "    if (head->length == UINT64_MAX) {"),
+    in_connection("other-expectations-are-met", "D", "    if (head->has_other_expectation) {", "    if (head->has_other_expectation && head->length > 100) {", "unit_http"),
+    in_connection("slices-of-the-first-read", "B15", "    if (!is_new)\n        read_head_again(connection, bytes);\n", "    if (!is_new && bytes.len == 0)\n        read_head_again(connection, bytes);\n", "fuzz_connection"),
+    in_connection("the-body-at-the-wrong-place", "B15", "connection->next = from + used;", "connection->next = from + len;", "unit_http"),
+    in_connection("what-was-decoded-is-forgotten", "B15", "    connection->body_bytes += len;\n", "    connection->body_bytes = len;\n", "fuzz_connection"),
+    in_connection("the-head-has-the-time-of-the-body-too", "B4", "connection->head_bytes == 0 ? RELY_STAGE_HEAD : RELY_STAGE_BODY;", "RELY_STAGE_BODY;"),
+    in_connection("each-byte-buys-time", "B4", "    if (connection->base.stage != stage)\n", ""),
+    in_connection("who-ends-his-side-has-left", "B20", "    if (there == RELY_BROKEN)\n", "    if (there <= 0)\n"),
+    in_connection("an-end-wakes-for-ever", "B20", "        rely_connection_want_input(&connection->base, false); /* it would wake us for ever */\n", "        return;\n", "tests/e2e/test_slow_disk.py::test_who_has_ended_his_side_costs_nothing_while_he_waits"),
+    in_connection("nobody-is-told-that-the-client-is-gone", "D", "    if (connection->is_deferred && connection->gone != NULL)\n", "    if (connection->is_deferred && connection->gone == NULL)\n"),
+    in_connection("slices-outlive-the-handler", "D", "    rely_http_empty_request(connection);\n    keep_input", "    keep_input"),
+    in_connection("an-end-in-the-middle-is-no-fault", "B20", "    if (connection->input == NULL) {\n", "    if (connection->input_from == 0) {\n", "tests/e2e/test_http.py"),
+    in_connection("input-is-not-counted", "B4", "    connection->input = rely_realloc(connection->input, connection->input_capacity);\n    rely_http_count_held(connection);\n",
+                  "    connection->input = rely_realloc(connection->input, connection->input_capacity);\n"),
+    in_connection("input-is-never-given-back", "B4", "    connection->input_from = connection->input_len = connection->input_capacity = 0;\n    rely_http_count_held(connection);\n",
+                  "    connection->input_from = connection->input_len = connection->input_capacity = 0;\n"),
+    mutant("a-draining-loop-says-keep-alive", "B19", "src/http/answer.c", "        connection->is_last = connection->has_unread = true;", "        connection->has_unread = true;", "unit_loop"),
+    mutant("a-handler-that-answers-at-once-loses-its-connection", "D", "src/http/answer.c", "    if (!was_deferred || connection->is_in_handler)\n", "    if (!was_deferred)\n", "unit_loop"),
+    mutant("head-gets-a-body", "D", "src/http/answer.c", "!has_no_body(response->status) && !connection->is_head)", "!has_no_body(response->status))", "unit_loop"),
+    mutant("204-has-a-length", "D", "src/http/answer.c", "    return status == 204 || status == 304;", "    return status == 304;", "unit_loop"),
+    mutant("the-rest-of-an-answer-is-lost", "B4", "src/http/answer.c", "rely_slice(output->ptr + sent, output->len - (size_t)sent));", "rely_slice(output->ptr, output->len - (size_t)sent));", "fuzz_connection"),
+    mutant("headers-of-another-request-are-found", "D", "src/http/refuse.c", "    rely_http_shared_of(connection)->head.field_count = 0;\n", "", "unit_loop"),
+    mutant("a-refused-connection-goes-on", "B15", "src/http/refuse.c", "    connection->is_last = connection->has_unread = true;\n", "    connection->has_unread = true;\n"),
+    mutant("the-authority-of-a-target-does-not-count", "A1", "src/http/exchange.c", "    *authority = target.authority;\n    return target.authority.ptr != NULL;", "    *authority = target.authority;\n    return false;",
+           "tests/e2e/test_doors.py"),
+    mutant("a-slow-head-is-not-answered", "B4", "src/loop/watch.c", "        loop->options.protocol->expire(connection);\n        rely_pool_reset", "        rely_connection_close(connection);\n        rely_pool_reset", "unit_loop"),
+    in_watch("head-time-not-kept", "B4", "        return options->head_timeout_ms;", "        return INT64_MAX;"),
+    in_watch("body-time-not-kept", "B4", "        return options->body_timeout_ms;", "        return INT64_MAX;"),
+    in_watch("idle-time-not-kept", "B4", "        return options->idle_timeout_ms;", "        return INT64_MAX;"),
+    in_watch("who-is-told-to-leave-may-stay", "B4", "        return LEAVING_MS;", "        return INT64_MAX;"),
+    in_watch("no-budget", "B4", "    if (loop->held_bytes > loop->options.max_memory_bytes)\n", "    if (loop->held_bytes == SIZE_MAX)\n"),
+    in_watch("what-is-held-is-not-subtracted", "B4", "loop->held_bytes - connection->held_bytes + bytes);", "loop->held_bytes + bytes);"),
+    in_watch("who-has-gone-still-holds", "B4", "    rely_connection_hold(connection, 0);\n", ""),
+    in_watch("share-of-the-unix-socket-makes-room", "B17", "bool spares_local = !listener->is_unix && room->count[RELY_KIND_UNIX] <= room->kept;", "bool spares_local = false;"),
+    in_watch("first-bytes-hold-a-place", "B17", "    leaver = find_oldest(room, spares_local, unfinished | untaken);\n", "    leaver = find_oldest(room, spares_local, (unfinished | untaken) & 0);\n"),
+    in_watch("newest-makes-room", "B18", "return one->order < other->order ? one : other;", "return one->order > other->order ? one : other;"),
+    in_watch("the-last-of-a-stage-makes-room", "B18", "oldest = older(oldest, room->lists[kind][stage].first);", "oldest = older(oldest, room->lists[kind][stage].last);"),
+    in_watch("who-has-asked-meanwhile-goes", "B18", "    unlink_connection(connection);\n    connection->stage = stage;\n    link_last(connection);\n",
+             "    if (connection->stage == stage)\n        return;\n    unlink_connection(connection);\n    connection->stage = stage;\n    link_last(connection);\n"),
+    mutant("no-share-for-the-unix-socket", "B17", "src/loop/listen.c", "room->count[RELY_KIND_TCP] >= room->max - room->kept;", "room->count[RELY_KIND_TCP] >= room->max;", "unit_loop"),
+    mutant("the-kernel-takes-all-of-an-answer", "B4", "src/loop/listen.c", "        setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent_bytes, sizeof(unsent_bytes));\n", "        (void)unsent_bytes;\n", "unit_loop"),
+    mutant("who-has-hung-up-is-waited-for", "B20", "src/loop/connection.c", "return there == 0 && has_hung_up(connection) ? RELY_BROKEN : there;", "return there == 0 && has_hung_up(connection) ? 0 : there;", "unit_loop"),
+    mutant("nobody-is-told-at-the-end-of-a-drain", "B19", "src/loop/loop.c", "    if (connection->stage == RELY_STAGE_ANSWER)\n        loop->options.protocol->expire(connection);\n    else\n", "    (void)loop;\n", "tests/e2e/test_slow_disk.py"),
+]
