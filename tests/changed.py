@@ -29,7 +29,7 @@ E2E = {
     "keeper": KEYS,
     "endpoints": DOORS + ["straight_path", "openapi"],
     "admin": ["rest", "explain", "limits", "observe", "openapi"],
-    "http": ["http", "connections", "client_paths", "doors", "openapi"],
+    "http": ["http", "connections", "client_paths", "doors", "openapi", "smuggling"],
     "loop": ["http", "connections", "storms"],
     "decide": TOKENS + DOORS + ["explain", "siblings"],
     "registry": WRITES,
