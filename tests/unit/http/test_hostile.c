@@ -136,6 +136,8 @@ static void check_row(int port, const struct row *row)
         fail_msg("%s: answered %d: %s", row->name, status, answer);
     if (strstr(answer, "/smuggled") != NULL)
         fail_msg("%s: the second request was answered as the first", row->name);
+    if ((strstr(answer, "\r\nConnection: close\r\n") != NULL) != (row->after == CLOSES))
+        fail_msg("%s: what becomes of the connection is not said: %s", row->name, answer);
     status = client_read(fd, answer, sizeof(answer), false);
     if (status != (row->after == GOES_ON ? 200 : 0))
         fail_msg("%s: then answered %d: %s", row->name, status, answer);
