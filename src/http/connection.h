@@ -39,8 +39,8 @@ struct rely_http_connection {
     bool has_unread;         /* the client may still be sending what nobody reads */
     bool is_answered, is_deferred;
     bool is_in_handler; /* which may answer what it has deferred before it returns */
-    int status;   /* of the answer */
-    char *output; /* owned; NULL: none */
+    int status;         /* of the answer */
+    char *output;       /* owned; NULL: none */
     size_t output_sent, output_len;
     size_t thrown_away;          /* bytes, since it leaves */
     void (*gone)(void *context); /* of a deferred request; may be NULL */
