@@ -23,18 +23,41 @@ struct rely_config_notes {
     size_t count;
 };
 
+/* One item of `listeners`, by listener.def. */
+struct rely_listener_config {
+#define SETTING_INT(key, field, minimum, maximum, value, unit, sentence) int64_t field;
+#define SETTING_BOOL(key, field, value, sentence) bool field;
+#define SETTING_TEXT(key, field, max_bytes, value, sentence) char *field; /* owned, never NULL */
+#define SETTING_ENUM(key, field, values, value, sentence) int field;
+#include "relyd/listener.def"
+#undef SETTING_INT
+#undef SETTING_BOOL
+#undef SETTING_TEXT
+#undef SETTING_ENUM
+};
+
+/* The values of its `serves`. */
+enum rely_serves { RELY_SERVES_DATA, RELY_SERVES_CONTROL, RELY_SERVES_HEALTH };
+
+struct rely_listener_list {
+    struct rely_listener_config *items; /* owned */
+    size_t count;
+};
+
 struct rely_config {
 #define SETTING_INT(key, field, minimum, maximum, value, unit, sentence) int64_t field;
 #define SETTING_BOOL(key, field, value, sentence) bool field;
 #define SETTING_TEXT(key, field, max_bytes, value, sentence) char *field; /* owned, never NULL */
 #define SETTING_LIST(key, field, max_items, first, sentence) struct rely_text_list field;
 #define SETTING_ENUM(key, field, values, value, sentence) int field;
+#define SETTING_LISTENERS(key, field, max_items, sentence) struct rely_listener_list field;
 #include "relyd/settings.def"
 #undef SETTING_INT
 #undef SETTING_BOOL
 #undef SETTING_TEXT
 #undef SETTING_LIST
 #undef SETTING_ENUM
+#undef SETTING_LISTENERS
     struct rely_config_notes notes;
 };
 
@@ -45,12 +68,14 @@ enum rely_config_default {
 #define SETTING_TEXT(key, field, max_bytes, value, sentence)
 #define SETTING_LIST(key, field, max_items, first, sentence)
 #define SETTING_ENUM(key, field, values, value, sentence)
+#define SETTING_LISTENERS(key, field, max_items, sentence)
 #include "relyd/settings.def"
 #undef SETTING_INT
 #undef SETTING_BOOL
 #undef SETTING_TEXT
 #undef SETTING_LIST
 #undef SETTING_ENUM
+#undef SETTING_LISTENERS
 };
 
 /* Every setting at its default. Owner: rely_config_fini. */
@@ -69,6 +94,16 @@ void rely_config_fini(struct rely_config *config);
 bool rely_config_parse(struct rely_config *config, const char *name, struct rely_slice text,
                        struct rely_buf *complaints);
 bool rely_config_load(struct rely_config *config, const char *path, struct rely_buf *complaints);
+
+/**
+ * Every listener of a configuration that has been parsed, those of the short forms first.
+ *
+ * Out:      *out - copies. Owner: rely_listeners_fini.
+ */
+void rely_config_list_listeners(const struct rely_config *config, struct rely_listener_list *out);
+void rely_listeners_fini(struct rely_listener_list *listeners);
+/* How many of them serve this. */
+size_t rely_listeners_count(const struct rely_listener_list *listeners, enum rely_serves serves);
 
 /* The configuration as YAML, each key under a comment with its sentence, unit, bounds and default. */
 void rely_config_print(const struct rely_config *config, struct rely_buf *out);

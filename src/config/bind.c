@@ -12,16 +12,21 @@
 #define KEY_SIZE 96
 #define KEY_SHOWN_MAX 40
 
-/* A binding in progress. */
+/* A binding in progress: of one table, to one struct. */
 struct binding {
-    struct rely_config *config;
+    const struct setting_table *table;
+    void *fields;               /* the table's struct */
+    const char *prefix;         /* "listeners[0]." for a listener's, or "" */
+    char name[KEY_SIZE];        /* of the setting that is bound now, with its prefix */
+    const struct node **at;     /* where each setting was found */
+    const struct node **groups; /* where a group was found, at the place of its first setting */
+    struct rely_config *config; /* for its notes */
     struct bound *bound;
     struct complaints *complaints;
-    const struct node *groups[SETTING_COUNT]; /* where a group was found, at the place of its first setting */
 };
 
 /* A key for a message: as it stands when it is a plain word, quoted otherwise, cut when it is long. */
-static void show_key(struct rely_slice group, struct rely_slice key, char out[KEY_SIZE])
+static void show_key(const char *prefix, struct rely_slice group, struct rely_slice key, char out[KEY_SIZE])
 {
     bool is_plain = key.len > 0 && key.len <= KEY_SHOWN_MAX;
     for (size_t i = 0; is_plain && i < key.len; i++)
@@ -30,9 +35,9 @@ static void show_key(struct rely_slice group, struct rely_slice key, char out[KE
     char quoted[RELY_QUOTED_SIZE];
     const char *shown = rely_quote(key, quoted);
     if (is_plain)
-        snprintf(out, KEY_SIZE, "%.*s%s%.*s", RELY_ARG(group), group.len == 0 ? "" : ".", RELY_ARG(key));
+        snprintf(out, KEY_SIZE, "%s%.*s%s%.*s", prefix, RELY_ARG(group), group.len == 0 ? "" : ".", RELY_ARG(key));
     else
-        snprintf(out, KEY_SIZE, "%.*s%s%.60s", RELY_ARG(group), group.len == 0 ? "" : ".", shown);
+        snprintf(out, KEY_SIZE, "%s%.*s%s%.60s", prefix, RELY_ARG(group), group.len == 0 ? "" : ".", shown);
 }
 
 /* Found, for a message: the value of a scalar, or the word for a collection. */
@@ -59,12 +64,12 @@ static void bind_number(struct binding *binding, const struct setting *setting, 
         number = number * 10 + (value->text.ptr[i] - '0');
     }
     if (is_number && number >= setting->minimum && number <= setting->maximum) {
-        *rely_config_number(binding->config, setting) = number;
+        *rely_config_number(binding->fields, setting) = number;
         return;
     }
     char quoted[RELY_QUOTED_SIZE];
     rely_config_complain(binding->complaints, value, "%s: expected a number%s%s from %lld to %lld, found %s",
-                         setting->key, setting->unit[0] == '\0' ? "" : " of ", setting->unit,
+                         binding->name, setting->unit[0] == '\0' ? "" : " of ", setting->unit,
                          (long long)setting->minimum, (long long)setting->maximum, show_value(value, quoted));
 }
 
@@ -73,11 +78,11 @@ static void bind_flag(struct binding *binding, const struct setting *setting, co
     bool is_word = value->kind == NODE_SCALAR && value->is_plain;
     bool is_true = is_word && rely_slice_equal(value->text, RELY_LIT("true"));
     if (is_true || (is_word && rely_slice_equal(value->text, RELY_LIT("false")))) {
-        *rely_config_flag(binding->config, setting) = is_true;
+        *rely_config_flag(binding->fields, setting) = is_true;
         return;
     }
     char quoted[RELY_QUOTED_SIZE];
-    rely_config_complain(binding->complaints, value, "%s: expected true or false, found %s", setting->key,
+    rely_config_complain(binding->complaints, value, "%s: expected true or false, found %s", binding->name,
                          show_value(value, quoted));
 }
 
@@ -85,11 +90,11 @@ static void bind_choice(struct binding *binding, const struct setting *setting, 
 {
     int index = value->kind == NODE_SCALAR ? rely_config_word_index(setting->unit, value->text) : -1;
     if (index >= 0) {
-        *rely_config_choice(binding->config, setting) = index;
+        *rely_config_choice(binding->fields, setting) = index;
         return;
     }
     char quoted[RELY_QUOTED_SIZE];
-    rely_config_complain(binding->complaints, value, "%s: expected one of %s, found %s", setting->key, setting->unit,
+    rely_config_complain(binding->complaints, value, "%s: expected one of %s, found %s", binding->name, setting->unit,
                          show_value(value, quoted));
 }
 
@@ -98,9 +103,9 @@ static char *take_text(struct binding *binding, const struct setting *setting, i
 {
     char key[KEY_SIZE];
     if (item < 0)
-        snprintf(key, sizeof(key), "%s", setting->key);
+        snprintf(key, sizeof(key), "%s", binding->name);
     else
-        snprintf(key, sizeof(key), "%s[%d]", setting->key, item);
+        snprintf(key, sizeof(key), "%.80s[%d]", binding->name, item);
     size_t max_bytes = item < 0 ? (size_t)setting->maximum : 1024;
     char quoted[RELY_QUOTED_SIZE];
     bool is_null = value->kind == NODE_SCALAR && value->is_plain &&
@@ -125,7 +130,7 @@ static void bind_text(struct binding *binding, const struct setting *setting, co
     char *text = take_text(binding, setting, -1, value);
     if (text == NULL)
         return;
-    char **field = rely_config_text(binding->config, setting);
+    char **field = rely_config_text(binding->fields, setting);
     free(*field);
     *field = text;
 }
@@ -135,10 +140,10 @@ static void bind_list(struct binding *binding, const struct setting *setting, co
     char quoted[RELY_QUOTED_SIZE];
     if (value->kind != NODE_SEQUENCE) {
         rely_config_complain(binding->complaints, value, "%s: expected a list (- item, one a line), found %s",
-                             setting->key, show_value(value, quoted));
+                             binding->name, show_value(value, quoted));
         return;
     }
-    struct rely_text_list *list = rely_config_list(binding->config, setting);
+    struct rely_text_list *list = rely_config_list(binding->fields, setting);
     for (size_t i = 0; i < list->count; i++)
         free(list->items[i]);
     free(list->items);
@@ -146,8 +151,8 @@ static void bind_list(struct binding *binding, const struct setting *setting, co
     int position = 0;
     for (const struct node *item = value->first; item != NULL; item = item->next, position++) {
         if (position == setting->maximum) {
-            rely_config_complain(binding->complaints, item, "%s: expected at most %lld items, found more", setting->key,
-                                 (long long)setting->maximum);
+            rely_config_complain(binding->complaints, item, "%s: expected at most %lld items, found more",
+                                 binding->name, (long long)setting->maximum);
             return;
         }
         char *text = take_text(binding, setting, position, item);
@@ -156,16 +161,19 @@ static void bind_list(struct binding *binding, const struct setting *setting, co
     }
 }
 
+static void bind_listener_list(struct binding *binding, const struct setting *setting, const struct node *value);
+
 static void bind_value(struct binding *binding, size_t index, const struct node *value)
 {
-    const struct setting *setting = &rely_config_settings[index];
-    const struct node *before = binding->bound->at[index];
+    const struct setting *setting = &binding->table->settings[index];
+    const struct node *before = binding->at[index];
+    snprintf(binding->name, sizeof binding->name, "%s%s", binding->prefix, setting->key);
     if (before != NULL) {
         rely_config_complain(binding->complaints, value->key, "%s: set twice, before in line %zu: leave one",
-                             setting->key, before->key->line);
+                             binding->name, before->key->line);
         return;
     }
-    binding->bound->at[index] = value;
+    binding->at[index] = value;
     switch (setting->kind) {
     case KIND_INT:
         bind_number(binding, setting, value);
@@ -182,16 +190,20 @@ static void bind_value(struct binding *binding, size_t index, const struct node 
     case KIND_ENUM:
         bind_choice(binding, setting, value);
         break;
+    case KIND_LISTENERS:
+        bind_listener_list(binding, setting, value);
+        break;
     }
 }
 
 /* --- keys ----------------------------------------------------------------------------------------- */
 
-static bool find_setting(struct rely_slice group, struct rely_slice key, size_t *index)
+static bool find_setting(const struct setting_table *table, struct rely_slice group, struct rely_slice key,
+                         size_t *index)
 {
-    for (size_t i = 0; i < SETTING_COUNT; i++)
-        if (rely_slice_equal(rely_config_group(&rely_config_settings[i]), group) &&
-            rely_slice_equal(rely_config_leaf(&rely_config_settings[i]), key)) {
+    for (size_t i = 0; i < table->count; i++)
+        if (rely_slice_equal(rely_config_group(&table->settings[i]), group) &&
+            rely_slice_equal(rely_config_leaf(&table->settings[i]), key)) {
             *index = i;
             return true;
         }
@@ -199,10 +211,10 @@ static bool find_setting(struct rely_slice group, struct rely_slice key, size_t 
 }
 
 /* The place of a group's first setting. */
-static bool find_group(struct rely_slice name, size_t *index)
+static bool find_group(const struct setting_table *table, struct rely_slice name, size_t *index)
 {
-    for (size_t i = 0; name.len > 0 && i < SETTING_COUNT; i++)
-        if (rely_slice_equal(rely_config_group(&rely_config_settings[i]), name)) {
+    for (size_t i = 0; name.len > 0 && i < table->count; i++)
+        if (rely_slice_equal(rely_config_group(&table->settings[i]), name)) {
             *index = i;
             return true;
         }
@@ -217,7 +229,7 @@ static bool bind_old_name(struct binding *binding, struct rely_slice group, cons
     enum setting_index found;
     size_t complaints = binding->complaints->count;
     snprintf(name, sizeof(name), "%.*s.%.*s", RELY_ARG(group), RELY_ARG(value->key->text));
-    if (!rely_config_find_old(rely_slice_of(name), &found))
+    if (binding->table != &rely_config_table || !rely_config_find_old(rely_slice_of(name), &found))
         return false;
     const char *key = rely_config_settings[found].key;
     bind_value(binding, found, value);
@@ -232,12 +244,12 @@ static void refuse_key(struct binding *binding, struct rely_slice group, const s
 {
     char shown[KEY_SIZE];
     char suggestion[KEY_SIZE + 32];
-    show_key(group, key->text, shown);
-    rely_config_suggest(group, key->text, suggestion, sizeof(suggestion));
-    for (size_t i = 0; i < SETTING_COUNT; i++) {
-        const char *known = rely_config_settings[i].key;
+    show_key(binding->prefix, group, key->text, shown);
+    rely_config_suggest(binding->table, group, key->text, suggestion, sizeof(suggestion));
+    for (size_t i = 0; i < binding->table->count; i++) {
+        const char *known = binding->table->settings[i].key;
         if (group.len == 0 && strchr(known, '.') != NULL && rely_slice_equal(rely_slice_of(known), key->text)) {
-            struct rely_slice own_group = rely_config_group(&rely_config_settings[i]);
+            struct rely_slice own_group = rely_config_group(&binding->table->settings[i]);
             snprintf(suggestion, sizeof(suggestion), ", write %.*s: and under it, indented, %s:", RELY_ARG(own_group),
                      known + own_group.len + 1);
         }
@@ -251,7 +263,7 @@ static void bind_group(struct binding *binding, struct rely_slice group, const s
         size_t index;
         if (binding->complaints->count > RELY_COMPLAINTS_MAX)
             return;
-        if (find_setting(group, value->key->text, &index))
+        if (find_setting(binding->table, group, value->key->text, &index))
             bind_value(binding, index, value);
         else if (!bind_old_name(binding, group, value))
             refuse_key(binding, group, value->key);
@@ -264,29 +276,92 @@ static void bind_top(struct binding *binding, const struct node *value)
     char quoted[RELY_QUOTED_SIZE];
     struct rely_slice key = value->key->text;
     struct rely_slice no_group = {NULL, 0};
-    if (find_setting(no_group, key, &index)) {
+    if (find_setting(binding->table, no_group, key, &index)) {
         bind_value(binding, index, value);
         return;
     }
-    if (!find_group(key, &index)) {
+    if (!find_group(binding->table, key, &index)) {
         refuse_key(binding, no_group, value->key);
         return;
     }
     if (binding->groups[index] != NULL)
-        rely_config_complain(binding->complaints, value->key, "%.*s: set twice, before in line %zu: join the two",
-                             RELY_ARG(key), binding->groups[index]->key->line);
+        rely_config_complain(binding->complaints, value->key, "%s%.*s: set twice, before in line %zu: join the two",
+                             binding->prefix, RELY_ARG(key), binding->groups[index]->key->line);
     else if (value->kind != NODE_MAPPING)
-        rely_config_complain(binding->complaints, value, "%.*s: expected settings under it, indented, found %s",
-                             RELY_ARG(key), show_value(value, quoted));
+        rely_config_complain(binding->complaints, value, "%s%.*s: expected settings under it, indented, found %s",
+                             binding->prefix, RELY_ARG(key), show_value(value, quoted));
     else
         bind_group(binding, key, value);
     binding->groups[index] = value;
 }
 
+static void bind_all(struct binding *binding, const struct node *mapping)
+{
+    for (const struct node *value = mapping->first; value != NULL; value = value->next) {
+        if (binding->complaints->count > RELY_COMPLAINTS_MAX)
+            return;
+        bind_top(binding, value);
+    }
+}
+
+/* --- listeners ------------------------------------------------------------------------------------ */
+
+static void bind_listener_item(struct binding *binding, size_t item, struct rely_listener_config *listener,
+                               const struct node *value)
+{
+    char prefix[KEY_SIZE], quoted[RELY_QUOTED_SIZE];
+    const struct node *groups[LISTENER_SETTING_COUNT] = {NULL};
+    snprintf(prefix, sizeof prefix, "listeners[%zu].", item);
+    struct binding inner = {.table = &rely_config_listener_table,
+                            .fields = listener,
+                            .prefix = prefix,
+                            .at = binding->bound->of_listeners[item],
+                            .groups = groups,
+                            .config = binding->config,
+                            .bound = binding->bound,
+                            .complaints = binding->complaints};
+    rely_config_set_defaults(listener, &rely_config_listener_table);
+    if (value->kind != NODE_MAPPING)
+        rely_config_complain(binding->complaints, value, "listeners[%zu]: expected settings (address: ...), found %s",
+                             item, show_value(value, quoted));
+    else
+        bind_all(&inner, value);
+}
+
+static void bind_listener_list(struct binding *binding, const struct setting *setting, const struct node *value)
+{
+    char quoted[RELY_QUOTED_SIZE];
+    struct rely_listener_list *list = rely_config_listeners(binding->fields, setting);
+    if (value->kind != NODE_SEQUENCE) {
+        rely_config_complain(binding->complaints, value,
+                             "%s: expected a list (- address: ..., one a listener), found %s", setting->key,
+                             show_value(value, quoted));
+        return;
+    }
+    list->items = rely_alloc(LISTENERS_MAX * sizeof *list->items);
+    for (const struct node *item = value->first; item != NULL; item = item->next) {
+        if (list->count == LISTENERS_MAX) {
+            rely_config_complain(binding->complaints, item, "%s: expected at most %d items, found more", setting->key,
+                                 LISTENERS_MAX);
+            return;
+        }
+        bind_listener_item(binding, list->count, &list->items[list->count], item);
+        list->count++;
+    }
+}
+
 void rely_config_bind(struct rely_config *config, const struct node *root, struct bound *bound,
                       struct complaints *complaints)
 {
-    struct binding binding = {.config = config, .bound = bound, .complaints = complaints};
+    const struct node *groups[SETTING_COUNT] = {NULL};
+    struct binding binding = {.table = &rely_config_table,
+                              .fields = config,
+                              .prefix = "",
+                              .at = bound->at,
+                              .groups = groups,
+                              .config = config,
+                              .bound = bound,
+                              .complaints = complaints};
     /* A file with comments only is one empty document in some spellings ("---"). */
     if (root == NULL || (root->kind == NODE_SCALAR && root->is_plain && root->text.len == 0))
         return;
@@ -295,9 +370,5 @@ void rely_config_bind(struct rely_config *config, const struct node *root, struc
         rely_config_complain(complaints, root, "expected settings (key: value), found %s", show_value(root, quoted));
         return;
     }
-    for (const struct node *value = root->first; value != NULL; value = value->next) {
-        if (complaints->count > RELY_COMPLAINTS_MAX)
-            return;
-        bind_top(&binding, value);
-    }
+    bind_all(&binding, root);
 }

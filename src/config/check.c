@@ -6,6 +6,8 @@
 
 #include "relyd/address.h"
 
+#include <stdlib.h>
+
 /* The position of a list item in the file, NULL for a default. */
 static const struct node *find_item(const struct node *list, size_t item)
 {
@@ -47,10 +49,20 @@ static void judge_listener(const struct rely_config *config, size_t item, const 
                              item, text);
 }
 
+/* Where another listener serves data, nobody wants the default beside it. */
+static void leave_default_out(struct rely_config *config, const struct bound *bound)
+{
+    if (bound->at[SETTING_AT_listen] != NULL || rely_listeners_count(&config->listeners, RELY_SERVES_DATA) == 0)
+        return;
+    for (size_t i = 0; i < config->listen.count; i++)
+        free(config->listen.items[i]);
+    config->listen.count = 0;
+}
+
 static void judge_listeners(const struct rely_config *config, const struct bound *bound, struct complaints *complaints)
 {
     const struct node *list = bound->at[SETTING_AT_listen];
-    if (config->listen.count == 0) {
+    if (config->listen.count == 0 && rely_listeners_count(&config->listeners, RELY_SERVES_DATA) == 0) {
         rely_config_complain(complaints, list, "listen: expected at least one address, found none");
         return;
     }
@@ -121,6 +133,116 @@ static void judge_probes(const struct rely_config *config, const struct bound *b
         judge_probe(config, i, find_item(list, i), complaints);
 }
 
+/* --- listeners ------------------------------------------------------------------------------------ */
+
+/* One item of `listeners`, under judgement. */
+struct judged {
+    const struct rely_config *config;
+    const struct rely_listener_config *listener;
+    size_t item;
+    const struct node *whole;     /* all of it */
+    const struct node *const *at; /* its settings */
+    struct complaints *complaints;
+};
+
+static const struct node *find_setting_place(const struct judged *judged, enum listener_setting_index index)
+{
+    return judged->at[index] == NULL ? judged->whole : judged->at[index];
+}
+
+/* The address stands in a short form, or in an item before. */
+static void judge_place(const struct judged *judged)
+{
+    struct rely_listener_list all;
+    const struct rely_config *config = judged->config;
+    rely_config_list_listeners(config, &all);
+    size_t before = all.count - config->listeners.count + judged->item;
+    for (size_t i = 0; i < before; i++)
+        if (is_same_place(all.items[i].address, judged->listener->address)) {
+            rely_config_complain(
+                judged->complaints, find_setting_place(judged, LISTENER_SETTING_AT_address),
+                "listeners[%zu].address: %s is another listener's already: leave one, or choose another", judged->item,
+                judged->listener->address);
+            break;
+        }
+    rely_listeners_fini(&all);
+}
+
+static void judge_reach(const struct judged *judged, const struct rely_address *address)
+{
+    const struct rely_listener_config *listener = judged->listener;
+    if (listener->serves == RELY_SERVES_CONTROL && !address->is_unix)
+        rely_config_complain(
+            judged->complaints, find_setting_place(judged, LISTENER_SETTING_AT_serves),
+            "listeners[%zu].serves: a control plane over TCP cannot tell who asks: expected unix:/path "
+            "as its address, or admin.listen on a machine whose every user may administer relyd",
+            judged->item);
+    if (listener->serves == RELY_SERVES_DATA && !address->is_local && !judged->config->may_be_unauthenticated)
+        rely_config_complain(judged->complaints, find_setting_place(judged, LISTENER_SETTING_AT_address),
+                             "listeners[%zu].address: %s is reachable from other machines, and relyd neither encrypts "
+                             "nor authenticates callers there: listen on loopback or unix:/path behind a proxy that "
+                             "does, or set allow_unauthenticated: true",
+                             judged->item, listener->address);
+}
+
+static bool is_mode(const char *text)
+{
+    return strlen(text) == 4 && strspn(text, "01234567") == 4 && text[0] == '0' && text[1] >= '6';
+}
+
+static void judge_socket(const struct judged *judged, const struct rely_address *address)
+{
+    const struct rely_listener_config *listener = judged->listener;
+    static const enum listener_setting_index only_unix[] = {LISTENER_SETTING_AT_socket_mode,
+                                                            LISTENER_SETTING_AT_socket_group};
+    const char *const values[] = {listener->socket_mode, listener->socket_group};
+    for (size_t i = 0; !address->is_unix && i < sizeof only_unix / sizeof only_unix[0]; i++) {
+        const struct setting *setting = &rely_config_listener_table.settings[only_unix[i]];
+        if (strcmp(values[i], setting->default_text) != 0)
+            rely_config_complain(judged->complaints, find_setting_place(judged, only_unix[i]),
+                                 "listeners[%zu].%s: is of unix sockets, and %s is none: leave it out", judged->item,
+                                 setting->key, listener->address);
+    }
+    if (!is_mode(listener->socket_mode))
+        rely_config_complain(judged->complaints, find_setting_place(judged, LISTENER_SETTING_AT_socket_mode),
+                             "listeners[%zu].socket_mode: expected four octal digits in quotes that let relyd itself "
+                             "read and write, such as \"0660\", found %s",
+                             judged->item, listener->socket_mode);
+}
+
+static void judge_item(const struct judged *judged)
+{
+    struct rely_address address;
+    struct rely_err err = {.code = RELY_ERR_NONE};
+    const char *text = judged->listener->address;
+    if (text[0] == '\0') {
+        rely_config_complain(judged->complaints, find_setting_place(judged, LISTENER_SETTING_AT_address),
+                             "listeners[%zu].address: is needed: host:port, [v6]:port or unix:/path", judged->item);
+        return;
+    }
+    if (!rely_address_parse(rely_slice_of(text), &address, &err)) {
+        rely_config_complain(judged->complaints, find_setting_place(judged, LISTENER_SETTING_AT_address),
+                             "listeners[%zu].address: %s", judged->item, err.message);
+        return;
+    }
+    judge_place(judged);
+    judge_reach(judged, &address);
+    judge_socket(judged, &address);
+}
+
+static void judge_items(const struct rely_config *config, const struct bound *bound, struct complaints *complaints)
+{
+    for (size_t i = 0; i < config->listeners.count; i++) {
+        const struct judged judged = {.config = config,
+                                      .listener = &config->listeners.items[i],
+                                      .item = i,
+                                      .whole = find_item(bound->at[SETTING_AT_listeners], i),
+                                      .at = bound->of_listeners[i],
+                                      .complaints = complaints};
+        judge_item(&judged);
+    }
+}
+
 static void judge_ranges(const char *key, const struct rely_text_list *list, const struct node *where,
                          struct complaints *complaints)
 {
@@ -183,7 +305,8 @@ static void doubt_head(struct rely_config *config, const struct bound *bound)
 
 static void doubt_control_plane(struct rely_config *config, const struct bound *bound)
 {
-    if (config->admin_socket[0] == '\0' && config->admin_listen[0] == '\0')
+    if (config->admin_socket[0] == '\0' && config->admin_listen[0] == '\0' &&
+        rely_listeners_count(&config->listeners, RELY_SERVES_CONTROL) == 0)
         rely_config_add_note(config, bound->at[SETTING_AT_admin_socket], "no_control_plane",
                              "neither admin.socket nor admin.listen is set: nobody can register an issuer or change "
                              "anything until one is");
@@ -193,7 +316,9 @@ void rely_config_check(struct rely_config *config, const struct bound *bound, st
 {
     doubt_head(config, bound);
     doubt_control_plane(config, bound);
+    leave_default_out(config, bound);
     judge_listeners(config, bound, complaints);
+    judge_items(config, bound, complaints);
     judge_admin(config, bound, complaints);
     judge_probes(config, bound, complaints);
     judge_refresh(config, bound, complaints);

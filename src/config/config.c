@@ -13,37 +13,45 @@
 
 #define FILE_BYTES_MAX ((size_t)1 << 20)
 
-static void set_default(struct rely_config *config, const struct setting *setting)
+static void set_default(void *fields, const struct setting *setting)
 {
     struct rely_text_list *list;
     switch (setting->kind) {
     case KIND_INT:
-        *rely_config_number(config, setting) = setting->default_number;
+        *rely_config_number(fields, setting) = setting->default_number;
         break;
     case KIND_BOOL:
-        *rely_config_flag(config, setting) = setting->default_number != 0;
+        *rely_config_flag(fields, setting) = setting->default_number != 0;
         break;
     case KIND_TEXT:
-        *rely_config_text(config, setting) = rely_strdup_slice(rely_slice_of(setting->default_text));
+        *rely_config_text(fields, setting) = rely_strdup_slice(rely_slice_of(setting->default_text));
         break;
     case KIND_LIST:
-        list = rely_config_list(config, setting);
+        list = rely_config_list(fields, setting);
         list->items = rely_alloc((size_t)setting->maximum * sizeof(char *));
         if (setting->default_text[0] != '\0')
             list->items[list->count++] = rely_strdup_slice(rely_slice_of(setting->default_text));
         break;
     case KIND_ENUM:
-        *rely_config_choice(config, setting) =
+        *rely_config_choice(fields, setting) =
             rely_config_word_index(setting->unit, rely_slice_of(setting->default_text));
         break;
+    case KIND_LISTENERS:
+        *rely_config_listeners(fields, setting) = (struct rely_listener_list){NULL, 0};
+        break;
     }
+}
+
+void rely_config_set_defaults(void *fields, const struct setting_table *table)
+{
+    for (size_t i = 0; i < table->count; i++)
+        set_default(fields, &table->settings[i]);
 }
 
 void rely_config_init(struct rely_config *config)
 {
     memset(config, 0, sizeof(*config));
-    for (size_t i = 0; i < SETTING_COUNT; i++)
-        set_default(config, &rely_config_settings[i]);
+    rely_config_set_defaults(config, &rely_config_table);
 }
 
 static void free_list(struct rely_text_list *list)
@@ -53,15 +61,22 @@ static void free_list(struct rely_text_list *list)
     free(list->items);
 }
 
+void rely_config_free_fields(void *fields, const struct setting_table *table)
+{
+    for (size_t i = 0; i < table->count; i++) {
+        const struct setting *setting = &table->settings[i];
+        if (setting->kind == KIND_TEXT)
+            free(*rely_config_text(fields, setting));
+        if (setting->kind == KIND_LIST)
+            free_list(rely_config_list(fields, setting));
+        if (setting->kind == KIND_LISTENERS)
+            rely_listeners_fini(rely_config_listeners(fields, setting));
+    }
+}
+
 void rely_config_fini(struct rely_config *config)
 {
-    for (size_t i = 0; i < SETTING_COUNT; i++) {
-        const struct setting *setting = &rely_config_settings[i];
-        if (setting->kind == KIND_TEXT)
-            free(*rely_config_text(config, setting));
-        if (setting->kind == KIND_LIST)
-            free_list(rely_config_list(config, setting));
-    }
+    rely_config_free_fields(config, &rely_config_table);
     for (size_t i = 0; i < config->notes.count; i++)
         free(config->notes.items[i].sentence);
     free(config->notes.items);
@@ -79,7 +94,7 @@ bool rely_config_parse(struct rely_config *config, const char *name, struct rely
     struct rely_pool pool;
     rely_pool_init(&pool);
     struct node *root = NULL;
-    struct bound bound = {{NULL}};
+    struct bound bound = {{NULL}, {{NULL}}};
     if (rely_config_read(text, &pool, &root, &complaints)) {
         rely_config_bind(config, root, &bound, &complaints);
         /* Rules between settings would judge what is not there: only after every value was read. */

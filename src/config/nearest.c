@@ -46,18 +46,19 @@ static size_t judge_nearness(const struct setting *setting, struct rely_slice gr
     return rely_config_count_edits(leaf, key);
 }
 
-void rely_config_suggest(struct rely_slice group, struct rely_slice key, char *out, size_t size)
+void rely_config_suggest(const struct setting_table *table, struct rely_slice group, struct rely_slice key, char *out,
+                         size_t size)
 {
     out[0] = '\0';
     if (key.len == 0 || key.len > KEYS_COMPARED_MAX)
         return;
     const struct setting *nearest = NULL;
     size_t best = key.len / 3 + 2;
-    for (size_t i = 0; i < SETTING_COUNT; i++) {
-        size_t distance = judge_nearness(&rely_config_settings[i], group, key);
+    for (size_t i = 0; i < table->count; i++) {
+        size_t distance = judge_nearness(&table->settings[i], group, key);
         if (distance < best) {
             best = distance;
-            nearest = &rely_config_settings[i];
+            nearest = &table->settings[i];
         }
     }
     if (nearest == NULL)

@@ -34,6 +34,9 @@ static void put_default(struct rely_buf *out, const struct setting *setting)
     case KIND_ENUM:
         rely_buf_printf(out, "%s", setting->default_text);
         break;
+    case KIND_LISTENERS:
+        rely_buf_put(out, RELY_LIT("[]"));
+        break;
     }
 }
 
@@ -64,6 +67,9 @@ static void put_allowed(struct rely_buf *out, const struct setting *setting)
     case KIND_ENUM:
         put_words(out, setting);
         break;
+    case KIND_LISTENERS:
+        rely_buf_printf(out, "list of listeners, at most %lld", (long long)setting->maximum);
+        break;
     }
 }
 
@@ -81,31 +87,59 @@ static void put_list(struct rely_buf *out, const struct rely_text_list *list)
 }
 
 /* The word that a setting of a closed list has. */
-static struct rely_slice find_chosen_word(struct rely_config *config, const struct setting *setting)
+static struct rely_slice find_chosen_word(void *fields, const struct setting *setting)
 {
     struct rely_slice word = {NULL, 0};
-    bool is_word = rely_config_word(setting->unit, *rely_config_choice(config, setting), &word);
+    bool is_word = rely_config_word(setting->unit, *rely_config_choice(fields, setting), &word);
     RELY_ASSERT(is_word);
     return word;
 }
 
-static void put_value(struct rely_buf *out, struct rely_config *config, const struct setting *setting)
+static void put_value(struct rely_buf *out, void *fields, const struct setting *setting);
+
+/* One setting a line; those in a group of their own one step further in. */
+static void put_listener(struct rely_buf *out, struct rely_listener_config *listener)
+{
+    struct rely_slice group = {NULL, 0};
+    for (size_t i = 0; i < rely_config_listener_table.count; i++) {
+        const struct setting *setting = &rely_config_listener_table.settings[i];
+        struct rely_slice own_group = rely_config_group(setting), leaf = rely_config_leaf(setting);
+        if (own_group.len > 0 && !rely_slice_equal(own_group, group))
+            rely_buf_printf(out, "\n    %.*s:", RELY_ARG(own_group));
+        group = own_group;
+        rely_buf_printf(out, "\n  %s%s%.*s: ", i == 0 ? "- " : "  ", own_group.len > 0 ? "  " : "", RELY_ARG(leaf));
+        put_value(out, listener, setting);
+    }
+}
+
+static void put_listeners(struct rely_buf *out, const struct rely_listener_list *list)
+{
+    if (list->count == 0)
+        rely_buf_put(out, RELY_LIT("[]"));
+    for (size_t i = 0; i < list->count; i++)
+        put_listener(out, &list->items[i]);
+}
+
+static void put_value(struct rely_buf *out, void *fields, const struct setting *setting)
 {
     switch (setting->kind) {
     case KIND_INT:
-        rely_buf_printf(out, "%lld", (long long)*rely_config_number(config, setting));
+        rely_buf_printf(out, "%lld", (long long)*rely_config_number(fields, setting));
         break;
     case KIND_BOOL:
-        rely_buf_printf(out, "%s", *rely_config_flag(config, setting) ? "true" : "false");
+        rely_buf_printf(out, "%s", *rely_config_flag(fields, setting) ? "true" : "false");
         break;
     case KIND_TEXT:
-        put_quoted(out, *rely_config_text(config, setting));
+        put_quoted(out, *rely_config_text(fields, setting));
         break;
     case KIND_LIST:
-        put_list(out, rely_config_list(config, setting));
+        put_list(out, rely_config_list(fields, setting));
         break;
     case KIND_ENUM:
-        rely_buf_put(out, find_chosen_word(config, setting));
+        rely_buf_put(out, find_chosen_word(fields, setting));
+        break;
+    case KIND_LISTENERS:
+        put_listeners(out, rely_config_listeners(fields, setting));
         break;
     }
 }
@@ -118,7 +152,9 @@ static void put_setting(struct rely_buf *out, struct rely_config *config, const 
     put_allowed(out, setting);
     rely_buf_put(out, RELY_LIT(". Default: "));
     put_default(out, setting);
-    rely_buf_printf(out, ".\n%s%.*s: ", indent, RELY_ARG(rely_config_leaf(setting)));
+    rely_buf_printf(out, ".\n%s%.*s:", indent, RELY_ARG(rely_config_leaf(setting)));
+    if (setting->kind != KIND_LISTENERS || rely_config_listeners(config, setting)->count == 0)
+        rely_buf_putc(out, ' '); /* else its value begins in the next line */
     put_value(out, config, setting);
     rely_buf_putc(out, '\n');
 }
@@ -161,6 +197,18 @@ void rely_config_describe(const char *key, struct rely_buf *out)
 
 /* --- docs/settings.md ----------------------------------------------------------------------------- */
 
+static void put_rows(struct rely_buf *out, const struct setting_table *table)
+{
+    for (size_t i = 0; i < table->count; i++) {
+        const struct setting *setting = &table->settings[i];
+        rely_buf_printf(out, "| `%s` | ", setting->key);
+        put_allowed(out, setting);
+        rely_buf_put(out, RELY_LIT(" | `"));
+        put_default(out, setting);
+        rely_buf_printf(out, "` | %s |\n", setting->sentence);
+    }
+}
+
 void rely_config_print_docs(struct rely_buf *out)
 {
     rely_buf_put(out,
@@ -172,12 +220,8 @@ void rely_config_print_docs(struct rely_buf *out)
                           "file, line and column. `relyd --check-config` shows every complaint;\n"
                           "`relyd --print-config` shows what is in force, and `conf/relyd.yaml` every default.\n\n"
                           "| setting | allowed | default | meaning |\n| --- | --- | --- | --- |\n"));
-    for (size_t i = 0; i < SETTING_COUNT; i++) {
-        const struct setting *setting = &rely_config_settings[i];
-        rely_buf_printf(out, "| `%s` | ", setting->key);
-        put_allowed(out, setting);
-        rely_buf_put(out, RELY_LIT(" | `"));
-        put_default(out, setting);
-        rely_buf_printf(out, "` | %s |\n", setting->sentence);
-    }
+    put_rows(out, &rely_config_table);
+    rely_buf_put(out, RELY_LIT("\n## One of `listeners`\n\n"
+                               "| setting | allowed | default | meaning |\n| --- | --- | --- | --- |\n"));
+    put_rows(out, &rely_config_listener_table);
 }

@@ -1,29 +1,44 @@
 /*
- * The table of settings.def as data, and typed access to the fields it names. Decides nothing: bind.c reads values,
+ * The tables of settings.def and listener.def as data, and typed access to the fields it names. Decides nothing: bind.c reads values,
  * check.c judges them, print.c writes them.
  */
 #include "setting.h"
 
 #define SETTING_INT(key, field, minimum, maximum, value, unit, sentence)                                               \
-    {key, KIND_INT, offsetof(struct rely_config, field), minimum, maximum, value, NULL, unit, sentence},
+    {key, KIND_INT, offsetof(struct FIELDS, field), minimum, maximum, value, NULL, unit, sentence},
 #define SETTING_BOOL(key, field, value, sentence)                                                                      \
-    {key, KIND_BOOL, offsetof(struct rely_config, field), 0, 1, value, NULL, "", sentence},
+    {key, KIND_BOOL, offsetof(struct FIELDS, field), 0, 1, value, NULL, "", sentence},
 #define SETTING_TEXT(key, field, max_bytes, value, sentence)                                                           \
-    {key, KIND_TEXT, offsetof(struct rely_config, field), 0, max_bytes, 0, value, "", sentence},
+    {key, KIND_TEXT, offsetof(struct FIELDS, field), 0, max_bytes, 0, value, "", sentence},
 #define SETTING_LIST(key, field, max_items, first, sentence)                                                           \
-    {key, KIND_LIST, offsetof(struct rely_config, field), 0, max_items, 0, first, "", sentence},
+    {key, KIND_LIST, offsetof(struct FIELDS, field), 0, max_items, 0, first, "", sentence},
 #define SETTING_ENUM(key, field, values, value, sentence)                                                              \
-    {key, KIND_ENUM, offsetof(struct rely_config, field), 0, 0, 0, value, values, sentence},
+    {key, KIND_ENUM, offsetof(struct FIELDS, field), 0, 0, 0, value, values, sentence},
+#define SETTING_LISTENERS(key, field, max_items, sentence)                                                             \
+    {key, KIND_LISTENERS, offsetof(struct FIELDS, field), 0, max_items, 0, "", "", sentence},
 
+#define FIELDS rely_config
 const struct setting rely_config_settings[SETTING_COUNT] = {
 #include "relyd/settings.def"
 };
+#undef FIELDS
+
+#define FIELDS rely_listener_config
+static const struct setting listener_settings[LISTENER_SETTING_COUNT] = {
+#include "relyd/listener.def"
+};
+#undef FIELDS
+
+const struct setting_table rely_config_table = {rely_config_settings, SETTING_COUNT};
+const struct setting_table rely_config_listener_table = {listener_settings, LISTENER_SETTING_COUNT};
 
 #undef SETTING_INT
 #undef SETTING_BOOL
 #undef SETTING_TEXT
 #undef SETTING_LIST
 #undef SETTING_ENUM
+#undef SETTING_LISTENERS
+#define SETTING_LISTENERS(key, field, max_items, sentence)
 #define SETTING_INT(key, field, minimum, maximum, value, unit, sentence)
 #define SETTING_BOOL(key, field, value, sentence)
 #define SETTING_TEXT(key, field, max_bytes, value, sentence)
@@ -48,35 +63,40 @@ bool rely_config_find_old(struct rely_slice key, enum setting_index *out)
     return false;
 }
 
-static char *find_field(struct rely_config *config, const struct setting *setting, enum setting_kind kind)
+static void *find_field(void *fields, const struct setting *setting, enum setting_kind kind)
 {
     RELY_ASSERT(setting->kind == kind);
-    return (char *)config + setting->offset;
+    return (char *)fields + setting->offset;
 }
 
-int64_t *rely_config_number(struct rely_config *config, const struct setting *setting)
+int64_t *rely_config_number(void *fields, const struct setting *setting)
 {
-    return (int64_t *)(void *)find_field(config, setting, KIND_INT);
+    return find_field(fields, setting, KIND_INT);
 }
 
-bool *rely_config_flag(struct rely_config *config, const struct setting *setting)
+bool *rely_config_flag(void *fields, const struct setting *setting)
 {
-    return (bool *)(void *)find_field(config, setting, KIND_BOOL);
+    return find_field(fields, setting, KIND_BOOL);
 }
 
-char **rely_config_text(struct rely_config *config, const struct setting *setting)
+char **rely_config_text(void *fields, const struct setting *setting)
 {
-    return (char **)(void *)find_field(config, setting, KIND_TEXT);
+    return find_field(fields, setting, KIND_TEXT);
 }
 
-struct rely_text_list *rely_config_list(struct rely_config *config, const struct setting *setting)
+struct rely_text_list *rely_config_list(void *fields, const struct setting *setting)
 {
-    return (struct rely_text_list *)(void *)find_field(config, setting, KIND_LIST);
+    return find_field(fields, setting, KIND_LIST);
 }
 
-int *rely_config_choice(struct rely_config *config, const struct setting *setting)
+int *rely_config_choice(void *fields, const struct setting *setting)
 {
-    return (int *)(void *)find_field(config, setting, KIND_ENUM);
+    return find_field(fields, setting, KIND_ENUM);
+}
+
+struct rely_listener_list *rely_config_listeners(void *fields, const struct setting *setting)
+{
+    return find_field(fields, setting, KIND_LISTENERS);
 }
 
 struct rely_slice rely_config_group(const struct setting *setting)

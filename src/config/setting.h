@@ -6,13 +6,13 @@
 
 #include "relyd/config.h"
 
-enum setting_kind { KIND_INT, KIND_BOOL, KIND_TEXT, KIND_LIST, KIND_ENUM };
+enum setting_kind { KIND_INT, KIND_BOOL, KIND_TEXT, KIND_LIST, KIND_ENUM, KIND_LISTENERS };
 
-/* One line of settings.def. All text is static. */
+/* One line of settings.def or listener.def. All text is static. */
 struct setting {
     const char *key; /* "token.max_bytes": nested at the dot */
     enum setting_kind kind;
-    size_t offset;            /* of the field in struct rely_config */
+    size_t offset;            /* of the field in the table's struct */
     int64_t minimum, maximum; /* of the number; maximum: bytes of a text, items of a list */
     int64_t default_number;   /* also of a boolean */
     const char *default_text; /* also the first item of a list, and the word of an enum */
@@ -27,23 +27,52 @@ enum setting_index {
 #define SETTING_TEXT(key, field, max_bytes, value, sentence) SETTING_AT_##field,
 #define SETTING_LIST(key, field, max_items, first, sentence) SETTING_AT_##field,
 #define SETTING_ENUM(key, field, values, value, sentence) SETTING_AT_##field,
+#define SETTING_LISTENERS(key, field, max_items, sentence) SETTING_AT_##field,
 #include "relyd/settings.def"
+    SETTING_COUNT
+};
+
+/* Those of a listener, by their place in listener.def. */
+enum listener_setting_index {
+#undef SETTING_INT
+#undef SETTING_BOOL
+#undef SETTING_TEXT
+#undef SETTING_ENUM
+#define SETTING_INT(key, field, minimum, maximum, value, unit, sentence) LISTENER_SETTING_AT_##field,
+#define SETTING_BOOL(key, field, value, sentence) LISTENER_SETTING_AT_##field,
+#define SETTING_TEXT(key, field, max_bytes, value, sentence) LISTENER_SETTING_AT_##field,
+#define SETTING_ENUM(key, field, values, value, sentence) LISTENER_SETTING_AT_##field,
+#include "relyd/listener.def"
 #undef SETTING_INT
 #undef SETTING_BOOL
 #undef SETTING_TEXT
 #undef SETTING_LIST
 #undef SETTING_ENUM
-    SETTING_COUNT
+#undef SETTING_LISTENERS
+    LISTENER_SETTING_COUNT
 };
 
-extern const struct setting rely_config_settings[SETTING_COUNT];
+#define LISTENERS_MAX 16 /* of `listeners`, as settings.def has it */
 
-/* The field of a setting inside a config, by type. */
-int64_t *rely_config_number(struct rely_config *config, const struct setting *setting);
-bool *rely_config_flag(struct rely_config *config, const struct setting *setting);
-char **rely_config_text(struct rely_config *config, const struct setting *setting);
-struct rely_text_list *rely_config_list(struct rely_config *config, const struct setting *setting);
-int *rely_config_choice(struct rely_config *config, const struct setting *setting);
+/* A table of settings: the configuration's, or a listener's. */
+struct setting_table {
+    const struct setting *settings;
+    size_t count;
+};
+extern const struct setting rely_config_settings[SETTING_COUNT];
+extern const struct setting_table rely_config_table, rely_config_listener_table;
+
+/* The field of a setting inside the struct of its table, by type. */
+int64_t *rely_config_number(void *fields, const struct setting *setting);
+bool *rely_config_flag(void *fields, const struct setting *setting);
+char **rely_config_text(void *fields, const struct setting *setting);
+struct rely_text_list *rely_config_list(void *fields, const struct setting *setting);
+int *rely_config_choice(void *fields, const struct setting *setting);
+struct rely_listener_list *rely_config_listeners(void *fields, const struct setting *setting);
+
+/* Every setting of a table at its default; and the end of them. */
+void rely_config_set_defaults(void *fields, const struct setting_table *table);
+void rely_config_free_fields(void *fields, const struct setting_table *table);
 
 /* The setting that had this key in an earlier version; false: none. */
 bool rely_config_find_old(struct rely_slice key, enum setting_index *out);
@@ -96,6 +125,7 @@ bool rely_config_read(struct rely_slice text, struct rely_pool *pool, struct nod
 /* Where each setting was found; NULL: it is at its default. */
 struct bound {
     const struct node *at[SETTING_COUNT];
+    const struct node *of_listeners[LISTENERS_MAX][LISTENER_SETTING_COUNT];
 };
 
 /* Set the fields of config from the document. */
@@ -103,7 +133,8 @@ void rely_config_bind(struct rely_config *config, const struct node *root, struc
                       struct complaints *complaints);
 
 /* Write ", did you mean X?" for an unknown key in a group (empty: the top), or nothing. */
-void rely_config_suggest(struct rely_slice group, struct rely_slice key, char *out, size_t size);
+void rely_config_suggest(const struct setting_table *table, struct rely_slice group, struct rely_slice key, char *out,
+                         size_t size);
 
 /* Rules that concern the meaning of values, and several values together. */
 void rely_config_check(struct rely_config *config, const struct bound *bound, struct complaints *complaints);

@@ -4,14 +4,16 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <grp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "relyd/address.h"
-#include "relyd/loop.h"
+#include "relyd/bind.h"
 
 #define UNIX_MODE 0660
 #define BACKLOG 4096
@@ -127,6 +129,36 @@ static int bind_unix(const char *text, const struct rely_address *address, struc
     if (listen(fd, BACKLOG) != 0)
         return fail_bind(fd, text, "listen", err);
     return fd;
+}
+
+static bool find_group_id(const char *name, gid_t *id, struct rely_err *err)
+{
+    char memory[4096];
+    struct group entry, *found = NULL;
+    int fault = getgrnam_r(name, &entry, memory, sizeof memory, &found);
+    if (found == NULL)
+        return rely_err_set(err, RELY_ERR_INVALID, "there is no group %s on this machine%s%s", name,
+                            fault == 0 ? "" : ": ", fault == 0 ? "" : strerror(fault));
+    *id = entry.gr_gid;
+    return true;
+}
+
+bool rely_loop_set_owner(const char *address, const char *mode, const char *group, struct rely_err *err)
+{
+    struct rely_address parsed;
+    gid_t id = (gid_t)-1;
+    if (!rely_address_parse(rely_slice_of(address), &parsed, err))
+        return false;
+    if (!parsed.is_unix)
+        return true;
+    if (group[0] != '\0' && !find_group_id(group, &id, err))
+        return rely_err_prefix(err, "cannot listen on %s", address);
+    if (group[0] != '\0' && chown(parsed.path, (uid_t)-1, id) != 0)
+        return rely_err_set(err, RELY_ERR_IO, "cannot listen on %s: its group cannot be %s: %s%s", address, group,
+                            strerror(errno), errno == EPERM ? ": relyd's user must be a member of it" : "");
+    if (chmod(parsed.path, (mode_t)strtoul(mode, NULL, 8)) != 0)
+        return rely_err_set(err, RELY_ERR_IO, "cannot listen on %s: chmod: %s", address, strerror(errno));
+    return true;
 }
 
 /* A socket that does not share cannot be bound where any listens, and from listening on nobody else can share with it:

@@ -4,6 +4,8 @@
  */
 #include "service.h"
 
+#include "relyd/bind.h"
+
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -82,49 +84,34 @@ static bool open_registry(struct rely_control_thread *thread, struct rely_err *e
     return true;
 }
 
-static bool listen_on(struct rely_control_thread *thread, const char *address, struct rely_err *err)
+/* The plane of one listener; those of probes have room of their own. */
+static bool listen_on(struct rely_control_thread *thread, const struct rely_listener_config *listener,
+                      struct rely_err *err)
 {
-    if (address[0] == '\0')
-        return true;
+    bool is_for_probes = listener->serves == RELY_SERVES_HEALTH;
+    const struct rely_http_plane plane = {.handle = is_for_probes ? handle_health_request : handle_control_request,
+                                          .context = thread};
     char bound[RELY_BOUND_SIZE];
-    int fd = rely_loop_bind(address, false, err);
+    int fd = rely_loop_bind(listener->address, false, err);
     if (fd < 0)
         return false;
-    rely_loop_bound(fd, address, bound);
-    const struct rely_http_plane plane = {.handle = handle_control_request, .context = thread};
-    if (!rely_http_listen(thread->loop, fd, &plane, err))
+    rely_loop_bound(fd, listener->address, bound);
+    if (!rely_http_listen(thread->loop, fd, &plane, err) ||
+        !rely_loop_set_owner(listener->address, listener->socket_mode, listener->socket_group, err))
         return false;
-    rely_log_event(thread->ring, RELY_LOG_INFO, "listening", "control plane on %s", bound);
+    if (is_for_probes)
+        rely_loop_set_apart(thread->loop, RELY_HEALTH_CONNECTIONS_MAX);
+    rely_log_event(thread->ring, RELY_LOG_INFO, "listening", "%s on %s", is_for_probes ? "health" : "control plane",
+                   bound);
     return true;
 }
 
-static bool listen_for_admins(struct rely_control_thread *thread, struct rely_err *err)
+static bool open_listeners(struct rely_control_thread *thread, struct rely_err *err)
 {
-    const struct rely_config *config = thread->service->config;
-    struct rely_buf address = {0};
-    if (config->admin_socket[0] != '\0')
-        rely_buf_printf(&address, "unix:%s", config->admin_socket);
-    bool is_ok =
-        listen_on(thread, address.ptr == NULL ? "" : address.ptr, err) && listen_on(thread, config->admin_listen, err);
-    rely_buf_fini(&address);
-    return is_ok;
-}
-
-static bool listen_for_probes(struct rely_control_thread *thread, struct rely_err *err)
-{
-    const struct rely_text_list *list = &thread->service->config->health_listen;
-    const struct rely_http_plane plane = {.handle = handle_health_request, .context = thread};
-    for (size_t i = 0; i < list->count; i++) {
-        char bound[RELY_BOUND_SIZE];
-        int fd = rely_loop_bind(list->items[i], false, err);
-        if (fd < 0)
+    const struct rely_listener_list *list = &thread->service->listeners;
+    for (size_t i = 0; i < list->count; i++)
+        if (list->items[i].serves != RELY_SERVES_DATA && !listen_on(thread, &list->items[i], err))
             return false;
-        rely_loop_bound(fd, list->items[i], bound);
-        if (!rely_http_listen(thread->loop, fd, &plane, err))
-            return false;
-        rely_loop_set_apart(thread->loop, RELY_HEALTH_CONNECTIONS_MAX);
-        rely_log_event(thread->ring, RELY_LOG_INFO, "listening", "health on %s", bound);
-    }
     return true;
 }
 
@@ -215,7 +202,7 @@ static void open_control_plane(struct rely_message *message)
     struct rely_control_thread *thread = ((struct notice *)message)->thread;
     struct rely_err err = {0};
     rely_keeper_start(thread->keeper);
-    bool is_listening = listen_for_admins(thread, &err) && listen_for_probes(thread, &err);
+    bool is_listening = open_listeners(thread, &err);
     rely_service_report(thread->service, is_listening ? NULL : &err);
     free(message);
 }

@@ -44,10 +44,12 @@ static int64_t raise_descriptor_limit(void)
 /* What is neither a client's nor a fetch's: files, and every listening socket. */
 static int64_t count_own_descriptors(const struct rely_service *service)
 {
-    const struct rely_config *config = service->config;
-    int64_t workers = (int64_t)service->worker_count, listeners = (int64_t)config->listen.count;
-    return DESCRIPTORS_OF_PROCESS + (workers + 1) * DESCRIPTORS_OF_LOOP + workers * listeners + 2 +
-           (int64_t)config->health_listen.count * (1 + RELY_HEALTH_CONNECTIONS_MAX);
+    int64_t workers = (int64_t)service->worker_count;
+    int64_t data = (int64_t)rely_listeners_count(&service->listeners, RELY_SERVES_DATA);
+    int64_t control = (int64_t)rely_listeners_count(&service->listeners, RELY_SERVES_CONTROL);
+    int64_t health = (int64_t)rely_listeners_count(&service->listeners, RELY_SERVES_HEALTH);
+    return DESCRIPTORS_OF_PROCESS + (workers + 1) * DESCRIPTORS_OF_LOOP + workers * data + control +
+           health * (1 + RELY_HEALTH_CONNECTIONS_MAX);
 }
 
 static int64_t least(int64_t one, int64_t other)
@@ -191,8 +193,8 @@ static uint64_t sum_worker(const struct rely_service *service)
 static uint64_t sum_control(const struct rely_service *service)
 {
     const struct rely_config *config = service->config;
-    uint64_t connections =
-        (uint64_t)service->admin_connections + config->health_listen.count * RELY_HEALTH_CONNECTIONS_MAX;
+    uint64_t connections = (uint64_t)service->admin_connections +
+                           rely_listeners_count(&service->listeners, RELY_SERVES_HEALTH) * RELY_HEALTH_CONNECTIONS_MAX;
     return (uint64_t)config->http_memory_mib * MIB + connections * IDLE_CONNECTION_BYTES +
            rely_limits_admin_body(config) * (1 + RELY_DOCUMENT_TREE_TIMES) + RELY_DOCUMENT_TREE_BYTES +
            (uint64_t)config->key_max_bytes * RELY_STORINGS_MAX + (uint64_t)config->key_tables * KEY_TABLE_BYTES +

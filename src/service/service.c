@@ -4,6 +4,7 @@
  */
 #include "service.h"
 
+#include "relyd/bind.h"
 #include "relyd/clock.h"
 #include "relyd/signature.h"
 #include "relyd/snapshot.h"
@@ -56,13 +57,16 @@ static void set_up_threads(struct rely_service *service)
 /* A TCP address is bound once per worker (SO_REUSEPORT), so that the kernel spreads connections, the first time alone:
  * another relyd that has it must not get half of them without a word. A unix socket is bound once, shared. A port that
  * the kernel chooses is chosen once: the other workers take the first one's. */
-static bool bind_listener(struct rely_service *service, const char *address, struct rely_err *err)
+static bool bind_listener(struct rely_service *service, const struct rely_listener_config *listener,
+                          struct rely_err *err)
 {
     char bound[RELY_BOUND_SIZE];
+    const char *address = listener->address;
     bool is_unix = strncmp(address, "unix:", 5) == 0;
     bool is_alone = is_unix || service->worker_count == 1;
     int first = rely_loop_bind(address, false, err);
-    if (first < 0 || (!is_alone && !rely_loop_share(first, err)))
+    if (first < 0 || (!is_alone && !rely_loop_share(first, err)) ||
+        !rely_loop_set_owner(address, listener->socket_mode, listener->socket_group, err))
         return false;
     rely_loop_bound(first, address, bound);
     for (size_t i = 0; i < service->worker_count; i++) {
@@ -80,9 +84,9 @@ static bool bind_listener(struct rely_service *service, const char *address, str
 
 static bool bind_listeners(struct rely_service *service, struct rely_err *err)
 {
-    const struct rely_text_list *list = &service->config->listen;
-    for (size_t i = 0; i < list->count && i < RELY_LISTENERS_MAX; i++)
-        if (!bind_listener(service, list->items[i], err))
+    const struct rely_listener_list *list = &service->listeners;
+    for (size_t i = 0; i < list->count; i++)
+        if (list->items[i].serves == RELY_SERVES_DATA && !bind_listener(service, &list->items[i], err))
             return false;
     return true;
 }
@@ -172,6 +176,7 @@ static void stop_control(struct rely_service *service)
 
 static void free_service(struct rely_service *service)
 {
+    rely_listeners_fini(&service->listeners);
     free(service->counters);
     free(service->workers);
     pthread_mutex_destroy(&service->report_lock);
@@ -334,6 +339,7 @@ bool rely_service_run(const struct rely_config *config, struct rely_err *err)
     if (service.log == NULL)
         return false;
     service.ring = rely_log_ring_new(service.log);
+    rely_config_list_listeners(config, &service.listeners);
     set_up_threads(&service);
     say_notes(&service);
     bool is_ok = rely_limits_share_descriptors(&service, err);

@@ -20,7 +20,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#define RELY_LISTENERS_MAX 8
+#define RELY_LISTENERS_MAX 24          /* `listen` has 8 and `listeners` 16 */
 #define RELY_HEALTH_CONNECTIONS_MAX 64 /* of each health listener */
 
 struct rely_service;
@@ -87,7 +87,8 @@ struct rely_control_thread {
 };
 
 struct rely_service {
-    const struct rely_config *config; /* borrowed */
+    const struct rely_config *config;    /* borrowed */
+    struct rely_listener_list listeners; /* owned: all of the configuration's */
     struct rely_log *log;
     struct rely_log_ring *ring; /* main's */
     struct rely_fetcher *fetcher;

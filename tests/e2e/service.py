@@ -38,7 +38,7 @@ def write_yaml(settings):
         indent = "  " * len(parents)
         if isinstance(value, list):
             lines.append(f"{indent}{leaf}:")
-            lines += [f'{indent}  - "{item}"' for item in value]
+            lines += [f"{indent}  - {json.dumps(item)}" for item in value]  # a mapping in one line is YAML, too
         elif isinstance(value, bool):
             lines.append(f"{indent}{leaf}: {str(value).lower()}")
         elif isinstance(value, int):

@@ -1,8 +1,10 @@
 """Connections: who is cut off and who gets in, at the limits of a listener, of descriptors and of memory; and the drain."""
 
 import contextlib
+import grp
 import http.client
 import json
+import os
 import pathlib
 import re
 import resource
@@ -76,6 +78,33 @@ def test_d_a_port_that_the_kernel_chooses_is_one(tmp_path, host):
         assert len([row for row in listening if int(row[1].split(":")[1], 16) == port]) == 4
     finally:
         relyd.stop()
+
+
+def test_a_list_of_listeners(start, tmp_path):
+    """Beside the short forms: each serves what it says, a unix socket has the mode and the group that it says."""
+    group = grp.getgrgid(os.getgroups()[0] if os.getgroups() else os.getgid()).gr_name
+    relyd = start(listeners=[
+        {"address": "127.0.0.1:0"}, {"address": f"unix:{tmp_path}/d", "socket_mode": "0666", "socket_group": group},
+        {"address": f"unix:{tmp_path}/c", "serves": "control", "socket_mode": "0600"}, {"address": f"unix:{tmp_path}/h", "serves": "health"},
+    ])
+    wire.wait_for(lambda: len(events(relyd, "listening")) == 8, what="a line for each listener")
+    port = next(int(line.rpartition(":")[2]) for line in events(relyd, "listening")[1:] if line.startswith("data plane on 127"))
+    for address, paths in (
+        (relyd.data, {"/check/default": 401, "/readyz": 404, "/v1/issuers": 404}),
+        (("127.0.0.1", port), {"/check/default": 401, "/readyz": 404, "/v1/issuers": 404}),
+        (f"{tmp_path}/d", {"/check/default": 401, "/readyz": 404, "/v1/issuers": 404}),
+        (f"{tmp_path}/c", {"/check/default": 404, "/readyz": 200, "/v1/issuers": 200}),
+        (f"{tmp_path}/h", {"/check/default": 404, "/readyz": 200, "/v1/issuers": 404}),
+    ):
+        assert {path: wire.ask(address, "GET", path).status for path in paths} == paths, address
+    assert (tmp_path / "d").stat().st_mode & 0o777 == 0o666 and (tmp_path / "d").group() == group
+    assert (tmp_path / "c").stat().st_mode & 0o777 == 0o600 and (tmp_path / "h").stat().st_mode & 0o777 == 0o660
+
+
+def test_a_group_that_is_not_there_is_said(tmp_path):
+    relyd = Relyd(tmp_path / "relyd", listeners=[{"address": f"unix:{tmp_path}/d", "socket_group": "nobody-has-it"}])
+    with pytest.raises(AssertionError, match="there is no group nobody-has-it on this machine"):
+        relyd.start()
 
 
 # --- room ------------------------------------------------------------------------------------------------------------

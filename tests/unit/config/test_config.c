@@ -340,6 +340,119 @@ static void test_listeners(void **state)
                       "r.yaml:3:5: listen[1]: unix:/a stands here twice: leave one\n");
 }
 
+#define LISTENERS(items) "listeners:\n" items
+
+static void test_a_list_of_listeners(void **state)
+{
+    (void)state;
+    struct rely_config config;
+    struct rely_listener_list all;
+    struct rely_buf complaints = {0};
+    static const char text[] = "health: {listen: [10.0.0.1:1]}\n" LISTENERS(
+        "  - {address: 127.0.0.1:1}\n  - address: unix:/a\n    serves: control\n    socket_mode: \"0600\"\n"
+        "    socket_group: adm\n  - {address: 0.0.0.0:2, serves: health}\n");
+    rely_config_init(&config);
+    assert_true(rely_config_parse(&config, "r.yaml", RELY_LIT(text), &complaints));
+    assert_int_equal(config.listen.count, 0); /* the default is one where nothing serves data */
+    rely_config_list_listeners(&config, &all);
+    static const struct {
+        const char *address;
+        enum rely_serves serves;
+    } expected[] = {{"unix:/run/relyd/admin.sock", RELY_SERVES_CONTROL},
+                    {"10.0.0.1:1", RELY_SERVES_HEALTH},
+                    {"127.0.0.1:1", RELY_SERVES_DATA},
+                    {"unix:/a", RELY_SERVES_CONTROL},
+                    {"0.0.0.0:2", RELY_SERVES_HEALTH}};
+    assert_int_equal(all.count, 5);
+    for (size_t i = 0; i < all.count; i++) {
+        assert_string_equal(all.items[i].address, expected[i].address);
+        assert_int_equal(all.items[i].serves, expected[i].serves);
+        assert_string_equal(all.items[i].socket_mode, i == 3 ? "0600" : "0660");
+        assert_string_equal(all.items[i].socket_group, i == 3 ? "adm" : "");
+    }
+    assert_int_equal(rely_listeners_count(&all, RELY_SERVES_DATA), 1);
+    assert_int_equal(rely_listeners_count(&all, RELY_SERVES_CONTROL), 2);
+    rely_listeners_fini(&all);
+    struct rely_buf printed = {0}, printed_again = {0};
+    rely_config_print(&config, &printed);
+    rely_config_fini(&config);
+    rely_config_init(&config);
+    if (!rely_config_parse(&config, "printed.yaml", rely_buf_slice(&printed), &complaints))
+        fail_msg("%s", complaints.ptr);
+    rely_config_print(&config, &printed_again);
+    assert_string_equal(printed_again.ptr, printed.ptr);
+    assert_null(strstr(printed.ptr, " \n"));
+    rely_buf_fini(&printed);
+    rely_buf_fini(&printed_again);
+    rely_config_fini(&config);
+    rely_buf_fini(&complaints);
+    expect_complaints("listen: []\n", "r.yaml:1:9: listen: expected at least one address, found none\n");
+    expect_complaints("listen: []\n" LISTENERS("  - {address: unix:/a}\n"), "");
+    expect_complaints("admin: {socket: \"\"}\n" LISTENERS("  - {address: unix:/a, serves: control}\n"), "");
+}
+
+static void test_wrong_listeners(void **state)
+{
+    (void)state;
+    expect_complaints(LISTENERS("  - 127.0.0.1:1\n"),
+                      "r.yaml:2:5: listeners[0]: expected settings (address: ...), found \"127.0.0.1:1\"\n");
+    expect_complaints("listeners: 127.0.0.1:1\n", "r.yaml:1:12: listeners: expected a list (- address: ..., one a "
+                                                  "listener), found \"127.0.0.1:1\"\n");
+    expect_complaints(LISTENERS("  - {address: 127.0.0.1:1}\n  - {serves: data}\n"),
+                      "r.yaml:3:5: listeners[1].address: is needed: host:port, [v6]:port or unix:/path\n");
+    expect_complaints(LISTENERS("  - {address: x}\n"),
+                      "r.yaml:2:15: listeners[0].address: not an address with a port: expected 127.0.0.1:8480, "
+                      "[::1]:8480, localhost:8480 or unix:/path, found \"x\"\n");
+    expect_complaints(LISTENERS("  - {address: 127.0.0.1:1, serve: data}\n"),
+                      "r.yaml:2:28: listeners[0].serve: unknown key, did you mean serves?\n");
+    expect_complaints(LISTENERS("  - {address: 127.0.0.1:1, serves: all}\n"),
+                      "r.yaml:2:36: listeners[0].serves: expected one of data|control|health, found \"all\"\n");
+    expect_complaints(LISTENERS("  - {address: 127.0.0.1:1, address: 127.0.0.1:2}\n"),
+                      "r.yaml:2:28: listeners[0].address: set twice, before in line 2: leave one\n");
+    expect_complaints(
+        LISTENERS("  - {address: 0.0.0.0:1}\n"),
+        "r.yaml:2:15: listeners[0].address: 0.0.0.0:1 is reachable from other machines, and relyd neither "
+        "encrypts nor authenticates callers there: listen on loopback or unix:/path behind a proxy that "
+        "does, or set allow_unauthenticated: true\n");
+    expect_complaints("allow_unauthenticated: true\n" LISTENERS("  - {address: 0.0.0.0:1}\n"), "");
+    expect_complaints(
+        LISTENERS("  - {address: 127.0.0.1:1, serves: control}\n"),
+        "r.yaml:2:36: listeners[0].serves: a control plane over TCP cannot tell who asks: expected "
+        "unix:/path as its address, or admin.listen on a machine whose every user may administer relyd\n");
+    expect_complaints(LISTENERS("  - {address: 127.0.0.1:1, socket_mode: \"0600\"}\n"),
+                      "r.yaml:2:41: listeners[0].socket_mode: is of unix sockets, and 127.0.0.1:1 is none: leave it "
+                      "out\n");
+    static const char *const modes[] = {"\"600\"", "\"0400\"", "\"0698\"", "\"1660\"", "\"\"", "rwxr"};
+    for (size_t i = 0; i < sizeof modes / sizeof modes[0]; i++) {
+        char text[100], complaint[300], found[8] = "";
+        sscanf(modes[i], "%*[\"]%7[^\"]", found);
+        snprintf(text, sizeof text, "listeners:\n  - {address: unix:/a, socket_mode: %s}\n", modes[i]);
+        snprintf(complaint, sizeof complaint,
+                 "r.yaml:2:37: listeners[0].socket_mode: expected four octal digits in quotes that let relyd itself "
+                 "read and write, such as \"0660\", found %s\n",
+                 modes[i][0] == '"' ? found : modes[i]);
+        expect_complaints(text, complaint);
+    }
+    static const char *const taken[] = {"listen: [unix:/a]\n", "health: {listen: [unix:/a]}\n",
+                                        "admin: {socket: /a}\n"};
+    for (size_t i = 0; i < sizeof taken / sizeof taken[0]; i++) {
+        char text[200];
+        snprintf(text, sizeof text, "%slisteners: [{address: unix:/b}, {address: unix:/a}]\n", taken[i]);
+        expect_complaints(text,
+                          "r.yaml:2:43: listeners[1].address: unix:/a is another listener's already: leave one, or "
+                          "choose another\n");
+    }
+    expect_complaints("listeners: [{address: unix:/a}, {address: unix:/a}]\n",
+                      "r.yaml:1:43: listeners[1].address: unix:/a is another listener's already: leave one, or choose "
+                      "another\n");
+    struct rely_buf many = {0};
+    rely_buf_put(&many, RELY_LIT("listeners:\n"));
+    for (int i = 0; i < 17; i++)
+        rely_buf_printf(&many, "  - {address: 127.0.0.1:%d}\n", i + 1);
+    expect_complaints(many.ptr, "r.yaml:18:5: listeners: expected at most 16 items, found more\n");
+    rely_buf_fini(&many);
+}
+
 static void test_health_may_stand_open(void **state)
 {
     (void)state;
@@ -548,6 +661,8 @@ int main(void)
         cmocka_unit_test(test_fetching),
         cmocka_unit_test(test_complaints_are_bounded),
         cmocka_unit_test(test_listeners),
+        cmocka_unit_test(test_a_list_of_listeners),
+        cmocka_unit_test(test_wrong_listeners),
         cmocka_unit_test(test_health_may_stand_open),
         cmocka_unit_test(test_admin_is_local),
         cmocka_unit_test(test_an_address_is_the_same_however_it_is_written),

@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "relyd/bind.h"
 #include "relyd/http.h"
 
 struct server {

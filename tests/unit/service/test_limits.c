@@ -116,10 +116,11 @@ static void test_b4_sum_of_all_limits(void **state)
     config.key_max_bytes = 8 * 1024 * 1024;
     assert_int_equal(rely_limits_sum_memory(&service),
                      4 * worker + control + fetches - 400 * 896 * 1024 + 17 * 14 * MIB + 8 * 7 * MIB);
-    config.health_listen.count = 2;
+    struct rely_listener_config probes[] = {{.serves = RELY_SERVES_HEALTH}, {.serves = RELY_SERVES_HEALTH}};
+    service.listeners = (struct rely_listener_list){probes, 2};
     assert_int_equal(rely_limits_sum_memory(&service),
                      4 * worker + control + fetches - 400 * 896 * 1024 + 17 * 14 * MIB + 8 * 7 * MIB + 128 * 2048);
-    config.health_listen.count = 0;
+    service.listeners = (struct rely_listener_list){NULL, 0};
     rely_config_fini(&config);
 }
 
