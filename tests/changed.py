@@ -30,7 +30,7 @@ E2E = {
     "endpoints": DOORS + ["straight_path", "openapi"],
     "admin": ["rest", "explain", "limits", "observe", "openapi"],
     "http": ["http", "connections", "client_paths", "doors", "openapi", "smuggling"],
-    "loop": ["http", "connections", "storms"],
+    "loop": ["http", "connections", "storms", "tls"],
     "decide": TOKENS + DOORS + ["explain", "siblings"],
     "registry": WRITES,
     "store": WRITES,

@@ -36,7 +36,8 @@ struct rely_listener_config {
 #undef SETTING_ENUM
 };
 
-/* The values of its `serves`. */
+/* The values of its `tls.min_version`, and of its `serves`. */
+enum rely_tls_version { RELY_TLS_12, RELY_TLS_13 };
 enum rely_serves { RELY_SERVES_DATA, RELY_SERVES_CONTROL, RELY_SERVES_HEALTH };
 
 struct rely_listener_list {

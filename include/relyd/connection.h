@@ -14,12 +14,13 @@ struct st_h2o_socket_t;
 
 /* What a connection is at. Each has its own time, but for the one in which we are at work. */
 enum rely_stage {
-    RELY_STAGE_IDLE,    /* nothing of a request is there: idle_timeout_ms */
-    RELY_STAGE_HEAD,    /* a part of a head: head_timeout_ms */
-    RELY_STAGE_BODY,    /* a head and not all of its body: body_timeout_ms */
-    RELY_STAGE_ANSWER,  /* its request waits for its answer, which is ours */
-    RELY_STAGE_UNSENT,  /* its client does not take the answer: idle_timeout_ms */
-    RELY_STAGE_LEAVING, /* its output has ended, and what still comes is thrown away: 2 s */
+    RELY_STAGE_HANDSHAKE, /* of TLS: head_timeout_ms */
+    RELY_STAGE_IDLE,      /* nothing of a request is there: idle_timeout_ms */
+    RELY_STAGE_HEAD,      /* a part of a head: head_timeout_ms */
+    RELY_STAGE_BODY,      /* a head and not all of its body: body_timeout_ms */
+    RELY_STAGE_ANSWER,    /* its request waits for its answer, which is ours */
+    RELY_STAGE_UNSENT,    /* its client does not take the answer: idle_timeout_ms */
+    RELY_STAGE_LEAVING,   /* its output has ended, and what still comes is thrown away: 2 s */
     RELY_STAGE_COUNT
 };
 
@@ -32,7 +33,10 @@ struct rely_connection {
     enum rely_stage stage;
     /* the loop's own */
     struct rely_listener *listener;
-    struct st_h2o_socket_t *socket;          /* owned */
+    struct st_h2o_socket_t *socket; /* owned */
+    struct ssl_st *ssl;             /* owned; NULL: clear text */
+    bool is_shaking_hands;
+    bool wants_turn, has_unread_input;       /* why it is in the list of those that the next turn brings something */
     struct rely_connection *next, *previous; /* in the list of its stage, the longest first */
     struct rely_connection *next_ready, **ready_place;
     uint64_t order;   /* of the entries into a stage, in all of the loop */

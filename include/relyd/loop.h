@@ -19,10 +19,11 @@ enum rely_cut {
     RELY_CUT_HEAD_TIME,
     RELY_CUT_BODY_TIME,
     RELY_CUT_IDLE_TIME,
-    RELY_CUT_UNSENT,      /* its client takes no answer */
-    RELY_CUT_MEMORY,      /* it was the largest when the loop's budget was used up */
-    RELY_CUT_CONNECTIONS, /* it was the longest idle when there was no room for a new one */
-    RELY_CUT_DRAIN,       /* it was open at the end of the drain */
+    RELY_CUT_UNSENT,         /* its client takes no answer */
+    RELY_CUT_MEMORY,         /* it was the largest when the loop's budget was used up */
+    RELY_CUT_CONNECTIONS,    /* it was the longest idle when there was no room for a new one */
+    RELY_CUT_HANDSHAKE_TIME, /* its TLS handshake took longer than a head may */
+    RELY_CUT_DRAIN,          /* it was open at the end of the drain */
     RELY_CUT_COUNT
 };
 /* The word of one in metrics, by its number. */
@@ -34,6 +35,8 @@ struct rely_loop_counters {
     _Alignas(64) uint64_t connections; /* open now */
     uint64_t held_bytes;               /* unfinished requests and answers under way */
     uint64_t cuts[RELY_CUT_COUNT];     /* connections that were cut off, by limit */
+    uint64_t handshakes;               /* of TLS that came to an end */
+    uint64_t failed_handshakes;        /* and that did not, for another reason than time */
     uint64_t unsendable;               /* answers with a header that cannot be sent: 500 in their place */
 };
 
@@ -71,6 +74,10 @@ RELY_MUST_USE bool rely_loop_listen(struct rely_loop *loop, int fd, void *servic
 /* Give the listener that was opened last room of its own: its connections, at most max_connections, do not count
  * towards the loop's limit, so that its callers and the others' cannot keep each other out. */
 void rely_loop_set_apart(struct rely_loop *loop, int max_connections);
+
+/* Give the listener that was opened last TLS: borrowed until the loop is freed. */
+struct rely_tls;
+void rely_loop_secure(struct rely_loop *loop, struct rely_tls *tls);
 
 /* Run until rely_loop_stop; then stop listening, finish what is in flight, close the rest after drain_ms, return. */
 void rely_loop_run(struct rely_loop *loop);

@@ -62,6 +62,7 @@ struct rely_gauges {
     uint64_t keys_too_old, keys_repeated, keys_unstored; /* key sets */
     uint64_t log_lost;                                   /* lines: rely_log_lost */
     uint64_t refusals_left_out;                          /* rely_log_left_out */
+    uint64_t handshakes, failed_handshakes;              /* of TLS */
     uint64_t unsendable;                                 /* answers: 500 was sent in their place */
     uint64_t rechecks;                                   /* of signatures, by EVP */
     bool is_registry_damaged;

@@ -178,11 +178,13 @@ static void judge_reach(const struct judged *judged, const struct rely_address *
             "as its address, or admin.listen on a machine whose every user may administer relyd",
             judged->item);
     if (listener->serves == RELY_SERVES_DATA && !address->is_local && !judged->config->may_be_unauthenticated)
-        rely_config_complain(judged->complaints, find_setting_place(judged, LISTENER_SETTING_AT_address),
-                             "listeners[%zu].address: %s is reachable from other machines, and relyd neither encrypts "
-                             "nor authenticates callers there: listen on loopback or unix:/path behind a proxy that "
-                             "does, or set allow_unauthenticated: true",
-                             judged->item, listener->address);
+        rely_config_complain(
+            judged->complaints, find_setting_place(judged, LISTENER_SETTING_AT_address),
+            "listeners[%zu].address: %s is reachable from other machines, and relyd %s there: listen on "
+            "loopback or unix:/path behind a proxy that does, or set allow_unauthenticated: true",
+            judged->item, listener->address,
+            listener->tls_certificate[0] == '\0' ? "neither encrypts nor authenticates callers"
+                                                 : "does not authenticate callers");
 }
 
 static bool is_mode(const char *text)
@@ -210,6 +212,19 @@ static void judge_socket(const struct judged *judged, const struct rely_address 
                              judged->item, listener->socket_mode);
 }
 
+/* Whether the files are there and good is seen at the start: whoever looks at a configuration may not read a key. */
+static void judge_tls(const struct judged *judged)
+{
+    const struct rely_listener_config *listener = judged->listener;
+    bool has_certificate = listener->tls_certificate[0] != '\0', has_key = listener->tls_key[0] != '\0';
+    enum listener_setting_index given =
+        has_certificate ? LISTENER_SETTING_AT_tls_certificate : LISTENER_SETTING_AT_tls_key;
+    if (has_certificate != has_key)
+        rely_config_complain(judged->complaints, find_setting_place(judged, given),
+                             "listeners[%zu].tls: a certificate and its key are both needed: tls.%s is not set",
+                             judged->item, has_certificate ? "key" : "certificate");
+}
+
 static void judge_item(const struct judged *judged)
 {
     struct rely_address address;
@@ -228,6 +243,7 @@ static void judge_item(const struct judged *judged)
     judge_place(judged);
     judge_reach(judged, &address);
     judge_socket(judged, &address);
+    judge_tls(judged);
 }
 
 static void judge_items(const struct rely_config *config, const struct bound *bound, struct complaints *complaints)

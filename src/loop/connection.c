@@ -5,6 +5,10 @@
  */
 #include "loop.h"
 
+#include "secure.h"
+
+#include "relyd/observe.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -13,6 +17,9 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
+/* What OpenSSL holds of a handshake that is not over: strangers can begin as many as there are connections. */
+#define HANDSHAKE_BYTES ((size_t)32 * 1024)
+
 static int fd_of(const struct rely_connection *connection)
 {
     return h2o_socket_get_fd(connection->socket);
@@ -20,12 +27,42 @@ static int fd_of(const struct rely_connection *connection)
 
 /* --- from the loop to the protocol ------------------------------------------------------------------- */
 
+static void take_output_room(h2o_socket_t *socket, const char *error);
+
+/* One step of it; the first bytes of a request may have come with its last. */
+static void shake_hands(struct rely_connection *connection)
+{
+    struct rely_loop_counters *counters = connection->loop->options.counters;
+    switch (rely_secure_shake_hands(connection->ssl)) {
+    case RELY_HANDSHAKE_WANTS_INPUT:
+        rely_connection_want_input(connection, true);
+        return;
+    case RELY_HANDSHAKE_WANTS_OUTPUT: /* and no input before that is out */
+        rely_connection_want_input(connection, false);
+        h2o_socket_notify_write(connection->socket, take_output_room);
+        return;
+    case RELY_HANDSHAKE_FAILED:
+        rely_count(&counters->failed_handshakes, 1);
+        rely_connection_close(connection);
+        return;
+    case RELY_HANDSHAKE_DONE:
+        rely_count(&counters->handshakes, 1);
+        connection->is_shaking_hands = false;
+        rely_connection_hold(connection, 0);
+        rely_connection_enter(connection, RELY_STAGE_IDLE);
+        rely_connection_want_input(connection, true);
+    }
+}
+
 static void take_input(h2o_socket_t *socket, const char *error)
 {
     struct rely_connection *connection = socket->data;
     struct rely_loop *loop = connection->loop;
     (void)error; /* reading will tell */
-    loop->options.protocol->receive(connection);
+    if (connection->is_shaking_hands)
+        shake_hands(connection);
+    else
+        loop->options.protocol->receive(connection);
     rely_pool_reset(&loop->scratch);
 }
 
@@ -34,7 +71,10 @@ static void take_output_room(h2o_socket_t *socket, const char *error)
     struct rely_connection *connection = socket->data;
     struct rely_loop *loop = connection->loop;
     (void)error;
-    loop->options.protocol->send(connection);
+    if (connection->is_shaking_hands)
+        shake_hands(connection);
+    else
+        loop->options.protocol->send(connection);
     rely_pool_reset(&loop->scratch);
 }
 
@@ -64,9 +104,15 @@ void rely_connection_open(struct rely_listener *listener, h2o_socket_t *socket)
     connection->is_unix = listener->is_unix;
     connection->peer_uid = listener->is_unix ? read_peer_uid(h2o_socket_get_fd(socket)) : UINT32_MAX;
     socket->data = connection;
+    if (listener->tls != NULL) {
+        connection->ssl = rely_tls_make(listener->tls, h2o_socket_get_fd(socket));
+        connection->is_shaking_hands = true;
+    }
     h2o_socket_dont_read(socket, 1);
     count_connection(loop, 1);
     rely_watch_add(connection);
+    if (connection->is_shaking_hands)
+        rely_connection_hold(connection, HANDSHAKE_BYTES);
     h2o_socket_read_start(socket, take_input);
 }
 
@@ -87,6 +133,9 @@ void rely_connection_close(struct rely_connection *connection)
     leave_ready(connection);
     rely_watch_remove(connection);
     loop->options.protocol->fini(connection);
+    if (connection->ssl != NULL && !connection->is_shaking_hands)
+        rely_secure_end_output(connection->ssl);
+    rely_secure_free(connection->ssl);
     h2o_socket_close(connection->socket);
     free(connection);
     count_connection(loop, -1);
@@ -100,6 +149,18 @@ void rely_connection_reset(struct rely_connection *connection)
     rely_connection_close(connection);
 }
 
+/* Its own turn comes before what it has not read: while it waits for that, it wants no input. */
+static void bring_turn(struct rely_connection *connection)
+{
+    const struct rely_protocol *protocol = connection->loop->options.protocol;
+    bool is_its_own = connection->wants_turn, is_reading = h2o_socket_is_reading(connection->socket);
+    connection->wants_turn = connection->has_unread_input = false;
+    if (is_its_own)
+        protocol->resume(connection);
+    else if (is_reading)
+        protocol->receive(connection);
+}
+
 bool rely_connections_resume(struct rely_loop *loop)
 {
     struct rely_connection *ready = loop->ready;
@@ -110,7 +171,7 @@ bool rely_connections_resume(struct rely_loop *loop)
     while (ready != NULL) {
         struct rely_connection *connection = ready;
         leave_ready(connection);
-        loop->options.protocol->resume(connection);
+        bring_turn(connection);
         rely_pool_reset(&loop->scratch);
     }
     return true;
@@ -140,6 +201,8 @@ static ssize_t judge_result(ssize_t result)
 
 ssize_t rely_connection_receive(struct rely_connection *connection, char *out, size_t size)
 {
+    if (connection->ssl != NULL)
+        return rely_secure_receive(connection->ssl, out, size);
     return judge_result(recv(fd_of(connection), out, size, 0));
 }
 
@@ -153,18 +216,43 @@ static bool has_hung_up(const struct rely_connection *connection)
 ssize_t rely_connection_peek(struct rely_connection *connection)
 {
     char byte;
-    ssize_t there = judge_result(recv(fd_of(connection), &byte, 1, MSG_PEEK));
+    ssize_t there = connection->ssl != NULL ? rely_secure_peek(connection->ssl)
+                                            : judge_result(recv(fd_of(connection), &byte, 1, MSG_PEEK));
     return there == 0 && has_hung_up(connection) ? RELY_BROKEN : there;
 }
 
 ssize_t rely_connection_send(struct rely_connection *connection, const char *bytes, size_t len)
 {
-    ssize_t sent = judge_result(send(fd_of(connection), bytes, len, MSG_NOSIGNAL));
+    ssize_t sent = connection->ssl != NULL ? rely_secure_send(connection->ssl, bytes, len)
+                                           : judge_result(send(fd_of(connection), bytes, len, MSG_NOSIGNAL));
     return sent == RELY_AGAIN ? 0 : sent;
+}
+
+static void enter_ready(struct rely_connection *connection)
+{
+    struct rely_loop *loop = connection->loop;
+    if (connection->ready_place != NULL)
+        return;
+    connection->next_ready = loop->ready;
+    if (loop->ready != NULL)
+        loop->ready->ready_place = &connection->next_ready;
+    connection->ready_place = &loop->ready;
+    loop->ready = connection;
+}
+
+/* What TLS has read ahead raises no event. */
+static void look_for_unread_input(struct rely_connection *connection)
+{
+    if (connection->ssl == NULL || connection->is_shaking_hands || !rely_secure_has_input(connection->ssl))
+        return;
+    connection->has_unread_input = true;
+    enter_ready(connection);
 }
 
 void rely_connection_want_input(struct rely_connection *connection, bool is_wanted)
 {
+    if (is_wanted)
+        look_for_unread_input(connection);
     if (is_wanted == h2o_socket_is_reading(connection->socket))
         return;
     if (is_wanted)
@@ -180,18 +268,14 @@ void rely_connection_want_output(struct rely_connection *connection)
 
 void rely_connection_want_turn(struct rely_connection *connection)
 {
-    struct rely_loop *loop = connection->loop;
-    if (connection->ready_place != NULL)
-        return;
-    connection->next_ready = loop->ready;
-    if (loop->ready != NULL)
-        loop->ready->ready_place = &connection->next_ready;
-    connection->ready_place = &loop->ready;
-    loop->ready = connection;
+    connection->wants_turn = true;
+    enter_ready(connection);
 }
 
 void rely_connection_end_output(struct rely_connection *connection)
 {
+    if (connection->ssl != NULL)
+        rely_secure_end_output(connection->ssl);
     shutdown(fd_of(connection), SHUT_WR);
 }
 

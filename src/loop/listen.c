@@ -151,6 +151,12 @@ void rely_loop_set_apart(struct rely_loop *loop, int max_connections)
     listener->room = &listener->own;
 }
 
+void rely_loop_secure(struct rely_loop *loop, struct rely_tls *tls)
+{
+    RELY_ASSERT(loop->listeners != NULL);
+    loop->listeners->tls = tls;
+}
+
 /* What the kernel has connected but nobody accepted is reset when its listener closes: a client may have sent a request
  * already. So nothing more is let in (the kernel drops what would begin a connection; its client tries again, and is
  * refused or finds a successor), and all who wait are taken, up to the descriptors that there are. A unix socket cannot

@@ -130,7 +130,7 @@ static void cut_off(struct rely_connection *connection, void *context)
 static void cut_off_all(struct rely_timer *timer)
 {
     struct rely_loop *loop = H2O_STRUCT_FROM_MEMBER(struct rely_loop, drain_timer, timer);
-    rely_connections_each(loop, RELY_STAGE_IDLE, RELY_STAGE_LEAVING, cut_off, loop);
+    rely_connections_each(loop, RELY_STAGE_HANDSHAKE, RELY_STAGE_LEAVING, cut_off, loop);
     rely_timer_start(loop, timer, CUT_AGAIN_MS);
 }
 

@@ -42,6 +42,7 @@ struct rely_listener {
     struct rely_listener *next; /* owned */
     struct rely_room *room;     /* the loop's, or `own` */
     struct rely_room own;
+    struct rely_tls *tls; /* borrowed; NULL: clear text */
     bool is_unix;
     bool is_paused; /* not accepting */
 };

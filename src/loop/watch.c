@@ -20,9 +20,15 @@
 #define SAY_AGAIN_MS 60000
 
 const char *const rely_cut_words[RELY_CUT_COUNT] = {
-    [RELY_CUT_HEAD_SIZE] = "head_size", [RELY_CUT_HEAD_TIME] = "head_time",     [RELY_CUT_BODY_TIME] = "body_time",
-    [RELY_CUT_IDLE_TIME] = "idle_time", [RELY_CUT_UNSENT] = "unsent",           [RELY_CUT_MEMORY] = "memory",
-    [RELY_CUT_DRAIN] = "drain",         [RELY_CUT_CONNECTIONS] = "connections",
+    [RELY_CUT_HANDSHAKE_TIME] = "handshake_time",
+    [RELY_CUT_HEAD_SIZE] = "head_size",
+    [RELY_CUT_HEAD_TIME] = "head_time",
+    [RELY_CUT_BODY_TIME] = "body_time",
+    [RELY_CUT_IDLE_TIME] = "idle_time",
+    [RELY_CUT_UNSENT] = "unsent",
+    [RELY_CUT_MEMORY] = "memory",
+    [RELY_CUT_DRAIN] = "drain",
+    [RELY_CUT_CONNECTIONS] = "connections",
 };
 
 /* --- stages ------------------------------------------------------------------------------------------ */
@@ -104,10 +110,10 @@ void rely_connection_hold(struct rely_connection *connection, size_t bytes)
 
 void rely_watch_add(struct rely_connection *connection)
 {
-    connection->stage = RELY_STAGE_IDLE;
+    connection->stage = connection->ssl == NULL ? RELY_STAGE_IDLE : RELY_STAGE_HANDSHAKE;
     connection->listener->room->count[kind_of(connection)]++;
     link_last(connection);
-    look_if_needed(connection->loop, RELY_STAGE_IDLE);
+    look_if_needed(connection->loop, connection->stage);
 }
 
 void rely_watch_remove(struct rely_connection *connection)
@@ -130,6 +136,8 @@ static const char *describe_cut(enum rely_cut cut)
         return "a request's head takes longer than http.head_timeout_ms";
     if (cut == RELY_CUT_BODY_TIME)
         return "a request's body takes longer than http.body_timeout_ms";
+    if (cut == RELY_CUT_HANDSHAKE_TIME)
+        return "a TLS handshake takes longer than http.head_timeout_ms";
     return NULL;
 }
 
@@ -159,6 +167,7 @@ void rely_connection_count_cut(struct rely_connection *connection, enum rely_cut
 static int64_t limit_ms(const struct rely_loop_options *options, enum rely_stage stage)
 {
     switch (stage) {
+    case RELY_STAGE_HANDSHAKE:
     case RELY_STAGE_HEAD:
         return options->head_timeout_ms;
     case RELY_STAGE_BODY:
@@ -192,6 +201,9 @@ static void end_stage(struct rely_connection *connection)
         break;
     case RELY_STAGE_UNSENT:
         rely_connection_count_cut(connection, RELY_CUT_UNSENT);
+        break;
+    case RELY_STAGE_HANDSHAKE:
+        rely_connection_count_cut(connection, RELY_CUT_HANDSHAKE_TIME);
         break;
     case RELY_STAGE_ANSWER:
     case RELY_STAGE_LEAVING:
@@ -261,7 +273,7 @@ static void cut_largest(struct rely_loop *loop)
     size_t goal = loop->options.max_memory_bytes - loop->options.max_memory_bytes / 8;
     size_t size = sizeof(struct rely_connection *); /* NOLINT(bugprone-sizeof-expression): pointers are sorted */
     struct holders holders = {.items = rely_alloc((size_t)rely_loop_connections(loop) * size)};
-    rely_connections_each(loop, RELY_STAGE_IDLE, RELY_STAGE_LEAVING, note_holder, &holders);
+    rely_connections_each(loop, RELY_STAGE_HANDSHAKE, RELY_STAGE_LEAVING, note_holder, &holders);
     qsort(holders.items, holders.count, size, compare_held);
     for (size_t i = 0; i < holders.count && loop->held_bytes > goal; i++) {
         rely_connection_count_cut(holders.items[i], RELY_CUT_MEMORY);
@@ -303,7 +315,8 @@ static struct rely_connection *find_oldest(const struct rely_room *room, bool sp
  */
 static struct rely_connection *choose_leaver(const struct rely_room *room, bool spares_local)
 {
-    const unsigned silent = 1u << RELY_STAGE_IDLE, unfinished = 1u << RELY_STAGE_HEAD | 1u << RELY_STAGE_BODY;
+    const unsigned silent = 1u << RELY_STAGE_IDLE;
+    const unsigned unfinished = 1u << RELY_STAGE_HANDSHAKE | 1u << RELY_STAGE_HEAD | 1u << RELY_STAGE_BODY;
     const unsigned untaken = 1u << RELY_STAGE_UNSENT | 1u << RELY_STAGE_LEAVING;
     int64_t lasting_since_ms = rely_clock_coarse_ms() - LASTING_MS;
     struct rely_connection *leaver = find_oldest(room, spares_local, silent);

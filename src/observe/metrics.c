@@ -149,6 +149,13 @@ static void put_fetches(const struct scrape *scrape, const char *name)
                     (unsigned long long)scrape->gauges->fetches_failed);
 }
 
+static void put_handshakes(const struct scrape *scrape, const char *name)
+{
+    rely_buf_printf(scrape->out, "%s{result=\"done\"} %llu\n%s{result=\"failed\"} %llu\n", name,
+                    (unsigned long long)scrape->gauges->handshakes, name,
+                    (unsigned long long)scrape->gauges->failed_handshakes);
+}
+
 static void put_unsendable(const struct scrape *scrape, const char *name)
 {
     put_number(scrape, name, scrape->gauges->unsendable);

@@ -85,9 +85,10 @@ static bool open_registry(struct rely_control_thread *thread, struct rely_err *e
 }
 
 /* The plane of one listener; those of probes have room of their own. */
-static bool listen_on(struct rely_control_thread *thread, const struct rely_listener_config *listener,
-                      struct rely_err *err)
+static bool listen_on(struct rely_control_thread *thread, size_t item, struct rely_err *err)
 {
+    const struct rely_listener_config *listener = &thread->service->listeners.items[item];
+    struct rely_tls *tls = thread->service->tls[item];
     bool is_for_probes = listener->serves == RELY_SERVES_HEALTH;
     const struct rely_http_plane plane = {.handle = is_for_probes ? handle_health_request : handle_control_request,
                                           .context = thread};
@@ -101,8 +102,9 @@ static bool listen_on(struct rely_control_thread *thread, const struct rely_list
         return false;
     if (is_for_probes)
         rely_loop_set_apart(thread->loop, RELY_HEALTH_CONNECTIONS_MAX);
-    rely_log_event(thread->ring, RELY_LOG_INFO, "listening", "%s on %s", is_for_probes ? "health" : "control plane",
-                   bound);
+    rely_loop_secure(thread->loop, tls);
+    rely_log_event(thread->ring, RELY_LOG_INFO, "listening", "%s on %s%s", is_for_probes ? "health" : "control plane",
+                   bound, tls == NULL ? "" : ", TLS");
     return true;
 }
 
@@ -110,7 +112,7 @@ static bool open_listeners(struct rely_control_thread *thread, struct rely_err *
 {
     const struct rely_listener_list *list = &thread->service->listeners;
     for (size_t i = 0; i < list->count; i++)
-        if (list->items[i].serves != RELY_SERVES_DATA && !listen_on(thread, &list->items[i], err))
+        if (list->items[i].serves != RELY_SERVES_DATA && !listen_on(thread, i, err))
             return false;
     return true;
 }

@@ -22,6 +22,7 @@
 #define HTTP_MEMORY_MIB_LEAST 16 /* as in settings.def */
 /* Of one connection that holds nothing, and of one remembered token (settings.def says so). */
 #define IDLE_CONNECTION_BYTES 2048
+#define IDLE_TLS_CONNECTION_BYTES (16 * 1024)
 #define CACHE_ENTRY_BYTES 1024
 #define KEY_TABLE_BYTES ((uint64_t)180 * 1024)
 #define THREAD_BYTES MIB /* stack, rings of the log, scratch memory */
@@ -183,19 +184,32 @@ size_t rely_limits_admin_body(const struct rely_config *config)
     return largest_set > RELY_ADMIN_BODY_BYTES_MAX ? largest_set : RELY_ADMIN_BODY_BYTES_MAX;
 }
 
+/* Any of them may come by a listener with TLS. */
+static uint64_t idle_bytes(const struct rely_service *service, enum rely_serves serves)
+{
+    const struct rely_listener_list *list = &service->listeners;
+    for (size_t i = 0; i < list->count; i++)
+        if (list->items[i].serves == (int)serves && list->items[i].tls_certificate != NULL &&
+            list->items[i].tls_certificate[0] != '\0')
+            return IDLE_TLS_CONNECTION_BYTES;
+    return IDLE_CONNECTION_BYTES;
+}
+
 static uint64_t sum_worker(const struct rely_service *service)
 {
     const struct rely_config *config = service->config;
-    return (uint64_t)config->http_memory_mib * MIB + (uint64_t)service->max_connections * IDLE_CONNECTION_BYTES +
+    return (uint64_t)config->http_memory_mib * MIB +
+           (uint64_t)service->max_connections * idle_bytes(service, RELY_SERVES_DATA) +
            (uint64_t)config->cache_entries * CACHE_ENTRY_BYTES + RELY_WAITING_BYTES_MAX + THREAD_BYTES;
 }
 
 static uint64_t sum_control(const struct rely_service *service)
 {
     const struct rely_config *config = service->config;
-    uint64_t connections = (uint64_t)service->admin_connections +
-                           rely_listeners_count(&service->listeners, RELY_SERVES_HEALTH) * RELY_HEALTH_CONNECTIONS_MAX;
-    return (uint64_t)config->http_memory_mib * MIB + connections * IDLE_CONNECTION_BYTES +
+    uint64_t probes = rely_listeners_count(&service->listeners, RELY_SERVES_HEALTH) * RELY_HEALTH_CONNECTIONS_MAX;
+    uint64_t idle =
+        (uint64_t)service->admin_connections * IDLE_CONNECTION_BYTES + probes * idle_bytes(service, RELY_SERVES_HEALTH);
+    return (uint64_t)config->http_memory_mib * MIB + idle +
            rely_limits_admin_body(config) * (1 + RELY_DOCUMENT_TREE_TIMES) + RELY_DOCUMENT_TREE_BYTES +
            (uint64_t)config->key_max_bytes * RELY_STORINGS_MAX + (uint64_t)config->key_tables * KEY_TABLE_BYTES +
            THREADS_BESIDE * THREAD_BYTES;

@@ -57,10 +57,10 @@ static void set_up_threads(struct rely_service *service)
 /* A TCP address is bound once per worker (SO_REUSEPORT), so that the kernel spreads connections, the first time alone:
  * another relyd that has it must not get half of them without a word. A unix socket is bound once, shared. A port that
  * the kernel chooses is chosen once: the other workers take the first one's. */
-static bool bind_listener(struct rely_service *service, const struct rely_listener_config *listener,
-                          struct rely_err *err)
+static bool bind_listener(struct rely_service *service, size_t item, struct rely_err *err)
 {
     char bound[RELY_BOUND_SIZE];
+    const struct rely_listener_config *listener = &service->listeners.items[item];
     const char *address = listener->address;
     bool is_unix = strncmp(address, "unix:", 5) == 0;
     bool is_alone = is_unix || service->worker_count == 1;
@@ -76,9 +76,11 @@ static bool bind_listener(struct rely_service *service, const struct rely_listen
             rely_err_set(err, RELY_ERR_IO, "cannot share %s: %s", bound, strerror(errno));
         if (fd < 0)
             return false;
+        worker->tls[worker->fd_count] = service->tls[item];
         worker->fds[worker->fd_count++] = fd;
     }
-    rely_log_event(service->ring, RELY_LOG_INFO, "listening", "data plane on %s", bound);
+    rely_log_event(service->ring, RELY_LOG_INFO, "listening", "data plane on %s%s", bound,
+                   service->tls[item] == NULL ? "" : ", TLS");
     return true;
 }
 
@@ -86,7 +88,7 @@ static bool bind_listeners(struct rely_service *service, struct rely_err *err)
 {
     const struct rely_listener_list *list = &service->listeners;
     for (size_t i = 0; i < list->count; i++)
-        if (list->items[i].serves == RELY_SERVES_DATA && !bind_listener(service, &list->items[i], err))
+        if (list->items[i].serves == RELY_SERVES_DATA && !bind_listener(service, i, err))
             return false;
     return true;
 }
@@ -176,6 +178,7 @@ static void stop_control(struct rely_service *service)
 
 static void free_service(struct rely_service *service)
 {
+    rely_certificates_close(service);
     rely_listeners_fini(&service->listeners);
     free(service->counters);
     free(service->workers);
@@ -189,6 +192,8 @@ static void add_loop_counters(struct rely_gauges *gauges, uint64_t cuts[RELY_CUT
                               const struct rely_loop_counters *counters)
 {
     gauges->connections += (int)__atomic_load_n(&counters->connections, __ATOMIC_RELAXED);
+    gauges->handshakes += __atomic_load_n(&counters->handshakes, __ATOMIC_RELAXED);
+    gauges->failed_handshakes += __atomic_load_n(&counters->failed_handshakes, __ATOMIC_RELAXED);
     gauges->unsendable += __atomic_load_n(&counters->unsendable, __ATOMIC_RELAXED);
     gauges->held_bytes += __atomic_load_n(&counters->held_bytes, __ATOMIC_RELAXED);
     for (size_t i = 0; i < RELY_CUT_COUNT; i++)
@@ -245,12 +250,15 @@ static void block_signals(sigset_t *out)
     signal(SIGXFSZ, SIG_IGN); /* a file at its size limit is a failed write, like a full disk */
 }
 
-static void say_ignored(struct rely_service *service, int number)
+static void take_signal(struct rely_service *service, int number)
 {
     const char *name = sigabbrev_np(number);
+    if (number == SIGHUP && rely_certificates_reload(service))
+        return;
     if (number == SIGHUP)
-        rely_log_event(service->ring, RELY_LOG_WARNING, "signal",
-                       "SIGHUP is ignored: the configuration is read at the start only");
+        rely_log_event(
+            service->ring, RELY_LOG_WARNING, "signal",
+            "SIGHUP is ignored: no listener has a certificate, and the configuration is read at the start only");
     else
         rely_log_event(service->ring, RELY_LOG_WARNING, "signal",
                        "signal %d (SIG%s) is ignored: SIGTERM and SIGINT stop relyd, no other means anything", number,
@@ -261,7 +269,7 @@ static void wait_for_signal(struct rely_service *service, const sigset_t *signal
 {
     int number = 0;
     while (sigwait(signals, &number) != 0 || (number != SIGTERM && number != SIGINT))
-        say_ignored(service, number);
+        take_signal(service, number);
     rely_log_event(service->ring, RELY_LOG_INFO, "stopping", "on signal %d", number);
 }
 
@@ -342,7 +350,7 @@ bool rely_service_run(const struct rely_config *config, struct rely_err *err)
     rely_config_list_listeners(config, &service.listeners);
     set_up_threads(&service);
     say_notes(&service);
-    bool is_ok = rely_limits_share_descriptors(&service, err);
+    bool is_ok = rely_limits_share_descriptors(&service, err) && rely_certificates_open(&service, err);
     if (is_ok) {
         rely_limits_compare_memory(&service);
         is_ok = run_with_log(&service, &signals, err);

@@ -37,6 +37,7 @@ struct rely_worker {
     struct rely_service *service; /* borrowed */
     size_t index;
     pthread_t thread;
+    struct rely_tls *tls[RELY_LISTENERS_MAX]; /* borrowed: of each socket */
     int fds[RELY_LISTENERS_MAX]; /* main, before the thread starts: bound sockets, taken over by the loop */
     size_t fd_count;
     struct rely_loop *loop;                /* set before the thread says that it has started */
@@ -89,6 +90,7 @@ struct rely_control_thread {
 struct rely_service {
     const struct rely_config *config;    /* borrowed */
     struct rely_listener_list listeners; /* owned: all of the configuration's */
+    struct rely_tls **tls;               /* owned: of each; NULL: clear text */
     struct rely_log *log;
     struct rely_log_ring *ring; /* main's */
     struct rely_fetcher *fetcher;
@@ -195,6 +197,14 @@ void rely_tables_stop(struct rely_tables *tables);
 void rely_tables_fini(struct rely_tables *tables);
 /* On the control thread: a key of this issuer has earned a table. It gets one if there is a place left. */
 void rely_tables_ask(struct rely_control_thread *thread, int64_t issuer_id, uint64_t serial);
+
+/* --- certificates.c ---------------------------------------------------------------------------------- */
+
+/* Read those of all listeners. */
+RELY_MUST_USE bool rely_certificates_open(struct rely_service *service, struct rely_err *err);
+/* Read them again; a bad one is said, and the old one stays. False: there is none. Thread: main. */
+RELY_MUST_USE bool rely_certificates_reload(struct rely_service *service);
+void rely_certificates_close(struct rely_service *service);
 
 /* --- notify.c ---------------------------------------------------------------------------------------- */
 

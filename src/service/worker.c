@@ -99,8 +99,11 @@ static void open_data_plane(struct rely_message *message)
                                           .context = &worker->reviewer};
     struct rely_err err = {0};
     bool is_ok = true;
-    for (size_t i = 0; i < worker->fd_count && is_ok; i++)
+    for (size_t i = 0; i < worker->fd_count && is_ok; i++) {
         is_ok = rely_http_listen(worker->loop, worker->fds[i], &plane, &err);
+        if (is_ok)
+            rely_loop_secure(worker->loop, worker->tls[i]);
+    }
     rely_service_report(worker->service, is_ok ? NULL : &err);
 }
 

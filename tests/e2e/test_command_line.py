@@ -229,7 +229,7 @@ def test_signals_that_mean_nothing_end_nothing(start):
     for name in meaningless:
         relyd.process.send_signal(getattr(signal, name))
     said = wire.wait_for(lambda: len(signals := [line["message"] for line in relyd.events() if line["event"] == "signal"]) == 10 and signals)
-    assert "SIGHUP is ignored: the configuration is read at the start only" in said
+    assert "SIGHUP is ignored: no listener has a certificate, and the configuration is read at the start only" in said
     for name in ("SIGUSR1", "SIGUSR2", "SIGALRM", "SIGVTALRM", "SIGPROF", "SIGPWR"):
         assert f"signal {int(getattr(signal, name))} ({name}) is ignored: SIGTERM and SIGINT stop relyd, no other means anything" in said
     assert relyd.check().status == 401

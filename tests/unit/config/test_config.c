@@ -422,6 +422,19 @@ static void test_wrong_listeners(void **state)
     expect_complaints(LISTENERS("  - {address: 127.0.0.1:1, socket_mode: \"0600\"}\n"),
                       "r.yaml:2:41: listeners[0].socket_mode: is of unix sockets, and 127.0.0.1:1 is none: leave it "
                       "out\n");
+    expect_complaints(LISTENERS("  - {address: 127.0.0.1:1, tls: {certificate: /c}}\n"),
+                      "r.yaml:2:47: listeners[0].tls: a certificate and its key are both needed: tls.key is not set\n");
+    expect_complaints(
+        LISTENERS("  - {address: 127.0.0.1:1, tls: {key: /k, min_version: \"1.3\"}}\n"),
+        "r.yaml:2:39: listeners[0].tls: a certificate and its key are both needed: tls.certificate is not set\n");
+    expect_complaints(LISTENERS("  - {address: 127.0.0.1:1, tls: {certificate: /c, key: /k}}\n"), "");
+    expect_complaints(LISTENERS("  - {address: 127.0.0.1:1, tls: {certificat: /c}}\n"),
+                      "r.yaml:2:34: listeners[0].tls.certificat: unknown key, did you mean tls.certificate?\n");
+    expect_complaints(
+        LISTENERS("  - {address: 0.0.0.0:1, tls: {certificate: /c, key: /k}}\n"),
+        "r.yaml:2:15: listeners[0].address: 0.0.0.0:1 is reachable from other machines, and relyd does not "
+        "authenticate callers there: listen on loopback or unix:/path behind a proxy that does, or set "
+        "allow_unauthenticated: true\n");
     static const char *const modes[] = {"\"600\"", "\"0400\"", "\"0698\"", "\"1660\"", "\"\"", "rwxr"};
     for (size_t i = 0; i < sizeof modes / sizeof modes[0]; i++) {
         char text[100], complaint[300], found[8] = "";

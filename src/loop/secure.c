@@ -1,0 +1,96 @@
+/*
+ * The bytes of a connection with TLS: OpenSSL reads and writes the socket itself, a bounded piece at a time. Decides
+ * what its many results mean for whoever reads and writes. Called by connection.c.
+ */
+#include "secure.h"
+
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+
+/* Anything but "later" ends the connection: also output that a read wants and has no room for, such as the answer to a
+ * KeyUpdate of a client that takes nothing. */
+static ssize_t judge_failure(const SSL *ssl, int result, bool is_reading)
+{
+    int code = SSL_get_error(ssl, result);
+    ERR_clear_error();
+    if (code == SSL_ERROR_WANT_READ)
+        return is_reading ? RELY_AGAIN : RELY_BROKEN;
+    if (code == SSL_ERROR_WANT_WRITE)
+        return is_reading ? RELY_BROKEN : RELY_AGAIN;
+    return code == SSL_ERROR_ZERO_RETURN && is_reading ? 0 : RELY_BROKEN;
+}
+
+enum rely_handshake rely_secure_shake_hands(SSL *ssl)
+{
+    ERR_clear_error();
+    int result = SSL_do_handshake(ssl);
+    if (result == 1)
+        return RELY_HANDSHAKE_DONE;
+    int code = SSL_get_error(ssl, result);
+    ERR_clear_error();
+    if (code == SSL_ERROR_WANT_READ)
+        return RELY_HANDSHAKE_WANTS_INPUT;
+    return code == SSL_ERROR_WANT_WRITE ? RELY_HANDSHAKE_WANTS_OUTPUT : RELY_HANDSHAKE_FAILED;
+}
+
+/* A record at a time, until the buffer is full or there are no more. */
+ssize_t rely_secure_receive(SSL *ssl, char *out, size_t size)
+{
+    size_t len = 0;
+    while (len < size) {
+        ERR_clear_error();
+        int got = SSL_read(ssl, out + len, (int)(size - len));
+        if (got > 0) {
+            len += (size_t)got;
+            continue;
+        }
+        ssize_t failure = judge_failure(ssl, got, true);
+        if (len == 0)
+            return failure;
+        break; /* what it is will be told again by the next call */
+    }
+    return (ssize_t)len;
+}
+
+ssize_t rely_secure_peek(SSL *ssl)
+{
+    char byte;
+    ERR_clear_error();
+    int got = SSL_peek(ssl, &byte, 1);
+    return got > 0 ? 1 : judge_failure(ssl, got, true);
+}
+
+ssize_t rely_secure_send(SSL *ssl, const char *bytes, size_t len)
+{
+    size_t sent = 0;
+    while (sent < len) {
+        size_t part = len - sent < INT32_MAX ? len - sent : INT32_MAX;
+        ERR_clear_error();
+        int put = SSL_write(ssl, bytes + sent, (int)part);
+        if (put > 0) {
+            sent += (size_t)put;
+            continue;
+        }
+        if (judge_failure(ssl, put, false) == RELY_BROKEN)
+            return RELY_BROKEN;
+        break;
+    }
+    return (ssize_t)sent;
+}
+
+bool rely_secure_has_input(const SSL *ssl)
+{
+    return SSL_has_pending(ssl) == 1;
+}
+
+void rely_secure_end_output(SSL *ssl)
+{
+    ERR_clear_error();
+    (void)SSL_shutdown(ssl); /* the other side's is not waited for */
+    ERR_clear_error();
+}
+
+void rely_secure_free(SSL *ssl)
+{
+    SSL_free(ssl);
+}

@@ -1,0 +1,34 @@
+/*
+ * The bytes of a connection with TLS, in the terms of connection.h.
+ */
+#ifndef RELYD_LOOP_SECURE_H
+#define RELYD_LOOP_SECURE_H
+
+#include "relyd/connection.h"
+#include "relyd/tls.h"
+
+struct ssl_st;
+
+/* tls.c: one connection's, with what is in force now. Owner: the caller, by rely_secure_free. */
+struct ssl_st *rely_tls_make(struct rely_tls *tls, int fd);
+
+/* How a handshake stands. */
+enum rely_handshake {
+    RELY_HANDSHAKE_FAILED,
+    RELY_HANDSHAKE_WANTS_INPUT,
+    RELY_HANDSHAKE_WANTS_OUTPUT,
+    RELY_HANDSHAKE_DONE
+};
+enum rely_handshake rely_secure_shake_hands(struct ssl_st *ssl);
+
+/* As rely_connection_receive, peek and send have it. */
+ssize_t rely_secure_receive(struct ssl_st *ssl, char *out, size_t size);
+ssize_t rely_secure_peek(struct ssl_st *ssl);
+ssize_t rely_secure_send(struct ssl_st *ssl, const char *bytes, size_t len);
+/* Is there input that the kernel will not tell of, because it has been read already? */
+bool rely_secure_has_input(const struct ssl_st *ssl);
+/* Say that nothing more comes (close_notify). */
+void rely_secure_end_output(struct ssl_st *ssl);
+void rely_secure_free(struct ssl_st *ssl);
+
+#endif

@@ -1,0 +1,72 @@
+/*
+ * The certificates of the listeners: read at the start, when a bad one is a reason not to start, and again on SIGHUP, when
+ * a bad one leaves the old one in force and says so. Decides nothing about what is good: loop/ does. Called by service.c.
+ */
+#include "service.h"
+
+#include "relyd/clock.h"
+#include "relyd/text.h"
+#include "relyd/tls.h"
+
+#include <stdlib.h>
+
+#define SOON_S ((int64_t)14 * 86400)
+
+static void say_end(const struct rely_service *service, size_t item)
+{
+    char text[RELY_TIME_SIZE];
+    const struct rely_listener_config *listener = &service->listeners.items[item];
+    int64_t expires_s = rely_tls_expires_s(service->tls[item]);
+    rely_time_print(expires_s, text);
+    rely_log_event(service->ring, RELY_LOG_INFO, "certificate_loaded", "certificate %s of %s: in force until %s",
+                   listener->tls_certificate, listener->address, text);
+    if (expires_s - rely_clock_now_s() < SOON_S)
+        rely_log_event(service->ring, RELY_LOG_WARNING, "certificate_ends_soon",
+                       "certificate %s of %s is in force until %s only: put another in its place and send SIGHUP",
+                       listener->tls_certificate, listener->address, text);
+}
+
+bool rely_certificates_open(struct rely_service *service, struct rely_err *err)
+{
+    const struct rely_listener_list *list = &service->listeners;
+    /* NOLINTNEXTLINE(bugprone-sizeof-expression): the list is of pointers */
+    service->tls = rely_alloc(list->count * sizeof *service->tls);
+    for (size_t i = 0; i < list->count; i++) {
+        const struct rely_listener_config *listener = &list->items[i];
+        const struct rely_tls_options options = {.certificate = listener->tls_certificate,
+                                                 .key = listener->tls_key,
+                                                 .is_only_13 = listener->tls_min_version == RELY_TLS_13};
+        if (listener->tls_certificate[0] == '\0')
+            continue;
+        service->tls[i] = rely_tls_new(&options, err);
+        if (service->tls[i] == NULL)
+            return rely_err_prefix(err, "cannot listen on %s", listener->address);
+        say_end(service, i);
+    }
+    return true;
+}
+
+bool rely_certificates_reload(struct rely_service *service)
+{
+    bool has_any = false;
+    for (size_t i = 0; i < service->listeners.count; i++) {
+        struct rely_err err = {0};
+        if (service->tls[i] == NULL)
+            continue;
+        has_any = true;
+        if (rely_tls_reload(service->tls[i], &err))
+            say_end(service, i);
+        else
+            rely_log_event(service->ring, RELY_LOG_ERROR, "certificate_not_loaded",
+                           "%s goes on with the certificate that it has: %s", service->listeners.items[i].address,
+                           err.message);
+    }
+    return has_any;
+}
+
+void rely_certificates_close(struct rely_service *service)
+{
+    for (size_t i = 0; service->tls != NULL && i < service->listeners.count; i++)
+        rely_tls_free(service->tls[i]);
+    free(service->tls);
+}
