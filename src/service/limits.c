@@ -22,7 +22,7 @@
 #define HTTP_MEMORY_MIB_LEAST 16 /* as in settings.def */
 /* Of one connection that holds nothing, and of one remembered token (settings.def says so). */
 #define IDLE_CONNECTION_BYTES 2048
-#define IDLE_TLS_CONNECTION_BYTES (16 * 1024)
+#define IDLE_TLS_CONNECTION_BYTES ((uint64_t)16 * 1024)
 #define CACHE_ENTRY_BYTES 1024
 #define KEY_TABLE_BYTES ((uint64_t)180 * 1024)
 #define THREAD_BYTES MIB /* stack, rings of the log, scratch memory */
