@@ -259,11 +259,14 @@ static void note_holder(struct rely_connection *connection, void *context)
         holders->items[holders->count++] = connection;
 }
 
+/* Of those that hold as much, such as handshakes, who has been at it for longer goes first. */
 static int compare_held(const void *left, const void *right)
 {
-    size_t a = (*(struct rely_connection *const *)left)->held_bytes;
-    size_t b = (*(struct rely_connection *const *)right)->held_bytes;
-    return a < b ? 1 : a > b ? -1 : 0;
+    const struct rely_connection *one = *(struct rely_connection *const *)left;
+    const struct rely_connection *other = *(struct rely_connection *const *)right;
+    if (one->held_bytes != other->held_bytes)
+        return one->held_bytes < other->held_bytes ? 1 : -1;
+    return one->order < other->order ? -1 : one->order > other->order;
 }
 
 /* The largest first, until the rest leaves an eighth of the budget free: whoever fills it up is looked for once for all

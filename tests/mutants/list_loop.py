@@ -12,8 +12,8 @@ MUTANTS = [
         name="smallest-cut-first",
         row="B4",
         file="src/loop/watch.c",
-        old="return a < b ? 1 : a > b ? -1 : 0;",
-        new="return a < b ? -1 : a > b ? 1 : 0;",
+        old="return one->held_bytes < other->held_bytes ? 1 : -1;",
+        new="return one->held_bytes < other->held_bytes ? -1 : 1;",
         caught_by="unit_loop",
     ),
     dict(
