@@ -184,10 +184,15 @@ static int64_t limit_ms(const struct rely_loop_options *options, enum rely_stage
     return INT64_MAX;
 }
 
-/* Its time in its stage is up. It leaves the stage. */
+/* Its time in its stage is up. It leaves the stage, or its time begins anew: when it waits for a turn of ours, its bytes
+ * are there, and who is slow are we. */
 static void end_stage(struct rely_connection *connection)
 {
     struct rely_loop *loop = connection->loop;
+    if (connection->ready_place != NULL) {
+        rely_connection_enter(connection, connection->stage);
+        return;
+    }
     switch (connection->stage) {
     case RELY_STAGE_HEAD:
     case RELY_STAGE_BODY:

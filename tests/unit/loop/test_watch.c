@@ -167,6 +167,36 @@ static void test_b4_each_part_of_a_request_has_its_own_time(void **state)
     server_stop(&server, 0);
 }
 
+static void block_loop(struct rely_message *message)
+{
+    (void)message;
+    sleep_ms(500);
+}
+
+/* Whose bytes are there and wait for their turn is not slow, however long our turn takes. */
+static void test_b4_who_waits_for_a_turn_is_not_slow(void **state)
+{
+    (void)state;
+    struct server server = {0};
+    struct rely_loop_options options = far;
+    options.head_timeout_ms = 100;
+    server_start(&server, &options);
+    struct rely_message block = {.run = block_loop};
+    int fd = client_connect(server.port);
+    char answer[4096];
+    client_send(fd, GET("/hold") GET("/second") GET("/third"));
+    pthread_barrier_wait(&server.hold);
+    rely_loop_post(server.loop, &block); /* runs behind the second, before time is looked at */
+    pthread_barrier_wait(&server.hold);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(client_read(fd, answer, sizeof(answer), false), 200);
+    sleep_ms(300);
+    assert_int_equal(ask(fd, GET("/fourth")), 200);
+    assert_int_equal(sum_cuts(&server), 0);
+    close(fd);
+    server_stop(&server, 0);
+}
+
 /* Whoever waits for an answer of ours is not idle. */
 static void test_b4_who_waits_for_an_answer_is_not_idle(void **state)
 {
@@ -743,6 +773,7 @@ const struct CMUnitTest watch_tests[] = {
     cmocka_unit_test(test_b4_slow_head_is_cut_off),
     cmocka_unit_test(test_b4_slow_body_is_cut_off),
     cmocka_unit_test(test_b4_each_part_of_a_request_has_its_own_time),
+    cmocka_unit_test(test_b4_who_waits_for_a_turn_is_not_slow),
     cmocka_unit_test(test_b4_who_waits_for_an_answer_is_not_idle),
     cmocka_unit_test(test_b4_idle_connection_is_closed),
     cmocka_unit_test(test_b4_head_is_limited_while_it_comes),
