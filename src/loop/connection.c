@@ -183,7 +183,7 @@ void rely_connections_each(struct rely_loop *loop, enum rely_stage first, enum r
 {
     for (struct rely_room *room = loop->rooms; room != NULL; room = room->next)
         for (int kind = 0; kind < RELY_KIND_COUNT; kind++)
-            for (int stage = (int)first; stage <= (int)last; stage++)
+            for (int stage = (int)last; stage >= (int)first; stage--)
                 for (struct rely_connection *connection = room->lists[kind][stage].first, *next; connection != NULL;
                      connection = next) {
                     next = connection->next;

@@ -85,7 +85,8 @@ void rely_connection_open(struct rely_listener *listener, h2o_socket_t *socket);
 void rely_connection_reset(struct rely_connection *connection);
 /* Resumes those that wanted this turn; false: there was none. */
 bool rely_connections_resume(struct rely_loop *loop);
-/* Of the stages from first to last, each connection of the loop. `visit` may close it. */
+/* Of the stages from first to last, each connection of the loop, once. `visit` may close it, or send it to a later
+ * stage. */
 void rely_connections_each(struct rely_loop *loop, enum rely_stage first, enum rely_stage last,
                            void (*visit)(struct rely_connection *connection, void *context), void *context);
 

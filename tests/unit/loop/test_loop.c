@@ -470,6 +470,25 @@ static void test_stop_cuts_off_after_the_deadline(void **state)
     close(deaf);
 }
 
+/* Whoever is told at the end of a drain that no answer will come has a moment to read that. */
+static void test_stop_tells_who_waits(void **state)
+{
+    (void)state;
+    struct server server = {0};
+    server_start(&server, &plain);
+    int fd = client_connect(server.port);
+    client_send(fd, GET("/defer"));
+    wait_for(&server.handled_count, 1);
+    int64_t start = now_ms();
+    server_stop(&server, 50);
+    assert_in_range(now_ms() - start, 90, 3000);
+    assert_int_equal(atomic_load(&server.gone_count), 1);
+    expect(fd, 503, "Connection: close");
+    assert_true(client_is_closed(fd));
+    assert_int_equal(__atomic_load_n(&server.counters.cuts[RELY_CUT_DRAIN], __ATOMIC_RELAXED), 1);
+    close(fd);
+}
+
 static void test_second_stop_moves_the_deadline(void **state)
 {
     (void)state;
@@ -752,6 +771,7 @@ const struct CMUnitTest loop_tests[] = {
     cmocka_unit_test(test_timers),
     cmocka_unit_test(test_stop_finishes_what_is_in_flight),
     cmocka_unit_test(test_stop_cuts_off_after_the_deadline),
+    cmocka_unit_test(test_stop_tells_who_waits),
     cmocka_unit_test(test_second_stop_moves_the_deadline),
     cmocka_unit_test(test_post_after_the_stop),
     cmocka_unit_test(test_refusals_are_problems),
