@@ -73,7 +73,7 @@ ssize_t rely_connection_send(struct rely_connection *connection, const char *byt
 void rely_connection_want_input(struct rely_connection *connection, bool is_wanted);
 /* Call `send` once, when there is room for output. */
 void rely_connection_want_output(struct rely_connection *connection);
-/* Call `resume` in the next turn of the loop. */
+/* Call `resume` in one of the next turns of the loop, when all who have wanted one before had theirs. */
 void rely_connection_want_turn(struct rely_connection *connection);
 /* Nothing more will be sent. */
 void rely_connection_end_output(struct rely_connection *connection);

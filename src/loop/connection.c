@@ -20,6 +20,9 @@
 /* What OpenSSL holds of a handshake that is not over (58 KiB were measured): strangers can begin as many as there are
  * connections. */
 #define HANDSHAKE_BYTES ((size_t)64 * 1024)
+/* As many as libh2o has read in one turn: who sends one request after the other must not get more than his share by
+ * sending them all at once, and messages and time wait for the end of a turn. */
+#define RESUMES_PER_TURN ((size_t)256)
 
 static int fd_of(const struct rely_connection *connection)
 {
@@ -119,13 +122,15 @@ void rely_connection_open(struct rely_listener *listener, h2o_socket_t *socket)
 
 static void leave_ready(struct rely_connection *connection)
 {
+    struct rely_loop *loop = connection->loop;
     if (connection->ready_place == NULL)
         return;
     *connection->ready_place = connection->next_ready;
-    if (connection->next_ready != NULL)
-        connection->next_ready->ready_place = connection->ready_place;
+    *(connection->next_ready == NULL ? &loop->ready_end : &connection->next_ready->ready_place) =
+        connection->ready_place;
     connection->ready_place = NULL;
     connection->next_ready = NULL;
+    loop->ready_count--;
 }
 
 void rely_connection_close(struct rely_connection *connection)
@@ -164,18 +169,15 @@ static void bring_turn(struct rely_connection *connection)
 
 bool rely_connections_resume(struct rely_loop *loop)
 {
-    struct rely_connection *ready = loop->ready;
-    loop->ready = NULL;
-    if (ready == NULL)
-        return false;
-    ready->ready_place = &ready; /* those that want the next turn go elsewhere; one that closes is taken out */
-    while (ready != NULL) {
-        struct rely_connection *connection = ready;
+    size_t count = loop->ready_count < RESUMES_PER_TURN ? loop->ready_count : RESUMES_PER_TURN;
+    for (size_t left = count; left > 0 && loop->ready != NULL;
+         left--) { /* those that want the next turn stand behind them */
+        struct rely_connection *connection = loop->ready;
         leave_ready(connection);
         bring_turn(connection);
         rely_pool_reset(&loop->scratch);
     }
-    return true;
+    return count > 0;
 }
 
 void rely_connections_each(struct rely_loop *loop, enum rely_stage first, enum rely_stage last,
@@ -234,11 +236,10 @@ static void enter_ready(struct rely_connection *connection)
     struct rely_loop *loop = connection->loop;
     if (connection->ready_place != NULL)
         return;
-    connection->next_ready = loop->ready;
-    if (loop->ready != NULL)
-        loop->ready->ready_place = &connection->next_ready;
-    connection->ready_place = &loop->ready;
-    loop->ready = connection;
+    *loop->ready_end = connection;
+    connection->ready_place = loop->ready_end;
+    loop->ready_end = &connection->next_ready;
+    loop->ready_count++;
 }
 
 /* What TLS has read ahead raises no event. */

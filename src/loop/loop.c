@@ -36,6 +36,7 @@ struct rely_loop *rely_loop_new(const struct rely_loop_options *options, struct 
     loop->rooms = &loop->room;
     atomic_init(&loop->stop_ms, -1);
     rely_pool_init(&loop->scratch);
+    loop->ready_end = &loop->ready;
     loop->shared = options->protocol->open_loop();
     loop->events = h2o_evloop_create();
     loop->queue = h2o_multithread_create_queue(loop->events);

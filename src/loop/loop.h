@@ -54,7 +54,9 @@ struct rely_loop {
     struct rely_loop_options options;
     struct rely_listener *listeners; /* owned */
     void *shared;                    /* owned: the protocol's */
-    struct rely_connection *ready;   /* borrowed: what the next turn resumes */
+    struct rely_connection *ready;   /* borrowed: what the next turns resume, first come, first served */
+    struct rely_connection **ready_end;
+    size_t ready_count;
     struct rely_pool scratch;
     struct rely_timers timers;
     struct rely_room room;   /* of the listeners that have none of their own */
@@ -83,7 +85,7 @@ void rely_messages_await_senders(const struct rely_loop *loop);
 void rely_connection_open(struct rely_listener *listener, h2o_socket_t *socket);
 /* Ends it without a word, and gives back at once what the kernel holds of it. */
 void rely_connection_reset(struct rely_connection *connection);
-/* Resumes those that wanted this turn; false: there was none. */
+/* Resumes those that wanted a turn, as many as one has room for; false: there was none. */
 bool rely_connections_resume(struct rely_loop *loop);
 /* Of the stages from first to last, each connection of the loop, once. `visit` may close it, or send it to a later
  * stage. */

@@ -169,6 +169,46 @@ static void test_b5_one_request_a_connection_and_turn(void **state)
     server_stop(&server, 0);
 }
 
+/* 40 requests, of which one is answered when the test wants it; none: negative. */
+static void send_pipelined(int fd, int held)
+{
+    char requests[40 * sizeof(GET("/count"))] = "";
+    for (int i = 0; i < 40; i++)
+        strcat(requests, i == held ? GET("/hold") : GET("/count"));
+    client_send(fd, requests);
+}
+
+/* Nor is a turn as long as there are connections that pipeline: what comes meanwhile is read after some of them,
+ * wherever in their line it comes. */
+static void test_b5_a_turn_has_room_for_some(void **state)
+{
+    (void)state;
+    struct server server = {0};
+    struct rely_loop_options options = plain;
+    options.max_connections = 500;
+    server_start(&server, &options);
+    int greedy[400], first = client_connect(server.port), honest = client_connect(server.port);
+    for (int i = 0; i < 400; i++)
+        greedy[i] = client_connect(server.port);
+    client_send(first, GET("/hold"));
+    pthread_barrier_wait(&server.hold);
+    for (int i = 0; i < 400; i++)
+        send_pipelined(greedy[i], i % 50 == 0 ? 10 + i / 50 * 3 : -1);
+    pthread_barrier_wait(&server.hold);
+    for (int i = 0; i < 8; i++) {
+        pthread_barrier_wait(&server.hold); /* all of them stand in line */
+        int handled = atomic_load(&server.handled_count);
+        client_send(honest, GET("/count"));
+        pthread_barrier_wait(&server.hold);
+        assert_in_range(read_count(honest), handled, handled + 300);
+    }
+    for (int i = 0; i < 400; i++)
+        close(greedy[i]);
+    close(first);
+    close(honest);
+    server_stop(&server, 0);
+}
+
 static void test_pipelining(void **state)
 {
     (void)state;
@@ -760,6 +800,7 @@ const struct CMUnitTest loop_tests[] = {
     cmocka_unit_test(test_headers_of_an_answer),
     cmocka_unit_test(test_response_splitting),
     cmocka_unit_test(test_head_has_no_body),
+    cmocka_unit_test(test_b5_a_turn_has_room_for_some),
     cmocka_unit_test(test_pipelining),
     cmocka_unit_test(test_b5_one_request_a_connection_and_turn),
     cmocka_unit_test(test_messages_keep_their_order),
