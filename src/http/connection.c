@@ -355,7 +355,7 @@ static void look_after_client(struct rely_http_connection *connection)
     ssize_t there = rely_connection_peek(&connection->base);
     if (there == RELY_BROKEN)
         connection->phase = RELY_HTTP_CLOSES;
-    else if (there >= 0)
+    else /* also for nothing: a unix socket has input for who looks, and none, when it is an urgent byte */
         rely_connection_want_input(&connection->base, false); /* it would wake us for ever */
 }
 

@@ -775,6 +775,37 @@ static void test_two_listeners_and_a_unix_socket(void **state)
 
 /* --- several loops --------------------------------------------------------------------------------- */
 
+/* Of an urgent byte in a unix socket the kernel says that there is input, and gives none to who only looks. */
+static void test_an_urgent_byte_wakes_nobody_for_ever(void **state)
+{
+    (void)state;
+    struct rely_err err = {0};
+    struct sockaddr_un name = {.sun_family = AF_UNIX};
+    char address[128];
+    snprintf(name.sun_path, sizeof(name.sun_path), "/tmp/relyd-urgent-%d", (int)getpid());
+    snprintf(address, sizeof(address), "unix:%s", name.sun_path);
+    struct server server = {.fds = {0, -1, rely_loop_bind(address, false, &err)}};
+    assert_true(server.fds[2] >= 0);
+    server_start(&server, &plain);
+    int local = socket(AF_UNIX, SOCK_STREAM, 0);
+    assert_int_equal(connect(local, (struct sockaddr *)&name, sizeof(name)), 0);
+    client_send(local, GET("/defer"));
+    wait_for(&server.handled_count, 1);
+    sleep_ms(20);
+    if (send(local, "!", 1, MSG_OOB) == 1) { /* an older kernel does not have it */
+        double before = cpu_seconds();
+        sleep_ms(500);
+        assert_true(cpu_seconds() - before < 0.1);
+    }
+    post_answer(&server);
+    expect(local, 200, "late /defer");
+    client_send(local, GET("/x"));
+    expect(local, 200, "GET /x");
+    close(local);
+    server_stop(&server, 0);
+    unlink(name.sun_path);
+}
+
 static void test_several_loops(void **state)
 {
     (void)state;
@@ -821,6 +852,7 @@ const struct CMUnitTest loop_tests[] = {
     cmocka_unit_test(test_out_of_descriptors),
     cmocka_unit_test(test_a_freed_loop_closes_its_descriptors),
     cmocka_unit_test(test_two_listeners_and_a_unix_socket),
+    cmocka_unit_test(test_an_urgent_byte_wakes_nobody_for_ever),
     cmocka_unit_test(test_several_loops),
 };
 const size_t loop_count = sizeof(loop_tests) / sizeof(loop_tests[0]);
