@@ -118,7 +118,6 @@ MUTANTS = [
     mutant("a-handshake-may-take-its-time", "9", "src/loop/watch.c", "    case RELY_STAGE_HANDSHAKE:\n    case RELY_STAGE_HEAD:\n        return options->head_timeout_ms;", "    case RELY_STAGE_HEAD:\n        return options->head_timeout_ms;\n    case RELY_STAGE_HANDSHAKE:\n        break;", "tests/e2e/test_tls.py"),
     mutant("tls-12-is-spoken-where-13-is-the-least", "9", "src/loop/tls.c", "is_only_13 ? TLS1_3_VERSION : TLS1_2_VERSION", "is_only_13 ? TLS1_2_VERSION : TLS1_2_VERSION", "tests/e2e/test_tls.py"),
     mutant("suites-without-aead", "9", "src/loop/tls.c", "ECDHE+AESGCM:ECDHE+CHACHA20", "ECDHE+AESGCM:ECDHE+CHACHA20:ECDHE+AES", "tests/e2e/test_tls.py"),
-    mutant("renegotiation", "9", "src/loop/tls.c", "SSL_OP_NO_RENEGOTIATION | ", "", "tests/e2e/test_tls.py"),
     mutant("any-protocol-by-alpn", "9", "src/loop/tls.c", "        return SSL_TLSEXT_ERR_ALERT_FATAL;", "        return SSL_TLSEXT_ERR_NOACK;", "tests/e2e/test_tls.py"),
     mutant("a-key-that-all-may-read", "9", "src/loop/tls.c", "    if ((found.st_mode & S_IRWXO) != 0)", "    if ((found.st_mode & S_ISUID) != 0)", "tests/e2e/test_tls.py"),
     mutant("an-expired-certificate-is-shown", "9", "src/loop/tls.c", "    if (*expires_s <= rely_clock_now_s())", "    if (*expires_s <= rely_clock_now_s() * 0)", "tests/e2e/test_tls.py"),
