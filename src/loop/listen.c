@@ -19,8 +19,8 @@
 /* What a listener asks the kernel to keep unread of a connection (it keeps twice as much, and by default megabytes): of
  * ten thousand that send what nobody reads, it would be gigabytes, which no budget of ours counts. */
 #define RECEIVE_BUFFER_BYTES (16 * 1024)
-/* What the kernel takes of an answer beyond what is on its way: the rest of one that nobody reads is ours to count. */
-#define UNSENT_BYTES (128 * 1024)
+/* The same of what it takes of an answer that nobody reads: the rest is ours, and counts. */
+#define SEND_BUFFER_BYTES (32 * 1024)
 
 static bool is_full(const struct rely_listener *listener)
 {
@@ -118,7 +118,7 @@ static bool is_listening(int fd, int *family)
 bool rely_loop_listen(struct rely_loop *loop, int fd, void *service, struct rely_err *err)
 {
     int family = AF_UNSPEC, timeout_ms = UNSENT_TIMEOUT_MS, buffer_bytes = RECEIVE_BUFFER_BYTES;
-    int unsent_bytes = UNSENT_BYTES;
+    int send_bytes = SEND_BUFFER_BYTES;
     if (!is_listening(fd, &family)) {
         close(fd);
         free(service);
@@ -127,7 +127,7 @@ bool rely_loop_listen(struct rely_loop *loop, int fd, void *service, struct rely
     if (family != AF_UNIX) { /* inherited by what is accepted, like the TCP_NODELAY that libh2o sets */
         setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, sizeof(timeout_ms));
         setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &buffer_bytes, sizeof(buffer_bytes));
-        setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent_bytes, sizeof(unsent_bytes));
+        setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &send_bytes, sizeof(send_bytes));
     }
     struct rely_listener *listener = rely_alloc(sizeof(*listener));
     *listener =

@@ -107,7 +107,7 @@ MUTANTS = [
     in_watch("who-has-asked-meanwhile-goes", "B18", "    unlink_connection(connection);\n    connection->stage = stage;\n    link_last(connection);\n",
              "    if (connection->stage == stage)\n        return;\n    unlink_connection(connection);\n    connection->stage = stage;\n    link_last(connection);\n"),
     mutant("no-share-for-the-unix-socket", "B17", "src/loop/listen.c", "room->count[RELY_KIND_TCP] >= room->max - room->kept;", "room->count[RELY_KIND_TCP] >= room->max;", "unit_loop"),
-    mutant("the-kernel-takes-all-of-an-answer", "B4", "src/loop/listen.c", "        setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent_bytes, sizeof(unsent_bytes));\n", "        (void)unsent_bytes;\n", "unit_loop"),
+    mutant("the-kernel-takes-all-of-an-answer", "B4", "src/loop/listen.c", "        setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &send_bytes, sizeof(send_bytes));\n", "        (void)send_bytes;\n", "unit_loop"),
     in_watch("who-waits-for-a-turn-is-slow", "B4", "    if (connection->ready_place != NULL) {\n", "    if (connection->order == 0) {\n"),
     mutant("a-turn-as-long-as-there-are-connections", "B5", "src/loop/connection.c", "#define RESUMES_PER_TURN ((size_t)256)", "#define RESUMES_PER_TURN ((size_t)100000)", "unit_loop"),
     mutant("who-is-told-at-the-end-of-a-drain-has-no-time-to-read", "B19", "src/loop/connection.c",
