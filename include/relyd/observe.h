@@ -45,8 +45,17 @@ struct rely_key_age {
     int64_t age_s;
 };
 
+/* A listener's certificate. */
+struct rely_certificate_gauge {
+    const char *address; /* borrowed */
+    int64_t left_s;      /* until it ends; below 0 when it has */
+};
+#define RELY_CERTIFICATES_MAX 16
+
 /* What /metrics tells beside the counters. */
 struct rely_gauges {
+    struct rely_certificate_gauge certificates[RELY_CERTIFICATES_MAX];
+    size_t certificate_count;
     uint64_t revision;
     size_t issuers, identities, credentials;
     size_t key_tables;

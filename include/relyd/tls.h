@@ -29,6 +29,8 @@ void rely_tls_free(struct rely_tls *tls);
 /* Read the files again. False: something is wrong with them, and the old ones stay in force. Open connections keep
  * theirs. Thread: any. */
 RELY_MUST_USE bool rely_tls_reload(struct rely_tls *tls, struct rely_err *err);
+/* Are the files others than when they were last read, well or not? Thread: one. */
+bool rely_tls_has_changed(const struct rely_tls *tls);
 /* When the certificate in force ends, in seconds since 1970. Thread: any. */
 int64_t rely_tls_expires_s(struct rely_tls *tls);
 

@@ -17,12 +17,21 @@
 #define SUITES_12 "ECDHE+AESGCM:ECDHE+CHACHA20"
 #define GROUPS "X25519:P-256"
 
+/* A file as it was: what is put in its place is another, also where a link leads elsewhere. */
+struct trace {
+    dev_t device;
+    ino_t number;
+    off_t size;
+    struct timespec changed;
+};
+
 struct rely_tls {
     char *certificate, *key; /* owned: paths */
     bool is_only_13;
     pthread_mutex_t lock; /* held for a moment by who accepts and who reloads */
     SSL_CTX *context;     /* owned, under the lock: in force */
     int64_t expires_s;
+    struct trace certificate_trace, key_trace; /* when they were last read; the reader's own */
 };
 
 /* --- faults ------------------------------------------------------------------------------------------------ */
@@ -136,11 +145,35 @@ static SSL_CTX *make_context(const struct rely_tls *tls, int64_t *expires_s, str
     return NULL;
 }
 
+/* --- changes --- */
+
+static struct trace trace_file(const char *path)
+{
+    struct stat found;
+    if (stat(path, &found) != 0)
+        return (struct trace){.size = -1};
+    return (struct trace){found.st_dev, found.st_ino, found.st_size, found.st_ctim};
+}
+
+static bool is_as_it_was(const char *path, const struct trace *was)
+{
+    struct trace now = trace_file(path);
+    return now.device == was->device && now.number == was->number && now.size == was->size &&
+           now.changed.tv_sec == was->changed.tv_sec && now.changed.tv_nsec == was->changed.tv_nsec;
+}
+
+bool rely_tls_has_changed(const struct rely_tls *tls)
+{
+    return !is_as_it_was(tls->certificate, &tls->certificate_trace) || !is_as_it_was(tls->key, &tls->key_trace);
+}
+
 /* --- its life ------------------------------------------------------------------------------------------------ */
 
 bool rely_tls_reload(struct rely_tls *tls, struct rely_err *err)
 {
     int64_t expires_s = 0;
+    tls->certificate_trace = trace_file(tls->certificate); /* before: what changes meanwhile is read once more */
+    tls->key_trace = trace_file(tls->key);
     SSL_CTX *context = make_context(tls, &expires_s, err);
     if (context == NULL)
         return false;

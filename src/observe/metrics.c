@@ -149,6 +149,13 @@ static void put_fetches(const struct scrape *scrape, const char *name)
                     (unsigned long long)scrape->gauges->fetches_failed);
 }
 
+static void put_certificates(const struct scrape *scrape, const char *name)
+{
+    for (size_t i = 0; i < scrape->gauges->certificate_count; i++)
+        rely_buf_printf(scrape->out, "%s{address=\"%s\"} %lld\n", name, scrape->gauges->certificates[i].address,
+                        (long long)scrape->gauges->certificates[i].left_s);
+}
+
 static void put_handshakes(const struct scrape *scrape, const char *name)
 {
     rely_buf_printf(scrape->out, "%s{result=\"done\"} %llu\n%s{result=\"failed\"} %llu\n", name,

@@ -1,5 +1,5 @@
 /*
- * The certificates of the listeners: read at the start, when a bad one is a reason not to start, and again on SIGHUP, when
+ * The certificates of the listeners: read at the start, when a bad one is a reason not to start, and again when they change or on SIGHUP, when
  * a bad one leaves the old one in force and says so. Decides nothing about what is good: loop/ does. Called by service.c.
  */
 #include "service.h"
@@ -46,22 +46,42 @@ bool rely_certificates_open(struct rely_service *service, struct rely_err *err)
     return true;
 }
 
+static void reload(struct rely_service *service, size_t item)
+{
+    struct rely_err err = {0};
+    if (rely_tls_reload(service->tls[item], &err))
+        say_end(service, item);
+    else
+        rely_log_event(service->ring, RELY_LOG_ERROR, "certificate_not_loaded",
+                       "%s goes on with the certificate that it has: %s", service->listeners.items[item].address,
+                       err.message);
+}
+
 bool rely_certificates_reload(struct rely_service *service)
 {
     bool has_any = false;
     for (size_t i = 0; i < service->listeners.count; i++) {
-        struct rely_err err = {0};
         if (service->tls[i] == NULL)
             continue;
         has_any = true;
-        if (rely_tls_reload(service->tls[i], &err))
-            say_end(service, i);
-        else
-            rely_log_event(service->ring, RELY_LOG_ERROR, "certificate_not_loaded",
-                           "%s goes on with the certificate that it has: %s", service->listeners.items[i].address,
-                           err.message);
+        reload(service, i);
     }
     return has_any;
+}
+
+void rely_certificates_look(struct rely_service *service)
+{
+    for (size_t i = 0; i < service->listeners.count; i++)
+        if (service->tls[i] != NULL && rely_tls_has_changed(service->tls[i]))
+            reload(service, i);
+}
+
+void rely_certificates_measure(const struct rely_service *service, struct rely_gauges *gauges)
+{
+    for (size_t i = 0; i < service->listeners.count && gauges->certificate_count < RELY_CERTIFICATES_MAX; i++)
+        if (service->tls[i] != NULL)
+            gauges->certificates[gauges->certificate_count++] = (struct rely_certificate_gauge){
+                service->listeners.items[i].address, rely_tls_expires_s(service->tls[i]) - rely_clock_now_s()};
 }
 
 void rely_certificates_close(struct rely_service *service)

@@ -14,6 +14,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+/* Who has replaced a file expects it to be used, and not at once. */
+#define LOOK_AT_CERTIFICATES_S 10
+
 /* --- starting ------------------------------------------------------------------------------------ */
 
 void rely_service_report(struct rely_service *service, const struct rely_err *err)
@@ -224,6 +227,7 @@ void rely_service_print_metrics(struct rely_service *service, const struct rely_
         .is_registry_damaged = atomic_load(&service->is_registry_damaged),
         .start_s = service->start_s,
     };
+    rely_certificates_measure(service, &gauges);
     for (size_t i = 0; i <= service->worker_count; i++) {
         all[i] = &service->counters[i].requests;
         add_loop_counters(&gauges, cuts, &service->counters[i].loop);
@@ -267,9 +271,15 @@ static void take_signal(struct rely_service *service, int number)
 
 static void wait_for_signal(struct rely_service *service, const sigset_t *signals)
 {
+    const struct timespec pause = {.tv_sec = LOOK_AT_CERTIFICATES_S};
     int number = 0;
-    while (sigwait(signals, &number) != 0 || (number != SIGTERM && number != SIGINT))
-        take_signal(service, number);
+    while (number != SIGTERM && number != SIGINT) {
+        number = sigtimedwait(signals, NULL, &pause);
+        if (number < 0)
+            rely_certificates_look(service);
+        else if (number != SIGTERM && number != SIGINT)
+            take_signal(service, number);
+    }
     rely_log_event(service->ring, RELY_LOG_INFO, "stopping", "on signal %d", number);
 }
 

@@ -204,6 +204,10 @@ void rely_tables_ask(struct rely_control_thread *thread, int64_t issuer_id, uint
 RELY_MUST_USE bool rely_certificates_open(struct rely_service *service, struct rely_err *err);
 /* Read them again; a bad one is said, and the old one stays. False: there is none. Thread: main. */
 RELY_MUST_USE bool rely_certificates_reload(struct rely_service *service);
+/* The same for those that have changed. Thread: main. */
+void rely_certificates_look(struct rely_service *service);
+/* Until when each is in force. Thread: any. */
+void rely_certificates_measure(const struct rely_service *service, struct rely_gauges *gauges);
 void rely_certificates_close(struct rely_service *service);
 
 /* --- notify.c ---------------------------------------------------------------------------------------- */

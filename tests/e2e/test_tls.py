@@ -285,6 +285,9 @@ def test_a_new_certificate_on_sighup(secured):
         wire.wait_for(lambda: secured.certificate() == second, what="the new certificate")
         kept.sendall(GET)  # who is connected stays so
         assert kept.recv(65536).startswith(b"HTTP/1.1 401 ")
+    text = wire.ask(secured.relyd.health, "GET", "/metrics").body.decode()
+    left = int(next(line for line in text.splitlines() if line.startswith("relyd_certificate_expires_seconds{")).split()[1])
+    assert 13 * 86400 - 120 < left <= 13 * 86400
     (secured.folder / "tls.crt").write_text("nothing\n")
     secured.relyd.process.send_signal(signal.SIGHUP)
     wire.wait_for(lambda: "certificate_not_loaded" in secured.relyd.log(), what="the complaint")
@@ -292,6 +295,20 @@ def test_a_new_certificate_on_sighup(secured):
     assert "goes on with the certificate that it has: certificate " in secured.relyd.log()
     log = secured.relyd.log()
     assert "PRIVATE" not in log and log.count('"certificate_loaded"') == 2 and log.count('"certificate_ends_soon"') == 1
+
+
+def test_a_changed_certificate_is_found(secured):
+    """Without a signal, within ten seconds, and each change is said once."""
+    first = secured.certificate()
+    key = (secured.folder / "tls.key").read_bytes()
+    second = make_certificate(secured.folder).serial_number
+    good = (secured.folder / "tls.key").read_bytes()
+    (secured.folder / "tls.key").write_bytes(key)  # as if the second file were still to come
+    wire.wait_for(lambda: "certificate_not_loaded" in secured.relyd.log(), 20, "the complaint")
+    assert secured.certificate() == first
+    (secured.folder / "tls.key").write_bytes(good)
+    wire.wait_for(lambda: secured.certificate() == second, 20, "the new certificate")
+    assert secured.relyd.log().count("certificate_not_loaded") == 1
 
 
 def start_failure(folder, **tls):

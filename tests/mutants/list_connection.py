@@ -122,9 +122,11 @@ MUTANTS = [
     mutant("a-key-that-all-may-read", "9", "src/loop/tls.c", "    if ((found.st_mode & S_IRWXO) != 0)", "    if ((found.st_mode & S_ISUID) != 0)", "tests/e2e/test_tls.py"),
     mutant("an-expired-certificate-is-shown", "9", "src/loop/tls.c", "    if (*expires_s <= rely_clock_now_s())", "    if (*expires_s <= rely_clock_now_s() * 0)", "tests/e2e/test_tls.py"),
     mutant("a-bad-file-takes-the-certificate-away", "9", "src/loop/tls.c", "    if (context == NULL)\n        return false;\n    pthread_mutex_lock", "    if (context == NULL && tls->context == NULL)\n        return false;\n    if (context == NULL)\n        context = SSL_CTX_new(TLS_server_method());\n    pthread_mutex_lock", "tests/e2e/test_tls.py"),
-    mutant("sighup-reads-nothing", "9", "src/service/certificates.c", "        if (rely_tls_reload(service->tls[i], &err))", "        if (err.code == RELY_ERR_NONE)", "tests/e2e/test_tls.py"),
+    mutant("sighup-reads-nothing", "9", "src/service/certificates.c", "    if (rely_tls_reload(service->tls[item], &err))", "    if (err.code == RELY_ERR_NONE)", "tests/e2e/test_tls.py"),
     mutant("failed-handshakes-are-not-counted", "9", "src/loop/connection.c", "        rely_count(&counters->failed_handshakes, 1);\n", "", "tests/e2e/test_tls.py"),
     mutant("half-an-answer-over-tls", "9", "src/loop/secure.c", "        if (judge_failure(ssl, put, false) == RELY_BROKEN)\n            return RELY_BROKEN;\n        break;", "        rely_drop(judge_failure(ssl, put, false) == RELY_BROKEN);\n        return (ssize_t)len;", "tests/e2e/test_tls.py"),
     mutant("a-listener-with-tls-speaks-clear-text", "9", "src/service/worker.c", "rely_loop_secure(worker->loop, worker->tls[i]);", "rely_loop_secure(worker->loop, NULL);", "tests/e2e/test_tls.py"),
     mutant("half-of-a-pair", "9", "src/config/check.c", "    if (has_certificate != has_key)\n", "    if (has_certificate && !has_key)\n", "unit_config"),
+    mutant("a-changed-certificate-is-not-seen", "9", "src/loop/tls.c", "    return !is_as_it_was(tls->certificate, &tls->certificate_trace) ||", "    return tls->is_only_13 && !is_as_it_was(tls->certificate, &tls->certificate_trace) &&", "tests/e2e/test_tls.py::test_a_changed_certificate_is_found"),
+    mutant("a-bad-file-is-said-all-the-time", "9", "src/loop/tls.c", "    tls->key_trace = trace_file(tls->key);\n", "    tls->key_trace = (struct trace){.size = -2};\n", "tests/e2e/test_tls.py::test_a_changed_certificate_is_found"),
 ]
