@@ -191,5 +191,5 @@ int run_verifier_tests(void)
         cmocka_unit_test(verify_nothing_without_acceptance),
         cmocka_unit_test(number_every_verifier),
     };
-    return cmocka_run_group_tests_name("verifier", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("verifier", tests, choose_own_arithmetic, return_to_arithmetic_of_environment);
 }
