@@ -36,8 +36,13 @@ struct rely_listener_config {
 #undef SETTING_ENUM
 };
 
-/* The values of its `tls.min_version`, and of its `serves`. */
+/* The values of its `tls.min_version`, `tls.client_certificates` and `serves`. */
 enum rely_tls_version { RELY_TLS_12, RELY_TLS_13 };
+enum rely_client_certificates {
+    RELY_CLIENT_CERTIFICATES_NONE,
+    RELY_CLIENT_CERTIFICATES_OPTIONAL,
+    RELY_CLIENT_CERTIFICATES_REQUIRED
+};
 enum rely_serves { RELY_SERVES_DATA, RELY_SERVES_CONTROL, RELY_SERVES_HEALTH };
 
 struct rely_listener_list {

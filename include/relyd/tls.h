@@ -12,6 +12,8 @@ struct rely_tls;
 struct rely_tls_options {
     const char *certificate; /* path: PEM, leaf first; borrowed */
     const char *key;         /* path: PEM; only owner and group may read it; borrowed */
+    const char *client_ca;   /* path: PEM; "": clients are asked for no certificate; borrowed */
+    bool is_client_required; /* whoever shows no certificate of client_ca is refused */
     bool is_only_13;         /* TLS 1.3 alone, not 1.2 */
 };
 

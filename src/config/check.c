@@ -223,6 +223,27 @@ static void judge_tls(const struct judged *judged)
         rely_config_complain(judged->complaints, find_setting_place(judged, given),
                              "listeners[%zu].tls: a certificate and its key are both needed: tls.%s is not set",
                              judged->item, has_certificate ? "key" : "certificate");
+    if (listener->tls_client_ca[0] != '\0' && !has_certificate)
+        rely_config_complain(judged->complaints, find_setting_place(judged, LISTENER_SETTING_AT_tls_client_ca),
+                             "listeners[%zu].tls.client_ca: needs tls.certificate: in clear text nobody shows one",
+                             judged->item);
+    if ((listener->tls_client_certificates == RELY_CLIENT_CERTIFICATES_NONE) != (listener->tls_client_ca[0] == '\0'))
+        rely_config_complain(
+            judged->complaints, find_setting_place(judged, LISTENER_SETTING_AT_tls_client_certificates),
+            "listeners[%zu].tls.client_certificates: %s", judged->item,
+            listener->tls_client_ca[0] == '\0' ? "needs tls.client_ca, the authorities whose certificates are taken"
+                                               : "is none, and tls.client_ca is set: leave one of them out");
+}
+
+/* Whoever names authorities wants certificates of theirs. */
+static void ask_for_certificates(struct rely_config *config, const struct bound *bound)
+{
+    for (size_t i = 0; i < config->listeners.count; i++) {
+        struct rely_listener_config *listener = &config->listeners.items[i];
+        if (listener->tls_client_ca[0] != '\0' &&
+            bound->of_listeners[i][LISTENER_SETTING_AT_tls_client_certificates] == NULL)
+            listener->tls_client_certificates = RELY_CLIENT_CERTIFICATES_OPTIONAL;
+    }
 }
 
 static void judge_item(const struct judged *judged)
@@ -333,6 +354,7 @@ void rely_config_check(struct rely_config *config, const struct bound *bound, st
     doubt_head(config, bound);
     doubt_control_plane(config, bound);
     leave_default_out(config, bound);
+    ask_for_certificates(config, bound);
     judge_listeners(config, bound, complaints);
     judge_items(config, bound, complaints);
     judge_admin(config, bound, complaints);

@@ -26,12 +26,12 @@ struct trace {
 };
 
 struct rely_tls {
-    char *certificate, *key; /* owned: paths */
-    bool is_only_13;
+    char *certificate, *key, *client_ca; /* owned: paths; client_ca "": none */
+    bool is_client_required, is_only_13;
     pthread_mutex_t lock; /* held for a moment by who accepts and who reloads */
     SSL_CTX *context;     /* owned, under the lock: in force */
     int64_t expires_s;
-    struct trace certificate_trace, key_trace; /* when they were last read; the reader's own */
+    struct trace certificate_trace, key_trace, client_ca_trace; /* when they were last read; the reader's own */
 };
 
 /* --- faults ------------------------------------------------------------------------------------------------ */
@@ -123,6 +123,28 @@ static bool load_files(const struct rely_tls *tls, SSL_CTX *context, int64_t *ex
     return true;
 }
 
+/* Longer chains than a root, two between and a leaf are nobody's. */
+#define CLIENT_DEPTH_MAX 3
+
+/* A certificate is looked at in every handshake: what is resumed would outlive it, and its authority's going. */
+static bool load_clients(const struct rely_tls *tls, SSL_CTX *context, struct rely_err *err)
+{
+    if (tls->client_ca[0] == '\0')
+        return true;
+    STACK_OF(X509_NAME) *names = SSL_load_client_CA_file(tls->client_ca); /* what a client chooses by */
+    if (names == NULL || SSL_CTX_load_verify_locations(context, tls->client_ca, NULL) != 1) {
+        sk_X509_NAME_pop_free(names, X509_NAME_free);
+        return fail_file(err, "client_ca", tls->client_ca, "expected certificates of authorities in PEM");
+    }
+    SSL_CTX_set_client_CA_list(context, names);
+    SSL_CTX_set_verify(context, SSL_VERIFY_PEER | (tls->is_client_required ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0),
+                       NULL);
+    SSL_CTX_set_verify_depth(context, CLIENT_DEPTH_MAX);
+    SSL_CTX_set_options(context, SSL_OP_NO_TICKET);
+    SSL_CTX_set_num_tickets(context, 0);
+    return true;
+}
+
 /* What does not let a passphrase be asked for: relyd has nobody to ask. */
 static int refuse_passphrase(char *out, int size, int is_writing, void *context)
 {
@@ -139,7 +161,7 @@ static SSL_CTX *make_context(const struct rely_tls *tls, int64_t *expires_s, str
     RELY_ASSERT(context != NULL);
     SSL_CTX_set_default_passwd_cb(context, refuse_passphrase);
     set_protocol(context, tls->is_only_13);
-    if (load_files(tls, context, expires_s, err))
+    if (load_files(tls, context, expires_s, err) && load_clients(tls, context, err))
         return context;
     SSL_CTX_free(context);
     return NULL;
@@ -164,7 +186,8 @@ static bool is_as_it_was(const char *path, const struct trace *was)
 
 bool rely_tls_has_changed(const struct rely_tls *tls)
 {
-    return !is_as_it_was(tls->certificate, &tls->certificate_trace) || !is_as_it_was(tls->key, &tls->key_trace);
+    return !is_as_it_was(tls->certificate, &tls->certificate_trace) || !is_as_it_was(tls->key, &tls->key_trace) ||
+           !is_as_it_was(tls->client_ca, &tls->client_ca_trace);
 }
 
 /* --- its life ------------------------------------------------------------------------------------------------ */
@@ -174,6 +197,7 @@ bool rely_tls_reload(struct rely_tls *tls, struct rely_err *err)
     int64_t expires_s = 0;
     tls->certificate_trace = trace_file(tls->certificate); /* before: what changes meanwhile is read once more */
     tls->key_trace = trace_file(tls->key);
+    tls->client_ca_trace = trace_file(tls->client_ca);
     SSL_CTX *context = make_context(tls, &expires_s, err);
     if (context == NULL)
         return false;
@@ -191,6 +215,8 @@ struct rely_tls *rely_tls_new(const struct rely_tls_options *options, struct rel
     struct rely_tls *tls = rely_alloc(sizeof *tls);
     *tls = (struct rely_tls){.certificate = rely_strdup_slice(rely_slice_of(options->certificate)),
                              .key = rely_strdup_slice(rely_slice_of(options->key)),
+                             .client_ca = rely_strdup_slice(rely_slice_of(options->client_ca)),
+                             .is_client_required = options->is_client_required,
                              .is_only_13 = options->is_only_13};
     pthread_mutex_init(&tls->lock, NULL);
     if (rely_tls_reload(tls, err))
@@ -207,6 +233,7 @@ void rely_tls_free(struct rely_tls *tls)
     pthread_mutex_destroy(&tls->lock);
     free(tls->certificate);
     free(tls->key);
+    free(tls->client_ca);
     free(tls);
 }
 

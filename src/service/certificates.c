@@ -35,6 +35,9 @@ bool rely_certificates_open(struct rely_service *service, struct rely_err *err)
         const struct rely_listener_config *listener = &list->items[i];
         const struct rely_tls_options options = {.certificate = listener->tls_certificate,
                                                  .key = listener->tls_key,
+                                                 .client_ca = listener->tls_client_ca,
+                                                 .is_client_required = listener->tls_client_certificates ==
+                                                                       RELY_CLIENT_CERTIFICATES_REQUIRED,
                                                  .is_only_13 = listener->tls_min_version == RELY_TLS_13};
         if (listener->tls_certificate[0] == '\0')
             continue;

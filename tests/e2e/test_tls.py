@@ -231,6 +231,105 @@ def test_the_end_is_said(secured):
             pass
 
 
+# --- client certificates --------------------------------------------------------------------------------------------
+
+
+class Authority:
+    def __init__(self, name):
+        self.key = ec.generate_private_key(ec.SECP256R1())
+        self.name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+        self.certificate = self.sign(self.name, self.key.public_key(), is_authority=True)
+
+    def sign(self, subject, key, is_authority=False, begins=-2, days=2, usage=x509.ExtendedKeyUsageOID.CLIENT_AUTH):
+        now = datetime.datetime.utcnow()
+        builder = (x509.CertificateBuilder().subject_name(subject).issuer_name(self.name).public_key(key).serial_number(x509.random_serial_number())
+                   .not_valid_before(now + datetime.timedelta(days=begins)).not_valid_after(now + datetime.timedelta(days=days))
+                   .add_extension(x509.BasicConstraints(ca=is_authority, path_length=None), critical=True))
+        if not is_authority:
+            builder = builder.add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
+        return builder.sign(self.key, hashes.SHA256())
+
+    def pem(self):
+        return self.certificate.public_bytes(serialization.Encoding.PEM)
+
+    def client(self, folder, version=None, **more):
+        """A context that shows a certificate of this authority."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        certificate = self.sign(x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "gateway")]), key.public_key(), **more)
+        (folder / "client.crt").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+        (folder / "client.key").write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
+        context = trust_nobody()
+        if version is not None:
+            context.minimum_version = context.maximum_version = version
+        context.load_cert_chain(folder / "client.crt", folder / "client.key")
+        return context
+
+
+def is_served(secured, context):
+    """With TLS 1.3 a client learns only by reading that its certificate is refused."""
+    try:
+        return secured.ask(GET, secured.connect(context)).startswith(b"HTTP/1.1 401 ")
+    except (ssl.SSLError, ConnectionError):
+        return False
+
+
+@pytest.fixture
+def authority(tmp_path):
+    made = Authority("callers")
+    (tmp_path / "callers.crt").write_bytes(made.pem())
+    return made
+
+
+VERSIONS = [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3]
+
+
+@pytest.mark.parametrize("mode", [None, "required"])
+def test_client_certificates(start, tmp_path, authority, mode):
+    more = {"client_ca": f"{tmp_path}/callers.crt"} | ({} if mode is None else {"client_certificates": mode})
+    secured = Secured(start, tmp_path, tls=more)
+    for version in VERSIONS:
+        plain = trust_nobody()
+        plain.minimum_version = plain.maximum_version = version
+        assert is_served(secured, plain) == (mode is None)  # optional is the default
+        assert is_served(secured, authority.client(tmp_path, version))
+        assert not is_served(secured, Authority("callers").client(tmp_path, version))  # the same name, and another key
+        assert not is_served(secured, authority.client(tmp_path, version, days=-1))
+        assert not is_served(secured, authority.client(tmp_path, version, begins=1))
+        assert not is_served(secured, authority.client(tmp_path, version, usage=x509.ExtendedKeyUsageOID.SERVER_AUTH))
+
+
+def test_an_authority_that_is_taken_away(start, tmp_path, authority):
+    """Counts in the next handshake; who is connected stays so. And nothing is resumed that would go round it."""
+    secured = Secured(start, tmp_path, tls={"client_ca": f"{tmp_path}/callers.crt", "client_certificates": "required"})
+    context = authority.client(tmp_path)
+    with contextlib.closing(secured.connect(context)) as kept:
+        kept.sendall(GET)
+        assert kept.recv(65536).startswith(b"HTTP/1.1 401 ")
+        (tmp_path / "callers.crt").write_bytes(Authority("others").pem())
+        secured.relyd.process.send_signal(signal.SIGHUP)
+        wire.wait_for(lambda: not is_served(secured, context), what="the next handshake is refused")
+        kept.sendall(GET)
+        assert kept.recv(65536).startswith(b"HTTP/1.1 401 ")
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("has_clients", [False, True])
+def test_nothing_is_resumed_where_clients_show_certificates(start, tmp_path, authority, version, has_clients):
+    secured = Secured(start, tmp_path, tls={"client_ca": f"{tmp_path}/callers.crt"} if has_clients else {})
+    context = authority.client(tmp_path, version)
+    with contextlib.closing(secured.connect(context)) as first:
+        first.sendall(GET)
+        assert first.recv(65536)
+        session = first.session
+    plain = socket.create_connection(("127.0.0.1", secured.port), timeout=wire.TIMEOUT)
+    if session is None or not session.has_ticket:
+        assert has_clients
+    with contextlib.closing(context.wrap_socket(plain, session=session)) as second:
+        second.sendall(GET)
+        assert second.recv(65536).startswith(b"HTTP/1.1 401 ")
+        assert second.session_reused == (not has_clients)
+
+
 # --- whatever comes to a TLS port -----------------------------------------------------------------------------------
 
 
@@ -321,6 +420,7 @@ def start_failure(folder, **tls):
 @pytest.mark.parametrize("fault, sentence", [
     ("expired", "it has expired"), ("readable", "others than its owner and group may use it (mode 0604)"), ("other key", "the certificate's"),
     ("no key", "No such file"), ("no certificate", "expected certificates in PEM"), ("password", "without a password"),
+    ("no authority", "client_ca"),
 ])  # fmt: skip
 def test_bad_files_do_not_start(tmp_path, fault, sentence):
     make_certificate(tmp_path, days=-1 if fault == "expired" else 365, key_mode=0o604 if fault == "readable" else 0o640)
@@ -337,5 +437,6 @@ def test_bad_files_do_not_start(tmp_path, fault, sentence):
         key = serialization.load_pem_private_key((tmp_path / "tls.key").read_bytes(), None)
         (tmp_path / "tls.key").write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
                                                              serialization.BestAvailableEncryption(b"secret")))
-    message = start_failure(tmp_path)
+    (tmp_path / "callers.crt").write_text("")
+    message = start_failure(tmp_path, **({"client_ca": f"{tmp_path}/callers.crt"} if fault == "no authority" else {}))
     assert sentence in message and "cannot listen on 127.0.0.1:0" in message

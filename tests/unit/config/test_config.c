@@ -435,6 +435,19 @@ static void test_wrong_listeners(void **state)
         "r.yaml:2:15: listeners[0].address: 0.0.0.0:1 is reachable from other machines, and relyd does not "
         "authenticate callers there: listen on loopback or unix:/path behind a proxy that does, or set "
         "allow_unauthenticated: true\n");
+    expect_complaints(
+        LISTENERS("  - {address: 127.0.0.1:1, tls: {client_ca: /a}}\n"),
+        "r.yaml:2:45: listeners[0].tls.client_ca: needs tls.certificate: in clear text nobody shows one\n");
+    expect_complaints(
+        LISTENERS("  - {address: 127.0.0.1:1, tls: {certificate: /c, key: /k, client_certificates: required}}\n"),
+        "r.yaml:2:81: listeners[0].tls.client_certificates: needs tls.client_ca, the authorities whose certificates "
+        "are "
+        "taken\n");
+    expect_complaints(LISTENERS("  - {address: 127.0.0.1:1, tls: {certificate: /c, key: /k, client_ca: /a, "
+                                "client_certificates: none}}\n"),
+                      "r.yaml:2:96: listeners[0].tls.client_certificates: is none, and tls.client_ca is set: leave one "
+                      "of them out\n");
+    expect_complaints(LISTENERS("  - {address: 127.0.0.1:1, tls: {certificate: /c, key: /k, client_ca: /a}}\n"), "");
     static const char *const modes[] = {"\"600\"", "\"0400\"", "\"0698\"", "\"1660\"", "\"\"", "rwxr"};
     for (size_t i = 0; i < sizeof modes / sizeof modes[0]; i++) {
         char text[100], complaint[300], found[8] = "";
