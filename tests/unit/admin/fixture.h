@@ -81,5 +81,6 @@ int run_health_tests(void);
 int run_keys_tests(void);
 int run_compare_tests(void);
 int run_explain_tests(void);
+int run_page_tests(void);
 
 #endif
