@@ -49,8 +49,8 @@ bool client_is_closed(int fd);
 void wait_for(atomic_int *value, int number);
 
 extern const struct CMUnitTest text_tests[], route_tests[], head_tests[], timer_tests[], bind_tests[], loop_tests[],
-    watch_tests[], hostile_tests[];
-extern const size_t text_count, route_count, head_count, timer_count, bind_count, loop_count, watch_count,
+    watch_tests[], turns_tests[], hostile_tests[];
+extern const size_t text_count, route_count, head_count, timer_count, bind_count, loop_count, watch_count, turns_count,
     hostile_count;
 
 #endif

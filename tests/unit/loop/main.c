@@ -17,5 +17,6 @@ int main(void)
     failed += run_group("bind", bind_tests, bind_count);
     failed += run_group("loop", loop_tests, loop_count);
     failed += run_group("watch", watch_tests, watch_count);
+    failed += run_group("turns", turns_tests, turns_count);
     return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
