@@ -405,6 +405,29 @@ static void test_b19_who_leaves_anyway(void **state)
     close(fd);
 }
 
+/* Who is told that no answer will come has a moment to read that, also if he has sent more: the kernel throws an answer
+ * away that stands before a close with something unread. */
+static void test_b19_who_is_told_at_the_end_can_read_it(void **state)
+{
+    (void)state;
+    struct server server = {0};
+    char answer[4096];
+    server_start(&server, &far);
+    int fd = client_connect(server.port);
+    client_send(fd, GET("/defer"));
+    wait_for(&server.handled_count, 1);
+    client_send(fd, GET("/x"));
+    server_stop(&server, 100);
+    assert_int_equal(client_read(fd, answer, sizeof answer, false), 503);
+    int fault = -1;
+    socklen_t size = sizeof fault;
+    assert_int_equal(recv(fd, answer, sizeof answer, 0), 0);
+    assert_int_equal(getsockopt(fd, SOL_SOCKET, SO_ERROR, &fault, &size), 0);
+    assert_int_equal(fault, 0); /* no reset */
+    assert_int_equal(sum_cuts(&server), 1);
+    close(fd);
+}
+
 /* An answer that says keep-alive was written before the stop, and is taken long behind it. */
 static void test_b19_who_is_idle_later_is_closed_too(void **state)
 {
@@ -438,6 +461,7 @@ const struct CMUnitTest turns_tests[] = {
     cmocka_unit_test(test_the_drain_ends_all_rooms),
     cmocka_unit_test(test_a_full_room_holds_up_no_other),
     cmocka_unit_test(test_b19_who_leaves_anyway),
+    cmocka_unit_test(test_b19_who_is_told_at_the_end_can_read_it),
     cmocka_unit_test(test_b19_who_is_idle_later_is_closed_too),
 };
 const size_t turns_count = sizeof turns_tests / sizeof turns_tests[0];
