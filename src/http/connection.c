@@ -390,7 +390,6 @@ static void give_up_answer(struct rely_http_connection *connection)
 {
     if (connection->gone != NULL)
         connection->gone(connection->gone_context);
-    connection->gone = NULL;
     rely_http_respond(&connection->request, &(struct rely_http_response){.status = 503});
 }
 

@@ -32,7 +32,6 @@ void rely_http_refuse(struct rely_http_connection *connection, struct rely_slice
         refusal.detail = fault->detail;
     rely_http_peek_line(input, &method, &target);
     rely_http_shared_of(connection)->head.field_count = 0;
-    rely_http_shared_of(connection)->head.target = target;
     rely_http_fill_request(connection, method, target);
     connection->is_head = rely_slice_equal(method, RELY_LIT("HEAD"));
     connection->is_last = connection->has_unread = true;
