@@ -17,8 +17,32 @@ def in_connection(name, row, old, new, caught_by="unit_loop"):
     return mutant(name, row, "src/http/connection.c", old, new, caught_by)
 
 
-def in_watch(name, row, old, new):
-    return mutant(name, row, "src/loop/watch.c", old, new, "unit_loop")
+def in_answer(name, row, old, new, caught_by="unit_http"):
+    return mutant(name, row, "src/http/answer.c", old, new, caught_by)
+
+
+def in_exchange(name, row, old, new):
+    return mutant(name, row, "src/http/exchange.c", old, new)
+
+
+def in_refuse(name, row, old, new):
+    return mutant(name, row, "src/http/refuse.c", old, new)
+
+
+def in_bytes(name, row, old, new, caught_by="unit_loop"):
+    return mutant(name, row, "src/loop/connection.c", old, new, caught_by)
+
+
+def in_watch(name, row, old, new, caught_by="unit_loop"):
+    return mutant(name, row, "src/loop/watch.c", old, new, caught_by)
+
+
+def in_listen(name, row, old, new):
+    return mutant(name, row, "src/loop/listen.c", old, new, "unit_loop")
+
+
+def in_loop(name, row, old, new):
+    return mutant(name, row, "src/loop/loop.c", old, new, "unit_loop")
 
 
 MUTANTS = [
@@ -132,4 +156,69 @@ MUTANTS = [
     mutant("bad-certificates-of-clients-are-taken", "9", "src/loop/tls.c", "SSL_VERIFY_PEER | (tls", "SSL_VERIFY_NONE | (tls", "tests/e2e/test_tls.py"),
     mutant("what-clients-showed-is-resumed", "9", "src/loop/tls.c", "    SSL_CTX_set_options(context, SSL_OP_NO_TICKET);\n    SSL_CTX_set_num_tickets(context, 0);\n", "", "tests/e2e/test_tls.py"),
     mutant("who-names-authorities-asks-for-nothing", "9", "src/config/check.c", "    ask_for_certificates(config, bound);\n", "    (void)ask_for_certificates;\n", "unit_config"),
+    in_connection("input-grows-for-ever", "B4", "connection->input != NULL && connection->input_from > 0)", "connection->input != NULL && connection->input_from > connection->input_len)", "unit_http"),
+    in_connection("who-leaves-keeps-its-input", "B4", "{\n    drop_input(connection);\n    if (!connection->has_unread)", "{\n    if (!connection->has_unread)", "unit_http"),
+    in_connection("thrown-away-without-an-end", "B4", "got == RELY_BROKEN || connection->thrown_away > THROWN_AWAY_MAX)", "got == RELY_BROKEN)", "unit_http"),
+    in_connection("thrown-away-64-kib", "B15", "((size_t)4 * 1024 * 1024)", "((size_t)64 * 1024)", "unit_http"),
+    in_connection("who-leaves-may-send-nothing", "B15", "    if (got == 0 || got == RELY_BROKEN ||", "    if (got >= 0 || got == RELY_BROKEN ||", "unit_http"),
+    in_connection("closed-at-once-behind-other-requests", "B15", "        connection->has_unread = connection->has_unread || connection->input != NULL;\n", "", "unit_http"),
+    in_connection("100-for-http-10", "D", "    connection->is_http11 = head->is_http11;\n", "    connection->is_http11 = true;\n", "unit_http"),
+    in_connection("a-body-of-the-limit-is-too-large", "D", "head->length > max_bytes)", "head->length >= max_bytes)", "unit_http"),
+    in_connection("chunks-of-the-limit-are-too-large", "D", "connection->chunks.max_bytes = max_bytes;", "connection->chunks.max_bytes = max_bytes - 1;", "unit_http"),
+    in_connection("a-length-that-nobody-reads-is-a-request", "B15", "bool has_body = connection->is_chunked || connection->length > 0;", "bool has_body = connection->is_chunked;", "unit_http"),
+    in_connection("chunks-that-nobody-reads-are-requests", "B15", "bool has_body = connection->is_chunked || connection->length > 0;", "bool has_body = connection->length > 0;", "unit_http"),
+    in_connection("a-check-without-a-body-is-kept-alive", "B15", "connection->is_last = connection->is_last || has_body;", "connection->is_last = has_body;", "unit_http"),
+    in_connection("a-head-of-one-byte-more", "B4", "bytes.len < max_bytes ? bytes.len : max_bytes);", "bytes.len < max_bytes + 1 ? bytes.len : max_bytes + 1);", "unit_http"),
+    in_connection("who-breaks-behind-another-request-is-not-seen", "B20", "        rely_connection_want_input(&connection->base, true); /* to see whether it breaks */\n", "        rely_connection_want_input(&connection->base, connection->input == NULL);\n"),
+    in_connection("who-breaks-in-a-later-turn-is-not-seen", "B20", "    else if (connection->phase == RELY_HTTP_WAITS)\n        rely_connection_want_input(&connection->base, true); /* to see whether it breaks */\n", ""),
+    in_connection("100-for-each-piece", "D", "    bool wants_continue = is_new && stage == RELY_STAGE_BODY", "    (void)is_new;\n    bool wants_continue = stage == RELY_STAGE_BODY", "unit_http"),
+    in_connection("100-that-another-has-asked-for", "D", "is_new && stage == RELY_STAGE_BODY && connection->is_http11", "is_new && connection->is_http11", "unit_http"),
+    in_connection("woken-for-nothing-is-broken", "D", "    if (got == RELY_AGAIN)\n        return;\n    if (got == RELY_BROKEN) {", "    if (got < 0) {", "fuzz_connection"),
+    in_connection("slow-heads-are-slow-bodies", "D", "base->stage == RELY_STAGE_BODY\n", "base->stage == RELY_STAGE_HEAD\n"),
+    in_connection("who-waits-at-the-end-of-a-drain-gets-200", "B19", ".status = 503", ".status = 200"),
+    in_connection("the-last-of-several-is-not-closed", "D", "    advance(connection, kept_bytes(connection));\n    rely_http_settle(connection);\n", "    advance(connection, kept_bytes(connection));\n", "unit_http"),
+    in_connection("who-takes-its-last-answer-late-is-not-closed", "D", "    rely_http_flush(connection);\n    rely_http_settle(connection);\n", "    rely_http_flush(connection);\n", "unit_http"),
+    in_answer("the-date-stands-still", "D", "    if (now == shared->date_s)\n", "    if (shared->date_s != 0)\n"),
+    in_answer("the-date-of-last-month", "D", "months[parts.tm_mon % 12]", "months[(parts.tm_mon + 11) % 12]"),
+    in_answer("the-date-of-another-day", "D", "days[parts.tm_wday % 7]", "days[(parts.tm_wday + 1) % 7]"),
+    in_answer("the-date-of-here", "D", "    gmtime_r(&now, &parts);", "    localtime_r(&now, &parts);"),
+    in_answer("304-has-a-length", "D", "status == 204 || status == 304", "status == 204"),
+    in_answer("a-late-answer-is-not-held", "B4", "    connection->output_sent = 0;\n    rely_http_count_held(connection);\n", "    connection->output_sent = 0;\n", "unit_loop"),
+    in_answer("read-from-who-takes-no-answer", "B4", "    rely_connection_want_input(&connection->base, false);\n    rely_connection_want_output", "    rely_connection_want_output"),
+    in_answer("what-was-sent-is-held", "B4", "    connection->output_len = 0;\n    rely_http_count_held", "    rely_http_count_held"),
+    in_answer("what-was-sent-is-counted-as-held", "B4", "    connection->output_len = 0;\n    rely_http_count_held(connection);\n", "    connection->output_len = 0;\n"),
+    in_answer("who-breaks-while-it-takes-its-answer-stays", "B4", "    if (sent == RELY_BROKEN) {\n        connection->phase = RELY_HTTP_CLOSES;\n        return;", "    if (sent == RELY_BROKEN) {\n        rely_connection_want_output(&connection->base);\n        return;"),
+    in_answer("a-draining-loop-closes-at-once", "B19", "connection->is_last = connection->has_unread = true; /* it", "connection->is_last = true; /* it", "unit_loop"),
+    in_answer("who-was-answered-late-is-not-closed", "D", "        rely_http_end_request(connection);\n    rely_http_settle(connection);\n}", "        rely_http_end_request(connection);\n}", "unit_loop"),
+    in_exchange("the-last-of-two-headers", "D", "        if (seen++ == 0)\n            first", "        seen++;\n            first"),
+    in_refuse("head-of-what-cannot-be-read-gets-a-body", "D", "    connection->is_head = rely_slice_equal(method, RELY_LIT(\"HEAD\"));\n", ""),
+    in_refuse("a-refusal-without-its-own-words", "D", "    if (fault->detail != NULL)\n        refusal.detail = fault->detail;\n", ""),
+    in_refuse("closed-at-once-behind-a-refusal", "B15", "connection->is_last = connection->has_unread = true;", "connection->is_last = true;"),
+    in_bytes("who-has-gone-waits-for-its-turn", "B5", "    leave_ready(connection);\n    rely_watch_remove", "    rely_watch_remove"),
+    in_bytes("a-new-one-that-waits-hides-its-place", "B5", "    if (loop->ready != NULL)\n        loop->ready->ready_place = &connection->next_ready;\n", ""),
+    in_bytes("peeking-takes-a-byte", "D", "&byte, 1, MSG_PEEK)", "&byte, 1, 0)"),
+    in_bytes("the-port-of-the-peer-turned-round", "D", "host, ntohs(four->sin_port)", "host, four->sin_port", "unit_http"),
+    in_bytes("cut-off-for-memory-in-an-orderly-way", "B4", "    setsockopt(fd_of(connection), SOL_SOCKET, SO_LINGER, &none, sizeof none);\n", "    (void)none;\n"),
+    in_bytes("the-pool-grows-with-each-request", "B4", "    loop->options.protocol->receive(connection);\n    rely_pool_reset(&loop->scratch);\n", "    loop->options.protocol->receive(connection);\n", "unit_http"),
+    in_bytes("the-pool-grows-with-each-turn", "B4", "        loop->options.protocol->resume(connection);\n        rely_pool_reset(&loop->scratch);\n", "        loop->options.protocol->resume(connection);\n", "unit_http"),
+    in_bytes("a-drain-waits-for-who-leaves", "B19", "for (int stage = (int)last; stage >= (int)first; stage--)", "for (int stage = (int)last - (first != last); stage >= (int)first; stage--)"),
+    in_bytes("a-drain-ends-one-room", "B19", "for (struct rely_room *room = loop->rooms; room != NULL; room = room->next)", "for (struct rely_room *room = loop->rooms; room != NULL; room = NULL)"),
+    in_watch("unsent-time-not-kept", "B4", "        return options->idle_timeout_ms;\n    case RELY_STAGE_ANSWER:", "        return stage == RELY_STAGE_IDLE ? options->idle_timeout_ms : INT64_MAX;\n    case RELY_STAGE_ANSWER:"),
+    in_watch("unsent-is-not-counted", "B4", "        rely_connection_count_cut(connection, RELY_CUT_UNSENT);\n", ""),
+    in_watch("time-is-kept-in-one-room", "B4", "for (struct rely_room *room = loop->rooms; room != NULL; room = room->next)", "for (struct rely_room *room = loop->rooms; room != NULL; room = NULL)"),
+    in_watch("a-look-is-always-near", "B4", "    loop->is_look_near = false;\n    if (is_any", "    if (is_any"),
+    in_watch("nobody-looks-at-bodies-alone", "B4", "bool is_short = stage != RELY_STAGE_IDLE && stage != RELY_STAGE_ANSWER;", "bool is_short = stage == RELY_STAGE_HEAD;"),
+    in_watch("who-waits-for-its-turn-is-slow", "B5", "    if (connection->ready_place != NULL) {", "    if (connection->ready_place != NULL && connection->stage == RELY_STAGE_BODY) {"),
+    in_watch("one-is-cut-off-at-a-time", "B4", "loop->options.max_memory_bytes - loop->options.max_memory_bytes / 8;", "loop->options.max_memory_bytes;"),
+    in_watch("who-takes-no-answer-makes-no-room", "B17", "unfinished | untaken);", "unfinished | (untaken & silent));"),
+    in_watch("newcomers-wait-for-newcomers", "B18", "silent | unfinished);\n}", "silent);\n}"),
+    in_watch("a-limit-by-the-name-of-another", "D", "    if (cut == RELY_CUT_HEAD_TIME)\n        return \"a request's head takes", "    if (cut == RELY_CUT_HEAD_TIME)\n        return \"a request's body takes", "tests/e2e/test_http.py::test_slow_and_idle_clients_are_cut_off"),
+    in_listen("a-full-room-stops-all", "B17", "        if (room != NULL && listener->room != room)\n", "        if (room != NULL && listener->room == NULL)\n"),
+    in_listen("a-room-that-the-loop-does-not-know", "B4", "    loop->rooms = &listener->own;\n", ""),
+    in_listen("a-room-of-its-own-hides-the-others", "B4", "{.max = max_connections, .next = loop->rooms};", "{.max = max_connections};"),
+    in_listen("no-rest-where-nobody-can-leave", "B18", "        rest_from_accepting(loop, listener->room);\n", "        (void)rest_from_accepting;\n"),
+    in_loop("who-leaves-is-cut-by-the-drain", "B19", "    if (connection->stage != RELY_STAGE_LEAVING)\n", ""),
+    in_loop("a-drain-closes-the-idle-once", "B19", "    rely_timer_start(loop, timer, CLOSE_IDLE_AGAIN_MS);\n", "    (void)timer;\n"),
+    in_loop("a-drain-cuts-off-once", "B19", "    rely_timer_start(loop, timer, CUT_AGAIN_MS);\n", "    (void)timer;\n"),
+    in_loop("the-idle-have-a-second-of-any-drain", "B19", "drain_ms / 2 < IDLE_GRACE_MS ? drain_ms / 2 : IDLE_GRACE_MS", "IDLE_GRACE_MS"),
 ]

@@ -26,13 +26,13 @@ static void answer_seen(struct rely_http_request *request)
     struct rely_slice token = {NULL, 0};
     enum rely_bearer bearer = rely_http_bearer(request, &token);
     size_t count = 0;
-    rely_http_find_header(request, RELY_LIT("x-twice"), &count);
+    struct rely_slice first = rely_http_find_header(request, RELY_LIT("x-twice"), &count);
     char peer[RELY_PEER_SIZE];
     rely_http_peer(request, peer);
     struct rely_slice text = rely_pool_printf(
-        request->scratch, "%.*s %.*s query=%.*s body=%.*s bearer=%d:%.*s twice=%zu unix=%d:%u peer=%s",
+        request->scratch, "%.*s %.*s query=%.*s body=%.*s bearer=%d:%.*s twice=%zu unix=%d:%u peer=%s first=%.*s",
         RELY_ARG(request->method), RELY_ARG(request->path), RELY_ARG(request->query), RELY_ARG(request->body),
-        (int)bearer, RELY_ARG(token), count, request->is_unix, request->peer_uid, peer);
+        (int)bearer, RELY_ARG(token), count, request->is_unix, request->peer_uid, peer, RELY_ARG(first));
     struct rely_http_header header = {RELY_LIT("x-relyd-test"), RELY_LIT("yes")};
     rely_http_respond(request, &(struct rely_http_response){.status = 200,
                                                             .content_type = RELY_LIT("text/plain"),
@@ -64,9 +64,23 @@ static void answer_big(struct rely_http_request *request)
     free(body);
 }
 
+/* What one handler has taken of it the next one has again. */
+static void check_scratch(struct server *server, const struct rely_pool *scratch)
+{
+    if (server->scratch == NULL)
+        server->scratch = scratch->next;
+    RELY_ASSERT(scratch->next == server->scratch);
+}
+
+static bool needs_body(const struct rely_http_request *request)
+{
+    return !rely_slice_starts(request->path, RELY_LIT("/bodyless"));
+}
+
 static void handle_request(struct rely_http_request *request, void *context)
 {
     struct server *server = context;
+    check_scratch(server, request->scratch);
     int count = atomic_fetch_add(&server->handled_count, 1) + 1;
     if (rely_slice_equal(request->path, RELY_LIT("/defer"))) {
         rely_http_defer(request, note_gone, server);
@@ -91,6 +105,8 @@ static void handle_request(struct rely_http_request *request, void *context)
         rely_http_respond(request, &(struct rely_http_response){.status = 200, .body = text});
     } else if (rely_slice_equal(request->path, RELY_LIT("/204"))) {
         rely_http_respond(request, &(struct rely_http_response){.status = 204});
+    } else if (rely_slice_equal(request->path, RELY_LIT("/304"))) {
+        rely_http_respond(request, &(struct rely_http_response){.status = 304});
     } else {
         answer_seen(request);
     }
@@ -112,8 +128,10 @@ static void *run_server(void *argument)
     for (int i = 0; i < 3; i++) {
         if (server->fds[i] < 0)
             continue;
-        const struct rely_http_plane plane = {
-            .handle = i == 1 ? handle_other : handle_request, .refuse = server->refuse, .context = server};
+        const struct rely_http_plane plane = {.handle = i == 1 ? handle_other : handle_request,
+                                              .refuse = server->refuse,
+                                              .needs_body = needs_body,
+                                              .context = server};
         RELY_ASSERT(rely_http_listen(server->loop, server->fds[i], &plane, &err));
         if (i == 1 && server->other_room > 0)
             rely_loop_set_apart(server->loop, server->other_room);

@@ -30,6 +30,7 @@ struct server {
     char kept_text[100]; /* its path and body */
     atomic_int gone_count;
     atomic_int handled_count;
+    const char *scratch; /* where the pool begins; NULL: nobody has taken anything of it yet */
     bool has_stopped;
 };
 
@@ -49,8 +50,8 @@ bool client_is_closed(int fd);
 void wait_for(atomic_int *value, int number);
 
 extern const struct CMUnitTest text_tests[], route_tests[], head_tests[], timer_tests[], bind_tests[], loop_tests[],
-    watch_tests[], turns_tests[], hostile_tests[];
+    watch_tests[], turns_tests[], hostile_tests[], connection_tests[];
 extern const size_t text_count, route_count, head_count, timer_count, bind_count, loop_count, watch_count, turns_count,
-    hostile_count;
+    hostile_count, connection_count;
 
 #endif

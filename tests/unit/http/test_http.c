@@ -18,5 +18,6 @@ int main(void)
     failed += run_group("route", route_tests, route_count);
     failed += run_group("head", head_tests, head_count);
     failed += run_group("hostile", hostile_tests, hostile_count);
+    failed += run_group("connection", connection_tests, connection_count);
     return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
