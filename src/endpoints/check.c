@@ -260,9 +260,8 @@ void rely_check_handle(struct rely_reviewer *reviewer, struct rely_http_request 
         rely_reviewer_refuse(reviewer, request, &asked, reason, why);
 }
 
-/* Body, chunks and Expect are the gateway's client's when the gateway passes them on; a check needs none of them, and
- * they say nothing about a token. So it is the question that cannot be read. A head that is too long is too long by
- * what a client put into it, in practice the token. */
+/* A head that is slow, of another version or with another coding says nothing about a token: it is the question that
+ * cannot be read. One that is too long is too long by what a client put into it, in practice the token. */
 void rely_check_refuse(struct rely_reviewer *reviewer, struct rely_http_request *request,
                        const struct rely_http_refusal *refusal)
 {

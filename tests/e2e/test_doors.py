@@ -425,6 +425,19 @@ def test_a_head_that_is_too_long(shared, bearer):
     assert (status, json.loads(body)["kind"], json.loads(body)["code"]) == (431, "Status", 431)
 
 
+@pytest.mark.parametrize("version, lines, status, reason, words", [
+    ("HTTP/1.1", ["Transfer-Encoding: gzip"], 403, "invalid_query", "The Transfer-Encoding of a request can only be chunked."),
+    ("HTTP/2.0", [], 403, "invalid_query", "This listener speaks HTTP/1.1."),
+    ("HTTP/1.1", ["X: y"] * 100, 401, "token_too_large", "token"),
+])  # fmt: skip
+def test_a_check_whose_head_is_refused(shared, bearer, version, lines, status, reason, words):
+    """501, 505 and 431 would be a 500 at nginx; it is a check all the same, and never a yes."""
+    received = wire.exchange(shared.data, "\r\n".join([f"GET /check/default {version}", "Host: x", bearer, *lines]).encode() + b"\r\n\r\n", seconds=2)
+    assert wire.statuses(received) == [status]
+    assert b"Connection: close\r\n" in received and f"x-relyd-reason: {reason}\r\n".encode() in received
+    assert words in json.loads(received.partition(b"\r\n\r\n")[2])["error_description"]
+
+
 # --- bodies ---------------------------------------------------------------------------------------------------------
 
 LENGTH = "Content-Length: %d"
