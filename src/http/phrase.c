@@ -1,5 +1,5 @@
 /*
- * The words for status codes, for the status line and the `title` of a problem. Called by respond.c and problem.c.
+ * The words for status codes, for the status line and the `title` of a problem. Called by answer.c and problem.c.
  */
 #include "head.h"
 

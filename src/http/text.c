@@ -1,6 +1,6 @@
 /*
  * Reads Authorization values, and finds control characters in what is to become a header: small rules over bytes that
- * strangers send. Decides nothing about what a token means. Called by request.c.
+ * strangers send. Decides nothing about what a token means. Called by request.c and head.c.
  */
 #include "head.h"
 

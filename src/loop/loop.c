@@ -1,6 +1,7 @@
 /*
  * Makes, runs and stops an event loop over libh2o: messages from other threads, timers, and the drain at the end.
- * Decides the order of a turn (sockets, then messages, then timers); knows nothing of requests. Called by the service.
+ * Decides the order of a turn (sockets, who waits for his turn, messages, timers); knows nothing of requests. Called by
+ * the service.
  */
 #include "loop.h"
 
