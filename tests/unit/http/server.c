@@ -133,6 +133,8 @@ static void *run_server(void *argument)
                                               .needs_body = needs_body,
                                               .context = server};
         RELY_ASSERT(rely_http_listen(server->loop, server->fds[i], &plane, &err));
+        if (i == 0 && server->tls != NULL)
+            rely_loop_secure(server->loop, server->tls);
         if (i == 1 && server->other_room > 0)
             rely_loop_set_apart(server->loop, server->other_room);
     }
@@ -166,7 +168,8 @@ void server_start(struct server *server, const struct rely_loop_options *options
     *server = (struct server){.options = *options,
                               .fds = {fds[0], fds[1], fds[2]},
                               .other_room = server->other_room,
-                              .refuse = server->refuse};
+                              .refuse = server->refuse,
+                              .tls = server->tls};
     if (server->fds[0] <= 0)
         server->fds[0] = rely_loop_bind("127.0.0.1:0", true, &err);
     assert_true(server->fds[0] >= 0);

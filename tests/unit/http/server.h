@@ -21,6 +21,7 @@ struct server {
     int port;       /* of fds[0] */
     int other_room; /* connections that fds[1] has room for, apart from the others; 0: it has none of its own */
     rely_http_refuser refuse;
+    struct rely_tls *tls; /* borrowed: of fds[0]; NULL: clear text */
     struct rely_loop *loop;
     pthread_t thread;
     pthread_barrier_t ready;
@@ -50,8 +51,8 @@ bool client_is_closed(int fd);
 void wait_for(atomic_int *value, int number);
 
 extern const struct CMUnitTest text_tests[], route_tests[], head_tests[], timer_tests[], bind_tests[], loop_tests[],
-    watch_tests[], turns_tests[], hostile_tests[], connection_tests[];
+    watch_tests[], turns_tests[], tls_tests[], hostile_tests[], connection_tests[];
 extern const size_t text_count, route_count, head_count, timer_count, bind_count, loop_count, watch_count, turns_count,
-    hostile_count, connection_count;
+    tls_count, hostile_count, connection_count;
 
 #endif

@@ -18,5 +18,6 @@ int main(void)
     failed += run_group("loop", loop_tests, loop_count);
     failed += run_group("watch", watch_tests, watch_count);
     failed += run_group("turns", turns_tests, turns_count);
+    failed += run_group("tls", tls_tests, tls_count);
     return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -1,0 +1,566 @@
+/*
+ * TLS of a listener: which files are good, what is offered, who is let in, and a connection's bytes; with a real client
+ * and certificates made here.
+ */
+#include "server.h"
+
+#include "relyd/clock.h"
+#include "relyd/tls.h"
+
+#include <errno.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define GET(path) "GET " path " HTTP/1.1\r\nHost: a\r\n\r\n"
+#define LAST(path) "GET " path " HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+
+static const struct rely_loop_options plain = {
+    .max_head_bytes = 20000,
+    .max_body_bytes = 100000,
+    .max_memory_bytes = 8 << 20,
+    .head_timeout_ms = 5000,
+    .body_timeout_ms = 5000,
+    .idle_timeout_ms = 5000,
+    .max_connections = 100,
+};
+
+/* --- certificates -------------------------------------------------------------------------------------------- */
+
+enum { DAY_S = 24 * 60 * 60 };
+
+/* Files of one folder; the server's pair, and an authority of clients with one that it signed. */
+struct files {
+    char folder[40], certificate[64], key[64], client_ca[64], client[64], client_key[64], other[64], other_key[64];
+};
+
+static void write_key(const char *path, EVP_PKEY *key, const char *password)
+{
+    FILE *out = fopen(path, "w");
+    assert_non_null(out);
+    int len = password == NULL ? 0 : (int)strlen(password);
+    assert_int_equal(PEM_write_PrivateKey(out, key, password == NULL ? NULL : EVP_aes_128_cbc(),
+                                          (const unsigned char *)password, len, NULL, NULL),
+                     1);
+    fclose(out);
+    chmod(path, 0640);
+}
+
+static X509 *make_certificate(const char *name, EVP_PKEY *key, X509 *issuer, EVP_PKEY *issuer_key, long ends_in_s)
+{
+    X509 *made = X509_new();
+    X509_set_version(made, X509_VERSION_3);
+    ASN1_INTEGER_set(X509_get_serialNumber(made), 1);
+    X509_gmtime_adj(X509_getm_notBefore(made), -2L * DAY_S);
+    X509_gmtime_adj(X509_getm_notAfter(made), ends_in_s);
+    X509_NAME *subject = X509_get_subject_name(made);
+    X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC, (const unsigned char *)name, -1, -1, 0);
+    X509_set_issuer_name(made, issuer == NULL ? subject : X509_get_subject_name(issuer));
+    X509_set_pubkey(made, key);
+    X509_EXTENSION *basic =
+        X509V3_EXT_conf_nid(NULL, NULL, NID_basic_constraints, issuer == NULL ? "CA:TRUE" : "CA:FALSE");
+    X509_add_ext(made, basic, -1);
+    X509_EXTENSION_free(basic);
+    assert_true(X509_sign(made, issuer_key, EVP_sha256()) > 0);
+    return made;
+}
+
+static void write_certificate(const char *path, X509 *certificate)
+{
+    FILE *out = fopen(path, "w");
+    assert_non_null(out);
+    assert_int_equal(PEM_write_X509(out, certificate), 1);
+    fclose(out);
+}
+
+/* A pair of its own authority. */
+static void make_pair(const char *certificate_path, const char *key_path, long ends_in_s)
+{
+    EVP_PKEY *key = EVP_EC_gen("P-256");
+    X509 *certificate = make_certificate("relyd.example", key, NULL, key, ends_in_s);
+    write_certificate(certificate_path, certificate);
+    write_key(key_path, key, NULL);
+    X509_free(certificate);
+    EVP_PKEY_free(key);
+}
+
+static void make_client(struct files *files)
+{
+    EVP_PKEY *ca_key = EVP_EC_gen("P-256"), *key = EVP_EC_gen("P-256");
+    X509 *ca = make_certificate("authority", ca_key, NULL, ca_key, DAY_S);
+    X509 *client = make_certificate("gateway", key, ca, ca_key, DAY_S);
+    write_certificate(files->client_ca, ca);
+    write_certificate(files->client, client);
+    write_key(files->client_key, key, NULL);
+    X509_free(client);
+    X509_free(ca);
+    EVP_PKEY_free(key);
+    EVP_PKEY_free(ca_key);
+}
+
+static void name_file(char out[static 64], const struct files *files, const char *name)
+{
+    snprintf(out, 64, "%s/%s", files->folder, name);
+}
+
+static void make_files(struct files *files)
+{
+    *files = (struct files){.folder = "/tmp/relyd-tls-XXXXXX"};
+    assert_non_null(mkdtemp(files->folder));
+    name_file(files->certificate, files, "server.pem");
+    name_file(files->key, files, "server.key");
+    name_file(files->client_ca, files, "ca.pem");
+    name_file(files->client, files, "client.pem");
+    name_file(files->client_key, files, "client.key");
+    name_file(files->other, files, "other.pem");
+    name_file(files->other_key, files, "other.key");
+    make_pair(files->certificate, files->key, 30L * DAY_S);
+    make_pair(files->other, files->other_key, 60L * DAY_S);
+    make_client(files);
+}
+
+static void remove_files(const struct files *files)
+{
+    const char *const paths[] = {files->certificate, files->key,   files->client_ca, files->client,
+                                 files->client_key,  files->other, files->other_key};
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
+        unlink(paths[i]);
+    assert_int_equal(rmdir(files->folder), 0);
+}
+
+static struct rely_tls_options options_of(const struct files *files)
+{
+    return (struct rely_tls_options){.certificate = files->certificate, .key = files->key, .client_ca = ""};
+}
+
+static void write_text(const char *path, const char *text)
+{
+    FILE *out = fopen(path, "w");
+    assert_non_null(out);
+    fputs(text, out);
+    fclose(out);
+}
+
+/* --- files -------------------------------------------------------------------------------------------------- */
+
+static void assert_refused(const struct rely_tls_options *options, const char *path, const char *words)
+{
+    struct rely_err err = {0};
+    assert_null(rely_tls_new(options, &err));
+    assert_int_not_equal(err.code, RELY_ERR_NONE);
+    if (strstr(err.message, path) == NULL || strstr(err.message, words) == NULL)
+        fail_msg("no '%s' and '%s' in: %s", path, words, err.message);
+}
+
+static void test_bad_files(void **state)
+{
+    (void)state;
+    struct files files;
+    make_files(&files);
+    struct rely_tls_options options = options_of(&files);
+    options.certificate = "/nonexistent.pem";
+    assert_refused(&options, "certificate /nonexistent.pem", "expected certificates in PEM");
+    options.certificate = files.key;
+    assert_refused(&options, files.key, "expected certificates in PEM");
+    options = options_of(&files);
+    options.key = "/nonexistent.key";
+    assert_refused(&options, "key /nonexistent.key", strerror(ENOENT));
+    options.key = files.other_key;
+    assert_refused(&options, files.other_key, "key values mismatch");
+    write_text(files.other_key, "no key\n");
+    assert_refused(&options, files.other_key, "expected a private key in PEM without a password");
+    chmod(files.key, 0644);
+    options = options_of(&files);
+    assert_refused(&options, files.key, "(mode 0644): chmod o=");
+    chmod(files.key, 0600);
+    options.client_ca = files.key;
+    assert_refused(&options, files.key, "expected certificates of authorities in PEM");
+    remove_files(&files);
+}
+
+static void test_key_with_a_password(void **state)
+{
+    (void)state;
+    struct files files;
+    make_files(&files);
+    EVP_PKEY *key = EVP_EC_gen("P-256");
+    X509 *certificate = make_certificate("relyd.example", key, NULL, key, DAY_S);
+    write_certificate(files.certificate, certificate);
+    write_key(files.key, key, "secret");
+    struct rely_tls_options options = options_of(&files);
+    assert_refused(&options, files.key, "without a password");
+    X509_free(certificate);
+    EVP_PKEY_free(key);
+    remove_files(&files);
+}
+
+static void test_expired(void **state)
+{
+    (void)state;
+    struct files files;
+    make_files(&files);
+    make_pair(files.certificate, files.key, -1L * DAY_S);
+    struct rely_tls_options options = options_of(&files);
+    assert_refused(&options, files.certificate, "it has expired");
+    remove_files(&files);
+}
+
+static void test_reload(void **state)
+{
+    (void)state;
+    struct files files;
+    make_files(&files);
+    struct rely_tls_options options = options_of(&files);
+    struct rely_err err = {0};
+    struct rely_tls *tls = rely_tls_new(&options, &err);
+    assert_non_null(tls);
+    int64_t in_30_days = rely_clock_now_s() + 30L * DAY_S, ends = rely_tls_expires_s(tls);
+    assert_in_range(ends, in_30_days - 60, in_30_days);
+    assert_false(rely_tls_has_changed(tls));
+
+    assert_int_equal(rename(files.other, files.certificate), 0); /* half of a change: the key is the old one's */
+    assert_true(rely_tls_has_changed(tls));
+    assert_false(rely_tls_reload(tls, &err));
+    assert_non_null(strstr(err.message, files.key));
+    assert_int_equal(rely_tls_expires_s(tls), ends);
+    assert_false(rely_tls_has_changed(tls)); /* it has been read, and is bad: once is enough */
+
+    assert_int_equal(rename(files.other_key, files.key), 0);
+    assert_true(rely_tls_has_changed(tls));
+    assert_true(rely_tls_reload(tls, &err));
+    assert_int_equal(rely_tls_expires_s(tls) - ends, 30L * DAY_S);
+    assert_false(rely_tls_has_changed(tls));
+
+    unlink(files.key);
+    assert_true(rely_tls_has_changed(tls));
+    rely_tls_free(tls);
+    rely_tls_free(NULL);
+    remove_files(&files);
+}
+
+/* --- connections --------------------------------------------------------------------------------------------- */
+
+/* A server with TLS, and how its clients are. */
+struct secure {
+    struct files files;
+    struct server server;
+    SSL_CTX *context; /* the client's */
+};
+
+static void start(struct secure *secure, const struct rely_tls_options *options)
+{
+    struct rely_err err = {0};
+    signal(SIGPIPE, SIG_IGN); /* a client of OpenSSL's has no other way */
+    secure->server = (struct server){.tls = rely_tls_new(options, &err)};
+    if (secure->server.tls == NULL)
+        fail_msg("%s", err.message);
+    server_start(&secure->server, &plain);
+    secure->context = SSL_CTX_new(TLS_client_method());
+}
+
+static void stop(struct secure *secure)
+{
+    if (!secure->server.has_stopped)
+        server_stop(&secure->server, 0);
+    rely_tls_free(secure->server.tls);
+    SSL_CTX_free(secure->context);
+    remove_files(&secure->files);
+}
+
+static SSL *begin(const struct secure *secure)
+{
+    SSL *ssl = SSL_new(secure->context);
+    SSL_set_fd(ssl, client_connect(secure->server.port));
+    return ssl;
+}
+
+static SSL *shake_hands(const struct secure *secure)
+{
+    SSL *ssl = begin(secure);
+    assert_int_equal(SSL_connect(ssl), 1);
+    return ssl;
+}
+
+static void hang_up(SSL *ssl)
+{
+    int fd = SSL_get_fd(ssl);
+    SSL_free(ssl);
+    close(fd);
+}
+
+static void put(SSL *ssl, const char *text)
+{
+    assert_int_equal(SSL_write(ssl, text, (int)strlen(text)), (int)strlen(text));
+}
+
+/* Until the word has come. */
+static void expect(SSL *ssl, const char *word)
+{
+    char text[65536];
+    size_t len = 0;
+    text[0] = '\0';
+    while (strstr(text, word) == NULL) {
+        int got = SSL_read(ssl, text + len, (int)(sizeof text - 1 - len));
+        if (got <= 0)
+            fail_msg("no '%s' in: %s", word, text);
+        len += (size_t)got;
+        text[len] = '\0';
+    }
+}
+
+/* The answer to the last request, with an end that nobody between can have made. */
+static size_t read_to_the_end(SSL *ssl)
+{
+    static char text[65536];
+    size_t len = 0;
+    int got;
+    while ((got = SSL_read(ssl, text, sizeof text)) > 0)
+        len += (size_t)got;
+    assert_int_equal(SSL_get_error(ssl, got), SSL_ERROR_ZERO_RETURN);
+    return len;
+}
+
+/* Refused in the handshake, or, as TLS 1.3 has it for a client's certificate, by what is read after it. */
+static void assert_no_hands(const struct secure *secure)
+{
+    SSL *ssl = begin(secure);
+    char byte;
+    if (SSL_connect(ssl) == 1) {
+        (void)SSL_write(ssl, GET("/"), sizeof GET("/") - 1);
+        assert_true(SSL_read(ssl, &byte, 1) <= 0);
+    }
+    ERR_clear_error();
+    hang_up(ssl);
+}
+
+static void test_requests(void **state)
+{
+    (void)state;
+    static const int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
+    for (size_t i = 0; i < 2; i++) {
+        struct secure secure;
+        make_files(&secure.files);
+        struct rely_tls_options options = options_of(&secure.files);
+        start(&secure, &options);
+        SSL_CTX_set_max_proto_version(secure.context, versions[i]);
+        SSL *ssl = shake_hands(&secure);
+        assert_int_equal(SSL_version(ssl), versions[i]);
+        put(ssl, GET("/a"));
+        expect(ssl, "GET /a query=");
+        put(ssl, GET("/a") GET("/b") GET("/c"));
+        expect(ssl, "GET /c query=");
+        put(ssl, "POST /p HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhel");
+        put(ssl, "lo");
+        expect(ssl, "body=hello");
+        put(ssl, LAST("/d"));
+        assert_true(read_to_the_end(ssl) > 0);
+        hang_up(ssl);
+        server_stop(&secure.server, 0);
+        assert_int_equal(secure.server.counters.handshakes, 1);
+        assert_int_equal(secure.server.counters.failed_handshakes, 0);
+        stop(&secure);
+    }
+}
+
+/* More than a record, and more than the kernel takes: what is left is sent as the client reads. */
+static void test_big_bodies(void **state)
+{
+    (void)state;
+    static char request[100000];
+    struct secure secure;
+    make_files(&secure.files);
+    struct rely_tls_options options = options_of(&secure.files);
+    start(&secure, &options);
+    SSL *ssl = shake_hands(&secure);
+    int head =
+        snprintf(request, sizeof request, "POST /bodyless HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nxxxxx");
+    assert_int_equal(SSL_write(ssl, request, head), head);
+    hang_up(ssl);
+    ssl = shake_hands(&secure);
+    head = snprintf(request, sizeof request, "POST /204 HTTP/1.1\r\nHost: a\r\nContent-Length: 90000\r\n\r\n");
+    memset(request + head, 'x', 90000);
+    assert_int_equal(SSL_write(ssl, request, head + 90000), head + 90000);
+    expect(ssl, "HTTP/1.1 204 ");
+    put(ssl, LAST("/big"));
+    assert_true(read_to_the_end(ssl) > (size_t)4 * 1024 * 1024);
+    hang_up(ssl);
+    ssl = shake_hands(&secure);
+    put(ssl, GET("/big"));
+    expect(ssl, "xxxx");
+    int fd = SSL_get_fd(ssl);
+    SSL_free(ssl);
+    client_reset(fd); /* in the middle of it */
+    ssl = shake_hands(&secure);
+    put(ssl, LAST("/x"));
+    assert_true(read_to_the_end(ssl) > 0);
+    hang_up(ssl);
+    stop(&secure);
+}
+
+static void test_protocols(void **state)
+{
+    (void)state;
+    struct secure secure;
+    make_files(&secure.files);
+    struct rely_tls_options options = options_of(&secure.files);
+    options.is_only_13 = true;
+    start(&secure, &options);
+
+    SSL *ssl = begin(&secure);
+    SSL_set_alpn_protos(ssl, (const unsigned char *)"\x02h2\x08http/1.1", 12);
+    assert_int_equal(SSL_connect(ssl), 1);
+    const unsigned char *chosen;
+    unsigned len;
+    SSL_get0_alpn_selected(ssl, &chosen, &len);
+    assert_int_equal(len, 8);
+    assert_memory_equal(chosen, "http/1.1", 8);
+    hang_up(ssl);
+
+    ssl = begin(&secure);
+    SSL_set_alpn_protos(ssl, (const unsigned char *)"\x02h2", 3);
+    assert_int_not_equal(SSL_connect(ssl), 1);
+    hang_up(ssl);
+
+    SSL_CTX_set_max_proto_version(secure.context, TLS1_2_VERSION);
+    assert_no_hands(&secure);
+    server_stop(&secure.server, 0);
+    assert_int_equal(secure.server.counters.handshakes, 1);
+    assert_int_equal(secure.server.counters.failed_handshakes, 2);
+    ERR_clear_error();
+    stop(&secure);
+}
+
+static void show(const struct secure *secure, const char *certificate, const char *key)
+{
+    assert_int_equal(SSL_CTX_use_certificate_file(secure->context, certificate, SSL_FILETYPE_PEM), 1);
+    assert_int_equal(SSL_CTX_use_PrivateKey_file(secure->context, key, SSL_FILETYPE_PEM), 1);
+}
+
+static void assert_answered(const struct secure *secure)
+{
+    SSL *ssl = shake_hands(secure);
+    put(ssl, LAST("/x"));
+    assert_true(read_to_the_end(ssl) > 0);
+    /* A certificate is looked at in every handshake. */
+    assert_false(SSL_SESSION_has_ticket(SSL_get0_session(ssl)));
+    hang_up(ssl);
+}
+
+static void test_clients(void **state)
+{
+    (void)state;
+    for (int is_required = 0; is_required < 2; is_required++) {
+        struct secure secure;
+        make_files(&secure.files);
+        struct rely_tls_options options = options_of(&secure.files);
+        options.client_ca = secure.files.client_ca;
+        options.is_client_required = is_required;
+        start(&secure, &options);
+        if (is_required)
+            assert_no_hands(&secure);
+        else
+            assert_answered(&secure);
+        show(&secure, secure.files.client, secure.files.client_key);
+        assert_answered(&secure);
+        show(&secure, secure.files.other, secure.files.other_key);
+        assert_no_hands(&secure); /* also where none is required: who shows one shows a good one */
+        server_stop(&secure.server, 0);
+        assert_int_equal(secure.server.counters.failed_handshakes, 1 + is_required);
+        stop(&secure);
+    }
+}
+
+/* A handshake that stops, that is none, and that ends. */
+static void test_no_handshake(void **state)
+{
+    (void)state;
+    struct secure secure;
+    make_files(&secure.files);
+    struct rely_tls_options options = options_of(&secure.files);
+    start(&secure, &options);
+    int fd = client_connect(secure.server.port);
+    client_send(fd, GET("/x"));
+    assert_true(client_is_closed(fd));
+    close(fd);
+    fd = client_connect(secure.server.port);
+    client_send(fd, "\x16\x03\x01"); /* the begin of a record */
+    close(fd);
+    SSL *ssl = shake_hands(&secure);
+    put(ssl, LAST("/x"));
+    assert_true(read_to_the_end(ssl) > 0);
+    hang_up(ssl);
+    server_stop(&secure.server, 0);
+    assert_int_equal(secure.server.counters.failed_handshakes, 2);
+    assert_int_equal(atomic_load(&secure.server.handled_count), 1);
+    stop(&secure);
+}
+
+static void test_client_leaves_while_deferred(void **state)
+{
+    (void)state;
+    struct secure secure;
+    make_files(&secure.files);
+    struct rely_tls_options options = options_of(&secure.files);
+    start(&secure, &options);
+    SSL *ssl = shake_hands(&secure);
+    put(ssl, GET("/defer"));
+    wait_for(&secure.server.handled_count, 1);
+    SSL_shutdown(ssl);
+    hang_up(ssl);
+    wait_for(&secure.server.gone_count, 1);
+    ssl = shake_hands(&secure);
+    put(ssl, GET("/defer"));
+    wait_for(&secure.server.handled_count, 2);
+    int fd = SSL_get_fd(ssl);
+    SSL_free(ssl);
+    client_reset(fd);
+    wait_for(&secure.server.gone_count, 2);
+    stop(&secure);
+}
+
+/* Open connections keep what they began with, new ones have the new. */
+static void test_reload_while_serving(void **state)
+{
+    (void)state;
+    struct secure secure;
+    make_files(&secure.files);
+    struct rely_tls_options options = options_of(&secure.files);
+    start(&secure, &options);
+    SSL *old = shake_hands(&secure);
+    make_pair(secure.files.certificate, secure.files.key, 90L * DAY_S);
+    struct rely_err err = {0};
+    assert_true(rely_tls_reload(secure.server.tls, &err));
+    SSL *new = shake_hands(&secure);
+    const ASN1_TIME *old_end = X509_get0_notAfter(SSL_get0_peer_certificate(old));
+    int days, seconds;
+    assert_int_equal(ASN1_TIME_diff(&days, &seconds, old_end, X509_get0_notAfter(SSL_get0_peer_certificate(new))), 1);
+    assert_in_range(days, 59, 60);
+    put(old, GET("/old"));
+    expect(old, "GET /old");
+    put(new, GET("/new"));
+    expect(new, "GET /new");
+    hang_up(old);
+    hang_up(new);
+    stop(&secure);
+}
+
+const struct CMUnitTest tls_tests[] = {
+    cmocka_unit_test(test_bad_files),
+    cmocka_unit_test(test_key_with_a_password),
+    cmocka_unit_test(test_expired),
+    cmocka_unit_test(test_reload),
+    cmocka_unit_test(test_requests),
+    cmocka_unit_test(test_big_bodies),
+    cmocka_unit_test(test_protocols),
+    cmocka_unit_test(test_clients),
+    cmocka_unit_test(test_no_handshake),
+    cmocka_unit_test(test_client_leaves_while_deferred),
+    cmocka_unit_test(test_reload_while_serving),
+};
+const size_t tls_count = sizeof tls_tests / sizeof *tls_tests;
