@@ -124,6 +124,10 @@ class Relyd:
     def log(self):
         return self.log_path.read_text(errors="replace")
 
+    def wait_for_words(self, words, count=1):
+        """So many times at least. The log has a thread of its own: what has happened is in it a moment later."""
+        wire.wait_for(lambda: self.log().count(words) >= count, what=f"{words!r} in the log")
+
     def events(self):
         """The log's lines that are one, as objects."""
         return [json.loads(line) for line in self.log().splitlines() if line.startswith("{")]

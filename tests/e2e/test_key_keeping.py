@@ -182,7 +182,8 @@ def test_b10_a_rotation_is_live_on_a_full_disk(start, issuer):
     said = keys_of(relyd)["storeError"]
     assert said.startswith("database: ")
     assert [key["kid"] for key in keys_of(relyd)["keys"]] == [new.kid]
-    assert '"keys_not_stored"' in relyd.log() and "the keys of issuer cluster are in force, and could not be stored" in relyd.log()
+    relyd.wait_for_words('"keys_not_stored"')
+    relyd.wait_for_words("the keys of issuer cluster are in force, and could not be stored")
     assert read_metric(relyd, "relyd_key_sets_unstored") == {"relyd_key_sets_unstored": 1}
     empty_disk(relyd)
     wire.wait_for(lambda: "storeError" not in keys_of(relyd), 30, "the set to be stored")
@@ -285,6 +286,7 @@ def test_b12_an_issuer_that_changes_its_keys_all_the_time(start, issuer):
         time.sleep(0.12)
         assert relyd.reason(issuer.token()) == "ok", number
     assert len(fetch_rows(relyd)) == 4
+    relyd.wait_for_words("keys_accepted", 4)
     assert relyd.log().count("keys_accepted") == 4
     assert read_metric(relyd, "relyd_key_sets_unstored") == {"relyd_key_sets_unstored": 1}
     relyd.stop()

@@ -150,7 +150,8 @@ def test_a6_stored_sets_that_repeat_are_told_apart_at_the_start(start, issuer):
     assert identity_of(relyd, sign(key)) == ["of-first"]
     assert identity_of(relyd, sign(own)) == ["of-second"]
     warning = "1 key of issuer second is not used: issuer first with the same iss has it already"
-    wire.wait_for(lambda: relyd.log().count(warning) == 1, what="the warning, by the log's thread")
+    relyd.wait_for_words(warning)
+    assert relyd.log().count(warning) == 1
 
 
 def test_a6_a_set_that_is_too_old_holds_no_key(start, issuer):
@@ -221,6 +222,7 @@ def test_a6_a_fetched_set_loses_anothers_key_and_keeps_its_own(start, issuer):
     shown = check(relyd)
     warning = "2 keys of issuer neighbour are not used: issuer victim with the same iss has them already"
     assert shown["lastError"] == warning
+    relyd.wait_for_words(warning)
     assert relyd.log().count(warning) == 1
     relyd.restart()
     check(relyd)
