@@ -143,8 +143,9 @@ static void test_b5_several_wait_for_their_turns(void **state)
     int fifth = client_connect(server.port);
     pthread_barrier_wait(&server.hold);
     assert_int_equal(ask(fifth, GET("/x")), 200);
-    for (int i = 0; i < 3; i++)
-        assert_int_equal(ask(fds[0], ""), 200);
+    char answer[4096];
+    for (int i = 0; i < 3; i++) /* before its many; who had to make room has lost them */
+        (void)client_read(fds[0], answer, sizeof answer, false);
     for (int i = 0; i < 4; i++)
         answered += read_many(fds[i]) == PIPELINED;
     assert_int_equal(answered, 3);
