@@ -170,8 +170,8 @@ static void bring_turn(struct rely_connection *connection)
 bool rely_connections_resume(struct rely_loop *loop)
 {
     size_t count = loop->ready_count < RESUMES_PER_TURN ? loop->ready_count : RESUMES_PER_TURN;
-    for (size_t left = count; left > 0 && loop->ready != NULL;
-         left--) { /* those that want the next turn stand behind them */
+    /* Those that want the next turn meanwhile stand behind them. */
+    for (size_t left = count; left > 0 && loop->ready != NULL; left--) {
         struct rely_connection *connection = loop->ready;
         leave_ready(connection);
         bring_turn(connection);

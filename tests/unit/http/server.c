@@ -8,9 +8,9 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -192,14 +192,29 @@ void server_stop(struct server *server, int drain_ms)
     server->has_stopped = true;
 }
 
+static void limit_reading(int fd)
+{
+    struct timeval limit = {.tv_sec = 5};
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+}
+
 int client_connect(int port)
 {
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     struct sockaddr_in name = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
     name.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     assert_int_equal(connect(fd, (struct sockaddr *)&name, sizeof(name)), 0);
-    struct timeval limit = {.tv_sec = 5};
-    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+    limit_reading(fd);
+    return fd;
+}
+
+int client_connect_unix(const char *path)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct sockaddr_un name = {.sun_family = AF_UNIX};
+    snprintf(name.sun_path, sizeof(name.sun_path), "%s", path);
+    limit_reading(fd);
+    assert_int_equal(connect(fd, (struct sockaddr *)&name, sizeof(name)), 0);
     return fd;
 }
 
@@ -249,6 +264,21 @@ int client_read(int fd, char *out, size_t size, bool is_head)
     return status;
 }
 
+int client_ask(int fd, const char *request)
+{
+    char answer[4096];
+    client_send(fd, request);
+    return client_read(fd, answer, sizeof(answer), false);
+}
+
+void client_expect(int fd, int status, const char *word)
+{
+    static char answer[65536];
+    assert_int_equal(client_read(fd, answer, sizeof(answer), false), status);
+    if (word != NULL && strstr(answer, word) == NULL)
+        fail_msg("no '%s' in: %s", word, answer);
+}
+
 bool client_is_closed(int fd)
 {
     char bytes[4096];
@@ -258,10 +288,48 @@ bool client_is_closed(int fd)
     return got == 0 || errno == ECONNRESET;
 }
 
+int64_t now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+void sleep_ms(int ms)
+{
+    nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L}, NULL);
+}
+
+double cpu_seconds(void)
+{
+    struct timespec used;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+    return (double)used.tv_sec + (double)used.tv_nsec / 1e9;
+}
+
 void wait_for(atomic_int *value, int number)
 {
-    struct timespec nap = {.tv_nsec = 1000000};
     for (int i = 0; i < 5000 && atomic_load(value) < number; i++)
-        nanosleep(&nap, NULL);
+        sleep_ms(1);
     assert_true(atomic_load(value) >= number);
+}
+
+uint64_t read_counter(const uint64_t *counter)
+{
+    return __atomic_load_n(counter, __ATOMIC_RELAXED);
+}
+
+void await_counter(const uint64_t *counter, uint64_t value)
+{
+    for (int i = 0; i < 5000 && read_counter(counter) != value; i++)
+        sleep_ms(1);
+    assert_int_equal(read_counter(counter), value);
+}
+
+uint64_t sum_cuts(const struct server *server)
+{
+    uint64_t sum = 0;
+    for (int cut = 0; cut < RELY_CUT_COUNT; cut++)
+        sum += read_counter(&server->counters.cuts[cut]);
+    return sum;
 }

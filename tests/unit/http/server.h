@@ -39,16 +39,33 @@ void server_start(struct server *server, const struct rely_loop_options *options
 /* Also without having been stopped by the test. */
 void server_stop(struct server *server, int drain_ms);
 
+#define GET(path) "GET " path " HTTP/1.1\r\nHost: a\r\n\r\n"
+#define POST_OF(length) "POST /p HTTP/1.1\r\nHost: a\r\nContent-Length: " length "\r\n\r\n"
+
 int client_connect(int port);
+int client_connect_unix(const char *path);
 void client_send(int fd, const char *text);
 /* Closes with a reset, and not in an orderly way. */
 void client_reset(int fd);
 /* Reads one response with Content-Length (or none for 204, 304 and HEAD) into out; returns its status, 0 at the end. */
 int client_read(int fd, char *out, size_t size, bool is_head);
+/* The status of its answer. */
+int client_ask(int fd, const char *request);
+/* Reads an answer that has this status, and this word (NULL: any) in it. */
+void client_expect(int fd, int status, const char *word);
 /* Reads until the peer closes; false after 5 s. */
 bool client_is_closed(int fd);
 /* Waits until *value is at least the number; fails after 5 s. */
 void wait_for(atomic_int *value, int number);
+/* The same of a counter of the loop's, exactly. */
+void await_counter(const uint64_t *counter, uint64_t value);
+uint64_t read_counter(const uint64_t *counter);
+uint64_t sum_cuts(const struct server *server);
+
+int64_t now_ms(void);
+void sleep_ms(int ms);
+/* Processor time that all threads of this process have used. */
+double cpu_seconds(void);
 
 extern const struct CMUnitTest text_tests[], route_tests[], head_tests[], timer_tests[], bind_tests[], loop_tests[],
     watch_tests[], turns_tests[], tls_tests[], hostile_tests[], connection_tests[];

@@ -24,27 +24,6 @@ static const struct rely_loop_options options = {
 };
 
 #define H "Host: a\r\n"
-#define GET(path) "GET " path " HTTP/1.1\r\n" H "\r\n"
-
-static void sleep_ms(int ms)
-{
-    nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L}, NULL);
-}
-
-static void await(const uint64_t *counter, uint64_t value)
-{
-    for (int i = 0; i < 5000 && __atomic_load_n(counter, __ATOMIC_RELAXED) != value; i++)
-        sleep_ms(1);
-    assert_int_equal(__atomic_load_n(counter, __ATOMIC_RELAXED), value);
-}
-
-static void expect(int fd, int status, const char *word)
-{
-    static char answer[65536];
-    assert_int_equal(client_read(fd, answer, sizeof answer, false), status);
-    if (word != NULL && strstr(answer, word) == NULL)
-        fail_msg("no '%s' in: %s", word, answer);
-}
 
 static void expect_silence(int fd)
 {
@@ -66,7 +45,7 @@ static void check_limit(struct server *server, const char *text, int status)
             sleep_ms(20);
             client_send(fd, text + first);
         }
-        expect(fd, status, NULL);
+        client_expect(fd, status, NULL);
         close(fd);
     }
 }
@@ -101,19 +80,19 @@ static void test_100_is_said_once_and_to_whom_it_is_for(void **state)
     server_start(&server, &options);
     int asking = client_connect(server.port), other = client_connect(server.port), old = client_connect(server.port);
     client_send(other, GET("/x"));
-    expect(other, 200, NULL);
+    client_expect(other, 200, NULL);
     client_send(asking, "POST /p HTTP/1.1\r\n" H "Expect: 100-continue\r\nContent-Length: 5\r\n\r\n");
-    expect(asking, 100, NULL);
+    client_expect(asking, 100, NULL);
     client_send(other, "GET /x HTT"); /* the head that was read last has asked for it */
     expect_silence(other);
     client_send(asking, "he");
     expect_silence(asking);
     client_send(asking, "llo");
-    expect(asking, 200, "body=hello");
+    client_expect(asking, 200, "body=hello");
     client_send(old, "POST /p HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n"); /* RFC 9110 s10.1.1 */
     expect_silence(old);
     client_send(old, "hello");
-    expect(old, 200, "body=hello");
+    client_expect(old, 200, "body=hello");
     close(asking);
     close(other);
     close(old);
@@ -142,11 +121,11 @@ static void test_a_body_that_nobody_reads(void **state)
         int fd = client_connect(server.port);
         client_send(fd, rows[i].head);
         client_send(fd, GET("/next"));
-        expect(fd, 200, rows[i].is_last ? "\r\nConnection: close\r\n" : "\r\nConnection: keep-alive\r\n");
+        client_expect(fd, 200, rows[i].is_last ? "\r\nConnection: close\r\n" : "\r\nConnection: keep-alive\r\n");
         if (rows[i].is_last)
             assert_true(client_is_closed(fd));
         else
-            expect(fd, 200, "GET /next");
+            client_expect(fd, 200, "GET /next");
         close(fd);
     }
     server_stop(&server, 0);
@@ -200,7 +179,7 @@ static void test_what_has_no_body(void **state)
     client_send(fd, GET("/304") GET("/next"));
     assert_int_equal(client_read(fd, answer, sizeof answer, false), 304);
     assert_null(strcasestr(answer, "content-length"));
-    expect(fd, 200, "GET /next");
+    client_expect(fd, 200, "GET /next");
     client_send(fd, "HEAD /x HTTP/1.1\r\n" H H "\r\n"); /* refused before anybody has seen its method */
     assert_int_equal(client_read(fd, answer, sizeof answer, true), 400);
     assert_true(strstr(answer, "\r\n\r\n")[4] == '\0' && recv(fd, answer, 1, 0) == 0);
@@ -220,9 +199,9 @@ static void test_who_asks_and_what(void **state)
     assert_int_equal(getsockname(fd, (struct sockaddr *)&name, &size), 0);
     client_send(fd, "GET /x HTTP/1.1\r\n" H "X-Twice: one\r\nx-twice: two\r\n\r\n");
     snprintf(word, sizeof word, "peer=127.0.0.1:%d first=one", ntohs(name.sin_port));
-    expect(fd, 200, word);
+    client_expect(fd, 200, word);
     client_send(fd, "GET /x HTTP/1.1\r\n" H H "\r\n");
-    expect(fd, 400, "The request must have one Host header.");
+    client_expect(fd, 400, "The request must have one Host header.");
     close(fd);
     server_stop(&server, 0);
 }
@@ -238,26 +217,26 @@ static void test_what_is_held_is_given_back(void **state)
     server_start(&server, &options);
     int broken = client_connect(server.port), greedy = client_connect(server.port), deaf = client_connect(server.port);
     client_send(broken, "GET / HTTP/1.1\r\n");
-    await(held, 256);
+    await_counter(held, 256);
     client_send(broken, "Host: a\n");
-    expect(broken, 400, NULL);
+    client_expect(broken, 400, NULL);
     sleep_ms(100); /* it may still be sending, for much longer, and nothing of that is kept */
-    assert_int_equal(__atomic_load_n(held, __ATOMIC_RELAXED), 0);
+    assert_int_equal(read_counter(held), 0);
     client_send(greedy, "G");
     for (int i = 0; i < 50; i++) { /* always with the next one's first byte */
         client_send(greedy, "ET / HTTP/1.1\r\n" H "\r\nG");
-        expect(greedy, 200, NULL);
+        client_expect(greedy, 200, NULL);
     }
-    assert_in_range(__atomic_load_n(held, __ATOMIC_RELAXED), 1, 512);
+    assert_in_range(read_counter(held), 1, 512);
     client_send(greedy, "ET / HTTP/1.1\r\n" H "\r\n");
-    expect(greedy, 200, NULL);
-    await(held, 0);
+    client_expect(greedy, 200, NULL);
+    await_counter(held, 0);
     client_send(deaf, GET("/big"));
     wait_for(&server.handled_count, 52);
     sleep_ms(50);
-    assert_true(__atomic_load_n(held, __ATOMIC_RELAXED) > 1 << 20);
+    assert_true(read_counter(held) > 1 << 20);
     assert_int_equal(client_read(deaf, answer, sizeof answer, false), 200);
-    await(held, 0);
+    await_counter(held, 0);
     client_send(deaf, "GET /big HTTP/1.1\r\n" H "Connection: close\r\n\r\n");
     assert_int_equal(client_read(deaf, answer, sizeof answer, false), 200);
     assert_true(client_is_closed(deaf));
@@ -265,13 +244,6 @@ static void test_what_is_held_is_given_back(void **state)
     close(greedy);
     close(deaf);
     server_stop(&server, 0);
-}
-
-static double cpu_seconds(void)
-{
-    struct timespec used;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
-    return (double)used.tv_sec + (double)used.tv_nsec / 1e9;
 }
 
 /* Who takes no answer and sends more costs nothing, and when it breaks off it is gone. */
@@ -289,8 +261,8 @@ static void test_who_takes_no_answer(void **state)
     sleep_ms(300);
     assert_true(cpu_seconds() - before < 0.15);
     client_reset(deaf);
-    await(&server.counters.connections, 0);
-    await(&server.counters.held_bytes, 0);
+    await_counter(&server.counters.connections, 0);
+    await_counter(&server.counters.held_bytes, 0);
     server_stop(&server, 0);
 }
 
@@ -314,14 +286,14 @@ static void test_who_is_still_sending_can_finish(void **state)
     int large = client_connect(server.port), closing = client_connect(server.port);
     client_send(large, "POST /p HTTP/1.1\r\n" H "Content-Length: 3000000\r\n\r\n");
     fill(large, 3000000);
-    expect(large, 413, NULL);
+    client_expect(large, 413, NULL);
     assert_true(client_is_closed(large));
     client_send(closing, "GET /x HTTP/1.1\r\n" H "Connection: close\r\n\r\n" GET("/y"));
     for (int i = 0; i < 3; i++) {
         sleep_ms(20);
         client_send(closing, GET("/z"));
     }
-    expect(closing, 200, "GET /x");
+    client_expect(closing, 200, "GET /x");
     assert_true(client_is_closed(closing));
     close(large);
     close(closing);
@@ -343,7 +315,7 @@ static void test_who_goes_on_sending_is_cut_off(void **state)
         sent += sizeof bytes;
     assert_in_range(sent, 1 << 20, 16 << 20); /* 4 MiB, and what the kernel takes */
     close(fd);
-    await(&server.counters.connections, 0);
+    await_counter(&server.counters.connections, 0);
     server_stop(&server, 0);
 }
 
@@ -355,9 +327,9 @@ static void test_the_last_of_several_requests_ends_it(void **state)
     server_start(&server, &options);
     int fd = client_connect(server.port);
     client_send(fd, GET("/x") GET("/y") "GET /z HTTP/1.1\r\n" H "Connection: close\r\n\r\n");
-    expect(fd, 200, "GET /x");
-    expect(fd, 200, "GET /y");
-    expect(fd, 200, "GET /z");
+    client_expect(fd, 200, "GET /x");
+    client_expect(fd, 200, "GET /y");
+    client_expect(fd, 200, "GET /z");
     assert_true(client_is_closed(fd));
     close(fd);
     server_stop(&server, 0);

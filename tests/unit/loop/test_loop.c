@@ -5,7 +5,6 @@
 
 #include "relyd/pool.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -13,7 +12,6 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 static const struct rely_loop_options plain = {
@@ -26,28 +24,6 @@ static const struct rely_loop_options plain = {
     .max_connections = 100,
 };
 
-#define GET(path) "GET " path " HTTP/1.1\r\nHost: a\r\n\r\n"
-
-static int64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-static void sleep_ms(int ms)
-{
-    nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L}, NULL);
-}
-
-static void expect(int fd, int status, const char *word)
-{
-    static char answer[65536];
-    assert_int_equal(client_read(fd, answer, sizeof(answer), false), status);
-    if (word != NULL && strstr(answer, word) == NULL)
-        fail_msg("no '%s' in: %s", word, answer);
-}
-
 static void test_keep_alive(void **state)
 {
     (void)state;
@@ -57,16 +33,17 @@ static void test_keep_alive(void **state)
     for (int i = 0; i < 3; i++) {
         client_send(fd, "GET /a/%62/../c?x=%31&y HTTP/1.1\r\nHost: a\r\nX-Twice: 1\r\nx-twice: 2\r\n\r\n");
         /* fault A1: the path as it was sent */
-        expect(fd, 200, "GET /a/%62/../c query=x=%31&y body= bearer=0: twice=2 unix=0:4294967295 peer=127.0.0.1:");
+        client_expect(fd, 200,
+                      "GET /a/%62/../c query=x=%31&y body= bearer=0: twice=2 unix=0:4294967295 peer=127.0.0.1:");
     }
     client_send(fd, "GET HTTP://Host.example/a/../b?c HTTP/1.1\r\nHost: a\r\n\r\n");
-    expect(fd, 200, "GET /a/../b query=c body= bearer=0:");
+    client_expect(fd, 200, "GET /a/../b query=c body= bearer=0:");
     client_send(fd, "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n");
-    expect(fd, 200, "OPTIONS  query= body= bearer=0:");
+    client_expect(fd, 200, "OPTIONS  query= body= bearer=0:");
     client_send(fd, "POST /p HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer t.o.k\r\nContent-Length: 5\r\n\r\nhello");
-    expect(fd, 200, "POST /p query= body=hello bearer=1:t.o.k");
+    client_expect(fd, 200, "POST /p query= body=hello bearer=1:t.o.k");
     client_send(fd, "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
-    expect(fd, 200, "\r\nConnection: close\r\n");
+    client_expect(fd, 200, "\r\nConnection: close\r\n");
     assert_true(client_is_closed(fd));
     close(fd);
     server_stop(&server, 0);
@@ -91,7 +68,7 @@ static void test_headers_of_an_answer(void **state)
     assert_null(strcasestr(answer, "content-length"));
     assert_null(strcasestr(answer, "transfer-encoding"));
     client_send(fd, GET("/problem"));
-    expect(fd, 422, "\"detail\":\"two\\nlines\",\"errors\":[{\"field\":\"name\",\"code\":\"too_long\"");
+    client_expect(fd, 422, "\"detail\":\"two\\nlines\",\"errors\":[{\"field\":\"name\",\"code\":\"too_long\"");
     close(fd);
     server_stop(&server, 0);
 }
@@ -108,7 +85,7 @@ static void test_response_splitting(void **state)
     assert_int_equal(client_read(fd, answer, sizeof(answer), false), 500);
     assert_null(strstr(answer, "set-cookie"));
     client_send(fd, GET("/x"));
-    expect(fd, 200, "GET /x");
+    client_expect(fd, 200, "GET /x");
     close(fd);
     server_stop(&server, 0);
     assert_int_equal(server.counters.unsendable, 1); /* fault B22: every 500 is counted */
@@ -126,7 +103,7 @@ static void test_head_has_no_body(void **state)
     const char *length = strcasestr(answer, "content-length:");
     assert_non_null(length);
     assert_true(atoi(length + 15) > 10);
-    expect(fd, 200, "GET /next");
+    client_expect(fd, 200, "GET /next");
     close(fd);
     server_stop(&server, 0);
 }
@@ -159,7 +136,7 @@ static void test_b5_one_request_a_connection_and_turn(void **state)
     client_send(honest, GET("/count"));
     pthread_barrier_wait(&server.hold);
     assert_in_range(read_count(honest), 3, 6); /* behind "/hold" and at most a few more */
-    expect(greedy, 200, NULL);
+    client_expect(greedy, 200, NULL);
     int last = 0;
     for (int i = 0; i < 500; i++)
         last = read_count(greedy);
@@ -223,7 +200,7 @@ static void test_pipelining(void **state)
             continue;
         for (int j = i - 9; j <= i; j++) {
             snprintf(word, sizeof(word), "GET /n%d query", j);
-            expect(fd, 200, word);
+            client_expect(fd, 200, word);
         }
     }
     close(fd);
@@ -307,12 +284,12 @@ static void test_deferred_answer(void **state)
         wait_for(&server.handled_count, i);
         sleep_ms(5);
         post_answer(&server);
-        expect(fd, 200, "late /defer body");
+        client_expect(fd, 200, "late /defer body");
     }
     client_send(fd, "GET /defer HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
     wait_for(&server.handled_count, 4);
     post_answer(&server);
-    expect(fd, 200, "\r\nConnection: close\r\n");
+    client_expect(fd, 200, "\r\nConnection: close\r\n");
     assert_true(client_is_closed(fd));
     assert_int_equal(atomic_load(&server.gone_count), 0);
     close(fd);
@@ -332,12 +309,12 @@ static void test_long_deferred_answer(void **state)
     client_send(fd, GET("/defer"));
     wait_for(&server.handled_count, 1);
     post_long_answer(&server, 8 << 20);
-    for (int i = 0; i < 5000 && __atomic_load_n(held, __ATOMIC_RELAXED) == 0; i++)
+    for (int i = 0; i < 5000 && read_counter(held) == 0; i++)
         sleep_ms(1);
-    assert_in_range(__atomic_load_n(held, __ATOMIC_RELAXED), 1 << 20, 9 << 20);
+    assert_in_range(read_counter(held), 1 << 20, 9 << 20);
     close(fd);
     server_stop(&server, 0);
-    assert_int_equal(__atomic_load_n(held, __ATOMIC_RELAXED), 0);
+    assert_int_equal(read_counter(held), 0);
 }
 
 /* What a handler waits for may be there before it returns; also of the last request of a connection. */
@@ -348,10 +325,10 @@ static void test_deferred_and_answered_by_the_handler(void **state)
     server_start(&server, &plain);
     int fd = client_connect(server.port);
     client_send(fd, GET("/defer-and-answer") GET("/x"));
-    expect(fd, 200, "at once");
-    expect(fd, 200, "GET /x");
+    client_expect(fd, 200, "at once");
+    client_expect(fd, 200, "GET /x");
     client_send(fd, "GET /defer-and-answer HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
-    expect(fd, 200, "at once");
+    client_expect(fd, 200, "at once");
     assert_true(client_is_closed(fd));
     assert_int_equal(atomic_load(&server.gone_count), 0);
     close(fd);
@@ -371,9 +348,9 @@ static void test_deferred_with_pipelined(void **state)
     sleep_ms(20);
     assert_int_equal(atomic_load(&server.handled_count), 1);
     post_answer(&server);
-    expect(fd, 200, "late /defer");
-    expect(fd, 200, "GET /second");
-    expect(fd, 200, "GET /third");
+    client_expect(fd, 200, "late /defer");
+    client_expect(fd, 200, "GET /second");
+    client_expect(fd, 200, "GET /third");
     assert_int_equal(atomic_load(&server.gone_count), 0);
     close(fd);
     server_stop(&server, 0);
@@ -393,9 +370,7 @@ static void test_client_leaves_while_deferred(void **state)
         assert_null(atomic_load(&server.kept));
         post_answer(&server); /* finds nothing to answer */
     }
-    for (int i = 0; i < 1000 && (int)__atomic_load_n(&server.counters.connections, __ATOMIC_RELAXED) > 0; i++)
-        sleep_ms(1);
-    assert_int_equal((int)__atomic_load_n(&server.counters.connections, __ATOMIC_RELAXED), 0);
+    await_counter(&server.counters.connections, 0);
     server_stop(&server, 0);
 }
 
@@ -438,19 +413,17 @@ static void test_b20_half_closed_clients_are_answered(void **state)
         post_answer(&server);
         if (i == 4)
             continue;
-        expect(fd, 200, "late /defer");
+        client_expect(fd, 200, "late /defer");
         assert_true(client_is_closed(fd));
         close(fd);
     }
     int fd = client_connect(server.port);
     client_send(fd, GET("/x"));
     shutdown(fd, SHUT_WR);
-    expect(fd, 200, "GET /x");
+    client_expect(fd, 200, "GET /x");
     assert_true(client_is_closed(fd));
     close(fd);
-    for (int i = 0; i < 1000 && (int)__atomic_load_n(&server.counters.connections, __ATOMIC_RELAXED) > 0; i++)
-        sleep_ms(1);
-    assert_int_equal((int)__atomic_load_n(&server.counters.connections, __ATOMIC_RELAXED), 0);
+    await_counter(&server.counters.connections, 0);
     assert_int_equal(atomic_load(&server.gone_count), 0);
     server_stop(&server, 0);
 }
@@ -518,7 +491,7 @@ static void test_stop_finishes_what_is_in_flight(void **state)
     server_start(&server, &plain);
     int idle = client_connect(server.port), busy = client_connect(server.port), late = client_connect(server.port);
     client_send(idle, GET("/x"));
-    expect(idle, 200, "GET /x");
+    client_expect(idle, 200, "GET /x");
     client_send(late, "POST /p HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbo");
     client_send(busy, GET("/defer"));
     wait_for(&server.handled_count, 2);
@@ -530,9 +503,9 @@ static void test_stop_finishes_what_is_in_flight(void **state)
     int refused = socket(AF_INET, SOCK_STREAM, 0);
     close(refused);
     client_send(late, "dy");
-    expect(late, 200, "\r\nConnection: close\r\n");
+    client_expect(late, 200, "\r\nConnection: close\r\n");
     post_answer(&server);
-    expect(busy, 200, "\r\nConnection: close\r\n"); /* it was parsed before the stop */
+    client_expect(busy, 200, "\r\nConnection: close\r\n"); /* it was parsed before the stop */
     assert_true(client_is_closed(busy));
     assert_int_equal(atomic_load(&server.gone_count), 0);
     pthread_barrier_wait(&server.ready); /* the loop has returned long before its deadline */
@@ -558,7 +531,7 @@ static void test_stop_cuts_off_after_the_deadline(void **state)
     server_stop(&server, 100);
     assert_in_range(now_ms() - start, 90, 1900); /* not as long as who leaves may take */
     assert_int_equal(atomic_load(&server.gone_count), 1);
-    expect(busy, 503, "\r\nConnection: close\r\n");
+    client_expect(busy, 503, "\r\nConnection: close\r\n");
     assert_true(client_is_closed(busy));
     assert_true(client_is_closed(slow));
     assert_true(client_is_closed(deaf));
@@ -580,9 +553,9 @@ static void test_stop_tells_who_waits(void **state)
     server_stop(&server, 50);
     assert_in_range(now_ms() - start, 90, 3000);
     assert_int_equal(atomic_load(&server.gone_count), 1);
-    expect(fd, 503, "Connection: close");
+    client_expect(fd, 503, "Connection: close");
     assert_true(client_is_closed(fd));
-    assert_int_equal(__atomic_load_n(&server.counters.cuts[RELY_CUT_DRAIN], __ATOMIC_RELAXED), 1);
+    assert_int_equal(read_counter(&server.counters.cuts[RELY_CUT_DRAIN]), 1);
     close(fd);
 }
 
@@ -725,7 +698,7 @@ static void test_body_limit(void **state)
     server_start(&server, &plain);
     int fd = client_connect(server.port);
     client_send(fd, "POST /p HTTP/1.1\r\nHost: a\r\nContent-Length: 1001\r\n\r\n");
-    expect(fd, 413, NULL);
+    client_expect(fd, 413, NULL);
     assert_true(client_is_closed(fd));
     close(fd);
     fd = client_connect(server.port);
@@ -733,17 +706,10 @@ static void test_body_limit(void **state)
     char chunk[1002] = "";
     memset(chunk, 'x', sizeof(chunk) - 1);
     client_send(fd, chunk);
-    expect(fd, 413, NULL);
+    client_expect(fd, 413, NULL);
     close(fd);
     server_stop(&server, 0);
     assert_int_equal(atomic_load(&server.handled_count), 0);
-}
-
-static double cpu_seconds(void)
-{
-    struct timespec used;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
-    return (double)used.tv_sec + (double)used.tv_nsec / 1e9;
 }
 
 /* Out of descriptors, the loop must neither spin nor stop accepting for good. */
@@ -767,7 +733,7 @@ static void test_out_of_descriptors(void **state)
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
     assert_int_equal(atomic_load(&server.handled_count), 0);
     assert_true(used < 0.15);
-    expect(fd, 200, "GET /x");
+    client_expect(fd, 200, "GET /x");
     close(fd);
     server_stop(&server, 0);
 }
@@ -815,11 +781,11 @@ static void test_two_listeners_and_a_unix_socket(void **state)
     char word[64];
     snprintf(word, sizeof(word), "unix=1:%u peer=unix:%u", getuid(), getuid());
     client_send(local, GET("/u"));
-    expect(local, 200, word);
+    client_expect(local, 200, word);
     client_send(second, GET("/x"));
-    expect(second, 200, "the other listener");
+    client_expect(second, 200, "the other listener");
     client_send(tcp, GET("/x"));
-    expect(tcp, 200, "unix=0:4294967295");
+    client_expect(tcp, 200, "unix=0:4294967295");
     client_send(local, GET("/defer"));
     wait_for(&server.handled_count, 3);
     close(local);
@@ -855,9 +821,9 @@ static void test_an_urgent_byte_wakes_nobody_for_ever(void **state)
         assert_true(cpu_seconds() - before < 0.1);
     }
     post_answer(&server);
-    expect(local, 200, "late /defer");
+    client_expect(local, 200, "late /defer");
     client_send(local, GET("/x"));
-    expect(local, 200, "GET /x");
+    client_expect(local, 200, "GET /x");
     close(local);
     server_stop(&server, 0);
     unlink(name.sun_path);
@@ -873,10 +839,10 @@ static void test_several_loops(void **state)
         for (int i = 0; i < 3; i++) {
             int fd = client_connect(servers[i].port);
             client_send(fd, GET("/x") GET("/defer"));
-            expect(fd, 200, "GET /x");
+            client_expect(fd, 200, "GET /x");
             wait_for(&servers[i].handled_count, 2 * round + 2);
             post_answer(&servers[i]);
-            expect(fd, 200, "late /defer");
+            client_expect(fd, 200, "late /defer");
             close(fd);
         }
     for (int i = 0; i < 3; i++)

@@ -10,8 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 static const struct rely_loop_options far = {
@@ -23,48 +21,6 @@ static const struct rely_loop_options far = {
     .idle_timeout_ms = 20000,
     .max_connections = 100,
 };
-
-#define GET(path) "GET " path " HTTP/1.1\r\nHost: a\r\n\r\n"
-#define POST(length) "POST /p HTTP/1.1\r\nHost: a\r\nContent-Length: " length "\r\n\r\n"
-
-static int64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-static void sleep_ms(int ms)
-{
-    nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L}, NULL);
-}
-
-static int ask(int fd, const char *request)
-{
-    char answer[4096];
-    client_send(fd, request);
-    return client_read(fd, answer, sizeof answer, false);
-}
-
-static uint64_t read_counter(const uint64_t *counter)
-{
-    return __atomic_load_n(counter, __ATOMIC_RELAXED);
-}
-
-static void await_counter(const uint64_t *counter, uint64_t value)
-{
-    for (int i = 0; i < 5000 && read_counter(counter) != value; i++)
-        sleep_ms(1);
-    assert_int_equal(read_counter(counter), value);
-}
-
-static uint64_t sum_cuts(const struct server *server)
-{
-    uint64_t sum = 0;
-    for (int cut = 0; cut < RELY_CUT_COUNT; cut++)
-        sum += read_counter(&server->counters.cuts[cut]);
-    return sum;
-}
 
 static void fill(int fd, size_t count)
 {
@@ -105,7 +61,7 @@ static void test_b5_who_waits_for_his_turn_is_not_slow(void **state)
     options.head_timeout_ms = 150;
     server_start(&server, &options);
     int many = client_connect(server.port), slow = client_connect(server.port);
-    assert_int_equal(ask(slow, GET("/x")), 200);
+    assert_int_equal(client_ask(slow, GET("/x")), 200);
     send_many(many, GET("/hold"));
     pthread_barrier_wait(&server.hold); /* the loop is inside a turn */
     client_send(slow, GET("/x") GET("/x") GET("/hold"));
@@ -113,7 +69,7 @@ static void test_b5_who_waits_for_his_turn_is_not_slow(void **state)
     pthread_barrier_wait(&server.hold); /* inside another, in which `many` has had its turn before */
     sleep_ms(400);
     pthread_barrier_wait(&server.hold);
-    assert_int_equal(ask(many, ""), 200);
+    assert_int_equal(client_ask(many, ""), 200);
     assert_int_equal(read_many(many), PIPELINED);
     assert_int_equal(sum_cuts(&server), 0);
     close(many);
@@ -132,7 +88,7 @@ static void test_b5_several_wait_for_their_turns(void **state)
     int fds[4], answered = 0;
     for (int i = 0; i < 4; i++) {
         fds[i] = client_connect(server.port);
-        assert_int_equal(ask(fds[i], GET("/x")), 200);
+        assert_int_equal(client_ask(fds[i], GET("/x")), 200);
     }
     send_many(fds[0], GET("/hold") GET("/x") GET("/hold"));
     pthread_barrier_wait(&server.hold);
@@ -142,7 +98,7 @@ static void test_b5_several_wait_for_their_turns(void **state)
     pthread_barrier_wait(&server.hold); /* now all four have been read, and wait for the next turn */
     int fifth = client_connect(server.port);
     pthread_barrier_wait(&server.hold);
-    assert_int_equal(ask(fifth, GET("/x")), 200);
+    assert_int_equal(client_ask(fifth, GET("/x")), 200);
     char answer[4096];
     for (int i = 0; i < 3; i++) /* before its many; who had to make room has lost them */
         (void)client_read(fds[0], answer, sizeof answer, false);
@@ -170,9 +126,9 @@ static void test_b4_a_look_comes_for_each_stage(void **state)
     int idle = client_connect(server.port);
     client_send(idle, "GET /x HT");
     sleep_ms(20);
-    assert_int_equal(ask(idle, "TP/1.1\r\nHost: a\r\n\r\n"), 200);
+    assert_int_equal(client_ask(idle, "TP/1.1\r\nHost: a\r\n\r\n"), 200);
     for (int i = 0; i < 2; i++) {
-        static const char *const parts[] = {POST("10") "01234", "GET / HTTP/1.1\r\nHo"};
+        static const char *const parts[] = {POST_OF("10") "01234", "GET / HTTP/1.1\r\nHo"};
         static const char *const details[] = {"The body of the request takes too long.",
                                               "The head of the request takes too long."};
         char answer[4096];
@@ -188,15 +144,6 @@ static void test_b4_a_look_comes_for_each_stage(void **state)
     server_stop(&server, 0);
 }
 
-static int connect_unix(const char *path)
-{
-    struct sockaddr_un name = {.sun_family = AF_UNIX};
-    snprintf(name.sun_path, sizeof name.sun_path, "%s", path);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_int_equal(connect(fd, (struct sockaddr *)&name, sizeof name), 0);
-    return fd;
-}
-
 /* Of a unix socket the kernel ends nothing. */
 static void test_b4_who_takes_no_answer_of_a_unix_socket(void **state)
 {
@@ -209,7 +156,7 @@ static void test_b4_who_takes_no_answer_of_a_unix_socket(void **state)
     struct rely_loop_options options = far;
     options.idle_timeout_ms = 300;
     server_start(&server, &options);
-    int deaf = connect_unix(address + 5);
+    int deaf = client_connect_unix(address + 5);
     client_send(deaf, GET("/big"));
     await_counter(&server.counters.cuts[RELY_CUT_UNSENT], 1);
     await_counter(&server.counters.connections, 0);
@@ -234,7 +181,7 @@ static void test_b4_an_eighth_of_the_budget_is_freed(void **state)
     while (count < 60 && read_counter(cuts) == 0) {
         uint64_t before = read_counter(&server.counters.held_bytes);
         fds[count] = client_connect(server.port);
-        client_send(fds[count], POST("25000"));
+        client_send(fds[count], POST_OF("25000"));
         fill(fds[count++], 24000);
         for (int i = 0;
              i < 1000 && read_counter(cuts) == 0 && read_counter(&server.counters.held_bytes) < before + 24000; i++)
@@ -292,26 +239,19 @@ static void test_b18_unfinished_newcomers_make_room(void **state)
     int fds[2];
     for (int i = 0; i < 2; i++) {
         fds[i] = client_connect(server.port);
-        assert_int_equal(ask(fds[i], GET("/x")), 200);
+        assert_int_equal(client_ask(fds[i], GET("/x")), 200);
         client_send(fds[i], "GET / HTTP/1.1\r\nHo");
     }
     await_counter(&server.counters.held_bytes, 512);
     int64_t start = now_ms();
     int third = client_connect(server.port);
-    assert_int_equal(ask(third, GET("/x")), 200);
+    assert_int_equal(client_ask(third, GET("/x")), 200);
     assert_in_range(now_ms() - start, 0, 800);
     assert_true(client_is_closed(fds[0]));
     for (int i = 0; i < 2; i++)
         close(fds[i]);
     close(third);
     server_stop(&server, 0);
-}
-
-static double cpu_seconds(void)
-{
-    struct timespec used;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
-    return (double)used.tv_sec + (double)used.tv_nsec / 1e9;
 }
 
 static int start_two(struct server *server, const struct rely_loop_options *options)
@@ -333,8 +273,8 @@ static void test_time_is_kept_in_every_room(void **state)
     options.idle_timeout_ms = 300;
     int port = start_two(&server, &options);
     int first = client_connect(server.port), other = client_connect(port);
-    assert_int_equal(ask(first, GET("/x")), 200);
-    assert_int_equal(ask(other, GET("/x")), 200);
+    assert_int_equal(client_ask(first, GET("/x")), 200);
+    assert_int_equal(client_ask(other, GET("/x")), 200);
     await_counter(&server.counters.cuts[RELY_CUT_IDLE_TIME], 2);
     assert_true(client_is_closed(first));
     assert_true(client_is_closed(other));
@@ -349,8 +289,8 @@ static void test_the_drain_ends_all_rooms(void **state)
     struct server server;
     int port = start_two(&server, &far);
     int first = client_connect(server.port), other = client_connect(port);
-    assert_int_equal(ask(first, GET("/x")), 200);
-    assert_int_equal(ask(other, GET("/x")), 200);
+    assert_int_equal(client_ask(first, GET("/x")), 200);
+    assert_int_equal(client_ask(other, GET("/x")), 200);
     int64_t start = now_ms();
     rely_loop_stop(server.loop, 600);
     await_counter(&server.counters.connections, 0);
@@ -379,12 +319,12 @@ static void test_a_full_room_holds_up_no_other(void **state)
     int64_t start = now_ms();
     for (int i = 0; i < 20; i++) {
         int other = client_connect(port);
-        assert_int_equal(ask(other, GET("/x")), 200);
+        assert_int_equal(client_ask(other, GET("/x")), 200);
         close(other);
     }
     assert_in_range(now_ms() - start, 0, 1000); /* and not a rest from accepting for each */
     client_reset(busy);
-    assert_int_equal(ask(waiting, GET("/x")), 200);
+    assert_int_equal(client_ask(waiting, GET("/x")), 200);
     close(waiting);
     server_stop(&server, 0);
 }
@@ -398,7 +338,7 @@ static void test_b19_who_leaves_anyway(void **state)
     struct server server = {0};
     server_start(&server, &far);
     int fd = client_connect(server.port);
-    assert_int_equal(ask(fd, "no request\r\n\r\n"), 400);
+    assert_int_equal(client_ask(fd, "no request\r\n\r\n"), 400);
     int64_t start = now_ms();
     server_stop(&server, 100);
     assert_in_range(now_ms() - start, 50, 1500);

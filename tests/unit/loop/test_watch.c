@@ -10,8 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
-#include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 static const struct rely_loop_options far = {
@@ -24,49 +22,6 @@ static const struct rely_loop_options far = {
     .max_connections = 100,
     .max_name = "a.setting",
 };
-
-#define GET(path) "GET " path " HTTP/1.1\r\nHost: a\r\n\r\n"
-#define POST(length) "POST /p HTTP/1.1\r\nHost: a\r\nContent-Length: " length "\r\n\r\n"
-
-static int64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-static void sleep_ms(int ms)
-{
-    nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L}, NULL);
-}
-
-static int ask(int fd, const char *request)
-{
-    char answer[4096];
-    client_send(fd, request);
-    return client_read(fd, answer, sizeof(answer), false);
-}
-
-static uint64_t read_counter(const uint64_t *counter)
-{
-    return __atomic_load_n(counter, __ATOMIC_RELAXED);
-}
-
-/* Polls, at most 5 s. */
-static void await_counter(const uint64_t *counter, uint64_t value)
-{
-    for (int i = 0; i < 5000 && read_counter(counter) != value; i++)
-        sleep_ms(1);
-    assert_int_equal(read_counter(counter), value);
-}
-
-static uint64_t sum_cuts(const struct server *server)
-{
-    uint64_t sum = 0;
-    for (int cut = 0; cut < RELY_CUT_COUNT; cut++)
-        sum += read_counter(&server->counters.cuts[cut]);
-    return sum;
-}
 
 static void fill(int fd, size_t count)
 {
@@ -91,8 +46,8 @@ static void test_b4_slow_head_is_cut_off(void **state)
     options.head_timeout_ms = 200;
     server_start(&server, &options);
     int slow = client_connect(server.port), idle = client_connect(server.port), body = client_connect(server.port);
-    assert_int_equal(ask(slow, GET("/before")), 200);
-    client_send(body, POST("10"));
+    assert_int_equal(client_ask(slow, GET("/before")), 200);
+    client_send(body, POST_OF("10"));
     int64_t start = now_ms();
     client_send(slow, "GET / HTTP/1.1\r\nX: ");
     while (now_ms() - start < 5000 && read_counter(&server.counters.cuts[RELY_CUT_HEAD_TIME]) == 0) {
@@ -106,7 +61,7 @@ static void test_b4_slow_head_is_cut_off(void **state)
     assert_true(client_is_closed(slow));
     client_send(body, "0123456789"); /* other times are others' */
     assert_int_equal(client_read(body, answer, sizeof(answer), false), 200);
-    assert_int_equal(ask(idle, GET("/x")), 200);
+    assert_int_equal(client_ask(idle, GET("/x")), 200);
     assert_int_equal(sum_cuts(&server), 1);
     close(slow);
     close(idle);
@@ -123,7 +78,7 @@ static void test_b4_slow_body_is_cut_off(void **state)
     server_start(&server, &options);
     int slow = client_connect(server.port), chunked = client_connect(server.port), head = client_connect(server.port);
     client_send(head, "GET / HTTP/1.1\r\nHost: ");
-    client_send(slow, POST("10") "01234");
+    client_send(slow, POST_OF("10") "01234");
     client_send(chunked, "POST /p HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhe");
     int64_t start = now_ms();
     char answer[4096];
@@ -133,7 +88,7 @@ static void test_b4_slow_body_is_cut_off(void **state)
     assert_true(client_is_closed(chunked));
     assert_in_range(now_ms() - start, 150, 3000);
     await_counter(&server.counters.cuts[RELY_CUT_BODY_TIME], 2);
-    assert_int_equal(ask(head, "a\r\n\r\n"), 200);
+    assert_int_equal(client_ask(head, "a\r\n\r\n"), 200);
     assert_int_equal(sum_cuts(&server), 2);
     close(slow);
     close(chunked);
@@ -152,7 +107,7 @@ static void test_b4_each_part_of_a_request_has_its_own_time(void **state)
     server_start(&server, &options);
     int split = client_connect(server.port), next = client_connect(server.port);
     client_send(split, "POST /p HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r");
-    client_send(next, POST("3") "ab");
+    client_send(next, POST_OF("3") "ab");
     sleep_ms(300); /* a look comes every 100 ms */
     client_send(split, "\na");
     client_send(next, "cGET / HTTP/1.1\r\nX: ");
@@ -191,7 +146,7 @@ static void test_b4_who_waits_for_a_turn_is_not_slow(void **state)
     for (int i = 0; i < 3; i++)
         assert_int_equal(client_read(fd, answer, sizeof(answer), false), 200);
     sleep_ms(300);
-    assert_int_equal(ask(fd, GET("/fourth")), 200);
+    assert_int_equal(client_ask(fd, GET("/fourth")), 200);
     assert_int_equal(sum_cuts(&server), 0);
     close(fd);
     server_stop(&server, 0);
@@ -226,16 +181,16 @@ static void test_b4_idle_connection_is_closed(void **state)
     int silent = client_connect(server.port), once = client_connect(server.port), asking = client_connect(server.port);
     int head = client_connect(server.port);
     client_send(head, "GET / HTTP/1.1\r\nHost: ");
-    assert_int_equal(ask(once, GET("/x")), 200);
+    assert_int_equal(client_ask(once, GET("/x")), 200);
     for (int i = 0; i < 10; i++) {
-        assert_int_equal(ask(asking, GET("/x")), 200);
+        assert_int_equal(client_ask(asking, GET("/x")), 200);
         sleep_ms(100);
     }
     await_counter(&server.counters.cuts[RELY_CUT_IDLE_TIME], 2);
     assert_true(client_is_closed(silent));
     assert_true(client_is_closed(once));
-    assert_int_equal(ask(asking, GET("/x")), 200);
-    assert_int_equal(ask(head, "a\r\n\r\n"), 200);
+    assert_int_equal(client_ask(asking, GET("/x")), 200);
+    assert_int_equal(client_ask(head, "a\r\n\r\n"), 200);
     assert_true(client_is_closed(asking)); /* also without anything else that happens */
     close(silent);
     close(once);
@@ -258,10 +213,10 @@ static void test_b4_head_is_limited_while_it_comes(void **state)
     char answer[4096];
     assert_int_equal(client_read(fd, answer, sizeof(answer), false), 431);
     assert_true(client_is_closed(fd));
-    client_send(body, POST("100000")); /* behind a head there may be more */
+    client_send(body, POST_OF("100000")); /* behind a head there may be more */
     fill(body, 99999);
     sleep_ms(300);
-    assert_int_equal(ask(body, "a"), 200);
+    assert_int_equal(client_ask(body, "a"), 200);
     assert_int_equal(sum_cuts(&server), 1);
     char whole[24000]; /* its end, in one piece with it, makes it no shorter */
     int len =
@@ -285,11 +240,11 @@ static void test_b4_what_is_allocated_counts_as_held(void **state)
     int head = client_connect(server.port), body = client_connect(server.port);
     client_send(head, "G");
     await_counter(held, 256);
-    client_send(body, POST("300") "a");
+    client_send(body, POST_OF("300") "a");
     await_counter(held, 512);
     fill(body, 298);
     await_counter(held, 256 + 512);
-    assert_int_equal(ask(body, "a"), 200);
+    assert_int_equal(client_ask(body, "a"), 200);
     await_counter(held, 256);
     close(head);
     await_counter(held, 0);
@@ -323,17 +278,17 @@ static void test_b4_budget_cuts_off_the_largest(void **state)
     options.max_memory_bytes = 1 << 20;
     server_start(&server, &options);
     int large[12], small = client_connect(server.port), idle = client_connect(server.port);
-    client_send(small, POST("3") "ab");
+    client_send(small, POST_OF("3") "ab");
     for (int i = 0; i < 12; i++) {
         large[i] = client_connect(server.port);
-        client_send(large[i], POST("290000"));
+        client_send(large[i], POST_OF("290000"));
         fill(large[i], 200000);
     }
     sleep_ms(300); /* a look comes every 100 ms */
     assert_in_range(read_counter(&server.counters.held_bytes), 1, 1 << 20);
     assert_in_range(read_counter(&server.counters.cuts[RELY_CUT_MEMORY]), 7, 12);
-    assert_int_equal(ask(small, "c"), 200);
-    assert_int_equal(ask(idle, GET("/x")), 200);
+    assert_int_equal(client_ask(small, "c"), 200);
+    assert_int_equal(client_ask(idle, GET("/x")), 200);
     assert_int_equal(sum_cuts(&server), read_counter(&server.counters.cuts[RELY_CUT_MEMORY]));
     for (int i = 0; i < 12; i++)
         close(large[i]);
@@ -377,7 +332,7 @@ static void test_b17_first_bytes_hold_no_place(void **state)
     int slow[4];
     for (int i = 0; i < 3; i++) {
         slow[i] = client_connect(server.port);
-        assert_int_equal(ask(slow[i], GET("/x")), 200); /* one a turn: an accept may take in two */
+        assert_int_equal(client_ask(slow[i], GET("/x")), 200); /* one a turn: an accept may take in two */
         client_send(slow[i], "GET / HTTP/1.1\r\nHo");
     }
     sleep_ms(1300);
@@ -386,7 +341,7 @@ static void test_b17_first_bytes_hold_no_place(void **state)
     slow[3] = client_connect(server.port);
     client_send(slow[3], "GET / HTTP/1.1\r\nHo");
     await_counter(&server.counters.cuts[RELY_CUT_CONNECTIONS], 1);
-    assert_int_equal(ask(honest, GET("/x")), 200);
+    assert_int_equal(client_ask(honest, GET("/x")), 200);
     assert_true(client_is_closed(slow[0]));
     for (int i = 0; i < 4; i++)
         close(slow[i]);
@@ -402,18 +357,18 @@ static void test_b18_longest_idle_makes_room(void **state)
     options.max_connections = 3;
     server_start(&server, &options);
     int old = client_connect(server.port), asking = client_connect(server.port), mute = client_connect(server.port);
-    assert_int_equal(ask(old, GET("/1")), 200);
-    assert_int_equal(ask(asking, GET("/2")), 200);
+    assert_int_equal(client_ask(old, GET("/1")), 200);
+    assert_int_equal(client_ask(asking, GET("/2")), 200);
     await_counter(&server.counters.connections, 3);
-    assert_int_equal(ask(old, GET("/3")), 200);
-    assert_int_equal(ask(asking, GET("/4")), 200);
+    assert_int_equal(client_ask(old, GET("/3")), 200);
+    assert_int_equal(client_ask(asking, GET("/4")), 200);
     int fourth = client_connect(server.port);
-    assert_int_equal(ask(fourth, GET("/5")), 200); /* at once: `mute` has never asked */
+    assert_int_equal(client_ask(fourth, GET("/5")), 200); /* at once: `mute` has never asked */
     assert_true(client_is_closed(mute));
     int fifth = client_connect(server.port);
-    assert_int_equal(ask(fifth, GET("/6")), 200);
+    assert_int_equal(client_ask(fifth, GET("/6")), 200);
     assert_true(client_is_closed(old));
-    assert_int_equal(ask(asking, GET("/7")), 200);
+    assert_int_equal(client_ask(asking, GET("/7")), 200);
     assert_int_equal(read_counter(&server.counters.cuts[RELY_CUT_CONNECTIONS]), 2);
     await_counter(&server.counters.connections, 3);
     int all[] = {old, asking, mute, fourth, fifth};
@@ -433,21 +388,21 @@ static void test_b18_who_has_asked_meanwhile_stays(void **state)
     int fds[8];
     for (int i = 0; i < 5; i++) {
         fds[i] = client_connect(server.port);
-        assert_int_equal(ask(fds[i], GET("/x")), 200);
+        assert_int_equal(client_ask(fds[i], GET("/x")), 200);
     }
     assert_true(client_is_closed(fds[0]));
-    assert_int_equal(ask(fds[1], GET("/x")), 200); /* was next */
+    assert_int_equal(client_ask(fds[1], GET("/x")), 200); /* was next */
     fds[5] = client_connect(server.port);
-    assert_int_equal(ask(fds[5], GET("/x")), 200);
+    assert_int_equal(client_ask(fds[5], GET("/x")), 200);
     assert_true(client_is_closed(fds[2]));
     close(fds[3]); /* is next */
     await_counter(&server.counters.connections, 3);
     for (int i = 6; i < 8; i++) {
         fds[i] = client_connect(server.port);
-        assert_int_equal(ask(fds[i], GET("/x")), 200);
+        assert_int_equal(client_ask(fds[i], GET("/x")), 200);
     }
     assert_true(client_is_closed(fds[4]));
-    assert_int_equal(ask(fds[1], GET("/x")), 200);
+    assert_int_equal(client_ask(fds[1], GET("/x")), 200);
     for (int i = 0; i < 8; i++)
         if (i != 3)
             close(fds[i]);
@@ -466,14 +421,14 @@ static void test_b18_the_longest_idle_of_very_many(void **state)
     int fds[ALL + 1];
     for (int i = 0; i < ALL; i++) {
         fds[i] = client_connect(server.port);
-        assert_int_equal(ask(fds[i], GET("/x")), 200);
+        assert_int_equal(client_ask(fds[i], GET("/x")), 200);
     }
     for (int i = 0; i < BUSY; i++)
-        assert_int_equal(ask(fds[i], GET("/x")), 200);
+        assert_int_equal(client_ask(fds[i], GET("/x")), 200);
     fds[ALL] = client_connect(server.port);
-    assert_int_equal(ask(fds[ALL], GET("/x")), 200);
+    assert_int_equal(client_ask(fds[ALL], GET("/x")), 200);
     assert_true(client_is_closed(fds[BUSY]));
-    assert_int_equal(ask(fds[0], GET("/x")), 200);
+    assert_int_equal(client_ask(fds[0], GET("/x")), 200);
     for (int i = 0; i <= ALL; i++)
         close(fds[i]);
     server_stop(&server, 0);
@@ -509,7 +464,7 @@ static void test_b18_who_is_answered_stays(void **state)
     assert_int_equal(recv(sixth, &byte, 1, MSG_DONTWAIT), -1);
     assert_int_equal(atomic_load(&server.handled_count), 3);
     client_reset(busy);
-    assert_int_equal(ask(sixth, ""), 200);
+    assert_int_equal(client_ask(sixth, ""), 200);
     assert_int_equal(read_counter(&server.counters.cuts[RELY_CUT_CONNECTIONS]), 2);
     int rest[] = {slow, idle, fourth, fifth, sixth};
     for (size_t i = 0; i < 5; i++)
@@ -533,7 +488,7 @@ static void test_b17_who_takes_no_answer_makes_room(void **state)
     wait_for(&server.handled_count, 2);
     int64_t start = now_ms();
     int third = client_connect(server.port);
-    assert_int_equal(ask(third, GET("/x")), 200);
+    assert_int_equal(client_ask(third, GET("/x")), 200);
     assert_in_range(now_ms() - start, 500, 4000);
     assert_int_equal(read_counter(&server.counters.cuts[RELY_CUT_CONNECTIONS]), 1);
     for (int i = 0; i < 2; i++)
@@ -550,8 +505,8 @@ static void test_b18_out_of_descriptors_the_longest_idle_goes(void **state)
     struct rlimit old, few;
     server_start(&server, &far);
     int idle = client_connect(server.port), asking = client_connect(server.port);
-    assert_int_equal(ask(idle, GET("/x")), 200);
-    assert_int_equal(ask(asking, GET("/x")), 200);
+    assert_int_equal(client_ask(idle, GET("/x")), 200);
+    assert_int_equal(client_ask(asking, GET("/x")), 200);
     int late = socket(AF_INET, SOCK_STREAM, 0);
     struct sockaddr_in name = {.sin_family = AF_INET, .sin_port = htons((uint16_t)server.port)};
     name.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -561,26 +516,15 @@ static void test_b18_out_of_descriptors_the_longest_idle_goes(void **state)
     few = (struct rlimit){.rlim_cur = (rlim_t)free_fd, .rlim_max = old.rlim_max};
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
     assert_int_equal(connect(late, (struct sockaddr *)&name, sizeof(name)), 0);
-    assert_int_equal(ask(late, GET("/x")), 200);
+    assert_int_equal(client_ask(late, GET("/x")), 200);
     assert_true(client_is_closed(idle));
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
-    assert_int_equal(ask(asking, GET("/x")), 200);
+    assert_int_equal(client_ask(asking, GET("/x")), 200);
     assert_int_equal(read_counter(&server.counters.cuts[RELY_CUT_CONNECTIONS]), 1);
     close(idle);
     close(asking);
     close(late);
     server_stop(&server, 0);
-}
-
-static int connect_unix(const char *path)
-{
-    struct sockaddr_un name = {.sun_family = AF_UNIX};
-    snprintf(name.sun_path, sizeof(name.sun_path), "%s", path);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    struct timeval limit = {.tv_sec = 5};
-    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-    assert_int_equal(connect(fd, (struct sockaddr *)&name, sizeof(name)), 0);
-    return fd;
 }
 
 /* Of five, two are kept for the unix socket: TCP gets three, and whoever comes by the socket closes nobody's connection
@@ -600,28 +544,28 @@ static void test_b17_unix_socket_has_a_share(void **state)
     int tcp[4], local[3];
     for (int i = 0; i < 3; i++) {
         tcp[i] = client_connect(server.port);
-        assert_int_equal(ask(tcp[i], GET("/x")), 200);
+        assert_int_equal(client_ask(tcp[i], GET("/x")), 200);
     }
     tcp[3] = client_connect(server.port);
-    assert_int_equal(ask(tcp[3], GET("/x")), 200);
+    assert_int_equal(client_ask(tcp[3], GET("/x")), 200);
     assert_true(client_is_closed(tcp[0])); /* a fourth of TCP's three */
     for (int i = 0; i < 2; i++) {
-        local[i] = connect_unix(address + 5);
-        assert_int_equal(ask(local[i], GET("/x")), 200);
+        local[i] = client_connect_unix(address + 5);
+        assert_int_equal(client_ask(local[i], GET("/x")), 200);
     }
     await_counter(&server.counters.connections, 5);
     assert_int_equal(read_counter(&server.counters.cuts[RELY_CUT_CONNECTIONS]), 1);
     for (int i = 1; i < 4; i++)
-        assert_int_equal(ask(tcp[i], GET("/x")), 200); /* now the longest idle are the socket's */
+        assert_int_equal(client_ask(tcp[i], GET("/x")), 200); /* now the longest idle are the socket's */
     int fifth = client_connect(server.port);
-    assert_int_equal(ask(fifth, GET("/x")), 200);
+    assert_int_equal(client_ask(fifth, GET("/x")), 200);
     assert_true(client_is_closed(tcp[1])); /* but they have a share */
     close(tcp[1]);
     tcp[1] = fifth;
     for (int i = 0; i < 2; i++)
-        assert_int_equal(ask(local[i], GET("/x")), 200);
-    local[2] = connect_unix(address + 5);
-    assert_int_equal(ask(local[2], GET("/x")), 200);
+        assert_int_equal(client_ask(local[i], GET("/x")), 200);
+    local[2] = client_connect_unix(address + 5);
+    assert_int_equal(client_ask(local[2], GET("/x")), 200);
     assert_true(client_is_closed(tcp[2])); /* the longest idle of all */
     for (int i = 0; i < 4; i++)
         close(tcp[i]);
@@ -647,20 +591,20 @@ static void test_b17_share_holds_after_one_of_its_own_went(void **state)
     server_start(&server, &options);
     int tcp[3], local[3];
     for (int i = 0; i < 2; i++) {
-        local[i] = connect_unix(address + 5);
-        assert_int_equal(ask(local[i], GET("/x")), 200);
+        local[i] = client_connect_unix(address + 5);
+        assert_int_equal(client_ask(local[i], GET("/x")), 200);
     }
     for (int i = 0; i < 2; i++) {
         tcp[i] = client_connect(server.port);
-        assert_int_equal(ask(tcp[i], GET("/x")), 200);
+        assert_int_equal(client_ask(tcp[i], GET("/x")), 200);
     }
-    local[2] = connect_unix(address + 5);
-    assert_int_equal(ask(local[2], GET("/x")), 200);
+    local[2] = client_connect_unix(address + 5);
+    assert_int_equal(client_ask(local[2], GET("/x")), 200);
     assert_true(client_is_closed(local[0])); /* the longest idle of all; local[1] is the next */
     tcp[2] = client_connect(server.port);
-    assert_int_equal(ask(tcp[2], GET("/x")), 200);
+    assert_int_equal(client_ask(tcp[2], GET("/x")), 200);
     assert_true(client_is_closed(tcp[0]));
-    assert_int_equal(ask(local[1], GET("/x")), 200);
+    assert_int_equal(client_ask(local[1], GET("/x")), 200);
     for (int i = 0; i < 3; i++) {
         close(tcp[i]);
         close(local[i]);
@@ -682,12 +626,12 @@ static void test_room_of_its_own(void **state)
     assert_int_equal(getsockname(server.fds[1], (struct sockaddr *)&name, &size), 0);
     server_start(&server, &options);
     int first = client_connect(server.port), other = client_connect(ntohs(name.sin_port));
-    assert_int_equal(ask(first, GET("/1")), 200);
-    assert_int_equal(ask(other, GET("/")), 200); /* though the loop is full */
+    assert_int_equal(client_ask(first, GET("/1")), 200);
+    assert_int_equal(client_ask(other, GET("/")), 200); /* though the loop is full */
     int another = client_connect(ntohs(name.sin_port));
-    assert_int_equal(ask(another, GET("/")), 200);
+    assert_int_equal(client_ask(another, GET("/")), 200);
     assert_true(client_is_closed(other)); /* its own neighbour goes, and no other's */
-    assert_int_equal(ask(first, GET("/2")), 200);
+    assert_int_equal(client_ask(first, GET("/2")), 200);
     close(first);
     close(other);
     close(another);
@@ -705,8 +649,8 @@ static void test_b19_drain_answers_and_says_close(void **state)
     char answer[4096];
     server_start(&server, &far);
     int asking = client_connect(server.port), idle = client_connect(server.port);
-    assert_int_equal(ask(asking, GET("/x")), 200);
-    assert_int_equal(ask(idle, GET("/x")), 200);
+    assert_int_equal(client_ask(asking, GET("/x")), 200);
+    assert_int_equal(client_ask(idle, GET("/x")), 200);
     rely_loop_stop(server.loop, 10000);
     int64_t start = now_ms();
     sleep_ms(200);
@@ -740,7 +684,7 @@ static void test_b19_drain_of_a_full_loop(void **state)
     int waiting = client_connect(server.port);
     sleep_ms(150); /* nobody is let in */
     rely_loop_stop(server.loop, 10000);
-    assert_int_equal(ask(waiting, GET("/x")), 200); /* it had connected */
+    assert_int_equal(client_ask(waiting, GET("/x")), 200); /* it had connected */
     client_reset(busy);
     server_stop(&server, 10000);
     assert_int_equal(sum_cuts(&server), 0);
