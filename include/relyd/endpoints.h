@@ -12,17 +12,11 @@
 #include "relyd/observe.h"
 #include "relyd/pool.h"
 
+struct rely_key_notice;
 struct rely_waiting;
 struct rely_waiting_share;
 
 #define RELY_DECISION_ID_SIZE 33
-
-/* How long it is useless to ask for an issuer's keys: for one that is missing, and for one that is there and refuses a
- * token, because another may have taken its name. */
-struct rely_cooldowns {
-    int64_t miss_ms;
-    int64_t replaced_ms;
-};
 
 /* The service's side of a reviewer. */
 struct rely_reviewer_hooks {
@@ -81,13 +75,9 @@ bool rely_endpoints_needs_body(const struct rely_http_request *request);
 /* The loop's refuser: what never becomes a request is refused in the form of the protocol that was asked. */
 void rely_endpoints_refuse(struct rely_http_request *request, void *context, const struct rely_http_refusal *refusal);
 
-/**
- * The fetch that was asked for is over, or there will be none: requests that wait for this issuer are reviewed once
- * more, on the snapshot of now, and answered.
- *
- * In:       cooldowns - asking again before that is useless.
- */
+/* The fetch that was asked for is over, or there will be none: requests that wait for this issuer are reviewed once
+ * more, on the snapshot of now, and answered; those that came too late for this fetch ask for the next one. */
 void rely_reviewer_keys_answered(struct rely_reviewer *reviewer, int64_t issuer_id,
-                                 const struct rely_cooldowns *cooldowns);
+                                 const struct rely_key_notice *notice);
 
 #endif

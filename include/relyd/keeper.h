@@ -18,6 +18,7 @@ struct rely_fetch_result;
 struct rely_fetched_keys;
 struct rely_gauges;
 struct rely_key_age;
+struct rely_key_notice;
 struct rely_log_ring;
 struct rely_snapshot;
 struct rely_stored_keys;
@@ -50,7 +51,7 @@ struct rely_keeper_counts {
 /* What the keeper needs of the others. Every hook is set. */
 struct rely_keeper_hooks {
     void *context;                     /* borrowed: first argument of each */
-    int64_t (*now_ms)(void *context);  /* monotonic */
+    int64_t (*now_us)(void *context);  /* monotonic, as all _us and _ms; the workers' clock */
     int64_t (*now_s)(void *context);   /* since 1970; may jump */
     uint64_t (*random)(void *context); /* so that neither issuers nor replicas fall due together */
     void (*start_timer)(void *context, struct rely_timer *timer, int delay_ms);
@@ -66,9 +67,8 @@ struct rely_keeper_hooks {
      * at a time, until the keeper is stopped. A refusal may come before rely_keeper_note_issuer tells of the write that
      * it is because of; a set that was stored before a write is best answered before that. Borrowed during the call. */
     void (*store)(void *context, const struct rely_fetched_keys *fetched);
-    /* Tell every worker that the issuer's fetch is over, or that there will be none; and how long it is useless to ask
-     * again: for a key that is missing, and for one that is there and may have been replaced. */
-    void (*tell)(void *context, int64_t issuer_id, int64_t miss_ms, int64_t replaced_ms);
+    /* Tell every worker that an issuer's fetch is over, or that there will be none. Borrowed during the call. */
+    void (*tell)(void *context, int64_t issuer_id, const struct rely_key_notice *notice);
 };
 
 /**

@@ -5,6 +5,8 @@
  */
 #include "reviewer.h"
 
+#include "relyd/notice.h"
+
 #include <stdlib.h>
 
 /* There are as many at most as issuers were ever registered with this process, 100,000 at a time: entries of issuers
@@ -64,15 +66,15 @@ bool rely_cooldown_ask(struct rely_reviewer *reviewer, int64_t issuer_id, bool i
     return true;
 }
 
-void rely_cooldown_set(struct rely_reviewer *reviewer, int64_t issuer_id, const struct rely_cooldowns *cooldowns,
+void rely_cooldown_set(struct rely_reviewer *reviewer, int64_t issuer_id, const struct rely_key_notice *notice,
                        int64_t now_ms)
 {
     struct rely_cooldown *cooldown = make_cooldown(reviewer, issuer_id);
     struct rely_retired unused = {0};
     struct rely_edit edit = edit_in_place(&unused);
     cooldown->is_asked = false;
-    cooldown->until_ms = now_ms + cooldowns->miss_ms;
-    cooldown->replaced_until_ms = now_ms + cooldowns->replaced_ms;
+    cooldown->until_ms = now_ms + notice->miss_ms;
+    cooldown->replaced_until_ms = now_ms + notice->replaced_ms;
     if (rely_snapshot_issuer(reviewer->snapshot, issuer_id) != NULL)
         return;
     rely_map_remove(&reviewer->cooldowns, &edit, hash_issuer_of_cooldown(issuer_id), cooldown);

@@ -65,7 +65,7 @@ void rely_share_give_back(struct rely_waiting_list *list, struct rely_waiting_sh
 /* Ask for the keys of one issuer unless that is known to be useless now; true when an answer will come. */
 bool rely_cooldown_ask(struct rely_reviewer *reviewer, int64_t issuer_id, bool is_replaced, int64_t now_ms);
 /* The answer has come. */
-void rely_cooldown_set(struct rely_reviewer *reviewer, int64_t issuer_id, const struct rely_cooldowns *cooldowns,
+void rely_cooldown_set(struct rely_reviewer *reviewer, int64_t issuer_id, const struct rely_key_notice *notice,
                        int64_t now_ms);
 void rely_cooldowns_fini(struct rely_reviewer *reviewer);
 

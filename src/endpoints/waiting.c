@@ -6,6 +6,7 @@
 #include "reviewer.h"
 
 #include "relyd/clock.h"
+#include "relyd/notice.h"
 
 #include <stdlib.h>
 
@@ -27,8 +28,9 @@ struct rely_waiting {
     int64_t issuer_ids[RELY_CANDIDATES_MAX];
     size_t issuer_count; /* of those whose answer is still to come */
     size_t bytes;
-    bool is_due;  /* to be reviewed */
-    bool is_last; /* it has waited long enough: answered whatever comes out */
+    bool is_replaced; /* it waits for a key that may have taken another's name */
+    bool is_due;      /* to be reviewed */
+    bool is_last;     /* it has waited long enough: answered whatever comes out */
 };
 
 /* --- the list: oldest first ------------------------------------------------------------------------------- */
@@ -180,6 +182,7 @@ bool rely_waiting_begin(struct rely_reviewer *reviewer, struct rely_http_request
     waiting->reviewer = reviewer;
     waiting->request = request;
     waiting->start_us = start_us;
+    waiting->is_replaced = rely_review_doubts_keys(review);
     waiting->issuer_count = count;
     memcpy(waiting->issuer_ids, ids, count * sizeof ids[0]);
     link_waiting(waiting);
@@ -204,15 +207,32 @@ static bool drop_awaited_issuer(struct rely_waiting *waiting, int64_t issuer_id)
     return false;
 }
 
-void rely_reviewer_keys_answered(struct rely_reviewer *reviewer, int64_t issuer_id,
-                                 const struct rely_cooldowns *cooldowns)
+/* It came when the fetch that is over had begun: its key may not have been among what that has read. */
+static bool asks_once_more(const struct rely_waiting *waiting, int64_t issuer_id, const struct rely_key_notice *notice,
+                           int64_t now_ms)
 {
-    struct rely_waiting_list *list = &reviewer->waiting;
-    rely_cooldown_set(reviewer, issuer_id, cooldowns, rely_clock_monotonic_ms());
-    for (struct rely_waiting *waiting = list->oldest; waiting != NULL; waiting = waiting->next)
-        if (drop_awaited_issuer(waiting, issuer_id) &&
-            (waiting->issuer_count == 0 || rely_review_has_candidate(reviewer->snapshot, &waiting->token)))
-            waiting->is_due = true;
+    return waiting->start_us >= notice->asked_until_us &&
+           rely_cooldown_ask(waiting->reviewer, issuer_id, waiting->is_replaced, now_ms);
+}
+
+static void take_notice(struct rely_waiting *waiting, int64_t issuer_id, const struct rely_key_notice *notice,
+                        int64_t now_ms)
+{
+    if (!drop_awaited_issuer(waiting, issuer_id))
+        return;
+    if (asks_once_more(waiting, issuer_id, notice, now_ms))
+        waiting->issuer_ids[waiting->issuer_count++] = issuer_id;
+    if (waiting->issuer_count == 0 || rely_review_has_candidate(waiting->reviewer->snapshot, &waiting->token))
+        waiting->is_due = true;
+}
+
+void rely_reviewer_keys_answered(struct rely_reviewer *reviewer, int64_t issuer_id,
+                                 const struct rely_key_notice *notice)
+{
+    int64_t now_ms = rely_clock_monotonic_ms();
+    rely_cooldown_set(reviewer, issuer_id, notice, now_ms);
+    for (struct rely_waiting *waiting = reviewer->waiting.oldest; waiting != NULL; waiting = waiting->next)
+        take_notice(waiting, issuer_id, notice, now_ms);
     review_some(reviewer);
 }
 

@@ -95,7 +95,7 @@ static const char *choose_etag(const struct rely_key_fetch *fetch)
     const struct rely_fetched_before *before = &fetch->issuer->before;
     if (!is_asked_for(fetch) || before->record_revision != fetch->source.revision)
         return NULL;
-    if (fetch->issuer->begun_ms >= fetch->issuer->whole_due_ms)
+    if (rely_keeper_begun_ms(fetch->issuer) >= fetch->issuer->whole_due_ms)
         return NULL;
     if (fetch->issuer->repeats[0] != '\0' || are_keys_too_old(fetch))
         return NULL; /* the whole document was not taken, and may be now */
@@ -232,7 +232,7 @@ static void remember_key_set(struct rely_key_fetch *fetch, const struct rely_fet
     replace_text(&before->jwks_url, rely_slice_of(fetch->url));
     replace_text(&before->jwks_etag, result->etag);
     before->fresh_s = result->max_age_s;
-    fetch->issuer->whole_ms = fetch->issuer->begun_ms;
+    fetch->issuer->whole_ms = rely_keeper_begun_ms(fetch->issuer);
 }
 
 /* Accept a key set for the record that asked, when it is usable. */
@@ -326,7 +326,7 @@ static enum rely_fetch_kind kind_of_fetch(const struct rely_keeper_issuer *issue
         return RELY_FETCH_FIRST;
     if (!issuer->is_owed)
         return RELY_FETCH_REFRESH;
-    return rely_plan_is_doubted(&issuer->asker, issuer->begun_ms) ? RELY_FETCH_DOUBTED : RELY_FETCH_WANTED;
+    return rely_plan_is_doubted(&issuer->asker, rely_keeper_begun_ms(issuer)) ? RELY_FETCH_DOUBTED : RELY_FETCH_WANTED;
 }
 
 void rely_keeper_fetch(struct rely_keeper_issuer *issuer)
@@ -337,7 +337,7 @@ void rely_keeper_fetch(struct rely_keeper_issuer *issuer)
     issuer->is_fetching = true;
     issuer->has_news = issuer->is_offered = false;
     issuer->judged_keys = 0;
-    issuer->begun_ms = rely_keeper_now_ms(issuer->keeper);
+    issuer->begun_us = rely_keeper_now_us(issuer->keeper);
     rely_keeper_cancel_timer(issuer->keeper, &issuer->timer);
     struct rely_key_fetch *fetch = rely_alloc(sizeof *fetch);
     fetch->issuer = issuer;

@@ -67,11 +67,6 @@ static int64_t time_until(int64_t then_ms, int64_t now_ms)
 
 /* --- telling the workers ------------------------------------------------------------------------ */
 
-static void tell_workers(struct rely_keeper *keeper, int64_t issuer_id, int64_t miss_ms, int64_t replaced_ms)
-{
-    keeper->hooks.tell(keeper->hooks.context, issuer_id, miss_ms, replaced_ms);
-}
-
 /* How long the last fetch stays too young for a bad signature to be a reason for the next. */
 static int64_t time_until_old(const struct rely_keeper_issuer *issuer, int64_t now_ms)
 {
@@ -79,13 +74,28 @@ static int64_t time_until_old(const struct rely_keeper_issuer *issuer, int64_t n
     return issuer->fetched_ms == 0 ? 0 : time_until(issuer->fetched_ms + cooldown_ms, now_ms);
 }
 
-static void tell_of_issuer(struct rely_keeper_issuer *issuer, int64_t wait_ms, int64_t now_ms)
+/* In: asked_until_us - who came before that has been answered. */
+static void tell_of_issuer(struct rely_keeper_issuer *issuer, int64_t asked_until_us, int64_t wait_ms)
 {
-    int64_t replaced_ms = time_until_old(issuer, now_ms);
-    int64_t longest_ms = wait_ms > replaced_ms ? wait_ms : replaced_ms;
-    tell_workers(issuer->keeper, issuer->id, wait_ms, replaced_ms);
-    issuer->told_until_ms = now_ms + longest_ms;
+    const struct rely_keeper_hooks *hooks = &issuer->keeper->hooks;
+    int64_t now_ms = rely_keeper_now_ms(issuer->keeper), replaced_ms = time_until_old(issuer, now_ms);
+    const struct rely_key_notice notice = {asked_until_us, wait_ms, replaced_ms};
+    hooks->tell(hooks->context, issuer->id, &notice);
+    issuer->told_until_ms = now_ms + (wait_ms > replaced_ms ? wait_ms : replaced_ms);
     issuer->is_asked = false;
+}
+
+/* All who have come until now, whatever they came for. */
+static void tell_all_of_issuer(struct rely_keeper_issuer *issuer, int64_t wait_ms)
+{
+    tell_of_issuer(issuer, rely_keeper_now_us(issuer->keeper), wait_ms);
+}
+
+static void tell_of_nobody(const struct rely_keeper *keeper, int64_t issuer_id)
+{
+    int64_t cooldown_ms = keeper->config->key_miss_cooldown_ms;
+    const struct rely_key_notice notice = {rely_keeper_now_us(keeper), cooldown_ms, cooldown_ms};
+    keeper->hooks.tell(keeper->hooks.context, issuer_id, &notice);
 }
 
 /* --- fetches that workers ask for --------------------------------------------------------------------- */
@@ -118,8 +128,7 @@ void rely_keeper_ask(struct rely_keeper *keeper, int64_t issuer_id, bool is_repl
     struct rely_keeper_issuer *issuer = rely_keeper_find(keeper, issuer_id);
     int64_t now_ms = rely_keeper_now_ms(keeper);
     if (issuer == NULL || issuer->is_removed) {
-        int64_t cooldown_ms = keeper->config->key_miss_cooldown_ms;
-        tell_workers(keeper, issuer_id, cooldown_ms, cooldown_ms);
+        tell_of_nobody(keeper, issuer_id);
         return;
     }
     if (issuer->is_fetching) {
@@ -127,14 +136,14 @@ void rely_keeper_ask(struct rely_keeper *keeper, int64_t issuer_id, bool is_repl
         return;
     }
     if (is_replaced && time_until_old(issuer, now_ms) > 0) {
-        tell_of_issuer(issuer, time_until_askable(issuer, now_ms), now_ms);
+        tell_all_of_issuer(issuer, time_until_askable(issuer, now_ms));
         return;
     }
     int64_t wait_ms = owe_fetch(issuer, now_ms);
     if (wait_ms <= keeper->config->key_miss_wait_ms)
         issuer->is_asked = true; /* near enough to be waited for */
     else
-        tell_of_issuer(issuer, wait_ms, now_ms);
+        tell_all_of_issuer(issuer, wait_ms);
     if (wait_ms == 0)
         rely_keeper_fetch(issuer);
 }
@@ -209,7 +218,7 @@ static int64_t plan_refresh(struct rely_keeper_issuer *issuer, int64_t fresh_s)
         rely_plan_refresh_ms(config->key_refresh_min_s, longest_s, fresh_s, rely_keeper_random(issuer->keeper));
     int64_t now_ms = rely_keeper_now_ms(issuer->keeper),
             soonest_ms = issuer->whole_ms + config->key_refresh_min_s * 1000;
-    if (issuer->whole_ms == issuer->begun_ms)
+    if (issuer->whole_ms == rely_keeper_begun_ms(issuer))
         issuer->whole_due_ms = now_ms + delay_ms;
     else if (soonest_ms < issuer->whole_due_ms)
         issuer->whole_due_ms = soonest_ms;
@@ -241,7 +250,7 @@ static void note_fetch_outcome(struct rely_keeper_issuer *issuer, const struct r
         issuer->status.last_success_s = issuer->status.last_attempt_s;
         issuer->status.last_error[0] = '\0';
         issuer->failures = 0;
-        issuer->fetched_ms = issuer->begun_ms;
+        issuer->fetched_ms = rely_keeper_begun_ms(issuer);
         return;
     }
     issuer->failures++;
@@ -255,7 +264,7 @@ void rely_keeper_rest(struct rely_keeper_issuer *issuer)
     issuer->is_fetching = issuer->is_owed = issuer->is_stale = false;
     issuer->status.next_fetch_s = 0;
     if (issuer->is_asked)
-        tell_of_issuer(issuer, issuer->keeper->config->key_miss_cooldown_ms, rely_keeper_now_ms(issuer->keeper));
+        tell_all_of_issuer(issuer, issuer->keeper->config->key_miss_cooldown_ms);
     offer_keys(issuer->keeper, issuer->url, offer_in_turn); /* of the set before */
 }
 
@@ -263,7 +272,7 @@ void rely_keeper_rest(struct rely_keeper_issuer *issuer)
 static void finish_overtaken(struct rely_keeper_issuer *issuer)
 {
     if (issuer->is_removed && issuer->is_asked)
-        tell_of_issuer(issuer, 0, rely_keeper_now_ms(issuer->keeper));
+        tell_all_of_issuer(issuer, 0);
     if (issuer->is_removed)
         forget_issuer(issuer);
     else
@@ -288,7 +297,7 @@ void rely_keeper_finish(struct rely_keeper_issuer *issuer, int64_t fresh_s, cons
     schedule_after_fetch(issuer, fresh_s);
     offer_after_fetch(issuer);
     if (issuer->is_asked || issuer->told_until_ms > now_ms)
-        tell_of_issuer(issuer, time_until_askable(issuer, now_ms), now_ms);
+        tell_of_issuer(issuer, issuer->begun_us, time_until_askable(issuer, now_ms));
 }
 
 /* --- the record ------------------------------------------------------------------------------------------ */
@@ -310,7 +319,7 @@ static void begin_anew(struct rely_keeper_issuer *issuer, bool is_removed)
     issuer->fetched_ms = 0;
     rely_keeper_follow_record(issuer);
     if (issuer->told_until_ms > now_ms || (is_removed && issuer->told_until_ms != 0))
-        tell_of_issuer(issuer, 0, now_ms); /* they need not wait, and what is gone they forget */
+        tell_of_issuer(issuer, is_removed ? rely_keeper_now_us(issuer->keeper) : 0, 0); /* nobody waits in vain */
     if (issuer->is_fetching)
         issuer->is_stale = true;
     else if (is_removed)

@@ -10,6 +10,7 @@
 #include "relyd/fetch.h"
 #include "relyd/fetched.h"
 #include "relyd/keeper.h"
+#include "relyd/notice.h"
 #include "relyd/observe.h"
 #include "relyd/snapshot.h"
 #include "relyd/timer.h"
@@ -82,7 +83,7 @@ struct rely_keeper_issuer {
     bool is_offered;       /* a key that it does without is free, and the next fetch is near */
     int failures;          /* in a row */
     int64_t fetched_ms;    /* when the last fetch that succeeded began; 0: none of this process */
-    int64_t begun_ms;      /* the fetch under way */
+    int64_t begun_us;      /* the fetch under way */
     int64_t whole_ms;      /* when the last fetch that brought the document itself began */
     int64_t whole_due_ms;  /* from then on "nothing has changed" is not enough */
     int64_t told_until_ms; /* workers refuse to ask until then */
@@ -104,9 +105,20 @@ struct rely_keeper_issuer {
     uint64_t lines_left_out; /* since the last one */
 };
 
+static inline int64_t rely_keeper_now_us(const struct rely_keeper *keeper)
+{
+    return keeper->hooks.now_us(keeper->hooks.context);
+}
+
 static inline int64_t rely_keeper_now_ms(const struct rely_keeper *keeper)
 {
-    return keeper->hooks.now_ms(keeper->hooks.context);
+    return rely_keeper_now_us(keeper) / 1000;
+}
+
+/* When the fetch under way began. */
+static inline int64_t rely_keeper_begun_ms(const struct rely_keeper_issuer *issuer)
+{
+    return issuer->begun_us / 1000;
 }
 
 static inline int64_t rely_keeper_now_s(const struct rely_keeper *keeper)

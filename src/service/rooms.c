@@ -6,14 +6,15 @@
 
 #include "relyd/clock.h"
 #include "relyd/fetched.h"
+#include "relyd/notice.h"
 #include "relyd/text.h"
 
 #include <stdlib.h>
 
-static int64_t tell_time_ms(void *context)
+static int64_t tell_time_us(void *context)
 {
     (void)context;
-    return rely_clock_monotonic_ms();
+    return rely_clock_monotonic_us();
 }
 
 static int64_t tell_time_s(void *context)
@@ -111,13 +112,13 @@ struct fetch_notice {
     struct rely_message message; /* first */
     struct rely_worker *worker;
     int64_t issuer_id;
-    struct rely_cooldowns cooldowns;
+    struct rely_key_notice notice;
 };
 
 static void note_on_worker(struct rely_message *message)
 {
     struct fetch_notice *notice = (struct fetch_notice *)message;
-    rely_reviewer_keys_answered(&notice->worker->reviewer, notice->issuer_id, &notice->cooldowns);
+    rely_reviewer_keys_answered(&notice->worker->reviewer, notice->issuer_id, &notice->notice);
     free(notice);
 }
 
@@ -126,16 +127,14 @@ static void drop_fetch_notice(struct rely_message *message)
     free(message);
 }
 
-static void tell_workers_of_fetch(void *context, int64_t issuer_id, int64_t miss_ms, int64_t replaced_ms)
+static void tell_workers_of_fetch(void *context, int64_t issuer_id, const struct rely_key_notice *what)
 {
     const struct rely_control_thread *thread = context;
     struct rely_service *service = thread->service;
     for (size_t i = 0; i < service->worker_count && !thread->are_workers_gone; i++) {
         struct fetch_notice *notice = rely_alloc(sizeof *notice);
-        *notice = (struct fetch_notice){{.run = note_on_worker, .drop = drop_fetch_notice},
-                                        &service->workers[i],
-                                        issuer_id,
-                                        {.miss_ms = miss_ms, .replaced_ms = replaced_ms}};
+        *notice = (struct fetch_notice){
+            {.run = note_on_worker, .drop = drop_fetch_notice}, &service->workers[i], issuer_id, *what};
         rely_loop_post(service->workers[i].loop, &notice->message);
     }
 }
@@ -143,7 +142,7 @@ static void tell_workers_of_fetch(void *context, int64_t issuer_id, int64_t miss
 struct rely_keeper *rely_rooms_new_keeper(struct rely_control_thread *thread)
 {
     const struct rely_keeper_hooks hooks = {.context = thread,
-                                            .now_ms = tell_time_ms,
+                                            .now_us = tell_time_us,
                                             .now_s = tell_time_s,
                                             .random = draw_random,
                                             .start_timer = start_room_timer,

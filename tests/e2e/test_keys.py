@@ -1,6 +1,8 @@
 """Where keys come from: discovery, rotation, outages, restarts; and what is not fetched."""
 
+import concurrent.futures
 import json
+import threading
 import time
 
 import pytest
@@ -82,6 +84,31 @@ def test_rotation_is_noticed_by_the_first_token(start, issuer):
         time.sleep(0.25)
         assert relyd.reason(issuer.token(new)) == "ok", number
         assert relyd.reason(issuer.token(issuer.keys[1])) == "ok"
+
+
+def test_a_key_published_during_a_fetch_is_found(start, issuer):
+    """What is under way has read the keys before the new one was among them: whoever brings that waits for the next."""
+    relyd = start(keys__miss_wait_ms=4000)
+    register(relyd, issuer)
+    wait_for_keys(relyd)
+    before, new, path = issuer.jwks(), tokens.key("rotated", "ES256"), "/openid/v1/jwks"
+    is_taken, may_go = threading.Event(), threading.Event()
+
+    def answer_late(_, connection):
+        is_taken.set()
+        may_go.wait(10)
+        connection.sendall(response(before))
+
+    issuer.answers[path] = answer_late
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        first = pool.submit(relyd.reason, issuer.token(tokens.key("made-up", "ES256")))
+        assert is_taken.wait(10)
+        issuer.keys = [new]
+        del issuer.answers[path]
+        second = pool.submit(relyd.reason, issuer.token(new))
+        wire.wait_for(lambda: b"\nrelyd_key_waits_total 2\n" in wire.ask(relyd.health, "GET", "/metrics").body, 5, "both, waiting")
+        may_go.set()
+        assert (first.result(), second.result()) == ("key_unknown", "ok")
 
 
 def test_key_that_was_withdrawn(start, issuer):

@@ -149,7 +149,7 @@ MUTANTS = [
     mutant("all that wait are reviewed in one turn", "B7", "src/endpoints/waiting.c",
            "#define REVIEWS_A_TURN 32", "#define REVIEWS_A_TURN 32000", "unit_endpoints"),
     mutant("all that wait are read again", "B7", "src/endpoints/waiting.c",
-           "(waiting->issuer_count == 0 || rely_review_has_candidate(reviewer->snapshot, &waiting->token))", "true",
+           "if (waiting->issuer_count == 0 || rely_review_has_candidate(waiting->reviewer->snapshot, &waiting->token))", "if (issuer_id != 0)",
            "unit_endpoints"),
     mutant("the wait is not in the duration", "D", "src/endpoints/waiting.c",
            "&waiting->asked, &review, waiting->start_us);", "&waiting->asked, &review, rely_clock_monotonic_us());",

@@ -1,5 +1,6 @@
 /* What a worker remembers of issuers whose keys it has asked for (fault B6): no issuer throws another's entry out. */
 #include "relyd/edition.h"
+#include "relyd/notice.h"
 #include "reviewer.h"
 
 #include <setjmp.h>
@@ -42,7 +43,7 @@ static void test_b6_each_issuer_has_its_own_cooldown(void **state)
             assert_true(rely_cooldown_ask(&reviewer, id, false, 1000));
     assert_int_equal(asked_count, ISSUERS); /* once each, also of those whose id is the same modulo 256 */
     for (int64_t id = 1; id <= ISSUERS; id++)
-        rely_cooldown_set(&reviewer, id, &(struct rely_cooldowns){.miss_ms = 1000, .replaced_ms = 3000}, 1000);
+        rely_cooldown_set(&reviewer, id, &(struct rely_key_notice){.miss_ms = 1000, .replaced_ms = 3000}, 1000);
     for (int64_t id = 1; id <= ISSUERS; id++)
         assert_false(rely_cooldown_ask(&reviewer, id, false, 1849));
     assert_int_equal(asked_count, ISSUERS);
@@ -56,14 +57,14 @@ static void test_c4_c19_when_asking_is_useless(void **state)
     struct rely_snapshot *snapshot = rely_snapshot_next(NULL, 1);
     struct rely_reviewer reviewer = {.snapshot = snapshot, .key_wait_ms = 150, .hooks = {.ask_for_keys = note_ask}};
     put_issuers(snapshot);
-    rely_cooldown_set(&reviewer, 7, &(struct rely_cooldowns){.miss_ms = 1000, .replaced_ms = 3000}, 1000);
+    rely_cooldown_set(&reviewer, 7, &(struct rely_key_notice){.miss_ms = 1000, .replaced_ms = 3000}, 1000);
     assert_false(rely_cooldown_ask(&reviewer, 7, true, 3999));
     assert_true(rely_cooldown_ask(&reviewer, 7, true, 4000));
     assert_true(last_was_replaced);
-    rely_cooldown_set(&reviewer, 7, &(struct rely_cooldowns){.miss_ms = 1000, .replaced_ms = 3000}, 1000);
+    rely_cooldown_set(&reviewer, 7, &(struct rely_key_notice){.miss_ms = 1000, .replaced_ms = 3000}, 1000);
     assert_true(rely_cooldown_ask(&reviewer, 7, false, 1850)); /* near enough to be waited for */
     assert_false(last_was_replaced);
-    rely_cooldown_set(&reviewer, 99999, &(struct rely_cooldowns){.miss_ms = 1000},
+    rely_cooldown_set(&reviewer, 99999, &(struct rely_key_notice){.miss_ms = 1000},
                       1000); /* of an issuer that is gone */
     assert_int_equal(reviewer.cooldowns.count, 1);
     rely_cooldowns_fini(&reviewer);

@@ -5,6 +5,7 @@
 #include "../decide/scene.h"
 #include "../mint/mint.h"
 #include "relyd/clock.h"
+#include "relyd/notice.h"
 
 #include <setjmp.h>
 #include <stdlib.h>
@@ -192,7 +193,14 @@ static void bring_key(struct worker *worker, int64_t issuer)
 
 static void settle(struct worker *worker, int64_t issuer)
 {
-    rely_reviewer_keys_answered(&worker->reviewer, issuer, &(struct rely_cooldowns){1000, 1000});
+    rely_reviewer_keys_answered(&worker->reviewer, issuer,
+                                &(struct rely_key_notice){rely_clock_monotonic_us() + 1, 1000, 1000});
+}
+
+/* A fetch is over that had begun before anybody came; the next may be asked for in so many milliseconds. */
+static void end_earlier_fetch(struct worker *worker, int64_t miss_ms, int64_t replaced_ms)
+{
+    rely_reviewer_keys_answered(&worker->reviewer, worker->issuer, &(struct rely_key_notice){1, miss_ms, replaced_ms});
 }
 
 static uint64_t count_reviews(const struct worker *worker)
@@ -236,7 +244,8 @@ static void test_b7_a_silent_issuer_leaves_places_for_others(void **state)
     ask(worker, make_token(0)); /* its iss has its share */
     assert_int_equal(worker->reviewer.waiting.count, before);
     settle(worker, sibling);
-    rely_reviewer_keys_answered(&worker->reviewer, worker->issuer, &(struct rely_cooldowns){0, 0});
+    rely_reviewer_keys_answered(&worker->reviewer, worker->issuer,
+                                &(struct rely_key_notice){rely_clock_monotonic_us() + 1, 0, 0});
     for (int turn = 0; turn < 20; turn++)
         run_timers_of(1);
     assert_int_equal(worker->reviewer.waiting.count, before - 500);
@@ -348,6 +357,62 @@ static void test_b7_the_last_answer_ends_the_wait(void **state)
     assert_int_equal(worker->reviewer.waiting.count, 0);
 }
 
+/* What was under way when they came may have read the keys before theirs were among them: one more fetch for all. */
+static void test_who_came_during_a_fetch_waits_for_the_next(void **state)
+{
+    struct worker *worker = *state;
+    const char *token = make_token(0);
+    ask(worker, token);
+    ask(worker, token);
+    end_earlier_fetch(worker, 0, 1000);
+    assert_int_equal(asked_for_keys, 2);
+    assert_int_equal(worker->reviewer.waiting.count, 2);
+    assert_int_equal(count_reviews(worker), 2);
+    bring_key(worker, worker->issuer);
+    settle(worker, worker->issuer);
+    assert_int_equal(answered[RELY_OK], 2);
+    assert_int_equal(asked_for_keys, 2);
+}
+
+/* Where it did bring their key, they need not. */
+static void test_who_came_during_a_fetch_takes_what_it_brought(void **state)
+{
+    struct worker *worker = *state;
+    ask(worker, make_token(0));
+    bring_key(worker, worker->issuer);
+    end_earlier_fetch(worker, 0, 0);
+    assert_int_equal(answered[RELY_OK], 1);
+    assert_int_equal(worker->reviewer.waiting.count, 0);
+}
+
+static void test_who_came_during_a_fetch_is_answered_when_the_next_is_far(void **state)
+{
+    struct worker *worker = *state;
+    ask(worker, make_token(0));
+    end_earlier_fetch(worker, 1000, 1000);
+    assert_int_equal(asked_for_keys, 1);
+    assert_int_equal(answered[RELY_KEYS_UNAVAILABLE], 1);
+}
+
+/* The name is there and its key refuses: a set that has just been fetched is not doubted. */
+static void test_who_doubts_a_key_asks_again_when_that_is_of_use(void **state)
+{
+    struct worker *worker = *state;
+    scene_change_issuer(&worker->scene, worker->issuer, keyset,
+                        scene_add_keyset(&worker->scene, mint_jwks(mint_jwk(mint_key("p256"), "a", NULL), NULL)));
+    time_t now = time(NULL);
+    const char *forged = mint_token(
+        mint_key("ed25519"), "EdDSA", "{\"alg\":\"ES256\",\"kid\":\"a\"}",
+        mint_print("{\"iss\":\"%s\",\"sub\":\"app\",\"aud\":\"relyd\",\"exp\":%lld}", URL, (long long)now + 3600));
+    ask(worker, forged);
+    assert_int_equal(asked_for_keys, 1);
+    end_earlier_fetch(worker, 0, 0);
+    assert_int_equal(asked_for_keys, 2);
+    end_earlier_fetch(worker, 0, 1000);
+    assert_int_equal(asked_for_keys, 2);
+    assert_int_equal(answered[RELY_BAD_SIGNATURE], 1);
+}
+
 static void test_b7_a_client_that_leaves_is_forgotten(void **state)
 {
     struct worker *worker = *state;
@@ -388,6 +453,10 @@ int main(void)
         WORKER_TEST(test_b7_a_few_time_out_in_each_turn),
         WORKER_TEST(test_b7_whose_key_has_not_come_is_not_read_again),
         WORKER_TEST(test_b7_the_last_answer_ends_the_wait),
+        WORKER_TEST(test_who_came_during_a_fetch_waits_for_the_next),
+        WORKER_TEST(test_who_came_during_a_fetch_takes_what_it_brought),
+        WORKER_TEST(test_who_came_during_a_fetch_is_answered_when_the_next_is_far),
+        WORKER_TEST(test_who_doubts_a_key_asks_again_when_that_is_of_use),
         WORKER_TEST(test_b7_a_client_that_leaves_is_forgotten),
         WORKER_TEST(test_d_the_duration_has_the_wait_in_it),
     };

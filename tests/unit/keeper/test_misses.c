@@ -68,6 +68,7 @@ static void test_who_asks_is_told_how_long_it_is_useless(void **state)
     assert_int_equal(world->told[i].miss_ms, 940); /* the bucket is empty */
     world_ask(world, i, false);                    /* taken for the moment when it has one */
     assert_int_equal(world->told[i].count, 4);
+    assert_int_equal(world->told[i].asked_until_ms, world->now_ms); /* refused, not fetched for */
     assert_int_equal(world->told[i].miss_ms, 940);
     assert_int_equal(world->servers[i].asked, 4);
     world_run_ms(world, 800);
@@ -101,6 +102,24 @@ static void test_one_fetch_is_under_way_however_many_ask(void **state)
     world_ask(world, i, false);
     world_release(world, i);
     assert_int_equal(world->told[i].count, 2);
+    world_free(world);
+}
+
+/* What it reads may be from before their keys were published. */
+static void test_who_comes_during_a_fetch_is_not_answered_by_it(void **state)
+{
+    (void)state;
+    size_t i;
+    struct world *world = begin_with_keys(&i);
+    world->servers[i].is_held = true;
+    world_ask(world, i, false);
+    int64_t begun_ms = world->now_ms;
+    world_run_ms(world, 500);
+    world_ask(world, i, false);
+    world_release(world, i);
+    assert_int_equal(world->told[i].at_ms, begun_ms + 500);
+    assert_int_equal(world->told[i].asked_until_ms, begun_ms);
+    assert_int_equal(world->told[i].miss_ms, 0); /* and they may ask again at once */
     world_free(world);
 }
 
@@ -175,6 +194,7 @@ static void test_c4_a_young_set_is_not_doubted(void **state)
     assert_int_equal(world->servers[i].asked, 2);
     assert_int_equal(world->told[i].count, 2);
     assert_int_equal(world->told[i].replaced_ms, 501);
+    assert_int_equal(world->told[i].asked_until_ms, world->now_ms);
     assert_int_equal(world->told[i].miss_ms, 0);
     world_run_ms(world, 501);
     world_ask(world, i, true);
@@ -196,6 +216,7 @@ static void test_c4_a_changed_record_is_told_at_once(void **state)
     assert_int_equal(world->told[i].replaced_ms, 501);
     world_describe(world, i);
     assert_int_equal(world->told[i].count, 3);
+    assert_int_equal(world->told[i].asked_until_ms, 0); /* nobody has been answered */
     assert_int_equal(world->told[i].miss_ms, 0);
     assert_int_equal(world->told[i].replaced_ms, 0);
     world_free(world);
@@ -395,6 +416,7 @@ int run_miss_tests(void)
         cmocka_unit_test(test_e_asks_are_bounded),
         cmocka_unit_test(test_who_asks_is_told_how_long_it_is_useless),
         cmocka_unit_test(test_one_fetch_is_under_way_however_many_ask),
+        cmocka_unit_test(test_who_comes_during_a_fetch_is_not_answered_by_it),
         cmocka_unit_test(test_b6_asks_do_not_hasten_what_failed),
         cmocka_unit_test(test_b6_a_failed_ask_is_told_when_the_next_fetch_is),
         cmocka_unit_test(test_b6_who_was_told_to_wait_is_told_of_news),

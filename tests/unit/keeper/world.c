@@ -56,9 +56,9 @@ void world_step_clock(struct world *world, int64_t s)
 
 /* --- hooks ------------------------------------------------------------------------------------------------ */
 
-static int64_t world_clock_ms(void *context)
+static int64_t world_clock_us(void *context)
 {
-    return ((const struct world *)context)->now_ms;
+    return ((const struct world *)context)->now_ms * 1000;
 }
 
 static int64_t world_clock_s(void *context)
@@ -230,11 +230,12 @@ void world_answer_stores(struct world *world)
         continue;
 }
 
-static void world_tell(void *context, int64_t issuer_id, int64_t miss_ms, int64_t replaced_ms)
+static void world_tell(void *context, int64_t issuer_id, const struct rely_key_notice *notice)
 {
     struct world *world = context;
     struct world_told *told = &world->told[index_of(world, issuer_id)];
-    *told = (struct world_told){told->count + 1, world->now_ms, miss_ms, replaced_ms};
+    *told = (struct world_told){told->count + 1, world->now_ms, notice->asked_until_us / 1000, notice->miss_ms,
+                                notice->replaced_ms};
 }
 
 /* --- the world -------------------------------------------------------------------------------------------- */
@@ -265,7 +266,7 @@ static void start_log(struct world *world)
 static void make_keeper(struct world *world)
 {
     const struct rely_keeper_hooks hooks = {.context = world,
-                                            .now_ms = world_clock_ms,
+                                            .now_us = world_clock_us,
                                             .now_s = world_clock_s,
                                             .random = world_random,
                                             .start_timer = world_start_timer,

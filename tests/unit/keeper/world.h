@@ -12,6 +12,7 @@
 #include "relyd/keys.h"
 #include "relyd/keyset.h"
 #include "relyd/model.h"
+#include "relyd/notice.h"
 #include "relyd/observe.h"
 #include "relyd/timer.h"
 
@@ -63,7 +64,7 @@ struct world_row {
 
 struct world_told {
     int count;
-    int64_t at_ms, miss_ms, replaced_ms;
+    int64_t at_ms, asked_until_ms, miss_ms, replaced_ms;
 };
 
 struct world_fetch;
