@@ -326,6 +326,13 @@ void await_counter(const uint64_t *counter, uint64_t value)
     assert_int_equal(read_counter(counter), value);
 }
 
+void await_more(const uint64_t *counter, uint64_t than)
+{
+    for (int i = 0; i < 5000 && read_counter(counter) <= than; i++)
+        sleep_ms(1);
+    assert_true(read_counter(counter) > than);
+}
+
 uint64_t sum_cuts(const struct server *server)
 {
     uint64_t sum = 0;
