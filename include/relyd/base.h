@@ -45,6 +45,15 @@ static inline bool rely_slice_same(struct rely_slice a, struct rely_slice b)
     return a.ptr == NULL || b.ptr == NULL ? a.ptr == b.ptr : rely_slice_equal(a, b);
 }
 
+/* Is it one of these? */
+static inline bool rely_slice_is_among(const struct rely_slice *texts, size_t count, struct rely_slice text)
+{
+    for (size_t i = 0; i < count; i++)
+        if (rely_slice_equal(texts[i], text))
+            return true;
+    return false;
+}
+
 static inline bool rely_slice_starts(struct rely_slice text, struct rely_slice prefix)
 {
     return text.len >= prefix.len && memcmp(text.ptr, prefix.ptr, prefix.len) == 0;
@@ -102,6 +111,7 @@ enum rely_err_code {
     RELY_ERR_CONFLICT,     /* it exists already, or changed meanwhile, or is in use */
     RELY_ERR_LIMIT,        /* a quota is full */
     RELY_ERR_PRECONDITION, /* If-Match did not match */
+    RELY_ERR_FORBIDDEN,    /* it is not for whoever asks */
     RELY_ERR_IO,           /* disk, socket, network */
     RELY_ERR_DAMAGED,      /* the registry holds what nobody has written: it is believed no more */
     RELY_ERR_INTERNAL      /* a bug or an unexpected answer of a library */

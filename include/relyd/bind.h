@@ -17,6 +17,8 @@
 int rely_loop_bind(const char *address, bool is_shared, struct rely_err *err);
 /* Give a unix socket's file these permissions ("0660") and this group ("": as it is); nothing to do for TCP. */
 RELY_MUST_USE bool rely_loop_set_owner(const char *address, const char *mode, const char *group, struct rely_err *err);
+/* The number of a group of this machine. */
+RELY_MUST_USE bool rely_loop_find_group(const char *name, uint32_t *group, struct rely_err *err);
 /* Let further sockets of this user be bound to the TCP address of one that listens alone: fails where that cannot be.
  */
 RELY_MUST_USE bool rely_loop_share(int fd, struct rely_err *err);

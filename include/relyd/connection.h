@@ -9,6 +9,7 @@
 
 #include <sys/types.h>
 
+struct rely_certificate;
 struct rely_listener;
 struct st_h2o_socket_t;
 
@@ -29,7 +30,8 @@ struct rely_connection {
     struct rely_loop *loop; /* borrowed, like all that is below */
     void *service;          /* the listener's */
     bool is_unix;
-    uint32_t peer_uid; /* of a unix socket: the kernel's word; UINT32_MAX otherwise */
+    uint32_t peer_uid;                    /* of a unix socket: the kernel's word; UINT32_MAX otherwise */
+    struct rely_certificate *certificate; /* owned: the client's; NULL: it has shown none, or there is no TLS */
     enum rely_stage stage;
     /* the loop's own */
     struct rely_listener *listener;
@@ -88,10 +90,6 @@ void rely_connection_enter(struct rely_connection *connection, enum rely_stage s
 void rely_connection_hold(struct rely_connection *connection, size_t bytes);
 /* It has reached this limit: counted, and said when it is one that ordinary clients do not meet. */
 void rely_connection_count_cut(struct rely_connection *connection, enum rely_cut cut);
-
-/* "127.0.0.1:5123", "[::1]:5123", or "unknown" when it has left. Of TCP. */
-#define RELY_ADDRESS_TEXT_SIZE 64
-void rely_connection_print_peer(const struct rely_connection *connection, char out[RELY_ADDRESS_TEXT_SIZE]);
 
 /* --- its loop --- */
 

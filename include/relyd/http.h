@@ -7,6 +7,7 @@
 
 #include "relyd/loop.h"
 
+struct rely_certificate;
 struct rely_http_request;
 struct rely_http_response;
 
@@ -61,6 +62,8 @@ struct rely_http_transport {
     /* The response may be sent as it is: rely_http_respond has looked at it. Copies it. */
     void (*respond)(struct rely_http_request *request, const struct rely_http_response *response);
     void (*defer)(struct rely_http_request *request, void (*gone)(void *context), void *context);
+    /* Of one that came by a unix socket. */
+    bool (*is_in_group)(const struct rely_http_request *request, uint32_t group);
     /* Of a request that came by TCP. */
     void (*peer)(const struct rely_http_request *request, char *out);
 };
@@ -76,11 +79,16 @@ struct rely_http_request {
     struct rely_loop *loop;
     bool is_unix; /* came by a unix socket; then peer_uid is the kernel's word */
     uint32_t peer_uid;
+    bool is_tls;
+    const struct rely_certificate *certificate; /* the client's, whose chain was good; NULL: it has shown none */
 };
 
 /* The value of the first header of this lower-case name, ptr NULL when there is none; *count (may be NULL) says how
  * many there are: a second Authorization must be refused. */
 struct rely_slice rely_http_find_header(const struct rely_http_request *request, struct rely_slice name, size_t *count);
+
+/* By a unix socket: is the peer in this group? By the kernel's word, which is asked anew. */
+bool rely_http_peer_is_in(const struct rely_http_request *request, uint32_t group);
 
 /* Who asked, for logs: "127.0.0.1:5123", "[::1]:5123", "unix:1000" (the uid), or "unknown" when it has left. Formatted
  * only when somebody wants it. */
@@ -109,6 +117,9 @@ void rely_http_respond(struct rely_http_request *request, const struct rely_http
  * be NULL). */
 void rely_http_problem(struct rely_http_request *request, int status, const char *code, const char *detail,
                        const struct rely_problems *problems);
+/* A problem for who is not proven, or may not do this. In: challenge - of WWW-Authenticate, with 401; NULL: none. */
+void rely_http_refuse_caller(struct rely_http_request *request, int status, const char *code, const char *detail,
+                             const char *challenge);
 /* The problem `method_not_allowed`, 405, with this value of Allow. */
 void rely_http_refuse_method(struct rely_http_request *request, const char *allow);
 
@@ -133,5 +144,8 @@ enum rely_bearer { RELY_BEARER_NONE, RELY_BEARER_TOKEN, RELY_BEARER_BAD };
  *           comma, rely_token_read judges, whose alphabet has neither.
  */
 enum rely_bearer rely_http_bearer(const struct rely_http_request *request, struct rely_slice *token);
+/* The same in another header. In: name - in lower case. */
+enum rely_bearer rely_http_bearer_in(const struct rely_http_request *request, struct rely_slice name,
+                                     struct rely_slice *token);
 
 #endif

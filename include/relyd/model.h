@@ -40,12 +40,20 @@ enum rely_key_source { RELY_KEYS_DISCOVERY = 1, RELY_KEYS_JWKS_URI, RELY_KEYS_UP
 
 #define RELY_ALGORITHMS_ALL 0x7fe /* bits 1 to 10: those of enum rely_alg (token.h) */
 
+/* Bits of `roles`. */
+enum rely_role {
+    RELY_ROLE_ADMIN = 1 << 1,   /* everything */
+    RELY_ROLE_VIEWER = 1 << 2,  /* sees everything on the control plane, changes nothing */
+    RELY_ROLE_REVIEWER = 1 << 3 /* asks on the data plane */
+};
+#define RELY_ROLES_ALL (RELY_ROLE_ADMIN | RELY_ROLE_VIEWER | RELY_ROLE_REVIEWER)
+
 #define FIELD_NAME(field, json, flags, sentence) struct rely_slice field;
 #define FIELD_UUID(field, json, flags, sentence) struct rely_slice field;
 #define FIELD_TEXT(field, json, least, most, flags, sentence) struct rely_slice field; /* ptr NULL: none */
 #define FIELD_BOOL(field, json, value, flags, sentence) bool field;
 #define FIELD_INTEGER(field, json, least, most, value, flags, sentence) int64_t field;
-#define FIELD_BITS(field, json, words, value, flags, sentence) int64_t field;
+#define FIELD_BITS(field, json, words, least, all, value, flags, sentence) int64_t field;
 #define FIELD_WORD(field, json, words, flags, sentence) int64_t field;
 #define FIELD_TIME(field, json, flags, sentence)
 #define FIELD_LIST(field, json, least, most, item_least, item_most, flags, sentence) struct rely_texts field;

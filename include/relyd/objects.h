@@ -19,10 +19,13 @@ struct rely_object_path {
 
 /* Who writes, when, and on what condition. */
 struct rely_writer {
-    struct rely_slice actor; /* for the change log: `uid:0`, `tcp:127.0.0.1`, `fetch` */
+    struct rely_slice actor; /* for the change log: `uid:0`, `identity:ops`, `tcp:127.0.0.1`, `fetch` */
     int64_t now_s;
     struct rely_slice if_match; /* the ETag that the object must have now; ptr NULL: no condition */
     bool may_cascade;           /* delete an issuer together with its credentials */
+    struct rely_slice identity; /* that writes; ptr NULL: root, or another that is none */
+    bool is_owner_only;  /* has no role: credentials of identities that name it as an owner, and have no role, alone */
+    bool may_end_admins; /* also the last administrator: somebody can make the next */
 };
 
 /* A write as it is asked for. */
@@ -38,8 +41,9 @@ struct rely_write_result {
     struct rely_json *object;      /* owned: the object as it is now (NULL after a delete) */
     char etag[32];                 /* quoted, as in the header; changes with every change of the object */
     char code[40];                 /* of a refusal, for the REST interface: invalid_body, not_found, already_exists,
-                               * duplicate_issuer_and_subject, issuer_in_use, too_many_credentials, precondition_failed;
-                               * empty for a fault on our side */
+                               * duplicate_issuer_and_subject, certificate_in_use, issuer_in_use, last_admin,
+                               * too_many_credentials, precondition_failed, not_permitted; empty for a fault on our
+                               * side */
     struct rely_problems problems; /* of a body that is refused */
     struct rely_changes changes;
 };
@@ -52,8 +56,8 @@ void rely_write_result_fini(struct rely_write_result *result);
  *
  * In:       write - its path's name is ignored.
  * Out:      *result - whole on true; on RELY_ERR_INVALID it has one problem for every wrong field.
- * Fails:    RELY_ERR_INVALID; RELY_ERR_NOT_FOUND (the parent); RELY_ERR_CONFLICT (name, uid, or issuer and subject are
- * taken); RELY_ERR_LIMIT (the identity has its 20 credentials); RELY_ERR_IO. On false nothing has changed.
+ * Fails:    RELY_ERR_INVALID; RELY_ERR_NOT_FOUND (the parent); RELY_ERR_CONFLICT (name, uid, issuer and subject, or a
+ * certificate's name are taken, or it is the last administrator); RELY_ERR_FORBIDDEN (it is not for this writer); RELY_ERR_LIMIT (the identity has its 20 credentials); RELY_ERR_IO. On false nothing has changed.
  */
 RELY_MUST_USE bool rely_registry_create(struct rely_registry *registry, const struct rely_write *write,
                                         struct rely_write_result *result, struct rely_err *err);

@@ -86,6 +86,11 @@ struct rely_identity {
     size_t group_count;
     const struct rely_identity_extra *extra;
     size_t extra_count;
+    unsigned roles;                  /* bits: enum rely_role; never given out */
+    const struct rely_slice *owners; /* names of identities */
+    size_t owner_count;
+    const struct rely_slice *certificates; /* names: `dns:gw.example` */
+    size_t certificate_count;
     bool is_enabled;
     enum rely_system_name system_name; /* judged by rely_identity_copy; of a subject's username nothing is known yet */
 };
@@ -113,9 +118,10 @@ struct rely_snapshot {
     struct rely_map issuers_by_key; /* by URL and kid, algorithm or key: which of many may have signed */
     struct rely_map identities_by_id;
     struct rely_map identities_by_name;
-    struct rely_map credentials;       /* by issuer and subject */
-    struct rely_map credentials_by_id; /* for the writer */
-    struct rely_retired retired;       /* owned: what this edition replaced; only older ones use it */
+    struct rely_map identities_by_more; /* marks.h */
+    struct rely_map credentials;        /* by issuer and subject */
+    struct rely_map credentials_by_id;  /* for the writer */
+    struct rely_retired retired;        /* owned: what this edition replaced; only older ones use it */
 };
 
 /* Look-ups: NULL when there is none. What they return is borrowed from the snapshot. */

@@ -54,7 +54,10 @@ enum rely_stored_question {
     RELY_STORED_NEAR_OWN,
     RELY_STORED_NEAR_OTHERS,
     RELY_STORED_NEAR_BEFORE,
-    RELY_STORED_NEAR_BEHIND
+    RELY_STORED_NEAR_BEHIND,
+    RELY_STORED_BY_CERTIFICATE, /* text: the name of a certificate: identities' names */
+    RELY_STORED_OWNED,          /* text: an owner's name: identities, whole */
+    RELY_STORED_ADMINS          /* identities' names: enabled ones that are administrators */
 };
 
 struct rely_stored_asked {

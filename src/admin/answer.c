@@ -42,6 +42,9 @@ static int status_of_fault(enum rely_err_code code, const char **word)
     case RELY_ERR_CONFLICT:
         *word = "conflict";
         return 409;
+    case RELY_ERR_FORBIDDEN:
+        *word = "not_permitted";
+        return 403;
     case RELY_ERR_LIMIT:
         *word = "too_many_credentials";
         return 409;

@@ -7,14 +7,6 @@
 #include "relyd/snapshot.h"
 #include "relyd/text.h"
 
-static bool has_text(const struct rely_slice *texts, size_t count, struct rely_slice wanted)
-{
-    for (size_t i = 0; i < count; i++)
-        if (rely_slice_equal(texts[i], wanted))
-            return true;
-    return false;
-}
-
 _Static_assert(RELY_REQUEST_AUDIENCES_MAX <= 32 && RELY_AUDIENCES_PER_CREDENTIAL_MAX <= 32, "a bit for each audience");
 
 /* The audiences in all three places, as struct rely_match has them; 0: none. */
@@ -25,8 +17,8 @@ static uint32_t find_audiences(const struct rely_match_query *query, const struc
     size_t count = is_named ? query->accepted_count : credential->audience_count;
     uint32_t found = 0;
     for (size_t i = 0; i < count && i < 32; i++)
-        if ((!is_named || has_text(credential->audiences, credential->audience_count, from[i])) &&
-            has_text(query->audiences, query->audience_count, from[i]))
+        if ((!is_named || rely_slice_is_among(credential->audiences, credential->audience_count, from[i])) &&
+            rely_slice_is_among(query->audiences, query->audience_count, from[i]))
             found |= 1U << i;
     return found;
 }

@@ -4,6 +4,8 @@
  */
 #include "connection.h"
 
+#include "relyd/peer.h"
+
 #include <strings.h>
 
 void rely_http_fill_request(struct rely_http_connection *connection, struct rely_slice method,
@@ -19,7 +21,9 @@ void rely_http_fill_request(struct rely_http_connection *connection, struct rely
                                                      .scratch = rely_loop_scratch(loop),
                                                      .loop = loop,
                                                      .is_unix = connection->base.is_unix,
-                                                     .peer_uid = connection->base.peer_uid};
+                                                     .peer_uid = connection->base.peer_uid,
+                                                     .is_tls = connection->base.ssl != NULL,
+                                                     .certificate = connection->base.certificate};
 }
 
 void rely_http_empty_request(struct rely_http_connection *connection)
@@ -78,9 +82,17 @@ static void print_peer(const struct rely_http_request *request, char *out)
     rely_connection_print_peer(&connection->base, out);
 }
 
+static bool is_in_group(const struct rely_http_request *request, uint32_t group)
+{
+    const struct rely_http_connection *connection =
+        (const void *)((const char *)request - offsetof(struct rely_http_connection, request));
+    return rely_connection_peer_is_in(&connection->base, group);
+}
+
 const struct rely_http_transport rely_http_transport = {
     .find_header = find_header,
     .respond = rely_http_write_answer,
     .defer = defer,
+    .is_in_group = is_in_group,
     .peer = print_peer,
 };

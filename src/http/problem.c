@@ -64,6 +64,18 @@ void rely_http_problem(struct rely_http_request *request, int status, const char
     respond_problem(request, &(struct rely_http_response){.status = status}, &body);
 }
 
+void rely_http_refuse_caller(struct rely_http_request *request, int status, const char *code, const char *detail,
+                             const char *challenge)
+{
+    struct rely_buf body = {0};
+    struct rely_http_header header = {RELY_LIT("www-authenticate"), rely_slice_of(challenge)};
+    rely_http_print_problem(&body, status, code, detail, NULL);
+    respond_problem(
+        request,
+        &(struct rely_http_response){.status = status, .headers = &header, .header_count = challenge == NULL ? 0 : 1},
+        &body);
+}
+
 void rely_http_refuse_method(struct rely_http_request *request, const char *allow)
 {
     struct rely_buf body = {0};

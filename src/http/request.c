@@ -15,11 +15,22 @@ struct rely_slice rely_http_find_header(const struct rely_http_request *request,
 
 enum rely_bearer rely_http_bearer(const struct rely_http_request *request, struct rely_slice *token)
 {
+    return rely_http_bearer_in(request, RELY_LIT("authorization"), token);
+}
+
+enum rely_bearer rely_http_bearer_in(const struct rely_http_request *request, struct rely_slice name,
+                                     struct rely_slice *token)
+{
     size_t count;
-    struct rely_slice value = rely_http_find_header(request, RELY_LIT("authorization"), &count);
+    struct rely_slice value = rely_http_find_header(request, name, &count);
     if (count == 0)
         return RELY_BEARER_NONE;
     return count > 1 ? RELY_BEARER_BAD : rely_http_read_bearer(value, token);
+}
+
+bool rely_http_peer_is_in(const struct rely_http_request *request, uint32_t group)
+{
+    return request->is_unix && request->transport->is_in_group(request, group);
 }
 
 void rely_http_peer(const struct rely_http_request *request, char out[RELY_PEER_SIZE])

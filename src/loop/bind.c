@@ -131,7 +131,7 @@ static int bind_unix(const char *text, const struct rely_address *address, struc
     return fd;
 }
 
-static bool find_group_id(const char *name, gid_t *id, struct rely_err *err)
+bool rely_loop_find_group(const char *name, uint32_t *group, struct rely_err *err)
 {
     char memory[4096];
     struct group entry, *found = NULL;
@@ -139,7 +139,7 @@ static bool find_group_id(const char *name, gid_t *id, struct rely_err *err)
     if (found == NULL)
         return rely_err_set(err, RELY_ERR_INVALID, "there is no group %s on this machine%s%s", name,
                             fault == 0 ? "" : ": ", fault == 0 ? "" : strerror(fault));
-    *id = entry.gr_gid;
+    *group = entry.gr_gid;
     return true;
 }
 
@@ -151,7 +151,7 @@ bool rely_loop_set_owner(const char *address, const char *mode, const char *grou
         return false;
     if (!parsed.is_unix)
         return true;
-    if (group[0] != '\0' && !find_group_id(group, &id, err))
+    if (group[0] != '\0' && !rely_loop_find_group(group, &id, err))
         return rely_err_prefix(err, "cannot listen on %s", address);
     if (group[0] != '\0' && chown(parsed.path, (uid_t)-1, id) != 0)
         return rely_err_set(err, RELY_ERR_IO, "cannot listen on %s: its group cannot be %s: %s%s", address, group,

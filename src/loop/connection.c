@@ -8,6 +8,7 @@
 #include "secure.h"
 
 #include "relyd/observe.h"
+#include "relyd/peer.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -52,6 +53,7 @@ static void shake_hands(struct rely_connection *connection)
     case RELY_HANDSHAKE_DONE:
         rely_count(&counters->handshakes, 1);
         connection->is_shaking_hands = false;
+        connection->certificate = rely_secure_read_certificate(connection->ssl);
         rely_connection_hold(connection, 0);
         rely_connection_enter(connection, RELY_STAGE_IDLE);
         rely_connection_want_input(connection, true);
@@ -142,6 +144,7 @@ void rely_connection_close(struct rely_connection *connection)
     if (connection->ssl != NULL && !connection->is_shaking_hands)
         rely_secure_end_output(connection->ssl);
     rely_secure_free(connection->ssl);
+    free(connection->certificate);
     h2o_socket_close(connection->socket);
     free(connection);
     count_connection(loop, -1);
@@ -306,4 +309,27 @@ void rely_connection_print_peer(const struct rely_connection *connection, char o
     if (getpeername(fd_of(connection), (struct sockaddr *)&address, &size) != 0)
         address.ss_family = AF_UNSPEC;
     print_address(&address, out);
+}
+
+static bool has_primary_group(int fd, uint32_t group)
+{
+    struct ucred peer;
+    socklen_t size = sizeof(peer);
+    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && peer.gid == group;
+}
+
+bool rely_connection_peer_is_in(const struct rely_connection *connection, uint32_t group)
+{
+    int fd = fd_of(connection);
+    gid_t *groups = NULL;
+    socklen_t size = 0;
+    bool is_in = has_primary_group(fd, group);
+    if (is_in || (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &size) != 0 && errno != ERANGE))
+        return is_in;
+    groups = rely_alloc(size);
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &size) == 0)
+        for (size_t i = 0; i < size / sizeof *groups; i++)
+            is_in = is_in || groups[i] == group;
+    free(groups);
+    return is_in;
 }

@@ -4,6 +4,7 @@
 #ifndef RELYD_LOOP_SECURE_H
 #define RELYD_LOOP_SECURE_H
 
+#include "relyd/certificate.h"
 #include "relyd/connection.h"
 #include "relyd/tls.h"
 
@@ -20,6 +21,8 @@ enum rely_handshake {
     RELY_HANDSHAKE_DONE
 };
 enum rely_handshake rely_secure_shake_hands(struct ssl_st *ssl);
+/* certificate.c: the client's, after the handshake; NULL: it has shown none. Owner: the caller: free(). */
+struct rely_certificate *rely_secure_read_certificate(const struct ssl_st *ssl);
 
 /* As rely_connection_receive, peek and send have it. */
 ssize_t rely_secure_receive(struct ssl_st *ssl, char *out, size_t size);

@@ -3,6 +3,7 @@
  * reader of bodies.
  */
 #include "kind.h"
+#include "relyd/compose.h"
 #include "relyd/reserved.h"
 #include <stdio.h>
 
@@ -70,9 +71,32 @@ static void check_extra_key(const struct rely_body *body, struct rely_slice key)
                           quoted);
 }
 
+/* RFC 5280 s4.2.1.6 and X.520: what of a certificate a name is. */
+static bool is_certificate_name(struct rely_slice text)
+{
+    static const struct rely_slice kinds[] = {{"uri:", 4}, {"dns:", 4}, {"email:", 6}, {"cn:", 3}};
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
+        if (rely_slice_starts(text, kinds[i]))
+            return text.len > kinds[i].len;
+    return false;
+}
+
+static void check_certificates(const struct rely_body *body, const struct rely_identity_record *identity)
+{
+    for (size_t i = 0; i < identity->certificates.count; i++) {
+        char field[48];
+        snprintf(field, sizeof field, "certificates[%zu]", i);
+        if (identity->certificates.items[i].ptr != NULL && !is_certificate_name(identity->certificates.items[i]))
+            rely_problems_add(body->problems, field, "invalid_name",
+                              "%s must say what name of a certificate it is: uri:, dns:, email: or cn: in front",
+                              field);
+    }
+}
+
 void rely_identity_check(const struct rely_body *body, void *record)
 {
     struct rely_identity_record *identity = record;
+    check_certificates(body, identity);
     check_username(body, identity);
     check_groups(body, identity);
     for (size_t i = 0; i < identity->extra.count; i++)
@@ -84,4 +108,28 @@ bool rely_identity_shows(const struct rely_field *field, const void *record)
 {
     const struct rely_identity_record *identity = record;
     return field->offset != offsetof(struct rely_identity_record, username) || identity->is_username_subject == 0;
+}
+
+/* --- roles ------------------------------------------------------------------------------------------------------ */
+
+void rely_identity_read_own(const struct rely_body *body, const struct rely_field *field, void *record)
+{
+    struct rely_identity_record *identity = record;
+    identity->roles = rely_bits_read(body, field, rely_bits_find, (size_t)rely_field_count_words(field),
+                                     "must be one of admin, viewer, reviewer");
+}
+
+struct rely_json *rely_identity_show_own(const struct rely_field *field, const void *record)
+{
+    return rely_bits_show(field, ((const struct rely_identity_record *)record)->roles);
+}
+
+struct rely_json *rely_identity_schema_own(const struct rely_field *field)
+{
+    return rely_schema_of_list(rely_schema_of_words(field->words), field->least, rely_field_count_words(field));
+}
+
+bool rely_identity_is_whole(const void *record)
+{
+    return (((const struct rely_identity_record *)record)->roles & ~(int64_t)RELY_ROLES_ALL) == 0;
 }

@@ -13,46 +13,16 @@ static int64_t find_algorithm(const struct rely_field *field, struct rely_slice 
 {
     if (rely_slice_equal(word, RELY_LIT(ED25519)))
         word = RELY_LIT("EdDSA");
-    return rely_find_word(field->words, word);
-}
-
-static void read_algorithms(const struct rely_body *body, const struct rely_field *field,
-                            struct rely_issuer_record *issuer)
-{
-    const struct rely_list_rule rule = {
-        .min = 1, .max = (size_t)rely_field_count_words(field) + 1, .item = {.min = 1, .max = 16}};
-    const struct rely_json *list = rely_json_get(body->json, field->json);
-    struct rely_texts words = {0};
-    issuer->algorithms = list == NULL ? field->value : 0;
-    if (list != NULL)
-        rely_field_read_list(body, list, field->json, &rule, &words);
-    for (size_t i = 0; i < words.count; i++) {
-        char item_field[32];
-        int64_t bit = find_algorithm(field, words.items[i]);
-        snprintf(item_field, sizeof item_field, "%s[%zu]", field->json, i);
-        if (bit != 0)
-            issuer->algorithms |= (int64_t)1 << bit;
-        else if (words.items[i].ptr != NULL)
-            rely_problems_add(body->problems, item_field, "not_allowed",
-                              "%s must be one of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA "
-                              "(or Ed25519); none and HMAC never are",
-                              item_field);
-    }
-}
-
-static struct rely_json *show_algorithms(const struct rely_field *field, int64_t bits)
-{
-    struct rely_json *list = rely_json_array();
-    for (int64_t bit = 1; rely_word_at(field->words, bit).len > 0; bit++)
-        if ((bits & ((int64_t)1 << bit)) != 0)
-            rely_json_append(list, rely_json_of_text(rely_word_at(field->words, bit)));
-    return list;
+    return rely_bits_find(field, word);
 }
 
 void rely_issuer_read_own(const struct rely_body *body, const struct rely_field *field, void *record)
 {
     if (field->type == RELY_FIELD_BITS)
-        read_algorithms(body, field, record);
+        ((struct rely_issuer_record *)record)->algorithms =
+            rely_bits_read(body, field, find_algorithm, (size_t)rely_field_count_words(field) + 1,
+                           "must be one of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA "
+                           "(or Ed25519); none and HMAC never are");
     else
         rely_issuer_keys_read(body, field, record);
 }
@@ -60,7 +30,7 @@ void rely_issuer_read_own(const struct rely_body *body, const struct rely_field 
 struct rely_json *rely_issuer_show_own(const struct rely_field *field, const void *record)
 {
     const struct rely_issuer_record *issuer = record;
-    return field->type == RELY_FIELD_BITS ? show_algorithms(field, issuer->algorithms)
+    return field->type == RELY_FIELD_BITS ? rely_bits_show(field, issuer->algorithms)
                                           : rely_issuer_keys_show(field, issuer);
 }
 

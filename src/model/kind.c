@@ -23,8 +23,8 @@
 #define FIELD_INTEGER(field, json, min, max, default_value, flags, text)                                               \
     FIELD(field, json, RELY_FIELD_INTEGER, flags, .least = (min), .most = (max), .value = (default_value),             \
           .sentence = (text))
-#define FIELD_BITS(field, json, word_list, default_value, flags, text)                                                 \
-    FIELD(field, json, RELY_FIELD_BITS, flags, .least = 1, .most = (default_value), .value = (default_value),          \
+#define FIELD_BITS(field, json, word_list, min, all, default_value, flags, text)                                       \
+    FIELD(field, json, RELY_FIELD_BITS, flags, .least = (min), .most = (all), .value = (default_value),                \
           .words = (word_list), .sentence = (text))
 #define FIELD_WORD(field, json, word_list, flags, text)                                                                \
     FIELD(field, json, RELY_FIELD_WORD, flags, .words = (word_list), .sentence = (text))
@@ -94,6 +94,10 @@ static const struct rely_kind kinds[] = {
         .field_count = sizeof identity_fields / sizeof identity_fields[0],
         .record_size = sizeof(struct rely_identity_record),
         .check = rely_identity_check,
+        .read_own = rely_identity_read_own,
+        .show_own = rely_identity_show_own,
+        .schema_own = rely_identity_schema_own,
+        .is_whole = rely_identity_is_whole,
         .shows = rely_identity_shows,
     },
     {

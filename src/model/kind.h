@@ -25,6 +25,18 @@ struct rely_json *rely_schema_of_list(struct rely_json *items, int64_t least, in
 struct rely_json *rely_schema_of_text(int64_t least, int64_t most);
 struct rely_json *rely_schema_of_words(const char *words);
 
+/* --- bits.c: sets of words, for the kinds' own functions ----------------------------------------------------- */
+
+/* In: find - the bit of a word, 0: none of the field's. most - spellings. expected - what a wrong word is told: "must be one of ...".
+ * Returns: the set; the default of one that is left out. */
+int64_t rely_bits_read(const struct rely_body *body, const struct rely_field *field,
+                       int64_t (*find)(const struct rely_field *field, struct rely_slice word), size_t most,
+                       const char *expected);
+/* Owner: the caller. */
+struct rely_json *rely_bits_show(const struct rely_field *field, int64_t bits);
+/* Of a set without other spellings. */
+int64_t rely_bits_find(const struct rely_field *field, struct rely_slice word);
+
 /* The functions of struct rely_kind. */
 void rely_issuer_check(const struct rely_body *body, void *record);
 void rely_issuer_read_own(const struct rely_body *body, const struct rely_field *field, void *record);
@@ -37,6 +49,10 @@ void rely_issuer_keys_read(const struct rely_body *body, const struct rely_field
 struct rely_json *rely_issuer_keys_show(const struct rely_field *field, const struct rely_issuer_record *issuer);
 struct rely_json *rely_issuer_keys_schema(const struct rely_field *field);
 void rely_identity_check(const struct rely_body *body, void *record);
+void rely_identity_read_own(const struct rely_body *body, const struct rely_field *field, void *record);
+struct rely_json *rely_identity_show_own(const struct rely_field *field, const void *record);
+struct rely_json *rely_identity_schema_own(const struct rely_field *field);
+bool rely_identity_is_whole(const void *record);
 bool rely_identity_shows(const struct rely_field *field, const void *record);
 void rely_credential_check(const struct rely_body *body, void *record);
 

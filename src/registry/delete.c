@@ -43,11 +43,19 @@ struct logging {
     struct rely_err *err;
 };
 
+static struct rely_powers powers_to_remove(const struct removal *removal)
+{
+    return (struct rely_powers){removal->registry, removal->writer, removal->path, removal->result};
+}
+
 static bool log_dependent(const union rely_any_record *record, struct rely_slice parent, void *context)
 {
     const struct logging *logging = context;
+    const struct rely_powers powers = powers_to_remove(logging->removal);
     const struct rely_kind *kind = logging->kind;
     const struct rely_object_path path = {kind->object, parent, rely_record_name(kind, record)};
+    if (logging->removal->path->object == RELY_OBJECT_ISSUER && !rely_powers_check_lost(&powers, parent, logging->err))
+        return false;
     if (!log_removal(logging->removal, &path, record, logging->err))
         return false;
     rely_changes_add(&logging->removal->result->changes, kind->object, record->record.id, NULL);
@@ -86,12 +94,20 @@ static bool erase_issuer_dependents(const struct removal *removal, int64_t issue
     return log_dependents(removal, &asked, err) && rely_stored_erase_trusting(removal->registry->store, issuer_id, err);
 }
 
+static bool leave_owners(const struct removal *removal, int64_t id, struct rely_err *err)
+{
+    const struct rely_leaving leaving = {removal->registry, removal->writer, id, removal->path->name,
+                                         &removal->result->changes};
+    return rely_identities_leave_owners(&leaving, err);
+}
+
 static bool erase_with_dependents(const struct removal *removal, const union rely_any_record *found,
                                   struct rely_err *err)
 {
     const struct rely_object_path *path = removal->path;
     int64_t id = found->record.id;
-    bool is_clear = path->object != RELY_OBJECT_ISSUER || erase_issuer_dependents(removal, id, err);
+    bool is_clear = (path->object != RELY_OBJECT_ISSUER || erase_issuer_dependents(removal, id, err)) &&
+                    (path->object != RELY_OBJECT_IDENTITY || leave_owners(removal, id, err));
     if (!(is_clear && log_children(removal, id, err)) ||
         !rely_stored_erase(removal->registry->store, removal->kind, id, err) || !log_removal(removal, path, found, err))
         return false;
@@ -107,10 +123,13 @@ static bool delete_in_transaction(const struct removal *removal, struct rely_poo
     if (!rely_registry_find_parent(removal->registry, path, &place.parent_id, err) ||
         !rely_stored_find(removal->registry->store, &place, pool, &found, err))
         return false;
+    const struct rely_powers powers = powers_to_remove(removal);
+    if (!rely_powers_check_place(&powers, place.parent_id, err))
+        return false;
     if (found.record.id == 0)
         return rely_err_set(err, RELY_ERR_NOT_FOUND, "there is no such %s", removal->kind->word);
     return rely_write_check_etag(removal->result, removal->writer, &found.record, err) &&
-           erase_with_dependents(removal, &found, err);
+           rely_powers_check_change(&powers, &found, NULL, err) && erase_with_dependents(removal, &found, err);
 }
 
 bool rely_registry_delete(struct rely_registry *registry, const struct rely_object_path *path,

@@ -32,6 +32,23 @@ struct rely_writing {
     struct rely_write_result *result;
 };
 
+/* Who writes what, for powers.c. All borrowed. */
+struct rely_powers {
+    struct rely_registry *registry;
+    const struct rely_writer *writer;
+    const struct rely_object_path *path;
+    struct rely_write_result *result; /* its code is set */
+};
+
+/* An identity that goes. All borrowed. */
+struct rely_leaving {
+    struct rely_registry *registry;
+    const struct rely_writer *writer;
+    int64_t id;
+    struct rely_slice name;
+    struct rely_changes *changes;
+};
+
 /* The row of the parent that a path names, 0 for a kind that has none. RELY_ERR_NOT_FOUND when it is not there. */
 RELY_MUST_USE bool rely_registry_find_parent(struct rely_registry *registry, const struct rely_object_path *path,
                                              int64_t *parent_id, struct rely_err *err);
@@ -55,6 +72,24 @@ RELY_MUST_USE bool rely_rules_check(const struct rely_writing *write, struct rel
 bool rely_rules_are_same(const struct rely_writing *write);
 /* Behind the record's own row: those that go with it. */
 RELY_MUST_USE bool rely_rules_store(struct rely_writing *write, struct rely_err *err);
+
+/* --- identities.c: false with the fault ---------------------------------------------------------------- */
+
+RELY_MUST_USE bool rely_identities_bind_owners(struct rely_writing *write, struct rely_err *err);
+RELY_MUST_USE bool rely_identities_check_certificates(const struct rely_writing *write, struct rely_err *err);
+/* This one goes: whom it owned it owns no longer, with a row of the log each. */
+RELY_MUST_USE bool rely_identities_leave_owners(const struct rely_leaving *leaving, struct rely_err *err);
+
+/* --- powers.c: may this writer? False with the fault -------------------------------------------------------- */
+
+/* In: parent_id - of a credential: its identity's row. */
+RELY_MUST_USE bool rely_powers_check_place(const struct rely_powers *powers, int64_t parent_id, struct rely_err *err);
+/* What is to become of an object that is there. In: after - NULL: it goes. */
+RELY_MUST_USE bool rely_powers_check_change(const struct rely_powers *powers, const union rely_any_record *before,
+                                            const union rely_any_record *after, struct rely_err *err);
+/* A credential of this identity goes with its issuer. */
+RELY_MUST_USE bool rely_powers_check_lost(const struct rely_powers *powers, struct rely_slice identity,
+                                          struct rely_err *err);
 
 /* In: record - taken over; NULL: removed. */
 void rely_changes_add(struct rely_changes *changes, enum rely_object object, int64_t id, void *record);

@@ -264,6 +264,7 @@ static const struct rules {
     RELY_MUST_USE bool (*store)(struct rely_writing *write, struct rely_err *err);
 } rules[] = {
     {.object = RELY_OBJECT_ISSUER, .bind = bind_issuer, .is_same = has_same_source, .store = store_keys},
+    {.object = RELY_OBJECT_IDENTITY, .bind = rely_identities_bind_owners, .check = rely_identities_check_certificates},
     {.object = RELY_OBJECT_CREDENTIAL, .bind = bind_credential, .check = check_pair_is_free},
 };
 

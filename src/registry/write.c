@@ -53,10 +53,16 @@ bool rely_write_check_etag(struct rely_write_result *result, const struct rely_w
                              etag);
 }
 
+static struct rely_powers powers_of(const struct rely_writing *write)
+{
+    return (struct rely_powers){write->registry, write->writer, write->path, write->result};
+}
+
 /* Look up the parent and the object. True: the write may go on. */
 static bool find_target(struct rely_writing *write, bool may_replace, struct rely_err *err)
 {
     int64_t parent_id = 0;
+    const struct rely_powers powers = powers_of(write);
     if (!rely_registry_find_parent(write->registry, write->path, &parent_id, err)) {
         if (err->code == RELY_ERR_NOT_FOUND)
             snprintf(write->result->code, sizeof write->result->code, "not_found");
@@ -64,6 +70,8 @@ static bool find_target(struct rely_writing *write, bool may_replace, struct rel
     }
     const struct rely_stored_place place = {write->body.kind, parent_id, write->body.name};
     if (!rely_stored_find(write->registry->store, &place, write->body.pool, &write->before, err))
+        return false;
+    if (!rely_powers_check_place(&powers, parent_id, err))
         return false;
     write->after.record = write->before.record;
     write->after.record.parent_id = parent_id;
@@ -136,6 +144,12 @@ static bool keep_record(struct rely_writing *write, bool is_news, struct rely_er
     return true;
 }
 
+static bool may_change(const struct rely_writing *write, struct rely_err *err)
+{
+    const struct rely_powers powers = powers_of(write);
+    return write->body.before == NULL || rely_powers_check_change(&powers, &write->before, &write->after, err);
+}
+
 static bool write_in_transaction(struct rely_writing *write, bool may_replace, bool *is_news, struct rely_err *err)
 {
     if (!find_target(write, may_replace, err))
@@ -147,7 +161,7 @@ static bool write_in_transaction(struct rely_writing *write, bool may_replace, b
     if (write->body.problems->count > 0)
         return refuse_body(write, err);
     *is_news = write->body.before == NULL || !rely_rules_are_same(write);
-    return rely_rules_check(write, err) && keep_record(write, *is_news, err);
+    return may_change(write, err) && rely_rules_check(write, err) && keep_record(write, *is_news, err);
 }
 
 static bool end_transaction(struct rely_writing *write, bool is_news, struct rely_err *err)

@@ -42,6 +42,12 @@ void rely_snapshot_put(struct rely_snapshot *next, enum rely_object object, void
 /* The same of all that there are of a kind. */
 void rely_snapshot_fill(struct rely_snapshot *next, enum rely_object object, const void *const *items, size_t count);
 
+/* --- identity_index.c ---------------------------------------------------------------------------------------- */
+
+/* Enter an identity by the names of its certificates and owners, or take it out. */
+void rely_identity_index_edit(struct rely_snapshot *next, const void *item, bool is_removal);
+void rely_identity_index_fini(struct rely_snapshot *last);
+
 /* --- issuer_index.c ------------------------------------------------------------------------------------------ */
 
 /* Enter an issuer by its URL and its keys, or take it out. */

@@ -39,6 +39,7 @@ static const struct index {
     {RELY_OBJECT_ISSUER, 0, NULL, rely_issuer_index_edit},
     {RELY_OBJECT_IDENTITY, offsetof(struct rely_snapshot, identities_by_id), hash_id, NULL},
     {RELY_OBJECT_IDENTITY, offsetof(struct rely_snapshot, identities_by_name), hash_identity_name, NULL},
+    {RELY_OBJECT_IDENTITY, 0, NULL, rely_identity_index_edit},
     {RELY_OBJECT_CREDENTIAL, offsetof(struct rely_snapshot, credentials_by_id), hash_id, NULL},
     {RELY_OBJECT_CREDENTIAL, offsetof(struct rely_snapshot, credentials), hash_rule, NULL},
 };
@@ -108,10 +109,14 @@ void rely_snapshot_fill(struct rely_snapshot *next, enum rely_object object, con
     struct rely_map_entry *entries = rely_alloc(count * sizeof *entries);
     for (size_t i = 0; i < INDEX_COUNT; i++) {
         const struct index *index = &indexes[i];
-        RELY_ASSERT(index->object != object || index->edit == NULL); /* such a kind is entered one by one */
-        for (size_t k = 0; index->object == object && k < count; k++)
-            entries[k] = (struct rely_map_entry){index->hash(items[k]), items[k]};
-        if (index->object == object)
+        if (index->object != object)
+            continue;
+        for (size_t k = 0; k < count; k++)
+            if (index->edit != NULL)
+                index->edit(next, items[k], false);
+            else
+                entries[k] = (struct rely_map_entry){index->hash(items[k]), items[k]};
+        if (index->edit == NULL)
             rely_map_fill(map_of(next, index), &edit, entries, count);
     }
     free(entries);
@@ -160,6 +165,7 @@ void rely_snapshot_free_all(struct rely_snapshot *last)
 {
     rely_snapshot_free_replaced(last);
     rely_issuer_index_fini(last);
+    rely_identity_index_fini(last);
     for (size_t i = 0; i < INDEX_COUNT; i++)
         if (&indexes[i] == find_id_index(indexes[i].object))
             rely_map_each(map_of(last, &indexes[i]), free_item, NULL);

@@ -56,6 +56,11 @@ struct rely_identity *rely_identity_of_record(const struct rely_identity_record 
                                                    .group_count = record->groups.count,
                                                    .extra = extra,
                                                    .extra_count = choose_extra(&record->extra, extra),
+                                                   .roles = (unsigned)record->roles,
+                                                   .owners = record->owners.items,
+                                                   .owner_count = record->owners.count,
+                                                   .certificates = record->certificates.items,
+                                                   .certificate_count = record->certificates.count,
                                                    .is_enabled = record->is_enabled});
     free(extra);
     return identity;

@@ -102,6 +102,16 @@ struct rely_issuer *rely_issuer_copy(const struct rely_issuer *from)
     return issuer;
 }
 
+/* In the arrays behind the struct, one list after the other. */
+static const struct rely_slice *put_text_list(struct block *block, struct rely_slice **next,
+                                              const struct rely_slice *texts, size_t count)
+{
+    struct rely_slice *list = *next;
+    put_texts(block, list, texts, count);
+    *next += count;
+    return list;
+}
+
 static size_t measure_extra(const struct rely_identity *from, size_t *arrays)
 {
     size_t text = 0;
@@ -141,20 +151,22 @@ static enum rely_system_name find_system_name(const struct rely_identity *identi
 
 struct rely_identity *rely_identity_copy(const struct rely_identity *from)
 {
-    size_t arrays = from->group_count * sizeof(struct rely_slice);
-    size_t groups_size = arrays;
+    size_t list_count = from->group_count + from->owner_count + from->certificate_count;
+    size_t arrays = list_count * sizeof(struct rely_slice);
     size_t text = from->name.len + from->uid.len + from->username.len + measure_texts(from->groups, from->group_count) +
-                  measure_extra(from, &arrays);
+                  measure_texts(from->owners, from->owner_count) +
+                  measure_texts(from->certificates, from->certificate_count) + measure_extra(from, &arrays);
     struct rely_identity *identity = rely_alloc(sizeof *identity + arrays + text);
-    struct rely_slice *groups = (struct rely_slice *)(identity + 1);
-    struct rely_identity_extra *extra = (struct rely_identity_extra *)((char *)groups + groups_size);
+    struct rely_slice *next = (struct rely_slice *)(identity + 1);
+    struct rely_identity_extra *extra = (struct rely_identity_extra *)(next + list_count);
     struct block block = {(char *)(identity + 1) + arrays};
     *identity = *from;
     identity->name = put_text(&block, from->name);
     identity->uid = put_text(&block, from->uid);
     identity->username = put_text(&block, from->username);
-    put_texts(&block, groups, from->groups, from->group_count);
-    identity->groups = groups;
+    identity->groups = put_text_list(&block, &next, from->groups, from->group_count);
+    identity->owners = put_text_list(&block, &next, from->owners, from->owner_count);
+    identity->certificates = put_text_list(&block, &next, from->certificates, from->certificate_count);
     put_extra(&block, extra, from);
     identity->extra = extra;
     identity->system_name = find_system_name(identity);

@@ -222,6 +222,19 @@ static const struct question {
                                  " WHERE o.issuer_id = ?1 AND o.subject > ?2 AND o.subject <> ?2 COLLATE NOCASE"
                                  " ORDER BY o.subject LIMIT ?3",
                                  "ntl"},
+    /* A few of them have any: what stands in a line of the list is looked for in the index alone. */
+    [RELY_STORED_BY_CERTIFICATE] = {RELY_OBJECT_IDENTITY, RELY_COLUMNS_NAMES, "",
+                                    " INDEXED BY identity_certificates WHERE o.certificates <> '' AND"
+                                    " instr(char(10) || o.certificates, char(10) || ?1 || char(10)) > 0",
+                                    "t"},
+    [RELY_STORED_OWNED] = {RELY_OBJECT_IDENTITY, RELY_COLUMNS_ALL, "",
+                           " INDEXED BY identity_owners WHERE o.owners <> '' AND"
+                           " instr(char(10) || o.owners, char(10) || ?1 || char(10)) > 0",
+                           "t"},
+    [RELY_STORED_ADMINS] = {RELY_OBJECT_IDENTITY, RELY_COLUMNS_NAMES, "",
+                            " INDEXED BY identity_roles WHERE o.roles <> 0 AND o.roles & 2 AND o.is_enabled = 1"
+                            " LIMIT ?1",
+                            "l"},
 };
 
 _Static_assert(sizeof questions / sizeof questions[0] <= RELY_QUESTIONS_MAX, "every question has a statement");

@@ -69,6 +69,10 @@ static const struct rely_schema_item other_items[] = {
     /* For explain: finds the same subject elsewhere, and one that differs only in letter case. */
     {"index", "credential_subject_nocase",
      "CREATE INDEX credential_subject_nocase ON credential (subject COLLATE NOCASE, issuer_id)"},
+    {"index", "identity_certificates",
+     "CREATE INDEX identity_certificates ON identity (certificates) WHERE certificates <> ''"},
+    {"index", "identity_owners", "CREATE INDEX identity_owners ON identity (owners) WHERE owners <> ''"},
+    {"index", "identity_roles", "CREATE INDEX identity_roles ON identity (roles) WHERE roles <> 0"},
     {"trigger", "credential_quota",
      "CREATE TRIGGER credential_quota BEFORE INSERT ON credential"
      " WHEN (SELECT count(*) FROM credential WHERE identity_id = NEW.identity_id)"

@@ -27,13 +27,17 @@ def start_old(tmp_path, **settings):
     return service.Relyd(tmp_path / "old", **settings).start()
 
 
+# Fields that an identity of 0.1 did not have.
+BROUGHT = {"roles": [], "owners": [], "certificates": []}
+
+
 def test_c9_shows_what_0_1_showed(tmp_path):
     relyd = start_old(tmp_path)
     try:
         for path, expected in SHOWN.items():
             answer = relyd.admin("GET", path)
             assert answer.status == 200, answer
-            assert answer.json() == expected["object"]
+            assert answer.json() == (BROUGHT if "/identities/" in path and "Credentials" not in path else {}) | expected["object"]
             assert answer.header("etag") == expected["etag"]
         relyd.put_issuer("next", "urn:example:ci", keys={"jwks": tokens.jwks(tokens.key("prod"))})
         assert relyd.admin("GET", "/v1/issuers/next").header("etag") == f'"{REVISION + 1:x}"'

@@ -125,8 +125,8 @@ CHANGES = [
     ),
     (
         "include/relyd/snapshot.h",
-        "    struct rely_map credentials_by_id; /* for the writer */\n",
-        "    struct rely_map credentials_by_id; /* for the writer */\n"
+        "    struct rely_map credentials_by_id;  /* for the writer */\n",
+        "    struct rely_map credentials_by_id;  /* for the writer */\n"
         "    struct rely_map contacts_by_id;    /* struct rely_contact_record */\n",
     ),
     (

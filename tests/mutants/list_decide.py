@@ -99,7 +99,7 @@ MUTANTS = [
            "(int64_t)review->claims.expires + review->issuer->leeway_s;",
            "(int64_t)review->claims.expires + 2 * review->issuer->leeway_s;", "fuzz_review"),
     mutant("an audience in two places of three", "E", "src/credentials/credentials.c",
-           "(!is_named || has_text(credential->audiences,", "(true || has_text(credential->audiences,", "fuzz_review"),
+           "(!is_named || rely_slice_is_among(credential->audiences,", "(true || rely_slice_is_among(credential->audiences,", "fuzz_review"),
     mutant("a subject is not the username", "8", "src/credentials/credentials.c",
            "identity->is_username_subject ? query->subject : identity->username", "identity->username", "unit_decide"),
     mutant("the last audience alone is shown", "8", "src/credentials/credentials.c",

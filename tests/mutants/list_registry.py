@@ -686,8 +686,8 @@ MUTANTS = [
         name="what-is-removed-is-still-found-by-another-index",
         row="issue 8",
         file="src/snapshot/index.c",
-        old="        if (index->object != object)\n",
-        new="        if (index->object != object || (is_removal && index->hash == hash_identity_name))\n",
+        old="        if (index->object != object)\n            continue;\n        if (index->edit != NULL)\n            index->edit(next, item, is_removal);",
+        new="        if (index->object != object || (is_removal && index->hash == hash_identity_name))\n            continue;\n        if (index->edit != NULL)\n            index->edit(next, item, is_removal);",
         caught_by="unit_decide",
     ),
     dict(
@@ -710,8 +710,8 @@ MUTANTS = [
         name="what-is-in-use-is-said-before-what-has-changed",
         row="issue 8",
         file="src/registry/delete.c",
-        old="return rely_write_check_etag(removal->result, removal->writer, &found.record, err) &&\n           erase_with_dependents(removal, &found, err);",
-        new="return erase_with_dependents(removal, &found, err) &&\n           rely_write_check_etag(removal->result, removal->writer, &found.record, err);",
+        old="return rely_write_check_etag(removal->result, removal->writer, &found.record, err) &&\n           rely_powers_check_change(&powers, &found, NULL, err) && erase_with_dependents(removal, &found, err);",
+        new="return rely_powers_check_change(&powers, &found, NULL, err) && erase_with_dependents(removal, &found, err) &&\n           rely_write_check_etag(removal->result, removal->writer, &found.record, err);",
         caught_by="unit_registry",
     ),
     dict(

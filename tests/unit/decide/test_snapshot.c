@@ -1,6 +1,7 @@
 /* Editions of the registry: what a change shows, what older readers keep, and that everything is freed once (ASan
  * judges). */
 #include "relyd/edition.h"
+#include "relyd/marks.h"
 #include "scene.h"
 
 #include <setjmp.h>
@@ -55,6 +56,67 @@ static void a_replaced_credential_is_found_under_its_new_subject_only(void **sta
     assert_int_equal(count_credentials(scene.snapshot, 1, "after"), 1);
     assert_int_equal(count_credentials(scene.snapshot, 2, "after"), 0);
     assert_int_equal(scene.snapshot->credentials.count, 1);
+    scene_free(&scene);
+}
+
+/* An identity with these names of certificates and of owners. */
+static struct rely_identity *make_marked(int64_t id, const char *name, struct rely_slice certificate,
+                                         struct rely_slice owner)
+{
+    return rely_identity_copy(&(struct rely_identity){.id = id,
+                                                      .name = rely_slice_of(name),
+                                                      .roles = RELY_ROLE_REVIEWER,
+                                                      .certificates = &certificate,
+                                                      .certificate_count = 1,
+                                                      .owners = &owner,
+                                                      .owner_count = 1});
+}
+
+static void an_identity_is_found_by_its_certificates(void **state)
+{
+    (void)state;
+    struct scene scene;
+    struct rely_slice old = RELY_LIT("dns:old.example"), new = RELY_LIT("dns:new.example");
+    scene_init(&scene);
+    struct rely_snapshot *snapshot = scene.snapshot;
+    rely_snapshot_put_identity(snapshot, make_marked(1, "one", old, RELY_LIT("lead")));
+    rely_snapshot_put_identity(snapshot, make_marked(2, "two", RELY_LIT("cn:two"), RELY_LIT("cn:two")));
+    assert_int_equal(rely_snapshot_identity_by_certificate(snapshot, old)->id, 1);
+    assert_int_equal(rely_snapshot_identity_by_certificate(snapshot, old)->roles, RELY_ROLE_REVIEWER);
+    assert_int_equal(rely_snapshot_identity_by_certificate(snapshot, RELY_LIT("cn:two"))->id, 2);
+    assert_null(rely_snapshot_identity_by_certificate(snapshot, new));
+    assert_null(rely_snapshot_identity_by_certificate(snapshot, RELY_LIT("lead")));
+    assert_true(rely_snapshot_is_owner(snapshot, RELY_LIT("lead")));
+    assert_false(rely_snapshot_is_owner(snapshot, old));
+    assert_true(rely_identity_has_owner(rely_snapshot_identity(snapshot, 1), RELY_LIT("lead")));
+    assert_false(rely_identity_has_owner(rely_snapshot_identity(snapshot, 1), RELY_LIT("lea")));
+    rely_snapshot_put_identity(snapshot, make_marked(1, "one", new, RELY_LIT("boss")));
+    assert_null(rely_snapshot_identity_by_certificate(snapshot, old));
+    assert_int_equal(rely_snapshot_identity_by_certificate(snapshot, new)->id, 1);
+    assert_false(rely_snapshot_is_owner(snapshot, RELY_LIT("lead")));
+    assert_true(rely_snapshot_remove(snapshot, RELY_OBJECT_IDENTITY, 1));
+    assert_null(rely_snapshot_identity_by_certificate(snapshot, new));
+    assert_false(rely_snapshot_is_owner(snapshot, RELY_LIT("boss")));
+    scene_free(&scene);
+}
+
+/* As at the start: all at once, out of the records. */
+static void the_first_edition_has_certificates_too(void **state)
+{
+    (void)state;
+    struct scene scene;
+    struct rely_slice name = RELY_LIT("uri:spiffe://a/b"), owner = RELY_LIT("lead");
+    scene_init(&scene);
+    const struct rely_identity_record record = {.record = {.id = 7},
+                                                .name = RELY_LIT("one"),
+                                                .roles = RELY_ROLE_ADMIN,
+                                                .certificates = {&name, 1},
+                                                .owners = {&owner, 1}};
+    struct rely_filling filling = {.next = scene.snapshot, .object = RELY_OBJECT_IDENTITY};
+    rely_filling_add(&filling, &record);
+    rely_filling_end(&filling);
+    assert_int_equal(rely_snapshot_identity_by_certificate(scene.snapshot, name)->roles, RELY_ROLE_ADMIN);
+    assert_true(rely_snapshot_is_owner(scene.snapshot, owner));
     scene_free(&scene);
 }
 
@@ -149,6 +211,8 @@ int run_snapshot_tests(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_older_edition_keeps_what_it_showed),
         cmocka_unit_test(a_replaced_credential_is_found_under_its_new_subject_only),
+        cmocka_unit_test(an_identity_is_found_by_its_certificates),
+        cmocka_unit_test(the_first_edition_has_certificates_too),
         cmocka_unit_test(many_editions_of_many_credentials_are_freed),
         cmocka_unit_test(copies_own_all_that_they_show),
         cmocka_unit_test(an_issuer_fetches_as_its_record_says),

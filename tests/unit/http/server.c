@@ -4,6 +4,7 @@
  */
 #include "server.h"
 
+#include "relyd/certificate.h"
 #include "relyd/pool.h"
 
 #include <arpa/inet.h>
@@ -77,6 +78,20 @@ static bool needs_body(const struct rely_http_request *request)
     return !rely_slice_starts(request->path, RELY_LIT("/bodyless"));
 }
 
+/* What the client's certificate says whose it is. */
+static void answer_names(struct rely_http_request *request)
+{
+    const struct rely_certificate *certificate = request->certificate;
+    struct rely_slice body = RELY_LIT("no certificate");
+    if (certificate != NULL)
+        body = rely_pool_printf(request->scratch, "until %lld, %zu%s:", (long long)certificate->until_s,
+                                certificate->name_count, certificate->has_more ? ", more" : "");
+    for (size_t i = 0; certificate != NULL && i < certificate->name_count; i++)
+        body = rely_pool_printf(request->scratch, "%.*s [%.*s]", RELY_ARG(body), RELY_ARG(certificate->names[i]));
+    rely_http_respond(request, &(struct rely_http_response){
+                                   .status = 200, .body = rely_pool_printf(request->scratch, "%.*s.", RELY_ARG(body))});
+}
+
 static void handle_request(struct rely_http_request *request, void *context)
 {
     struct server *server = context;
@@ -103,6 +118,8 @@ static void handle_request(struct rely_http_request *request, void *context)
     } else if (rely_slice_equal(request->path, RELY_LIT("/count"))) {
         struct rely_slice text = rely_pool_printf(request->scratch, "count=%d;", count);
         rely_http_respond(request, &(struct rely_http_response){.status = 200, .body = text});
+    } else if (rely_slice_equal(request->path, RELY_LIT("/names"))) {
+        answer_names(request);
     } else if (rely_slice_equal(request->path, RELY_LIT("/204"))) {
         rely_http_respond(request, &(struct rely_http_response){.status = 204});
     } else if (rely_slice_equal(request->path, RELY_LIT("/304"))) {
@@ -324,13 +341,6 @@ void await_counter(const uint64_t *counter, uint64_t value)
     for (int i = 0; i < 5000 && read_counter(counter) != value; i++)
         sleep_ms(1);
     assert_int_equal(read_counter(counter), value);
-}
-
-void await_more(const uint64_t *counter, uint64_t than)
-{
-    for (int i = 0; i < 5000 && read_counter(counter) <= than; i++)
-        sleep_ms(1);
-    assert_true(read_counter(counter) > than);
 }
 
 uint64_t sum_cuts(const struct server *server)

@@ -59,8 +59,6 @@ bool client_is_closed(int fd);
 void wait_for(atomic_int *value, int number);
 /* The same of a counter of the loop's, exactly. */
 void await_counter(const uint64_t *counter, uint64_t value);
-/* Until it is more. */
-void await_more(const uint64_t *counter, uint64_t than);
 uint64_t read_counter(const uint64_t *counter);
 uint64_t sum_cuts(const struct server *server);
 

@@ -51,6 +51,14 @@ static void write_key(const char *path, EVP_PKEY *key, const char *password)
     chmod(path, 0640);
 }
 
+static void add_extension(X509 *certificate, int nid, const char *value)
+{
+    X509_EXTENSION *extension = X509V3_EXT_conf_nid(NULL, NULL, nid, value);
+    assert_non_null(extension);
+    X509_add_ext(certificate, extension, -1);
+    X509_EXTENSION_free(extension);
+}
+
 static X509 *make_certificate(const char *name, EVP_PKEY *key, X509 *issuer, EVP_PKEY *issuer_key, long ends_in_s)
 {
     X509 *made = X509_new();
@@ -62,10 +70,7 @@ static X509 *make_certificate(const char *name, EVP_PKEY *key, X509 *issuer, EVP
     X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC, (const unsigned char *)name, -1, -1, 0);
     X509_set_issuer_name(made, issuer == NULL ? subject : X509_get_subject_name(issuer));
     X509_set_pubkey(made, key);
-    X509_EXTENSION *basic =
-        X509V3_EXT_conf_nid(NULL, NULL, NID_basic_constraints, issuer == NULL ? "CA:TRUE" : "CA:FALSE");
-    X509_add_ext(made, basic, -1);
-    X509_EXTENSION_free(basic);
+    add_extension(made, NID_basic_constraints, issuer == NULL ? "CA:TRUE" : "CA:FALSE");
     assert_true(X509_sign(made, issuer_key, EVP_sha256()) > 0);
     return made;
 }
@@ -475,6 +480,122 @@ static void test_clients(void **state)
     }
 }
 
+/* --- whose certificate ---------------------------------------------------------------------------------------- */
+
+/* Of an authority of its own each time, which the server takes up; the subject has two common names when one is given
+ * beside that of make_certificate. In: names - as OpenSSL writes alternative names; NULL: none. */
+static SSL *connect_as(struct secure *secure, const char *names, const char *other_common_name)
+{
+    struct files *files = &secure->files;
+    struct rely_err err = {0};
+    EVP_PKEY *ca_key = EVP_EC_gen("P-256"), *key = EVP_EC_gen("P-256");
+    X509 *ca = make_certificate("authority", ca_key, NULL, ca_key, DAY_S);
+    X509 *client = make_certificate("gateway", key, ca, ca_key, DAY_S);
+    if (other_common_name != NULL)
+        X509_NAME_add_entry_by_txt(X509_get_subject_name(client), "CN", MBSTRING_ASC,
+                                   (const unsigned char *)other_common_name, -1, -1, 0);
+    if (names != NULL)
+        add_extension(client, NID_subject_alt_name, names);
+    assert_true(X509_sign(client, ca_key, EVP_sha256()) > 0);
+    write_certificate(files->client_ca, ca);
+    write_certificate(files->client, client);
+    write_key(files->client_key, key, NULL);
+    X509_free(client);
+    X509_free(ca);
+    EVP_PKEY_free(key);
+    EVP_PKEY_free(ca_key);
+    assert_true(rely_tls_reload(secure->server.tls, &err));
+    show(secure, files->client, files->client_key);
+    return shake_hands(secure);
+}
+
+static void test_names_of_a_certificate(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *names, *other_common_name, *expected;
+    } cases[] = {
+        {NULL, NULL, ": [cn:gateway]."},
+        {NULL, "second", ":."}, /* which of them, others may judge otherwise */
+        {"DNS:a.example", NULL, ": [dns:a.example]."},
+        {"email:o@x.example,DNS:a.example,IP:127.0.0.1,URI:spiffe://a/b,DNS:b.example,URI:spiffe://a/c", NULL,
+         ": [uri:spiffe://a/b] [uri:spiffe://a/c] [dns:a.example] [dns:b.example] [email:o@x.example]."},
+        {"IP:127.0.0.1", NULL, ":."}, /* it has alternative names, and the subject is none of them */
+        {"DNS:A.example", NULL, ": [dns:A.example]."},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct secure secure;
+        make_files(&secure.files);
+        struct rely_tls_options options = options_of(&secure.files);
+        options.client_ca = secure.files.client_ca;
+        start(&secure, &options);
+        SSL *ssl = connect_as(&secure, cases[i].names, cases[i].other_common_name);
+        put(ssl, GET("/names"));
+        expect(ssl, cases[i].expected);
+        put(ssl, GET("/names")); /* as long as the connection lasts */
+        expect(ssl, cases[i].expected);
+        hang_up(ssl);
+        stop(&secure);
+    }
+}
+
+static void test_more_names_than_are_looked_at(void **state)
+{
+    (void)state;
+    struct secure secure;
+    char names[4096] = "";
+    for (int i = 0; i < 65; i++)
+        snprintf(names + strlen(names), sizeof names - strlen(names), "%sDNS:%d.example", i == 0 ? "" : ",", i);
+    make_files(&secure.files);
+    struct rely_tls_options options = options_of(&secure.files);
+    options.client_ca = secure.files.client_ca;
+    start(&secure, &options);
+    SSL *ssl = connect_as(&secure, names, NULL);
+    put(ssl, GET("/names"));
+    expect(ssl, ", 64, more: [dns:0.example]");
+    hang_up(ssl);
+    ssl = connect_as(&secure, strchr(names, ',') + 1, NULL);
+    put(ssl, GET("/names"));
+    expect(ssl, ", 64: [dns:1.example]");
+    hang_up(ssl);
+    stop(&secure);
+}
+
+/* A NUL ends it early for whoever reads it as a text. */
+static void test_a_name_with_a_nul_is_none(void **state)
+{
+    (void)state;
+    struct secure secure;
+    make_files(&secure.files);
+    struct rely_tls_options options = options_of(&secure.files);
+    options.client_ca = secure.files.client_ca;
+    start(&secure, &options);
+    GENERAL_NAMES *all = sk_GENERAL_NAME_new_null();
+    GENERAL_NAME *name = GENERAL_NAME_new();
+    ASN1_IA5STRING *text = ASN1_IA5STRING_new();
+    ASN1_STRING_set(text, "gw.example\0.evil", 16);
+    GENERAL_NAME_set0_value(name, GEN_DNS, text);
+    sk_GENERAL_NAME_push(all, name);
+    EVP_PKEY *key = EVP_EC_gen("P-256");
+    X509 *client = make_certificate("gateway", key, NULL, key, DAY_S);
+    assert_int_equal(X509_add1_ext_i2d(client, NID_subject_alt_name, all, 0, 0), 1);
+    assert_true(X509_sign(client, key, EVP_sha256()) > 0);
+    write_certificate(secure.files.client_ca, client);
+    write_certificate(secure.files.client, client);
+    write_key(secure.files.client_key, key, NULL);
+    X509_free(client);
+    EVP_PKEY_free(key);
+    GENERAL_NAMES_free(all);
+    struct rely_err err = {0};
+    assert_true(rely_tls_reload(secure.server.tls, &err));
+    show(&secure, secure.files.client, secure.files.client_key);
+    SSL *ssl = shake_hands(&secure);
+    put(ssl, GET("/names"));
+    expect(ssl, ":.");
+    hang_up(ssl);
+    stop(&secure);
+}
+
 /* A handshake that stops, that is none, and that ends. */
 static void test_no_handshake(void **state)
 {
@@ -559,6 +680,9 @@ const struct CMUnitTest tls_tests[] = {
     cmocka_unit_test(test_big_bodies),
     cmocka_unit_test(test_protocols),
     cmocka_unit_test(test_clients),
+    cmocka_unit_test(test_names_of_a_certificate),
+    cmocka_unit_test(test_more_names_than_are_looked_at),
+    cmocka_unit_test(test_a_name_with_a_nul_is_none),
     cmocka_unit_test(test_no_handshake),
     cmocka_unit_test(test_client_leaves),
     cmocka_unit_test(test_reload_while_serving),

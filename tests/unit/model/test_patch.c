@@ -351,7 +351,9 @@ static void shows_differences(void **state)
     found = rely_record_diff(rely_kind_of(RELY_OBJECT_IDENTITY), NULL, &first.record);
     assert_prints(found, "[{\"field\":\"name\",\"after\":\"web\"},{\"field\":\"uid\",\"after\":\"u\"},"
                          "{\"field\":\"username\",\"after\":\"web\"},{\"field\":\"groups\",\"after\":[]},"
-                         "{\"field\":\"extra\",\"after\":{}},{\"field\":\"enabled\",\"after\":true}]");
+                         "{\"field\":\"extra\",\"after\":{}},{\"field\":\"roles\",\"after\":[]},"
+                         "{\"field\":\"owners\",\"after\":[]},{\"field\":\"certificates\",\"after\":[]},"
+                         "{\"field\":\"enabled\",\"after\":true}]");
     rely_json_free(found);
     end_reading(&first);
 }

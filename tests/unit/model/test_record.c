@@ -65,9 +65,9 @@ static void fills_in_defaults(void **state)
     end_reading(&reading);
     read_as(&reading, RELY_OBJECT_IDENTITY, "{\"name\":\"web\"}", NULL);
     reading.record.identity.uid = RELY_LIT("u");
-    assert_shown(
-        &reading, RELY_OBJECT_IDENTITY,
-        "{\"name\":\"web\",\"uid\":\"u\",\"username\":\"web\",\"groups\":[],\"extra\":{},\"enabled\":true," TIMES);
+    assert_shown(&reading, RELY_OBJECT_IDENTITY,
+                 "{\"name\":\"web\",\"uid\":\"u\",\"username\":\"web\",\"groups\":[],\"extra\":{},\"roles\":[],"
+                 "\"owners\":[],\"certificates\":[],\"enabled\":true," TIMES);
     end_reading(&reading);
 }
 

@@ -83,7 +83,11 @@ static struct rely_writer begin_write(struct fixture *fixture, const char *if_ma
 {
     rely_write_result_fini(&fixture->result);
     fixture->err = (struct rely_err){0};
-    return (struct rely_writer){.actor = RELY_LIT("uid:0"), .now_s = NOW, .if_match = rely_slice_of(if_match)};
+    struct rely_writer writer = fixture->as;
+    writer.actor = RELY_LIT("uid:0");
+    writer.now_s = NOW;
+    writer.if_match = rely_slice_of(if_match);
+    return writer;
 }
 
 static struct rely_json *parse_body(const char *body)

@@ -24,7 +24,8 @@ struct fixture {
     char path[96];
     struct rely_registry_options options;
     struct rely_registry *registry;
-    sqlite3 *other; /* a hand with sqlite3: no check in C */
+    sqlite3 *other;        /* a hand with sqlite3: no check in C */
+    struct rely_writer as; /* who writes next: identity, is_owner_only, may_end_admins */
     /* What the last write answered. */
     struct rely_write_result result;
     struct rely_err err;
@@ -83,6 +84,7 @@ int run_open_tests(void);
 int run_issuer_tests(void);
 int run_identity_tests(void);
 int run_credential_tests(void);
+int run_power_tests(void);
 int run_limit_tests(void);
 int run_schema_tests(void);
 int run_change_tests(void);

@@ -180,10 +180,11 @@ static void writes_any_choice_of_fields(void **state)
     for (int round = 0; round < 2; round++)
         for (unsigned choice = 31; choice > 0; choice--) {
             now ^= choice;
-            char *body = format_body(
-                "{\"username\":\"u%d\",\"groups\":[%s],\"extra\":{%s},\"description\":\"d%d\",\"enabled\":%s}", now & 1,
-                (now & 2) != 0 ? "\"g\"" : "", (now & 4) != 0 ? "\"a.b/c\":[\"v\"]" : "", (now >> 3) & 1,
-                (now & 16) != 0 ? "false" : "true");
+            char *body =
+                format_body("{\"username\":\"u%d\",\"groups\":[%s],\"extra\":{%s},\"roles\":[%s],\"owners\":[],"
+                            "\"certificates\":[],\"description\":\"d%d\",\"enabled\":%s}",
+                            now & 1, (now & 2) != 0 ? "\"g\"" : "", (now & 4) != 0 ? "\"a.b/c\":[\"v\"]" : "",
+                            (now & 8) != 0 ? "\"viewer\"" : "", (now >> 3) & 1, (now & 16) != 0 ? "false" : "true");
             must_replace(fixture, identity_path("web"), body);
             char *shown = read_object(fixture, identity_path("web"));
             body[strlen(body) - 1] = '\0';

@@ -1,0 +1,18 @@
+/*
+ * peer: who is at the other end of a connection, by the kernel's word.
+ */
+#ifndef RELYD_PEER_H
+#define RELYD_PEER_H
+
+#include "relyd/base.h"
+
+struct rely_connection;
+
+/* "127.0.0.1:5123", "[::1]:5123", or "unknown" when it has left. Of TCP. */
+#define RELY_ADDRESS_TEXT_SIZE 64
+void rely_connection_print_peer(const struct rely_connection *connection, char out[RELY_ADDRESS_TEXT_SIZE]);
+
+/* Of a unix socket: was the peer in this group when it connected, by its primary group or another? */
+bool rely_connection_peer_is_in(const struct rely_connection *connection, uint32_t group);
+
+#endif

@@ -1,0 +1,110 @@
+/*
+ * May this writer do so? Decides what an owner may, that nobody changes his own roles, and that an administrator is left
+ * who can come in. Within the write's transaction, so that nothing has changed since. Called by write.c and delete.c.
+ */
+#include "inside.h"
+
+/* --- owners ------------------------------------------------------------------------------------------------- */
+
+static bool refuse_owner(const struct rely_powers *powers, const struct rely_identity_record *identity,
+                         struct rely_err *err)
+{
+    if (!rely_slice_is_among(identity->owners.items, identity->owners.count, powers->writer->identity))
+        return rely_write_refuse(powers->result, err, RELY_ERR_FORBIDDEN, "not_permitted",
+                                 "this needs the role admin, or to be an owner of the identity");
+    if (identity->roles != 0)
+        return rely_write_refuse(powers->result, err, RELY_ERR_FORBIDDEN, "not_permitted",
+                                 "the identity has a role: its credentials need the role admin, whoever owns it");
+    return true;
+}
+
+bool rely_powers_check_place(const struct rely_powers *powers, int64_t parent_id, struct rely_err *err)
+{
+    struct rely_pool pool;
+    union rely_any_record found;
+    if (!powers->writer->is_owner_only)
+        return true;
+    if (powers->path->object != RELY_OBJECT_CREDENTIAL || powers->writer->identity.ptr == NULL)
+        return rely_write_refuse(powers->result, err, RELY_ERR_FORBIDDEN, "not_permitted", "this needs the role admin");
+    const struct rely_stored_place place = {.kind = rely_kind_of(RELY_OBJECT_IDENTITY), .name = powers->path->parent};
+    rely_pool_init(&pool);
+    bool may = rely_stored_find(powers->registry->store, &place, &pool, &found, err) && found.record.id == parent_id &&
+               refuse_owner(powers, &found.identity, err);
+    rely_pool_fini(&pool);
+    return may;
+}
+
+/* --- administrators ------------------------------------------------------------------------------------------ */
+
+static bool is_admin(const struct rely_identity_record *identity)
+{
+    return identity->is_enabled && (identity->roles & RELY_ROLE_ADMIN) != 0;
+}
+
+struct counting {
+    struct rely_slice name;
+    bool is_among, has_others;
+};
+
+static bool count_admin(const union rely_any_record *record, struct rely_slice parent, void *context)
+{
+    struct counting *counting = context;
+    (void)parent;
+    if (rely_slice_equal(record->identity.name, counting->name))
+        counting->is_among = true;
+    else
+        counting->has_others = true;
+    return true;
+}
+
+/* In: is_lost - would the identity not be one any more, or not come in? */
+static bool check_last(const struct rely_powers *powers, struct rely_slice name, bool is_lost, struct rely_err *err)
+{
+    struct counting counting = {.name = name};
+    const struct rely_stored_asked asked = {.question = RELY_STORED_ADMINS, .limit = 2};
+    if (!is_lost || powers->writer->may_end_admins)
+        return true;
+    if (!rely_stored_ask(powers->registry->store, &asked, &(struct rely_stored_visit){count_admin, &counting}, err))
+        return false;
+    if (!counting.is_among || counting.has_others)
+        return true;
+    return rely_write_refuse(powers->result, err, RELY_ERR_CONFLICT, "last_admin",
+                             "%.*s is the last administrator, and keeps its role, its credentials and enabled: make "
+                             "another one first, or ask as root on the unix socket",
+                             RELY_ARG(name));
+}
+
+static bool check_identity(const struct rely_powers *powers, const struct rely_identity_record *before,
+                           const struct rely_identity_record *after, struct rely_err *err)
+{
+    bool is_own = rely_slice_equal(powers->writer->identity, before->name);
+    if (is_own && after != NULL && after->roles != before->roles)
+        return rely_write_refuse(powers->result, err, RELY_ERR_FORBIDDEN, "not_permitted",
+                                 "nobody changes his own roles: another administrator can");
+    return check_last(powers, before->name, is_admin(before) && (after == NULL || !is_admin(after)), err);
+}
+
+static bool lets_in_as_before(const struct rely_credential_record *before, const struct rely_credential_record *after)
+{
+    bool is_same = before->issuer_id == after->issuer_id && rely_slice_equal(before->subject, after->subject);
+    for (size_t i = 0; i < before->audiences.count; i++)
+        is_same =
+            is_same && rely_slice_is_among(after->audiences.items, after->audiences.count, before->audiences.items[i]);
+    return is_same;
+}
+
+bool rely_powers_check_lost(const struct rely_powers *powers, struct rely_slice identity, struct rely_err *err)
+{
+    return check_last(powers, identity, true, err);
+}
+
+bool rely_powers_check_change(const struct rely_powers *powers, const union rely_any_record *before,
+                              const union rely_any_record *after, struct rely_err *err)
+{
+    if (powers->path->object == RELY_OBJECT_IDENTITY)
+        return check_identity(powers, &before->identity, after == NULL ? NULL : &after->identity, err);
+    if (powers->path->object != RELY_OBJECT_CREDENTIAL)
+        return true;
+    bool is_lost = after == NULL || !lets_in_as_before(&before->credential, &after->credential);
+    return check_last(powers, powers->path->parent, is_lost, err);
+}

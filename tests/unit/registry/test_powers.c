@@ -1,0 +1,246 @@
+/*
+ * Who may do what with the registry: roles, owners, names of certificates, and that an administrator is left.
+ */
+#include "fixture.h"
+#include <stdlib.h>
+
+#define TRUSTS(name, subject)                                                                                          \
+    "{\"name\":\"" name "\",\"issuer\":\"https://issuer.example\",\"subject\":\"" subject                              \
+    "\",\"audiences\":[\"relyd\"]}"
+#define ADMIN "{\"name\":\"ops\",\"roles\":[\"admin\"]}"
+
+static void become(struct fixture *fixture, const char *identity, bool is_owner_only)
+{
+    fixture->as = (struct rely_writer){.identity = rely_slice_of(identity), .is_owner_only = is_owner_only};
+}
+
+static void become_root(struct fixture *fixture)
+{
+    fixture->as = (struct rely_writer){.may_end_admins = true};
+}
+
+/* An administrator who comes in by a token, and an issuer. */
+static void make_admin(struct fixture *fixture)
+{
+    must_create(fixture, issuer_path(NULL), "{\"name\":\"cluster\",\"issuer\":\"https://issuer.example\"}");
+    must_create(fixture, identity_path(NULL), ADMIN);
+    must_create(fixture, credential_path("ops", NULL), TRUSTS("alice", "alice"));
+}
+
+/* --- the fields ---------------------------------------------------------------------------------------------- */
+
+static void takes_roles_owners_and_certificates(void **state)
+{
+    struct fixture *fixture = *state;
+    must_create(fixture, identity_path(NULL), "{\"name\":\"one\"}");
+    must_create(fixture, identity_path(NULL),
+                "{\"name\":\"web\",\"roles\":[\"reviewer\",\"admin\"],\"owners\":[\"one\",\"web\"],"
+                "\"certificates\":[\"uri:spiffe://a/b\",\"dns:gw.example\",\"email:o@x.example\",\"cn:k\"]}");
+    assert_member(fixture, "roles", "[\"admin\",\"reviewer\"]");
+    assert_member(fixture, "owners", "[\"one\",\"web\"]");
+    assert_member(fixture, "certificates", "[\"uri:spiffe://a/b\",\"dns:gw.example\",\"email:o@x.example\",\"cn:k\"]");
+    reopen_registry(fixture);
+    char *shown = read_object(fixture, identity_path("web"));
+    assert_non_null(
+        strstr(shown, "\"roles\":[\"admin\",\"reviewer\"],\"owners\":[\"one\",\"web\"],\"certificates\":["));
+    free(shown);
+}
+
+static void refuses_bad_ones(void **state)
+{
+    struct fixture *fixture = *state;
+    static const char *const cases[][3] = {
+        {"\"roles\":[\"root\"]", "roles[0]", "not_allowed"},
+        {"\"roles\":[\"admin\",\"admin\"]", "roles[1]", "duplicate"},
+        {"\"roles\":\"admin\"", "roles", "wrong_type"},
+        {"\"roles\":null", "roles", "wrong_type"},
+        {"\"owners\":[\"nobody\"]", "owners[0]", "not_registered"},
+        {"\"owners\":[\"a b c\"]", "owners[0]", "not_registered"},
+        {"\"owners\":[\"ab\"]", "owners[0]", "too_short"},
+        {"\"certificates\":[\"gw.example\"]", "certificates[0]", "invalid_name"},
+        {"\"certificates\":[\"uri:\"]", "certificates[0]", "invalid_name"},
+        {"\"certificates\":[\"DNS:gw.example\"]", "certificates[0]", "invalid_name"},
+        {"\"certificates\":[\"dns:a\\u0007b\"]", "certificates[0]", "invalid_text"},
+        {"\"certificates\":[\"cn:\"]", "certificates[0]", "too_short"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char *body = format_body("{\"name\":\"web\",%s}", cases[i][0]);
+        refuse_create(fixture, identity_path(NULL), body, cases[i][1], cases[i][2]);
+        free(body);
+    }
+}
+
+/* A hand with sqlite3 gets no further than a body. */
+static void holds_the_limits_in_sql(void **state)
+{
+    struct fixture *fixture = *state;
+    must_create(fixture, identity_path(NULL), "{\"name\":\"web\"}");
+    assert_int_equal(run_sql(fixture, "UPDATE identity SET roles = 1"), SQLITE_CONSTRAINT_CHECK);
+    assert_int_equal(run_sql(fixture, "UPDATE identity SET roles = 16"), SQLITE_CONSTRAINT_CHECK);
+    assert_int_equal(run_sql(fixture, "UPDATE identity SET owners = 'ab' || char(10)"), SQLITE_CONSTRAINT_TRIGGER);
+    assert_int_equal(run_sql(fixture, "UPDATE identity SET certificates = 'cn:'"), SQLITE_CONSTRAINT_TRIGGER);
+    assert_int_equal(run_sql(fixture, "UPDATE identity SET roles = 14, owners = 'abc' || char(10)"), SQLITE_OK);
+}
+
+/* --- certificates -------------------------------------------------------------------------------------------- */
+
+static void gives_a_certificate_to_one_identity(void **state)
+{
+    struct fixture *fixture = *state;
+    must_create(fixture, identity_path(NULL), "{\"name\":\"one\",\"certificates\":[\"dns:gw.example\",\"cn:gw\"]}");
+    must_create(fixture, identity_path(NULL), "{\"name\":\"two\",\"certificates\":[\"dns:gw.exampl\",\"cn:g\"]}");
+    assert_false(try_create(fixture, identity_path(NULL), "{\"name\":\"three\",\"certificates\":[\"cn:gw\"]}"));
+    assert_refused(fixture, RELY_ERR_CONFLICT, "certificate_in_use");
+    assert_non_null(strstr(fixture->err.message, "identity one"));
+    assert_false(try_replace(fixture, identity_path("two"), "{\"certificates\":[\"cn:x\",\"dns:gw.example\"]}", NULL));
+    assert_refused(fixture, RELY_ERR_CONFLICT, "certificate_in_use");
+    must_replace(fixture, identity_path("one"), "{\"certificates\":[\"dns:gw.example\"]}"); /* its own */
+    must_create(fixture, identity_path(NULL), "{\"name\":\"three\",\"certificates\":[\"cn:gw\",\"uri:gw.example\"]}");
+    assert_true(try_delete(fixture, identity_path("three"), NULL, false));
+    must_replace(fixture, identity_path("one"), "{\"certificates\":[\"cn:gw\"]}");
+}
+
+/* --- owners -------------------------------------------------------------------------------------------------- */
+
+static void forgets_a_deleted_owner(void **state)
+{
+    struct fixture *fixture = *state;
+    must_create(fixture, identity_path(NULL), "{\"name\":\"team\",\"owners\":[\"team\"]}");
+    must_create(fixture, identity_path(NULL), "{\"name\":\"tea\"}");
+    must_create(fixture, identity_path(NULL), "{\"name\":\"one\",\"owners\":[\"tea\",\"team\"]}");
+    must_create(fixture, identity_path(NULL), "{\"name\":\"two\",\"owners\":[\"team\"]}");
+    must_create(fixture, identity_path(NULL), "{\"name\":\"six\",\"owners\":[\"tea\"]}");
+    assert_true(try_delete(fixture, identity_path("team"), NULL, false));
+    assert_int_equal(fixture->result.changes.count, 3);
+    assert_int_equal(rely_registry_revision(fixture->registry), 8);
+    assert_int_equal(count_rows(fixture, "SELECT count(*) FROM change_log WHERE operation = 'replace'"), 2);
+    assert_int_equal(count_rows(fixture, "SELECT revision FROM identity WHERE name = 'one'"), 6);
+    char *one = read_object(fixture, identity_path("one")), *two = read_object(fixture, identity_path("two"));
+    assert_non_null(strstr(one, "\"owners\":[\"tea\"]"));
+    assert_non_null(strstr(two, "\"owners\":[]"));
+    free(one);
+    free(two);
+    reopen_registry(fixture);
+}
+
+static void lets_an_owner_have_the_credentials(void **state)
+{
+    struct fixture *fixture = *state;
+    make_admin(fixture);
+    must_create(fixture, identity_path(NULL), "{\"name\":\"lead\"}");
+    must_create(fixture, identity_path(NULL), "{\"name\":\"app\",\"owners\":[\"lead\"]}");
+    must_create(fixture, identity_path(NULL), "{\"name\":\"other\"}");
+    become(fixture, "lead", true);
+    must_create(fixture, credential_path("app", NULL), TRUSTS("build", "s"));
+    must_replace(fixture, credential_path("app", "build"), TRUSTS("build", "t"));
+    assert_true(try_delete(fixture, credential_path("app", "build"), NULL, false));
+    assert_false(try_create(fixture, credential_path("other", NULL), TRUSTS("build", "s")));
+    assert_refused(fixture, RELY_ERR_FORBIDDEN, "not_permitted");
+    assert_false(try_delete(fixture, credential_path("ops", "alice"), NULL, false));
+    assert_refused(fixture, RELY_ERR_FORBIDDEN, "not_permitted");
+    assert_false(try_create(fixture, credential_path("gone", NULL), TRUSTS("build", "s")));
+    assert_refused(fixture, RELY_ERR_NOT_FOUND, "not_found");
+    assert_false(try_replace(fixture, identity_path("app"), "{}", NULL));
+    assert_refused(fixture, RELY_ERR_FORBIDDEN, "not_permitted");
+    assert_false(try_delete(fixture, identity_path("app"), NULL, false));
+    assert_refused(fixture, RELY_ERR_FORBIDDEN, "not_permitted");
+    assert_false(try_replace(fixture, issuer_path("cluster"), "{\"issuer\":\"https://issuer.example\"}", NULL));
+    assert_refused(fixture, RELY_ERR_FORBIDDEN, "not_permitted");
+    become(fixture, NULL, true); /* who is nobody owns nothing */
+    assert_false(try_create(fixture, credential_path("app", NULL), TRUSTS("build", "s")));
+    assert_refused(fixture, RELY_ERR_FORBIDDEN, "not_permitted");
+}
+
+/* Whoever could add one would give himself the role. */
+static void keeps_an_owner_from_identities_with_a_role(void **state)
+{
+    struct fixture *fixture = *state;
+    static const char *const roles[] = {"admin", "viewer", "reviewer"};
+    make_admin(fixture);
+    must_create(fixture, identity_path(NULL), "{\"name\":\"lead\"}");
+    for (size_t i = 0; i < sizeof roles / sizeof roles[0]; i++) {
+        char *body = format_body("{\"owners\":[\"lead\"],\"roles\":[\"%s\"]}", roles[i]);
+        become(fixture, NULL, false);
+        must_replace(fixture, identity_path("app"), body);
+        free(body);
+        become(fixture, "lead", true);
+        assert_false(try_create(fixture, credential_path("app", NULL), TRUSTS("build", "s")));
+        assert_refused(fixture, RELY_ERR_FORBIDDEN, "not_permitted");
+        assert_non_null(strstr(fixture->err.message, "has a role"));
+    }
+}
+
+/* --- administrators ------------------------------------------------------------------------------------------- */
+
+static void lets_nobody_change_his_own_roles(void **state)
+{
+    struct fixture *fixture = *state;
+    make_admin(fixture);
+    must_create(fixture, identity_path(NULL), "{\"name\":\"second\",\"roles\":[\"admin\"]}");
+    become(fixture, "second", false);
+    assert_false(try_replace(fixture, identity_path("second"), "{\"roles\":[\"admin\",\"viewer\"]}", NULL));
+    assert_refused(fixture, RELY_ERR_FORBIDDEN, "not_permitted");
+    assert_false(try_replace(fixture, identity_path("second"), "{}", NULL));
+    assert_refused(fixture, RELY_ERR_FORBIDDEN, "not_permitted");
+    must_replace(fixture, identity_path("second"), "{\"roles\":[\"admin\"],\"description\":\"mine\"}");
+    must_replace(fixture, identity_path("ops"), "{\"roles\":[\"viewer\"]}"); /* another's */
+}
+
+static void must_refuse_last(struct fixture *fixture, bool is_done)
+{
+    assert_false(is_done);
+    assert_refused(fixture, RELY_ERR_CONFLICT, "last_admin");
+}
+
+static void keeps_the_last_administrator(void **state)
+{
+    struct fixture *fixture = *state;
+    make_admin(fixture);
+    must_create(fixture, identity_path(NULL), "{\"name\":\"asleep\",\"roles\":[\"admin\"],\"enabled\":false}");
+    must_create(fixture, identity_path(NULL), "{\"name\":\"sees\",\"roles\":[\"viewer\",\"reviewer\"]}");
+    become(fixture, "other", false);
+    must_refuse_last(fixture, try_delete(fixture, identity_path("ops"), NULL, false));
+    must_refuse_last(fixture, try_replace(fixture, identity_path("ops"), "{\"roles\":[\"viewer\"]}", NULL));
+    must_refuse_last(fixture,
+                     try_replace(fixture, identity_path("ops"), "{\"roles\":[\"admin\"],\"enabled\":false}", NULL));
+    must_refuse_last(fixture, try_delete(fixture, credential_path("ops", "alice"), NULL, false));
+    must_refuse_last(fixture, try_replace(fixture, credential_path("ops", "alice"), TRUSTS("alice", "bob"), NULL));
+    must_refuse_last(fixture, try_delete(fixture, issuer_path("cluster"), NULL, true));
+    must_replace(fixture, identity_path("ops"), "{\"roles\":[\"admin\"],\"description\":\"stays\"}");
+    must_create(fixture, credential_path("ops", NULL), TRUSTS("bob", "bob"));
+    must_replace(fixture, credential_path("ops", "alice"),
+                 "{\"issuer\":\"https://issuer.example\",\"subject\":\"alice\",\"audiences\":[\"relyd\",\"more\"]}");
+    assert_true(try_delete(fixture, identity_path("asleep"), NULL, false)); /* no administrator while it sleeps */
+    must_create(fixture, identity_path(NULL), "{\"name\":\"second\",\"roles\":[\"admin\"]}");
+    assert_true(try_delete(fixture, identity_path("ops"), NULL, false));
+    must_refuse_last(fixture, try_delete(fixture, identity_path("second"), NULL, false));
+    become_root(fixture);
+    assert_true(try_delete(fixture, identity_path("second"), NULL, false));
+}
+
+static void lets_root_take_the_last_one_away(void **state)
+{
+    struct fixture *fixture = *state;
+    make_admin(fixture);
+    become_root(fixture);
+    must_replace(fixture, credential_path("ops", "alice"), TRUSTS("alice", "bob"));
+    assert_true(try_delete(fixture, issuer_path("cluster"), NULL, true));
+    must_replace(fixture, identity_path("ops"), "{}");
+}
+
+int run_power_tests(void)
+{
+    const struct CMUnitTest tests[] = {
+        A_TEST(takes_roles_owners_and_certificates),
+        A_TEST(refuses_bad_ones),
+        A_TEST(holds_the_limits_in_sql),
+        A_TEST(gives_a_certificate_to_one_identity),
+        A_TEST(forgets_a_deleted_owner),
+        A_TEST(lets_an_owner_have_the_credentials),
+        A_TEST(keeps_an_owner_from_identities_with_a_role),
+        A_TEST(lets_nobody_change_his_own_roles),
+        A_TEST(keeps_the_last_administrator),
+        A_TEST(lets_root_take_the_last_one_away),
+    };
+    return cmocka_run_group_tests_name("powers", tests, NULL, NULL);
+}
