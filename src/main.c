@@ -3,6 +3,7 @@
  * fault at run time, 2 a mistake in the command line or the configuration.
  */
 #include "relyd/admin.h"
+#include "relyd/caller.h"
 #include "relyd/config.h"
 #include "relyd/json.h"
 #include "relyd/observe.h"
@@ -16,7 +17,7 @@
 
 #define DEFAULT_CONFIG "/etc/relyd/relyd.yaml"
 
-enum action { RUN, CHECK_CONFIG, PRINT_CONFIG, PRINT_DOCS, PRINT_VERSION, PRINT_HELP };
+enum action { RUN, CHECK_CONFIG, PRINT_CONFIG, BOOTSTRAP, PRINT_DOCS, PRINT_VERSION, PRINT_HELP };
 
 struct command_line {
     enum action action;
@@ -29,11 +30,13 @@ static const char help[] =
     "relyd checks workload identity tokens and answers allow or deny.\n"
     "\n"
     "usage: relyd [--config FILE] [--check-config | --print-config]\n"
+    "       relyd --bootstrap\n"
     "       relyd --print-docs settings|metrics|reasons|tokens|api|openapi\n"
     "\n"
     "  -c, --config FILE    the configuration (default " DEFAULT_CONFIG " when it exists)\n"
     "      --check-config   read the configuration, complain with file:line:column, exit 0 or 2\n"
     "      --print-config   print every setting with its value, unit, bounds and meaning\n"
+    "      --bootstrap      make a token for the first administrator, and print it with its line of the configuration\n"
     "      --print-docs P   print a page of the documentation that comes from the tables\n"
     "      --version        print the version\n"
     "  -h, --help           print this\n";
@@ -42,6 +45,7 @@ static const struct option options[] = {
     {"config", required_argument, NULL, 'c'},
     {"check-config", no_argument, NULL, 'C'},
     {"print-config", no_argument, NULL, 'P'},
+    {"bootstrap", no_argument, NULL, 'B'},
     {"print-docs", required_argument, NULL, 'D'},
     {"version", no_argument, NULL, 'V'},
     {"help", no_argument, NULL, 'h'},
@@ -103,11 +107,9 @@ static bool read_command_line(int argc, char **argv, struct command_line *out)
         int letter;
         enum action action;
         const char *option;
-    } actions[] = {{'C', CHECK_CONFIG, "check-config"},
-                   {'P', PRINT_CONFIG, "print-config"},
-                   {'D', PRINT_DOCS, "print-docs"},
-                   {'V', PRINT_VERSION, "version"},
-                   {'h', PRINT_HELP, "help"}};
+    } actions[] = {{'C', CHECK_CONFIG, "check-config"}, {'P', PRINT_CONFIG, "print-config"},
+                   {'B', BOOTSTRAP, "bootstrap"},       {'D', PRINT_DOCS, "print-docs"},
+                   {'V', PRINT_VERSION, "version"},     {'h', PRINT_HELP, "help"}};
     int letter;
     opterr = 0;
     while ((letter = getopt_long(argc, argv, ":c:h", options, NULL)) != -1) {
@@ -132,6 +134,18 @@ static int print_and_free(struct rely_buf *buf, FILE *to)
     bool is_whole = written == buf->len && fflush(to) == 0;
     rely_buf_fini(buf);
     return is_whole ? 0 : 1;
+}
+
+/* What a script needs on standard output, what a person must know on the other. */
+static int print_bootstrap(void)
+{
+    struct rely_buf out = {0};
+    rely_bootstrap_print(&out);
+    fputs("relyd: a token for the first administrator, which is shown this once and kept nowhere. Put the second line "
+          "into the configuration (under `auth:` if that is there), restart relyd, and send the token as "
+          "Authorization: Bearer. Take the line out again when there is another administrator.\n",
+          stderr);
+    return print_and_free(&out, stdout);
 }
 
 static int print_docs(const char *page)
@@ -222,6 +236,8 @@ int main(int argc, char **argv)
     case PRINT_VERSION:
         puts("relyd " RELYD_VERSION);
         return 0;
+    case BOOTSTRAP:
+        return print_bootstrap();
     case PRINT_DOCS:
         return print_docs(line.docs_page);
     case CHECK_CONFIG:

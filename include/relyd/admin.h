@@ -6,11 +6,21 @@
 #ifndef RELYD_ADMIN_H
 #define RELYD_ADMIN_H
 
+#include "relyd/caller.h"
 #include "relyd/http.h"
 #include "relyd/keeper.h"
 
+struct rely_review;
+struct rely_review_request;
 struct rely_snapshot;
 struct rely_work;
+
+/* Lines about callers who were refused, in this second: a stranger must not fill the disk. */
+struct rely_admin_lines {
+    int64_t second;
+    unsigned count;
+    uint64_t left_out; /* since the last line */
+};
 
 /* The service's side: all called on the control thread. */
 struct rely_admin {
@@ -25,16 +35,28 @@ struct rely_admin {
     bool (*key_status)(void *service, int64_t issuer_id, struct rely_key_status *out); /* false: nothing is known */
     /* What should be looked at although reviews go on: a word and a sentence, static. False: nothing. */
     bool (*find_detail)(void *service, const char **word, const char **sentence);
+    /* Review the token of who asks, as any other, on the newest edition; a missing key is asked for. */
+    void (*review)(void *service, const struct rely_review_request *asked, struct rely_review *review);
+    const struct rely_caller_rules *caller_rules;              /* borrowed */
+    uint64_t *refused_callers;                                 /* borrowed: counters by enum rely_proven */
+    struct rely_admin_lines lines;                             /* admin's own, at first 0 */
+    void (*note_refused)(void *service, const char *sentence); /* who asked, and why not: said */
     bool (*is_ready)(void *service); /* every listener is open, an edition is in force, and no stop was asked for */
     void (*print_metrics)(void *service, struct rely_buf *out);
 };
 
-/* The handler of control-plane listeners; context is a struct rely_admin. Refuses unix peers other than root and
- * relyd's own user, and what a browser page sent. */
+/* One listener of the control plane: the context of its handler. */
+struct rely_admin_door {
+    struct rely_admin *admin; /* borrowed */
+    bool is_open;             /* `callers: anyone`: whoever reaches it is an administrator */
+};
+
+/* The handler of control-plane listeners; context is a struct rely_admin_door. Refuses whoever is not proven or may not,
+ * and what a page of another site sent. */
 void rely_admin_handle(struct rely_http_request *request, void *context);
 
-/* The handler of health listeners, open to whoever asks: /livez, /readyz and /metrics, nothing else. The same context.
- */
+/* The handler of health listeners, open to whoever asks: /livez, /readyz and /metrics, nothing else. Its context is a
+ * struct rely_admin. */
 void rely_health_handle(struct rely_http_request *request, void *context);
 
 /* The tables of docs/api.md, from operation.def and object.def, each between two marks. */

@@ -36,7 +36,7 @@ struct rely_listener_config {
 #undef SETTING_ENUM
 };
 
-/* The values of its `tls.min_version`, `tls.client_certificates` and `serves`. */
+/* The values of its `tls.min_version`, `tls.client_certificates`, `serves` and `callers`. */
 enum rely_tls_version { RELY_TLS_12, RELY_TLS_13 };
 enum rely_client_certificates {
     RELY_CLIENT_CERTIFICATES_NONE,
@@ -44,6 +44,7 @@ enum rely_client_certificates {
     RELY_CLIENT_CERTIFICATES_REQUIRED
 };
 enum rely_serves { RELY_SERVES_DATA, RELY_SERVES_CONTROL, RELY_SERVES_HEALTH };
+enum rely_callers { RELY_CALLERS_ANYONE, RELY_CALLERS_REVIEWERS, RELY_CALLERS_ADMINISTRATORS };
 
 struct rely_listener_list {
     struct rely_listener_config *items; /* owned */
@@ -110,6 +111,10 @@ void rely_config_list_listeners(const struct rely_config *config, struct rely_li
 void rely_listeners_fini(struct rely_listener_list *listeners);
 /* How many of them serve this. */
 size_t rely_listeners_count(const struct rely_listener_list *listeners, enum rely_serves serves);
+
+#define RELY_BOOTSTRAP_DIGEST_BYTES 32
+/* An item of auth.bootstrap_tokens: 64 hexadecimal digits in either case. */
+RELY_MUST_USE bool rely_config_read_digest(const char *text, uint8_t out[RELY_BOOTSTRAP_DIGEST_BYTES]);
 
 /* The configuration as YAML, each key under a comment with its sentence, unit, bounds and default. */
 void rely_config_print(const struct rely_config *config, struct rely_buf *out);

@@ -6,6 +6,7 @@
 #define RELYD_ENDPOINTS_H
 
 #include "relyd/cache.h"
+#include "relyd/caller.h"
 #include "relyd/decide.h"
 #include "relyd/http.h"
 #include "relyd/map.h"
@@ -48,12 +49,13 @@ struct rely_reviewer {
     struct rely_log_ring *ring;           /* borrowed */
     struct rely_cache *cache;             /* borrowed; NULL: none */
     struct rely_reviewer_hooks hooks;
-    int key_wait_ms;              /* keys.miss_wait_ms */
-    struct rely_try_budget tries; /* limit: keys.kidless_failures_per_s */
-    uint64_t misses;              /* reviews that asked for keys: whose turn it is among many records of one iss */
-    bool has_error_on_refusal;    /* tokenreview.error_on_refusal */
-    struct rely_buf out;          /* owned: the answer being written; reused */
-    struct rely_pool later;       /* owned: scratch of reviews made outside a handler */
+    const struct rely_caller_rules *caller_rules; /* borrowed */
+    int key_wait_ms;                              /* keys.miss_wait_ms */
+    struct rely_try_budget tries;                 /* limit: keys.kidless_failures_per_s */
+    uint64_t misses;           /* reviews that asked for keys: whose turn it is among many records of one iss */
+    bool has_error_on_refusal; /* tokenreview.error_on_refusal */
+    struct rely_buf out;       /* owned: the answer being written; reused */
+    struct rely_pool later;    /* owned: scratch of reviews made outside a handler */
     struct rely_waiting_list waiting;
     struct rely_map cooldowns;               /* owned: struct rely_cooldown by issuer, changed in place (cooldown.c) */
     char decision_id[RELY_DECISION_ID_SIZE]; /* of the last review: random per worker, and a count */
@@ -66,7 +68,13 @@ void rely_reviewer_take_up(struct rely_reviewer *reviewer, const struct rely_sna
 /* Requests that still wait are forgotten: the loop has ended. */
 void rely_reviewer_fini(struct rely_reviewer *reviewer);
 
-/* The handler of a data-plane listener: context is the worker's reviewer. */
+/* One listener of the data plane: the context of its handler and refuser. */
+struct rely_data_door {
+    struct rely_reviewer *reviewer; /* borrowed: the worker's */
+    bool is_open;                   /* `callers: anyone`: nobody is asked who he is */
+};
+
+/* The handler of a data-plane listener. */
 void rely_endpoints_handle(struct rely_http_request *request, void *context);
 
 /* Does anybody look at the body? Not at a check's, which is the gateway's client's. */

@@ -21,16 +21,19 @@ const char *rely_endpoint_name(enum rely_endpoint endpoint);
 #define RELY_LATENCY_BUCKETS 12
 extern const uint32_t rely_latency_bounds_us[RELY_LATENCY_BUCKETS];
 
+#define RELY_CALLER_WORDS_MAX 8 /* of rely_caller_words (caller.h) */
+
 /* One thread's counters. Only its thread writes (plain adds through rely_count); any thread may read. 64-byte aligned.
  */
 struct rely_counters {
     _Alignas(64) uint64_t reviews[RELY_ENDPOINT_COUNT][RELY_REASON_COUNT];
     uint64_t latency[RELY_LATENCY_BUCKETS + 1];
     uint64_t latency_sum_us;
-    uint64_t requests;                 /* all HTTP requests */
-    uint64_t key_waits;                /* reviews that waited for a key set */
-    uint64_t cache_hits, cache_misses; /* reviews whose signature was known to verify, or was not */
-    uint64_t control_faults;           /* requests of administrators that were answered with 5xx */
+    uint64_t requests;                       /* all HTTP requests */
+    uint64_t key_waits;                      /* reviews that waited for a key set */
+    uint64_t cache_hits, cache_misses;       /* reviews whose signature was known to verify, or was not */
+    uint64_t control_faults;                 /* requests of administrators that were answered with 5xx */
+    uint64_t callers[RELY_CALLER_WORDS_MAX]; /* requests that were refused for who asked, by why */
 };
 
 /* Add on the owner's thread: relaxed load and store, no locked instruction. */
@@ -64,6 +67,8 @@ struct rely_gauges {
     const uint64_t *cuts;         /* borrowed: connections closed for a limit, cut_count of them; by the limit's word */
     const char *const *cut_words; /* static */
     size_t cut_count;
+    const char *const *caller_words; /* static: of the counters' callers */
+    size_t caller_count;
     uint64_t fetches_ok, fetches_failed; /* key sets and discovery documents */
     const struct rely_key_age *key_ages; /* borrowed: of every issuer with fetched keys, or none: too many */
     size_t key_age_count;

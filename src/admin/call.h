@@ -5,6 +5,7 @@
 #ifndef RELYD_ADMIN_CALL_H
 #define RELYD_ADMIN_CALL_H
 
+#include "operations.h"
 #include "relyd/admin.h"
 #include "relyd/compose.h"
 #include "relyd/objects.h"
@@ -16,6 +17,7 @@
 struct rely_admin_call {
     struct rely_admin *admin;
     struct rely_http_request *request;
+    const struct rely_caller *caller;
     struct rely_object_path path; /* of the resource; absent for explain and health */
     /* The query, in the order of the row's parameters; ptr NULL: absent. */
     struct rely_slice parameters[RELY_ROUTE_PARAMETERS_MAX];
@@ -57,8 +59,19 @@ void rely_admin_answer_wait_fault(const struct rely_admin_wait *wait, const char
 
 /* --- guard.c --- */
 
-/* May this peer administer, and is it no browser page's request? False: it has been answered with 403. */
-bool rely_admin_admit(struct rely_http_request *request);
+/* Is it no other site's page that asks? False: it has been answered with 403. */
+bool rely_admin_admit_page(struct rely_http_request *request);
+
+/* --- admit.c --- */
+
+/* Who asks? False: he is not proven, and has been answered with 401. */
+bool rely_admin_admit(const struct rely_admin_door *door, struct rely_http_request *request,
+                      struct rely_caller *caller);
+/* May he do this? False: he has been answered with 403. */
+bool rely_admin_permit(const struct rely_admin_call *call, enum rely_need needs);
+
+/* --- guard.c: bodies --- */
+
 size_t rely_admin_body_limit(const struct rely_admin *admin);
 /* Read the request's body as JSON, and how much memory it takes. NULL: it has been answered. Owner: the caller. */
 struct rely_json *rely_admin_read_body(const struct rely_admin_call *call, size_t *bytes);

@@ -1,13 +1,11 @@
 /*
- * Who may administer, and which bodies are looked at. Decides by the kernel's word on a unix socket; a TCP listener is
- * loopback and was configured for it, so that what is left to keep out there is a page in somebody's browser. Called by
- * route.c and the resources.
+ * Keeps out what a page in somebody's browser sends, and says which bodies are looked at. Who asks, admit.c finds out.
+ * Called by route.c and the resources.
  */
 #include "call.h"
 #include "relyd/limits.h"
 #include <stdio.h>
 #include <strings.h>
-#include <unistd.h>
 
 static bool is_loopback_host(struct rely_slice host)
 {
@@ -26,34 +24,38 @@ static bool is_loopback_host(struct rely_slice host)
     return true;
 }
 
+/* RFC 6454 s7: is this the origin of a page that this very listener has given out? */
+static bool is_own_origin(const struct rely_http_request *request, struct rely_slice origin, struct rely_slice host)
+{
+    struct rely_slice scheme = request->is_tls ? RELY_LIT("https://") : RELY_LIT("http://");
+    return rely_slice_starts(origin, scheme) && host.len > 0 && origin.len - scheme.len == host.len &&
+           strncasecmp(origin.ptr + scheme.len, host.ptr, host.len) == 0;
+}
+
 /*
  * A page of any site may make a browser send requests to a loopback port (CSRF), and a name that is rebound to
- * 127.0.0.1 even lets it read the answers. Programs send neither Origin nor Sec-Fetch-Site, and the Host that they were
- * told.
+ * 127.0.0.1 even lets it read the answers; with TLS nobody has a certificate for such a name. Programs send neither
+ * Origin nor Sec-Fetch-Site, and the Host that they were told.
  */
 static const char *find_browser_trace(const struct rely_http_request *request)
 {
     size_t origins = 0, sites = 0, hosts = 0;
-    rely_http_find_header(request, RELY_LIT("origin"), &origins);
+    struct rely_slice origin = rely_http_find_header(request, RELY_LIT("origin"), &origins);
     struct rely_slice site = rely_http_find_header(request, RELY_LIT("sec-fetch-site"), &sites);
     struct rely_slice host = rely_http_find_header(request, RELY_LIT("host"), &hosts);
-    if (origins > 0)
-        return "the request has an Origin header: a web page must not administer relyd";
+    if (hosts > 0 && !request->is_tls && !is_loopback_host(host))
+        return "the request's Host is no loopback name";
+    if (origins > 1 || (origins == 1 && !is_own_origin(request, origin, host)))
+        return "the request's Origin is not this listener: a page of another site must not administer relyd";
     if (sites > 1 ||
         (sites == 1 && !rely_slice_equal(site, RELY_LIT("none")) && !rely_slice_equal(site, RELY_LIT("same-origin"))))
-        return "the request comes from a web page (Sec-Fetch-Site)";
-    if (hosts > 0 && !is_loopback_host(host))
-        return "the request's Host is no loopback name";
+        return "the request comes from a page of another site (Sec-Fetch-Site)";
     return NULL;
 }
 
-bool rely_admin_admit(struct rely_http_request *request)
+bool rely_admin_admit_page(struct rely_http_request *request)
 {
-    const char *why = NULL;
-    if (!request->is_unix)
-        why = find_browser_trace(request);
-    else if (request->peer_uid != 0 && request->peer_uid != geteuid())
-        why = "only root and relyd's own user may use this socket";
+    const char *why = request->is_unix ? NULL : find_browser_trace(request);
     if (why == NULL)
         return true;
     rely_http_problem(request, 403, "not_permitted", why, NULL);

@@ -5,6 +5,7 @@
 #include "call.h"
 #include "path.h"
 #include "relyd/limits.h"
+#include "relyd/snapshot.h"
 #include <stdio.h>
 
 /* --- reading ------------------------------------------------------------------------------------------ */
@@ -148,26 +149,27 @@ static void free_writing(struct rely_admin_wait *wait)
 /* What is to be written on behalf of whom, when, and on what condition. NULL: it has been answered. */
 static struct writing *new_writing(const struct rely_admin_call *call)
 {
-    char actor[RELY_PEER_SIZE + 8], peer[RELY_PEER_SIZE];
+    char actor[RELY_CALLER_NAME_SIZE];
+    const struct rely_caller *caller = call->caller;
     size_t count = 0;
     struct rely_slice condition = rely_http_find_header(call->request, RELY_LIT("if-match"), &count);
     if (count > 1) {
         rely_http_problem(call->request, 400, "invalid_header", "more than one If-Match header", NULL);
         return NULL;
     }
-    if (call->request->is_unix) {
-        snprintf(actor, sizeof actor, "uid:%u", call->request->peer_uid);
-    } else {
-        rely_http_peer(call->request, peer);
-        snprintf(actor, sizeof actor, "tcp:%s", peer);
-    }
+    rely_caller_print(caller, call->request, actor);
     struct writing *writing = rely_admin_wait_new(call, sizeof *writing);
     struct rely_admin_wait *wait = &writing->wait;
     wait->work.is_write = true;
     wait->fini = free_writing;
     writing->write.path = wait->path;
-    writing->write.writer =
-        (struct rely_writer){.actor = rely_pool_copy(&wait->pool, rely_slice_of(actor)), .now_s = call->now_s};
+    writing->write.writer = (struct rely_writer){.actor = rely_pool_copy(&wait->pool, rely_slice_of(actor)),
+                                                 .now_s = call->now_s,
+                                                 .is_owner_only = (caller->roles & RELY_ROLE_ADMIN) == 0,
+                                                 .may_end_admins = caller->identity == NULL ||
+                                                                   call->admin->caller_rules->bootstrap_count > 0};
+    if (caller->identity != NULL)
+        writing->write.writer.identity = rely_pool_copy(&wait->pool, caller->identity->name);
     rely_admin_wait_hold(wait, condition.len);
     if (count == 1)
         writing->write.writer.if_match = rely_pool_copy(&wait->pool, condition.ptr == NULL ? RELY_LIT("") : condition);

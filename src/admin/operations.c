@@ -4,10 +4,10 @@
  */
 #include "operations.h"
 
-#define OPERATION(method_name, template, parameters, takes, gives, object, handler, text)                              \
-    {(method_name), (template), "", (parameters), (text), PLANE, (takes), (gives), (object)},
+#define OPERATION(method_name, template, parameters, takes, gives, object, needs, handler, text)                       \
+    {(method_name), (template), "", (parameters), (text), PLANE, (takes), (gives), (object), (needs)},
 #define OPERATION_BELOW(prefix, behind, parameters, text)                                                              \
-    {"ANY", (prefix), (behind), (parameters), (text), PLANE, NOTHING, NOTHING, NO_OBJECT},
+    {"ANY", (prefix), (behind), (parameters), (text), PLANE, NOTHING, NOTHING, NO_OBJECT, REVIEWER},
 
 static const struct rely_operation operations[] = {
 #define PLANE RELY_PLANE_DATA
@@ -33,6 +33,19 @@ const struct rely_operation *rely_operation_at(size_t index)
     return index < sizeof operations / sizeof operations[0] ? &operations[index] : NULL;
 }
 
+const char *rely_need_words(enum rely_need need)
+{
+    static const char *const words[] = {[ANYBODY] = "nothing",
+                                        [REVIEWER] = "reviewer",
+                                        [ADMIN] = "admin",
+                                        [VIEWER] = "viewer",
+                                        [VIEWER_OR_OWNER] = "viewer, or owner of any identity",
+                                        [VIEWER_OR_ITS_OWNER] = "viewer, or owner of the identity",
+                                        [ADMIN_OR_ITS_OWNER] =
+                                            "admin, or owner of the identity while that has no role"};
+    return words[need];
+}
+
 /* "?a&b" of "a b". */
 static void put_parameters(struct rely_buf *out, const char *query)
 {
@@ -48,12 +61,12 @@ static void put_parameters(struct rely_buf *out, const char *query)
 void rely_operations_print(enum rely_plane plane, struct rely_buf *out)
 {
     const struct rely_operation *operation;
-    rely_buf_put(out, RELY_LIT("| path | meaning |\n| --- | --- |\n"));
+    rely_buf_put(out, RELY_LIT("| path | needs | meaning |\n| --- | --- | --- |\n"));
     for (size_t i = 0; (operation = rely_operation_at(i)) != NULL; i++) {
         if (operation->plane != plane)
             continue;
         rely_buf_printf(out, "| `%s %s%s", operation->method, operation->path, operation->rest);
         put_parameters(out, operation->query);
-        rely_buf_printf(out, "` | %s |\n", operation->sentence);
+        rely_buf_printf(out, "` | %s | %s |\n", rely_need_words(operation->needs), operation->sentence);
     }
 }

@@ -18,6 +18,17 @@ enum rely_content {
     TEXT
 };
 
+/* Who may: the lowest that is enough. Administrators may everything, but see registry/powers.c. */
+enum rely_need {
+    ANYBODY = 1, /* also who has not proven who he is */
+    REVIEWER,
+    ADMIN,
+    VIEWER,
+    VIEWER_OR_OWNER,     /* who owns any identity */
+    VIEWER_OR_ITS_OWNER, /* of the identity of the path */
+    ADMIN_OR_ITS_OWNER   /* while that identity has no role */
+};
+
 enum rely_plane { RELY_PLANE_DATA = 1, RELY_PLANE_HEALTH, RELY_PLANE_CONTROL, RELY_PLANE_COUNT };
 
 /* One line of operation.def. All text is static. */
@@ -29,7 +40,11 @@ struct rely_operation {
     enum rely_plane plane;
     enum rely_content takes, gives;
     enum rely_object object; /* or NO_OBJECT */
+    enum rely_need needs;
 };
+
+/* "admin, or an owner of the identity": for docs, and for who is refused. Static. */
+const char *rely_need_words(enum rely_need need);
 
 /* From 0; NULL behind the last. */
 const struct rely_operation *rely_operation_at(size_t index);

@@ -42,11 +42,12 @@ static void judge_listener(const struct rely_config *config, size_t item, const 
         if (is_same_place(config->listen.items[i], text))
             rely_config_complain(complaints, where, "listen[%zu]: %s stands here twice: leave one", item, text);
     if (!address.is_local && !config->may_be_unauthenticated)
-        rely_config_complain(complaints, where,
-                             "listen[%zu]: %s is reachable from other machines, and relyd neither encrypts nor "
-                             "authenticates callers there: listen on loopback or unix:/path behind a proxy that does, "
-                             "or set allow_unauthenticated: true",
-                             item, text);
+        rely_config_complain(
+            complaints, where,
+            "listen[%zu]: %s is reachable from other machines, and relyd neither encrypts nor asks who "
+            "it is there: write it as an item of listeners with tls and callers: reviewers, listen on "
+            "loopback or unix:/path, or set allow_unauthenticated: true",
+            item, text);
 }
 
 /* Where another listener serves data, nobody wants the default beside it. */
@@ -168,23 +169,61 @@ static void judge_place(const struct judged *judged)
     rely_listeners_fini(&all);
 }
 
-static void judge_reach(const struct judged *judged, const struct rely_address *address)
+/* What of the data plane is open to other machines is encrypted, and asks who they are. */
+static void judge_data_reach(const struct judged *judged, const struct rely_address *address)
 {
     const struct rely_listener_config *listener = judged->listener;
-    if (listener->serves == RELY_SERVES_CONTROL && !address->is_unix)
-        rely_config_complain(
-            judged->complaints, find_setting_place(judged, LISTENER_SETTING_AT_serves),
-            "listeners[%zu].serves: a control plane over TCP cannot tell who asks: expected unix:/path "
-            "as its address, or admin.listen on a machine whose every user may administer relyd",
-            judged->item);
-    if (listener->serves == RELY_SERVES_DATA && !address->is_local && !judged->config->may_be_unauthenticated)
-        rely_config_complain(
-            judged->complaints, find_setting_place(judged, LISTENER_SETTING_AT_address),
-            "listeners[%zu].address: %s is reachable from other machines, and relyd %s there: listen on "
-            "loopback or unix:/path behind a proxy that does, or set allow_unauthenticated: true",
-            judged->item, listener->address,
-            listener->tls_certificate[0] == '\0' ? "neither encrypts nor authenticates callers"
-                                                 : "does not authenticate callers");
+    bool is_clear = listener->tls_certificate[0] == '\0', is_open = listener->callers == RELY_CALLERS_ANYONE;
+    if (address->is_local || judged->config->may_be_unauthenticated || (!is_clear && !is_open))
+        return;
+    rely_config_complain(judged->complaints, find_setting_place(judged, LISTENER_SETTING_AT_address),
+                         "listeners[%zu].address: %s is reachable from other machines, and %s there: set %s%s%s, "
+                         "or allow_unauthenticated: true",
+                         judged->item, listener->address,
+                         is_clear && is_open ? "relyd neither encrypts nor asks who it is"
+                         : is_clear          ? "nothing is encrypted"
+                                             : "nobody is asked who he is",
+                         is_clear ? "tls" : "", is_clear && is_open ? " and " : "",
+                         is_open ? "callers: reviewers" : "");
+}
+
+/* Whoever reaches it may try to administer: never in clear text from another machine, and never anybody. */
+static void judge_control_reach(const struct judged *judged, const struct rely_address *address)
+{
+    const struct rely_listener_config *listener = judged->listener;
+    if (listener->callers == RELY_CALLERS_ANYONE && (address->is_unix || !address->is_local))
+        rely_config_complain(judged->complaints, find_setting_place(judged, LISTENER_SETTING_AT_callers),
+                             "listeners[%zu].callers: anyone may administer only at a loopback address, where every "
+                             "local user can: expected administrators",
+                             judged->item);
+    if (!address->is_local && listener->tls_certificate[0] == '\0')
+        rely_config_complain(judged->complaints, find_setting_place(judged, LISTENER_SETTING_AT_address),
+                             "listeners[%zu].address: %s is reachable from other machines: a control plane there "
+                             "needs tls",
+                             judged->item, listener->address);
+}
+
+static void judge_callers(const struct judged *judged)
+{
+    static const char *const expected[] = {[RELY_SERVES_DATA] = "anyone or reviewers, of the data plane",
+                                           [RELY_SERVES_CONTROL] = "administrators or anyone, of the control plane",
+                                           [RELY_SERVES_HEALTH] = "anyone: nothing there names a subject or a token"};
+    const struct rely_listener_config *listener = judged->listener;
+    bool is_wrong = listener->serves == RELY_SERVES_DATA      ? listener->callers == RELY_CALLERS_ADMINISTRATORS
+                    : listener->serves == RELY_SERVES_CONTROL ? listener->callers == RELY_CALLERS_REVIEWERS
+                                                              : listener->callers != RELY_CALLERS_ANYONE;
+    if (is_wrong)
+        rely_config_complain(judged->complaints, find_setting_place(judged, LISTENER_SETTING_AT_callers),
+                             "listeners[%zu].callers: expected %s", judged->item, expected[listener->serves]);
+}
+
+static void judge_reach(const struct judged *judged, const struct rely_address *address)
+{
+    judge_callers(judged);
+    if (judged->listener->serves == RELY_SERVES_DATA)
+        judge_data_reach(judged, address);
+    if (judged->listener->serves == RELY_SERVES_CONTROL)
+        judge_control_reach(judged, address);
 }
 
 static bool is_mode(const char *text)
@@ -233,6 +272,24 @@ static void judge_tls(const struct judged *judged)
             "listeners[%zu].tls.client_certificates: %s", judged->item,
             listener->tls_client_ca[0] == '\0' ? "needs tls.client_ca, the authorities whose certificates are taken"
                                                : "is none, and tls.client_ca is set: leave one of them out");
+}
+
+/* What is open to other machines asks who they are, and so does the control plane, unless the file says otherwise. */
+static enum rely_callers default_callers(const struct rely_listener_config *listener)
+{
+    struct rely_address address;
+    struct rely_err ignored = {.code = RELY_ERR_NONE};
+    if (listener->serves == RELY_SERVES_CONTROL)
+        return RELY_CALLERS_ADMINISTRATORS;
+    bool is_local = rely_address_parse(rely_slice_of(listener->address), &address, &ignored) && address.is_local;
+    return listener->serves == RELY_SERVES_DATA && !is_local ? RELY_CALLERS_REVIEWERS : RELY_CALLERS_ANYONE;
+}
+
+static void choose_callers(struct rely_config *config, const struct bound *bound)
+{
+    for (size_t i = 0; i < config->listeners.count; i++)
+        if (bound->of_listeners[i][LISTENER_SETTING_AT_callers] == NULL)
+            config->listeners.items[i].callers = (int)default_callers(&config->listeners.items[i]);
 }
 
 /* Whoever names authorities wants certificates of theirs. */
@@ -349,12 +406,38 @@ static void doubt_control_plane(struct rely_config *config, const struct bound *
                              "anything until one is");
 }
 
+/* --- who asks --------------------------------------------------------------------------------------- */
+
+static void judge_auth(struct rely_config *config, const struct bound *bound, struct complaints *complaints)
+{
+    const struct node *list = bound->at[SETTING_AT_auth_bootstrap_tokens];
+    uint8_t digest[RELY_BOOTSTRAP_DIGEST_BYTES];
+    if (config->auth_audience[0] == '\0')
+        rely_config_complain(complaints, bound->at[SETTING_AT_auth_audience],
+                             "auth.audience: expected an audience, found nothing: any token would do");
+    for (size_t i = 0; i < config->auth_bootstrap_tokens.count; i++)
+        if (!rely_config_read_digest(config->auth_bootstrap_tokens.items[i], digest))
+            rely_config_complain(complaints, find_item(list, i),
+                                 "auth.bootstrap_tokens[%zu]: expected 64 hexadecimal digits, as relyd --bootstrap "
+                                 "prints them beside the token",
+                                 i);
+    if (config->auth_bootstrap_tokens.count > 0)
+        rely_config_add_note(config, list, "bootstrap_token_set",
+                             "auth.bootstrap_tokens is set: whoever has such a token is an administrator; take it out "
+                             "as soon as there is another one");
+    if (config->admin_listen[0] != '\0')
+        rely_config_add_note(config, bound->at[SETTING_AT_admin_listen], "control_plane_open",
+                             "admin.listen is set: every local user is an administrator at %s", config->admin_listen);
+}
+
 void rely_config_check(struct rely_config *config, const struct bound *bound, struct complaints *complaints)
 {
     doubt_head(config, bound);
     doubt_control_plane(config, bound);
     leave_default_out(config, bound);
     ask_for_certificates(config, bound);
+    choose_callers(config, bound);
+    judge_auth(config, bound, complaints);
     judge_listeners(config, bound, complaints);
     judge_items(config, bound, complaints);
     judge_admin(config, bound, complaints);

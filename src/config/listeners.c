@@ -31,13 +31,26 @@ static void set_text(char **field, const char *scheme, const char *text)
     *field = joined.ptr;
 }
 
-static void add_short(struct rely_listener_list *out, enum rely_serves serves, const char *scheme, const char *address)
+/* Who reaches it is answered: of `listen` beyond loopback because the configuration says so. */
+static void add_short(struct rely_listener_list *out, enum rely_serves serves, const char *address)
 {
     if (address[0] == '\0')
         return;
     struct rely_listener_config *added = add_listener(out);
     added->serves = (int)serves;
-    set_text(&added->address, scheme, address);
+    added->callers = RELY_CALLERS_ANYONE;
+    set_text(&added->address, "", address);
+}
+
+static void add_admin_socket(struct rely_listener_list *out, const struct rely_config *config)
+{
+    if (config->admin_socket[0] == '\0')
+        return;
+    struct rely_listener_config *added = add_listener(out);
+    added->serves = RELY_SERVES_CONTROL;
+    added->callers = RELY_CALLERS_ADMINISTRATORS;
+    set_text(&added->address, "unix:", config->admin_socket);
+    set_text(&added->socket_group, "", config->admin_socket_group);
 }
 
 /* The accessors serve the binder too and so take fields that may be changed; those of `from` are not. */
@@ -65,13 +78,35 @@ void rely_config_list_listeners(const struct rely_config *config, struct rely_li
 {
     *out = (struct rely_listener_list){NULL, 0};
     for (size_t i = 0; i < config->listen.count; i++)
-        add_short(out, RELY_SERVES_DATA, "", config->listen.items[i]);
-    add_short(out, RELY_SERVES_CONTROL, "unix:", config->admin_socket);
-    add_short(out, RELY_SERVES_CONTROL, "", config->admin_listen);
+        add_short(out, RELY_SERVES_DATA, config->listen.items[i]);
+    add_admin_socket(out, config);
+    add_short(out, RELY_SERVES_CONTROL, config->admin_listen);
     for (size_t i = 0; i < config->health_listen.count; i++)
-        add_short(out, RELY_SERVES_HEALTH, "", config->health_listen.items[i]);
+        add_short(out, RELY_SERVES_HEALTH, config->health_listen.items[i]);
     for (size_t i = 0; i < config->listeners.count; i++)
         add_copy(out, &config->listeners.items[i]);
+}
+
+static int read_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+bool rely_config_read_digest(const char *text, uint8_t out[RELY_BOOTSTRAP_DIGEST_BYTES])
+{
+    if (strlen(text) != 2 * (size_t)RELY_BOOTSTRAP_DIGEST_BYTES)
+        return false;
+    for (size_t i = 0; i < RELY_BOOTSTRAP_DIGEST_BYTES; i++) {
+        int high = read_digit(text[2 * i]), low = read_digit(text[2 * i + 1]);
+        if (high < 0 || low < 0)
+            return false;
+        out[i] = (uint8_t)(high * 16 + low);
+    }
+    return true;
 }
 
 size_t rely_listeners_count(const struct rely_listener_list *listeners, enum rely_serves serves)

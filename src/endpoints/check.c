@@ -151,11 +151,13 @@ static void reply_deny(struct rely_reviewer *reviewer, struct rely_http_request 
         {RELY_LIT("www-authenticate"), make_challenge(pool, reason, sentence)},
     };
     int status = rely_reason_status(reason);
+    bool has_challenge =
+        status != 503 && reason != RELY_CALLER_NOT_PERMITTED; /* it is not the token that was refused */
     put_refusal_body(&reviewer->out, answer, sentence);
     rely_http_respond(request, &(struct rely_http_response){.status = status,
                                                             .content_type = RELY_LIT("application/json"),
                                                             .headers = headers,
-                                                            .header_count = status == 503 ? 2 : 3,
+                                                            .header_count = has_challenge ? 3 : 2,
                                                             .body = rely_buf_slice(&reviewer->out)});
     rely_pool_reset(pool);
 }
@@ -268,4 +270,10 @@ void rely_check_refuse(struct rely_reviewer *reviewer, struct rely_http_request 
     struct rely_asked asked = {.endpoint = RELY_ENDPOINT_CHECK, .reply = reply_check};
     enum rely_reason reason = refusal->kind == RELY_HTTP_HEAD_TOO_LARGE ? RELY_TOKEN_TOO_LARGE : RELY_INVALID_QUERY;
     rely_reviewer_refuse(reviewer, request, &asked, reason, refusal->detail);
+}
+
+void rely_check_refuse_caller(struct rely_reviewer *reviewer, struct rely_http_request *request, const char *why)
+{
+    struct rely_asked asked = {.endpoint = RELY_ENDPOINT_CHECK, .reply = reply_check};
+    rely_reviewer_refuse(reviewer, request, &asked, RELY_CALLER_NOT_PERMITTED, why);
 }

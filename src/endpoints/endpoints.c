@@ -28,7 +28,7 @@ struct data_route {
 };
 
 static const struct data_route routes[] = {
-#define OPERATION(method, path, query, takes, gives, object, handler, sentence)                                        \
+#define OPERATION(method, path, query, takes, gives, object, needs, handler, sentence)                                 \
     {{(method), (path), (query)}, &(handler)},
 #define RELY_OPERATIONS_OF_DATA
 #include "relyd/operation.def"
@@ -52,18 +52,44 @@ static void handle_by_table(struct rely_reviewer *reviewer, struct rely_http_req
     else if (status == 405)
         row->protocol->refuse(
             reviewer, request,
-            &(struct rely_refused){405, "method_not_allowed",
-                                   rely_pool_printf(request->scratch, "this resource takes %s", routed.allow).ptr,
-                                   routed.allow});
+            &(struct rely_refused){.status = 405,
+                                   .code = "method_not_allowed",
+                                   .detail =
+                                       rely_pool_printf(request->scratch, "this resource takes %s", routed.allow).ptr,
+                                   .allow = routed.allow});
     else if (rely_route_admit_query(&row->route, request, values))
         row->protocol->handle(reviewer, request, row->protocol->api_version);
 }
 
+/* In the words of the protocol that was asked; of a path that nobody has, as of any: who is not proven learns nothing. */
+static void refuse_caller(struct rely_reviewer *reviewer, struct rely_http_request *request, enum rely_proven proven,
+                          const struct rely_caller *caller)
+{
+    struct rely_routed routed = {.row = NULL};
+    bool is_known = proven == RELY_CALLER_WITHOUT_ROLE;
+    const struct rely_refused refused = {.status = is_known ? 403 : 401,
+                                         .code = is_known ? "not_permitted" : "unauthenticated",
+                                         .detail = caller->why.text,
+                                         .challenge = is_known ? NULL : rely_caller_challenge(proven)};
+    if (rely_check_is_asked(request)) {
+        rely_check_refuse_caller(reviewer, request, caller->why.text);
+        return;
+    }
+    find_data_route(request, &routed);
+    const struct protocol *protocol = routed.row == NULL ? &review : ((const struct data_route *)routed.row)->protocol;
+    protocol->refuse(reviewer, request, &refused);
+}
+
 void rely_endpoints_handle(struct rely_http_request *request, void *context)
 {
-    struct rely_reviewer *reviewer = context;
+    const struct rely_data_door *door = context;
+    struct rely_reviewer *reviewer = door->reviewer;
+    struct rely_caller caller;
     rely_count(&reviewer->counters->requests, 1);
-    if (rely_check_is_asked(request))
+    enum rely_proven proven = rely_reviewer_admit(door, request, &caller);
+    if (proven != RELY_CALLER_PROVEN)
+        refuse_caller(reviewer, request, proven, &caller);
+    else if (rely_check_is_asked(request))
         rely_check_handle(reviewer, request);
     else
         handle_by_table(reviewer, request);
@@ -78,7 +104,7 @@ bool rely_endpoints_needs_body(const struct rely_http_request *request)
  * has two meanings has no path to speak of. */
 void rely_endpoints_refuse(struct rely_http_request *request, void *context, const struct rely_http_refusal *refusal)
 {
-    struct rely_reviewer *reviewer = context;
+    struct rely_reviewer *reviewer = ((const struct rely_data_door *)context)->reviewer;
     struct rely_routed routed = {.row = NULL};
     rely_count(&reviewer->counters->requests, 1);
     if (refusal->kind == RELY_HTTP_HEAD_MALFORMED) {
@@ -94,6 +120,7 @@ void rely_endpoints_refuse(struct rely_http_request *request, void *context, con
         rely_http_problem(request, refusal->status, refusal->code, refusal->detail, NULL);
     else
         ((const struct data_route *)routed.row)
-            ->protocol->refuse(reviewer, request,
-                               &(struct rely_refused){refusal->status, refusal->code, refusal->detail, NULL});
+            ->protocol->refuse(
+                reviewer, request,
+                &(struct rely_refused){.status = refusal->status, .code = refusal->code, .detail = refusal->detail});
 }

@@ -92,7 +92,7 @@ void rely_review_refuse(struct rely_reviewer *reviewer, struct rely_http_request
     if (refused->allow != NULL)
         rely_http_refuse_method(request, refused->allow);
     else
-        rely_http_problem(request, refused->status, refused->code, refused->detail, NULL);
+        rely_http_refuse_caller(request, refused->status, refused->code, refused->detail, refused->challenge);
 }
 
 /* False: it has been answered. */

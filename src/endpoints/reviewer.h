@@ -45,6 +45,8 @@ void rely_reviewer_finish(struct rely_reviewer *reviewer, struct rely_http_reque
  * False: nothing will come, or there is no room: answer now. */
 bool rely_waiting_begin(struct rely_reviewer *reviewer, struct rely_http_request *request,
                         const struct rely_asked *asked, const struct rely_review *review, int64_t start_us);
+/* The same for who has no time to wait. */
+void rely_waiting_ask_only(struct rely_reviewer *reviewer, const struct rely_review *review);
 void rely_waiting_init(struct rely_reviewer *reviewer);
 /* Requests that still wait are forgotten. */
 void rely_waiting_fini(struct rely_reviewer *reviewer);
@@ -60,6 +62,12 @@ bool rely_share_has_room(struct rely_waiting_list *list, struct rely_slice iss, 
 struct rely_waiting_share *rely_share_take(struct rely_waiting_list *list, struct rely_slice iss, size_t bytes);
 void rely_share_give_back(struct rely_waiting_list *list, struct rely_waiting_share *share, size_t bytes);
 
+/* --- admit.c ----------------------------------------------------------------------------------------- */
+
+/* May he ask here? Out: *caller. RELY_CALLER_PROVEN: yes; anything else has been counted, and not answered. */
+RELY_MUST_USE enum rely_proven rely_reviewer_admit(const struct rely_data_door *door,
+                                                   const struct rely_http_request *request, struct rely_caller *caller);
+
 /* --- cooldown.c ------------------------------------------------------------------------------------ */
 
 /* Ask for the keys of one issuer unless that is known to be useless now; true when an answer will come. */
@@ -72,10 +80,11 @@ void rely_cooldowns_fini(struct rely_reviewer *reviewer);
 /* --- the protocols: of each, who answers its requests, and who words what never becomes one ------------ */
 
 struct rely_refused {
-    int status;         /* 4xx */
-    const char *code;   /* of a problem */
-    const char *detail; /* a sentence */
-    const char *allow;  /* with 405; NULL otherwise */
+    int status;            /* 4xx */
+    const char *code;      /* of a problem */
+    const char *detail;    /* a sentence */
+    const char *allow;     /* with 405; NULL otherwise */
+    const char *challenge; /* with 401; NULL otherwise */
 };
 
 void rely_tokenreview_handle(struct rely_reviewer *reviewer, struct rely_http_request *request,
@@ -90,6 +99,8 @@ bool rely_check_is_asked(const struct rely_http_request *request);
 void rely_check_handle(struct rely_reviewer *reviewer, struct rely_http_request *request);
 void rely_check_refuse(struct rely_reviewer *reviewer, struct rely_http_request *request,
                        const struct rely_http_refusal *refusal);
+/* Who asks may not. In: why - a sentence. */
+void rely_check_refuse_caller(struct rely_reviewer *reviewer, struct rely_http_request *request, const char *why);
 
 /* --- reading bodies ------------------------------------------------------------------------------- */
 

@@ -12,13 +12,15 @@ static const char *reason_of_status(int status)
     return status == 405   ? "MethodNotAllowed"
            : status == 413 ? "RequestEntityTooLarge"
            : status == 415 ? "UnsupportedMediaType"
+           : status == 401 ? "Unauthorized"
+           : status == 403 ? "Forbidden"
            : status == 503 ? "ServiceUnavailable"
                            : "BadRequest";
 }
 
-/* In: allow - with 405; NULL otherwise. */
-static void reply_status(struct rely_reviewer *reviewer, struct rely_http_request *request, int status,
-                         const char *message, const char *allow)
+/* In: header - one more than an ordinary one has: Allow, WWW-Authenticate; its value NULL: none. */
+static void reply_status_with(struct rely_reviewer *reviewer, struct rely_http_request *request, int status,
+                              const char *message, const struct rely_http_header *header)
 {
     struct rely_buf *out = &reviewer->out;
     out->len = 0;
@@ -27,12 +29,18 @@ static void reply_status(struct rely_reviewer *reviewer, struct rely_http_reques
     rely_buf_putc(out, ',');
     rely_answer_put_member(out, "reason", rely_slice_of(reason_of_status(status)));
     rely_buf_printf(out, ",\"code\":%d}\n", status);
-    struct rely_http_header header = {RELY_LIT("allow"), rely_slice_of(allow)};
     rely_http_respond(request, &(struct rely_http_response){.status = status,
                                                             .content_type = RELY_LIT("application/json"),
-                                                            .headers = &header,
-                                                            .header_count = allow != NULL ? 1 : 0,
+                                                            .headers = header,
+                                                            .header_count = header->value.ptr != NULL ? 1 : 0,
                                                             .body = rely_buf_slice(out)});
+}
+
+static void reply_status(struct rely_reviewer *reviewer, struct rely_http_request *request, int status,
+                         const char *message)
+{
+    static const struct rely_http_header none = {.value = {NULL, 0}};
+    reply_status_with(reviewer, request, status, message, &none);
 }
 
 /* The key is a literal that JSON needs not escape. */
@@ -110,12 +118,12 @@ static void reply_tokenreview(struct rely_reviewer *reviewer, struct rely_http_r
 {
     enum rely_reason reason = answer->review->decision.reason;
     if (rely_reason_status(reason) == 503) {
-        reply_status(reviewer, request, 503, rely_answer_sentence(answer, &reviewer->later).ptr, NULL);
+        reply_status(reviewer, request, 503, rely_answer_sentence(answer, &reviewer->later).ptr);
         rely_pool_reset(&reviewer->later);
         return;
     }
     if (reason == RELY_NO_TOKEN) { /* as Kubernetes does */
-        reply_status(reviewer, request, 400, "token is required for TokenReview in authentication (no_token)", NULL);
+        reply_status(reviewer, request, 400, "token is required for TokenReview in authentication (no_token)");
         return;
     }
     put_tokenreview(reviewer, answer);
@@ -169,7 +177,10 @@ static const char *read_tokenreview(struct rely_http_request *request, const cha
 void rely_tokenreview_refuse(struct rely_reviewer *reviewer, struct rely_http_request *request,
                              const struct rely_refused *refused)
 {
-    reply_status(reviewer, request, refused->status, refused->detail, refused->allow);
+    bool is_challenge = refused->challenge != NULL;
+    const struct rely_http_header header = {is_challenge ? RELY_LIT("www-authenticate") : RELY_LIT("allow"),
+                                            rely_slice_of(is_challenge ? refused->challenge : refused->allow)};
+    reply_status_with(reviewer, request, refused->status, refused->detail, &header);
 }
 
 void rely_tokenreview_handle(struct rely_reviewer *reviewer, struct rely_http_request *request, const char *api_version)
@@ -177,12 +188,12 @@ void rely_tokenreview_handle(struct rely_reviewer *reviewer, struct rely_http_re
     struct rely_asked asked = {.endpoint = RELY_ENDPOINT_TOKENREVIEW, .reply = reply_tokenreview};
     asked.review.is_single = true;
     if (!rely_body_is_json(request)) {
-        reply_status(reviewer, request, 415, "the body must be JSON, with Content-Type: application/json", NULL);
+        reply_status(reviewer, request, 415, "the body must be JSON, with Content-Type: application/json");
         return;
     }
     const char *wrong = read_tokenreview(request, api_version, &asked);
     if (wrong != NULL)
-        reply_status(reviewer, request, 400, wrong, NULL);
+        reply_status(reviewer, request, 400, wrong);
     else
         rely_reviewer_ask(reviewer, request, &asked);
 }

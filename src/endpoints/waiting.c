@@ -170,6 +170,12 @@ static size_t ask_for_missing_keys(struct rely_reviewer *reviewer, const struct 
     return count;
 }
 
+void rely_waiting_ask_only(struct rely_reviewer *reviewer, const struct rely_review *review)
+{
+    int64_t unused[RELY_CANDIDATES_MAX];
+    ask_for_missing_keys(reviewer, review, unused);
+}
+
 bool rely_waiting_begin(struct rely_reviewer *reviewer, struct rely_http_request *request,
                         const struct rely_asked *asked, const struct rely_review *review, int64_t start_us)
 {

@@ -50,6 +50,8 @@ static void add_counters(struct rely_counters *sum, const struct rely_counters *
     add_relaxed(&sum->cache_hits, &one->cache_hits);
     add_relaxed(&sum->cache_misses, &one->cache_misses);
     add_relaxed(&sum->control_faults, &one->control_faults);
+    for (size_t i = 0; i < RELY_CALLER_WORDS_MAX; i++)
+        add_relaxed(&sum->callers[i], &one->callers[i]);
 }
 
 /* --- one writer per metric ------------------------------------------------------------------------ */
@@ -166,6 +168,14 @@ static void put_handshakes(const struct scrape *scrape, const char *name)
 static void put_unsendable(const struct scrape *scrape, const char *name)
 {
     put_number(scrape, name, scrape->gauges->unsendable);
+}
+
+static void put_callers(const struct scrape *scrape, const char *name)
+{
+    for (size_t i = 0; i < scrape->gauges->caller_count; i++)
+        if (scrape->gauges->caller_words[i] != NULL)
+            rely_buf_printf(scrape->out, "%s{reason=\"%s\"} %llu\n", name, scrape->gauges->caller_words[i],
+                            (unsigned long long)scrape->sum.callers[i]);
 }
 
 static void put_control_faults(const struct scrape *scrape, const char *name)

@@ -12,6 +12,7 @@
 
 #define KEPT_FOR_UNIX 16 /* root must get in, whoever has filled the TCP listener */
 #define CONTROL_NICENESS 10
+#define CALLER_CACHE_ENTRIES 256 /* administrators' tokens */
 
 /* --- hooks ----------------------------------------------------------------------------------------- */
 
@@ -26,6 +27,12 @@ static void note_fault_for_admin(void *context, const char *code, const char *me
     struct rely_control_thread *thread = context;
     rely_count(&thread->counters->requests.control_faults, 1);
     rely_log_event(thread->ring, RELY_LOG_ERROR, "control_fault", "%s: %s", code, message);
+}
+
+static void note_refused_for_admin(void *context, const char *sentence)
+{
+    const struct rely_control_thread *thread = context;
+    rely_log_event(thread->ring, RELY_LOG_WARNING, "caller_refused", "%s", sentence);
 }
 
 static const struct rely_snapshot *newest_snapshot(void *context)
@@ -61,9 +68,10 @@ static void print_control_metrics(void *context, struct rely_buf *out)
 
 static void handle_control_request(struct rely_http_request *request, void *context)
 {
-    struct rely_control_thread *thread = context;
+    struct rely_admin_door *door = context;
+    const struct rely_control_thread *thread = door->admin->service;
     rely_count(&thread->counters->requests.requests, 1);
-    rely_admin_handle(request, &thread->admin);
+    rely_admin_handle(request, door);
 }
 
 static void handle_health_request(struct rely_http_request *request, void *context)
@@ -90,8 +98,11 @@ static bool listen_on(struct rely_control_thread *thread, size_t item, struct re
     const struct rely_listener_config *listener = &thread->service->listeners.items[item];
     struct rely_tls *tls = thread->service->tls[item];
     bool is_for_probes = listener->serves == RELY_SERVES_HEALTH;
-    const struct rely_http_plane plane = {.handle = is_for_probes ? handle_health_request : handle_control_request,
-                                          .context = thread};
+    struct rely_admin_door *door = &thread->doors[item];
+    *door = (struct rely_admin_door){.admin = &thread->admin, .is_open = listener->callers == RELY_CALLERS_ANYONE};
+    struct rely_http_plane plane = {.handle = handle_control_request, .context = door};
+    if (is_for_probes)
+        plane = (struct rely_http_plane){.handle = handle_health_request, .context = thread};
     char bound[RELY_BOUND_SIZE];
     int fd = rely_loop_bind(listener->address, false, err);
     if (fd < 0)
@@ -130,6 +141,8 @@ static bool start_control_thread(struct rely_control_thread *thread, struct rely
     thread->loop = rely_loop_new(&options, err);
     if (thread->loop == NULL)
         return false;
+    thread->caller_cache = rely_cache_new(CALLER_CACHE_ENTRIES);
+    thread->caller_tries.limit = (uint32_t)thread->service->config->key_kidless_failures_per_s;
     thread->control = rely_rooms_new_control(thread);
     thread->keeper = rely_rooms_new_keeper(thread);
     if (!open_registry(thread, err))
@@ -141,6 +154,10 @@ static bool start_control_thread(struct rely_control_thread *thread, struct rely
                                         .snapshot = newest_snapshot,
                                         .key_status = tell_key_status,
                                         .find_detail = find_control_detail,
+                                        .review = rely_callers_review,
+                                        .caller_rules = &thread->service->caller_rules,
+                                        .refused_callers = thread->counters->requests.callers,
+                                        .note_refused = note_refused_for_admin,
                                         .is_ready = is_control_ready,
                                         .print_metrics = print_control_metrics};
     return true;
@@ -179,6 +196,7 @@ void *rely_control_thread_main(void *context)
         end_control(thread);
     }
     rely_control_free(thread->control);
+    rely_cache_free(thread->caller_cache);
     rely_registry_thread_fini(&thread->registry);
     return NULL;
 }

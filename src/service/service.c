@@ -80,6 +80,8 @@ static bool bind_listener(struct rely_service *service, size_t item, struct rely
         if (fd < 0)
             return false;
         worker->tls[worker->fd_count] = service->tls[item];
+        worker->doors[worker->fd_count] =
+            (struct rely_data_door){.reviewer = &worker->reviewer, .is_open = listener->callers == RELY_CALLERS_ANYONE};
         worker->fds[worker->fd_count++] = fd;
     }
     rely_log_event(service->ring, RELY_LOG_INFO, "listening", "data plane on %s%s", bound,
@@ -224,6 +226,8 @@ void rely_service_print_metrics(struct rely_service *service, const struct rely_
         .cuts = cuts,
         .cut_words = rely_cut_words,
         .cut_count = RELY_CUT_COUNT,
+        .caller_words = rely_caller_words,
+        .caller_count = RELY_CALLER_COUNT,
         .is_registry_damaged = atomic_load(&service->is_registry_damaged),
         .start_s = service->start_s,
     };
@@ -360,7 +364,8 @@ bool rely_service_run(const struct rely_config *config, struct rely_err *err)
     rely_config_list_listeners(config, &service.listeners);
     set_up_threads(&service);
     say_notes(&service);
-    bool is_ok = rely_limits_share_descriptors(&service, err) && rely_certificates_open(&service, err);
+    bool is_ok = rely_callers_read(&service, err) && rely_limits_share_descriptors(&service, err) &&
+                 rely_certificates_open(&service, err);
     if (is_ok) {
         rely_limits_compare_memory(&service);
         is_ok = run_with_log(&service, &signals, err);

@@ -7,8 +7,11 @@
 
 #include "relyd/accept.h"
 #include "relyd/admin.h"
+#include "relyd/cache.h"
+#include "relyd/caller.h"
 #include "relyd/config.h"
 #include "relyd/control.h"
+#include "relyd/decide.h"
 #include "relyd/endpoints.h"
 #include "relyd/fetch.h"
 #include "relyd/keeper.h"
@@ -38,6 +41,7 @@ struct rely_worker {
     size_t index;
     pthread_t thread;
     struct rely_tls *tls[RELY_LISTENERS_MAX]; /* borrowed: of each socket */
+    struct rely_data_door doors[RELY_LISTENERS_MAX];
     int fds[RELY_LISTENERS_MAX]; /* main, before the thread starts: bound sockets, taken over by the loop */
     size_t fd_count;
     struct rely_loop *loop;                /* set before the thread says that it has started */
@@ -85,12 +89,17 @@ struct rely_control_thread {
     bool are_workers_gone;        /* nothing is posted to them any more */
     size_t tables_pending;        /* ordered and not yet back */
     struct rely_admin admin;
+    struct rely_admin_door doors[RELY_LISTENERS_MAX]; /* of each listener, by its number */
+    struct rely_cache *caller_cache;                  /* owned: tokens of who asks */
+    struct rely_try_budget caller_tries;
+    uint64_t caller_turns;
 };
 
 struct rely_service {
     const struct rely_config *config;    /* borrowed */
     struct rely_listener_list listeners; /* owned: all of the configuration's */
     struct rely_tls **tls;               /* owned: of each; NULL: clear text */
+    struct rely_caller_rules caller_rules;
     struct rely_log *log;
     struct rely_log_ring *ring; /* main's */
     struct rely_fetcher *fetcher;
@@ -197,6 +206,13 @@ void rely_tables_stop(struct rely_tables *tables);
 void rely_tables_fini(struct rely_tables *tables);
 /* On the control thread: a key of this issuer has earned a table. It gets one if there is a place left. */
 void rely_tables_ask(struct rely_control_thread *thread, int64_t issuer_id, uint64_t serial);
+
+/* --- callers.c --------------------------------------------------------------------------------------- */
+
+/* What listeners ask of their callers, by the configuration. Fails where it names a group that is not there. */
+RELY_MUST_USE bool rely_callers_read(struct rely_service *service, struct rely_err *err);
+/* The control plane's review of who asks; context is its thread. */
+void rely_callers_review(void *context, const struct rely_review_request *asked, struct rely_review *review);
 
 /* --- certificates.c ---------------------------------------------------------------------------------- */
 

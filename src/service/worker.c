@@ -68,6 +68,7 @@ static void set_up_reviewer(struct rely_worker *worker, struct rely_log_ring *ri
         .ring = ring,
         .cache = rely_cache_new((size_t)config->cache_entries),
         .hooks = {worker, ask_control_for_keys, ask_control_for_table},
+        .caller_rules = &worker->service->caller_rules,
         .key_wait_ms = (int)config->key_miss_wait_ms,
         .tries = {.limit = (uint32_t)config->key_kidless_failures_per_s},
         .has_error_on_refusal = config->has_error_on_refusal,
@@ -93,13 +94,12 @@ static bool start_worker(struct rely_worker *worker, struct rely_err *err)
 static void open_data_plane(struct rely_message *message)
 {
     struct rely_worker *worker = (struct rely_worker *)((char *)message - offsetof(struct rely_worker, open_order));
-    const struct rely_http_plane plane = {.handle = rely_endpoints_handle,
-                                          .refuse = rely_endpoints_refuse,
-                                          .needs_body = rely_endpoints_needs_body,
-                                          .context = &worker->reviewer};
+    struct rely_http_plane plane = {
+        .handle = rely_endpoints_handle, .refuse = rely_endpoints_refuse, .needs_body = rely_endpoints_needs_body};
     struct rely_err err = {0};
     bool is_ok = true;
     for (size_t i = 0; i < worker->fd_count && is_ok; i++) {
+        plane.context = &worker->doors[i];
         is_ok = rely_http_listen(worker->loop, worker->fds[i], &plane, &err);
         if (is_ok)
             rely_loop_secure(worker->loop, worker->tls[i]);

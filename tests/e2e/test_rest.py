@@ -328,7 +328,7 @@ def test_other_users_may_not_use_the_socket(relyd):
         finally:
             os._exit(0)
     os.close(writer)
-    assert os.read(reader, 100) == b"403 not_permitted"
+    assert os.read(reader, 100) == b"401 unauthenticated"
     os.close(reader)
     os.wait()
     assert relyd.admin("GET", IDENTITY).status == 404

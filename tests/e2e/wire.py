@@ -47,12 +47,15 @@ def connect(address, timeout=TIMEOUT):
 class Client(http.client.HTTPConnection):
     """A connection that is kept between requests."""
 
-    def __init__(self, address):
+    def __init__(self, address, context=None):
+        """In: context - for TLS; the server is localhost then, whatever its address."""
         super().__init__("%s:%d" % address if isinstance(address, tuple) else "localhost", timeout=TIMEOUT)
-        self.address = address
+        self.address, self.context = address, context
 
     def connect(self):
         self.sock = connect(self.address)
+        if self.context is not None:
+            self.sock = self.context.wrap_socket(self.sock, server_hostname="localhost")
 
     def ask(self, method, path, body=None, headers=None):
         """`body` that is not bytes is sent as JSON."""

@@ -2,7 +2,10 @@
  * Fixture of the control plane's tests: the faked transport and the service's hooks. See fixture.h.
  */
 #include "fixture.h"
+#include "../../../src/http/head.h"
+#include "relyd/clock.h"
 #include "relyd/config.h"
+#include "relyd/decide.h"
 #include "relyd/edition.h"
 #include "relyd/signature.h"
 #include <stdio.h>
@@ -32,6 +35,20 @@ void rely_http_peer(const struct rely_http_request *request, char out[RELY_PEER_
     snprintf(out, RELY_PEER_SIZE, "127.0.0.1:5555");
 }
 
+bool rely_http_peer_is_in(const struct rely_http_request *request, uint32_t group)
+{
+    (void)request;
+    return current->peer_group == group;
+}
+
+enum rely_bearer rely_http_bearer_in(const struct rely_http_request *request, struct rely_slice name,
+                                     struct rely_slice *token)
+{
+    size_t count;
+    struct rely_slice value = rely_http_find_header(request, name, &count);
+    return count == 0 ? RELY_BEARER_NONE : count > 1 ? RELY_BEARER_BAD : rely_http_read_bearer(value, token);
+}
+
 static void keep_header(char *out, size_t size, struct rely_slice value)
 {
     snprintf(out, size, "%.*s", RELY_ARG(value));
@@ -49,6 +66,8 @@ void rely_http_respond(struct rely_http_request *request, const struct rely_http
             keep_header(current->etag, sizeof current->etag, response->headers[i].value);
         if (rely_slice_equal(response->headers[i].name, RELY_LIT("location")))
             keep_header(current->location, sizeof current->location, response->headers[i].value);
+        if (rely_slice_equal(response->headers[i].name, RELY_LIT("www-authenticate")))
+            keep_header(current->challenge, sizeof current->challenge, response->headers[i].value);
         if (rely_slice_equal(response->headers[i].name, RELY_LIT("allow")))
             keep_header(current->allow, sizeof current->allow, response->headers[i].value);
     }
@@ -170,6 +189,18 @@ static void note_fault(void *service, const char *code, const char *message)
     snprintf(fixture->fault, sizeof fixture->fault, "%s: %s", code, message);
 }
 
+static void note_refused(void *service, const char *sentence)
+{
+    struct fixture *fixture = service;
+    fixture->line_count++;
+    snprintf(fixture->line, sizeof fixture->line, "%s", sentence);
+}
+
+static void review_caller(void *service, const struct rely_review_request *asked, struct rely_review *review)
+{
+    rely_review_run(((struct fixture *)service)->snapshot, asked, rely_clock_now_s(), review);
+}
+
 static bool find_key_status(void *service, int64_t issuer_id, struct rely_key_status *out)
 {
     (void)issuer_id;
@@ -194,8 +225,14 @@ int make_fixture(void **state)
                                          .note_fault = note_fault,
                                          .key_status = find_key_status,
                                          .find_detail = find_detail,
+                                         .review = review_caller,
+                                         .caller_rules = &fixture->rules,
+                                         .refused_callers = fixture->refused,
+                                         .note_refused = note_refused,
                                          .is_ready = tell_ready,
                                          .print_metrics = print_some_metrics};
+    fixture->rules = (struct rely_caller_rules){.audience = RELY_LIT("relyd"), .own_uid = geteuid()};
+    fixture->door.admin = &fixture->admin;
     fixture->request = (struct rely_http_request){.is_unix = true, .peer_uid = 0};
     rebuild_snapshot(fixture);
     *state = fixture;
@@ -224,6 +261,7 @@ void add_header(struct fixture *fixture, const char *name, const char *value)
 void come_by_tcp(struct fixture *fixture)
 {
     fixture->request.is_unix = false;
+    fixture->door.is_open = true;
 }
 
 void come_as(struct fixture *fixture, uint32_t uid)
@@ -234,17 +272,18 @@ void come_as(struct fixture *fixture, uint32_t uid)
 static void send_to(struct fixture *fixture, rely_http_handler handler, const char *method, const char *target,
                     const char *body)
 {
+    void *context = handler == rely_health_handle ? (void *)&fixture->admin : (void *)&fixture->door;
     const char *mark = strchr(target, '?');
     fixture->status = 0;
     fixture->body.len = 0;
     fixture->gone = NULL;
-    fixture->etag[0] = fixture->location[0] = fixture->allow[0] = '\0';
+    fixture->etag[0] = fixture->location[0] = fixture->allow[0] = fixture->challenge[0] = '\0';
     fixture->request.method = rely_slice_of(method);
     fixture->request.path = rely_slice(target, mark == NULL ? strlen(target) : (size_t)(mark - target));
     fixture->request.query = rely_slice_of(mark == NULL ? NULL : mark + 1);
     fixture->request.body = rely_slice_of(body);
     fixture->request.scratch = &fixture->scratch;
-    handler(&fixture->request, &fixture->admin);
+    handler(&fixture->request, context);
     rely_pool_reset(&fixture->scratch);
     fixture->sent_count = 0;
 }

@@ -24,6 +24,12 @@
 
 struct fixture {
     struct rely_admin admin;
+    struct rely_admin_door door; /* open: whoever comes is an administrator */
+    struct rely_caller_rules rules;
+    uint64_t refused[RELY_CALLER_COUNT];
+    int line_count;      /* about callers */
+    char line[800];      /* the last */
+    uint32_t peer_group; /* that the peer is in */
     struct rely_registry *registry;
     struct rely_snapshot *snapshot; /* rebuilt from the registry at every publication */
     struct rely_keyset *keysets[64];
@@ -46,7 +52,7 @@ struct fixture {
     /* the answer; status 0: none yet */
     int status;
     struct rely_buf body;
-    char etag[64], location[256], allow[64], content_type[64];
+    char etag[64], location[256], allow[64], content_type[64], challenge[128];
     void (*gone)(void *context);
     void *gone_context;
 };
@@ -59,7 +65,7 @@ void send_request(struct fixture *fixture, const char *method, const char *targe
 /* The same to a health listener. */
 void send_probe(struct fixture *fixture, const char *method, const char *target);
 void add_header(struct fixture *fixture, const char *name, const char *value);
-/* The next requests come over TCP, or from this uid. */
+/* The next requests come over TCP, to a listener that asks nobody, or from this uid. */
 void come_by_tcp(struct fixture *fixture);
 void come_as(struct fixture *fixture, uint32_t uid);
 /* Tell whoever waits that the work is done, and live. */
@@ -77,6 +83,7 @@ void assert_value_has(const struct fixture *fixture, const char *path, const cha
 
 int run_rest_tests(void);
 int run_guard_tests(void);
+int run_admit_tests(void);
 int run_health_tests(void);
 int run_keys_tests(void);
 int run_compare_tests(void);

@@ -17,11 +17,11 @@ static void admits_root_and_its_own_user_alone(void **state)
     assert_status(fixture, 200);
     come_as(fixture, (uint32_t)geteuid() + 4711);
     send_request(fixture, "GET", "/v1/issuers", NULL);
-    assert_problem(fixture, 403, "not_permitted");
+    assert_problem(fixture, 401, "unauthenticated");
     send_request(fixture, "POST", "/v1/identities", BODY);
-    assert_problem(fixture, 403, "not_permitted");
+    assert_problem(fixture, 401, "unauthenticated");
     send_request(fixture, "GET", "/v1/nothing", NULL);
-    assert_problem(fixture, 403, "not_permitted");
+    assert_problem(fixture, 401, "unauthenticated");
 }
 
 static void refuse_with_header(struct fixture *fixture, const char *name, const char *value)
@@ -48,6 +48,27 @@ static void keeps_web_pages_out(void **state)
     refuse_with_header(fixture, "host", "127.0.0.1.evil.example:8481");
     refuse_with_header(fixture, "host", "localhost.evil.example");
     refuse_with_header(fixture, "host", "[::1].evil.example");
+    add_header(fixture, "host", "127.0.0.1:8481"); /* another port's page, or another scheme's */
+    refuse_with_header(fixture, "origin", "http://127.0.0.1:8482");
+    add_header(fixture, "host", "127.0.0.1:8481");
+    refuse_with_header(fixture, "origin", "https://127.0.0.1:8481");
+    add_header(fixture, "host", "127.0.0.1:8481");
+    refuse_with_header(fixture, "origin", "http://127.0.0.1:8481.evil.example");
+    add_header(fixture, "host", "127.0.0.1:8481");
+    add_header(fixture, "origin", "http://127.0.0.1:8481"); /* of two the first alone would pass */
+    refuse_with_header(fixture, "origin", "http://127.0.0.1:8481");
+    add_header(fixture, "host", "127.0.0.1:8481");
+    add_header(fixture, "origin", "http://127.0.0.1:8481"); /* its own page */
+    send_request(fixture, "GET", "/v1/identities", NULL);
+    assert_status(fixture, 200);
+    fixture->request.is_tls = true; /* under a name of its own */
+    add_header(fixture, "host", "relyd.example:8443");
+    add_header(fixture, "origin", "https://relyd.example:8443");
+    send_request(fixture, "GET", "/v1/identities", NULL);
+    assert_status(fixture, 200);
+    add_header(fixture, "host", "relyd.example:8443");
+    refuse_with_header(fixture, "origin", "http://relyd.example:8443");
+    fixture->request.is_tls = false;
     static const char *const hosts[] = {"127.0.0.1:8481", "127.0.0.1",  "localhost:8481",
                                         "LOCALHOST",      "[::1]:8481", "[::1]"};
     for (size_t i = 0; i < sizeof hosts / sizeof hosts[0]; i++) {

@@ -256,7 +256,8 @@ static void test_doubts(void **state)
     expect_note("admin:\n  socket: \"\"\n", "no_control_plane", 2,
                 "neither admin.socket nor admin.listen is set: nobody can register an issuer or change anything until "
                 "one is");
-    expect_note("admin:\n  socket: \"\"\n  listen: 127.0.0.1:8481\n", NULL, 0, NULL);
+    expect_note("admin:\n  socket: \"\"\n  listen: 127.0.0.1:8481\n", "control_plane_open", 3,
+                "admin.listen is set: every local user is an administrator at 127.0.0.1:8481");
 }
 
 static void test_duplicates(void **state)
@@ -330,8 +331,8 @@ static void test_listeners(void **state)
     (void)state;
     expect_complaints("listen: [\"0.0.0.0:8480\"]\n",
                       "r.yaml:1:10: listen[0]: 0.0.0.0:8480 is reachable from other machines, and relyd neither "
-                      "encrypts nor authenticates callers there: listen on loopback or unix:/path behind a proxy that "
-                      "does, or set allow_unauthenticated: true\n");
+                      "encrypts nor asks who it is there: write it as an item of listeners with tls and callers: "
+                      "reviewers, listen on loopback or unix:/path, or set allow_unauthenticated: true\n");
     expect_complaints("allow_unauthenticated: true\nlisten: [\"0.0.0.0:8480\", \"[::]:8480\"]\n", "");
     expect_complaints("listen:\n  - 127.0.0.1:1\n  - example.com:80\n",
                       "r.yaml:3:5: listen[1]: the host is not an IP address: expected 127.0.0.1:8480, [::1]:8480, "
@@ -411,14 +412,34 @@ static void test_wrong_listeners(void **state)
                       "r.yaml:2:28: listeners[0].address: set twice, before in line 2: leave one\n");
     expect_complaints(
         LISTENERS("  - {address: 0.0.0.0:1}\n"),
-        "r.yaml:2:15: listeners[0].address: 0.0.0.0:1 is reachable from other machines, and relyd neither "
-        "encrypts nor authenticates callers there: listen on loopback or unix:/path behind a proxy that "
-        "does, or set allow_unauthenticated: true\n");
-    expect_complaints("allow_unauthenticated: true\n" LISTENERS("  - {address: 0.0.0.0:1}\n"), "");
+        "r.yaml:2:15: listeners[0].address: 0.0.0.0:1 is reachable from other machines, and nothing is encrypted "
+        "there: set tls, or allow_unauthenticated: true\n");
     expect_complaints(
-        LISTENERS("  - {address: 127.0.0.1:1, serves: control}\n"),
-        "r.yaml:2:36: listeners[0].serves: a control plane over TCP cannot tell who asks: expected "
-        "unix:/path as its address, or admin.listen on a machine whose every user may administer relyd\n");
+        LISTENERS("  - {address: 0.0.0.0:1, callers: anyone}\n"),
+        "r.yaml:2:15: listeners[0].address: 0.0.0.0:1 is reachable from other machines, and relyd neither "
+        "encrypts nor asks who it is there: set tls and callers: reviewers, or allow_unauthenticated: "
+        "true\n");
+    expect_complaints("allow_unauthenticated: true\n" LISTENERS("  - {address: 0.0.0.0:1}\n"), "");
+    expect_complaints(LISTENERS("  - {address: 127.0.0.1:1, serves: control}\n"), "");
+    expect_complaints(LISTENERS("  - {address: 127.0.0.1:1, serves: control, callers: anyone}\n"), "");
+    expect_complaints(LISTENERS("  - {address: 0.0.0.0:1, serves: control, tls: {certificate: /c, key: /k}}\n"), "");
+    expect_complaints(
+        LISTENERS("  - {address: 0.0.0.0:1, serves: control, callers: anyone, tls: {certificate: /c, key: /k}}\n"),
+        "r.yaml:2:52: listeners[0].callers: anyone may administer only at a loopback address, where every local user "
+        "can: expected administrators\n");
+    expect_complaints(
+        LISTENERS("  - {address: unix:/a, serves: control, callers: anyone}\n"),
+        "r.yaml:2:50: listeners[0].callers: anyone may administer only at a loopback address, where every local user "
+        "can: expected administrators\n");
+    expect_complaints("allow_unauthenticated: true\n" LISTENERS("  - {address: 0.0.0.0:1, serves: control}\n"),
+                      "r.yaml:3:15: listeners[0].address: 0.0.0.0:1 is reachable from other machines: a control plane "
+                      "there needs tls\n");
+    expect_complaints(LISTENERS("  - {address: 127.0.0.1:1, callers: administrators}\n"),
+                      "r.yaml:2:37: listeners[0].callers: expected anyone or reviewers, of the data plane\n");
+    expect_complaints(LISTENERS("  - {address: 127.0.0.1:1, serves: control, callers: reviewers}\n"),
+                      "r.yaml:2:54: listeners[0].callers: expected administrators or anyone, of the control plane\n");
+    expect_complaints(LISTENERS("  - {address: 127.0.0.1:1, serves: health, callers: reviewers}\n"),
+                      "r.yaml:2:53: listeners[0].callers: expected anyone: nothing there names a subject or a token\n");
     expect_complaints(LISTENERS("  - {address: 127.0.0.1:1, socket_mode: \"0600\"}\n"),
                       "r.yaml:2:41: listeners[0].socket_mode: is of unix sockets, and 127.0.0.1:1 is none: leave it "
                       "out\n");
@@ -430,11 +451,11 @@ static void test_wrong_listeners(void **state)
     expect_complaints(LISTENERS("  - {address: 127.0.0.1:1, tls: {certificate: /c, key: /k}}\n"), "");
     expect_complaints(LISTENERS("  - {address: 127.0.0.1:1, tls: {certificat: /c}}\n"),
                       "r.yaml:2:34: listeners[0].tls.certificat: unknown key, did you mean tls.certificate?\n");
+    expect_complaints(LISTENERS("  - {address: 0.0.0.0:1, tls: {certificate: /c, key: /k}}\n"), "");
     expect_complaints(
-        LISTENERS("  - {address: 0.0.0.0:1, tls: {certificate: /c, key: /k}}\n"),
-        "r.yaml:2:15: listeners[0].address: 0.0.0.0:1 is reachable from other machines, and relyd does not "
-        "authenticate callers there: listen on loopback or unix:/path behind a proxy that does, or set "
-        "allow_unauthenticated: true\n");
+        LISTENERS("  - {address: 0.0.0.0:1, callers: anyone, tls: {certificate: /c, key: /k}}\n"),
+        "r.yaml:2:15: listeners[0].address: 0.0.0.0:1 is reachable from other machines, and nobody is asked "
+        "who he is there: set callers: reviewers, or allow_unauthenticated: true\n");
     expect_complaints(
         LISTENERS("  - {address: 127.0.0.1:1, tls: {client_ca: /a}}\n"),
         "r.yaml:2:45: listeners[0].tls.client_ca: needs tls.certificate: in clear text nobody shows one\n");
@@ -515,6 +536,85 @@ static void test_admin_is_local(void **state)
                       "r.yaml:1:17: admin.listen: 127.0.0.1:8480 is the data plane's listen[0]: choose another\n");
     expect_complaints("admin: {socket: unix:/a}\n",
                       "r.yaml:1:17: admin.socket: expected an absolute path (without unix:), found unix:/a\n");
+}
+
+#define DIGEST "0123456789abcdef0123456789ABCDEF0123456789abcdef0123456789abcdef"
+
+static void test_callers(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        enum rely_callers expected;
+    } cases[] = {
+        {"127.0.0.1:1", RELY_CALLERS_ANYONE},
+        {"\"[::1]:1\"", RELY_CALLERS_ANYONE},
+        {"unix:/a", RELY_CALLERS_ANYONE},
+        {"0.0.0.0:1", RELY_CALLERS_REVIEWERS},
+        {"127.0.0.1:1, callers: reviewers", RELY_CALLERS_REVIEWERS},
+        {"0.0.0.0:1, callers: anyone", RELY_CALLERS_ANYONE},
+        {"127.0.0.1:1, serves: control", RELY_CALLERS_ADMINISTRATORS},
+        {"unix:/a, serves: control", RELY_CALLERS_ADMINISTRATORS},
+        {"0.0.0.0:1, serves: health", RELY_CALLERS_ANYONE},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct rely_config config;
+        struct rely_buf complaints = {0};
+        char text[200];
+        snprintf(text, sizeof text, "allow_unauthenticated: true\nlisteners: [{address: %s}]\n", cases[i].text);
+        rely_config_init(&config);
+        if (!rely_config_parse(&config, "r.yaml", rely_slice_of(text), &complaints))
+            fail_msg("%s", complaints.ptr);
+        assert_int_equal(config.listeners.items[0].callers, cases[i].expected);
+        rely_config_fini(&config);
+        rely_buf_fini(&complaints);
+    }
+}
+
+/* The short forms ask as they did in 0.1. */
+static void test_callers_of_short_forms(void **state)
+{
+    (void)state;
+    struct rely_config config;
+    struct rely_buf complaints = {0};
+    struct rely_listener_list all;
+    rely_config_init(&config);
+    assert_true(rely_config_parse(&config, "r.yaml",
+                                  rely_slice_of("allow_unauthenticated: true\nlisten: [0.0.0.0:1]\n"
+                                                "admin: {socket: /a, socket_group: ops, listen: 127.0.0.1:2}\n"
+                                                "health: {listen: [127.0.0.1:3]}\n"),
+                                  &complaints));
+    rely_config_list_listeners(&config, &all);
+    assert_int_equal(all.items[0].callers, RELY_CALLERS_ANYONE);
+    assert_int_equal(all.items[1].callers, RELY_CALLERS_ADMINISTRATORS);
+    assert_string_equal(all.items[1].socket_group, "ops");
+    assert_int_equal(all.items[2].callers, RELY_CALLERS_ANYONE);
+    assert_int_equal(all.items[3].callers, RELY_CALLERS_ANYONE);
+    rely_listeners_fini(&all);
+    rely_config_fini(&config);
+}
+
+static void test_who_asks(void **state)
+{
+    (void)state;
+    uint8_t digest[RELY_BOOTSTRAP_DIGEST_BYTES];
+    expect_complaints("auth: {audience: \"\"}\n",
+                      "r.yaml:1:18: auth.audience: expected an audience, found nothing: any "
+                      "token would do\n");
+    expect_complaints("auth:\n  bootstrap_tokens:\n    - " DIGEST "\n    - " DIGEST "0\n",
+                      "r.yaml:4:7: auth.bootstrap_tokens[1]: expected 64 hexadecimal digits, as relyd --bootstrap "
+                      "prints them beside the token\n");
+    expect_complaints("auth: {bootstrap_tokens: [\"" DIGEST "\"]}\n", "");
+    expect_note("auth: {bootstrap_tokens: [\"" DIGEST "\"]}\n", "bootstrap_token_set", 1,
+                "auth.bootstrap_tokens is set: whoever has such a token is an administrator; take it out as soon as "
+                "there is another one");
+    expect_note("admin: {listen: 127.0.0.1:2}\n", "control_plane_open", 1,
+                "admin.listen is set: every local user is an administrator at 127.0.0.1:2");
+    assert_true(rely_config_read_digest(DIGEST, digest));
+    assert_int_equal(digest[0], 0x01);
+    assert_int_equal(digest[13], 0xab);
+    assert_int_equal(digest[31], 0xef);
+    assert_false(rely_config_read_digest("g123456789abcdef0123456789ABCDEF0123456789abcdef0123456789abcdef", digest));
 }
 
 /* One place has many spellings. */
@@ -691,6 +791,9 @@ int main(void)
         cmocka_unit_test(test_wrong_listeners),
         cmocka_unit_test(test_health_may_stand_open),
         cmocka_unit_test(test_admin_is_local),
+        cmocka_unit_test(test_callers),
+        cmocka_unit_test(test_callers_of_short_forms),
+        cmocka_unit_test(test_who_asks),
         cmocka_unit_test(test_an_address_is_the_same_however_it_is_written),
         cmocka_unit_test(test_refresh_order),
         cmocka_unit_test(test_size_limit),

@@ -1,0 +1,139 @@
+/*
+ * Who asks on the control plane, and may he? The table of operations says what each needs; a write is judged once more
+ * where it happens (registry/powers.c). Called by route.c before any resource.
+ */
+#include "call.h"
+
+#include "relyd/clock.h"
+#include "relyd/marks.h"
+#include "relyd/model.h"
+#include "relyd/snapshot.h"
+#include "relyd/text.h"
+
+#include <stdio.h>
+
+#define LINES_PER_S 20
+
+/* --- saying so ------------------------------------------------------------------------------------------------- */
+
+static bool may_write_line(struct rely_admin_lines *lines, int64_t now_s)
+{
+    if (lines->second != now_s)
+        *lines = (struct rely_admin_lines){.second = now_s, .left_out = lines->left_out};
+    if (lines->count++ < LINES_PER_S)
+        return true;
+    lines->left_out++;
+    return false;
+}
+
+/* The path is a stranger's: quoted, and its query, where anything may stand, left out. */
+static void say_refused(struct rely_admin *admin, const struct rely_http_request *request, const char *who,
+                        const char *why)
+{
+    char path[RELY_QUOTED_SIZE], peer[RELY_PEER_SIZE], sentence[700], more[80] = "";
+    if (!may_write_line(&admin->lines, rely_clock_now_s()))
+        return;
+    if (admin->lines.left_out > 0)
+        snprintf(more, sizeof more, "; %llu more were since the last line", (unsigned long long)admin->lines.left_out);
+    admin->lines.left_out = 0;
+    rely_http_peer(request, peer);
+    rely_quote(request->path, path);
+    snprintf(sentence, sizeof sentence, "%.*s %s from %s%s%s: %s%s", RELY_ARG(request->method), path, peer,
+             who[0] == '\0' ? "" : ", ", who, why, more);
+    admin->note_refused(admin->service, sentence);
+}
+
+static void count_refused(struct rely_admin *admin, enum rely_proven proven)
+{
+    uint64_t *counter = &admin->refused_callers[proven];
+    __atomic_store_n(counter, __atomic_load_n(counter, __ATOMIC_RELAXED) + 1, __ATOMIC_RELAXED);
+}
+
+/* --- who --------------------------------------------------------------------------------------------------------- */
+
+bool rely_admin_admit(const struct rely_admin_door *door, struct rely_http_request *request, struct rely_caller *caller)
+{
+    struct rely_admin *admin = door->admin;
+    const struct rely_caller_question question = {.rules = admin->caller_rules,
+                                                  .request = request,
+                                                  .snapshot = admin->snapshot(admin->service),
+                                                  .header = RELY_LIT("authorization"),
+                                                  .peer_roles = RELY_ROLES_ALL,
+                                                  .now_s = rely_clock_now_s(),
+                                                  .review = admin->review,
+                                                  .context = admin->service};
+    if (door->is_open) {
+        *caller = rely_caller_of_open(RELY_ROLES_ALL);
+        return true;
+    }
+    enum rely_proven proven = rely_caller_find(&question, caller);
+    if (proven == RELY_CALLER_PROVEN)
+        return true;
+    count_refused(admin, proven);
+    say_refused(admin, request, "", caller->why.text);
+    rely_http_refuse_caller(request, 401, "unauthenticated", caller->why.text, rely_caller_challenge(proven));
+    return false;
+}
+
+/* --- what ------------------------------------------------------------------------------------------------------- */
+
+/* The identity that a path is about; NULL: none, or there is none of this name. */
+static const struct rely_identity *find_identity(const struct rely_admin_call *call)
+{
+    const struct rely_snapshot *snapshot = call->admin->snapshot(call->admin->service);
+    if (call->path.object == RELY_OBJECT_IDENTITY)
+        return rely_snapshot_identity_by_name(snapshot, call->path.name);
+    if (call->path.object == RELY_OBJECT_CREDENTIAL)
+        return rely_snapshot_identity_by_name(snapshot, call->path.parent);
+    return NULL;
+}
+
+static bool owns_it(const struct rely_admin_call *call, bool must_be_without_role)
+{
+    const struct rely_identity *identity = find_identity(call);
+    return identity != NULL && call->caller->identity != NULL &&
+           rely_identity_has_owner(identity, call->caller->identity->name) &&
+           !(must_be_without_role && identity->roles != 0);
+}
+
+static bool owns_any(const struct rely_admin_call *call)
+{
+    return call->caller->identity != NULL &&
+           rely_snapshot_is_owner(call->admin->snapshot(call->admin->service), call->caller->identity->name);
+}
+
+static bool may(const struct rely_admin_call *call, enum rely_need needs)
+{
+    bool is_admin = (call->caller->roles & RELY_ROLE_ADMIN) != 0;
+    bool is_viewer = is_admin || (call->caller->roles & RELY_ROLE_VIEWER) != 0;
+    switch (needs) {
+    case ANYBODY:
+        return true;
+    case ADMIN:
+        return is_admin;
+    case VIEWER:
+        return is_viewer;
+    case VIEWER_OR_OWNER:
+        return is_viewer || owns_any(call);
+    case VIEWER_OR_ITS_OWNER:
+        return is_viewer || owns_it(call, false);
+    case ADMIN_OR_ITS_OWNER:
+        return is_admin || owns_it(call, true);
+    case REVIEWER: /* nothing here */
+        break;
+    }
+    return false;
+}
+
+bool rely_admin_permit(const struct rely_admin_call *call, enum rely_need needs)
+{
+    char name[RELY_CALLER_NAME_SIZE], why[160];
+    if (may(call, needs))
+        return true;
+    count_refused(call->admin, RELY_CALLER_WITHOUT_ROLE);
+    snprintf(why, sizeof why, "this needs the role %s", rely_need_words(needs));
+    rely_caller_print(call->caller, call->request, name);
+    say_refused(call->admin, call->request, name, why);
+    rely_http_problem(call->request, 403, "not_permitted", why, NULL);
+    return false;
+}

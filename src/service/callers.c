@@ -1,0 +1,47 @@
+/*
+ * Who asks: what the configuration says about it, and the control plane's review of an administrator's token. Decides
+ * nothing: caller/ and decide/ do. Called by service.c and control_thread.c.
+ */
+#include "service.h"
+
+#include "relyd/bind.h"
+#include "relyd/clock.h"
+#include "relyd/snapshot.h"
+
+#include <unistd.h>
+
+bool rely_callers_read(struct rely_service *service, struct rely_err *err)
+{
+    const struct rely_config *config = service->config;
+    struct rely_caller_rules *rules = &service->caller_rules;
+    *rules = (struct rely_caller_rules){.audience = rely_slice_of(config->auth_audience), .own_uid = geteuid()};
+    for (size_t i = 0; i < config->auth_bootstrap_tokens.count && i < RELY_BOOTSTRAP_TOKENS_MAX; i++)
+        if (rely_config_read_digest(config->auth_bootstrap_tokens.items[i], rules->bootstrap[rules->bootstrap_count]))
+            rules->bootstrap_count++;
+    rules->has_group = config->admin_socket_group[0] != '\0';
+    if (rules->has_group && !rely_loop_find_group(config->admin_socket_group, &rules->group, err))
+        return rely_err_prefix(err, "admin.socket_group");
+    return true;
+}
+
+/* Of each record that may have signed: the keeper is on this thread, and the next request finds the key. */
+static void ask_for_keys(const struct rely_control_thread *thread, const struct rely_review *review)
+{
+    for (size_t i = 0; i < review->candidate_count; i++)
+        if (!review->candidates[i].issuer->has_uploaded_keys)
+            rely_keeper_ask(thread->keeper, review->candidates[i].issuer->id, rely_review_doubts_keys(review));
+}
+
+void rely_callers_review(void *context, const struct rely_review_request *asked, struct rely_review *review)
+{
+    struct rely_control_thread *thread = context;
+    struct rely_review_request bounded = *asked;
+    bounded.budget = &thread->caller_tries;
+    bounded.turn = thread->caller_turns;
+    rely_cache_review(thread->caller_cache, rely_control_snapshot(thread->control), &bounded, rely_clock_now_s(),
+                      review);
+    if (!rely_review_wants_keys(review))
+        return;
+    thread->caller_turns++;
+    ask_for_keys(thread, review);
+}

@@ -1,0 +1,272 @@
+"""Who asks, over real connections: client certificates and tokens at every door of the data plane, and on the control plane."""
+
+import contextlib
+import grp
+import hashlib
+import os
+import signal
+import socket
+import sqlite3
+import subprocess
+import time
+
+import pytest
+import tokens
+import wire
+from authorities import Authority, write_server
+from service import BINARY, ISSUER, TOKENREVIEWS
+
+IDENTITIES = {
+    "gateway": {"roles": ["reviewer"], "certificates": ["dns:gw.example"]},
+    "ops": {"roles": ["admin"], "certificates": ["uri:spiffe://prod/ops"]},
+    "sees": {"roles": ["viewer"], "certificates": ["email:sees@x.example"]},
+    "other": {"certificates": ["cn:other"]},
+    "asleep": {"roles": ["reviewer"], "certificates": ["dns:asleep.example"], "enabled": False},
+}
+
+
+class Guarded:
+    """A relyd that asks who it is: a data plane and a control plane with TLS, and a world of callers."""
+
+    def __init__(self, start, folder, **settings):
+        self.folder, self.authority = folder, Authority("callers")
+        self.server = write_server(folder)
+        self.authority.write(folder / "callers.crt")
+        self.data, self.control = (("127.0.0.1", wire.free_port()) for _ in range(2))
+        self.unix = f"{folder}/data.sock"
+        tls = {"certificate": f"{folder}/tls.crt", "key": f"{folder}/tls.key", "client_ca": f"{folder}/callers.crt"}
+        self.relyd = start(listeners=[
+            {"address": "%s:%d" % self.data, "callers": "reviewers", "tls": tls},
+            {"address": "%s:%d" % self.control, "serves": "control", "tls": tls},
+            {"address": f"unix:{self.unix}", "callers": "reviewers"},
+        ], **settings)
+        self.signer = self.relyd.put_world()
+        self.workload = self.signer.sign(tokens.claims(ISSUER))
+        for name, fields in IDENTITIES.items():
+            self.relyd.put_identity(name, **fields)
+            self.relyd.put_credential("own", name, subject=name, audiences=["relyd", "elsewhere"])
+
+    def token(self, name, **changes):
+        return self.signer.sign(tokens.claims(ISSUER, sub=name, **changes))
+
+    def context(self, *names, authority=None, **more):
+        """A client that trusts the server, and shows a certificate of these names; without any it shows none."""
+        context = self.server.trust()
+        if names:
+            (authority or self.authority).equip(context, self.folder, *names, **more)
+        return context
+
+    def ask(self, method, path, context=None, address=None, body=None, headers=None):
+        with contextlib.closing(wire.Client(address or self.data, context or self.context())) as client:
+            return client.ask(method, path, body, headers)
+
+    def ask_all(self, context, token=None):
+        """How check, TokenReview and review answer who shows this: (status, code or reason) of each."""
+        of_check = {"Authorization": f"Bearer {self.workload}"} | ({"x-relyd-caller": f"Bearer {token}"} if token else {})
+        of_others = {"Authorization": f"Bearer {token}"} if token else {}
+        check = self.ask("GET", "/check/default", context, headers=of_check)
+        review = self.ask("POST", TOKENREVIEWS + "?timeout=30s", context, headers=of_others,
+                          body={"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": {"token": self.workload}})
+        own = self.ask("POST", "/v1/review", context, headers=of_others, body={"token": self.workload})
+        for answer in (review, own):
+            assert (answer.header("www-authenticate") is not None) == (answer.status == 401)
+        return [(check.status, check.header("x-relyd-reason")),
+                (review.status, review.json().get("reason") or review.json()["status"]["authenticated"]),
+                (own.status, own.json().get("code") or own.json()["decision"])]
+
+
+@pytest.fixture
+def guarded(start, tmp_path):
+    return Guarded(start, tmp_path)
+
+
+ALLOWED = [(200, None), (200, True), (200, "allow")]
+UNPROVEN = [(403, "caller_not_permitted"), (401, "Unauthorized"), (401, "unauthenticated")]
+WITHOUT_ROLE = [(403, "caller_not_permitted"), (403, "Forbidden"), (403, "not_permitted")]
+
+
+# --- the data plane -------------------------------------------------------------------------------------------------
+
+
+def test_every_door_by_certificate(guarded):
+    for names, expected in ((["dns:gw.example"], ALLOWED), (["uri:spiffe://prod/ops"], ALLOWED), (["email:sees@x.example"], WITHOUT_ROLE),
+                            (["cn:other"], WITHOUT_ROLE), (["dns:asleep.example"], UNPROVEN), (["dns:unknown.example"], UNPROVEN),
+                            (["dns:unknown.example", "dns:gw.example"], ALLOWED), (["dns:gw.example", "uri:spiffe://prod/ops"], UNPROVEN),
+                            (["cn:gw.example"], UNPROVEN), (["uri:gw.example"], UNPROVEN), ([], UNPROVEN)):
+        assert guarded.ask_all(guarded.context(*names)) == expected, names
+    refused = guarded.context("dns:gw.example", authority=Authority("callers"))  # the same names, and another key
+    with pytest.raises(OSError):
+        guarded.ask_all(refused)
+
+
+def test_every_door_by_token(guarded):
+    later = int(time.time()) - 7200
+    for token, expected in ((guarded.token("gateway"), ALLOWED), (guarded.token("ops"), ALLOWED), (guarded.token("sees"), WITHOUT_ROLE),
+                            (guarded.token("other"), WITHOUT_ROLE), (guarded.token("asleep"), UNPROVEN), (guarded.token("nobody"), UNPROVEN),
+                            (guarded.token("gateway", aud="elsewhere"), UNPROVEN), (guarded.token("gateway", exp=later, iat=later - 60), UNPROVEN),
+                            (tokens.key("strange").sign(tokens.claims(ISSUER, sub="gateway")), UNPROVEN), ("relyd-bootstrap-guess", UNPROVEN),
+                            ("no token", UNPROVEN), (guarded.workload, WITHOUT_ROLE)):
+        assert guarded.ask_all(guarded.context(), token) == expected, token[:40]
+    unknown = guarded.context("dns:unknown.example")  # a certificate that nobody knows counts as none
+    assert guarded.ask_all(unknown, guarded.token("gateway")) == ALLOWED
+    known = guarded.context("dns:gw.example")  # the first proof counts; a gateway passes on what its client sends
+    assert guarded.ask_all(known, guarded.token("nobody")) == ALLOWED
+
+
+def test_what_a_client_sends_through_a_gateway_proves_nothing(guarded):
+    """A gateway that appends its own header to one of its client's has two, of which nobody knows which is whose."""
+    token = guarded.token("gateway")
+    head = f"GET /check/default HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {guarded.workload}\r\n"
+    own = f"x-relyd-caller: Bearer {token}\r\n"
+    for headers, status in ((own, 200), (own + own, 403), (f"x-relyd-caller: Bearer x\r\n{own}", 403), (f"{own}x-relyd-caller: \r\n", 403),
+                            ("x-relyd-caller: Basic Z3c6Z3c=\r\n", 403), ("x-relyd-caller: \r\n", 403), (f"x-relyd-caller: {token}\r\n", 403),
+                            (f"x-relyd-caller: Bearer {token}, Bearer {token}\r\n", 403), ("", 403)):
+        plain = socket.create_connection(guarded.data, timeout=wire.TIMEOUT)
+        with contextlib.closing(guarded.context().wrap_socket(plain, server_hostname="localhost")) as line:
+            line.sendall((head + headers + "\r\n").encode())
+            assert wire.statuses(line.recv(65536)) == [status], headers[:40]
+
+
+def test_a_refused_caller_is_told_apart_from_a_refused_token(guarded):
+    answer = guarded.ask("GET", "/check/default", headers={"Authorization": f"Bearer {guarded.workload}"})
+    assert answer.header("www-authenticate") is None
+    assert "must prove who he is" in answer.json()["error_description"]
+    guarded.relyd.wait_for_words("caller_not_permitted")
+    line = next(event for event in guarded.relyd.events() if event.get("reason") == "caller_not_permitted")
+    assert line["endpoint"] == "check" and "subject" not in line
+    for path in ("/nothing", "/livez", "/v1/issuers"):  # which paths there are, nobody is told
+        assert guarded.ask("GET", path).status == 401
+    text = wire.ask(guarded.relyd.health, "GET", "/metrics").body.decode()
+    assert 'relyd_callers_refused_total{reason="anonymous"} 4\n' in text
+
+
+def test_a_name_that_is_taken_away_counts_no_more(guarded):
+    context = guarded.context("dns:gw.example")
+    with contextlib.closing(wire.Client(guarded.data, context)) as client:
+        ask = lambda: client.ask("GET", "/check/default", headers={"Authorization": f"Bearer {guarded.workload}"}).status
+        assert ask() == 200
+        guarded.relyd.put_identity("gateway", roles=["reviewer"])
+        assert ask() == 403  # on the very same connection
+        guarded.relyd.put_identity("gateway", **IDENTITIES["gateway"])
+        assert ask() == 200
+        guarded.relyd.put_identity("gateway", **IDENTITIES["gateway"] | {"roles": []})
+        assert ask() == 403
+
+
+def test_an_authority_that_is_taken_away_counts_no_more(guarded):
+    context = guarded.context("dns:gw.example")
+    with contextlib.closing(wire.Client(guarded.data, context)) as client:
+        ask = lambda: client.ask("GET", "/check/default", headers={"Authorization": f"Bearer {guarded.workload}"}).status
+        assert ask() == 200
+        Authority("callers").write(guarded.folder / "callers.crt")
+        guarded.relyd.process.send_signal(signal.SIGHUP)
+        guarded.relyd.wait_for_words('"certificate_loaded"', 4)
+        assert ask() == 200  # as long as it is open
+    with pytest.raises(OSError):
+        guarded.ask_all(context)
+
+
+def test_peers_of_a_unix_socket(guarded):
+    """Root and relyd's own user need no more; whoever else reaches it shows a token."""
+    of_check = {"Authorization": f"Bearer {guarded.workload}"}
+    assert wire.ask(guarded.unix, "GET", "/check/default", headers=of_check).status == 200
+    assert wire.ask(guarded.unix, "GET", "/check/default", headers=of_check | {"x-relyd-caller": "Bearer x"}).status == 403
+    assert wire.ask(guarded.unix, "GET", "/check/default", headers=of_check | {"x-relyd-caller": "Basic Z3c6Z3c="}).status == 403
+    assert wire.ask(guarded.unix, "POST", "/v1/review", {"token": guarded.workload}, {"Authorization": "Basic Z3c6Z3c="}).status == 200
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="needs root to become somebody else")
+def test_members_of_a_group_administer(start, tmp_path):
+    group = grp.getgrnam("games")
+    relyd = start(admin__socket_group="games")
+    for folder in (relyd.folder, *relyd.folder.parents):
+        if os.stat(folder).st_uid == 0 and str(folder).startswith("/tmp/"):
+            os.chmod(folder, 0o755)
+    assert os.stat(relyd.socket).st_gid == group.gr_gid
+    script = ("import os, socket, sys; os.setgroups([int(g) for g in sys.argv[3].split()]); os.setgid(65534); os.setuid(65534)\n"
+              "s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1])\n"
+              "s.sendall(b'PUT /v1/identities/made HTTP/1.1\\r\\nHost: x\\r\\nContent-Type: application/json\\r\\nContent-Length: 2\\r\\n\\r\\n{}')\n"
+              "print(s.recv(65536).split()[1].decode())")
+    as_member = ["python3", "-c", script, relyd.socket, "", f"{group.gr_gid}"]
+    assert subprocess.run(as_member, capture_output=True, text=True, timeout=60).stdout == "201\n"
+    os.chmod(relyd.socket, 0o666)
+    as_stranger = [*as_member[:-1], "65534"]
+    assert subprocess.run(as_stranger, capture_output=True, text=True, timeout=60).stdout == "401\n"
+    assert actors(relyd)[-1] == "uid:65534"
+
+
+# --- the control plane ----------------------------------------------------------------------------------------------
+
+
+def actors(relyd):
+    with contextlib.closing(sqlite3.connect(relyd.database)) as database:
+        return [row[0] for row in database.execute("SELECT actor FROM change_log ORDER BY revision")]
+
+
+def test_who_wrote_what(guarded):
+    ways = ((guarded.context("uri:spiffe://prod/ops"), {}, "certificate:ops"),
+            (guarded.context(), {"Authorization": f"Bearer {guarded.token('ops')}"}, "identity:ops"))
+    for number, (context, headers, actor) in enumerate(ways):
+        answer = guarded.ask("PUT", f"/v1/identities/made-{number}", context, guarded.control, {}, headers)
+        assert answer.status == 201, answer
+        assert actors(guarded.relyd)[-1] == actor
+    assert wire.ask(guarded.relyd.admin_tcp, "PUT", "/v1/identities/made-3", {}).status == 201
+    assert actors(guarded.relyd)[-1].startswith("tcp:127.0.0.1:")
+    assert actors(guarded.relyd)[0] == f"uid:{os.getuid()}"
+
+
+def test_who_may_not_write(guarded):
+    for names, token, status in (([], None, 401), (["dns:unknown.example"], None, 401), (["dns:gw.example"], None, 403),
+                                 (["email:sees@x.example"], None, 403), ([], "other", 403), ([], "nobody", 401)):
+        headers = {"Authorization": f"Bearer {guarded.token(token)}"} if token else {}
+        answer = guarded.ask("PUT", "/v1/identities/made", guarded.context(*names), guarded.control, {}, headers)
+        assert answer.status == status, (names, token, answer)
+    assert guarded.relyd.admin("GET", "/v1/identities/made").status == 404
+    guarded.relyd.wait_for_words('"caller_refused"', 6)
+    assert guarded.ask("GET", "/v1/identities", guarded.context("email:sees@x.example"), guarded.control).status == 200
+    assert guarded.ask("GET", "/livez", None, guarded.control).status == 200
+    assert guarded.ask("GET", "/metrics", None, guarded.control).status == 401
+
+
+def test_a_page_of_its_own_gets_in_and_no_other(guarded):
+    headers = {"Authorization": f"Bearer {guarded.token('ops')}", "Host": "relyd.example:8443"}
+    for origin, status in ((None, 200), ("https://relyd.example:8443", 200), ("https://evil.example", 403), ("http://relyd.example:8443", 403),
+                           ("https://relyd.example", 403), ("null", 403)):
+        with_origin = headers | ({"Origin": origin} if origin else {})
+        assert guarded.ask("GET", "/v1/issuers", None, guarded.control, headers=with_origin).status == status, origin
+
+
+def test_an_owner_over_the_wire(guarded):
+    guarded.relyd.put_identity("app", owners=["other"])
+    context = guarded.context("cn:other")
+    path = "/v1/identities/app/federatedIdentityCredentials"
+    body = {"issuer": ISSUER, "subject": "s", "audiences": ["relyd"]}
+    assert guarded.ask("PUT", f"{path}/new", context, guarded.control, body).status == 201
+    assert guarded.ask("PUT", path.replace("app", "gateway") + "/new", context, guarded.control, body).status == 403
+    assert guarded.ask("PUT", "/v1/identities/app", context, guarded.control, {}).status == 403
+    assert actors(guarded.relyd)[-1] == "certificate:other"
+    guarded.relyd.put_identity("app", owners=["other"], roles=["reviewer"])
+    assert guarded.ask("DELETE", f"{path}/new", context, guarded.control).status == 403
+
+
+# --- the first administrator ----------------------------------------------------------------------------------------
+
+
+def test_the_first_administrator(start):
+    """relyd --bootstrap, its line in the configuration, an identity with the role; then without the line."""
+    token, line = subprocess.run([BINARY, "--bootstrap"], capture_output=True, text=True, check=True, timeout=60).stdout.splitlines()
+    assert token.startswith("relyd-bootstrap-") and len(token) == len("relyd-bootstrap-") + 43
+    digest = hashlib.sha256(token.encode()).hexdigest()
+    assert line == f'auth: {{bootstrap_tokens: ["{digest}"]}}'
+    address = ("127.0.0.1", wire.free_port())
+    relyd = start(auth__bootstrap_tokens=[digest], listeners=[{"address": "%s:%d" % address, "serves": "control"}])
+    relyd.wait_for_words("bootstrap_token_set")
+    ask = lambda shown, path, **fields: wire.ask(address, "PUT", path, fields, {"Authorization": f"Bearer {shown}"}).status
+    assert ask(token + "x", "/v1/identities/ops", roles=["admin"]) == 401
+    assert ask(token, "/v1/identities/ops", roles=["admin"]) == 201
+    assert ask(token, "/v1/identities/ops") == 200  # the last one may go: whoever has the token makes the next
+    assert actors(relyd) == ["bootstrap", "bootstrap"]
+    relyd.settings.pop("auth.bootstrap_tokens")
+    relyd.restart()
+    assert ask(token, "/v1/identities/ops", roles=["admin"]) == 401
+    assert token not in relyd.log()

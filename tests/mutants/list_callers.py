@@ -1,0 +1,111 @@
+"""Deliberate errors in who asks, how he proves it, and what he may."""
+
+
+def mutant(name, file, old, new, caught_by):
+    return dict(name=name, row="9", file=file, old=old, new=new, caught_by=caught_by)
+
+
+def in_proof(name, old, new, caught_by="unit_admin"):
+    return mutant(name, "src/caller/caller.c", old, new, caught_by)
+
+
+def in_table(name, old, new):
+    return mutant(name, "src/admin/admit.c", old, new, "unit_admin")
+
+
+def in_powers(name, old, new):
+    return mutant(name, "src/registry/powers.c", old, new, "unit_registry")
+
+
+def in_identities(name, old, new):
+    return mutant(name, "src/registry/identities.c", old, new, "unit_registry")
+
+
+def in_names(name, old, new):
+    return mutant(name, "src/loop/certificate.c", old, new, "unit_loop")
+
+
+def on_data(name, file, old, new, test="test_every_door_by_certificate"):
+    return mutant(name, file, old, new, f"tests/e2e/test_callers.py::{test}")
+
+
+MUTANTS = [
+    # certificates
+    in_proof("an-ended-certificate-is-good", "if (question->now_s > certificate->until_s)", "if (question->now_s < certificate->until_s - INT32_MAX)"),
+    in_proof("names-that-nobody-looked-at-are-good", "if (certificate->has_more)", "if (certificate->has_more && certificate->name_count == 0)"),
+    in_proof("two-identities-of-one-certificate-are-the-first", "            *is_ambiguous = true;", "            *is_ambiguous = first == NULL;"),
+    in_proof("the-first-name-alone-is-looked-at", "i < certificate->name_count; i++", "i < certificate->name_count && i < 1; i++"),
+    in_proof("a-disabled-identity-comes-by-certificate", "if (!identity->is_enabled)", "if (!identity->is_enabled && identity->id == 0)"),
+    in_proof("an-unknown-certificate-is-a-wrong-one", "    if (identity == NULL)\n        return RELY_CALLER_ANONYMOUS;",
+             "    if (identity == NULL)\n        return RELY_CALLER_BAD_CERTIFICATE;"),
+    in_names("the-subject-counts-beside-other-names", "if (all == NULL && state == -1) {", "if (all == NULL || state == 0) {"),
+    in_names("two-common-names-are-the-first", "|| X509_NAME_get_index_by_NID(subject, NID_commonName, at) >= 0)", "|| at > 100)"),
+    in_names("a-name-ends-at-its-nul", "|| memchr(text, '\\0', (size_t)len) != NULL)", "|| text == NULL)"),
+    in_names("dns-names-come-first", '    add_alternative_names(names, all, GEN_URI, "uri:");\n    add_alternative_names(names, all, GEN_DNS, "dns:");\n',
+             '    add_alternative_names(names, all, GEN_DNS, "dns:");\n    add_alternative_names(names, all, GEN_URI, "uri:");\n'),
+    in_names("more-names-are-not-said", "names->has_more = true;", "names->has_more = false;"),
+    # tokens
+    in_proof("a-token-for-somebody-else-proves-who-asks", ".audience_count = 1,", ".audience_count = 0,"),
+    in_proof("two-identities-of-one-token-are-the-first", ".is_single = true,", ".is_single = false,"),
+    in_proof("a-refused-token-proves-who-asks", "if (review.decision.reason != RELY_OK) {", "if (review.decision.reason != RELY_OK && review.matches.count == 0) {"),
+    in_proof("a-wrong-proof-is-a-reason-to-try-the-next", "        if (proven != RELY_CALLER_ANONYMOUS)\n            return proven;",
+             "        if (proven == RELY_CALLER_PROVEN)\n            return proven;"),
+    in_proof("a-wrong-scheme-in-relyds-own-header-is-no-proof", 'bearer == RELY_BEARER_NONE && rely_slice_equal(question->header, RELY_LIT("authorization"));',
+             "bearer == RELY_BEARER_NONE && question->header.len > 0;", "tests/e2e/test_callers.py::test_peers_of_a_unix_socket"),
+    in_proof("basic-is-a-wrong-proof", "    if (count == 0 || is_of_others(question, bearer))", "    if (count == 0 || (count > 9 && is_of_others(question, bearer)))"),
+    in_proof("half-a-bootstrap-token-is-enough", "found |= different == 0;", "found |= different < 256;"),
+    in_proof("a-bootstrap-token-that-is-not-set-counts", "i < rules->bootstrap_count; i++", "i < RELY_BOOTSTRAP_TOKENS_MAX; i++"),
+    in_proof("a-token-goes-before-a-certificate", "= {judge_certificate, judge_token,", "= {judge_token, judge_certificate,"),
+    # peers
+    in_proof("any-group-is-the-administrators", "!(rules->has_group && rely_http_peer_is_in(request, rules->group))", "!rely_http_peer_is_in(request, rules->group)"),
+    in_proof("any-peer-is-root", "if (request->peer_uid != 0 && request->peer_uid != rules->own_uid &&", "if (request->peer_uid == UINT32_MAX &&"),
+    in_proof("a-member-of-the-group-is-nobody", "!(rules->has_group && rely_http_peer_is_in(request, rules->group))", "!(rules->has_group && rules->group == UINT32_MAX)"),
+    # what each may
+    in_table("every-role-sees-everything", "bool is_viewer = is_admin || (call->caller->roles & RELY_ROLE_VIEWER) != 0;", "bool is_viewer = is_admin || call->caller->roles != 0;"),
+    in_table("a-viewer-is-an-administrator", "bool is_admin = (call->caller->roles & RELY_ROLE_ADMIN) != 0;",
+             "bool is_admin = (call->caller->roles & (RELY_ROLE_ADMIN | RELY_ROLE_VIEWER)) != 0;"),
+    in_table("an-owner-of-one-owns-all", "        return is_viewer || owns_it(call, false);", "        return is_viewer || owns_any(call);"),
+    in_table("an-owner-writes-where-he-does-not-own", "        return is_admin || owns_it(call, true);", "        return is_admin || owns_any(call);"),
+    in_table("an-owner-writes-below-a-role", "!(must_be_without_role && identity->roles != 0);", "!(must_be_without_role && identity->roles == UINT32_MAX);"),
+    in_table("whoever-is-known-sees-issuers", "return is_viewer || owns_any(call);", "return is_viewer || call->caller->identity != NULL || owns_any(call);"),
+    in_table("lines-about-strangers-have-no-limit", "if (lines->count++ < LINES_PER_S)", "if (lines->count++ < LINES_PER_S * 1000)"),
+    in_table("who-is-refused-is-not-counted", "    count_refused(admin, proven);\n", ""),
+    in_table("a-query-is-in-the-log", "rely_quote(request->path, path);", "rely_quote(request->query.len > 0 ? request->query : request->path, path);"),
+    mutant("a-page-of-another-port-gets-in", "src/admin/guard.c", "origin.len - scheme.len == host.len &&", "origin.len > 0 &&", "unit_admin"),
+    mutant("a-page-of-another-scheme-gets-in", "src/admin/guard.c", 'struct rely_slice scheme = request->is_tls ? RELY_LIT("https://") : RELY_LIT("http://");',
+           'struct rely_slice scheme = rely_slice_starts(origin, RELY_LIT("https://")) ? RELY_LIT("https://") : RELY_LIT("http://");', "unit_admin"),
+    mutant("an-open-door-stays-open", "src/admin/admit.c", "    if (door->is_open) {", "    if (door->is_open || request->is_unix) {", "unit_admin"),
+    mutant("an-administrator-ends-the-administrators", "src/admin/objects.c", "call->admin->caller_rules->bootstrap_count > 0", "call->admin->caller_rules != NULL", "unit_admin"),
+    # the data plane
+    on_data("any-role-may-ask", "src/endpoints/admit.c", "(caller->roles & (RELY_ROLE_REVIEWER | RELY_ROLE_ADMIN)) != 0)", "caller->roles != 0)"),
+    on_data("whoever-is-proven-may-ask", "src/endpoints/admit.c", "    if (proven != RELY_CALLER_PROVEN || (caller->roles", "    if (proven == RELY_CALLER_PROVEN || (caller->roles"),
+    on_data("an-administrator-may-not-ask", "src/endpoints/admit.c", "(RELY_ROLE_REVIEWER | RELY_ROLE_ADMIN)) != 0)", "RELY_ROLE_REVIEWER) != 0)"),
+    on_data("every-listener-is-open", "src/service/service.c", ".is_open = listener->callers == RELY_CALLERS_ANYONE};", ".is_open = listener->callers != RELY_CALLERS_ADMINISTRATORS};"),
+    on_data("a-gateways-client-says-who-asks", "src/endpoints/admit.c", "is_check ? RELY_LIT(\"x-relyd-caller\") : RELY_LIT(\"authorization\")", "is_check ? RELY_LIT(\"authorization\") : RELY_LIT(\"authorization\")",
+            "test_every_door_by_token"),
+    on_data("a-401-has-no-challenge", "src/endpoints/endpoints.c", ".challenge = is_known ? NULL : rely_caller_challenge(proven)};", ".challenge = is_known ? rely_caller_challenge(proven) : NULL};"),
+    # settings
+    mutant("a-listener-of-the-network-asks-nobody", "src/config/check.c", "listener->serves == RELY_SERVES_DATA && !is_local ? RELY_CALLERS_REVIEWERS", "listener->serves == RELY_SERVES_HEALTH && !is_local ? RELY_CALLERS_REVIEWERS", "unit_config"),
+    mutant("a-control-plane-asks-nobody", "src/config/check.c", "        return RELY_CALLERS_ADMINISTRATORS;", "        return RELY_CALLERS_ANYONE;", "unit_config"),
+    mutant("anyone-administers-from-afar", "src/config/check.c", "listener->callers == RELY_CALLERS_ANYONE && (address->is_unix || !address->is_local))", "listener->callers == RELY_CALLERS_ANYONE && address->is_unix)", "unit_config"),
+    mutant("an-audience-of-nothing", "src/config/check.c", "    if (config->auth_audience[0] == '\\0')", "    if (config->auth_audience == NULL)", "unit_config"),
+    mutant("a-digest-of-anything", "src/config/listeners.c", "if (high < 0 || low < 0)", "if (high < 0 && low < 0)", "unit_config"),
+    # the registry
+    in_powers("an-owner-of-nothing-writes", "    if (!rely_slice_is_among(identity->owners.items,", "    if (identity->owners.count > 0 && !rely_slice_is_among(identity->owners.items,"),
+    in_powers("an-owner-adds-to-a-role", "    if (identity->roles != 0)\n", "    if (identity->roles == INT64_MAX)\n"),
+    in_powers("an-owner-writes-identities", "if (powers->path->object != RELY_OBJECT_CREDENTIAL || powers->writer->identity.ptr == NULL)", "if (powers->path->object == RELY_OBJECT_ISSUER || powers->writer->identity.ptr == NULL)"),
+    in_powers("who-is-nobody-owns", "|| powers->writer->identity.ptr == NULL)", "|| powers->path->parent.ptr == NULL)"),
+    in_powers("an-administrator-raises-himself", "if (is_own && after != NULL && after->roles != before->roles)", "if (is_own && after != NULL && after->roles < before->roles)"),
+    in_powers("a-sleeping-administrator-counts", "return identity->is_enabled && (identity->roles & RELY_ROLE_ADMIN) != 0;", "return (identity->roles & RELY_ROLE_ADMIN) != 0;"),
+    in_powers("the-last-administrator-goes", "if (!counting.is_among || counting.has_others)", "if (!counting.is_among || powers->writer->now_s != 0)"),
+    in_powers("the-last-administrators-credential-goes", "    bool is_lost = after == NULL || !lets_in_as_before", "    bool is_lost = after != NULL && !lets_in_as_before"),
+    in_powers("the-last-administrators-credential-changes", "after == NULL || !lets_in_as_before(&before->credential, &after->credential);", "after == NULL;"),
+    mutant("the-last-administrators-issuer-goes", "src/registry/delete.c", "removal->path->object == RELY_OBJECT_ISSUER && !rely_powers_check_lost", "removal->path->object == RELY_OBJECT_IDENTITY && !rely_powers_check_lost", "unit_registry"),
+    in_identities("a-certificate-is-two-identities", "    if (record->record.id == taking->write->after.record.id)", "    if (record->record.id != 0)"),
+    in_identities("an-identity-loses-its-own-certificate", "    if (record->record.id == taking->write->after.record.id)", "    if (record->record.id == INT64_MAX)"),
+    in_identities("a-deleted-owner-owns-on", "        if (!rely_slice_equal(from->items[i], name))", "        if (from->items[i].len > 0 || name.len == 0)"),
+    in_identities("an-owner-that-is-not-there", "        if (!is_there)\n", "        if (!is_there && owners->count > 9)\n"),
+    mutant("a-part-of-a-certificates-name-is-taken", "src/store/query.c", "char(10) || ?1 || char(10)) > 0\",\n                                    \"t\"},\n    [RELY_STORED_OWNED]", "?1) > 0\",\n                                    \"t\"},\n    [RELY_STORED_OWNED]", "unit_registry"),
+    mutant("a-name-of-the-edition-before-counts", "src/snapshot/identity_index.c", "        edit_marks(next, identity, rely_hash(identity->certificates[i], OF_CERTIFICATES), is_removal);", "        edit_marks(next, identity, rely_hash(identity->certificates[i], OF_CERTIFICATES), is_removal && i > 0);", "unit_decide"),
+    mutant("an-owner-is-a-certificate", "src/snapshot/identity_index.c", "#define OF_OWNERS 2", "#define OF_OWNERS 1", "unit_decide"),
+]
