@@ -27,7 +27,7 @@ E2E = {
     "service": ["command_line", "observe", "connections", "slow_disk", "storms"],
     "control": WRITES,
     "keeper": KEYS,
-    "caller": ["callers"],
+    "caller": ["callers", "gateway_callers"],
     "endpoints": DOORS + ["straight_path", "openapi"],
     "admin": ["callers", "rest", "explain", "limits", "observe", "openapi"],
     "http": ["http", "connections", "client_paths", "doors", "openapi", "smuggling"],

@@ -24,7 +24,7 @@ bool rely_powers_check_place(const struct rely_powers *powers, int64_t parent_id
     union rely_any_record found;
     if (!powers->writer->is_owner_only)
         return true;
-    if (powers->path->object != RELY_OBJECT_CREDENTIAL || powers->writer->identity.ptr == NULL)
+    if (powers->path->object != RELY_OBJECT_CREDENTIAL)
         return rely_write_refuse(powers->result, err, RELY_ERR_FORBIDDEN, "not_permitted", "this needs the role admin");
     const struct rely_stored_place place = {.kind = rely_kind_of(RELY_OBJECT_IDENTITY), .name = powers->path->parent};
     rely_pool_init(&pool);

@@ -73,7 +73,7 @@ MUTANTS = [
     in_table("a-query-is-in-the-log", "rely_quote(request->path, path);", "rely_quote(request->query.len > 0 ? request->query : request->path, path);"),
     mutant("a-page-of-another-port-gets-in", "src/admin/guard.c", "origin.len - scheme.len == host.len &&", "origin.len > 0 &&", "unit_admin"),
     mutant("a-page-of-another-scheme-gets-in", "src/admin/guard.c", 'struct rely_slice scheme = request->is_tls ? RELY_LIT("https://") : RELY_LIT("http://");',
-           'struct rely_slice scheme = rely_slice_starts(origin, RELY_LIT("https://")) ? RELY_LIT("https://") : RELY_LIT("http://");', "unit_admin"),
+           'struct rely_slice scheme = request->is_tls || rely_slice_starts(origin, RELY_LIT("https://")) ? RELY_LIT("https://") : RELY_LIT("http://");', "unit_admin"),
     mutant("an-open-door-stays-open", "src/admin/admit.c", "    if (door->is_open) {", "    if (door->is_open || request->is_unix) {", "unit_admin"),
     mutant("an-administrator-ends-the-administrators", "src/admin/objects.c", "call->admin->caller_rules->bootstrap_count > 0", "call->admin->caller_rules != NULL", "unit_admin"),
     # the data plane
@@ -93,8 +93,7 @@ MUTANTS = [
     # the registry
     in_powers("an-owner-of-nothing-writes", "    if (!rely_slice_is_among(identity->owners.items,", "    if (identity->owners.count > 0 && !rely_slice_is_among(identity->owners.items,"),
     in_powers("an-owner-adds-to-a-role", "    if (identity->roles != 0)\n", "    if (identity->roles == INT64_MAX)\n"),
-    in_powers("an-owner-writes-identities", "if (powers->path->object != RELY_OBJECT_CREDENTIAL || powers->writer->identity.ptr == NULL)", "if (powers->path->object == RELY_OBJECT_ISSUER || powers->writer->identity.ptr == NULL)"),
-    in_powers("who-is-nobody-owns", "|| powers->writer->identity.ptr == NULL)", "|| powers->path->parent.ptr == NULL)"),
+    in_powers("an-owner-writes-identities", "    if (powers->path->object != RELY_OBJECT_CREDENTIAL)\n        return rely_write_refuse", "    if (powers->path->object == RELY_OBJECT_ISSUER)\n        return rely_write_refuse"),
     in_powers("an-administrator-raises-himself", "if (is_own && after != NULL && after->roles != before->roles)", "if (is_own && after != NULL && after->roles < before->roles)"),
     in_powers("a-sleeping-administrator-counts", "return identity->is_enabled && (identity->roles & RELY_ROLE_ADMIN) != 0;", "return (identity->roles & RELY_ROLE_ADMIN) != 0;"),
     in_powers("the-last-administrator-goes", "if (!counting.is_among || counting.has_others)", "if (!counting.is_among || powers->writer->now_s != 0)"),
@@ -107,5 +106,4 @@ MUTANTS = [
     in_identities("an-owner-that-is-not-there", "        if (!is_there)\n", "        if (!is_there && owners->count > 9)\n"),
     mutant("a-part-of-a-certificates-name-is-taken", "src/store/query.c", "char(10) || ?1 || char(10)) > 0\",\n                                    \"t\"},\n    [RELY_STORED_OWNED]", "?1) > 0\",\n                                    \"t\"},\n    [RELY_STORED_OWNED]", "unit_registry"),
     mutant("a-name-of-the-edition-before-counts", "src/snapshot/identity_index.c", "        edit_marks(next, identity, rely_hash(identity->certificates[i], OF_CERTIFICATES), is_removal);", "        edit_marks(next, identity, rely_hash(identity->certificates[i], OF_CERTIFICATES), is_removal && i > 0);", "unit_decide"),
-    mutant("an-owner-is-a-certificate", "src/snapshot/identity_index.c", "#define OF_OWNERS 2", "#define OF_OWNERS 1", "unit_decide"),
 ]
