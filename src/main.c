@@ -21,6 +21,7 @@ enum action { RUN, CHECK_CONFIG, PRINT_CONFIG, BOOTSTRAP, PRINT_DOCS, PRINT_VERS
 
 struct command_line {
     enum action action;
+    bool takes_over;
     const char *config_path; /* static or argv; NULL: none */
     const char *docs_page;   /* argv */
     const char *said;        /* static: the option that has named the action; NULL: none has */
@@ -29,11 +30,12 @@ struct command_line {
 static const char help[] =
     "relyd checks workload identity tokens and answers allow or deny.\n"
     "\n"
-    "usage: relyd [--config FILE] [--check-config | --print-config]\n"
+    "usage: relyd [--config FILE] [--take-over | --check-config | --print-config]\n"
     "       relyd --bootstrap\n"
     "       relyd --print-docs settings|metrics|reasons|tokens|api|openapi\n"
     "\n"
     "  -c, --config FILE    the configuration (default " DEFAULT_CONFIG " when it exists)\n"
+    "      --take-over      take the place of the relyd that runs with this admin.socket, without a lost request\n"
     "      --check-config   read the configuration, complain with file:line:column, exit 0 or 2\n"
     "      --print-config   print every setting with its value, unit, bounds and meaning\n"
     "      --bootstrap      make a token for the first administrator, and print it with its line of the configuration\n"
@@ -43,6 +45,7 @@ static const char help[] =
 
 static const struct option options[] = {
     {"config", required_argument, NULL, 'c'},
+    {"take-over", no_argument, NULL, 'T'},
     {"check-config", no_argument, NULL, 'C'},
     {"print-config", no_argument, NULL, 'P'},
     {"bootstrap", no_argument, NULL, 'B'},
@@ -107,9 +110,10 @@ static bool read_command_line(int argc, char **argv, struct command_line *out)
         int letter;
         enum action action;
         const char *option;
-    } actions[] = {{'C', CHECK_CONFIG, "check-config"}, {'P', PRINT_CONFIG, "print-config"},
-                   {'B', BOOTSTRAP, "bootstrap"},       {'D', PRINT_DOCS, "print-docs"},
-                   {'V', PRINT_VERSION, "version"},     {'h', PRINT_HELP, "help"}};
+    } actions[] = {
+        {'T', RUN, "take-over"},       {'C', CHECK_CONFIG, "check-config"}, {'P', PRINT_CONFIG, "print-config"},
+        {'B', BOOTSTRAP, "bootstrap"}, {'D', PRINT_DOCS, "print-docs"},     {'V', PRINT_VERSION, "version"},
+        {'h', PRINT_HELP, "help"}};
     int letter;
     opterr = 0;
     while ((letter = getopt_long(argc, argv, ":c:h", options, NULL)) != -1) {
@@ -124,6 +128,8 @@ static bool read_command_line(int argc, char **argv, struct command_line *out)
                 return false;
         if (letter == 'D')
             out->docs_page = optarg;
+        if (letter == 'T')
+            out->takes_over = true;
     }
     return optind == argc || refuse_argument("no argument is expected beside options, found", argv[optind]);
 }
@@ -168,11 +174,11 @@ static int print_docs(const char *page)
     return 2;
 }
 
-static int run_service(const struct rely_config *config)
+static int run_service(const struct rely_config *config, bool takes_over)
 {
     struct rely_err err = {0};
     rely_json_init();
-    if (rely_service_run(config, &err))
+    if (rely_service_run(config, takes_over, &err))
         return 0;
     fprintf(stderr, "relyd: %s\n", err.message);
     return 1;
@@ -204,7 +210,7 @@ static int act_on_config(const struct command_line *line, const struct rely_conf
         rely_config_print(config, &out);
         return print_and_free(&out, stdout);
     }
-    return run_service(config);
+    return run_service(config, line->takes_over);
 }
 
 static int load_and_act(const struct command_line *line)

@@ -24,7 +24,7 @@ DOORS = ["check", "tokenreview", "told", "client_paths", "doors"]
 # A folder of src/, and the black-box tests that see most of it: tests/e2e/test_NAME.py.
 E2E = {
     "main.c": ["command_line", "install"],
-    "service": ["command_line", "observe", "connections", "slow_disk", "storms"],
+    "service": ["restart", "command_line", "observe", "connections", "slow_disk", "storms"],
     "control": WRITES,
     "keeper": KEYS,
     "caller": ["callers", "gateway_callers"],

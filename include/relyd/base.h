@@ -113,6 +113,7 @@ enum rely_err_code {
     RELY_ERR_PRECONDITION, /* If-Match did not match */
     RELY_ERR_FORBIDDEN,    /* it is not for whoever asks */
     RELY_ERR_IO,           /* disk, socket, network */
+    RELY_ERR_AWAY,         /* another process has it for the moment */
     RELY_ERR_DAMAGED,      /* the registry holds what nobody has written: it is believed no more */
     RELY_ERR_INTERNAL      /* a bug or an unexpected answer of a library */
 };

@@ -25,6 +25,8 @@ RELY_MUST_USE bool rely_loop_share(int fd, struct rely_err *err);
 /* The address as it was written, with the port that the kernel has chosen in place of 0. */
 #define RELY_BOUND_SIZE 128
 void rely_loop_bound(int fd, const char *address, char out[RELY_BOUND_SIZE]);
+/* Is the listening socket one that other machines may reach? True also where that cannot be told. */
+bool rely_loop_is_open_to_others(int fd);
 /* Loopback or a unix socket? False also for what cannot be parsed. */
 bool rely_loop_is_local(const char *address);
 

@@ -117,9 +117,9 @@ void rely_http_respond(struct rely_http_request *request, const struct rely_http
  * be NULL). */
 void rely_http_problem(struct rely_http_request *request, int status, const char *code, const char *detail,
                        const struct rely_problems *problems);
-/* A problem for who is not proven, or may not do this. In: challenge - of WWW-Authenticate, with 401; NULL: none. */
-void rely_http_refuse_caller(struct rely_http_request *request, int status, const char *code, const char *detail,
-                             const char *challenge);
+/* The same with a header. In: header - its value's ptr NULL: none. */
+void rely_http_problem_with(struct rely_http_request *request, int status, const char *code, const char *detail,
+                            const struct rely_http_header *header);
 /* The problem `method_not_allowed`, 405, with this value of Allow. */
 void rely_http_refuse_method(struct rely_http_request *request, const char *allow);
 

@@ -79,6 +79,11 @@ void rely_loop_set_apart(struct rely_loop *loop, int max_connections);
 struct rely_tls;
 void rely_loop_secure(struct rely_loop *loop, struct rely_tls *tls);
 
+/* Others have the listener that was opened last, too: at the end it is closed as it is, and whoever waits is theirs. */
+void rely_loop_share_listener(struct rely_loop *loop);
+/* The same of all of the loop's, as soon as it is stopped. Thread: any. */
+void rely_loop_leave_listeners(struct rely_loop *loop);
+
 /* Run until rely_loop_stop; then stop listening, finish what is in flight, close the rest after drain_ms, return. */
 void rely_loop_run(struct rely_loop *loop);
 /* Thread: any, a message or a handler. Called again, it moves the deadline. */

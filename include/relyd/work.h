@@ -52,6 +52,8 @@ struct rely_batch;
 /* Owner: the caller: rely_batch_free, when none is open. In: registry - borrowed. hooks - copied. */
 struct rely_batch *rely_batch_new(struct rely_registry *registry, const struct rely_batch_hooks *hooks);
 void rely_batch_free(struct rely_batch *batch);
+/* From now on in this registry; NULL: what is to be done is refused. With no batch open. */
+void rely_batch_attach(struct rely_batch *batch, struct rely_registry *registry);
 /* Do it: a write within the open batch, or in one that it opens; a read when what is open has been ended. */
 void rely_batch_do(struct rely_batch *batch, struct rely_work *work);
 /* In how many ms the open batch is to be ended, when nothing more comes: 0: now; -1: none is open. */

@@ -71,7 +71,9 @@ bool rely_admin_admit(const struct rely_admin_door *door, struct rely_http_reque
         return true;
     count_refused(admin, proven);
     say_refused(admin, request, "", caller->why.text);
-    rely_http_refuse_caller(request, 401, "unauthenticated", caller->why.text, rely_caller_challenge(proven));
+    rely_http_problem_with(
+        request, 401, "unauthenticated", caller->why.text,
+        &(struct rely_http_header){RELY_LIT("www-authenticate"), rely_slice_of(rely_caller_challenge(proven))});
     return false;
 }
 

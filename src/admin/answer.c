@@ -51,6 +51,9 @@ static int status_of_fault(enum rely_err_code code, const char **word)
     case RELY_ERR_PRECONDITION:
         *word = "precondition_failed";
         return 412;
+    case RELY_ERR_AWAY:
+        *word = "handing_over";
+        return 503;
     case RELY_ERR_DAMAGED:
         *word = "registry_damaged";
         return 503;
@@ -68,9 +71,12 @@ void rely_admin_answer_fault(const struct rely_admin *admin, struct rely_http_re
 {
     const char *general = NULL;
     int status = status_of_fault(err->code, &general);
-    if (status >= 500)
+    if (status >= 500 && err->code != RELY_ERR_AWAY)
         admin->note_fault(admin->service, general, err->message);
-    if (request != NULL)
+    if (request != NULL && err->code == RELY_ERR_AWAY)
+        rely_http_problem_with(request, status, general, err->message,
+                               &(struct rely_http_header){RELY_LIT("retry-after"), RELY_LIT("1")});
+    else if (request != NULL)
         rely_http_problem(request, status, word != NULL && word[0] != '\0' ? word : general, err->message, problems);
 }
 

@@ -24,7 +24,7 @@ static bool is_same_place(const char *one, const char *other)
     struct rely_err ignored = {0};
     if (!rely_address_parse(rely_slice_of(one), &a, &ignored) ||
         !rely_address_parse(rely_slice_of(other), &b, &ignored))
-        return false;
+        return strncmp(one, "fd:", 3) == 0 && strcmp(one, other) == 0;
     return rely_address_equal(&a, &b);
 }
 
@@ -303,6 +303,24 @@ static void ask_for_certificates(struct rely_config *config, const struct bound 
     }
 }
 
+/* A socket that systemd passes: where it is open is seen at the start, and judged then. */
+static void judge_passed(const struct judged *judged)
+{
+    static const struct rely_address unix_socket = {.is_unix = true, .is_local = true};
+    const char *name = judged->listener->address + 3;
+    size_t len = strlen(name);
+    /* systemd.socket(5), FileDescriptorName=: no colon, which parts them */
+    if (len == 0 || len > 100 || strpbrk(name, ":/ ") != NULL)
+        rely_config_complain(
+            judged->complaints, find_setting_place(judged, LISTENER_SETTING_AT_address),
+            "listeners[%zu].address: expected fd: and the FileDescriptorName of a socket unit, found %s", judged->item,
+            judged->listener->address);
+    judge_place(judged);
+    judge_callers(judged);
+    judge_socket(judged, &unix_socket);
+    judge_tls(judged);
+}
+
 static void judge_item(const struct judged *judged)
 {
     struct rely_address address;
@@ -310,7 +328,12 @@ static void judge_item(const struct judged *judged)
     const char *text = judged->listener->address;
     if (text[0] == '\0') {
         rely_config_complain(judged->complaints, find_setting_place(judged, LISTENER_SETTING_AT_address),
-                             "listeners[%zu].address: is needed: host:port, [v6]:port or unix:/path", judged->item);
+                             "listeners[%zu].address: is needed: host:port, [v6]:port, unix:/path or fd:NAME",
+                             judged->item);
+        return;
+    }
+    if (strncmp(text, "fd:", 3) == 0) {
+        judge_passed(judged);
         return;
     }
     if (!rely_address_parse(rely_slice_of(text), &address, &err)) {

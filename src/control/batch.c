@@ -98,8 +98,27 @@ static void run_alone(struct rely_batch *batch, struct rely_work *work)
     hand_commit_over(batch, new_commit(batch, work));
 }
 
+void rely_batch_attach(struct rely_batch *batch, struct rely_registry *registry)
+{
+    RELY_ASSERT(batch->open == NULL);
+    batch->registry = registry;
+}
+
+static void refuse(struct rely_batch *batch, struct rely_work *work)
+{
+    struct rely_commit *refused = new_commit(batch, work);
+    refused->is_begun = false;
+    rely_err_set(&refused->err, RELY_ERR_AWAY,
+                 "another relyd takes over from this one, and has the registry: ask again in a moment");
+    hand_commit_over(batch, refused);
+}
+
 void rely_batch_do(struct rely_batch *batch, struct rely_work *work)
 {
+    if (batch->registry == NULL) {
+        refuse(batch, work);
+        return;
+    }
     if (work->is_write)
         run_in_batch(batch, work);
     else

@@ -92,7 +92,9 @@ void rely_review_refuse(struct rely_reviewer *reviewer, struct rely_http_request
     if (refused->allow != NULL)
         rely_http_refuse_method(request, refused->allow);
     else
-        rely_http_refuse_caller(request, refused->status, refused->code, refused->detail, refused->challenge);
+        rely_http_problem_with(
+            request, refused->status, refused->code, refused->detail,
+            &(struct rely_http_header){RELY_LIT("www-authenticate"), rely_slice_of(refused->challenge)});
 }
 
 /* False: it has been answered. */

@@ -64,24 +64,21 @@ void rely_http_problem(struct rely_http_request *request, int status, const char
     respond_problem(request, &(struct rely_http_response){.status = status}, &body);
 }
 
-void rely_http_refuse_caller(struct rely_http_request *request, int status, const char *code, const char *detail,
-                             const char *challenge)
+void rely_http_problem_with(struct rely_http_request *request, int status, const char *code, const char *detail,
+                            const struct rely_http_header *header)
 {
     struct rely_buf body = {0};
-    struct rely_http_header header = {RELY_LIT("www-authenticate"), rely_slice_of(challenge)};
     rely_http_print_problem(&body, status, code, detail, NULL);
-    respond_problem(
-        request,
-        &(struct rely_http_response){.status = status, .headers = &header, .header_count = challenge == NULL ? 0 : 1},
-        &body);
+    respond_problem(request,
+                    &(struct rely_http_response){
+                        .status = status, .headers = header, .header_count = header->value.ptr == NULL ? 0 : 1},
+                    &body);
 }
 
 void rely_http_refuse_method(struct rely_http_request *request, const char *allow)
 {
-    struct rely_buf body = {0};
     char detail[128];
-    struct rely_http_header header = {RELY_LIT("allow"), rely_slice_of(allow)};
+    const struct rely_http_header header = {RELY_LIT("allow"), rely_slice_of(allow)};
     snprintf(detail, sizeof detail, "this resource takes %s", allow);
-    rely_http_print_problem(&body, 405, "method_not_allowed", detail, NULL);
-    respond_problem(request, &(struct rely_http_response){.status = 405, .headers = &header, .header_count = 1}, &body);
+    rely_http_problem_with(request, 405, "method_not_allowed", detail, &header);
 }

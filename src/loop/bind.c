@@ -192,3 +192,19 @@ void rely_loop_bound(int fd, const char *address, char out[RELY_BOUND_SIZE])
     if (port != 0)
         snprintf(out, RELY_BOUND_SIZE, "%.*s:%u", (int)(colon - address), address, ntohs(port));
 }
+
+bool rely_loop_is_open_to_others(int fd)
+{
+    struct sockaddr_storage name = {0};
+    socklen_t size = sizeof(name);
+    if (getsockname(fd, (struct sockaddr *)&name, &size) != 0)
+        return true;
+    const struct sockaddr_in *four = (const struct sockaddr_in *)&name;
+    const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)&name;
+    if (name.ss_family == AF_INET)
+        return ntohl(four->sin_addr.s_addr) >> 24 != 127;
+    if (name.ss_family == AF_INET6)
+        return !IN6_IS_ADDR_LOOPBACK(&six->sin6_addr) &&
+               !(IN6_IS_ADDR_V4MAPPED(&six->sin6_addr) && six->sin6_addr.s6_addr[12] == 127);
+    return name.ss_family != AF_UNIX;
+}

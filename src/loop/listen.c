@@ -157,6 +157,17 @@ void rely_loop_secure(struct rely_loop *loop, struct rely_tls *tls)
     loop->listeners->tls = tls;
 }
 
+void rely_loop_share_listener(struct rely_loop *loop)
+{
+    RELY_ASSERT(loop->listeners != NULL);
+    loop->listeners->is_shared = true;
+}
+
+void rely_loop_leave_listeners(struct rely_loop *loop)
+{
+    atomic_store(&loop->leaves_listeners, true);
+}
+
 /* What the kernel has connected but nobody accepted is reset when its listener closes: a client may have sent a request
  * already. So nothing more is let in (the kernel drops what would begin a connection; its client tries again, and is
  * refused or finds a successor), and all who wait are taken, up to the descriptors that there are. A unix socket cannot
@@ -166,7 +177,7 @@ void rely_listeners_drain(struct rely_loop *loop)
     struct sock_filter none = {.code = BPF_RET | BPF_K, .k = 0};
     const struct sock_fprog filter = {.len = 1, .filter = &none};
     for (struct rely_listener *listener = loop->listeners; listener != NULL; listener = listener->next) {
-        if (listener->socket == NULL)
+        if (listener->socket == NULL || listener->is_shared || atomic_load(&loop->leaves_listeners))
             continue;
         if (!listener->is_unix)
             setsockopt(h2o_socket_get_fd(listener->socket), SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter);

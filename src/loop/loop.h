@@ -45,6 +45,7 @@ struct rely_listener {
     struct rely_tls *tls; /* borrowed; NULL: clear text */
     bool is_unix;
     bool is_paused; /* not accepting */
+    bool is_shared; /* with another process */
 };
 
 struct rely_loop {
@@ -71,6 +72,7 @@ struct rely_loop {
     struct rely_timer drain_timer;    /* cut off what is left */
     struct rely_timer idle_timer;     /* of a drain: close who does not ask any more */
     bool is_draining;
+    atomic_bool leaves_listeners;         /* to another process */
     atomic_int senders;                   /* threads that are inside post or stop */
     atomic_int stop_ms;                   /* -1: no order to stop is waiting */
     _Atomic(struct rely_message *) inbox; /* newest first */

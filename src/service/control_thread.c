@@ -92,6 +92,23 @@ static bool open_registry(struct rely_control_thread *thread, struct rely_err *e
     return true;
 }
 
+/* One that was left for it, or a new one; -1 with the fault. */
+static int open_socket(struct rely_control_thread *thread, size_t item, struct rely_err *err)
+{
+    const struct rely_listener_config *listener = &thread->service->listeners.items[item];
+    int fd = -1;
+    if (!rely_sockets_find(thread->service, item, &fd, err))
+        return -1;
+    if (fd >= 0)
+        return fd;
+    fd = rely_sockets_may_be_bound(listener->address, err) ? rely_loop_bind(listener->address, false, err) : -1;
+    if (fd >= 0 && !rely_loop_set_owner(listener->address, listener->socket_mode, listener->socket_group, err)) {
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
 /* The plane of one listener; those of probes have room of their own. */
 static bool listen_on(struct rely_control_thread *thread, size_t item, struct rely_err *err)
 {
@@ -104,13 +121,15 @@ static bool listen_on(struct rely_control_thread *thread, size_t item, struct re
     if (is_for_probes)
         plane = (struct rely_http_plane){.handle = handle_health_request, .context = thread};
     char bound[RELY_BOUND_SIZE];
-    int fd = rely_loop_bind(listener->address, false, err);
+    int fd = open_socket(thread, item, err);
     if (fd < 0)
         return false;
     rely_loop_bound(fd, listener->address, bound);
-    if (!rely_http_listen(thread->loop, fd, &plane, err) ||
-        !rely_loop_set_owner(listener->address, listener->socket_mode, listener->socket_group, err))
+    rely_sockets_keep(thread->service, listener->address, fd);
+    if (!rely_http_listen(thread->loop, fd, &plane, err))
         return false;
+    if (strncmp(listener->address, RELY_PASSED, sizeof RELY_PASSED - 1) == 0)
+        rely_loop_share_listener(thread->loop);
     if (is_for_probes)
         rely_loop_set_apart(thread->loop, RELY_HEALTH_CONNECTIONS_MAX);
     rely_loop_secure(thread->loop, tls);

@@ -142,10 +142,9 @@ static void hand_over(void *context, struct rely_commit *commit)
     rely_loop_post(thread->owner->loop, &commit->message);
 }
 
-bool rely_registry_thread_open(struct rely_registry_thread *thread, struct rely_control_thread *owner,
-                               struct rely_err *err)
+static bool open_registry_file(struct rely_registry_thread *thread, struct rely_err *err)
 {
-    const struct rely_config *config = owner->service->config;
+    const struct rely_config *config = thread->owner->service->config;
     const struct rely_registry_options options = {.path = config->registry_path,
                                                   .credentials_per_identity = (int)config->credentials_per_identity,
                                                   .may_use_http = config->may_use_http,
@@ -156,16 +155,95 @@ bool rely_registry_thread_open(struct rely_registry_thread *thread, struct rely_
                                                   .check_context = thread,
                                                   .note_damage = note_damage,
                                                   .note_context = thread};
+    thread->registry = rely_registry_open(&options, err);
+    return thread->registry != NULL;
+}
+
+bool rely_registry_thread_open(struct rely_registry_thread *thread, struct rely_control_thread *owner,
+                               struct rely_err *err)
+{
     const struct rely_batch_hooks hooks = {
         .context = thread, .now_ms = tell_batch_time_ms, .count_writers = count_admins, .hand_over = hand_over};
     thread->owner = owner;
     thread->ring = rely_log_ring_new(owner->service->log);
-    thread->registry = rely_registry_open(&options, err);
-    if (thread->registry == NULL)
+    if (!open_registry_file(thread, err))
         return false;
     thread->batch = rely_batch_new(thread->registry, &hooks);
     tell_opening(thread);
     return true;
+}
+
+/* --- while a successor has it --------------------------------------------------------------------------- */
+
+/* On the thread itself, without the lock: closing and opening take the disk's time. */
+static void go_away(struct rely_registry_thread *thread)
+{
+    rely_batch_end(thread->batch);
+    rely_batch_attach(thread->batch, NULL);
+    thread->left_revision = rely_registry_revision(thread->registry);
+    rely_registry_close(thread->registry);
+    thread->registry = NULL;
+}
+
+/* What is in memory stands for what was stored: nobody may have written meanwhile. */
+static bool come_back(struct rely_registry_thread *thread, struct rely_err *err)
+{
+    if (!open_registry_file(thread, err))
+        return false;
+    if (rely_registry_revision(thread->registry) != thread->left_revision) {
+        rely_registry_close(thread->registry);
+        thread->registry = NULL;
+        return rely_err_set(err, RELY_ERR_CONFLICT, "somebody has written to the registry meanwhile");
+    }
+    rely_batch_attach(thread->batch, thread->registry);
+    return true;
+}
+
+static bool must_move(const struct rely_registry_thread *thread)
+{
+    return thread->must_be_away != thread->is_away && thread->return_err.code == RELY_ERR_NONE;
+}
+
+/* Under the lock, which is let go meanwhile. */
+static void move_if_told(struct rely_registry_thread *thread)
+{
+    struct rely_err err = {0};
+    if (!must_move(thread))
+        return;
+    bool is_leaving = thread->must_be_away;
+    pthread_mutex_unlock(&thread->lock);
+    bool is_done = true;
+    if (is_leaving)
+        go_away(thread);
+    else
+        is_done = come_back(thread, &err);
+    pthread_mutex_lock(&thread->lock);
+    thread->is_away = is_leaving || !is_done;
+    thread->return_err = err;
+    pthread_cond_broadcast(&thread->is_changed);
+}
+
+void rely_registry_thread_leave(struct rely_registry_thread *thread)
+{
+    pthread_mutex_lock(&thread->lock);
+    thread->must_be_away = true;
+    pthread_cond_broadcast(&thread->is_changed);
+    while (!thread->is_away)
+        pthread_cond_wait(&thread->is_changed, &thread->lock);
+    pthread_mutex_unlock(&thread->lock);
+}
+
+bool rely_registry_thread_return(struct rely_registry_thread *thread, struct rely_err *err)
+{
+    pthread_mutex_lock(&thread->lock);
+    thread->must_be_away = false;
+    pthread_cond_broadcast(&thread->is_changed);
+    while (thread->is_away && thread->return_err.code == RELY_ERR_NONE)
+        pthread_cond_wait(&thread->is_changed, &thread->lock);
+    *err = thread->return_err;
+    bool is_back = !thread->is_away;
+    pthread_mutex_unlock(&thread->lock);
+    return is_back;
 }
 
 /* --- the thread ---------------------------------------------------------------------------------------- */
@@ -184,8 +262,11 @@ static struct rely_work *take_next_work(struct rely_registry_thread *thread, boo
 {
     int due_ms;
     pthread_mutex_lock(&thread->lock);
-    while (thread->oldest == NULL && !thread->is_stopping && (due_ms = rely_batch_due_ms(thread->batch)) != 0)
+    move_if_told(thread);
+    while (thread->oldest == NULL && !thread->is_stopping && (due_ms = rely_batch_due_ms(thread->batch)) != 0) {
         wait_for_change(thread, due_ms);
+        move_if_told(thread);
+    }
     struct rely_work *work = thread->oldest;
     *is_over = work == NULL && thread->is_stopping;
     if (work != NULL)

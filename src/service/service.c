@@ -10,7 +10,9 @@
 #include "relyd/snapshot.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -57,35 +59,79 @@ static void set_up_threads(struct rely_service *service)
     service->control_thread.counters = &service->counters[service->worker_count];
 }
 
+static void give_socket(struct rely_service *service, size_t item, size_t index, int fd)
+{
+    const struct rely_listener_config *listener = &service->listeners.items[item];
+    struct rely_worker *worker = &service->workers[index % service->worker_count];
+    worker->sockets = rely_realloc(worker->sockets, (worker->socket_count + 1) * sizeof *worker->sockets);
+    worker->sockets[worker->socket_count++] = (struct rely_worker_socket){
+        .fd = fd,
+        .is_shared = strncmp(listener->address, RELY_PASSED, sizeof RELY_PASSED - 1) == 0,
+        .tls = service->tls[item],
+        .door = {.reviewer = &worker->reviewer, .is_open = listener->callers == RELY_CALLERS_ANYONE}};
+}
+
+/* Each of those that were left goes to one worker, as the kernel spreads connections over all of them; where there are
+ * fewer than workers, several accept on one. False only with a fault. Out: *count - how many there were. */
+static bool use_left_sockets(struct rely_service *service, size_t item, size_t *count, struct rely_err *err)
+{
+    const char *address = service->listeners.items[item].address;
+    int fds[RELY_WORKERS_MAX], fd;
+    *count = 0;
+    while (*count < RELY_WORKERS_MAX) {
+        if (!rely_sockets_find(service, item, &fd, err))
+            return false;
+        if (fd < 0)
+            break;
+        fds[(*count)++] = fd;
+        rely_sockets_keep(service, address, fd);
+        give_socket(service, item, *count - 1, fd);
+    }
+    for (size_t i = *count; *count > 0 && i < service->worker_count; i++) {
+        fd = fcntl(fds[i % *count], F_DUPFD_CLOEXEC, 0);
+        if (fd < 0)
+            return rely_err_set(err, RELY_ERR_IO, "cannot share %s: %s", address, strerror(errno));
+        give_socket(service, item, i, fd);
+    }
+    return true;
+}
+
 /* A TCP address is bound once per worker (SO_REUSEPORT), so that the kernel spreads connections, the first time alone:
  * another relyd that has it must not get half of them without a word. A unix socket is bound once, shared. A port that
  * the kernel chooses is chosen once: the other workers take the first one's. */
-static bool bind_listener(struct rely_service *service, size_t item, struct rely_err *err)
+static bool bind_sockets(struct rely_service *service, size_t item, char bound[RELY_BOUND_SIZE], struct rely_err *err)
 {
-    char bound[RELY_BOUND_SIZE];
     const struct rely_listener_config *listener = &service->listeners.items[item];
     const char *address = listener->address;
     bool is_unix = strncmp(address, "unix:", 5) == 0;
     bool is_alone = is_unix || service->worker_count == 1;
-    int first = rely_loop_bind(address, false, err);
+    int first = rely_sockets_may_be_bound(address, err) ? rely_loop_bind(address, false, err) : -1;
     if (first < 0 || (!is_alone && !rely_loop_share(first, err)) ||
         !rely_loop_set_owner(address, listener->socket_mode, listener->socket_group, err))
         return false;
     rely_loop_bound(first, address, bound);
     for (size_t i = 0; i < service->worker_count; i++) {
-        struct rely_worker *worker = &service->workers[i];
         int fd = i == 0 ? first : is_unix ? dup(first) : rely_loop_bind(bound, true, err);
         if (fd < 0 && err->code == RELY_ERR_NONE)
             rely_err_set(err, RELY_ERR_IO, "cannot share %s: %s", bound, strerror(errno));
         if (fd < 0)
             return false;
-        worker->tls[worker->fd_count] = service->tls[item];
-        worker->doors[worker->fd_count] =
-            (struct rely_data_door){.reviewer = &worker->reviewer, .is_open = listener->callers == RELY_CALLERS_ANYONE};
-        worker->fds[worker->fd_count++] = fd;
+        if (i == 0 || !is_unix)
+            rely_sockets_keep(service, address, fd);
+        give_socket(service, item, i, fd);
     }
-    rely_log_event(service->ring, RELY_LOG_INFO, "listening", "data plane on %s%s", bound,
-                   service->tls[item] == NULL ? "" : ", TLS");
+    return true;
+}
+
+static bool bind_listener(struct rely_service *service, size_t item, struct rely_err *err)
+{
+    char bound[RELY_BOUND_SIZE];
+    size_t left = 0;
+    snprintf(bound, sizeof bound, "%s", service->listeners.items[item].address);
+    if (!use_left_sockets(service, item, &left, err) || (left == 0 && !bind_sockets(service, item, bound, err)))
+        return false;
+    rely_log_event(service->ring, RELY_LOG_INFO, "listening", "data plane on %s%s%s", bound,
+                   service->tls[item] == NULL ? "" : ", TLS", left == 0 ? "" : ", passed on");
     return true;
 }
 
@@ -185,6 +231,9 @@ static void free_service(struct rely_service *service)
 {
     rely_certificates_close(service);
     rely_listeners_fini(&service->listeners);
+    rely_sockets_close(&service->left);
+    for (size_t i = 0; i < service->worker_count; i++)
+        free(service->workers[i].sockets);
     free(service->counters);
     free(service->workers);
     pthread_mutex_destroy(&service->report_lock);
@@ -287,22 +336,44 @@ static void wait_for_signal(struct rely_service *service, const sigset_t *signal
     rely_log_event(service->ring, RELY_LOG_INFO, "stopping", "on signal %d", number);
 }
 
+/* Whoever sends traffic sees /readyz first, and goes elsewhere. A second signal is heard. */
+static void give_notice(const struct rely_service *service, const sigset_t *signals)
+{
+    int64_t until_ms = rely_clock_monotonic_ms() + service->config->notice_ms, left_ms;
+    while ((left_ms = until_ms - rely_clock_monotonic_ms()) > 0) {
+        const struct timespec left = {.tv_sec = left_ms / 1000, .tv_nsec = left_ms % 1000 * 1000000};
+        int number = sigtimedwait(signals, NULL, &left);
+        if (number == SIGTERM || number == SIGINT)
+            return;
+    }
+}
+
 static void serve_until_signal(struct rely_service *service, const sigset_t *signals)
 {
     atomic_store(&service->is_ready, true);
     rely_log_event(service->ring, RELY_LOG_INFO, "ready", "relyd " RELYD_VERSION ", %zu worker%s",
                    service->worker_count, service->worker_count == 1 ? "" : "s");
+    rely_handover_confirm(service);
+    rely_handover_start(service);
     rely_notify("READY=1");
     wait_for_signal(service, signals);
-    rely_notify("STOPPING=1");
     atomic_store(&service->is_ready, false);
+    if (!atomic_load(&service->is_handed_over)) {
+        rely_notify("STOPPING=1");
+        give_notice(service, signals);
+    }
+    rely_handover_stop(service);
+    rely_sockets_close(&service->kept); /* else whoever comes now would wait for nobody */
 }
 
 static bool run_planes(struct rely_service *service, const sigset_t *signals, struct rely_err *err)
 {
-    if (!bind_listeners(service, err))
+    if (!bind_listeners(service, err)) {
+        rely_sockets_close(&service->kept);
         return false;
+    }
     bool is_started = start_workers(service, err) && open_planes(service, err);
+    rely_sockets_close(&service->left);
     if (is_started)
         serve_until_signal(service, signals);
     stop_workers(service);
@@ -342,9 +413,9 @@ struct rely_loop_options rely_service_loop_options(const struct rely_service *se
                                       .idle_timeout_ms = (int)config->http_idle_timeout_ms};
 }
 
-bool rely_service_run(const struct rely_config *config, struct rely_err *err)
+bool rely_service_run(const struct rely_config *config, bool takes_over, struct rely_err *err)
 {
-    struct rely_service service = {.config = config, .start_s = rely_clock_now_s()};
+    struct rely_service service = {.config = config, .start_s = rely_clock_now_s(), .predecessor = -1};
     const struct rely_log_options options = {.fd = -1,
                                              .level = (enum rely_level)config->log_level,
                                              .allows_fd = config->log_allows == 0 ? STDERR_FILENO : STDOUT_FILENO,
@@ -366,6 +437,8 @@ bool rely_service_run(const struct rely_config *config, struct rely_err *err)
     say_notes(&service);
     bool is_ok = rely_callers_read(&service, err) && rely_limits_share_descriptors(&service, err) &&
                  rely_certificates_open(&service, err);
+    rely_sockets_read_passed(&service.left);
+    is_ok = is_ok && (!takes_over || rely_handover_take(&service, err));
     if (is_ok) {
         rely_limits_compare_memory(&service);
         is_ok = run_with_log(&service, &signals, err);

@@ -35,15 +35,35 @@ struct rely_thread_counters {
     struct rely_loop_counters loop;
 };
 
+/* A listening socket of a worker: taken over by its loop. */
+struct rely_worker_socket {
+    int fd;
+    bool is_shared;       /* with whoever has passed it, who keeps it */
+    struct rely_tls *tls; /* borrowed; NULL: clear text */
+    struct rely_data_door door;
+};
+
+/* Listening sockets by the address, as it is configured, or `fd:NAME`. */
+#define RELY_PASSED "fd:"
+#define RELY_WORKERS_MAX 256 /* `workers` */
+#define RELY_SOCKETS_MAX 8192
+struct rely_socket {
+    char *name; /* owned */
+    int fd;     /* owned until it is taken */
+    bool is_taken;
+};
+struct rely_sockets {
+    struct rely_socket *items; /* owned */
+    size_t count;
+};
+
 /* One event-loop thread of the data plane. */
 struct rely_worker {
     struct rely_service *service; /* borrowed */
     size_t index;
     pthread_t thread;
-    struct rely_tls *tls[RELY_LISTENERS_MAX]; /* borrowed: of each socket */
-    struct rely_data_door doors[RELY_LISTENERS_MAX];
-    int fds[RELY_LISTENERS_MAX]; /* main, before the thread starts: bound sockets, taken over by the loop */
-    size_t fd_count;
+    struct rely_worker_socket *sockets; /* owned; main, before the thread starts */
+    size_t socket_count;
     struct rely_loop *loop;                /* set before the thread says that it has started */
     struct rely_reviewer reviewer;         /* the worker's */
     struct rely_thread_counters *counters; /* borrowed from the service */
@@ -73,6 +93,9 @@ struct rely_registry_thread {
     pthread_cond_t is_changed;
     struct rely_work *oldest, *newest; /* not begun */
     bool is_stopping;                  /* nothing more comes, and the control thread answers no questions */
+    bool must_be_away, is_away;        /* a successor has the database: what is asked is refused */
+    struct rely_err return_err;        /* why it could not be opened again */
+    uint64_t left_revision;            /* its own: when it was closed */
 };
 
 /* The control thread: nobody else makes editions. All fields are its own unless they say otherwise. */
@@ -112,6 +135,16 @@ struct rely_service {
     int admin_connections;                 /* of the control plane */
     int fetch_places;                      /* fetches of keys that run at once */
     int64_t start_s;
+    struct rely_sockets left; /* main, control while it opens: that others have left to this process */
+    struct rely_sockets kept; /* main, control while it opens, then handover: copies, for a successor */
+    int predecessor;          /* main: the connection to it; -1: none */
+    struct rely_handover {    /* its thread's, but for the start and the end */
+        pthread_t thread;
+        int listener, wake[2]; /* wake: main tells it to end */
+        bool is_started;
+    } handover;
+    struct rely_log_ring *ring_of_handover; /* its thread's */
+    atomic_bool is_handed_over;             /* to a successor, which accepts already */
     atomic_bool is_ready;
     atomic_bool is_registry_damaged; /* set by the control thread, for good */
     /* Starting and stopping: the main thread waits until threads say how far they are. */
@@ -176,6 +209,11 @@ void rely_control_thread_post_workers_gone(struct rely_control_thread *thread);
 RELY_MUST_USE bool rely_registry_thread_open(struct rely_registry_thread *thread, struct rely_control_thread *owner,
                                              struct rely_err *err);
 void rely_registry_thread_start(struct rely_registry_thread *thread);
+/* A successor needs the database: what is begun is committed, then it is closed, and what is asked is refused. Returns
+ * when that is so. Thread: any other. */
+void rely_registry_thread_leave(struct rely_registry_thread *thread);
+/* It did not come: open it again. False: it cannot be, or somebody has written, and it stays closed. */
+RELY_MUST_USE bool rely_registry_thread_return(struct rely_registry_thread *thread, struct rely_err *err);
 /* One more read or write, behind those that were asked before. */
 void rely_registry_thread_ask(struct rely_registry_thread *thread, struct rely_work *work);
 /* All that was asked is done and handed over; the thread has ended, if there was one. The loop has ended before. */
@@ -206,6 +244,33 @@ void rely_tables_stop(struct rely_tables *tables);
 void rely_tables_fini(struct rely_tables *tables);
 /* On the control thread: a key of this issuer has earned a table. It gets one if there is a place left. */
 void rely_tables_ask(struct rely_control_thread *thread, int64_t issuer_id, uint64_t serial);
+
+/* --- sockets.c --------------------------------------------------------------------------------------- */
+
+/* In: fd - taken over. */
+void rely_sockets_add(struct rely_sockets *sockets, const char *name, int fd);
+/* The next of this name, which is the caller's then; -1: there is none. */
+int rely_sockets_take(struct rely_sockets *sockets, const char *name);
+/* Close those that nobody has taken. */
+void rely_sockets_close(struct rely_sockets *sockets);
+/* Those of systemd, where it has passed any. */
+void rely_sockets_read_passed(struct rely_sockets *sockets);
+/* One that was left for this listener; -1 with true: there is none any more. */
+RELY_MUST_USE bool rely_sockets_find(struct rely_service *service, size_t item, int *fd, struct rely_err *err);
+/* Is it an address, and not the name of a socket that somebody should have passed? */
+RELY_MUST_USE bool rely_sockets_may_be_bound(const char *address, struct rely_err *err);
+/* A copy, for a successor. */
+void rely_sockets_keep(struct rely_service *service, const char *address, int fd);
+
+/* --- handover.c: on the main thread -------------------------------------------------------------------- */
+
+/* Take over from a relyd that runs: its sockets, when it has closed the database. Nobody there is no fault. */
+RELY_MUST_USE bool rely_handover_take(struct rely_service *service, struct rely_err *err);
+/* It may go: we serve. */
+void rely_handover_confirm(struct rely_service *service);
+/* Wait for a successor, on a thread. */
+void rely_handover_start(struct rely_service *service);
+void rely_handover_stop(struct rely_service *service);
 
 /* --- callers.c --------------------------------------------------------------------------------------- */
 

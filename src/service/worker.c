@@ -98,11 +98,14 @@ static void open_data_plane(struct rely_message *message)
         .handle = rely_endpoints_handle, .refuse = rely_endpoints_refuse, .needs_body = rely_endpoints_needs_body};
     struct rely_err err = {0};
     bool is_ok = true;
-    for (size_t i = 0; i < worker->fd_count && is_ok; i++) {
-        plane.context = &worker->doors[i];
-        is_ok = rely_http_listen(worker->loop, worker->fds[i], &plane, &err);
+    for (size_t i = 0; i < worker->socket_count && is_ok; i++) {
+        struct rely_worker_socket *socket = &worker->sockets[i];
+        plane.context = &socket->door;
+        is_ok = rely_http_listen(worker->loop, socket->fd, &plane, &err);
         if (is_ok)
-            rely_loop_secure(worker->loop, worker->tls[i]);
+            rely_loop_secure(worker->loop, socket->tls);
+        if (is_ok && socket->is_shared)
+            rely_loop_share_listener(worker->loop);
     }
     rely_service_report(worker->service, is_ok ? NULL : &err);
 }

@@ -29,6 +29,10 @@ def on_data(name, file, old, new, test="test_every_door_by_certificate"):
     return mutant(name, file, old, new, f"tests/e2e/test_callers.py::{test}")
 
 
+def restart(name, file, old, new, test):
+    return mutant(name, file, old, new, f"tests/e2e/test_restart.py::{test}")
+
+
 MUTANTS = [
     # certificates
     in_proof("an-ended-certificate-is-good", "if (question->now_s > certificate->until_s)", "if (question->now_s < certificate->until_s - INT32_MAX)"),
@@ -80,7 +84,7 @@ MUTANTS = [
     on_data("any-role-may-ask", "src/endpoints/admit.c", "(caller->roles & (RELY_ROLE_REVIEWER | RELY_ROLE_ADMIN)) != 0)", "caller->roles != 0)"),
     on_data("whoever-is-proven-may-ask", "src/endpoints/admit.c", "    if (proven != RELY_CALLER_PROVEN || (caller->roles", "    if (proven == RELY_CALLER_PROVEN || (caller->roles"),
     on_data("an-administrator-may-not-ask", "src/endpoints/admit.c", "(RELY_ROLE_REVIEWER | RELY_ROLE_ADMIN)) != 0)", "RELY_ROLE_REVIEWER) != 0)"),
-    on_data("every-listener-is-open", "src/service/service.c", ".is_open = listener->callers == RELY_CALLERS_ANYONE};", ".is_open = listener->callers != RELY_CALLERS_ADMINISTRATORS};"),
+    on_data("every-listener-is-open", "src/service/service.c", ".is_open = listener->callers == RELY_CALLERS_ANYONE}};", ".is_open = listener->callers != RELY_CALLERS_ADMINISTRATORS}};"),
     on_data("a-gateways-client-says-who-asks", "src/endpoints/admit.c", "is_check ? RELY_LIT(\"x-relyd-caller\") : RELY_LIT(\"authorization\")", "is_check ? RELY_LIT(\"authorization\") : RELY_LIT(\"authorization\")",
             "test_every_door_by_token"),
     on_data("a-401-has-no-challenge", "src/endpoints/endpoints.c", ".challenge = is_known ? NULL : rely_caller_challenge(proven)};", ".challenge = is_known ? rely_caller_challenge(proven) : NULL};"),
@@ -98,7 +102,7 @@ MUTANTS = [
     in_powers("a-sleeping-administrator-counts", "return identity->is_enabled && (identity->roles & RELY_ROLE_ADMIN) != 0;", "return (identity->roles & RELY_ROLE_ADMIN) != 0;"),
     in_powers("the-last-administrator-goes", "if (!counting.is_among || counting.has_others)", "if (!counting.is_among || powers->writer->now_s != 0)"),
     in_powers("the-last-administrators-credential-goes", "    bool is_lost = after == NULL || !lets_in_as_before", "    bool is_lost = after != NULL && !lets_in_as_before"),
-    in_powers("the-last-administrators-credential-changes", "after == NULL || !lets_in_as_before(&before->credential, &after->credential);", "after == NULL;"),
+    in_powers("the-last-administrators-credential-changes", "after == NULL || !lets_in_as_before(&before->credential, &after->credential);", "after == NULL || lets_in_as_before(&before->credential, &after->credential);"),
     mutant("the-last-administrators-issuer-goes", "src/registry/delete.c", "removal->path->object == RELY_OBJECT_ISSUER && !rely_powers_check_lost", "removal->path->object == RELY_OBJECT_IDENTITY && !rely_powers_check_lost", "unit_registry"),
     in_identities("a-certificate-is-two-identities", "    if (record->record.id == taking->write->after.record.id)", "    if (record->record.id != 0)"),
     in_identities("an-identity-loses-its-own-certificate", "    if (record->record.id == taking->write->after.record.id)", "    if (record->record.id == INT64_MAX)"),
@@ -106,4 +110,16 @@ MUTANTS = [
     in_identities("an-owner-that-is-not-there", "        if (!is_there)\n", "        if (!is_there && owners->count > 9)\n"),
     mutant("a-part-of-a-certificates-name-is-taken", "src/store/query.c", "char(10) || ?1 || char(10)) > 0\",\n                                    \"t\"},\n    [RELY_STORED_OWNED]", "?1) > 0\",\n                                    \"t\"},\n    [RELY_STORED_OWNED]", "unit_registry"),
     mutant("a-name-of-the-edition-before-counts", "src/snapshot/identity_index.c", "        edit_marks(next, identity, rely_hash(identity->certificates[i], OF_CERTIFICATES), is_removal);", "        edit_marks(next, identity, rely_hash(identity->certificates[i], OF_CERTIFICATES), is_removal && i > 0);", "unit_decide"),
+    # restart
+    restart("a-successor-of-anybody", "src/service/handover.c", "(peer.uid == 0 || peer.uid == geteuid());", "peer.uid != UINT32_MAX;", "test_a_stranger_gets_no_sockets"),
+    restart("whatever-is-said-is-a-greeting", "src/service/handover.c", "return memcmp(heard, word, len) == 0;", "return got == len && word[0] != 0;", "test_a_stranger_gets_no_sockets"),
+    restart("two-have-the-database", "src/service/handover.c", "    rely_registry_thread_leave(&service->control_thread.registry);\n", "", "test_a_successor_takes_over_under_load"),
+    restart("who-did-not-get-his-successor-writes-no-more", "src/service/registry_thread.c", "    rely_batch_attach(thread->batch, thread->registry);\n    return true;", "    return true;", "test_a_successor_that_does_not_come"),
+    restart("what-was-written-meanwhile-is-not-seen", "src/service/registry_thread.c", "if (rely_registry_revision(thread->registry) != thread->left_revision) {", "if (rely_registry_revision(thread->registry) < thread->left_revision) {", "test_somebody_who_has_written_meanwhile"),
+    restart("a-successors-listeners-are-shut", "src/loop/listen.c", "|| listener->is_shared || atomic_load(&loop->leaves_listeners))", "|| listener->is_shared)", "test_a_successor_takes_over_under_load"),
+    restart("kept-sockets-are-shut", "src/loop/listen.c", "|| listener->is_shared || atomic_load(&loop->leaves_listeners))", "|| atomic_load(&loop->leaves_listeners))", "test_sockets_that_somebody_keeps"),
+    restart("a-passed-socket-may-be-open-to-all", "src/service/sockets.c", "if (!rely_loop_is_open_to_others(fd) || listener->serves", "if (fd >= 0 || listener->serves", "test_a_socket_that_is_open_to_others_is_judged_at_the_start"),
+    restart("no-notice-before-a-stop", "src/service/service.c", "rely_clock_monotonic_ms() + service->config->notice_ms, left_ms;", "rely_clock_monotonic_ms() + service->config->notice_ms / 60000, left_ms;", "test_readiness_is_withdrawn_first"),
+    restart("a-second-signal-is-not-heard", "src/service/service.c", "        if (number == SIGTERM || number == SIGINT)\n            return;", "        if (number == SIGINT)\n            return;", "test_readiness_is_withdrawn_first"),
+    restart("the-other-relyd-is-a-fault", "src/admin/answer.c", "status >= 500 && err->code != RELY_ERR_AWAY)", "status >= 500)", "test_a_successor_that_does_not_come"),
 ]

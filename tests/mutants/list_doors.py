@@ -283,8 +283,8 @@ MUTANTS = [
         name='what clients do wrong is a fault of ours',
         row='B22',
         file='src/admin/answer.c',
-        old='    if (status >= 500)\n',
-        new='    if (status >= 400)\n',
+        old='    if (status >= 500 && err->code != RELY_ERR_AWAY)\n',
+        new='    if (status >= 400 && err->code != RELY_ERR_AWAY)\n',
         caught_by='unit_admin',
     ),
     dict(

@@ -163,8 +163,8 @@ MUTANTS = [
         name="two-share-an-address",
         row="D",
         file="src/service/service.c",
-        old="int first = rely_loop_bind(address, false, err);",
-        new="int first = rely_loop_bind(address, !is_unix, err);",
+        old="rely_sockets_may_be_bound(address, err) ? rely_loop_bind(address, false, err) : -1;",
+        new="rely_sockets_may_be_bound(address, err) ? rely_loop_bind(address, !is_unix, err) : -1;",
         caught_by="tests/e2e/test_connections.py::test_two_never_share_an_address",
     ),
     dict(

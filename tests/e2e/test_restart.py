@@ -1,0 +1,316 @@
+"""Restart without a lost request: a successor that takes over, sockets that systemd keeps, and notice before a stop."""
+
+import contextlib
+import os
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+import tokens
+import wire
+from service import BINARY, ENVIRONMENT, ISSUER, write_yaml
+from test_callers import Guarded
+
+ROUNDS = int(os.environ.get("RELYD_RESTARTS", "5"))
+
+
+class Load:
+    """Clients that ask all the time, each kept alive, over plain text and TLS; and one that writes. Whatever is not as it should be is kept."""
+
+    def __init__(self, guarded):
+        self.guarded, self.faults, self.checks, self.written = guarded, [], 0, []
+        self.is_over = threading.Event()
+        self.threads = [threading.Thread(target=self.check, args=(guarded.relyd.data, None)) for _ in range(2)]
+        self.threads += [threading.Thread(target=self.check, args=(guarded.data, guarded.context("dns:gw.example")))]
+        self.threads += [threading.Thread(target=self.connect_anew), threading.Thread(target=self.write)]
+        for thread in self.threads:
+            thread.start()
+
+    def note(self, what, fault):
+        self.faults.append(f"{what}: {fault!r}")
+
+    def check(self, address, context):
+        """As HTTP has it: a connection whose answer says that it ends is opened anew."""
+        headers = {"Authorization": f"Bearer {self.guarded.workload}"}
+        client = wire.Client(address, context)
+        while not self.is_over.is_set():
+            try:
+                answer = client.ask("GET", "/check/default", None, headers)
+                if answer.status != 200:
+                    self.note("check", answer)
+                self.checks += 1
+                if answer.header("connection") == "close":
+                    client.close()
+            except OSError as fault:
+                self.note("check over TLS" if context else "check", fault)
+                client.close()
+        client.close()
+
+    def connect_anew(self):
+        headers = {"Authorization": f"Bearer {self.guarded.workload}"}
+        while not self.is_over.is_set():
+            try:
+                if wire.ask(self.guarded.relyd.data, "GET", "/check/default", None, headers).status != 200:
+                    self.note("new connection", "not 200")
+            except OSError as fault:
+                self.note("new connection", fault)
+
+    def write(self):
+        """What is acknowledged stays; a 503 says when to ask again."""
+        number = 0
+        while not self.is_over.is_set():
+            number += 1
+            try:
+                answer = wire.ask(self.guarded.relyd.socket, "PUT", f"/v1/identities/written-{number}", {})
+                if answer.status == 201:
+                    self.written.append(f"written-{number}")
+                elif answer.status != 503 or answer.json()["code"] != "handing_over" or answer.header("retry-after") != "1":
+                    self.note("write", answer)
+            except OSError as fault:
+                self.note("write", fault)
+            time.sleep(0.005)
+
+    def end(self):
+        self.is_over.set()
+        for thread in self.threads:
+            thread.join()
+        with contextlib.closing(sqlite3.connect(self.guarded.relyd.database)) as database:
+            there = {row[0] for row in database.execute("SELECT name FROM identity")}
+        assert set(self.written) <= there
+        return self.faults
+
+
+def take_over(relyd):
+    """A successor in the place of what runs; returns when the one before has ended, in order."""
+    before = relyd.process
+    with open(relyd.log_path, "ab") as log:
+        successor = subprocess.Popen([BINARY, "--config", str(relyd.folder / "relyd.yaml"), "--take-over"], stdout=log, stderr=log, env=ENVIRONMENT)
+    assert before.wait(60) == 0, relyd.log()[-3000:]
+    relyd.process = successor
+    wire.wait_for(relyd.is_ready, 30, "the successor")
+
+
+@pytest.mark.threads
+def test_a_successor_takes_over_under_load(start, tmp_path):
+    guarded = Guarded(start, tmp_path, shutdown__drain_ms=2000)
+    load = Load(guarded)
+    for _ in range(ROUNDS):
+        take_over(guarded.relyd)
+    checks, faults = load.checks, load.end()
+    assert faults == [], faults[:5]
+    assert checks > 50 * ROUNDS and len(load.written) > ROUNDS
+    log = guarded.relyd.log()
+    assert log.count('"handed_over"') == log.count('"taking_over"') == ROUNDS
+    assert '"hand_over_failed"' not in log
+
+
+def greet(relyd, greeting=b"relyd-handover 1\n"):
+    line = socket.socket(socket.AF_UNIX)
+    line.settimeout(wire.TIMEOUT)
+    line.connect(relyd.socket + ".handover")
+    line.sendall(greeting)
+    return line
+
+
+@pytest.mark.threads
+def test_a_successor_that_does_not_come(start):
+    """The one before goes on, with all that it had: also when it had closed the database already."""
+    relyd = start()
+    signer = relyd.put_world()
+    token = signer.sign(tokens.claims(ISSUER))
+    for number in range(3):
+        with contextlib.closing(greet(relyd)) as line:
+            records, descriptors, _, _ = socket.recv_fds(line, 128, 1)
+            assert len(records) == 128 and len(descriptors) == 1
+            answer = relyd.admin("PUT", "/v1/identities/refused", {})
+            assert (answer.status, answer.json()["code"], answer.header("retry-after")) == (503, "handing_over", "1")
+            assert relyd.reason(token) == "ok"
+            for descriptor in descriptors:
+                os.close(descriptor)
+        relyd.wait_for_words('"hand_over_failed"', number + 1)
+        wire.wait_for(lambda: relyd.admin("PUT", f"/v1/identities/again-{number}", {}).status == 201, what="writing again")
+    assert relyd.admin("GET", "/v1/identities/refused").status == 404
+    assert relyd.reason(token) == "ok"
+    assert "control_fault" not in relyd.log()  # what is refused meanwhile is no fault
+
+
+def test_a_successor_that_cannot_start(start):
+    """Another configuration, whose listener cannot be had: it ends, says why, and the one before goes on."""
+    relyd = start()
+    with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as taken:
+        config = relyd.folder / "other.yaml"
+        config.write_text((relyd.folder / "relyd.yaml").read_text().replace("127.0.0.1:%d" % relyd.data[1], "127.0.0.1:%d" % taken.getsockname()[1]))
+        done = subprocess.run([BINARY, "--config", str(config), "--take-over"], capture_output=True, text=True, timeout=60, env=ENVIRONMENT)
+    assert done.returncode == 1 and "another process listens there" in done.stderr
+    relyd.wait_for_words('"hand_over_failed"')
+    wire.wait_for(lambda: relyd.admin("PUT", "/v1/identities/again", {}).status == 201, what="writing again")
+    assert "control_fault" not in relyd.log()  # what is refused meanwhile is no fault
+
+
+def test_somebody_who_has_written_meanwhile(start):
+    """What is in memory stands for what was stored: then nothing more is written, and reviews go on."""
+    relyd = start()
+    token = relyd.put_world().sign(tokens.claims(ISSUER))
+    with contextlib.closing(greet(relyd)) as line:
+        socket.recv_fds(line, 128, 1)
+        with contextlib.closing(sqlite3.connect(relyd.database)) as database:
+            database.execute("INSERT INTO change_log (at, actor, object, name, operation) VALUES (0, 'a', 'identity', 'b', 'create')")
+            database.commit()
+    relyd.wait_for_words("the registry cannot be opened again")
+    assert relyd.admin("PUT", "/v1/identities/again", {}).json()["code"] == "handing_over"
+    assert relyd.reason(token) == "ok"
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="needs root to become somebody else")
+def test_a_stranger_gets_no_sockets(start):
+    relyd = start()
+    assert os.stat(relyd.socket + ".handover").st_mode & 0o777 == 0o600
+    os.chmod(relyd.socket + ".handover", 0o666)
+    for folder in (relyd.folder, *relyd.folder.parents):
+        if os.stat(folder).st_uid == 0 and str(folder).startswith("/tmp/"):
+            os.chmod(folder, 0o755)
+    script = ("import os, socket, sys; os.setgroups([]); os.setgid(65534); os.setuid(65534); s = socket.socket(socket.AF_UNIX)\n"
+              "s.connect(sys.argv[1]); s.sendall(b'relyd-handover 1\\n'); print(s.recv(128))")
+    done = subprocess.run(["python3", "-c", script, relyd.socket + ".handover"], capture_output=True, text=True, timeout=60)
+    assert done.stdout == "b''\n" or "ConnectionReset" in done.stderr or "BrokenPipe" in done.stderr
+    assert '"handing_over"' not in relyd.log()
+    with contextlib.closing(greet(relyd, b"GET / HTTP/1.1\r\n\r\n")) as line, contextlib.suppress(ConnectionResetError):
+        assert line.recv(128) == b""
+    assert relyd.admin("PUT", "/v1/identities/still", {}).status == 201
+
+
+def test_nobody_to_take_over_from_is_an_ordinary_start(start):
+    relyd = start()
+    relyd.stop()
+    with open(relyd.log_path, "ab") as log:
+        relyd.process = subprocess.Popen([BINARY, "--config", str(relyd.folder / "relyd.yaml"), "--take-over"], stdout=log, stderr=log, env=ENVIRONMENT)
+    wire.wait_for(relyd.is_ready, 30, "readiness")
+    relyd.wait_for_words('"nobody_to_take_over_from"')
+
+
+# --- systemd --------------------------------------------------------------------------------------------------------
+
+# Holds the sockets, as systemd does, and starts relyd with them whenever it has ended.
+HOLDER = """
+import os, signal, socket, subprocess, sys
+binary, config, count, *addresses = sys.argv[1:]
+kept = []
+for address in addresses:
+    host, _, port = address.rpartition(":")
+    line = socket.socket(socket.AF_UNIX if host == "unix" else socket.AF_INET)
+    line.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    line.bind(port if host == "unix" else (host, int(port)))
+    line.listen(1024)
+    kept.append(line)
+def pass_on():
+    for number, line in enumerate(kept):
+        os.dup2(os.dup(line.fileno()), 20 + number)
+    for number in range(len(kept)):
+        os.dup2(20 + number, 3 + number)
+    os.environ["LISTEN_PID"] = str(os.getpid())
+for _ in range(int(count)):
+    environment = os.environ | {"LISTEN_FDS": str(len(kept)), "LISTEN_FDNAMES": "data:control"}
+    relyd = subprocess.Popen(["sh", "-c", 'LISTEN_PID=$$ exec "$0" --config "$1"', binary, config], env=environment, preexec_fn=pass_on, close_fds=False)
+    print(relyd.pid, flush=True)
+    code = relyd.wait()
+    assert code == 0, code
+"""
+
+
+def test_sockets_that_somebody_keeps(start, tmp_path):
+    """A restart takes as long as a start, and nobody is refused meanwhile."""
+    relyd = start()  # for its folder, settings and world
+    signer = relyd.put_world()
+    relyd.stop()
+    address = "127.0.0.1:%d" % relyd.data[1]
+    del relyd.settings["listen"]
+    relyd.settings["admin.socket"] = ""
+    os.unlink(relyd.socket)
+    relyd.settings["listeners"] = [{"address": "fd:data", "callers": "anyone"}, {"address": "fd:control", "serves": "control"}]
+    (relyd.folder / "relyd.yaml").write_text(write_settings(relyd))
+    token = {"Authorization": f"Bearer {signer.sign(tokens.claims(ISSUER))}"}
+    with open(relyd.log_path, "ab") as log:
+        holder = subprocess.Popen([sys.executable, "-c", HOLDER, BINARY, str(relyd.folder / "relyd.yaml"), str(ROUNDS + 1), address,
+                                   f"unix:{relyd.socket}"], stdout=subprocess.PIPE, stderr=log, text=True, env=ENVIRONMENT)
+    try:
+        for number in range(ROUNDS + 1):
+            pid = int(holder.stdout.readline())
+            wire.wait_for(lambda: relyd.log().count('"ready"') >= number + 2, 30, "a start")
+            for _ in range(20):
+                assert wire.ask(relyd.data, "GET", "/check/default", None, token).status == 200
+            assert wire.ask(relyd.socket, "PUT", f"/v1/identities/kept-{number}", {}).status == 201
+            os.kill(pid, signal.SIGTERM)
+            answers = []
+            waiting = [threading.Thread(target=note_answer, args=(relyd.data, token, answers)) for _ in range(10)]
+            for thread in waiting:
+                thread.start()
+            if number < ROUNDS:  # nobody comes after the last one
+                for thread in waiting:
+                    thread.join()
+                assert answers == [200] * 10
+        assert holder.wait(60) == 0
+    finally:
+        holder.kill()
+        holder.stdout.close()
+
+
+def write_settings(relyd):
+    return write_yaml(relyd.settings)
+
+
+def note_answer(address, headers, answers):
+    with contextlib.suppress(OSError):
+        answers.append(wire.ask(address, "GET", "/check/default", None, headers).status)
+
+
+def test_systemd_passes_a_socket(start):
+    """systemd-socket-activate is systemd's own way to try it: the first connection starts relyd, which serves it."""
+    relyd = start()
+    token = {"Authorization": f"Bearer {relyd.put_world().sign(tokens.claims(ISSUER))}"}
+    relyd.stop()
+    del relyd.settings["listen"]
+    relyd.settings["listeners"] = [{"address": "fd:data", "callers": "anyone"}]
+    (relyd.folder / "relyd.yaml").write_text(write_settings(relyd))
+    with open(relyd.log_path, "ab") as log:
+        relyd.process = subprocess.Popen(["systemd-socket-activate", "-l", "127.0.0.1:%d" % relyd.data[1], "--fdname=data", "-E", "LSAN_OPTIONS",
+                                          BINARY, "--config", str(relyd.folder / "relyd.yaml")], stdout=log, stderr=log, env=ENVIRONMENT)
+    wire.wait_for(lambda: note_answer(relyd.data, token, answers := []) or answers == [200], 30, "the first answer")
+    relyd.wait_for_words("data plane on fd:data, passed on")
+
+
+def test_a_socket_that_is_open_to_others_is_judged_at_the_start(start):
+    """Where it listens the configuration does not say."""
+    relyd = start()
+    relyd.stop()
+    relyd.settings["listeners"] = [{"address": "fd:data", "callers": "anyone"}]
+    (relyd.folder / "relyd.yaml").write_text(write_settings(relyd))
+    for words, address in (("no socket of this name was passed", None), ("is reachable from other machines", "0.0.0.0")):
+        environment, kept = dict(ENVIRONMENT), None
+        if address:
+            kept = socket.create_server((address, 0))
+            environment |= {"LISTEN_FDS": "1", "LISTEN_FDNAMES": "data"}
+        command = ["sh", "-c", 'LISTEN_PID=$$ exec "$0" --config "$1"', BINARY, str(relyd.folder / "relyd.yaml")]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment, close_fds=False,
+                              preexec_fn=(lambda: os.dup2(kept.fileno(), 3)) if kept else None)
+        assert done.returncode == 1 and words in done.stderr, done.stderr[-1000:]
+        if kept:
+            kept.close()
+
+
+# --- notice ---------------------------------------------------------------------------------------------------------
+
+
+def test_readiness_is_withdrawn_first(start):
+    relyd = start(shutdown__notice_ms=60000)
+    token = {"Authorization": f"Bearer {relyd.put_world().sign(tokens.claims(ISSUER))}"}
+    relyd.process.send_signal(signal.SIGTERM)
+    wire.wait_for(lambda: wire.ask(relyd.health, "GET", "/readyz").status == 503, what="readiness is withdrawn")
+    assert wire.ask(relyd.data, "GET", "/check/default", None, token).status == 200
+    assert wire.ask(relyd.health, "GET", "/livez").status == 200
+    relyd.process.send_signal(signal.SIGTERM)  # enough
+    assert relyd.process.wait(30) == 0
