@@ -114,8 +114,11 @@ static enum rely_proven judge_federated_token(const struct rely_caller_question 
     question->review(question->context, &asked, &review);
     if (review.decision.reason != RELY_OK) {
         rely_review_tell(&review, &told);
-        return REFUSE(caller, RELY_CALLER_BAD_TOKEN, "the caller's own token is refused: %s: %.300s",
-                      rely_reason_word(review.decision.reason), told.text);
+        return REFUSE(caller, RELY_CALLER_BAD_TOKEN, "the caller's own token is refused: %s: %.220s%s",
+                      rely_reason_word(review.decision.reason), told.text,
+                      review.decision.reason == RELY_AUDIENCE_MISMATCH
+                          ? "; it and its credential must have the audience of auth.audience"
+                          : "");
     }
     caller->proof = RELY_PROOF_TOKEN;
     caller->identity = review.matches.items[0].identity;
@@ -163,6 +166,32 @@ static enum rely_proven judge_peer(const struct rely_caller_question *question, 
     return RELY_CALLER_PROVEN;
 }
 
+/* --- none ------------------------------------------------------------------------------------------------------- */
+
+/* Whoever has shown a certificate is told what it was read as: that is what an identity must have. */
+static enum rely_proven refuse_anonymous(const struct rely_caller_question *question, struct rely_caller *caller)
+{
+    char names[160];
+    const struct rely_certificate *certificate = question->request->certificate;
+    struct rely_slice header = question->header;
+    if (certificate != NULL && certificate->name_count == 0)
+        return REFUSE(caller, RELY_CALLER_ANONYMOUS,
+                      "who asks must prove who he is: the client certificate has no name, and there is no bearer token "
+                      "in %.*s",
+                      RELY_ARG(header));
+    if (certificate != NULL)
+        return REFUSE(caller, RELY_CALLER_ANONYMOUS,
+                      "who asks must prove who he is: no identity has a name of the client certificate, %s, among its "
+                      "certificates, and there is no bearer token in %.*s",
+                      rely_quote_list(certificate->names, certificate->name_count, names, sizeof names),
+                      RELY_ARG(header));
+    return REFUSE(caller, RELY_CALLER_ANONYMOUS, "who asks must prove who he is: by %s, or by a bearer token in %.*s",
+                  question->request->is_unix
+                      ? "coming as root, as relyd's own user or as a member of admin.socket_group"
+                      : "a client certificate",
+                  RELY_ARG(header));
+}
+
 /* --- one after the other ----------------------------------------------------------------------------------------- */
 
 enum rely_proven rely_caller_find(const struct rely_caller_question *question, struct rely_caller *caller)
@@ -176,9 +205,7 @@ enum rely_proven rely_caller_find(const struct rely_caller_question *question, s
         if (proven != RELY_CALLER_ANONYMOUS)
             return proven;
     }
-    return REFUSE(caller, RELY_CALLER_ANONYMOUS,
-                  "who asks must prove who he is: by a client certificate, or a bearer token in %.*s",
-                  RELY_ARG(question->header));
+    return refuse_anonymous(question, caller);
 }
 
 struct rely_caller rely_caller_of_open(unsigned roles)

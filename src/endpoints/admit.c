@@ -31,10 +31,12 @@ static enum rely_proven find_caller(struct rely_reviewer *reviewer, const struct
                                                   .now_s = rely_clock_coarse_s(),
                                                   .review = review_caller,
                                                   .context = reviewer};
+    char name[RELY_CALLER_NAME_SIZE];
     enum rely_proven proven = rely_caller_find(&question, caller);
     if (proven != RELY_CALLER_PROVEN || (caller->roles & (RELY_ROLE_REVIEWER | RELY_ROLE_ADMIN)) != 0)
         return proven;
-    snprintf(caller->why.text, sizeof caller->why.text, "who asks has not the role reviewer");
+    rely_caller_print(caller, request, name);
+    snprintf(caller->why.text, sizeof caller->why.text, "%s has not the role reviewer", name);
     return RELY_CALLER_WITHOUT_ROLE;
 }
 

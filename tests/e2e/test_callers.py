@@ -134,6 +134,8 @@ def test_a_refused_caller_is_told_apart_from_a_refused_token(guarded):
     guarded.relyd.wait_for_words("caller_not_permitted")
     line = next(event for event in guarded.relyd.events() if event.get("reason") == "caller_not_permitted")
     assert line["endpoint"] == "check" and "subject" not in line
+    answer = guarded.ask("GET", "/check/default", guarded.context("cn:other"))
+    assert "certificate:other has not the role reviewer" in answer.json()["error_description"]
     for path in ("/nothing", "/livez", "/v1/issuers"):  # which paths there are, nobody is told
         assert guarded.ask("GET", path).status == 401
     text = wire.ask(guarded.relyd.health, "GET", "/metrics").body.decode()

@@ -105,11 +105,12 @@ static void asks_for_a_proof(void **state)
     struct fixture *fixture = *state;
     register_callers(fixture);
     assert_unproven(fixture, RELY_CALLER_ANONYMOUS, "must prove who he is");
+    assert_unproven(fixture, RELY_CALLER_ANONYMOUS, "a member of admin.socket_group"); /* how at this very door */
     assert_string_equal(fixture->challenge, "Bearer realm=\"relyd\"");
     add_header(fixture, "authorization", "Basic b3BzOm9wcw=="); /* somebody else's scheme */
     assert_unproven(fixture, RELY_CALLER_ANONYMOUS, "must prove who he is");
     fixture->request.is_unix = false;
-    assert_unproven(fixture, RELY_CALLER_ANONYMOUS, "must prove who he is");
+    assert_unproven(fixture, RELY_CALLER_ANONYMOUS, "must prove who he is: by a client certificate");
     static const char *const open[] = {"/livez", "/readyz"};
     for (size_t i = 0; i < sizeof open / sizeof open[0]; i++) {
         send_request(fixture, "GET", open[i], NULL);
@@ -130,6 +131,8 @@ static void takes_tokens(void **state)
     assert_proven(fixture);
     show_token(fixture, make_token("ops", "other", 600));
     assert_unproven(fixture, RELY_CALLER_BAD_TOKEN, "audience_mismatch");
+    show_token(fixture, make_token("ops", "other", 600));
+    assert_unproven(fixture, RELY_CALLER_BAD_TOKEN, "it and its credential must have the audience of auth.audience");
     assert_string_equal(fixture->challenge, "Bearer realm=\"relyd\", error=\"invalid_token\"");
     show_token(fixture, make_token("ops", "relyd", -600));
     assert_unproven(fixture, RELY_CALLER_BAD_TOKEN, "expired");
@@ -181,7 +184,12 @@ static void takes_certificates(void **state)
     assert_unproven(fixture, RELY_CALLER_IDENTITY_DISABLED, "is disabled");
     assert_string_equal(fixture->challenge, "Bearer realm=\"relyd\"");
     show_certificate(fixture, "dns:unknown.example", NULL, 60); /* counts as none */
-    assert_unproven(fixture, RELY_CALLER_ANONYMOUS, "must prove");
+    assert_unproven(
+        fixture, RELY_CALLER_ANONYMOUS,
+        "no identity has a name of the client certificate, \"dns:unknown.example\", among its certificates");
+    show_certificate(fixture, "dns:unknown.example", NULL, 60);
+    shown.name_count = 0;
+    assert_unproven(fixture, RELY_CALLER_ANONYMOUS, "the client certificate has no name");
     show_token(fixture, make_token("ops", "relyd", 600));
     assert_proven(fixture);
     show_certificate(fixture, "dns:ops.example", NULL, 60); /* the first that is there counts */
