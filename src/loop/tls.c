@@ -39,7 +39,8 @@ struct rely_tls {
 /* OpenSSL's own words for the first of its queued errors, which it empties. */
 static bool fail_file(struct rely_err *err, const char *what, const char *path, const char *sentence)
 {
-    const char *reason = ERR_reason_error_string(ERR_peek_error());
+    unsigned long first = ERR_peek_error();
+    const char *reason = ERR_SYSTEM_ERROR(first) ? strerror(ERR_GET_REASON(first)) : ERR_reason_error_string(first);
     ERR_clear_error();
     return rely_err_set(err, RELY_ERR_INVALID, "%s %s: %s%s%s", what, path, sentence, reason == NULL ? "" : ": ",
                         reason == NULL ? "" : reason);

@@ -170,6 +170,7 @@ static void test_bad_files(void **state)
     struct rely_tls_options options = options_of(&files);
     options.certificate = "/nonexistent.pem";
     assert_refused(&options, "certificate /nonexistent.pem", "expected certificates in PEM");
+    assert_refused(&options, "certificate /nonexistent.pem", strerror(ENOENT));
     options.certificate = files.key;
     assert_refused(&options, files.key, "expected certificates in PEM");
     options = options_of(&files);
@@ -185,6 +186,8 @@ static void test_bad_files(void **state)
     chmod(files.key, 0600);
     options.client_ca = files.key;
     assert_refused(&options, files.key, "expected certificates of authorities in PEM");
+    options.client_ca = "/nonexistent.pem";
+    assert_refused(&options, "client_ca /nonexistent.pem", strerror(ENOENT));
     remove_files(&files);
 }
 
