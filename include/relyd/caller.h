@@ -48,7 +48,7 @@ enum rely_proven {
     RELY_CALLER_WITHOUT_ROLE, /* he is proven, and may not do this: not by rely_caller_find */
     RELY_CALLER_COUNT
 };
-extern const char *const rely_caller_words[RELY_CALLER_COUNT];
+extern const char *const rely_caller_words[RELY_CALLER_COUNT]; /* NULL: is no refusal */
 
 /* Who asks. Borrowed from the snapshot. Zero-filled is nobody, who may nothing. */
 struct rely_caller {

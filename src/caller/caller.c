@@ -15,7 +15,7 @@
 
 const char *const rely_caller_words[RELY_CALLER_COUNT] = {
     [RELY_CALLER_ANONYMOUS] = "anonymous",
-    [RELY_CALLER_PROVEN] = "proven",
+    [RELY_CALLER_PROVEN] = NULL, /* is no refusal */
     [RELY_CALLER_BAD_CERTIFICATE] = "bad_certificate",
     [RELY_CALLER_BAD_TOKEN] = "bad_token",
     [RELY_CALLER_BAD_BOOTSTRAP_TOKEN] = "bad_bootstrap_token",

@@ -13,14 +13,15 @@ struct protocol {
     /* Answers what is not for `handle`: another method, a body too large; in the protocol's own form. */
     void (*refuse)(struct rely_reviewer *reviewer, struct rely_http_request *request,
                    const struct rely_refused *refused);
+    enum rely_endpoint endpoint;
     const char *api_version;
 };
 
-static const struct protocol review = {rely_review_handle, rely_review_refuse, NULL};
+static const struct protocol review = {rely_review_handle, rely_review_refuse, RELY_ENDPOINT_REVIEW, NULL};
 static const struct protocol tokenreview_v1 = {rely_tokenreview_handle, rely_tokenreview_refuse,
-                                               "authentication.k8s.io/v1"};
+                                               RELY_ENDPOINT_TOKENREVIEW, "authentication.k8s.io/v1"};
 static const struct protocol tokenreview_v1beta1 = {rely_tokenreview_handle, rely_tokenreview_refuse,
-                                                    "authentication.k8s.io/v1beta1"};
+                                                    RELY_ENDPOINT_TOKENREVIEW, "authentication.k8s.io/v1beta1"};
 
 struct data_route {
     struct rely_route route;
@@ -77,6 +78,7 @@ static void refuse_caller(struct rely_reviewer *reviewer, struct rely_http_reque
     }
     find_data_route(request, &routed);
     const struct protocol *protocol = routed.row == NULL ? &review : ((const struct data_route *)routed.row)->protocol;
+    rely_reviewer_note_refused(reviewer, request, protocol->endpoint, RELY_CALLER_NOT_PERMITTED, caller->why.text);
     protocol->refuse(reviewer, request, &refused);
 }
 

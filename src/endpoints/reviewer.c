@@ -79,8 +79,9 @@ static void advance_decision_id(char id[RELY_DECISION_ID_SIZE])
     }
 }
 
-void rely_reviewer_finish(struct rely_reviewer *reviewer, struct rely_http_request *request,
-                          const struct rely_asked *asked, const struct rely_review *review, int64_t start_us)
+static struct rely_answer note_review(struct rely_reviewer *reviewer, const struct rely_http_request *request,
+                                      const struct rely_asked *asked, const struct rely_review *review,
+                                      int64_t start_us)
 {
     struct rely_answer answer = {asked, review, reviewer->decision_id};
     uint32_t duration_us = (uint32_t)(rely_clock_monotonic_us() - start_us);
@@ -88,17 +89,38 @@ void rely_reviewer_finish(struct rely_reviewer *reviewer, struct rely_http_reque
     count_review(reviewer->counters, &answer, duration_us);
     if (rely_log_wants(reviewer->ring, review->decision.reason))
         log_review(reviewer, request, &answer, duration_us);
+    return answer;
+}
+
+void rely_reviewer_finish(struct rely_reviewer *reviewer, struct rely_http_request *request,
+                          const struct rely_asked *asked, const struct rely_review *review, int64_t start_us)
+{
+    struct rely_answer answer = note_review(reviewer, request, asked, review, start_us);
     reviewer->out.len = 0;
     asked->reply(reviewer, request, &answer);
+}
+
+static void make_refusal(enum rely_reason reason, const char *detail, struct rely_review *out)
+{
+    RELY_ASSERT(reason != RELY_OK);
+    *out = (struct rely_review){.now_s = rely_clock_coarse_s()};
+    out->decision.reason = rely_refuse(&out->decision.detail, reason, "%s", detail);
 }
 
 void rely_reviewer_refuse(struct rely_reviewer *reviewer, struct rely_http_request *request,
                           const struct rely_asked *asked, enum rely_reason reason, const char *detail)
 {
-    RELY_ASSERT(reason != RELY_OK);
-    struct rely_review review = {.now_s = rely_clock_coarse_s()};
-    review.decision.reason = rely_refuse(&review.decision.detail, reason, "%s", detail);
+    struct rely_review review;
+    make_refusal(reason, detail, &review);
     rely_reviewer_finish(reviewer, request, asked, &review, rely_clock_monotonic_us());
+}
+
+void rely_reviewer_note_refused(struct rely_reviewer *reviewer, const struct rely_http_request *request,
+                                enum rely_endpoint endpoint, enum rely_reason reason, const char *detail)
+{
+    struct rely_review review;
+    make_refusal(reason, detail, &review);
+    note_review(reviewer, request, &(struct rely_asked){.endpoint = endpoint}, &review, rely_clock_monotonic_us());
 }
 
 void rely_reviewer_review(struct rely_reviewer *reviewer, const struct rely_review_request *request,

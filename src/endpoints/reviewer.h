@@ -31,6 +31,9 @@ void rely_reviewer_ask(struct rely_reviewer *reviewer, struct rely_http_request 
 /* Refuse before any review: counted, logged and answered like one. */
 void rely_reviewer_refuse(struct rely_reviewer *reviewer, struct rely_http_request *request,
                           const struct rely_asked *asked, enum rely_reason reason, const char *detail);
+/* The same without the answer, which the caller gives in other words than a review's. */
+void rely_reviewer_note_refused(struct rely_reviewer *reviewer, const struct rely_http_request *request,
+                                enum rely_endpoint endpoint, enum rely_reason reason, const char *detail);
 
 /* Review on this turn's snapshot, through the cache. */
 void rely_reviewer_review(struct rely_reviewer *reviewer, const struct rely_review_request *request,

@@ -142,6 +142,19 @@ def test_a_refused_caller_is_told_apart_from_a_refused_token(guarded):
     assert 'relyd_callers_refused_total{reason="anonymous"} 4\n' in text
 
 
+def test_every_refused_caller_is_in_the_log(guarded):
+    guarded.ask_all(guarded.context("dns:unknown.example"))
+    guarded.relyd.wait_for_words('"caller_not_permitted"', 3)
+    lines = [event for event in guarded.relyd.events() if event.get("reason") == "caller_not_permitted"]
+    assert sorted(line["endpoint"] for line in lines) == ["check", "review", "tokenreview"]
+    assert len({line["decisionId"] for line in lines}) == 3
+    for line in lines:
+        assert "dns:unknown.example" in line["detail"] and line["peer"].startswith("127.0.0.1:")
+    text = wire.ask(guarded.relyd.health, "GET", "/metrics").body.decode()
+    assert 'relyd_callers_refused_total{reason="anonymous"} 3\n' in text
+    assert 'reason="proven"' not in text
+
+
 def test_a_name_that_is_taken_away_counts_no_more(guarded):
     context = guarded.context("dns:gw.example")
     with contextlib.closing(wire.Client(guarded.data, context)) as client:

@@ -88,6 +88,9 @@ MUTANTS = [
     on_data("a-gateways-client-says-who-asks", "src/endpoints/admit.c", "is_check ? RELY_LIT(\"x-relyd-caller\") : RELY_LIT(\"authorization\")", "is_check ? RELY_LIT(\"authorization\") : RELY_LIT(\"authorization\")",
             "test_every_door_by_token"),
     on_data("a-401-has-no-challenge", "src/endpoints/endpoints.c", ".challenge = is_known ? NULL : rely_caller_challenge(proven)};", ".challenge = is_known ? rely_caller_challenge(proven) : NULL};"),
+    on_data("a-refused-caller-of-a-review-is-not-in-the-log", "src/endpoints/endpoints.c",
+            "    rely_reviewer_note_refused(reviewer, request, protocol->endpoint, RELY_CALLER_NOT_PERMITTED, caller->why.text);\n",
+            "    (void)rely_reviewer_note_refused;\n", "test_every_refused_caller_is_in_the_log"),
     # settings
     mutant("a-listener-of-the-network-asks-nobody", "src/config/check.c", "listener->serves == RELY_SERVES_DATA && !is_local ? RELY_CALLERS_REVIEWERS", "listener->serves == RELY_SERVES_HEALTH && !is_local ? RELY_CALLERS_REVIEWERS", "unit_config"),
     mutant("a-control-plane-asks-nobody", "src/config/check.c", "        return RELY_CALLERS_ADMINISTRATORS;", "        return RELY_CALLERS_ANYONE;", "unit_config"),
