@@ -425,11 +425,25 @@ static void doubt_control_plane(struct rely_config *config, const struct bound *
     if (config->admin_socket[0] == '\0' && config->admin_listen[0] == '\0' &&
         rely_listeners_count(&config->listeners, RELY_SERVES_CONTROL) == 0)
         rely_config_add_note(config, bound->at[SETTING_AT_admin_socket], "no_control_plane",
-                             "neither admin.socket nor admin.listen is set: nobody can register an issuer or change "
-                             "anything until one is");
+                             "neither admin.socket nor admin.listen is set, and none of listeners serves control: "
+                             "nobody can register an issuer or change anything until one is");
 }
 
 /* --- who asks --------------------------------------------------------------------------------------- */
+
+static void doubt_open_control_planes(struct rely_config *config, const struct bound *bound)
+{
+    if (config->admin_listen[0] != '\0')
+        rely_config_add_note(config, bound->at[SETTING_AT_admin_listen], "control_plane_open",
+                             "admin.listen is set: every local user is an administrator at %s", config->admin_listen);
+    for (size_t i = 0; i < config->listeners.count; i++) {
+        const struct rely_listener_config *listener = &config->listeners.items[i];
+        if (listener->serves == RELY_SERVES_CONTROL && listener->callers == RELY_CALLERS_ANYONE)
+            rely_config_add_note(config, bound->of_listeners[i][LISTENER_SETTING_AT_callers], "control_plane_open",
+                                 "listeners[%zu].callers is anyone: every local user is an administrator at %s", i,
+                                 listener->address);
+    }
+}
 
 static void judge_auth(struct rely_config *config, const struct bound *bound, struct complaints *complaints)
 {
@@ -448,9 +462,7 @@ static void judge_auth(struct rely_config *config, const struct bound *bound, st
         rely_config_add_note(config, list, "bootstrap_token_set",
                              "auth.bootstrap_tokens is set: whoever has such a token is an administrator; take it out "
                              "as soon as there is another one");
-    if (config->admin_listen[0] != '\0')
-        rely_config_add_note(config, bound->at[SETTING_AT_admin_listen], "control_plane_open",
-                             "admin.listen is set: every local user is an administrator at %s", config->admin_listen);
+    doubt_open_control_planes(config, bound);
 }
 
 void rely_config_check(struct rely_config *config, const struct bound *bound, struct complaints *complaints)

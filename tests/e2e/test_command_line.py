@@ -209,7 +209,7 @@ def test_nobody_to_administer_is_said(tmp_path):
     relyd.settings["admin.listen"] = ""
     relyd.start().stop()
     (line,) = [line for line in relyd.events() if line["event"] == "no_control_plane"]
-    assert line["level"] == "warning" and "neither admin.socket nor admin.listen is set" in line["message"]
+    assert line["level"] == "warning" and "neither admin.socket nor admin.listen is set, and none of listeners" in line["message"]
 
 
 def test_head_too_small_for_a_token_is_said(tmp_path):

@@ -254,8 +254,8 @@ static void test_doubts(void **state)
         "headers, 16384: longer tokens are refused there all the same; raise http.head_max_bytes to 20480 at "
         "least, or lower token.max_bytes");
     expect_note("admin:\n  socket: \"\"\n", "no_control_plane", 2,
-                "neither admin.socket nor admin.listen is set: nobody can register an issuer or change anything until "
-                "one is");
+                "neither admin.socket nor admin.listen is set, and none of listeners serves control: nobody can "
+                "register an issuer or change anything until one is");
     expect_note("admin:\n  socket: \"\"\n  listen: 127.0.0.1:8481\n", "control_plane_open", 3,
                 "admin.listen is set: every local user is an administrator at 127.0.0.1:8481");
 }
@@ -610,6 +610,11 @@ static void test_who_asks(void **state)
                 "there is another one");
     expect_note("admin: {listen: 127.0.0.1:2}\n", "control_plane_open", 1,
                 "admin.listen is set: every local user is an administrator at 127.0.0.1:2");
+    expect_note("listeners:\n  - {address: \"127.0.0.1:2\", serves: control,\n     callers: anyone}\n",
+                "control_plane_open", 3,
+                "listeners[0].callers is anyone: every local user is an administrator at 127.0.0.1:2");
+    expect_note("listeners: [{address: \"127.0.0.1:2\", serves: control}]\n", NULL, 0, NULL);
+    expect_note("listeners: [{address: \"127.0.0.1:2\"}]\n", NULL, 0, NULL);
     assert_true(rely_config_read_digest(DIGEST, digest));
     assert_int_equal(digest[0], 0x01);
     assert_int_equal(digest[13], 0xab);
