@@ -4,6 +4,7 @@ import contextlib
 import grp
 import hashlib
 import os
+import re
 import signal
 import socket
 import sqlite3
@@ -14,7 +15,7 @@ import pytest
 import tokens
 import wire
 from authorities import Authority, write_server
-from service import BINARY, ISSUER, TOKENREVIEWS
+from service import BINARY, ISSUER, ROOT, TOKENREVIEWS
 
 IDENTITIES = {
     "gateway": {"roles": ["reviewer"], "certificates": ["dns:gw.example"]},
@@ -265,6 +266,20 @@ def test_an_owner_over_the_wire(guarded):
 
 
 # --- the first administrator ----------------------------------------------------------------------------------------
+
+
+def test_the_line_of_bootstrap_goes_where_the_page_puts_it(tmp_path):
+    """docs/callers.md: into the file that --print-config and the package make, which has `auth:` already."""
+    commands = re.findall(r"^    (\(umask 077; relyd --bootstrap .*|sed -i .*)\n", (ROOT / "docs/callers.md").read_text(), re.M)
+    assert len(commands) == 2
+    relyd = lambda *words: subprocess.run([BINARY, *words], capture_output=True, text=True, check=True, timeout=60, cwd=tmp_path)
+    (tmp_path / "relyd.yaml").write_text(relyd("--print-config").stdout)
+    script = "\n".join(commands).replace("/etc/relyd/", "").replace("relyd --", f"{BINARY} --")
+    subprocess.run(["sh", "-ec", script], check=True, timeout=60, cwd=tmp_path)
+    digest = hashlib.sha256((tmp_path / "first").read_text().split("\n")[0].encode()).hexdigest()
+    assert relyd("--config", "relyd.yaml", "--check-config").stderr.count("auth.bootstrap_tokens is set") == 1
+    assert f'  bootstrap_tokens: ["{digest}"]\n' in relyd("--config", "relyd.yaml", "--print-config").stdout
+    assert (tmp_path / "first").stat().st_mode & 0o077 == 0  # whoever has it is an administrator
 
 
 def test_the_first_administrator(start):
