@@ -44,7 +44,7 @@ static const char *find_browser_trace(const struct rely_http_request *request)
     struct rely_slice site = rely_http_find_header(request, RELY_LIT("sec-fetch-site"), &sites);
     struct rely_slice host = rely_http_find_header(request, RELY_LIT("host"), &hosts);
     if (hosts > 0 && !request->is_tls && !is_loopback_host(host))
-        return "the request's Host is no loopback name";
+        return "the request's Host is no loopback name: without TLS ask for 127.0.0.1, [::1] or localhost";
     if (origins > 1 || (origins == 1 && !is_own_origin(request, origin, host)))
         return "the request's Origin is not this listener: a page of another site must not administer relyd";
     if (sites > 1 ||

@@ -45,6 +45,7 @@ static void keeps_web_pages_out(void **state)
     add_header(fixture, "sec-fetch-site", "none"); /* of two the first alone would pass */
     refuse_with_header(fixture, "sec-fetch-site", "none");
     refuse_with_header(fixture, "host", "evil.example");
+    assert_value_has(fixture, "detail", "without TLS ask for 127.0.0.1, [::1] or localhost");
     refuse_with_header(fixture, "host", "127.0.0.1.evil.example:8481");
     refuse_with_header(fixture, "host", "localhost.evil.example");
     refuse_with_header(fixture, "host", "[::1].evil.example");

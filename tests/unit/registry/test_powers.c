@@ -182,6 +182,7 @@ static void lets_nobody_change_his_own_roles(void **state)
     assert_refused(fixture, RELY_ERR_FORBIDDEN, "not_permitted");
     assert_false(try_replace(fixture, identity_path("second"), "{}", NULL));
     assert_refused(fixture, RELY_ERR_FORBIDDEN, "not_permitted");
+    assert_non_null(strstr(fixture->err.message, "nor leaves them out of a PUT"));
     must_replace(fixture, identity_path("second"), "{\"roles\":[\"admin\"],\"description\":\"mine\"}");
     must_replace(fixture, identity_path("ops"), "{\"roles\":[\"viewer\"]}"); /* another's */
 }
