@@ -79,8 +79,9 @@ static bool check_identity(const struct rely_powers *powers, const struct rely_i
 {
     bool is_own = rely_slice_equal(powers->writer->identity, before->name);
     if (is_own && after != NULL && after->roles != before->roles)
-        return rely_write_refuse(powers->result, err, RELY_ERR_FORBIDDEN, "not_permitted",
-                                 "nobody changes his own roles, nor leaves them out of a PUT: another administrator can");
+        return rely_write_refuse(
+            powers->result, err, RELY_ERR_FORBIDDEN, "not_permitted",
+            "nobody changes his own roles, nor leaves them out of a PUT: another administrator can");
     return check_last(powers, before->name, is_admin(before) && (after == NULL || !is_admin(after)), err);
 }
 
