@@ -10,7 +10,7 @@
 
 /* Every pointer is owned by this object's one block of memory. */
 struct rely_certificate {
-    int64_t until_s; /* seconds since 1970: it is good until then, its last second included */
+    int64_t until_s; /* seconds since 1970: it and its authorities are good until then, the last second included */
     /* In the order in which they are looked at: `uri:`, `dns:` and `email:` of its alternative names, each in the order
      * of the certificate; where it has none, `cn:` of its subject, when that has one (RFC 5280 s4.2.1.6, s4.1.2.6). */
     const struct rely_slice *names;

@@ -95,6 +95,18 @@ static int64_t read_last_second(const X509 *certificate)
     return ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &parts) == 1 ? timegm(&parts) : 0;
 }
 
+/* The first end of all that vouch for it, itself among them: behind that no handshake would succeed. */
+static int64_t find_end(const SSL *ssl)
+{
+    STACK_OF(X509) *chain = SSL_get0_verified_chain(ssl);
+    int64_t first = sk_X509_num(chain) > 0 ? INT64_MAX : 0;
+    for (int i = 0; i < sk_X509_num(chain); i++) {
+        int64_t end = read_last_second(sk_X509_value(chain, i));
+        first = end < first ? end : first;
+    }
+    return first;
+}
+
 struct rely_certificate *rely_secure_read_certificate(const SSL *ssl)
 {
     struct names names = {.count = 0};
@@ -103,7 +115,7 @@ struct rely_certificate *rely_secure_read_certificate(const SSL *ssl)
         return NULL;
     add_names(&names, certificate);
     struct rely_certificate *made = make_certificate(&names);
-    made->until_s = read_last_second(certificate);
+    made->until_s = find_end(ssl);
     rely_buf_fini(&names.text);
     ERR_clear_error();
     return made;

@@ -47,6 +47,7 @@ MUTANTS = [
     in_names("a-name-ends-at-its-nul", "|| memchr(text, '\\0', (size_t)len) != NULL)", "|| text == NULL)"),
     in_names("dns-names-come-first", '    add_alternative_names(names, all, GEN_URI, "uri:");\n    add_alternative_names(names, all, GEN_DNS, "dns:");\n',
              '    add_alternative_names(names, all, GEN_DNS, "dns:");\n    add_alternative_names(names, all, GEN_URI, "uri:");\n'),
+    in_names("a-certificate-outlives-its-authority", "end < first ? end : first;", "i == 0 ? end : first;"),
     in_names("more-names-are-not-said", "names->has_more = true;", "names->has_more = false;"),
     # tokens
     in_proof("a-token-for-somebody-else-proves-who-asks", ".audience_count = 1,", ".audience_count = 0,"),

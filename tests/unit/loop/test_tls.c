@@ -599,6 +599,39 @@ static void test_a_name_with_a_nul_is_none(void **state)
     stop(&secure);
 }
 
+/* It is good as long as all that vouches for it is: a kept connection does not outlive its authority. */
+static void test_a_certificate_ends_with_its_authority(void **state)
+{
+    (void)state;
+    struct secure secure;
+    struct rely_err err = {0};
+    struct tm end;
+    char expected[40];
+    make_files(&secure.files);
+    struct rely_tls_options options = options_of(&secure.files);
+    options.client_ca = secure.files.client_ca;
+    start(&secure, &options);
+    EVP_PKEY *ca_key = EVP_EC_gen("P-256"), *key = EVP_EC_gen("P-256");
+    X509 *ca = make_certificate("authority", ca_key, NULL, ca_key, DAY_S / 2);
+    X509 *client = make_certificate("gateway", key, ca, ca_key, DAY_S);
+    assert_int_equal(ASN1_TIME_to_tm(X509_get0_notAfter(ca), &end), 1);
+    snprintf(expected, sizeof expected, "until %lld, 1:", (long long)timegm(&end));
+    write_certificate(secure.files.client_ca, ca);
+    write_certificate(secure.files.client, client);
+    write_key(secure.files.client_key, key, NULL);
+    X509_free(client);
+    X509_free(ca);
+    EVP_PKEY_free(key);
+    EVP_PKEY_free(ca_key);
+    assert_true(rely_tls_reload(secure.server.tls, &err));
+    show(&secure, secure.files.client, secure.files.client_key);
+    SSL *ssl = shake_hands(&secure);
+    put(ssl, GET("/names"));
+    expect(ssl, expected);
+    hang_up(ssl);
+    stop(&secure);
+}
+
 /* A handshake that stops, that is none, and that ends. */
 static void test_no_handshake(void **state)
 {
@@ -686,6 +719,7 @@ const struct CMUnitTest tls_tests[] = {
     cmocka_unit_test(test_names_of_a_certificate),
     cmocka_unit_test(test_more_names_than_are_looked_at),
     cmocka_unit_test(test_a_name_with_a_nul_is_none),
+    cmocka_unit_test(test_a_certificate_ends_with_its_authority),
     cmocka_unit_test(test_no_handshake),
     cmocka_unit_test(test_client_leaves),
     cmocka_unit_test(test_reload_while_serving),
