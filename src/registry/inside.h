@@ -84,6 +84,10 @@ RELY_MUST_USE bool rely_identities_leave_owners(const struct rely_leaving *leavi
 
 /* In: parent_id - of a credential: its identity's row. */
 RELY_MUST_USE bool rely_powers_check_place(const struct rely_powers *powers, int64_t parent_id, struct rely_err *err);
+/* Is what a credential lets in the writer's to let in? In: before - NULL: there was none. */
+RELY_MUST_USE bool rely_powers_check_subject(const struct rely_powers *powers,
+                                             const struct rely_credential_record *before,
+                                             const struct rely_credential_record *after, struct rely_err *err);
 /* What is to become of an object that is there. In: after - NULL: it goes. */
 RELY_MUST_USE bool rely_powers_check_change(const struct rely_powers *powers, const union rely_any_record *before,
                                             const union rely_any_record *after, struct rely_err *err);

@@ -18,20 +18,64 @@ static bool refuse_owner(const struct rely_powers *powers, const struct rely_ide
     return true;
 }
 
-bool rely_powers_check_place(const struct rely_powers *powers, int64_t parent_id, struct rely_err *err)
+/* In: name, id - of an identity. */
+static bool check_owner(const struct rely_powers *powers, struct rely_slice name, int64_t id, struct rely_err *err)
 {
     struct rely_pool pool;
     union rely_any_record found;
+    const struct rely_stored_place place = {.kind = rely_kind_of(RELY_OBJECT_IDENTITY), .name = name};
+    rely_pool_init(&pool);
+    bool may = rely_stored_find(powers->registry->store, &place, &pool, &found, err) && found.record.id == id &&
+               refuse_owner(powers, &found.identity, err);
+    rely_pool_fini(&pool);
+    return may;
+}
+
+bool rely_powers_check_place(const struct rely_powers *powers, int64_t parent_id, struct rely_err *err)
+{
     if (!powers->writer->is_owner_only)
         return true;
     if (powers->path->object != RELY_OBJECT_CREDENTIAL)
         return rely_write_refuse(powers->result, err, RELY_ERR_FORBIDDEN, "not_permitted", "this needs the role admin");
-    const struct rely_stored_place place = {.kind = rely_kind_of(RELY_OBJECT_IDENTITY), .name = powers->path->parent};
-    rely_pool_init(&pool);
-    bool may = rely_stored_find(powers->registry->store, &place, &pool, &found, err) && found.record.id == parent_id &&
-               refuse_owner(powers, &found.identity, err);
-    rely_pool_fini(&pool);
-    return may;
+    return check_owner(powers, powers->path->parent, parent_id, err);
+}
+
+/* --- whose subject ------------------------------------------------------------------------------------------- */
+
+static bool lets_in_as_before(const struct rely_credential_record *before, const struct rely_credential_record *after)
+{
+    bool is_same = before->issuer_id == after->issuer_id && rely_slice_equal(before->subject, after->subject);
+    for (size_t i = 0; i < before->audiences.count; i++)
+        is_same =
+            is_same && rely_slice_is_among(after->audiences.items, after->audiences.count, before->audiences.items[i]);
+    return is_same;
+}
+
+struct sharing {
+    const struct rely_powers *powers;
+    int64_t identity_id;
+    struct rely_err *err;
+};
+
+static bool refuse_shared(const union rely_any_record *record, struct rely_slice identity, void *context)
+{
+    const struct sharing *sharing = context;
+    int64_t id = record->record.parent_id;
+    if (id == sharing->identity_id || check_owner(sharing->powers, identity, id, sharing->err))
+        return true;
+    return rely_err_prefix(sharing->err, "another identity has this issuer and subject, too");
+}
+
+/* Of a token that is two identities nobody would know which: who owns one must not shut out the other. */
+bool rely_powers_check_subject(const struct rely_powers *powers, const struct rely_credential_record *before,
+                               const struct rely_credential_record *after, struct rely_err *err)
+{
+    struct sharing sharing = {powers, after->record.parent_id, err};
+    const struct rely_stored_asked asked = {
+        .question = RELY_STORED_BY_SUBJECT, .number = after->issuer_id, .text = after->subject};
+    bool is_no_more = before != NULL && lets_in_as_before(after, before);
+    return !powers->writer->is_owner_only || is_no_more ||
+           rely_stored_ask(powers->registry->store, &asked, &(struct rely_stored_visit){refuse_shared, &sharing}, err);
 }
 
 /* --- administrators ------------------------------------------------------------------------------------------ */
@@ -83,15 +127,6 @@ static bool check_identity(const struct rely_powers *powers, const struct rely_i
             powers->result, err, RELY_ERR_FORBIDDEN, "not_permitted",
             "nobody changes his own roles, nor leaves them out of a PUT: another administrator can");
     return check_last(powers, before->name, is_admin(before) && (after == NULL || !is_admin(after)), err);
-}
-
-static bool lets_in_as_before(const struct rely_credential_record *before, const struct rely_credential_record *after)
-{
-    bool is_same = before->issuer_id == after->issuer_id && rely_slice_equal(before->subject, after->subject);
-    for (size_t i = 0; i < before->audiences.count; i++)
-        is_same =
-            is_same && rely_slice_is_among(after->audiences.items, after->audiences.count, before->audiences.items[i]);
-    return is_same;
 }
 
 bool rely_powers_check_lost(const struct rely_powers *powers, struct rely_slice identity, struct rely_err *err)

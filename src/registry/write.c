@@ -147,6 +147,9 @@ static bool keep_record(struct rely_writing *write, bool is_news, struct rely_er
 static bool may_change(const struct rely_writing *write, struct rely_err *err)
 {
     const struct rely_powers powers = powers_of(write);
+    if (write->path->object == RELY_OBJECT_CREDENTIAL &&
+        !rely_powers_check_subject(&powers, write->body.before, &write->after.credential, err))
+        return false;
     return write->body.before == NULL || rely_powers_check_change(&powers, &write->before, &write->after, err);
 }
 

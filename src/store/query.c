@@ -206,6 +206,9 @@ static const struct question {
                                      " WHERE o.url = ?1 ORDER BY o.name LIMIT ?2", "tl"},
     [RELY_STORED_BY_PAIR] = {RELY_OBJECT_CREDENTIAL, RELY_COLUMNS_NAMES, "",
                              " WHERE o.identity_id = ?1 AND o.issuer_id = ?2 AND o.subject = ?3", "ont"},
+    [RELY_STORED_BY_SUBJECT] = {RELY_OBJECT_CREDENTIAL, RELY_COLUMNS_NAMES, ", d.name",
+                                " JOIN identity d ON d.id = o.identity_id WHERE o.issuer_id = ?1 AND o.subject = ?2",
+                                "nt"},
     [RELY_STORED_NEAR_OWN] = {RELY_OBJECT_CREDENTIAL, RELY_COLUMNS_REVIEWED, "",
                               " INDEXED BY credential_subject_nocase WHERE o.subject = ?2 COLLATE NOCASE AND"
                               " o.issuer_id = ?1 LIMIT ?3",

@@ -101,6 +101,9 @@ MUTANTS = [
     # the registry
     in_powers("an-owner-of-nothing-writes", "    if (!rely_slice_is_among(identity->owners.items,", "    if (identity->owners.count > 0 && !rely_slice_is_among(identity->owners.items,"),
     in_powers("an-owner-adds-to-a-role", "    if (identity->roles != 0)\n", "    if (identity->roles == INT64_MAX)\n"),
+    in_powers("an-owner-shuts-out-others", "    return !powers->writer->is_owner_only || is_no_more ||", "    return true || is_no_more ||"),
+    in_powers("an-owner-lets-in-more-than-before", "bool is_no_more = before != NULL && lets_in_as_before(after, before);", "bool is_no_more = before != NULL && lets_in_as_before(before, after);"),
+    in_powers("an-owner-shares-no-subject-with-himself", "if (id == sharing->identity_id || check_owner(", "if (id == sharing->identity_id && check_owner("),
     in_powers("an-owner-writes-identities", "    if (powers->path->object != RELY_OBJECT_CREDENTIAL)\n        return rely_write_refuse", "    if (powers->path->object == RELY_OBJECT_ISSUER)\n        return rely_write_refuse"),
     in_powers("an-administrator-raises-himself", "if (is_own && after != NULL && after->roles != before->roles)", "if (is_own && after != NULL && after->roles < before->roles)"),
     in_powers("a-sleeping-administrator-counts", "return identity->is_enabled && (identity->roles & RELY_ROLE_ADMIN) != 0;", "return (identity->roles & RELY_ROLE_ADMIN) != 0;"),

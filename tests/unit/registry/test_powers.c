@@ -170,6 +170,45 @@ static void keeps_an_owner_from_identities_with_a_role(void **state)
     }
 }
 
+/* Of a token that is two identities nobody would know which: an owner must not shut out somebody else by his subject. */
+static void keeps_an_owner_from_the_subjects_of_others(void **state)
+{
+    struct fixture *fixture = *state;
+    make_admin(fixture);
+    must_create(fixture, identity_path(NULL), "{\"name\":\"lead\"}");
+    must_create(fixture, identity_path(NULL), "{\"name\":\"app\",\"owners\":[\"lead\"]}");
+    must_create(fixture, identity_path(NULL), "{\"name\":\"web\",\"owners\":[\"lead\"]}");
+    must_create(fixture, identity_path(NULL), "{\"name\":\"other\"}");
+    must_create(fixture, credential_path("other", NULL), TRUSTS("build", "s"));
+    become(fixture, "lead", true);
+    assert_false(try_create(fixture, credential_path("app", NULL), TRUSTS("build", "alice")));
+    assert_refused(fixture, RELY_ERR_FORBIDDEN, "not_permitted");
+    assert_false(try_create(fixture, credential_path("app", NULL), TRUSTS("build", "s")));
+    assert_refused(fixture, RELY_ERR_FORBIDDEN, "not_permitted");
+    assert_non_null(strstr(fixture->err.message, "another identity"));
+    must_create(fixture, credential_path("app", NULL), TRUSTS("build", "t"));
+    must_create(fixture, credential_path("web", NULL), TRUSTS("build", "t")); /* both are his */
+    assert_false(try_replace(fixture, credential_path("app", "build"), TRUSTS("build", "alice"), NULL));
+    assert_refused(fixture, RELY_ERR_FORBIDDEN, "not_permitted");
+    become(fixture, NULL, false);
+    must_replace(fixture, identity_path("ops"), "{\"roles\":[\"admin\"],\"owners\":[\"lead\"]}");
+    become(fixture, "lead", true); /* nor one that he owns, while it has a role */
+    assert_false(try_replace(fixture, credential_path("app", "build"), TRUSTS("build", "alice"), NULL));
+    assert_refused(fixture, RELY_ERR_FORBIDDEN, "not_permitted");
+    become(fixture, NULL, false);
+    must_replace(fixture, credential_path("app", "build"), TRUSTS("build", "alice")); /* an administrator may */
+    become(fixture, "lead", true);
+    must_replace(fixture, credential_path("app", "build"),
+                 "{\"issuer\":\"https://issuer.example\",\"subject\":\"alice\",\"audiences\":[\"relyd\"],"
+                 "\"description\":\"no more than before\"}");
+    assert_false(try_replace(fixture, credential_path("app", "build"),
+                             "{\"issuer\":\"https://issuer.example\",\"subject\":\"alice\","
+                             "\"audiences\":[\"relyd\",\"more\"]}",
+                             NULL));
+    assert_refused(fixture, RELY_ERR_FORBIDDEN, "not_permitted");
+    assert_true(try_delete(fixture, credential_path("app", "build"), NULL, false));
+}
+
 /* --- administrators ------------------------------------------------------------------------------------------- */
 
 static void lets_nobody_change_his_own_roles(void **state)
@@ -239,6 +278,7 @@ int run_power_tests(void)
         A_TEST(forgets_a_deleted_owner),
         A_TEST(lets_an_owner_have_the_credentials),
         A_TEST(keeps_an_owner_from_identities_with_a_role),
+        A_TEST(keeps_an_owner_from_the_subjects_of_others),
         A_TEST(lets_nobody_change_his_own_roles),
         A_TEST(keeps_the_last_administrator),
         A_TEST(lets_root_take_the_last_one_away),
