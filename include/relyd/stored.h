@@ -49,7 +49,9 @@ enum rely_stored_question {
     RELY_STORED_BY_URL,          /* text: names of issuers, in any order */
     RELY_STORED_BY_URL_IN_ORDER, /* the same by name */
     RELY_STORED_BY_PAIR,         /* other: the identity, number: the issuer, text: the subject: credentials' names */
-    RELY_STORED_BY_SUBJECT, /* number: the issuer, text: the subject: credentials' names, with the identity's name */
+    /* number: the issuer, text: the subject: credentials' names, with the identity's name. Of all issuers with its URL:
+     * one token may be of each. */
+    RELY_STORED_BY_SUBJECT,
     /* number: the issuer, text: a subject. Credentials as reviews see them: with the same subject but for the case of
      * ASCII letters, of this issuer and of the others; then the neighbours in the order of subjects. */
     RELY_STORED_NEAR_OWN,

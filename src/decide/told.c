@@ -1,7 +1,7 @@
 /*
  * What whoever asked is told of a refusal; log and explain have the decision's own detail. Until a signature has
  * verified he may be anybody: he gets the reason and what he himself sent, and no record's name, no key's kind, no
- * limit of ours. Called by the endpoints.
+ * limit of ours; and what the gateway's own proof said is none of its client's business. Called by the endpoints.
  */
 #include "steps.h"
 
@@ -39,7 +39,8 @@ void rely_review_tell(const struct rely_review *review, struct rely_detail *out)
 {
     enum rely_reason reason = review->decision.reason;
     bool is_own_fault = reason == RELY_OVERLOADED || reason == RELY_INTERNAL_ERROR || reason == RELY_UNDECIDED;
-    if (is_own_fault || reason == RELY_TOKEN_TOO_LARGE)
+    bool is_own_matter = reason == RELY_TOKEN_TOO_LARGE || reason == RELY_CALLER_NOT_PERMITTED;
+    if (is_own_fault || is_own_matter)
         snprintf(out->text, sizeof out->text, "%s", rely_reason_sentence(reason));
     else if (reason == RELY_AUDIENCE_MISMATCH && review->claims.audience_count > 0)
         tell_audiences(review, out);

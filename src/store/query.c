@@ -207,7 +207,8 @@ static const struct question {
     [RELY_STORED_BY_PAIR] = {RELY_OBJECT_CREDENTIAL, RELY_COLUMNS_NAMES, "",
                              " WHERE o.identity_id = ?1 AND o.issuer_id = ?2 AND o.subject = ?3", "ont"},
     [RELY_STORED_BY_SUBJECT] = {RELY_OBJECT_CREDENTIAL, RELY_COLUMNS_NAMES, ", d.name",
-                                " JOIN identity d ON d.id = o.identity_id WHERE o.issuer_id = ?1 AND o.subject = ?2",
+                                " JOIN identity d ON d.id = o.identity_id WHERE o.subject = ?2 AND o.issuer_id IN"
+                                " (SELECT id FROM issuer WHERE url = (SELECT url FROM issuer WHERE id = ?1))",
                                 "nt"},
     [RELY_STORED_NEAR_OWN] = {RELY_OBJECT_CREDENTIAL, RELY_COLUMNS_REVIEWED, "",
                               " INDEXED BY credential_subject_nocase WHERE o.subject = ?2 COLLATE NOCASE AND"

@@ -131,12 +131,11 @@ def test_what_a_client_sends_through_a_gateway_proves_nothing(guarded):
 def test_a_refused_caller_is_told_apart_from_a_refused_token(guarded):
     answer = guarded.ask("GET", "/check/default", headers={"Authorization": f"Bearer {guarded.workload}"})
     assert answer.header("www-authenticate") is None
-    assert "must prove who he is" in answer.json()["error_description"]
     guarded.relyd.wait_for_words("caller_not_permitted")
     line = next(event for event in guarded.relyd.events() if event.get("reason") == "caller_not_permitted")
-    assert line["endpoint"] == "check" and "subject" not in line
-    answer = guarded.ask("GET", "/check/default", guarded.context("cn:other"))
-    assert "certificate:other has not the role reviewer" in answer.json()["error_description"]
+    assert line["endpoint"] == "check" and "subject" not in line and "must prove who he is" in line["detail"]
+    answer = guarded.ask("POST", "/v1/review", guarded.context("cn:other"), body={"token": guarded.workload})
+    assert "certificate:other has not the role reviewer" in answer.json()["detail"]
     for path in ("/nothing", "/livez", "/v1/issuers"):  # which paths there are, nobody is told
         assert guarded.ask("GET", path).status == 401
     text = wire.ask(guarded.relyd.health, "GET", "/metrics").body.decode()
@@ -154,6 +153,20 @@ def test_every_refused_caller_is_in_the_log(guarded):
     text = wire.ask(guarded.relyd.health, "GET", "/metrics").body.decode()
     assert 'relyd_callers_refused_total{reason="anonymous"} 3\n' in text
     assert 'reason="proven"' not in text
+
+
+def test_whom_a_gateway_asks_for_learns_nothing_of_the_gateway(guarded):
+    """Envoy, Traefik and Caddy pass the answer on: what the gateway's own proof said stands in the log alone."""
+    guarded.relyd.put_credential("second", "payments-api", subject="gateway")
+    of_check = {"Authorization": f"Bearer {guarded.workload}"}
+    for name, secret in (("gateway", "payments-api"), ("nobody", "nobody")):
+        answer = guarded.ask("GET", "/check/default", headers=of_check | {"x-relyd-caller": f"Bearer {guarded.token(name)}"})
+        assert answer.header("x-relyd-reason") == "caller_not_permitted"
+        assert secret not in answer.body.decode() + repr(answer.headers)
+        guarded.relyd.wait_for_words("among them gateway and payments-api" if name == "gateway" else 'subject \\"nobody\\"')
+    answer = guarded.ask("GET", "/check/default", guarded.context("dns:asleep.example"), headers=of_check)
+    assert answer.status == 403 and "asleep" not in answer.body.decode() + repr(answer.headers)
+    guarded.relyd.wait_for_words("identity asleep is disabled")
 
 
 def test_a_name_that_is_taken_away_counts_no_more(guarded):

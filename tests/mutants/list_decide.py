@@ -175,7 +175,7 @@ MUTANTS = [
     mutant('any key that fits ends a wait', 'B7', 'src/decide/issuer.c',
            '(token->kid.ptr != NULL ? next_named : next_fitting)(snapshot', 'next_fitting(snapshot', 'unit_decide'),
     mutant('a limit of ours is told', 'D', 'src/decide/told.c',
-           'is_own_fault || reason == RELY_TOKEN_TOO_LARGE', 'is_own_fault', 'unit_decide'),
+           'reason == RELY_TOKEN_TOO_LARGE || reason == RELY_CALLER_NOT_PERMITTED', 'reason == RELY_CALLER_NOT_PERMITTED', 'unit_decide'),
     mutant('how busy we are is told', 'D', 'src/decide/told.c',
            'reason == RELY_OVERLOADED || ', '', 'unit_decide'),
     mutant('token.max_bytes is not heard', 'C10', 'src/control/load.c',

@@ -186,6 +186,16 @@ static void keeps_an_owner_from_the_subjects_of_others(void **state)
     assert_false(try_create(fixture, credential_path("app", NULL), TRUSTS("build", "s")));
     assert_refused(fixture, RELY_ERR_FORBIDDEN, "not_permitted");
     assert_non_null(strstr(fixture->err.message, "another identity"));
+    become(fixture, NULL, false);
+    must_create(fixture, issuer_path(NULL), "{\"name\":\"twin\",\"issuer\":\"https://issuer.example\"}");
+    become(fixture, "lead", true); /* nor under another record of the same URL: the key may be in both */
+    assert_false(try_create(fixture, credential_path("app", NULL),
+                            "{\"name\":\"build\",\"issuerName\":\"twin\",\"issuer\":\"https://issuer.example\","
+                            "\"subject\":\"alice\",\"audiences\":[\"relyd\"]}"));
+    assert_refused(fixture, RELY_ERR_FORBIDDEN, "not_permitted");
+    become(fixture, NULL, false);
+    assert_true(try_delete(fixture, issuer_path("twin"), NULL, false));
+    become(fixture, "lead", true);
     must_create(fixture, credential_path("app", NULL), TRUSTS("build", "t"));
     must_create(fixture, credential_path("web", NULL), TRUSTS("build", "t")); /* both are his */
     assert_false(try_replace(fixture, credential_path("app", "build"), TRUSTS("build", "alice"), NULL));
