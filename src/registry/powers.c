@@ -1,6 +1,7 @@
 /*
- * May this writer do so? Decides what an owner may, that nobody changes his own roles, and that an administrator is left
- * who can come in. Within the write's transaction, so that nothing has changed since. Called by write.c and delete.c.
+ * May this writer do so, and still? Decides what an owner may, that nobody changes his own roles, and that an
+ * administrator is left who can come in. Within the write's transaction, so that nothing has changed since. Called by
+ * write.c and delete.c.
  */
 #include "inside.h"
 
@@ -31,8 +32,35 @@ static bool check_owner(const struct rely_powers *powers, struct rely_slice name
     return may;
 }
 
+static bool is_admin(const struct rely_identity_record *identity)
+{
+    return identity->is_enabled && (identity->roles & RELY_ROLE_ADMIN) != 0;
+}
+
+/* He was let in by an edition that may have been followed by another since. Who has no identity has his proof. */
+static bool check_writer(const struct rely_powers *powers, struct rely_err *err)
+{
+    struct rely_pool pool;
+    union rely_any_record found;
+    const struct rely_writer *writer = powers->writer;
+    const struct rely_stored_place place = {.kind = rely_kind_of(RELY_OBJECT_IDENTITY), .name = writer->identity};
+    if (writer->identity.ptr == NULL)
+        return true;
+    rely_pool_init(&pool);
+    bool is_read = rely_stored_find(powers->registry->store, &place, &pool, &found, err);
+    bool may = is_read && found.record.id != 0 &&
+               (writer->is_owner_only ? found.identity.is_enabled : is_admin(&found.identity));
+    rely_pool_fini(&pool);
+    if (is_read && !may)
+        return rely_write_refuse(powers->result, err, RELY_ERR_FORBIDDEN, "not_permitted",
+                                 "who asks has been disabled, or has lost the role admin, just now");
+    return may;
+}
+
 bool rely_powers_check_place(const struct rely_powers *powers, int64_t parent_id, struct rely_err *err)
 {
+    if (!check_writer(powers, err))
+        return false;
     if (!powers->writer->is_owner_only)
         return true;
     if (powers->path->object != RELY_OBJECT_CREDENTIAL)
@@ -79,11 +107,6 @@ bool rely_powers_check_subject(const struct rely_powers *powers, const struct re
 }
 
 /* --- administrators ------------------------------------------------------------------------------------------ */
-
-static bool is_admin(const struct rely_identity_record *identity)
-{
-    return identity->is_enabled && (identity->roles & RELY_ROLE_ADMIN) != 0;
-}
 
 struct counting {
     struct rely_slice name;

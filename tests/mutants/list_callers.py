@@ -102,6 +102,8 @@ MUTANTS = [
     # the registry
     in_powers("an-owner-of-nothing-writes", "    if (!rely_slice_is_among(identity->owners.items,", "    if (identity->owners.count > 0 && !rely_slice_is_among(identity->owners.items,"),
     in_powers("an-owner-adds-to-a-role", "    if (identity->roles != 0)\n", "    if (identity->roles == INT64_MAX)\n"),
+    in_powers("an-administrator-writes-on-behind-his-role", "found.identity.is_enabled : is_admin(&found.identity));", "found.identity.is_enabled : found.identity.is_enabled);"),
+    in_powers("a-disabled-owner-writes-on", "(writer->is_owner_only ? found.identity.is_enabled : is_admin(", "(writer->is_owner_only ? true : is_admin("),
     in_powers("an-owner-shuts-out-others", "    return !powers->writer->is_owner_only || is_no_more ||", "    return true || is_no_more ||"),
     in_powers("an-owner-lets-in-more-than-before", "bool is_no_more = before != NULL && lets_in_as_before(after, before);", "bool is_no_more = before != NULL && lets_in_as_before(before, after);"),
     in_powers("an-owner-shares-no-subject-with-himself", "if (id == sharing->identity_id || check_owner(", "if (id == sharing->identity_id && check_owner("),

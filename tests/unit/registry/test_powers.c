@@ -248,7 +248,7 @@ static void keeps_the_last_administrator(void **state)
     make_admin(fixture);
     must_create(fixture, identity_path(NULL), "{\"name\":\"asleep\",\"roles\":[\"admin\"],\"enabled\":false}");
     must_create(fixture, identity_path(NULL), "{\"name\":\"sees\",\"roles\":[\"viewer\",\"reviewer\"]}");
-    become(fixture, "other", false);
+    become(fixture, NULL, false);
     must_refuse_last(fixture, try_delete(fixture, identity_path("ops"), NULL, false));
     must_refuse_last(fixture, try_replace(fixture, identity_path("ops"), "{\"roles\":[\"viewer\"]}", NULL));
     must_refuse_last(fixture,
@@ -278,6 +278,41 @@ static void lets_root_take_the_last_one_away(void **state)
     must_replace(fixture, identity_path("ops"), "{}");
 }
 
+/* --- meanwhile ------------------------------------------------------------------------------------------------ */
+
+/* Who asked was let in by the edition before: the writes that came between count. */
+static void looks_at_the_writer_again(void **state)
+{
+    struct fixture *fixture = *state;
+    static const char *const since[] = {"{\"roles\":[\"viewer\",\"reviewer\"]}",
+                                        "{\"roles\":[\"admin\"],\"enabled\":false}"};
+    make_admin(fixture);
+    must_create(fixture, identity_path(NULL), "{\"name\":\"lead\"}");
+    must_create(fixture, identity_path(NULL), "{\"name\":\"app\",\"owners\":[\"lead\"]}");
+    for (size_t i = 0; i < sizeof since / sizeof since[0]; i++) {
+        become_root(fixture);
+        must_replace(fixture, identity_path("ops"), "{\"roles\":[\"admin\"]}");
+        become(fixture, "ops", false);
+        must_replace(fixture, identity_path("made"), "{}");
+        assert_true(try_delete(fixture, identity_path("made"), NULL, false));
+        become_root(fixture);
+        must_replace(fixture, identity_path("ops"), since[i]);
+        become(fixture, "ops", false);
+        assert_false(try_replace(fixture, identity_path("made"), "{\"roles\":[\"admin\"]}", NULL));
+        assert_refused(fixture, RELY_ERR_FORBIDDEN, "not_permitted");
+        assert_false(try_delete(fixture, issuer_path("cluster"), NULL, true));
+        assert_refused(fixture, RELY_ERR_FORBIDDEN, "not_permitted");
+    }
+    become(fixture, "gone", false);
+    assert_false(try_replace(fixture, identity_path("made"), "{}", NULL));
+    assert_refused(fixture, RELY_ERR_FORBIDDEN, "not_permitted");
+    become_root(fixture);
+    must_replace(fixture, identity_path("lead"), "{\"enabled\":false}");
+    become(fixture, "lead", true);
+    assert_false(try_create(fixture, credential_path("app", NULL), TRUSTS("build", "s")));
+    assert_refused(fixture, RELY_ERR_FORBIDDEN, "not_permitted");
+}
+
 int run_power_tests(void)
 {
     const struct CMUnitTest tests[] = {
@@ -292,6 +327,7 @@ int run_power_tests(void)
         A_TEST(lets_nobody_change_his_own_roles),
         A_TEST(keeps_the_last_administrator),
         A_TEST(lets_root_take_the_last_one_away),
+        A_TEST(looks_at_the_writer_again),
     };
     return cmocka_run_group_tests_name("powers", tests, NULL, NULL);
 }
