@@ -175,11 +175,11 @@ static int print_docs(const char *page)
     return 2;
 }
 
-static int run_service(const struct rely_config *config, bool takes_over)
+static int run_service(const struct rely_service_options *asked)
 {
     struct rely_err err = {0};
     rely_json_init();
-    if (rely_service_run(config, takes_over, &err))
+    if (rely_service_run(asked, &err))
         return 0;
     fprintf(stderr, "relyd: %s\n", err.message);
     return 1;
@@ -211,7 +211,7 @@ static int act_on_config(const struct command_line *line, const struct rely_conf
         rely_config_print(config, &out);
         return print_and_free(&out, stdout);
     }
-    return run_service(config, line->takes_over);
+    return run_service(&(struct rely_service_options){config, path, line->takes_over});
 }
 
 static int load_and_act(const struct command_line *line)

@@ -24,7 +24,7 @@ DOORS = ["check", "tokenreview", "told", "client_paths", "doors"]
 # A folder of src/, and the black-box tests that see most of it: tests/e2e/test_NAME.py.
 E2E = {
     "main.c": ["command_line", "install"],
-    "service": ["restart", "command_line", "observe", "connections", "slow_disk", "storms"],
+    "service": ["restart", "reload", "command_line", "observe", "connections", "slow_disk", "storms"],
     "control": WRITES,
     "keeper": KEYS,
     "caller": ["callers", "gateway_callers"],
@@ -43,7 +43,7 @@ E2E = {
     "keys": ["key_documents", "siblings", *TOKENS],
     "token": TOKENS,
     "fetch": ["fetching", "misbehaving_issuers", "key_sources"],
-    "config": ["command_line"],
+    "config": ["command_line", "reload"],
     "observe": ["observe"],
     "json": [*TOKENS, "rest", "key_documents"],
     "base": [*TOKENS, "rest"],

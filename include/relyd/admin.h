@@ -22,6 +22,11 @@ struct rely_admin_lines {
     uint64_t left_out; /* since the last line */
 };
 
+/* Of a relyd that is ready. Static text. */
+struct rely_admin_detail {
+    const char *word, *sentence;
+};
+
 /* The service's side: all called on the control thread. */
 struct rely_admin {
     void *service;         /* borrowed: first argument of the hooks */
@@ -33,11 +38,11 @@ struct rely_admin {
     void (*note_fault)(void *service, const char *code, const char *message);
     const struct rely_snapshot *(*snapshot)(void *service);                            /* the newest */
     bool (*key_status)(void *service, int64_t issuer_id, struct rely_key_status *out); /* false: nothing is known */
-    /* What should be looked at although reviews go on: a word and a sentence, static. False: nothing. */
-    bool (*find_detail)(void *service, const char **word, const char **sentence);
+    /* What should be looked at although reviews go on, from number 0. False: there are no more. */
+    bool (*find_detail)(void *service, size_t number, struct rely_admin_detail *out);
     /* Review the token of who asks, as any other, on the newest edition; a missing key is asked for. */
     void (*review)(void *service, const struct rely_review_request *asked, struct rely_review *review);
-    const struct rely_caller_rules *caller_rules;              /* borrowed */
+    const rely_caller_rules_in_force *caller_rules;            /* borrowed */
     uint64_t *refused_callers;                                 /* borrowed: counters by enum rely_proven */
     struct rely_admin_lines lines;                             /* admin's own, at first 0 */
     void (*note_refused)(void *service, const char *sentence); /* who asked, and why not: said */

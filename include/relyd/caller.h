@@ -27,6 +27,10 @@ struct rely_caller_rules {
     uint32_t group;
 };
 
+/* The newest. Whoever reads it may go by what he has read for a turn of his loop, and longer: none is freed while there
+ * are loops. */
+typedef _Atomic(const struct rely_caller_rules *) rely_caller_rules_in_force;
+
 /* How somebody has proven who he is. */
 enum rely_proof {
     RELY_PROOF_NONE = 0,

@@ -112,6 +112,10 @@ void rely_listeners_fini(struct rely_listener_list *listeners);
 /* How many of them serve this. */
 size_t rely_listeners_count(const struct rely_listener_list *listeners, enum rely_serves serves);
 
+/* Note each setting that is not the same in both, and whether it is one that is taken up while relyd runs. */
+void rely_config_compare(const struct rely_config *before, const struct rely_config *after,
+                         void (*note)(void *context, const char *key, bool is_taken_up), void *context);
+
 #define RELY_BOOTSTRAP_DIGEST_BYTES 32
 /* An item of auth.bootstrap_tokens: 64 hexadecimal digits in either case. */
 RELY_MUST_USE bool rely_config_read_digest(const char *text, uint8_t out[RELY_BOOTSTRAP_DIGEST_BYTES]);

@@ -49,9 +49,9 @@ struct rely_reviewer {
     struct rely_log_ring *ring;           /* borrowed */
     struct rely_cache *cache;             /* borrowed; NULL: none */
     struct rely_reviewer_hooks hooks;
-    const struct rely_caller_rules *caller_rules; /* borrowed */
-    int key_wait_ms;                              /* keys.miss_wait_ms */
-    struct rely_try_budget tries;                 /* limit: keys.kidless_failures_per_s */
+    const rely_caller_rules_in_force *caller_rules; /* borrowed */
+    int key_wait_ms;                                /* keys.miss_wait_ms */
+    struct rely_try_budget tries;                   /* limit: keys.kidless_failures_per_s */
     uint64_t misses;           /* reviews that asked for keys: whose turn it is among many records of one iss */
     bool has_error_on_refusal; /* tokenreview.error_on_refusal */
     struct rely_buf out;       /* owned: the answer being written; reused */

@@ -109,6 +109,9 @@ struct rely_fetcher *rely_fetcher_start(const struct rely_fetch_rules *rules, st
 /* Abandon all transfers, whose callbacks run with a fault, and end the thread, within two seconds. What is asked for
  * afterwards is abandoned at once: whoever fetches may be stopped later than the fetcher. */
 void rely_fetcher_stop(struct rely_fetcher *fetcher);
+/* Other ranges to deny and to allow, for fetches that are asked for from now on; what else the rules say stays. In:
+ * ranges - copied. Thread: one at a time. */
+void rely_fetcher_take_up(struct rely_fetcher *fetcher, const struct rely_fetch_rules *ranges);
 /* When nobody can ask any more. */
 void rely_fetcher_free(struct rely_fetcher *fetcher);
 

@@ -80,6 +80,7 @@ struct rely_gauges {
     uint64_t unsendable;                                 /* answers: 500 was sent in their place */
     uint64_t rechecks;                                   /* of signatures, by EVP */
     bool is_registry_damaged;
+    bool is_config_bad, are_certificates_bad; /* as they were read last */
     int64_t start_s;
 };
 
@@ -120,6 +121,8 @@ struct rely_log_options {
  */
 struct rely_log *rely_log_start(const struct rely_log_options *options, struct rely_err *err);
 void rely_log_stop(struct rely_log *log);
+/* Another refusals_per_s. Thread: any. */
+void rely_log_limit_refusals(struct rely_log *log, uint32_t refusals_per_s);
 /* A ring for the calling thread; lives until rely_log_stop. Thread: any. */
 struct rely_log_ring *rely_log_ring_new(struct rely_log *log);
 

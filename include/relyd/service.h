@@ -11,15 +11,21 @@
 
 #include "relyd/config.h"
 
+/* All borrowed. */
+struct rely_service_options {
+    const struct rely_config *config; /* checked */
+    const char *config_path;          /* its file, read again on SIGHUP and when it changes. NULL: there is none */
+    bool takes_over; /* from a relyd that runs with the same admin.socket, where there is one: its sockets, and then its
+                      * registry */
+};
+
 /**
  * Run relyd until SIGTERM or SIGINT.
  *
- * In:       config - borrowed, checked. takes_over - from a relyd that runs with the same admin.socket, where there is
- *           one: its sockets, and then its registry.
  * Fails:    before it is ready: RELY_ERR_IO, RELY_ERR_INVALID, with all that had started taken down again.
  * Thread:   the main thread, before any other; blocks SIGTERM, SIGINT, and the signals that mean nothing here, in all.
  */
-RELY_MUST_USE bool rely_service_run(const struct rely_config *config, bool takes_over, struct rely_err *err);
+RELY_MUST_USE bool rely_service_run(const struct rely_service_options *asked, struct rely_err *err);
 
 /* docs/tokens-and-keys.md: what tokens and key sets may look like. */
 void rely_shapes_print_docs(struct rely_buf *out);

@@ -54,7 +54,7 @@ static void count_refused(struct rely_admin *admin, enum rely_proven proven)
 bool rely_admin_admit(const struct rely_admin_door *door, struct rely_http_request *request, struct rely_caller *caller)
 {
     struct rely_admin *admin = door->admin;
-    const struct rely_caller_question question = {.rules = admin->caller_rules,
+    const struct rely_caller_question question = {.rules = *admin->caller_rules,
                                                   .request = request,
                                                   .snapshot = admin->snapshot(admin->service),
                                                   .header = RELY_LIT("authorization"),

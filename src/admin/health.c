@@ -19,14 +19,17 @@ void rely_admin_show_live(struct rely_admin_call *call)
 /* A detail never makes it 503: tokens are judged as before, and whoever takes this relyd away loses that. */
 static void reply_ready(struct rely_http_request *request, const struct rely_admin *admin)
 {
-    const char *word, *sentence;
+    struct rely_admin_detail detail;
     struct rely_buf out = {0};
-    if (!admin->find_detail(admin->service, &word, &sentence)) {
+    if (!admin->find_detail(admin->service, 0, &detail)) {
         reply_text(request, 200, PLAIN_TEXT, RELY_LIT("ok\n"));
         return;
     }
-    rely_buf_printf(&out, "{\"status\":\"ready\",\"details\":[{\"word\":\"%s\",\"sentence\":\"%s\"}]}\n", word,
-                    sentence);
+    rely_buf_put(&out, RELY_LIT("{\"status\":\"ready\",\"details\":["));
+    for (size_t i = 0; admin->find_detail(admin->service, i, &detail); i++)
+        rely_buf_printf(&out, "%s{\"word\":\"%s\",\"sentence\":\"%s\"}", i == 0 ? "" : ",", detail.word,
+                        detail.sentence);
+    rely_buf_put(&out, RELY_LIT("]}\n"));
     reply_text(request, 200, RELY_LIT("application/json"), rely_buf_slice(&out));
     rely_buf_fini(&out);
 }

@@ -167,7 +167,7 @@ static struct writing *new_writing(const struct rely_admin_call *call)
                                                  .now_s = call->now_s,
                                                  .is_owner_only = (caller->roles & RELY_ROLE_ADMIN) == 0,
                                                  .may_end_admins = caller->identity == NULL ||
-                                                                   call->admin->caller_rules->bootstrap_count > 0};
+                                                                   (*call->admin->caller_rules)->bootstrap_count > 0};
     if (caller->identity != NULL)
         writing->write.writer.identity = rely_pool_copy(&wait->pool, caller->identity->name);
     rely_admin_wait_hold(wait, condition.len);

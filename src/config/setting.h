@@ -77,6 +77,9 @@ void rely_config_free_fields(void *fields, const struct setting_table *table);
 /* The setting that had this key in an earlier version; false: none. */
 bool rely_config_find_old(struct rely_slice key, enum setting_index *out);
 
+/* compare.c: may this one of the table be taken up while relyd runs? */
+bool rely_config_is_reloaded(size_t setting);
+
 /* The group of a key: "token" of "token.max_bytes", empty for a key without a dot. Borrowed from the setting. */
 struct rely_slice rely_config_group(const struct setting *setting);
 /* The part of a key below its group. Borrowed from the setting. */

@@ -22,7 +22,7 @@ static enum rely_proven find_caller(struct rely_reviewer *reviewer, const struct
                                     struct rely_caller *caller)
 {
     bool is_check = rely_check_is_asked(request); /* there Authorization is the workload's */
-    const struct rely_caller_question question = {.rules = reviewer->caller_rules,
+    const struct rely_caller_question question = {.rules = *reviewer->caller_rules,
                                                   .request = request,
                                                   .snapshot = reviewer->snapshot,
                                                   .header =

@@ -12,11 +12,18 @@
 #include "relyd/clock.h"
 #include "turns.h"
 
-struct rely_fetcher {
-    CURLM *multi; /* owned */
+/* A fetch may go by those that are not the newest any more: none goes before the fetcher does. */
+struct kept_rules {
     struct rely_fetch_rules rules;
+    struct kept_rules *next;
+};
+
+struct rely_fetcher {
+    CURLM *multi;                                   /* owned */
+    _Atomic(const struct rely_fetch_rules *) rules; /* the newest of those that are kept */
+    struct kept_rules *kept;                        /* owned */
     pthread_t thread;
-    pthread_mutex_t lock; /* guards turns and is_stopping */
+    pthread_mutex_t lock; /* guards kept, turns and is_stopping */
     struct turns turns;   /* owned: requests that have not begun, and who has a place */
     bool is_stopping;
     struct transfer_list running; /* owned by the fetch thread */
@@ -210,6 +217,35 @@ static bool check_flavour(struct rely_err *err)
     return true;
 }
 
+static const struct rely_fetch_rules *newest_rules(const struct rely_fetcher *fetcher)
+{
+    return atomic_load(&fetcher->rules);
+}
+
+/* In: rules - copied; NULL: none. */
+static void keep_rules(struct rely_fetcher *fetcher, const struct rely_fetch_rules *rules)
+{
+    struct kept_rules *kept = rely_alloc(sizeof *kept);
+    if (rules != NULL)
+        kept->rules = *rules;
+    pthread_mutex_lock(&fetcher->lock);
+    kept->next = fetcher->kept;
+    fetcher->kept = kept;
+    pthread_mutex_unlock(&fetcher->lock);
+    atomic_store(&fetcher->rules, &kept->rules);
+}
+
+static void free_fetcher(struct rely_fetcher *fetcher)
+{
+    while (fetcher->kept != NULL) {
+        struct kept_rules *next = fetcher->kept->next;
+        free(fetcher->kept);
+        fetcher->kept = next;
+    }
+    pthread_mutex_destroy(&fetcher->lock);
+    free(fetcher);
+}
+
 struct rely_fetcher *rely_fetcher_start(const struct rely_fetch_rules *rules, struct rely_err *err)
 {
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
@@ -219,11 +255,10 @@ struct rely_fetcher *rely_fetcher_start(const struct rely_fetch_rules *rules, st
     if (!check_flavour(err))
         return NULL;
     struct rely_fetcher *fetcher = rely_alloc(sizeof(*fetcher));
-    if (rules != NULL)
-        fetcher->rules = *rules;
-    RELY_ASSERT(fetcher->rules.places == 0 || fetcher->rules.places >= RELY_FETCH_PLACES_MIN);
-    fetcher->turns.places = fetcher->rules.places;
     pthread_mutex_init(&fetcher->lock, NULL);
+    keep_rules(fetcher, rules);
+    fetcher->turns.places = fetcher->kept->rules.places;
+    RELY_ASSERT(fetcher->turns.places == 0 || fetcher->turns.places >= RELY_FETCH_PLACES_MIN);
     fetcher->multi = curl_multi_init();
     RELY_ASSERT(fetcher->multi != NULL);
     int failure = start_thread_without_signals(fetcher);
@@ -231,8 +266,7 @@ struct rely_fetcher *rely_fetcher_start(const struct rely_fetch_rules *rules, st
         return fetcher;
     rely_err_set(err, RELY_ERR_INTERNAL, "the fetch thread cannot be started: %s", strerror(failure));
     curl_multi_cleanup(fetcher->multi);
-    pthread_mutex_destroy(&fetcher->lock);
-    free(fetcher);
+    free_fetcher(fetcher);
     return NULL;
 }
 
@@ -249,8 +283,16 @@ void rely_fetcher_free(struct rely_fetcher *fetcher)
 {
     curl_multi_cleanup(fetcher->multi);
     curl_global_cleanup();
-    pthread_mutex_destroy(&fetcher->lock);
-    free(fetcher);
+    free_fetcher(fetcher);
+}
+
+void rely_fetcher_take_up(struct rely_fetcher *fetcher, const struct rely_fetch_rules *ranges)
+{
+    struct rely_fetch_rules rules = *ranges;
+    const struct rely_fetch_rules *before = newest_rules(fetcher);
+    rules.places = before->places;
+    memcpy(rules.proxy, before->proxy, sizeof rules.proxy);
+    keep_rules(fetcher, &rules);
 }
 
 bool rely_fetch_may_ask(const struct rely_fetcher *fetcher, const struct rely_fetch_request *request,
@@ -258,7 +300,7 @@ bool rely_fetch_may_ask(const struct rely_fetcher *fetcher, const struct rely_fe
 {
     char *url = rely_strdup_slice(request->url);
     bool may = rely_url_check(url, request->may_use_http, err) &&
-               rely_url_check_address(url, &fetcher->rules, request->may_use_private_addresses, err);
+               rely_url_check_address(url, newest_rules(fetcher), request->may_use_private_addresses, err);
     free(url);
     return may;
 }
@@ -269,7 +311,7 @@ void rely_fetch_start(struct rely_fetcher *fetcher, const struct rely_fetch_requ
     RELY_ASSERT(request->max_redirects >= 0 && request->max_redirects <= RELY_FETCH_REDIRECTS_MAX &&
                 request->timeout_ms > 0);
     struct transfer *transfer = rely_transfer_new(request, &fetcher->common);
-    transfer->rules = &fetcher->rules;
+    transfer->rules = newest_rules(fetcher);
     transfer->done = done;
     transfer->context = context;
     pthread_mutex_lock(&fetcher->lock);

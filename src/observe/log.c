@@ -215,6 +215,11 @@ struct rely_log *rely_log_start(const struct rely_log_options *options, struct r
     return NULL;
 }
 
+void rely_log_limit_refusals(struct rely_log *log, uint32_t refusals_per_s)
+{
+    __atomic_store_n(&log->allowance.lines_per_s, refusals_per_s, __ATOMIC_RELAXED);
+}
+
 void rely_log_stop(struct rely_log *log)
 {
     __atomic_store_n(&log->is_stopping, true, __ATOMIC_RELEASE);

@@ -188,6 +188,12 @@ static void put_registry_damaged(const struct scrape *scrape, const char *name)
     put_number(scrape, name, scrape->gauges->is_registry_damaged ? 1 : 0);
 }
 
+static void put_reloads(const struct scrape *scrape, const char *name)
+{
+    rely_buf_printf(scrape->out, "%s{what=\"configuration\"} %d\n%s{what=\"certificates\"} %d\n", name,
+                    scrape->gauges->is_config_bad ? 1 : 0, name, scrape->gauges->are_certificates_bad ? 1 : 0);
+}
+
 static void put_revision(const struct scrape *scrape, const char *name)
 {
     put_number(scrape, name, scrape->gauges->revision);

@@ -83,7 +83,7 @@ static bool take_log_line(uint64_t *window, uint32_t second, uint32_t limit)
 static bool take_sample(struct sampled_peer *peer, struct allowance *allowance, uint32_t second,
                         enum rely_reason reason)
 {
-    uint32_t limit = allowance->lines_per_s / 2 + 2 * SAMPLES_PER_PEER;
+    uint32_t limit = __atomic_load_n(&allowance->lines_per_s, __ATOMIC_RELAXED) / 2 + 2 * SAMPLES_PER_PEER;
     if (peer->by_reason[reason] >= SAMPLES_PER_REASON || peer->samples >= SAMPLES_PER_PEER ||
         !take_log_line(&allowance->samples, second, limit))
         return false;
@@ -123,8 +123,9 @@ bool rely_sample_refusal(struct sampler *sampler, struct allowance *allowance, u
 {
     uint64_t key = hash_peer(peer);
     struct sampled_peer *who = find_sampled_peer(sampler, key, second);
-    bool may_be_written = take_log_line(&allowance->general, second, allowance->lines_per_s) ||
-                          take_sample(who, allowance, second, reason);
+    uint32_t limit = __atomic_load_n(&allowance->lines_per_s, __ATOMIC_RELAXED);
+    bool may_be_written =
+        take_log_line(&allowance->general, second, limit) || take_sample(who, allowance, second, reason);
     if (!may_be_written)
         leave_out(sampler, allowance, reason, who, key);
     else if (who->by_reason[reason] < SAMPLES_PER_REASON)

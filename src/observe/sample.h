@@ -14,10 +14,10 @@
 
 /* What is left of a second: its number in the upper half, lines that were written in the lower. */
 struct allowance {
-    uint32_t lines_per_s;
-    uint64_t general; /* atomic: lines_per_s for whoever comes first */
-    uint64_t samples; /* atomic: and half as many again, for peers and reasons that were late */
-    uint32_t report;  /* atomic: the number of the report that what is left out now belongs to */
+    uint32_t lines_per_s; /* atomic */
+    uint64_t general;     /* atomic: lines_per_s for whoever comes first */
+    uint64_t samples;     /* atomic: and half as many again, for peers and reasons that were late */
+    uint32_t report;      /* atomic: the number of the report that what is left out now belongs to */
 };
 
 /* A peer in one second. */

@@ -10,10 +10,8 @@
 
 #include <unistd.h>
 
-bool rely_callers_read(struct rely_service *service, struct rely_err *err)
+bool rely_callers_read(const struct rely_config *config, struct rely_caller_rules *rules, struct rely_err *err)
 {
-    const struct rely_config *config = service->config;
-    struct rely_caller_rules *rules = &service->caller_rules;
     *rules = (struct rely_caller_rules){.audience = rely_slice_of(config->auth_audience), .own_uid = geteuid()};
     for (size_t i = 0; i < config->auth_bootstrap_tokens.count && i < RELY_BOOTSTRAP_TOKENS_MAX; i++)
         if (rely_config_read_digest(config->auth_bootstrap_tokens.items[i], rules->bootstrap[rules->bootstrap_count]))

@@ -52,12 +52,15 @@ bool rely_certificates_open(struct rely_service *service, struct rely_err *err)
 static void reload(struct rely_service *service, size_t item)
 {
     struct rely_err err = {0};
-    if (rely_tls_reload(service->tls[item], &err))
+    bool is_good = rely_tls_reload(service->tls[item], &err);
+    if (is_good)
         say_end(service, item);
     else
         rely_log_event(service->ring, RELY_LOG_ERROR, "certificate_not_loaded",
                        "%s goes on with the certificate that it has: %s", service->listeners.items[item].address,
                        err.message);
+    service->reload.is_bad[item] = !is_good;
+    service->reload.are_certificates_bad = memchr(service->reload.is_bad, true, sizeof service->reload.is_bad) != NULL;
 }
 
 bool rely_certificates_reload(struct rely_service *service)

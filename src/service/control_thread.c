@@ -52,12 +52,28 @@ static bool is_control_ready(void *context)
     return atomic_load(&thread->service->is_ready);
 }
 
-static bool find_control_detail(void *context, const char **word, const char **sentence)
+static bool find_control_detail(void *context, size_t number, struct rely_admin_detail *out)
 {
-    struct rely_control_thread *thread = context;
-    *word = "registry_damaged";
-    *sentence = "damage was found in the registry: reviews go on, writes are refused; see DAMAGE in relyd(8)";
-    return atomic_load(&thread->service->is_registry_damaged);
+    struct rely_service *service = ((struct rely_control_thread *)context)->service;
+    const struct {
+        bool is_so;
+        struct rely_admin_detail detail;
+    } all[] = {
+        {atomic_load(&service->is_registry_damaged),
+         {"registry_damaged",
+          "damage was found in the registry: reviews go on, writes are refused; see DAMAGE in relyd(8)"}},
+        {atomic_load(&service->reload.is_config_bad),
+         {"configuration_not_loaded",
+          "the configuration has changed and is not good: relyd goes on with the one before; see its log"}},
+        {atomic_load(&service->reload.are_certificates_bad),
+         {"certificate_not_loaded",
+          "a listener's certificate, key or client_ca is not good: it goes on with the one before; see the log"}}};
+    for (size_t i = 0, found = 0; i < sizeof all / sizeof all[0]; i++) {
+        *out = all[i].detail;
+        if (all[i].is_so && found++ == number)
+            return true;
+    }
+    return false;
 }
 
 static void print_control_metrics(void *context, struct rely_buf *out)
@@ -174,7 +190,7 @@ static bool start_control_thread(struct rely_control_thread *thread, struct rely
                                         .key_status = tell_key_status,
                                         .find_detail = find_control_detail,
                                         .review = rely_callers_review,
-                                        .caller_rules = &thread->service->caller_rules,
+                                        .caller_rules = &thread->service->reload.caller_rules,
                                         .refused_callers = thread->counters->requests.callers,
                                         .note_refused = note_refused_for_admin,
                                         .is_ready = is_control_ready,

@@ -23,6 +23,15 @@ static bool read_fetch_rules(const struct rely_config *config, struct rely_fetch
            (config->key_proxy[0] == '\0' || rely_proxy_parse(rely_slice_of(config->key_proxy), rules->proxy, err));
 }
 
+bool rely_fetching_take_up(struct rely_fetcher *fetcher, const struct rely_config *config, struct rely_err *err)
+{
+    struct rely_fetch_rules rules = {.places = 0};
+    if (!read_fetch_rules(config, &rules, err))
+        return false;
+    rely_fetcher_take_up(fetcher, &rules);
+    return true;
+}
+
 struct rely_fetcher *rely_fetching_start(const struct rely_config *config, size_t places, struct rely_log_ring *ring,
                                          struct rely_err *err)
 {

@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 /* Who has replaced a file expects it to be used, and not at once. */
-#define LOOK_AT_CERTIFICATES_S 10
+#define LOOK_AT_FILES_S 10
 
 /* --- starting ------------------------------------------------------------------------------------ */
 
@@ -230,6 +230,7 @@ static void stop_control(struct rely_service *service)
 static void free_service(struct rely_service *service)
 {
     rely_certificates_close(service);
+    rely_reload_fini(service);
     rely_listeners_fini(&service->listeners);
     rely_sockets_close(&service->left);
     for (size_t i = 0; i < service->worker_count; i++)
@@ -278,6 +279,8 @@ void rely_service_print_metrics(struct rely_service *service, const struct rely_
         .caller_words = rely_caller_words,
         .caller_count = RELY_CALLER_COUNT,
         .is_registry_damaged = atomic_load(&service->is_registry_damaged),
+        .is_config_bad = atomic_load(&service->reload.is_config_bad),
+        .are_certificates_bad = atomic_load(&service->reload.are_certificates_bad),
         .start_s = service->start_s,
     };
     rely_certificates_measure(service, &gauges);
@@ -310,12 +313,11 @@ static void block_signals(sigset_t *out)
 static void take_signal(struct rely_service *service, int number)
 {
     const char *name = sigabbrev_np(number);
-    if (number == SIGHUP && rely_certificates_reload(service))
+    if (number == SIGHUP && rely_reload_all(service))
         return;
     if (number == SIGHUP)
-        rely_log_event(
-            service->ring, RELY_LOG_WARNING, "signal",
-            "SIGHUP is ignored: no listener has a certificate, and the configuration is read at the start only");
+        rely_log_event(service->ring, RELY_LOG_WARNING, "signal",
+                       "SIGHUP is ignored: there is no configuration file, and no listener has a certificate");
     else
         rely_log_event(service->ring, RELY_LOG_WARNING, "signal",
                        "signal %d (SIG%s) is ignored: SIGTERM and SIGINT stop relyd, no other means anything", number,
@@ -324,12 +326,12 @@ static void take_signal(struct rely_service *service, int number)
 
 static void wait_for_signal(struct rely_service *service, const sigset_t *signals)
 {
-    const struct timespec pause = {.tv_sec = LOOK_AT_CERTIFICATES_S};
+    const struct timespec pause = {.tv_sec = LOOK_AT_FILES_S};
     int number = 0;
     while (number != SIGTERM && number != SIGINT) {
         number = sigtimedwait(signals, NULL, &pause);
         if (number < 0)
-            rely_certificates_look(service);
+            rely_reload_look(service);
         else if (number != SIGTERM && number != SIGINT)
             take_signal(service, number);
     }
@@ -395,9 +397,9 @@ static bool run_with_log(struct rely_service *service, const sigset_t *signals, 
     return is_ok;
 }
 
-static void say_notes(struct rely_service *service)
+void rely_service_say_notes(const struct rely_service *service, const struct rely_config *config)
 {
-    const struct rely_config_notes *notes = &service->config->notes;
+    const struct rely_config_notes *notes = &config->notes;
     for (size_t i = 0; i < notes->count; i++)
         rely_log_event(service->ring, RELY_LOG_WARNING, notes->items[i].event, "%s", notes->items[i].sentence);
 }
@@ -413,8 +415,9 @@ struct rely_loop_options rely_service_loop_options(const struct rely_service *se
                                       .idle_timeout_ms = (int)config->http_idle_timeout_ms};
 }
 
-bool rely_service_run(const struct rely_config *config, bool takes_over, struct rely_err *err)
+bool rely_service_run(const struct rely_service_options *asked, struct rely_err *err)
 {
+    const struct rely_config *config = asked->config;
     struct rely_service service = {.config = config, .start_s = rely_clock_now_s(), .predecessor = -1};
     const struct rely_log_options options = {.fd = -1,
                                              .level = (enum rely_level)config->log_level,
@@ -434,11 +437,11 @@ bool rely_service_run(const struct rely_config *config, bool takes_over, struct 
     service.ring = rely_log_ring_new(service.log);
     rely_config_list_listeners(config, &service.listeners);
     set_up_threads(&service);
-    say_notes(&service);
-    bool is_ok = rely_callers_read(&service, err) && rely_limits_share_descriptors(&service, err) &&
+    rely_service_say_notes(&service, config);
+    bool is_ok = rely_reload_init(&service, asked->config_path, err) && rely_limits_share_descriptors(&service, err) &&
                  rely_certificates_open(&service, err);
     rely_sockets_read_passed(&service.left);
-    is_ok = is_ok && (!takes_over || rely_handover_take(&service, err));
+    is_ok = is_ok && (!asked->takes_over || rely_handover_take(&service, err));
     if (is_ok) {
         rely_limits_compare_memory(&service);
         is_ok = run_with_log(&service, &signals, err);

@@ -22,6 +22,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/stat.h>
 
 #define RELY_LISTENERS_MAX 24          /* `listen` has 8 and `listeners` 16 */
 #define RELY_HEALTH_CONNECTIONS_MAX 64 /* of each health listener */
@@ -118,11 +119,21 @@ struct rely_control_thread {
     uint64_t caller_turns;
 };
 
+/* What is read again while relyd serves. */
+struct rely_reload {
+    rely_caller_rules_in_force caller_rules;
+    atomic_bool is_config_bad, are_certificates_bad; /* set by main */
+    struct rely_kept_settings *newest;               /* owned, main: all that were ever in force */
+    const char *path;                                /* borrowed; NULL: there is no file */
+    struct stat taken, seen;                         /* main: the file when it was read, and when it was looked at */
+    bool is_bad[RELY_LISTENERS_MAX];                 /* main: the certificate of each */
+};
+
 struct rely_service {
     const struct rely_config *config;    /* borrowed */
     struct rely_listener_list listeners; /* owned: all of the configuration's */
     struct rely_tls **tls;               /* owned: of each; NULL: clear text */
-    struct rely_caller_rules caller_rules;
+    struct rely_reload reload;
     struct rely_log *log;
     struct rely_log_ring *ring; /* main's */
     struct rely_fetcher *fetcher;
@@ -162,6 +173,9 @@ void rely_service_await_free(struct rely_service *service);
 /* Hooks of health and metrics; context is a struct rely_service *. `snapshot` is the caller's own. */
 void rely_service_print_metrics(struct rely_service *service, const struct rely_snapshot *snapshot,
                                 struct rely_buf *out);
+
+/* What is taken all the same. */
+void rely_service_say_notes(const struct rely_service *service, const struct rely_config *config);
 
 /* The limits that all loops share. */
 struct rely_loop_options rely_service_loop_options(const struct rely_service *service);
@@ -232,6 +246,9 @@ struct rely_keeper *rely_rooms_new_keeper(struct rely_control_thread *thread);
  * Thread: main. Owner: as for rely_fetcher_start. */
 struct rely_fetcher *rely_fetching_start(const struct rely_config *config, size_t places, struct rely_log_ring *ring,
                                          struct rely_err *err);
+/* The ranges of other settings, for fetches from now on. Thread: main. */
+RELY_MUST_USE bool rely_fetching_take_up(struct rely_fetcher *fetcher, const struct rely_config *config,
+                                         struct rely_err *err);
 /* Fetch for the keeper, which gets the answer on the control thread. */
 void rely_fetching_begin(struct rely_control_thread *thread, const struct rely_fetch_request *request,
                          struct rely_key_fetch *fetch);
@@ -274,10 +291,22 @@ void rely_handover_stop(struct rely_service *service);
 
 /* --- callers.c --------------------------------------------------------------------------------------- */
 
-/* What listeners ask of their callers, by the configuration. Fails where it names a group that is not there. */
-RELY_MUST_USE bool rely_callers_read(struct rely_service *service, struct rely_err *err);
+/* What listeners ask of their callers, by the configuration, whose audience is borrowed. Fails where it names a group
+ * that is not there. */
+RELY_MUST_USE bool rely_callers_read(const struct rely_config *config, struct rely_caller_rules *rules,
+                                     struct rely_err *err);
 /* The control plane's review of who asks; context is its thread. */
 void rely_callers_review(void *context, const struct rely_review_request *asked, struct rely_review *review);
+
+/* --- reload.c: on the main thread --------------------------------------------------------------------- */
+
+/* The settings of the start are in force; path is the file's. Fini also after a failure, when no loop is left. */
+RELY_MUST_USE bool rely_reload_init(struct rely_service *service, const char *path, struct rely_err *err);
+/* Read again what can be: the configuration and the listeners' certificates. False: there is neither. */
+RELY_MUST_USE bool rely_reload_all(struct rely_service *service);
+/* The same for what has changed. */
+void rely_reload_look(struct rely_service *service);
+void rely_reload_fini(struct rely_service *service);
 
 /* --- certificates.c ---------------------------------------------------------------------------------- */
 

@@ -68,7 +68,7 @@ static void set_up_reviewer(struct rely_worker *worker, struct rely_log_ring *ri
         .ring = ring,
         .cache = rely_cache_new((size_t)config->cache_entries),
         .hooks = {worker, ask_control_for_keys, ask_control_for_table},
-        .caller_rules = &worker->service->caller_rules,
+        .caller_rules = &worker->service->reload.caller_rules,
         .key_wait_ms = (int)config->key_miss_wait_ms,
         .tries = {.limit = (uint32_t)config->key_kidless_failures_per_s},
         .has_error_on_refusal = config->has_error_on_refusal,

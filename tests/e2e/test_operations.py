@@ -67,9 +67,9 @@ def test_a_stop_is_an_end_in_order(relyd):
     assert [entry["event"] for entry in relyd.events()][-2:] == ["stopping", "stopped"]
 
 
-def test_sighup_changes_nothing(relyd):
+def test_sighup_reads_the_configuration_again(relyd):
     relyd.process.send_signal(signal.SIGHUP)
-    wire.wait_for(lambda: [entry for entry in relyd.events() if entry["event"] == "signal"], 10, "the line of the log")
+    wire.wait_for(lambda: [entry for entry in relyd.events() if entry["event"] == "configuration_loaded"], 10, "the line of the log")
     assert relyd.is_ready()
 
 

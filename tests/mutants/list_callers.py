@@ -33,6 +33,10 @@ def restart(name, file, old, new, test):
     return mutant(name, file, old, new, f"tests/e2e/test_restart.py::{test}")
 
 
+def reload(name, file, old, new, test):
+    return mutant(name, file, old, new, f"tests/e2e/test_reload.py::{test}")
+
+
 MUTANTS = [
     # certificates
     in_proof("an-ended-certificate-is-good", "if (question->now_s > certificate->until_s)", "if (question->now_s < certificate->until_s - INT32_MAX)"),
@@ -80,7 +84,7 @@ MUTANTS = [
     mutant("a-page-of-another-scheme-gets-in", "src/admin/guard.c", 'struct rely_slice scheme = request->is_tls ? RELY_LIT("https://") : RELY_LIT("http://");',
            'struct rely_slice scheme = request->is_tls || rely_slice_starts(origin, RELY_LIT("https://")) ? RELY_LIT("https://") : RELY_LIT("http://");', "unit_admin"),
     mutant("an-open-door-stays-open", "src/admin/admit.c", "    if (door->is_open) {", "    if (door->is_open || request->is_unix) {", "unit_admin"),
-    mutant("an-administrator-ends-the-administrators", "src/admin/objects.c", "call->admin->caller_rules->bootstrap_count > 0", "call->admin->caller_rules != NULL", "unit_admin"),
+    mutant("an-administrator-ends-the-administrators", "src/admin/objects.c", "(*call->admin->caller_rules)->bootstrap_count > 0", "*call->admin->caller_rules != NULL", "unit_admin"),
     # the data plane
     on_data("any-role-may-ask", "src/endpoints/admit.c", "(caller->roles & (RELY_ROLE_REVIEWER | RELY_ROLE_ADMIN)) != 0)", "caller->roles != 0)"),
     on_data("whoever-is-proven-may-ask", "src/endpoints/admit.c", "    if (proven != RELY_CALLER_PROVEN || (caller->roles", "    if (proven == RELY_CALLER_PROVEN || (caller->roles"),
@@ -132,4 +136,19 @@ MUTANTS = [
     restart("no-notice-before-a-stop", "src/service/service.c", "rely_clock_monotonic_ms() + service->config->notice_ms, left_ms;", "rely_clock_monotonic_ms() + service->config->notice_ms / 60000, left_ms;", "test_readiness_is_withdrawn_first"),
     restart("a-second-signal-is-not-heard", "src/service/service.c", "        if (number == SIGTERM || number == SIGINT)\n            return;", "        if (number == SIGINT)\n            return;", "test_readiness_is_withdrawn_first"),
     restart("the-other-relyd-is-a-fault", "src/admin/answer.c", "status >= 500 && err->code != RELY_ERR_AWAY)", "status >= 500)", "test_a_successor_that_does_not_come"),
+    # reload
+    mutant("a-number-that-nobody-compares", "src/config/compare.c", "return *rely_config_number(a, setting) == *rely_config_number(b, setting);", "return *rely_config_number(a, setting) <= *rely_config_number(b, setting);", "unit_config"),
+    mutant("lists-of-one-length-are-the-same", "src/config/compare.c", "    if (a->count != b->count)\n        return false;\n    for (size_t i = 0; i < a->count; i++)\n        if (strcmp(", "    if (a->count != b->count)\n        return false;\n    for (size_t i = 0; i < a->count; i++)\n        if (i > 0 && i + 1 < a->count && strcmp(", "unit_config"),
+    mutant("listeners-of-one-address-are-the-same", "src/config/compare.c", "k < rely_config_listener_table.count; k++", "k < 1; k++", "unit_config"),
+    reload("a-bad-file-is-taken-up", "src/service/reload.c", "    if (rely_config_load(settings->config, service->reload.path, &complaints)) {", "    if (rely_config_load(settings->config, service->reload.path, &complaints) || complaints.len < 200) {", "test_a_bad_file_changes_nothing"),
+    reload("a-bad-file-is-bad-for-ever", "src/service/reload.c", "        service->reload.is_config_bad = false;\n", "", "test_a_bad_file_changes_nothing"),
+    reload("a-bad-file-is-not-said", "src/service/reload.c", "    service->reload.is_config_bad = true;\n", "", "test_a_bad_file_changes_nothing"),
+    reload("half-of-a-file-is-taken-up", "src/service/reload.c", "    return is_settled && !is_same_file(", "    return (is_settled || true) && !is_same_file(", "test_a_file_that_has_changed_is_read_without_a_word"),
+    reload("a-changed-file-is-not-seen", "src/service/reload.c", "    if (has_changed(&service->reload))\n", "    if (has_changed(&service->reload) && service == NULL)\n", "test_a_file_that_has_changed_is_read_without_a_word"),
+    reload("callers-are-asked-as-before", "src/service/reload.c", "    service->reload.caller_rules = &settings->callers;\n", "    if (settings->before == NULL)\n        service->reload.caller_rules = &settings->callers;\n", "test_a_bootstrap_token_comes_and_goes"),
+    reload("a-new-group-is-shut-out", "src/service/reload.c", "(!is_same_group && !let_group_in(", "(is_same_group && !let_group_in(", "test_another_group_of_administrators"),
+    reload("ranges-of-the-start-hold", "src/fetch/fetcher.c", "    rules.places = before->places;\n", "    rules = *before;\n", "test_ranges_that_nothing_is_fetched_from"),
+    reload("as-many-lines-as-before", "src/service/reload.c", "    rely_log_limit_refusals(service->log, (uint32_t)settings->config->log_refusals_per_s);\n", "", "test_fewer_lines_of_refusals"),
+    reload("what-waits-is-compared-with-the-last-file", "src/service/reload.c", "    rely_config_compare(service->config, settings->config, note_other, &found);", "    rely_config_compare(config_in_force(service), settings->config, note_other, &found);", "test_what_needs_a_restart_is_named_in_one_line"),
+    reload("one-good-certificate-hides-a-bad-one", "src/service/certificates.c", "memchr(service->reload.is_bad, true, sizeof service->reload.is_bad) != NULL;", "!is_good;", "test_a_bad_certificate_is_seen_until_it_is_good"),
 ]

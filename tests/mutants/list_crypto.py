@@ -85,8 +85,8 @@ MUTANTS = [
         name="a flood hides other peers",
         row="B14",
         file="src/observe/sample.c",
-        old="                          take_sample(who, allowance, second, reason);\n",
-        new="                          (take_sample(who, allowance, second, reason) && false);\n",
+        old="|| take_sample(who, allowance, second, reason);\n",
+        new="|| (take_sample(who, allowance, second, reason) && false);\n",
         caught_by="unit_observe",
     ),
     dict(

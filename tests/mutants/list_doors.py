@@ -283,8 +283,8 @@ MUTANTS = [
         name='a detail of readiness is not told',
         row='B11',
         file='src/admin/health.c',
-        old='    if (!admin->find_detail(admin->service, &word, &sentence)) {',
-        new='    if (!admin->find_detail(admin->service, &word, &sentence) || true) {',
+        old='    if (!admin->find_detail(admin->service, 0, &detail)) {',
+        new='    if (!admin->find_detail(admin->service, 0, &detail) || true) {',
         caught_by='unit_admin',
     ),
     dict(

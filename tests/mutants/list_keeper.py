@@ -261,7 +261,7 @@ MUTANTS = [
         name="denied-addresses-go-on-counting",
         row="A5",
         file="src/fetch/fetcher.c",
-        old="rely_url_check_address(url, &fetcher->rules, request->may_use_private_addresses, err);",
+        old="rely_url_check_address(url, newest_rules(fetcher), request->may_use_private_addresses, err);",
         new="fetcher != NULL;",
         caught_by="tests/e2e/test_key_sources.py::test_a5_keys_from_where_nothing_may_be_fetched_any_more",
     ),

@@ -168,8 +168,8 @@ MUTANTS = [
         name="ready-without-a-word-on-damage",
         row="B11",
         file="src/service/control_thread.c",
-        old="    return atomic_load(&thread->service->is_registry_damaged);\n",
-        new="    return false && thread != NULL;\n",
+        old="        {atomic_load(&service->is_registry_damaged),\n",
+        new="        {false && atomic_load(&service->is_registry_damaged),\n",
         caught_by=f"{FAULTS}::test_b11_a_row_that_cannot_be_read_back",
     ),
     dict(

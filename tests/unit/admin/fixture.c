@@ -164,11 +164,13 @@ static const struct rely_snapshot *find_snapshot(void *service)
     return ((struct fixture *)service)->snapshot;
 }
 
-static bool find_detail(void *service, const char **word, const char **sentence)
+static bool find_detail(void *service, size_t number, struct rely_admin_detail *out)
 {
-    *word = "a_word";
-    *sentence = "a sentence";
-    return ((struct fixture *)service)->has_detail;
+    static const struct rely_admin_detail all[] = {{"a_word", "a sentence"}, {"another", "more"}};
+    if (number >= ((struct fixture *)service)->details)
+        return false;
+    *out = all[number];
+    return true;
 }
 
 static bool tell_ready(void *service)
@@ -226,12 +228,13 @@ int make_fixture(void **state)
                                          .key_status = find_key_status,
                                          .find_detail = find_detail,
                                          .review = review_caller,
-                                         .caller_rules = &fixture->rules,
+                                         .caller_rules = &fixture->in_force,
                                          .refused_callers = fixture->refused,
                                          .note_refused = note_refused,
                                          .is_ready = tell_ready,
                                          .print_metrics = print_some_metrics};
     fixture->rules = (struct rely_caller_rules){.audience = RELY_LIT("relyd"), .own_uid = geteuid()};
+    fixture->in_force = &fixture->rules;
     fixture->door.admin = &fixture->admin;
     fixture->request = (struct rely_http_request){.is_unix = true, .peer_uid = 0};
     rebuild_snapshot(fixture);

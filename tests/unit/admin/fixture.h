@@ -26,6 +26,7 @@ struct fixture {
     struct rely_admin admin;
     struct rely_admin_door door; /* open: whoever comes is an administrator */
     struct rely_caller_rules rules;
+    rely_caller_rules_in_force in_force;
     uint64_t refused[RELY_CALLER_COUNT];
     int line_count;      /* about callers */
     char line[800];      /* the last */
@@ -40,7 +41,7 @@ struct fixture {
     bool is_disk_full;      /* nothing can be committed */
     int reads, writes;      /* that the registry was asked for */
     bool is_stopping;       /* not ready */
-    bool has_detail;        /* of readiness */
+    size_t details;         /* of readiness: 0 to 2 */
     int fault_count;
     char fault[256]; /* the last that was noted */
     int publish_count;

@@ -35,12 +35,16 @@ static void is_not_ready_while_stopping(void **state)
 static void stays_ready_with_a_detail(void **state)
 {
     struct fixture *fixture = *state;
-    fixture->has_detail = true;
+    fixture->details = 1;
     send_probe(fixture, "GET", "/readyz");
     assert_status(fixture, 200);
     assert_string_equal(fixture->content_type, "application/json");
     assert_value(fixture, "status", "ready");
     assert_value(fixture, "details", "[{\"word\":\"a_word\",\"sentence\":\"a sentence\"}]");
+    fixture->details = 2;
+    send_probe(fixture, "GET", "/readyz");
+    assert_value(fixture, "details",
+                 "[{\"word\":\"a_word\",\"sentence\":\"a sentence\"},{\"word\":\"another\",\"sentence\":\"more\"}]");
     fixture->is_stopping = true;
     send_probe(fixture, "GET", "/readyz");
     assert_status(fixture, 503);

@@ -400,7 +400,7 @@ static void test_wrong_listeners(void **state)
     expect_complaints("listeners: 127.0.0.1:1\n", "r.yaml:1:12: listeners: expected a list (- address: ..., one a "
                                                   "listener), found \"127.0.0.1:1\"\n");
     expect_complaints(LISTENERS("  - {address: 127.0.0.1:1}\n  - {serves: data}\n"),
-                      "r.yaml:3:5: listeners[1].address: is needed: host:port, [v6]:port or unix:/path\n");
+                      "r.yaml:3:5: listeners[1].address: is needed: host:port, [v6]:port, unix:/path or fd:NAME\n");
     expect_complaints(LISTENERS("  - {address: x}\n"),
                       "r.yaml:2:15: listeners[0].address: not an address with a port: expected 127.0.0.1:8480, "
                       "[::1]:8480, localhost:8480 or unix:/path, found \"x\"\n");
@@ -756,6 +756,110 @@ static void expect_file(const char *path, const struct rely_buf *expected)
 }
 
 /* The documents in the repository are what the table says. */
+/* --- differences --- */
+
+struct noted {
+    size_t count;
+    const char *key;
+    bool is_taken_up;
+};
+
+static void note_difference(void *context, const char *key, bool is_taken_up)
+{
+    struct noted *noted = context;
+    noted->count++;
+    noted->key = key;
+    noted->is_taken_up = is_taken_up;
+}
+
+/* The one difference of these two, and that it is the same in the other direction. */
+static void expect_difference(const struct rely_config *a, const struct rely_config *b, const char *key)
+{
+    struct noted there = {0}, back = {0};
+    rely_config_compare(a, b, note_difference, &there);
+    rely_config_compare(b, a, note_difference, &back);
+    assert_int_equal(there.count, 1);
+    assert_int_equal(back.count, 1);
+    assert_string_equal(there.key, key);
+    assert_string_equal(back.key, key);
+}
+
+/* Every setting: one that nobody compares could be changed without a word. */
+static void test_every_difference_is_noted(void **state)
+{
+    (void)state;
+    struct rely_config a, b;
+    struct noted noted = {0};
+    char other[] = "other", *items[] = {other, other, other};
+    struct rely_listener_config listeners[2];
+    memset(listeners, 0, sizeof listeners);
+    rely_config_init(&a);
+    rely_config_init(&b);
+    rely_config_compare(&a, &b, note_difference, &noted);
+    assert_int_equal(noted.count, 0);
+#define EXPECT_OTHER(key, field, value)                                                                                \
+    do {                                                                                                               \
+        struct rely_config changed = b;                                                                                \
+        changed.field = value;                                                                                         \
+        expect_difference(&a, &changed, key);                                                                          \
+    } while (0);
+#define SETTING_INT(key, field, minimum, maximum, default, unit, sentence) EXPECT_OTHER(key, field, b.field + 1)
+#define SETTING_BOOL(key, field, default, sentence) EXPECT_OTHER(key, field, !b.field)
+#define SETTING_TEXT(key, field, max_bytes, default, sentence) EXPECT_OTHER(key, field, other)
+#define SETTING_LIST(key, field, max_items, first, sentence)                                                           \
+    EXPECT_OTHER(key, field, ((struct rely_text_list){items, 3}))
+#define SETTING_ENUM(key, field, values, default, sentence) EXPECT_OTHER(key, field, b.field + 1)
+#define SETTING_LISTENERS(key, field, max_items, sentence)                                                             \
+    EXPECT_OTHER(key, field, ((struct rely_listener_list){listeners, 2}))
+#include "relyd/settings.def"
+#undef SETTING_INT
+#undef SETTING_BOOL
+#undef SETTING_TEXT
+#undef SETTING_LIST
+#undef SETTING_ENUM
+#undef SETTING_LISTENERS
+    rely_config_fini(&a);
+    rely_config_fini(&b);
+}
+
+static void read_text(struct rely_config *config, const char *text)
+{
+    struct rely_buf complaints = {0};
+    rely_config_init(config);
+    assert_true(rely_config_parse(config, "r.yaml", rely_slice_of(text), &complaints));
+    rely_buf_fini(&complaints);
+}
+
+static void test_differences_within_lists(void **state)
+{
+    (void)state;
+    static const char *const pairs[][2] = {
+        {"listen: [\"127.0.0.1:1\", \"127.0.0.1:2\"]\n", "listen: [\"127.0.0.1:1\", \"127.0.0.1:3\"]\n"},
+        {"listeners: [{address: \"127.0.0.1:1\"}]\n", "listeners: [{address: \"127.0.0.1:2\"}]\n"},
+        {"listeners: [{address: \"127.0.0.1:1\", serves: control}]\n",
+         "listeners: [{address: \"127.0.0.1:1\", serves: health}]\n"},
+        {"listeners: [{address: \"127.0.0.1:1\", callers: anyone}]\n",
+         "listeners: [{address: \"127.0.0.1:1\", callers: reviewers}]\n"}};
+    static const char *const keys[] = {"listen", "listeners", "listeners", "listeners"};
+    for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
+        struct rely_config a, b;
+        struct noted noted = {0};
+        read_text(&a, pairs[i][0]);
+        read_text(&b, pairs[i][1]);
+        rely_config_compare(&a, &b, note_difference, &noted);
+        assert_int_equal(noted.count, 1);
+        assert_string_equal(noted.key, keys[i]);
+        assert_false(noted.is_taken_up);
+        rely_config_fini(&b);
+        read_text(&b, pairs[i][0]);
+        noted.count = 0;
+        rely_config_compare(&a, &b, note_difference, &noted);
+        assert_int_equal(noted.count, 0);
+        rely_config_fini(&a);
+        rely_config_fini(&b);
+    }
+}
+
 static void test_documents(void **state)
 {
     (void)state;
@@ -804,6 +908,8 @@ int main(void)
         cmocka_unit_test(test_size_limit),
         cmocka_unit_test(test_files),
         cmocka_unit_test(test_print_round_trip),
+        cmocka_unit_test(test_every_difference_is_noted),
+        cmocka_unit_test(test_differences_within_lists),
         cmocka_unit_test(test_documents),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
