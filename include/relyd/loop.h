@@ -29,15 +29,28 @@ enum rely_cut {
 /* The word of one in metrics, by its number. */
 extern const char *const rely_cut_words[RELY_CUT_COUNT];
 
+/* How a TLS handshake has ended. */
+enum rely_handshake_end {
+    RELY_HANDSHAKES_DONE,
+    RELY_HANDSHAKES_GONE,            /* the client has left */
+    RELY_HANDSHAKES_NOT_TLS,         /* what he sent is none */
+    RELY_HANDSHAKES_NOTHING_COMMON,  /* no version, cipher, curve or protocol */
+    RELY_HANDSHAKES_NO_CERTIFICATE,  /* where one is required */
+    RELY_HANDSHAKES_BAD_CERTIFICATE, /* the client's */
+    RELY_HANDSHAKES_REFUSED,         /* by the client: an alert of his */
+    RELY_HANDSHAKES_OTHER,
+    RELY_HANDSHAKES_COUNT
+};
+extern const char *const rely_handshake_words[RELY_HANDSHAKES_COUNT];
+
 /* What a loop counts. Owned by whoever makes the loop, because others read it (atomically) before the loop is made and
  * after it is freed. Only the loop's thread writes. */
 struct rely_loop_counters {
-    _Alignas(64) uint64_t connections; /* open now */
-    uint64_t held_bytes;               /* unfinished requests and answers under way */
-    uint64_t cuts[RELY_CUT_COUNT];     /* connections that were cut off, by limit */
-    uint64_t handshakes;               /* of TLS that came to an end */
-    uint64_t failed_handshakes;        /* and that did not, for another reason than time */
-    uint64_t unsendable;               /* answers with a header that cannot be sent: 500 in their place */
+    _Alignas(64) uint64_t connections;          /* open now */
+    uint64_t held_bytes;                        /* unfinished requests and answers under way */
+    uint64_t cuts[RELY_CUT_COUNT];              /* connections that were cut off, by limit */
+    uint64_t handshakes[RELY_HANDSHAKES_COUNT]; /* of TLS, but those whose time was up: a cut */
+    uint64_t unsendable;                        /* answers with a header that cannot be sent: 500 in their place */
 };
 
 /* All above 0 unless they say otherwise. */

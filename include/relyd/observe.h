@@ -76,9 +76,11 @@ struct rely_gauges {
     uint64_t keys_too_old, keys_repeated, keys_unstored; /* key sets */
     uint64_t log_lost;                                   /* lines: rely_log_lost */
     uint64_t refusals_left_out;                          /* rely_log_left_out */
-    uint64_t handshakes, failed_handshakes;              /* of TLS */
-    uint64_t unsendable;                                 /* answers: 500 was sent in their place */
-    uint64_t rechecks;                                   /* of signatures, by EVP */
+    const uint64_t *handshakes;                          /* borrowed: of TLS, by how they have ended */
+    const char *const *handshake_words;                  /* static */
+    size_t handshake_count;
+    uint64_t unsendable; /* answers: 500 was sent in their place */
+    uint64_t rechecks;   /* of signatures, by EVP */
     bool is_registry_damaged;
     bool is_config_bad, are_certificates_bad; /* as they were read last */
     int64_t start_s;

@@ -37,8 +37,9 @@ static void take_output_room(h2o_socket_t *socket, const char *error);
 /* One step of it; the first bytes of a request may have come with its last. */
 static void shake_hands(struct rely_connection *connection)
 {
-    struct rely_loop_counters *counters = connection->loop->options.counters;
-    switch (rely_secure_shake_hands(connection->ssl)) {
+    enum rely_handshake_end end = RELY_HANDSHAKES_OTHER;
+    const char *detail = NULL;
+    switch (rely_secure_shake_hands(connection->ssl, &end, &detail)) {
     case RELY_HANDSHAKE_WANTS_INPUT:
         rely_connection_want_input(connection, true);
         return;
@@ -47,11 +48,11 @@ static void shake_hands(struct rely_connection *connection)
         h2o_socket_notify_write(connection->socket, take_output_room);
         return;
     case RELY_HANDSHAKE_FAILED:
-        rely_count(&counters->failed_handshakes, 1);
+        rely_handshake_note(connection, end, detail);
         rely_connection_close(connection);
         return;
     case RELY_HANDSHAKE_DONE:
-        rely_count(&counters->handshakes, 1);
+        rely_handshake_note(connection, RELY_HANDSHAKES_DONE, NULL);
         connection->is_shaking_hands = false;
         connection->certificate = rely_secure_read_certificate(connection->ssl);
         rely_connection_hold(connection, 0);

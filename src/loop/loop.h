@@ -68,9 +68,12 @@ struct rely_loop {
     bool is_look_near;                /* it runs for those whose time is short */
     uint64_t said_ms[RELY_CUT_COUNT]; /* when a limit was last said to be reached; 0: never */
     uint64_t unsaid[RELY_CUT_COUNT];  /* how often since */
-    struct rely_timer accept_timer;   /* accept again after the process ran out of descriptors */
-    struct rely_timer drain_timer;    /* cut off what is left */
-    struct rely_timer idle_timer;     /* of a drain: close who does not ask any more */
+    struct said {
+        uint64_t at_ms, unsaid; /* as above */
+    } handshakes_said[RELY_HANDSHAKES_COUNT];
+    struct rely_timer accept_timer; /* accept again after the process ran out of descriptors */
+    struct rely_timer drain_timer;  /* cut off what is left */
+    struct rely_timer idle_timer;   /* of a drain: close who does not ask any more */
     bool is_draining;
     atomic_bool leaves_listeners;         /* to another process */
     atomic_int senders;                   /* threads that are inside post or stop */

@@ -20,13 +20,14 @@ static ssize_t judge_failure(const SSL *ssl, int result, bool is_reading)
     return code == SSL_ERROR_ZERO_RETURN && is_reading ? 0 : RELY_BROKEN;
 }
 
-enum rely_handshake rely_secure_shake_hands(SSL *ssl)
+enum rely_handshake rely_secure_shake_hands(SSL *ssl, enum rely_handshake_end *end, const char **detail)
 {
     ERR_clear_error();
     int result = SSL_do_handshake(ssl);
     if (result == 1)
         return RELY_HANDSHAKE_DONE;
     int code = SSL_get_error(ssl, result);
+    *end = rely_handshake_judge(ssl, detail);
     ERR_clear_error();
     if (code == SSL_ERROR_WANT_READ)
         return RELY_HANDSHAKE_WANTS_INPUT;

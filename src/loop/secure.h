@@ -6,6 +6,7 @@
 
 #include "relyd/certificate.h"
 #include "relyd/connection.h"
+#include "relyd/loop.h"
 #include "relyd/tls.h"
 
 struct ssl_st;
@@ -20,7 +21,12 @@ enum rely_handshake {
     RELY_HANDSHAKE_WANTS_OUTPUT,
     RELY_HANDSHAKE_DONE
 };
-enum rely_handshake rely_secure_shake_hands(struct ssl_st *ssl);
+/* Out: *end, *detail - on RELY_HANDSHAKE_FAILED: how, and OpenSSL's static words for it or NULL. */
+enum rely_handshake rely_secure_shake_hands(struct ssl_st *ssl, enum rely_handshake_end *end, const char **detail);
+/* handshake.c: what OpenSSL's queue of errors says of one that has failed. */
+enum rely_handshake_end rely_handshake_judge(const struct ssl_st *ssl, const char **detail);
+/* One has ended: counted, and said once a second each when it has failed. In: detail - in brackets; NULL: none. */
+void rely_handshake_note(struct rely_connection *connection, enum rely_handshake_end end, const char *detail);
 /* certificate.c: the client's, after the handshake; NULL: it has shown none. Owner: the caller: free(). */
 struct rely_certificate *rely_secure_read_certificate(const struct ssl_st *ssl);
 

@@ -160,9 +160,9 @@ static void put_certificates(const struct scrape *scrape, const char *name)
 
 static void put_handshakes(const struct scrape *scrape, const char *name)
 {
-    rely_buf_printf(scrape->out, "%s{result=\"done\"} %llu\n%s{result=\"failed\"} %llu\n", name,
-                    (unsigned long long)scrape->gauges->handshakes, name,
-                    (unsigned long long)scrape->gauges->failed_handshakes);
+    for (size_t i = 0; i < scrape->gauges->handshake_count; i++)
+        rely_buf_printf(scrape->out, "%s{result=\"%s\"} %llu\n", name, scrape->gauges->handshake_words[i],
+                        (unsigned long long)scrape->gauges->handshakes[i]);
 }
 
 static void put_unsendable(const struct scrape *scrape, const char *name)

@@ -243,16 +243,21 @@ static void free_service(struct rely_service *service)
 
 /* --- between -------------------------------------------------------------------------------------- */
 
-static void add_loop_counters(struct rely_gauges *gauges, uint64_t cuts[RELY_CUT_COUNT],
+/* Sums over all loops. */
+struct loop_sums {
+    uint64_t cuts[RELY_CUT_COUNT], handshakes[RELY_HANDSHAKES_COUNT];
+};
+
+static void add_loop_counters(struct rely_gauges *gauges, struct loop_sums *sums,
                               const struct rely_loop_counters *counters)
 {
     gauges->connections += (int)__atomic_load_n(&counters->connections, __ATOMIC_RELAXED);
-    gauges->handshakes += __atomic_load_n(&counters->handshakes, __ATOMIC_RELAXED);
-    gauges->failed_handshakes += __atomic_load_n(&counters->failed_handshakes, __ATOMIC_RELAXED);
     gauges->unsendable += __atomic_load_n(&counters->unsendable, __ATOMIC_RELAXED);
     gauges->held_bytes += __atomic_load_n(&counters->held_bytes, __ATOMIC_RELAXED);
     for (size_t i = 0; i < RELY_CUT_COUNT; i++)
-        cuts[i] += __atomic_load_n(&counters->cuts[i], __ATOMIC_RELAXED);
+        sums->cuts[i] += __atomic_load_n(&counters->cuts[i], __ATOMIC_RELAXED);
+    for (size_t i = 0; i < RELY_HANDSHAKES_COUNT; i++)
+        sums->handshakes[i] += __atomic_load_n(&counters->handshakes[i], __ATOMIC_RELAXED);
 }
 
 void rely_service_print_metrics(struct rely_service *service, const struct rely_snapshot *snapshot,
@@ -260,7 +265,7 @@ void rely_service_print_metrics(struct rely_service *service, const struct rely_
 {
     const struct rely_counters **all = rely_alloc((service->worker_count + 1) * sizeof(const struct rely_counters *));
     const struct rely_keeper_counts counts = rely_keeper_count(service->control_thread.keeper);
-    uint64_t cuts[RELY_CUT_COUNT] = {0};
+    struct loop_sums sums = {.cuts = {0}};
     struct rely_gauges gauges = {
         .revision = snapshot->revision,
         .issuers = snapshot->issuers_by_id.count,
@@ -273,7 +278,10 @@ void rely_service_print_metrics(struct rely_service *service, const struct rely_
         .log_lost = rely_log_lost(service->log),
         .refusals_left_out = rely_log_left_out(service->log),
         .rechecks = rely_signature_rechecks(),
-        .cuts = cuts,
+        .cuts = sums.cuts,
+        .handshakes = sums.handshakes,
+        .handshake_words = rely_handshake_words,
+        .handshake_count = RELY_HANDSHAKES_COUNT,
         .cut_words = rely_cut_words,
         .cut_count = RELY_CUT_COUNT,
         .caller_words = rely_caller_words,
@@ -286,7 +294,7 @@ void rely_service_print_metrics(struct rely_service *service, const struct rely_
     rely_certificates_measure(service, &gauges);
     for (size_t i = 0; i <= service->worker_count; i++) {
         all[i] = &service->counters[i].requests;
-        add_loop_counters(&gauges, cuts, &service->counters[i].loop);
+        add_loop_counters(&gauges, &sums, &service->counters[i].loop);
     }
     struct rely_key_age *ages =
         rely_key_ages_read(snapshot, rely_clock_now_s(), (size_t)service->config->metrics_issuers, &gauges);

@@ -5,6 +5,7 @@ import contextlib
 import datetime
 import ipaddress
 import json
+import re
 import signal
 import socket
 import ssl
@@ -94,8 +95,8 @@ def secured(start, tmp_path):
 
 def handshakes(relyd):
     text = wire.ask(relyd.health, "GET", "/metrics").body.decode()
-    return tuple(int(next(line for line in text.splitlines() if line.startswith(f'relyd_tls_handshakes_total{{result="{word}"}}')).split()[1])
-                 for word in ("done", "failed"))
+    counts = {word: int(count) for word, count in re.findall(r'^relyd_tls_handshakes_total\{result="(\w+)"\} (\d+)$', text, re.M)}
+    return counts.pop("done"), {word: count for word, count in counts.items() if count > 0}
 
 
 # --- what is spoken -------------------------------------------------------------------------------------------------
@@ -129,7 +130,7 @@ def test_versions(start, tmp_path, version, is_spoken, least):
     else:
         with pytest.raises((ssl.SSLError, ConnectionError)):
             secured.connect(context)
-        wire.wait_for(lambda: handshakes(secured.relyd) == (0, 1), what="the failed handshake is counted")
+        wire.wait_for(lambda: handshakes(secured.relyd) == (0, {"nothing_common": 1}), what="the failed handshake is counted")
 
 
 @pytest.mark.parametrize("suites", ["AES256-GCM-SHA384", "ECDHE-ECDSA-AES128-SHA256", "DHE-RSA-AES128-GCM-SHA256", "aNULL", "ECDHE-ECDSA-AES256-SHA"])
@@ -328,6 +329,50 @@ def test_nothing_is_resumed_where_clients_show_certificates(start, tmp_path, aut
         second.sendall(GET)
         assert second.recv(65536).startswith(b"HTTP/1.1 401 ")
         assert second.session_reused == (not has_clients)
+
+
+def send_and_leave(secured, data):
+    wire.exchange(("127.0.0.1", secured.port), data, seconds=5)
+
+
+def connect_and_fail(secured, context):
+    assert not is_served(secured, context)
+
+
+# What somebody does, the word under which it is counted, and what the log says beside who it was.
+FAILURES = {
+    "plain http": (lambda secured, authority: send_and_leave(secured, GET), "not_tls", "is it http where https is spoken? (http request)"),
+    "garbage": (lambda secured, authority: send_and_leave(secured, b"\0" * 3000), "not_tls", "what the client sends is no TLS"),
+    "a client that leaves": (lambda secured, authority: send_and_leave(secured, b"\x16\x03\x01"), "gone", "the client has ended the connection"),
+    "no certificate": (lambda secured, authority: connect_and_fail(secured, trust_nobody()), "no_certificate", "has shown no certificate, and client_certificates is required"),
+    "an old certificate": (lambda secured, authority: connect_and_fail(secured, authority.client(secured.folder, days=-1)), "bad_certificate",
+                           "the client's certificate is not good (certificate has expired)"),
+    "a strange authority": (lambda secured, authority: connect_and_fail(secured, Authority("others").client(secured.folder)), "bad_certificate",
+                            "the client's certificate is not good (unable to get local issuer certificate)"),
+    "a client that trusts others": (lambda secured, authority: connect_and_fail(secured, ssl.create_default_context()), "refused_by_client", "does it trust this certificate"),
+}
+
+
+@pytest.mark.parametrize("what", FAILURES)
+def test_failed_handshakes_are_told_apart(start, tmp_path, authority, what):
+    """Whoever runs it sees which client has no good certificate, and who merely knocks; who it is by address, and each at once."""
+    act, word, sentence = FAILURES[what]
+    secured = Secured(start, tmp_path, tls={"client_ca": f"{tmp_path}/callers.crt", "client_certificates": "required"})
+    act(secured, authority)
+    wire.wait_for(lambda: handshakes(secured.relyd) == (0, {word: 1}), what="the failed handshake is counted")
+    secured.relyd.wait_for_words("handshake_failed")
+    (line,) = [line for line in secured.relyd.events() if line["event"] == "handshake_failed"]
+    assert line["level"] == "warning" and re.match(r"no TLS with (127\.0\.0\.1:\d+|unknown): ", line["message"])
+    assert sentence in line["message"] and line["message"].endswith(f"({word}, 1 since the last such line)")
+
+
+def test_many_failed_handshakes_are_few_lines(start, tmp_path):
+    secured = Secured(start, tmp_path, workers=1)
+    for _ in range(300):
+        send_and_leave(secured, GET)
+    wire.wait_for(lambda: handshakes(secured.relyd) == (0, {"not_tls": 300}), what="all are counted")
+    secured.relyd.wait_for_words("handshake_failed")
+    assert secured.relyd.log().count('"handshake_failed"') < 30  # one a second
 
 
 # --- whatever comes to a TLS port -----------------------------------------------------------------------------------

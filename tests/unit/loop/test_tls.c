@@ -280,6 +280,14 @@ static void stop(struct secure *secure)
     remove_files(&secure->files);
 }
 
+static uint64_t count_failed(const struct secure *secure)
+{
+    uint64_t count = 0;
+    for (size_t i = RELY_HANDSHAKES_DONE + 1; i < RELY_HANDSHAKES_COUNT; i++)
+        count += secure->server.counters.handshakes[i];
+    return count;
+}
+
 static SSL *begin(const struct secure *secure)
 {
     SSL *ssl = SSL_new(secure->context);
@@ -369,8 +377,8 @@ static void test_requests(void **state)
         assert_true(read_to_the_end(ssl) > 0);
         hang_up(ssl);
         server_stop(&secure.server, 0);
-        assert_int_equal(secure.server.counters.handshakes, 1);
-        assert_int_equal(secure.server.counters.failed_handshakes, 0);
+        assert_int_equal(secure.server.counters.handshakes[RELY_HANDSHAKES_DONE], 1);
+        assert_int_equal(count_failed(&secure), 0);
         stop(&secure);
     }
 }
@@ -437,8 +445,9 @@ static void test_protocols(void **state)
     SSL_CTX_set_max_proto_version(secure.context, TLS1_2_VERSION);
     assert_no_hands(&secure);
     server_stop(&secure.server, 0);
-    assert_int_equal(secure.server.counters.handshakes, 1);
-    assert_int_equal(secure.server.counters.failed_handshakes, 2);
+    assert_int_equal(secure.server.counters.handshakes[RELY_HANDSHAKES_DONE], 1);
+    assert_int_equal(secure.server.counters.handshakes[RELY_HANDSHAKES_NOTHING_COMMON], 2);
+    assert_int_equal(count_failed(&secure), 2);
     ERR_clear_error();
     stop(&secure);
 }
@@ -478,7 +487,9 @@ static void test_clients(void **state)
         show(&secure, secure.files.other, secure.files.other_key);
         assert_no_hands(&secure); /* also where none is required: who shows one shows a good one */
         server_stop(&secure.server, 0);
-        assert_int_equal(secure.server.counters.failed_handshakes, 1 + is_required);
+        assert_int_equal(secure.server.counters.handshakes[RELY_HANDSHAKES_BAD_CERTIFICATE], 1);
+        assert_int_equal(secure.server.counters.handshakes[RELY_HANDSHAKES_NO_CERTIFICATE], is_required);
+        assert_int_equal(count_failed(&secure), 1 + is_required);
         stop(&secure);
     }
 }
@@ -652,7 +663,9 @@ static void test_no_handshake(void **state)
     assert_true(read_to_the_end(ssl) > 0);
     hang_up(ssl);
     server_stop(&secure.server, 0);
-    assert_int_equal(secure.server.counters.failed_handshakes, 2);
+    assert_int_equal(secure.server.counters.handshakes[RELY_HANDSHAKES_NOT_TLS], 1);
+    assert_int_equal(secure.server.counters.handshakes[RELY_HANDSHAKES_GONE], 1);
+    assert_int_equal(count_failed(&secure), 2);
     assert_int_equal(atomic_load(&secure.server.handled_count), 1);
     stop(&secure);
 }

@@ -38,6 +38,9 @@ static void test_metrics(void **state)
                                  .cuts = cuts,
                                  .cut_words = words,
                                  .cut_count = 2,
+                                 .handshakes = cuts,
+                                 .handshake_words = words,
+                                 .handshake_count = 2,
                                  .issuers = 2,
                                  .identities = 3,
                                  .credentials = 4,
@@ -46,6 +49,7 @@ static void test_metrics(void **state)
                                  .fetches_failed = 7,
                                  .log_lost = 9,
                                  .unsendable = 14,
+                                 .is_config_bad = true,
                                  .rechecks = 10,
                                  .refusals_left_out = 11,
                                  .key_ages = ages,
@@ -107,6 +111,10 @@ static void test_metrics(void **state)
     expect_line(&out, "relyd_connections_cut_total{limit=\"one\"} 11");
     expect_line(&out, "relyd_connections_cut_total{limit=\"other\"} 12");
     expect_line(&out, "relyd_http_held_bytes 13");
+    expect_line(&out, "relyd_tls_handshakes_total{result=\"one\"} 11");
+    expect_line(&out, "relyd_tls_handshakes_total{result=\"other\"} 12");
+    expect_line(&out, "relyd_reload_failed{what=\"configuration\"} 1");
+    expect_line(&out, "relyd_reload_failed{what=\"certificates\"} 0");
     expect_line(&out, "relyd_unsendable_answers_total 14");
     expect_line(&out, "relyd_build_info{version=\"" RELYD_VERSION "\"} 1");
     expect_line(&out, "process_start_time_seconds 1700000000");
