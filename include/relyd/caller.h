@@ -50,6 +50,7 @@ enum rely_proven {
     RELY_CALLER_BAD_BOOTSTRAP_TOKEN, /* it is none of those that are set */
     RELY_CALLER_IDENTITY_DISABLED,
     RELY_CALLER_WITHOUT_ROLE, /* he is proven, and may not do this: not by rely_caller_find */
+    RELY_CALLER_FOREIGN_PAGE, /* a browser sent it for a page of another site: not by rely_caller_find */
     RELY_CALLER_COUNT
 };
 extern const char *const rely_caller_words[RELY_CALLER_COUNT]; /* NULL: is no refusal */

@@ -13,6 +13,7 @@
 #include <stdio.h>
 
 #define LINES_PER_S 20
+#define PART_SHOWN 28 /* "federatedIdentityCredentials" */
 
 /* --- saying so ------------------------------------------------------------------------------------------------- */
 
@@ -26,6 +27,21 @@ static bool may_write_line(struct rely_admin_lines *lines, int64_t now_s)
     return false;
 }
 
+/* As rely_quote, with the front of each part alone where it is long: a token may stand there by mistake. */
+static const char *quote_path(struct rely_slice path, char out[RELY_QUOTED_SIZE])
+{
+    char shown[80];
+    size_t len = 0, part = 0;
+    for (size_t i = 0; i < path.len && len < sizeof shown; i++) {
+        part = path.ptr[i] == '/' ? 0 : part + 1;
+        if (part <= PART_SHOWN)
+            shown[len++] = path.ptr[i];
+        else if (part == PART_SHOWN + 1)
+            shown[len++] = '~';
+    }
+    return rely_quote(rely_slice(shown, len), out);
+}
+
 /* The path is a stranger's: quoted, and its query, where anything may stand, left out. */
 static void say_refused(struct rely_admin *admin, const struct rely_http_request *request, const char *who,
                         const char *why)
@@ -37,7 +53,7 @@ static void say_refused(struct rely_admin *admin, const struct rely_http_request
         snprintf(more, sizeof more, "; %llu more were since the last line", (unsigned long long)admin->lines.left_out);
     admin->lines.left_out = 0;
     rely_http_peer(request, peer);
-    rely_quote(request->path, path);
+    quote_path(request->path, path);
     snprintf(sentence, sizeof sentence, "%.*s %s from %s%s%s: %s%s", RELY_ARG(request->method), path, peer,
              who[0] == '\0' ? "" : ", ", who, why, more);
     admin->note_refused(admin->service, sentence);
@@ -47,6 +63,13 @@ static void count_refused(struct rely_admin *admin, enum rely_proven proven)
 {
     uint64_t *counter = &admin->refused_callers[proven];
     __atomic_store_n(counter, __atomic_load_n(counter, __ATOMIC_RELAXED) + 1, __ATOMIC_RELAXED);
+}
+
+void rely_admin_note_refused(struct rely_admin *admin, const struct rely_http_request *request, enum rely_proven why,
+                             const char *who, const char *sentence)
+{
+    count_refused(admin, why);
+    say_refused(admin, request, who, sentence);
 }
 
 /* --- who --------------------------------------------------------------------------------------------------------- */
@@ -69,8 +92,7 @@ bool rely_admin_admit(const struct rely_admin_door *door, struct rely_http_reque
     enum rely_proven proven = rely_caller_find(&question, caller);
     if (proven == RELY_CALLER_PROVEN)
         return true;
-    count_refused(admin, proven);
-    say_refused(admin, request, "", caller->why.text);
+    rely_admin_note_refused(admin, request, proven, "", caller->why.text);
     rely_http_problem_with(
         request, 401, "unauthenticated", caller->why.text,
         &(struct rely_http_header){RELY_LIT("www-authenticate"), rely_slice_of(rely_caller_challenge(proven))});
@@ -132,10 +154,9 @@ bool rely_admin_permit(const struct rely_admin_call *call, enum rely_need needs)
     char name[RELY_CALLER_NAME_SIZE], why[160];
     if (may(call, needs))
         return true;
-    count_refused(call->admin, RELY_CALLER_WITHOUT_ROLE);
     snprintf(why, sizeof why, "this needs the role %s", rely_need_words(needs));
     rely_caller_print(call->caller, call->request, name);
-    say_refused(call->admin, call->request, name, why);
+    rely_admin_note_refused(call->admin, call->request, RELY_CALLER_WITHOUT_ROLE, name, why);
     rely_http_problem(call->request, 403, "not_permitted", why, NULL);
     return false;
 }

@@ -39,8 +39,9 @@ struct rely_admin_wait {
     size_t held_bytes;                 /* by this call */
     struct rely_pool pool;             /* has the copies: rely_pool_copy */
     struct rely_object_path path;
-    struct rely_err err; /* of the work, when it was refused or failed */
-    bool is_ok;          /* the work was done */
+    struct rely_slice actor; /* who writes; in the pool */
+    struct rely_err err;     /* of the work, when it was refused or failed */
+    bool is_ok;              /* the work was done */
 };
 
 /* One of this size, zero-filled behind its start. Owner: the caller: rely_admin_ask, or rely_admin_wait_free. */
@@ -60,13 +61,16 @@ void rely_admin_answer_wait_fault(const struct rely_admin_wait *wait, const char
 /* --- guard.c --- */
 
 /* Is it no other site's page that asks? False: it has been answered with 403. */
-bool rely_admin_admit_page(struct rely_http_request *request);
+bool rely_admin_admit_page(struct rely_admin *admin, struct rely_http_request *request);
 
 /* --- admit.c --- */
 
 /* Who asks? False: he is not proven, and has been answered with 401. */
 bool rely_admin_admit(const struct rely_admin_door *door, struct rely_http_request *request,
                       struct rely_caller *caller);
+/* Somebody is refused: counted, and said. In: who - "": he is not proven. */
+void rely_admin_note_refused(struct rely_admin *admin, const struct rely_http_request *request, enum rely_proven why,
+                             const char *who, const char *sentence);
 /* May he do this? False: he has been answered with 403. */
 bool rely_admin_permit(const struct rely_admin_call *call, enum rely_need needs);
 

@@ -64,6 +64,8 @@ struct explaining {
     struct rely_admin_wait wait; /* first */
     struct rely_json *body;      /* owned: has the question's texts, as the wait's pool */
     struct rely_explain_question question;
+    bool sees_all;
+    struct rely_slice asker;        /* in the pool */
     struct rely_near_question near; /* its subject is in the pool */
     struct rely_explain_neighbours neighbours;
 };
@@ -104,7 +106,9 @@ static void run_review(const struct explaining *explaining, struct rely_explanat
                                              .question = question,
                                              .request = &question->review,
                                              .review = review,
-                                             .neighbours = &explaining->neighbours};
+                                             .neighbours = &explaining->neighbours,
+                                             .sees_all = explaining->sees_all,
+                                             .asker = explaining->asker};
     rely_review_run(explanation->snapshot, &question->review, question->at_s, review);
 }
 
@@ -170,5 +174,8 @@ void rely_admin_explain(struct rely_admin_call *call)
     explaining->body = body;
     rely_admin_wait_hold(&explaining->wait, body_bytes);
     explaining->question.at_s = call->now_s;
+    explaining->sees_all = (call->caller->roles & (RELY_ROLE_ADMIN | RELY_ROLE_VIEWER)) != 0;
+    if (call->caller->identity != NULL)
+        explaining->asker = rely_pool_copy(&explaining->wait.pool, call->caller->identity->name);
     read_and_answer(explaining);
 }

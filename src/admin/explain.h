@@ -36,6 +36,8 @@ struct rely_explanation {
     const struct rely_review_request *request;        /* borrowed */
     const struct rely_review *review;                 /* borrowed */
     const struct rely_explain_neighbours *neighbours; /* borrowed; empty: none, or not asked for */
+    bool sees_all;                                    /* whoever asks may see every credential */
+    struct rely_slice asker;                          /* else those of what this identity owns; borrowed */
     char nearest[320];                                /* one sentence: what came closest; empty: nothing did */
 };
 

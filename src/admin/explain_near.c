@@ -5,6 +5,7 @@
  */
 #include "compare.h"
 #include "explain.h"
+#include "relyd/marks.h"
 #include "relyd/snapshot.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -193,11 +194,18 @@ static bool is_seen_before(struct near_list *list, int64_t id)
     return false;
 }
 
+/* An owner is told of his own: what is called how elsewhere, and what it lets in, is none of his business. */
+static bool may_be_shown(const struct rely_explanation *explanation, const struct rely_identity *identity)
+{
+    return explanation->sees_all ||
+           (explanation->asker.ptr != NULL && rely_identity_has_owner(identity, explanation->asker));
+}
+
 static void compare_credential(const struct rely_credential *credential, struct near_list *list)
 {
     const struct rely_claims *claims = &list->explanation->review->claims;
     const struct rely_identity *identity = rely_snapshot_identity(list->explanation->snapshot, credential->identity_id);
-    if (identity == NULL || is_seen_before(list, credential->id))
+    if (identity == NULL || !may_be_shown(list->explanation, identity) || is_seen_before(list, credential->id))
         return;
     struct near_item near = {.shown = rely_json_object(), .fields = rely_json_array()};
     struct rely_difference difference;

@@ -53,11 +53,12 @@ static const char *find_browser_trace(const struct rely_http_request *request)
     return NULL;
 }
 
-bool rely_admin_admit_page(struct rely_http_request *request)
+bool rely_admin_admit_page(struct rely_admin *admin, struct rely_http_request *request)
 {
     const char *why = request->is_unix ? NULL : find_browser_trace(request);
     if (why == NULL)
         return true;
+    rely_admin_note_refused(admin, request, RELY_CALLER_FOREIGN_PAGE, "", why);
     rely_http_problem(request, 403, "not_permitted", why, NULL);
     return false;
 }

@@ -163,7 +163,8 @@ static struct writing *new_writing(const struct rely_admin_call *call)
     wait->work.is_write = true;
     wait->fini = free_writing;
     writing->write.path = wait->path;
-    writing->write.writer = (struct rely_writer){.actor = rely_pool_copy(&wait->pool, rely_slice_of(actor)),
+    wait->actor = rely_pool_copy(&wait->pool, rely_slice_of(actor));
+    writing->write.writer = (struct rely_writer){.actor = wait->actor,
                                                  .now_s = call->now_s,
                                                  .is_owner_only = (caller->roles & RELY_ROLE_ADMIN) == 0,
                                                  .may_end_admins = caller->identity == NULL ||

@@ -61,7 +61,7 @@ void rely_admin_handle(struct rely_http_request *request, void *context)
     const struct admin_route *row = (const struct admin_route *)routed.row;
     struct rely_admin_call call = {
         .admin = door->admin, .request = request, .caller = &caller, .now_s = rely_clock_now_s()};
-    if (!rely_admin_admit_page(request))
+    if (!rely_admin_admit_page(door->admin, request))
         return;
     if ((status != 200 || row->needs != ANYBODY) && !rely_admin_admit(door, request, &caller))
         return;

@@ -8,6 +8,7 @@
 #include "relyd/json.h"
 #include "relyd/limits.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 /* All together what one body may take: whoever leaves makes room for a connection, but what he has asked for is still to
@@ -57,6 +58,11 @@ void rely_admin_wait_free(struct rely_admin_wait *wait)
 void rely_admin_answer_wait_fault(const struct rely_admin_wait *wait, const char *word,
                                   const struct rely_problems *problems)
 {
+    char who[RELY_CALLER_NAME_SIZE];
+    if (wait->request != NULL && wait->err.code == RELY_ERR_FORBIDDEN) {
+        snprintf(who, sizeof who, "%.*s", RELY_ARG(wait->actor));
+        rely_admin_note_refused(wait->admin, wait->request, RELY_CALLER_WITHOUT_ROLE, who, wait->err.message);
+    }
     rely_admin_answer_fault(wait->admin, wait->request, &wait->err, word, problems);
 }
 

@@ -21,6 +21,7 @@ const char *const rely_caller_words[RELY_CALLER_COUNT] = {
     [RELY_CALLER_BAD_BOOTSTRAP_TOKEN] = "bad_bootstrap_token",
     [RELY_CALLER_IDENTITY_DISABLED] = "identity_disabled",
     [RELY_CALLER_WITHOUT_ROLE] = "not_permitted",
+    [RELY_CALLER_FOREIGN_PAGE] = "foreign_page",
 };
 
 /* Fill in why somebody is not proven. */

@@ -70,13 +70,18 @@ bool rely_powers_check_place(const struct rely_powers *powers, int64_t parent_id
 
 /* --- whose subject ------------------------------------------------------------------------------------------- */
 
+static bool has_all(const struct rely_texts *texts, const struct rely_texts *wanted)
+{
+    bool has = true;
+    for (size_t i = 0; i < wanted->count; i++)
+        has = has && rely_slice_is_among(texts->items, texts->count, wanted->items[i]);
+    return has;
+}
+
 static bool lets_in_as_before(const struct rely_credential_record *before, const struct rely_credential_record *after)
 {
-    bool is_same = before->issuer_id == after->issuer_id && rely_slice_equal(before->subject, after->subject);
-    for (size_t i = 0; i < before->audiences.count; i++)
-        is_same =
-            is_same && rely_slice_is_among(after->audiences.items, after->audiences.count, before->audiences.items[i]);
-    return is_same;
+    return before->issuer_id == after->issuer_id && rely_slice_equal(before->subject, after->subject) &&
+           has_all(&after->audiences, &before->audiences);
 }
 
 struct sharing {
@@ -135,10 +140,11 @@ static bool check_last(const struct rely_powers *powers, struct rely_slice name,
         return false;
     if (!counting.is_among || counting.has_others)
         return true;
-    return rely_write_refuse(powers->result, err, RELY_ERR_CONFLICT, "last_admin",
-                             "%.*s is the last administrator, and keeps its role, its credentials and enabled: make "
-                             "another one first, or ask as root on the unix socket",
-                             RELY_ARG(name));
+    return rely_write_refuse(
+        powers->result, err, RELY_ERR_CONFLICT, "last_admin",
+        "%.*s is the last administrator, and keeps its role, credentials, certificates and enabled: make "
+        "another one first, or ask as root on the unix socket",
+        RELY_ARG(name));
 }
 
 static bool check_identity(const struct rely_powers *powers, const struct rely_identity_record *before,
@@ -149,7 +155,8 @@ static bool check_identity(const struct rely_powers *powers, const struct rely_i
         return rely_write_refuse(
             powers->result, err, RELY_ERR_FORBIDDEN, "not_permitted",
             "nobody changes his own roles, nor leaves them out of a PUT: another administrator can");
-    return check_last(powers, before->name, is_admin(before) && (after == NULL || !is_admin(after)), err);
+    bool is_lost = after == NULL || !is_admin(after) || !has_all(&after->certificates, &before->certificates);
+    return check_last(powers, before->name, is_admin(before) && is_lost, err);
 }
 
 bool rely_powers_check_lost(const struct rely_powers *powers, struct rely_slice identity, struct rely_err *err)

@@ -22,6 +22,19 @@ bool rely_callers_read(const struct rely_config *config, struct rely_caller_rule
     return true;
 }
 
+const char *rely_callers_describe(const struct rely_listener_config *listener)
+{
+    switch ((enum rely_callers)listener->callers) {
+    case RELY_CALLERS_ANYONE:
+        break;
+    case RELY_CALLERS_REVIEWERS:
+        return ", for reviewers";
+    case RELY_CALLERS_ADMINISTRATORS:
+        return ", for administrators";
+    }
+    return "";
+}
+
 /* Of each record that may have signed: the keeper is on this thread, and the next request finds the key. */
 static void ask_for_keys(const struct rely_control_thread *thread, const struct rely_review *review)
 {

@@ -149,8 +149,8 @@ static bool listen_on(struct rely_control_thread *thread, size_t item, struct re
     if (is_for_probes)
         rely_loop_set_apart(thread->loop, RELY_HEALTH_CONNECTIONS_MAX);
     rely_loop_secure(thread->loop, tls);
-    rely_log_event(thread->ring, RELY_LOG_INFO, "listening", "%s on %s%s", is_for_probes ? "health" : "control plane",
-                   bound, tls == NULL ? "" : ", TLS");
+    rely_log_event(thread->ring, RELY_LOG_INFO, "listening", "%s on %s%s%s", is_for_probes ? "health" : "control plane",
+                   bound, tls == NULL ? "" : ", TLS", rely_callers_describe(listener));
     return true;
 }
 

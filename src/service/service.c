@@ -130,8 +130,9 @@ static bool bind_listener(struct rely_service *service, size_t item, struct rely
     snprintf(bound, sizeof bound, "%s", service->listeners.items[item].address);
     if (!use_left_sockets(service, item, &left, err) || (left == 0 && !bind_sockets(service, item, bound, err)))
         return false;
-    rely_log_event(service->ring, RELY_LOG_INFO, "listening", "data plane on %s%s%s", bound,
-                   service->tls[item] == NULL ? "" : ", TLS", left == 0 ? "" : ", passed on");
+    rely_log_event(service->ring, RELY_LOG_INFO, "listening", "data plane on %s%s%s%s", bound,
+                   service->tls[item] == NULL ? "" : ", TLS", rely_callers_describe(&service->listeners.items[item]),
+                   left == 0 ? "" : ", passed on");
     return true;
 }
 

@@ -295,6 +295,8 @@ void rely_handover_stop(struct rely_service *service);
  * that is not there. */
 RELY_MUST_USE bool rely_callers_read(const struct rely_config *config, struct rely_caller_rules *rules,
                                      struct rely_err *err);
+/* For the log, behind an address: "", or for whom it is. */
+const char *rely_callers_describe(const struct rely_listener_config *listener);
 /* The control plane's review of who asks; context is its thread. */
 void rely_callers_review(void *context, const struct rely_review_request *asked, struct rely_review *review);
 

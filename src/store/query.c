@@ -237,6 +237,8 @@ static const struct question {
                            "t"},
     [RELY_STORED_ADMINS] = {RELY_OBJECT_IDENTITY, RELY_COLUMNS_NAMES, "",
                             " INDEXED BY identity_roles WHERE o.roles <> 0 AND o.roles & 2 AND o.is_enabled = 1"
+                            " AND (o.certificates <> '' OR EXISTS"
+                            " (SELECT 1 FROM credential c WHERE c.identity_id = o.id))"
                             " LIMIT ?1",
                             "l"},
 };

@@ -404,6 +404,30 @@ static void lets_nobody_raise_himself(void **state)
     mint_reset();
 }
 
+/* What came near to a token is an owner's only where it is his: subjects of others are readable to viewers. */
+static void tells_an_owner_of_his_own_alone(void **state)
+{
+    struct fixture *fixture = *state;
+    register_callers(fixture);
+    come_as_caller(fixture, BY_ROOT, true);
+    send_request(fixture, "PUT", "/v1/identities/app/federatedIdentityCredentials/built",
+                 "{\"issuer\":\"" ISS "\",\"subject\":\"opy\",\"audiences\":[\"relyd\"]}");
+    assert_status(fixture, 201);
+    const char *question = mint_print("{\"token\":\"%s\"}", make_token("opz", "relyd", 600));
+    for (int i = 0; i < 2; i++) {
+        come_as_caller(fixture, BY_OWNER, i == 0);
+        send_request(fixture, "POST", "/v1/explain", question);
+        assert_status(fixture, 200);
+        assert_value(fixture, "steps.5.compared.0.credential", "built");
+        assert_value(fixture, "steps.5.compared.1", "absent");
+        assert_null(strstr(fixture->body.ptr, "\"ops\""));
+        come_as_caller(fixture, BY_VIEWER, i == 0);
+        send_request(fixture, "POST", "/v1/explain", question);
+        assert_non_null(strstr(fixture->body.ptr, "\"ops\""));
+    }
+    mint_reset();
+}
+
 /* --- lines --------------------------------------------------------------------------------------------------------- */
 
 static void writes_few_lines_about_strangers(void **state)
@@ -422,6 +446,42 @@ static void writes_few_lines_about_strangers(void **state)
     mint_reset();
 }
 
+static void assert_said(struct fixture *fixture, const char *words)
+{
+    fixture->admin.lines.second = 0; /* as if the next came a second later */
+    if (strstr(fixture->line, words) == NULL)
+        fail_msg("%s\nhas not: %s", fixture->line, words);
+}
+
+/* A refusal that the registry decides is one of who asks, too. */
+static void says_what_the_registry_refuses(void **state)
+{
+    struct fixture *fixture = *state;
+    register_callers(fixture);
+    come_as_caller(fixture, BY_ADMIN, false);
+    send_request(fixture, "PUT", "/v1/identities/ops", "{\"roles\":[\"admin\",\"viewer\"]}");
+    assert_problem(fixture, 403, "not_permitted");
+    assert_int_equal(fixture->refused[RELY_CALLER_WITHOUT_ROLE], 1);
+    assert_said(fixture, "PUT \"/v1/identities/ops\" from ");
+    assert_said(fixture, ", identity:ops: nobody changes his own roles");
+    come_as_caller(fixture, BY_ROOT, false);
+    send_request(fixture, "PUT", "/v1/identities/ops", "{\"roles\":[\"none\"]}");
+    assert_problem(fixture, 400, "invalid_body");
+    assert_int_equal(fixture->refused[RELY_CALLER_WITHOUT_ROLE], 1);
+    mint_reset();
+}
+
+/* Somebody pastes it into the wrong place: the log has its front at most. */
+static void shortens_what_stands_in_a_path(void **state)
+{
+    struct fixture *fixture = *state;
+    register_callers(fixture);
+    send_request(fixture, "GET", "/v1/identities/relyd-bootstrap-0123456789abcdef/federatedIdentityCredentials", NULL);
+    assert_problem(fixture, 401, "unauthenticated");
+    assert_said(fixture, "GET \"/v1/identities/relyd-bootstrap-0123456789ab~/federatedIdentityCredentials\" from ");
+    mint_reset();
+}
+
 int run_admit_tests(void)
 {
     const struct CMUnitTest tests[] = {
@@ -436,6 +496,9 @@ int run_admit_tests(void)
         A_TEST(keeps_an_owner_to_what_he_owns),
         A_TEST(lets_nobody_raise_himself),
         A_TEST(writes_few_lines_about_strangers),
+        A_TEST(says_what_the_registry_refuses),
+        A_TEST(shortens_what_stands_in_a_path),
+        A_TEST(tells_an_owner_of_his_own_alone),
     };
     return cmocka_run_group_tests_name("admit", tests, NULL, NULL);
 }

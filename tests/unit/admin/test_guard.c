@@ -28,9 +28,15 @@ static void refuse_with_header(struct fixture *fixture, const char *name, const 
 {
     add_header(fixture, "content-type", "application/json");
     add_header(fixture, name, value);
+    uint64_t refused = fixture->refused[RELY_CALLER_FOREIGN_PAGE];
+    int lines = fixture->line_count;
     send_request(fixture, "POST", "/v1/identities", BODY);
     assert_problem(fixture, 403, "not_permitted");
     assert_int_equal(fixture->publish_count, 0);
+    assert_int_equal(fixture->refused[RELY_CALLER_FOREIGN_PAGE], refused + 1);
+    fixture->admin.lines.second = 0; /* as if the next came a second later */
+    assert_int_equal(fixture->line_count, lines + 1);
+    assert_non_null(strstr(fixture->line, "POST \"/v1/identities\" from "));
 }
 
 static void keeps_web_pages_out(void **state)

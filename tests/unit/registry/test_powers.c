@@ -225,14 +225,16 @@ static void lets_nobody_change_his_own_roles(void **state)
 {
     struct fixture *fixture = *state;
     make_admin(fixture);
-    must_create(fixture, identity_path(NULL), "{\"name\":\"second\",\"roles\":[\"admin\"]}");
+    must_create(fixture, identity_path(NULL),
+                "{\"name\":\"second\",\"roles\":[\"admin\"],\"certificates\":[\"cn:second\"]}");
     become(fixture, "second", false);
     assert_false(try_replace(fixture, identity_path("second"), "{\"roles\":[\"admin\",\"viewer\"]}", NULL));
     assert_refused(fixture, RELY_ERR_FORBIDDEN, "not_permitted");
     assert_false(try_replace(fixture, identity_path("second"), "{}", NULL));
     assert_refused(fixture, RELY_ERR_FORBIDDEN, "not_permitted");
     assert_non_null(strstr(fixture->err.message, "nor leaves them out of a PUT"));
-    must_replace(fixture, identity_path("second"), "{\"roles\":[\"admin\"],\"description\":\"mine\"}");
+    must_replace(fixture, identity_path("second"),
+                 "{\"roles\":[\"admin\"],\"certificates\":[\"cn:second\"],\"description\":\"mine\"}");
     must_replace(fixture, identity_path("ops"), "{\"roles\":[\"viewer\"]}"); /* another's */
 }
 
@@ -262,7 +264,14 @@ static void keeps_the_last_administrator(void **state)
                  "{\"issuer\":\"https://issuer.example\",\"subject\":\"alice\",\"audiences\":[\"relyd\",\"more\"]}");
     assert_true(try_delete(fixture, identity_path("asleep"), NULL, false)); /* no administrator while it sleeps */
     must_create(fixture, identity_path(NULL), "{\"name\":\"second\",\"roles\":[\"admin\"]}");
+    must_refuse_last(fixture, try_delete(fixture, identity_path("ops"), NULL, false)); /* that one has no way in */
+    must_replace(fixture, identity_path("second"), "{\"roles\":[\"admin\"],\"certificates\":[\"cn:a\",\"cn:b\"]}");
     assert_true(try_delete(fixture, identity_path("ops"), NULL, false));
+    must_refuse_last(fixture, try_replace(fixture, identity_path("second"),
+                                          "{\"roles\":[\"admin\"],\"certificates\":[\"cn:b\"]}", NULL));
+    must_refuse_last(fixture, try_replace(fixture, identity_path("second"), "{\"roles\":[\"admin\"]}", NULL));
+    must_replace(fixture, identity_path("second"),
+                 "{\"roles\":[\"admin\"],\"certificates\":[\"cn:c\",\"cn:b\",\"cn:a\"]}");
     must_refuse_last(fixture, try_delete(fixture, identity_path("second"), NULL, false));
     become_root(fixture);
     assert_true(try_delete(fixture, identity_path("second"), NULL, false));
