@@ -147,11 +147,11 @@ static int print_bootstrap(void)
 {
     struct rely_buf out = {0};
     rely_bootstrap_print(&out);
-    fputs(
-        "relyd: a token for the first administrator, which is shown this once and kept nowhere. Put the second line "
-        "into the configuration (where `auth:` is there already, its bootstrap_tokens under that), restart relyd, and "
-        "send the token as Authorization: Bearer. Take the line out again when there is another administrator.\n",
-        stderr);
+    fputs("relyd: a token for the first administrator, which is shown this once and kept nowhere. Put the second line "
+          "into the configuration (where `auth:` is there already, its bootstrap_tokens under that), reload relyd "
+          "(SIGHUP), and "
+          "send the token as Authorization: Bearer. Take the line out again when there is another administrator.\n",
+          stderr);
     return print_and_free(&out, stdout);
 }
 

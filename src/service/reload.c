@@ -81,8 +81,11 @@ static void note_other(void *context, const char *key, bool is_taken_up)
         list_key(&((struct differences *)context)->others, key);
 }
 
-static void say_differences(const struct rely_service *service, const struct differences *found)
+/* Where nobody has asked, and nothing is different, nothing is said: so it is some time after every start. */
+static void say_differences(const struct rely_service *service, const struct differences *found, bool is_asked)
 {
+    if (found->taken_up.len + found->others.len == 0 && !is_asked)
+        return;
     if (found->taken_up.len > 0)
         rely_log_event(service->ring, RELY_LOG_INFO, "configuration_loaded", "in force as they are now: %.*s",
                        RELY_ARG(rely_buf_slice(&found->taken_up)));
@@ -134,7 +137,7 @@ static bool take_up(struct rely_service *service, struct rely_kept_settings *set
 }
 
 /* In: settings - taken over. */
-static void use_settings(struct rely_service *service, struct rely_kept_settings *settings)
+static void use_settings(struct rely_service *service, struct rely_kept_settings *settings, bool is_asked)
 {
     struct rely_err err = {0};
     struct differences found = {.taken_up = {0}};
@@ -143,9 +146,10 @@ static void use_settings(struct rely_service *service, struct rely_kept_settings
     bool has_news = found.taken_up.len > 0;
     bool is_good = !has_news || take_up(service, settings, &err);
     if (is_good) {
+        say_differences(service, &found, is_asked || service->reload.is_config_bad);
         service->reload.is_config_bad = false;
-        say_differences(service, &found);
-        rely_service_say_notes(service, settings->config);
+        if (has_news)
+            rely_service_say_notes(service, settings->config);
     } else {
         say_bad(service, rely_slice_of(err.message));
     }
@@ -155,14 +159,14 @@ static void use_settings(struct rely_service *service, struct rely_kept_settings
     rely_buf_fini(&found.others);
 }
 
-static void read_settings(struct rely_service *service)
+static void read_settings(struct rely_service *service, bool is_asked)
 {
     struct rely_buf complaints = {0};
     struct rely_kept_settings *settings = rely_alloc(sizeof *settings);
     settings->config = rely_alloc(sizeof *settings->config);
     rely_config_init(settings->config);
     if (rely_config_load(settings->config, service->reload.path, &complaints)) {
-        use_settings(service, settings);
+        use_settings(service, settings, is_asked);
     } else {
         say_bad(service, rely_buf_slice(&complaints));
         free_settings(settings);
@@ -191,20 +195,20 @@ static bool has_changed(struct rely_reload *reload)
 }
 
 /* What is written while it is read makes it another file, which the next look finds. */
-static void read_again(struct rely_service *service)
+static void read_again(struct rely_service *service, bool is_asked)
 {
     struct rely_reload *reload = &service->reload;
     if (stat(reload->path, &reload->taken) != 0)
         reload->taken = (struct stat){.st_ino = 0};
     reload->seen = reload->taken;
-    read_settings(service);
+    read_settings(service, is_asked);
 }
 
 void rely_reload_look(struct rely_service *service)
 {
     rely_certificates_look(service);
     if (has_changed(&service->reload))
-        read_again(service);
+        read_again(service, false);
 }
 
 bool rely_reload_all(struct rely_service *service)
@@ -212,6 +216,6 @@ bool rely_reload_all(struct rely_service *service)
     bool has_certificates = rely_certificates_reload(service);
     if (service->reload.path == NULL)
         return has_certificates;
-    read_again(service);
+    read_again(service, true);
     return true;
 }
