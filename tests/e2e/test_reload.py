@@ -87,27 +87,18 @@ def test_another_audience_of_callers(start, tmp_path):
 @pytest.mark.skipif(os.getuid() != 0, reason="needs root to become somebody else")
 def test_another_group_of_administrators(start):
     relyd = start()
-    for folder in (relyd.folder, *relyd.folder.parents):
-        if os.stat(folder).st_uid == 0 and str(folder).startswith("/tmp/"):
-            os.chmod(folder, 0o755)
     group = grp.getgrnam("games").gr_gid
-    script = ("import os, socket, sys; os.setgroups([int(sys.argv[2])]); os.setgid(65534); os.setuid(65534)\n"
-              "s = socket.socket(socket.AF_UNIX)\n"
-              "try: s.connect(sys.argv[1])\n"
-              "except PermissionError: print('shut'); sys.exit()\n"
-              "s.sendall(b'GET /v1/issuers HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n')\n"
-              "print(s.recv(65536).split()[1].decode())")
-    ask = lambda: subprocess.run(["python3", "-c", script, relyd.socket, str(group)], capture_output=True, text=True, timeout=60).stdout.strip()
-    assert ask() == "shut"
+    ask = lambda: wire.exchange_as_somebody(relyd.socket, b"GET /v1/issuers HTTP/1.1\r\nHost: x\r\n\r\n", group)
+    assert ask() is None
     write(relyd, admin__socket_group="games")
     assert hang_up(relyd, LOADED) == "in force as they are now: admin.socket_group"
-    assert ask() == "200"
+    assert wire.statuses(ask()) == [200]
     write(relyd, admin__socket_group="nobody-has-it")
     assert "nobody-has-it" in hang_up(relyd, BAD)
-    assert ask() == "200" and details(relyd) == ["configuration_not_loaded"]
+    assert wire.statuses(ask()) == [200] and details(relyd) == ["configuration_not_loaded"]
     write(relyd, admin__socket_group=None)
     hang_up(relyd, LOADED)
-    assert ask() == "401" and details(relyd) == []
+    assert wire.statuses(ask()) == [401] and details(relyd) == []
 
 
 def test_ranges_that_nothing_is_fetched_from(start, issuer):
