@@ -9,6 +9,7 @@ import pathlib
 import re
 import resource
 import signal
+import ssl
 import subprocess
 import sys
 import threading
@@ -17,6 +18,7 @@ import time
 import pytest
 import tokens
 import wire
+from authorities import write_server
 from scale import IS_LONG, count
 from service import BINARY, ISSUER, TOKENREVIEWS, Relyd, write_yaml
 
@@ -311,6 +313,43 @@ def test_b4_unfinished_requests_are_bounded(tmp_path, shape):
             if IS_LONG:
                 assert max(resident) < 384 << 20, max(resident) >> 20
         honest.close()
+        assert relyd.check().status == 401
+    finally:
+        relyd.stop()
+
+
+def make_hello():
+    """What a client sends first; and then nothing more."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    outgoing = ssl.MemoryBIO()
+    with contextlib.suppress(ssl.SSLWantReadError):
+        context.wrap_bio(ssl.MemoryBIO(), outgoing, server_hostname="localhost").do_handshake()
+    return outgoing.read()
+
+
+@pytest.mark.long
+def test_handshakes_that_stop_in_the_middle_are_bounded(tmp_path):
+    """10,000 against one worker, each of which has cost a signature and what OpenSSL holds; others shake hands all the while."""
+    number = count(10000)
+    raise_descriptors(number + 1000)
+    server, address = write_server(tmp_path), ("127.0.0.1", wire.free_port())
+    tls = {"certificate": f"{tmp_path}/tls.crt", "key": f"{tmp_path}/tls.key"}
+    relyd = Relyd(tmp_path / "relyd", workers=1, http__max_connections=12000, http__memory_mib=128 if IS_LONG else 16,
+                  http__head_timeout_ms=60000, log__decisions="none", listeners=[{"address": "%s:%d" % address, "tls": tls, "callers": "anyone"}]).start()
+    try:
+        hello, resident = make_hello(), []
+        with held([]) as connections:
+            for _ in range(number):
+                connections.append(wire.connect(address))
+                connections[-1].sendall(hello)
+                if len(connections) % 50 == 0:
+                    resident.append(relyd.resident_bytes())
+                    with contextlib.closing(wire.Client(address, server.trust())) as client:
+                        assert client.ask("GET", "/check/default").status == 401
+            assert metric(relyd, "relyd_http_held_bytes") <= relyd.settings["http.memory_mib"] << 20
+            assert cuts(relyd, "memory") > number / 10
+            if IS_LONG:
+                assert max(resident) < 384 << 20, max(resident) >> 20
         assert relyd.check().status == 401
     finally:
         relyd.stop()
