@@ -219,11 +219,11 @@ def test_a_file_that_has_changed_is_read_without_a_word(start):
 @pytest.mark.threads
 def test_reloads_under_load(start, tmp_path):
     guarded = Guarded(start, tmp_path)
-    load = Load(guarded)
-    for round in range(ROUNDS):
-        write(guarded.relyd, auth__audience=f"round-{round}", log__refusals_per_s=round, fetch__deny_ranges=[f"192.0.2.{round}/32"])
-        assert hang_up(guarded.relyd, LOADED) == "in force as they are now: auth.audience, fetch.deny_ranges, log.refusals_per_s"
-    checks, faults = load.checks, load.end()
-    assert faults == [], faults[:5]
+    with Load(guarded) as load:
+        for round in range(ROUNDS):
+            write(guarded.relyd, auth__audience=f"round-{round}", log__refusals_per_s=round, fetch__deny_ranges=[f"192.0.2.{round}/32"])
+            assert hang_up(guarded.relyd, LOADED) == "in force as they are now: auth.audience, fetch.deny_ranges, log.refusals_per_s"
+        checks = load.checks
+    assert load.faults == [], load.faults[:5]
     assert checks > 10 * ROUNDS and len(load.written) > 0
     assert guarded.relyd.log().count('"certificate_loaded"') >= 2 * (ROUNDS + 1)

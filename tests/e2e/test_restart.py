@@ -75,14 +75,18 @@ class Load:
                 self.note("write", fault)
             time.sleep(0.005)
 
-    def end(self):
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, fault, trace):
         self.is_over.set()
         for thread in self.threads:
             thread.join()
+        if kind is not None:
+            return
         with contextlib.closing(sqlite3.connect(self.guarded.relyd.database)) as database:
             there = {row[0] for row in database.execute("SELECT name FROM identity")}
         assert set(self.written) <= there
-        return self.faults
 
 
 def take_over(relyd):
@@ -98,11 +102,11 @@ def take_over(relyd):
 @pytest.mark.threads
 def test_a_successor_takes_over_under_load(start, tmp_path):
     guarded = Guarded(start, tmp_path, shutdown__drain_ms=2000)
-    load = Load(guarded)
-    for _ in range(ROUNDS):
-        take_over(guarded.relyd)
-    checks, faults = load.checks, load.end()
-    assert faults == [], faults[:5]
+    with Load(guarded) as load:
+        for _ in range(ROUNDS):
+            take_over(guarded.relyd)
+        checks = load.checks
+    assert load.faults == [], load.faults[:5]
     assert checks > 50 * ROUNDS and len(load.written) > ROUNDS
     log = guarded.relyd.log()
     assert log.count('"handed_over"') == log.count('"taking_over"') == ROUNDS
