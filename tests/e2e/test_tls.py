@@ -164,6 +164,38 @@ def test_no_renegotiation(secured):
     assert "no renegotiation" in (done.stdout + done.stderr).lower()
 
 
+def test_a_flood_of_renegotiations(start, tmp_path):
+    """Each is refused and costs what a connection costs; others are served, and nothing is left behind."""
+    secured = Secured(start, tmp_path, workers=1)
+    command = ["openssl", "s_client", "-connect", f"127.0.0.1:{secured.port}", "-tls1_2"]
+    with contextlib.closing(secured.connect()) as line:
+        for _ in range(5):
+            flood = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for _ in range(10)]
+            for one in flood:
+                one.stdin.write(b"R\n")
+                one.stdin.flush()
+            line.sendall(GET)
+            assert line.recv(65536).startswith(b"HTTP/1.1 401 ")
+            for one in flood:
+                one.stdin.close()
+                one.wait(20)
+        wire.wait_for(lambda: "relyd_connections 2\n" in wire.ask(secured.relyd.health, "GET", "/metrics").body.decode(), what="all have gone")
+
+
+@pytest.mark.parametrize("name", ["localhost", "another.example", "127.0.0.1", "a" * 63 + ".example", None])
+def test_whatever_name_is_asked_for_the_certificate_is_the_same(secured, name):
+    """One listener, one certificate: a name (SNI) that is not in it is the client's to refuse."""
+    plain = socket.create_connection(("127.0.0.1", secured.port), timeout=wire.TIMEOUT)
+    with contextlib.closing(trust_nobody().wrap_socket(plain, server_hostname=name)) as line:
+        shown = x509.load_der_x509_certificate(line.getpeercert(binary_form=True))
+        assert shown.serial_number == secured.certificate()
+        line.sendall(GET)
+        assert line.recv(65536).startswith(b"HTTP/1.1 401 ")
+    if name == "another.example":
+        with pytest.raises(ssl.SSLCertVerificationError):
+            secured.context().wrap_socket(socket.create_connection(("127.0.0.1", secured.port), timeout=wire.TIMEOUT), server_hostname=name)
+
+
 # --- bytes ----------------------------------------------------------------------------------------------------------
 
 
