@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 /* Who has replaced a file expects it to be used, and not at once. */
-#define LOOK_AT_FILES_S 10
+#define LOOK_AT_FILES_MS 10000
 
 /* --- starting ------------------------------------------------------------------------------------ */
 
@@ -333,15 +333,25 @@ static void take_signal(struct rely_service *service, int number)
                        name == NULL ? "RTMIN to SIGRTMAX" : name);
 }
 
+/* The signal that has come; -1: none until then. */
+static int wait_until(const sigset_t *signals, int64_t until_ms)
+{
+    int64_t left_ms = until_ms - rely_clock_monotonic_ms();
+    const struct timespec left = {.tv_sec = left_ms / 1000, .tv_nsec = left_ms % 1000 * 1000000};
+    return left_ms <= 0 ? -1 : sigtimedwait(signals, NULL, &left);
+}
+
 static void wait_for_signal(struct rely_service *service, const sigset_t *signals)
 {
-    const struct timespec pause = {.tv_sec = LOOK_AT_FILES_S};
+    int64_t look_ms = rely_clock_monotonic_ms() + LOOK_AT_FILES_MS;
     int number = 0;
     while (number != SIGTERM && number != SIGINT) {
-        number = sigtimedwait(signals, NULL, &pause);
-        if (number < 0)
+        if (rely_clock_monotonic_ms() >= look_ms) {
             rely_reload_look(service);
-        else if (number != SIGTERM && number != SIGINT)
+            look_ms = rely_clock_monotonic_ms() + LOOK_AT_FILES_MS;
+        }
+        number = wait_until(signals, look_ms);
+        if (number > 0 && number != SIGTERM && number != SIGINT)
             take_signal(service, number);
     }
     rely_log_event(service->ring, RELY_LOG_INFO, "stopping", "on signal %d", number);
@@ -350,10 +360,9 @@ static void wait_for_signal(struct rely_service *service, const sigset_t *signal
 /* Whoever sends traffic sees /readyz first, and goes elsewhere. A second signal is heard. */
 static void give_notice(const struct rely_service *service, const sigset_t *signals)
 {
-    int64_t until_ms = rely_clock_monotonic_ms() + service->config->notice_ms, left_ms;
-    while ((left_ms = until_ms - rely_clock_monotonic_ms()) > 0) {
-        const struct timespec left = {.tv_sec = left_ms / 1000, .tv_nsec = left_ms % 1000 * 1000000};
-        int number = sigtimedwait(signals, NULL, &left);
+    int64_t until_ms = rely_clock_monotonic_ms() + service->config->notice_ms;
+    while (rely_clock_monotonic_ms() < until_ms) {
+        int number = wait_until(signals, until_ms);
         if (number == SIGTERM || number == SIGINT)
             return;
     }
