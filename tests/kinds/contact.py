@@ -20,15 +20,15 @@ FIELD_TIME(updated_at, "updatedAt", RELY_FIELD_READ_ONLY, "When it was last chan
 """
 
 OPERATION_DEF = """OPERATION("GET", "/v1/identities/{identity}/contacts", "limit after", NOTHING, PAGE, RELY_OBJECT_CONTACT,
-          rely_admin_list_objects, "Lists its contacts in the order of names.")
+          VIEWER, rely_admin_list_objects, "Lists its contacts in the order of names.")
 OPERATION("POST", "/v1/identities/{identity}/contacts", "", OBJECT, OBJECT, RELY_OBJECT_CONTACT,
-          rely_admin_create_object, "Creates a contact.")
+          ADMIN, rely_admin_create_object, "Creates a contact.")
 OPERATION("GET", "/v1/identities/{identity}/contacts/{name}", "", NOTHING, OBJECT, RELY_OBJECT_CONTACT,
-          rely_admin_show_object, "Shows a contact.")
+          VIEWER, rely_admin_show_object, "Shows a contact.")
 OPERATION("PUT", "/v1/identities/{identity}/contacts/{name}", "", OBJECT, OBJECT, RELY_OBJECT_CONTACT,
-          rely_admin_replace_object, "Creates or replaces a contact.")
+          ADMIN, rely_admin_replace_object, "Creates or replaces a contact.")
 OPERATION("DELETE", "/v1/identities/{identity}/contacts/{name}", "", NOTHING, NOTHING, RELY_OBJECT_CONTACT,
-          rely_admin_delete_object, "Deletes a contact.")
+          ADMIN, rely_admin_delete_object, "Deletes a contact.")
 
 """
 

@@ -261,7 +261,7 @@ def test_it_is_in_the_documents():
     page = (TREE / "docs/api.md").read_text()
     assert "| `address` | 3 to 40 characters, required |  | Where it is reached. |\n" in page
     assert "| `urgent` | true or false | `false` | True: at any hour. |\n" in page
-    assert "| `PUT /v1/identities/{identity}/contacts/{name}` | Creates or replaces a contact. |\n" in page
+    assert "| `PUT /v1/identities/{identity}/contacts/{name}` | admin | Creates or replaces a contact. |\n" in page
     assert "| `relyd_contacts` | gauge |  | Registered contacts. |\n" in (TREE / "docs/metrics.md").read_text()
 
 

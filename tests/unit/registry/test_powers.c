@@ -142,8 +142,10 @@ static void lets_an_owner_have_the_credentials(void **state)
     assert_refused(fixture, RELY_ERR_NOT_FOUND, "not_found");
     assert_false(try_replace(fixture, identity_path("app"), "{}", NULL));
     assert_refused(fixture, RELY_ERR_FORBIDDEN, "not_permitted");
+    assert_non_null(strstr(fixture->err.message, "this needs the role admin"));
     assert_false(try_delete(fixture, identity_path("app"), NULL, false));
     assert_refused(fixture, RELY_ERR_FORBIDDEN, "not_permitted");
+    assert_non_null(strstr(fixture->err.message, "this needs the role admin"));
     assert_false(try_replace(fixture, issuer_path("cluster"), "{\"issuer\":\"https://issuer.example\"}", NULL));
     assert_refused(fixture, RELY_ERR_FORBIDDEN, "not_permitted");
     become(fixture, NULL, true); /* who is nobody owns nothing */
