@@ -93,6 +93,7 @@ enum rely_handshake_end rely_handshake_judge(const SSL *ssl, const char **detail
 void rely_handshake_note(struct rely_connection *connection, enum rely_handshake_end end, const char *detail)
 {
     char peer[RELY_ADDRESS_TEXT_SIZE];
+    RELY_ASSERT(end < RELY_HANDSHAKES_COUNT);
     struct rely_loop *loop = connection->loop;
     struct said *said = &loop->handshakes_said[end];
     uint64_t now_ms = rely_timers_now();

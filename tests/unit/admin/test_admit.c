@@ -239,6 +239,33 @@ static void takes_bootstrap_tokens(void **state)
     mint_reset();
 }
 
+/* What relyd --bootstrap prints is let in by the line that it prints. */
+static void makes_bootstrap_tokens(void **state)
+{
+    struct fixture *fixture = *state;
+    struct rely_buf first = {0}, second = {0};
+    register_callers(fixture);
+    rely_bootstrap_print(&first);
+    rely_bootstrap_print(&second);
+    assert_string_not_equal(first.ptr, second.ptr);
+    char *end = strchr(first.ptr, '\n'), *digits = strchr(first.ptr, '"') + 1;
+    *end = '\0';
+    assert_int_equal(strlen(first.ptr), strlen(RELY_BOOTSTRAP_PREFIX) + 43); /* 32 bytes */
+    assert_int_equal(strncmp(end + 1, "auth: {bootstrap_tokens: [\"", 27), 0);
+    assert_string_equal(digits + 64, "\"]}\n");
+    for (int i = 0; i < 32; i++) {
+        unsigned digit;
+        assert_int_equal(sscanf(digits + 2 * i, "%2x", &digit), 1);
+        fixture->rules.bootstrap[0][i] = (uint8_t)digit;
+    }
+    fixture->rules.bootstrap_count = 1;
+    show_token(fixture, first.ptr);
+    assert_proven(fixture);
+    rely_buf_fini(&first);
+    rely_buf_fini(&second);
+    mint_reset();
+}
+
 static void takes_peers_of_a_group(void **state)
 {
     struct fixture *fixture = *state;
@@ -492,6 +519,7 @@ int run_admit_tests(void)
         A_TEST(forgets_a_name_that_is_taken_away),
         A_TEST(takes_bootstrap_tokens),
         A_TEST(takes_peers_of_a_group),
+        A_TEST(makes_bootstrap_tokens),
         A_TEST(holds_the_table_for_every_caller),
         A_TEST(keeps_an_owner_to_what_he_owns),
         A_TEST(lets_nobody_raise_himself),

@@ -72,8 +72,20 @@ static void name_nobody(const struct rely_http_request *request, char *out)
     out[0] = '\0';
 }
 
+static struct rely_slice sent_header, sent_value; /* the one header of a request */
+
+static struct rely_slice find_sent(const struct rely_http_request *request, struct rely_slice name, size_t *count)
+{
+    (void)request;
+    bool is_there = rely_slice_equal(name, sent_header);
+    if (count != NULL)
+        *count = is_there;
+    return is_there ? sent_value : rely_slice(NULL, 0);
+}
+
 /* No connection: nothing is read of it and nothing sent. */
-static const struct rely_http_transport nowhere = {.defer = note_deferred, .peer = name_nobody};
+static const struct rely_http_transport nowhere = {
+    .find_header = find_sent, .defer = note_deferred, .peer = name_nobody};
 
 /* --- a worker ------------------------------------------------------------------------------------------------------
  */
@@ -440,6 +452,61 @@ static void test_d_the_duration_has_the_wait_in_it(void **state)
     assert_true(worker->counters.latency_sum_us >= 5000);
 }
 
+/* --- who asks ------------------------------------------------------------------------------------------------------ */
+
+static enum rely_proven admit(struct worker *worker, const char *path, const char *header, struct rely_caller *caller)
+{
+    struct rely_data_door door = {.reviewer = &worker->reviewer};
+    worker->request.path = rely_slice_of(path);
+    sent_header = rely_slice_of(header);
+    sent_value = rely_slice_of(mint_print("Bearer %s", make_token(0)));
+    enum rely_proven proven = rely_reviewer_admit(&door, &worker->request, caller);
+    rely_pool_reset(&worker->scratch);
+    return proven;
+}
+
+/* By a token of his own, in the header that the path has for it; its key is asked for as any other. */
+static void test_a_caller_is_proven_by_his_token(void **state)
+{
+    struct worker *worker = *state;
+    struct rely_caller caller;
+    struct rely_identity *identity = scene_edit_identity(&worker->scene, worker->issuer + 1);
+    struct rely_caller_rules rules = {.audience = RELY_LIT("relyd")};
+    rely_caller_rules_in_force in_force = &rules;
+    const char *const doors[][3] = {{"/check/default", "x-relyd-caller", "authorization"},
+                                    {"/v1/review", "authorization", "x-relyd-caller"}};
+    worker->reviewer.caller_rules = &in_force;
+    identity->roles = RELY_ROLE_REVIEWER;
+    assert_int_equal(admit(worker, "/v1/review", "authorization", &caller), RELY_CALLER_BAD_TOKEN);
+    assert_int_equal(asked_for_keys, 1);
+    bring_key(worker, worker->issuer);
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(admit(worker, doors[i][0], doors[i][1], &caller), RELY_CALLER_PROVEN);
+        assert_int_equal(caller.proof, RELY_PROOF_TOKEN);
+        assert_ptr_equal(caller.identity, identity);
+        assert_int_equal(admit(worker, doors[i][0], doors[i][2], &caller), RELY_CALLER_ANONYMOUS);
+    }
+    assert_int_equal(worker->counters.callers[RELY_CALLER_ANONYMOUS], 2);
+    rules.audience = RELY_LIT("others");
+    assert_int_equal(admit(worker, "/v1/review", "authorization", &caller), RELY_CALLER_BAD_TOKEN);
+    rules.audience = RELY_LIT("relyd");
+    identity->roles = RELY_ROLE_VIEWER;
+    assert_int_equal(admit(worker, "/v1/review", "authorization", &caller), RELY_CALLER_WITHOUT_ROLE);
+    assert_string_equal(caller.why.text, "identity:app has not the role reviewer");
+    identity->roles = RELY_ROLE_ADMIN;
+    assert_int_equal(admit(worker, "/v1/review", "authorization", &caller), RELY_CALLER_PROVEN);
+}
+
+static void test_an_open_door_asks_nobody(void **state)
+{
+    struct worker *worker = *state;
+    struct rely_caller caller;
+    struct rely_data_door door = {.reviewer = &worker->reviewer, .is_open = true};
+    assert_int_equal(rely_reviewer_admit(&door, &worker->request, &caller), RELY_CALLER_PROVEN);
+    assert_int_equal(caller.proof, RELY_PROOF_OPEN);
+    assert_int_equal(caller.roles, RELY_ROLE_REVIEWER);
+}
+
 #define WORKER_TEST(name) cmocka_unit_test_setup_teardown(name, set_up_worker, tear_down_worker)
 
 int main(void)
@@ -459,6 +526,8 @@ int main(void)
         WORKER_TEST(test_who_doubts_a_key_asks_again_when_that_is_of_use),
         WORKER_TEST(test_b7_a_client_that_leaves_is_forgotten),
         WORKER_TEST(test_d_the_duration_has_the_wait_in_it),
+        WORKER_TEST(test_a_caller_is_proven_by_his_token),
+        WORKER_TEST(test_an_open_door_asks_nobody),
     };
     return cmocka_run_group_tests_name("waiting for keys", tests, NULL, NULL);
 }

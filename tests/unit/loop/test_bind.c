@@ -151,6 +151,58 @@ static void test_unix(void **state)
                   "bind: No such file or directory: its folder is not there, and relyd makes none: mkdir it");
 }
 
+static void set_owner(const char *address, const char *group, const char *fault)
+{
+    struct rely_err err = {0};
+    assert_int_equal(rely_loop_set_owner(address, "0640", group, &err), fault == NULL);
+    if (fault != NULL && strstr(err.message, fault) == NULL)
+        fail_msg("%s has not: %s", err.message, fault);
+}
+
+/* Whose a socket is, and who may use it. */
+static void test_owners(void **state)
+{
+    (void)state;
+    char dir[] = "/tmp/relyd-owner-XXXXXX", address[128];
+    struct rely_err err = {0};
+    struct stat found;
+    uint32_t group = 1;
+    assert_non_null(mkdtemp(dir));
+    snprintf(address, sizeof(address), "unix:%s/s", dir);
+    set_owner(address, "", "chmod: No such file or directory");
+    int fd = rely_loop_bind(address, false, &err);
+    set_owner(address, "", NULL);
+    assert_int_equal(stat(&address[5], &found), 0);
+    assert_int_equal(found.st_mode & 0777, 0640);
+    set_owner(address, "nobody-has-it", "there is no group nobody-has-it on this machine");
+    if (geteuid() == 0)
+        set_owner(address, "root", NULL);
+    set_owner("127.0.0.1:1", "nobody-has-it", NULL); /* has none */
+    set_owner("nothing", "", "port");
+    assert_true(rely_loop_find_group("root", &group, &err));
+    assert_int_equal(group, 0);
+    close(fd);
+    unlink(&address[5]);
+    rmdir(dir);
+}
+
+/* Where the kernel has chosen the port, the log must say which. */
+static void test_bound_addresses(void **state)
+{
+    (void)state;
+    char out[RELY_BOUND_SIZE], expected[64];
+    struct rely_err err = {0};
+    int fd = rely_loop_bind("127.0.0.1:0", false, &err);
+    rely_loop_bound(fd, "127.0.0.1:0", out);
+    snprintf(expected, sizeof(expected), "127.0.0.1:%d", port_of_listener(fd));
+    assert_string_equal(out, expected);
+    rely_loop_bound(fd, "unix:/run/x.sock", out);
+    assert_string_equal(out, "unix:/run/x.sock");
+    rely_loop_bound(fd, "127.0.0.1:8480", out);
+    assert_string_equal(out, "127.0.0.1:8480");
+    close(fd);
+}
+
 static void test_listen_wants_a_listener(void **state)
 {
     (void)state;
@@ -196,6 +248,8 @@ const struct CMUnitTest bind_tests[] = {
     cmocka_unit_test(test_tcp_address_in_use),
     cmocka_unit_test(test_shared_only_by_the_first),
     cmocka_unit_test(test_unix),
+    cmocka_unit_test(test_owners),
+    cmocka_unit_test(test_bound_addresses),
     cmocka_unit_test(test_listen_wants_a_listener),
     cmocka_unit_test(test_loop_wants_limits),
 };

@@ -5,6 +5,7 @@
 #include "server.h"
 
 #include "relyd/clock.h"
+#include "relyd/observe.h"
 #include "relyd/tls.h"
 
 #include <errno.h>
@@ -260,15 +261,21 @@ struct secure {
     SSL_CTX *context; /* the client's */
 };
 
-static void start(struct secure *secure, const struct rely_tls_options *options)
+static void start_with(struct secure *secure, const struct rely_tls_options *options,
+                       const struct rely_loop_options *loop)
 {
     struct rely_err err = {0};
     signal(SIGPIPE, SIG_IGN); /* a client of OpenSSL's has no other way */
     secure->server = (struct server){.tls = rely_tls_new(options, &err)};
     if (secure->server.tls == NULL)
         fail_msg("%s", err.message);
-    server_start(&secure->server, &plain);
+    server_start(&secure->server, loop);
     secure->context = SSL_CTX_new(TLS_client_method());
+}
+
+static void start(struct secure *secure, const struct rely_tls_options *options)
+{
+    start_with(secure, options, &plain);
 }
 
 static void stop(struct secure *secure)
@@ -670,6 +677,66 @@ static void test_no_handshake(void **state)
     stop(&secure);
 }
 
+static size_t count_logged(const char *text, const char *words)
+{
+    size_t found = 0;
+    for (const char *at = strstr(text, words); at != NULL; at = strstr(at + 1, words))
+        found++;
+    return found;
+}
+
+static void assert_logged(const char *text, const char *words)
+{
+    if (count_logged(text, words) != 1)
+        fail_msg("not once: %s\n%s", words, text);
+}
+
+/* What has failed is said with the peer and the reason, and a reason once a second. */
+static void test_failed_handshakes_are_said(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/relyd-tls-log-XXXXXX", text[8192] = "";
+    struct rely_err err = {0};
+    struct secure secure;
+    make_files(&secure.files);
+    struct rely_tls_options options = options_of(&secure.files);
+    options.client_ca = secure.files.client_ca;
+    options.is_client_required = true;
+    int log_fd = mkstemp(path);
+    unlink(path);
+    struct rely_log *log = rely_log_start(&(struct rely_log_options){.fd = log_fd, .allows_fd = log_fd}, &err);
+    struct rely_loop_options logged = plain;
+    logged.ring = rely_log_ring_new(log);
+    start_with(&secure, &options, &logged);
+    for (int i = 0; i < 30; i++) {
+        int fd = client_connect(secure.server.port);
+        client_send(fd, GET("/x"));
+        assert_true(client_is_closed(fd));
+        close(fd);
+    }
+    assert_no_hands(&secure);
+    show(&secure, secure.files.other, secure.files.other_key);
+    assert_no_hands(&secure);
+    SSL *ssl = begin(&secure);
+    SSL_set_verify(ssl, SSL_VERIFY_PEER, NULL);
+    assert_int_not_equal(SSL_connect(ssl), 1);
+    hang_up(ssl);
+    ERR_clear_error();
+    server_stop(&secure.server, 0);
+    rely_log_stop(log);
+    assert_true(pread(log_fd, text, sizeof text - 1, 0) > 0);
+    close(log_fd);
+    assert_in_range(count_logged(text, "no TLS with 127.0.0.1:"), 4, 12); /* a slow machine may take some seconds */
+    assert_logged(
+        text, "what the client sends is no TLS; is it http where https is spoken? (http request) (not_tls, 1 since");
+    assert_logged(text, "has shown no certificate, and client_certificates is required");
+    assert_logged(text, "the client's certificate is not good (");
+    assert_logged(text, "the client has refused; does it trust this certificate");
+    assert_int_equal(secure.server.counters.handshakes[RELY_HANDSHAKES_NOT_TLS], 30);
+    assert_int_equal(secure.server.counters.handshakes[RELY_HANDSHAKES_REFUSED], 1);
+    stop(&secure);
+}
+
 /* Who resets the connection has gone; who only says that nothing more comes is answered. */
 static void test_client_leaves(void **state)
 {
@@ -734,6 +801,7 @@ const struct CMUnitTest tls_tests[] = {
     cmocka_unit_test(test_a_name_with_a_nul_is_none),
     cmocka_unit_test(test_a_certificate_ends_with_its_authority),
     cmocka_unit_test(test_no_handshake),
+    cmocka_unit_test(test_failed_handshakes_are_said),
     cmocka_unit_test(test_client_leaves),
     cmocka_unit_test(test_reload_while_serving),
 };
