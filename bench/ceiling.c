@@ -3,11 +3,14 @@
  * Uses nothing of relyd, so that relyd's endpoints can be measured against the most that libh2o gives on the same
  * machine for the same bytes. Usage:
  *     bench_ceiling PORT [--threads N] [--body TEXT] [--get FILE] [--post FILE]
- * A FILE holds an answer: header lines, an empty line, the body. What libh2o writes itself is not in it.
+ *         [--tls-port PORT --certificate FILE --key FILE]
+ * The FILE of an answer holds header lines, an empty line, the body. What libh2o writes itself is not in it. TLS is
+ * libh2o's own, with the versions and curves of relyd.
  */
 #include <arpa/inet.h>
 #include <h2o.h>
 #include <h2o/http1.h>
+#include <openssl/ssl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -30,12 +33,14 @@ struct answer {
 struct worker {
     h2o_context_t context; /* first */
     h2o_globalconf_t config;
-    h2o_accept_ctx_t accept;
+    h2o_accept_ctx_t accept, secure_accept;
     pthread_t thread;
 };
 
 static struct answer get_answer, post_answer;
-static int port;
+static int port, tls_port;
+static const char *certificate, *key;
+static SSL_CTX *tls; /* owned; NULL: clear text only */
 
 static void die(const char *what)
 {
@@ -89,19 +94,22 @@ static int answer_request(h2o_handler_t *self, h2o_req_t *request)
 
 static void take_connection(h2o_socket_t *listener, const char *error)
 {
-    struct worker *worker = listener->data;
+    h2o_accept_ctx_t *accept = listener->data;
     h2o_socket_t *socket = error == NULL ? h2o_evloop_socket_accept(listener) : NULL;
     if (socket == NULL)
         return;
     struct timeval now;
     gettimeofday(&now, NULL);
-    h2o_http1_accept(&worker->accept, socket, now);
+    if (accept->ssl_ctx != NULL)
+        h2o_accept(accept, socket);
+    else
+        h2o_http1_accept(accept, socket, now);
 }
 
-static int open_listener(void)
+static int bind_port(int number)
 {
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
-    struct sockaddr_in name = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    struct sockaddr_in name = {.sin_family = AF_INET, .sin_port = htons((uint16_t)number)};
     name.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     if (fd < 0)
         die("socket");
@@ -112,6 +120,26 @@ static int open_listener(void)
     if (listen(fd, 4096) != 0)
         die("listen");
     return fd;
+}
+
+static void start_listening(struct worker *worker, h2o_accept_ctx_t *accept, int number)
+{
+    h2o_socket_t *listener =
+        h2o_evloop_socket_create(worker->context.loop, bind_port(number), H2O_SOCKET_FLAG_DONT_READ);
+    listener->data = accept;
+    h2o_socket_read_start(listener, take_connection);
+}
+
+/* As relyd's, so that both do the same work: TLS 1.3 by the same curves, and tickets that nobody uses. */
+static void make_tls(void)
+{
+    char curves[] = "X25519:P-256"; /* OpenSSL's macro drops a const */
+    tls = SSL_CTX_new(TLS_server_method());
+    if (tls == NULL || SSL_CTX_set_min_proto_version(tls, TLS1_3_VERSION) != 1 ||
+        SSL_CTX_set1_groups_list(tls, curves) != 1 || SSL_CTX_use_certificate_chain_file(tls, certificate) != 1 ||
+        SSL_CTX_use_PrivateKey_file(tls, key, SSL_FILETYPE_PEM) != 1)
+        die(certificate);
+    SSL_CTX_set_session_cache_mode(tls, SSL_SESS_CACHE_OFF);
 }
 
 /* Everything of a loop is made on its own thread: libh2o keeps thread-local buffers. */
@@ -125,9 +153,11 @@ static void *run_worker(void *argument)
     h2o_create_handler(h2o_config_register_path(host, "/", 0), sizeof(h2o_handler_t))->on_req = answer_request;
     h2o_context_init(&worker->context, h2o_evloop_create(), &worker->config);
     worker->accept = (h2o_accept_ctx_t){.ctx = &worker->context, .hosts = worker->config.hosts};
-    h2o_socket_t *listener = h2o_evloop_socket_create(worker->context.loop, open_listener(), H2O_SOCKET_FLAG_DONT_READ);
-    listener->data = worker;
-    h2o_socket_read_start(listener, take_connection);
+    worker->secure_accept = worker->accept;
+    worker->secure_accept.ssl_ctx = tls;
+    start_listening(worker, &worker->accept, port);
+    if (tls != NULL)
+        start_listening(worker, &worker->secure_accept, tls_port);
     for (;;)
         h2o_evloop_run(worker->context.loop, INT32_MAX);
     return NULL;
@@ -146,6 +176,12 @@ static void read_arguments(int argc, char **argv, int *threads)
             get_answer.count = 0, read_answer(argv[i + 1], &get_answer);
         else if (strcmp(argv[i], "--post") == 0)
             post_answer.count = 0, read_answer(argv[i + 1], &post_answer);
+        else if (strcmp(argv[i], "--tls-port") == 0)
+            tls_port = atoi(argv[i + 1]);
+        else if (strcmp(argv[i], "--certificate") == 0)
+            certificate = argv[i + 1];
+        else if (strcmp(argv[i], "--key") == 0)
+            key = argv[i + 1];
     }
     port = argc > 1 ? atoi(argv[1]) : 0;
 }
@@ -156,11 +192,15 @@ int main(int argc, char **argv)
     int threads = 1;
     read_arguments(argc, argv, &threads);
     if (port <= 0 || port > 65535 || threads < 1 || threads > THREADS_MAX) {
-        fprintf(stderr, "usage: %s PORT [--threads 1..%d] [--body TEXT] [--get FILE] [--post FILE]\n", argv[0],
-                THREADS_MAX);
+        fprintf(stderr,
+                "usage: %s PORT [--threads 1..%d] [--body TEXT] [--get FILE] [--post FILE]\n"
+                "       [--tls-port PORT --certificate FILE --key FILE]\n",
+                argv[0], THREADS_MAX);
         return EXIT_FAILURE;
     }
     signal(SIGPIPE, SIG_IGN);
+    if (tls_port > 0 && certificate != NULL && key != NULL)
+        make_tls();
     for (int i = 0; i < threads; i++)
         if (pthread_create(&workers[i].thread, NULL, run_worker, &workers[i]) != 0)
             die("pthread_create");

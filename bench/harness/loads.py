@@ -14,7 +14,13 @@ ALL = {
     "never-seen": "RS256 tokens, each sent once, GET /check/default",
     "never-seen-es": "ES256 tokens, each sent once, GET /check/default",
     "tokenreview": "one RS256 token again and again, POST of a TokenReview",
+    "repeated-tls": "one RS256 token again and again, GET /check/default over TLS 1.3",
+    "handshakes": "a TLS 1.3 connection for each GET /check/default of one RS256 token, nothing resumed",
 }
+
+
+# what bench_load is told of them
+TLS = {"repeated-tls": ["--tls"], "handshakes": ["--tls", "--fresh"]}
 
 
 class Tokens:
@@ -36,7 +42,7 @@ class Tokens:
             return arguments + ["--count", 1000]
         if workload.startswith("never-seen"):
             return arguments + ["--first", 1000 + self.warm, "--once"]
-        return arguments + ["--count", 1]
+        return arguments + ["--count", 1, *TLS.get(workload, [])]
 
     def warm_up(self, server, workload):
         arguments = self.arguments(workload)
@@ -47,7 +53,8 @@ class Tokens:
 
 
 def shoot(server, arguments, seconds, connections=CONNECTIONS, is_spinning=True, may_fail=False):
-    command = ["taskset", "-c", str(LOAD_CORE), prepare.program("bench_load"), "--port", server.port, "--seconds", seconds,
+    port = server.tls_port if "--tls" in arguments else server.port
+    command = ["taskset", "-c", str(LOAD_CORE), prepare.program("bench_load"), "--port", port, "--seconds", seconds,
                "--connections", connections, *arguments]
     if is_spinning:
         command.append("--spin")

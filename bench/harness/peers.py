@@ -22,7 +22,8 @@ class Packaged(Server):
     def fill(self, template, name, **values):
         """A configuration file with its @NAMES@ replaced."""
         keys = {key["kty"]: key["kid"] for key in prepare.jwks()["keys"]}
-        values |= {"PORT": self.port, "DATA": prepare.DATA, "RUN": self.folder, "ISSUER": prepare.FIRST_ISSUER,
+        certificate, key = prepare.make_certificate("server")
+        values |= {"PORT": self.port, "TLS_PORT": self.tls_port, "CERTIFICATE": certificate, "KEY": key, "DATA": prepare.DATA, "RUN": self.folder, "ISSUER": prepare.FIRST_ISSUER,
                    "AUDIENCE": prepare.AUDIENCE, "PEERS": TEMPLATES, "RSA_KID": keys["RSA"], "EC_KID": keys["EC"]}
         text = (TEMPLATES / template).read_text()
         for key, value in values.items():
@@ -71,8 +72,27 @@ class NginxLua(Packaged):
 
 class NginxLuaCache(NginxLua):
     name = "nginx-lua-cache"
-    workloads = Server.workloads + ("tokenreview",)
+    workloads = Server.workloads + ("tokenreview", "repeated-tls")
     is_caching = True
+
+
+class Nginx(Packaged):
+    """Looks at no token: what it does is the handshake, and an answer of its own."""
+
+    name = "nginx"
+    packages = ("nginx",)
+    workloads = ("handshakes",)
+    is_checking = False
+
+    def version(self):
+        return self.ask_version(PEERS / "nginx/usr/sbin/nginx", "-v")
+
+    def set_up(self):
+        self.fill("nginx-tls.conf", "nginx.conf")
+
+    def command(self):
+        return [PEERS / "nginx/usr/sbin/nginx", "-p", self.folder, "-e", self.folder / "error.log",
+                "-c", self.folder / "nginx.conf"]
 
 
 class Apache(Packaged):
@@ -116,5 +136,5 @@ class NodeFastJwt(NodeJose):
     package = "fast-jwt"
 
 
-ALL = [NginxLuaCache, NodeFastJwt, HAProxy, NginxLua, NodeJose, Apache]
-QUICK = [NginxLuaCache, NodeFastJwt, HAProxy]
+ALL = [NginxLuaCache, NodeFastJwt, HAProxy, NginxLua, NodeJose, Apache, Nginx]
+QUICK = [NginxLuaCache, NodeFastJwt, HAProxy, Nginx]

@@ -41,6 +41,8 @@ TITLES = {
     "never-seen": "Never-seen RS256 tokens, requests a second, one core",
     "never-seen-es": "Never-seen ES256 tokens, requests a second, one core",
     "tokenreview": "TokenReview of a repeated token, requests a second, one core",
+    "repeated-tls": "Repeated RS256 token over TLS 1.3, requests a second, one core",
+    "handshakes": "TLS 1.3 handshakes with one request each, a second, one core",
 }
 
 

@@ -44,6 +44,12 @@ def program_of(revision):
     return folder / "build/relyd"
 
 
+def knows(revision, setting):
+    """Does docs/settings.md of that revision have it?"""
+    command = ["git", "grep", "-q", "-F", setting, revision, "--", "docs/settings.md"]
+    return subprocess.run(command, cwd=ROOT).returncode == 0
+
+
 def program(name):
     return BUILD / name if name == "relyd" else BUILD / "bench" / name
 
@@ -95,6 +101,24 @@ def make_templates():
         "Accept: application/json, */*\nContent-Type: application/json\nContent-Length: {length}\n\n"
     )
     return {"check": write_template("check.req", check), "review": write_template("review.req", review + body)}
+
+
+# --- certificates ----------------------------------------------------------------------------------------------------
+
+
+def make_certificate(name, authority=None):
+    """Paths of a P-256 certificate of DNS:name.bench.example and its key, made unless they are there; signed by itself or by an
+    authority that was made so."""
+    DATA.mkdir(parents=True, exist_ok=True)
+    certificate, key = DATA / f"{name}.crt", DATA / f"{name}.key"
+    if not certificate.exists():
+        command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "3650",
+                   "-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}.bench.example", "-keyout", key, "-out", certificate]
+        if authority:
+            command += ["-CA", authority[0], "-CAkey", authority[1], "-addext", "basicConstraints=critical,CA:FALSE"]
+        subprocess.run(command, check=True, capture_output=True)
+        key.chmod(0o600)
+    return certificate, key
 
 
 # --- peers ---------------------------------------------------------------------------------------------------------

@@ -30,9 +30,10 @@ class Server:
     name = ""
     workloads = ("repeated", "rotation", "never-seen", "never-seen-es")
     is_peer = True
+    is_checking = True  # looks at tokens, and is asked wrong ones first
 
     def __init__(self):
-        self.port = free_port()
+        self.port, self.tls_port = free_port(), free_port()
         self.process = None
         self.folder = None
 
@@ -142,12 +143,18 @@ def tokenreview(token):
             "spec": {"token": token, "audiences": [prepare.AUDIENCE]}, "status": {"user": {}}}
 
 
+CLEAR = ("repeated", "rotation", "never-seen", "never-seen-es", "tokenreview")
+TLS = ("repeated-tls", "handshakes")
+
+
 class Relyd(Server):
     name = "relyd"
-    workloads = ("repeated", "rotation", "never-seen", "never-seen-es", "tokenreview")
+    workloads = CLEAR + TLS
     is_peer = False
     registry = None  # a database to start from
     credentials = 1000
+    callers = "anyone"  # of the listener with TLS
+    client_ca = None  # whose client certificates must be shown there
 
     def __init__(self, registry=None, workers=1):
         super().__init__()
@@ -161,6 +168,15 @@ class Relyd(Server):
     def version(self):
         return subprocess.run([self.program(), "--version"], capture_output=True, text=True).stdout.strip()
 
+    def listeners(self):
+        """Lines of the configuration."""
+        if not set(TLS) & set(self.workloads):
+            return ""
+        certificate, key = prepare.make_certificate("server")
+        clients = f', client_ca: "{self.client_ca}", client_certificates: required' if self.client_ca else ""
+        return (f'listeners:\n  - address: "127.0.0.1:{self.tls_port}"\n    callers: {self.callers}\n'
+                f'    tls: {{certificate: "{certificate}", key: "{key}"{clients}}}\n')
+
     def set_up(self):
         self.database = self.folder / "relyd.db"
         if self.registry is not None:
@@ -168,7 +184,7 @@ class Relyd(Server):
         (self.folder / "relyd.yaml").write_text(
             f'listen: ["127.0.0.1:{self.port}"]\nworkers: {self.workers}\n'
             f'admin:\n  socket: ""\n  listen: "127.0.0.1:{self.admin_port}"\n'
-            f'registry:\n  path: "{self.database}"\n'
+            f'registry:\n  path: "{self.database}"\n' + self.listeners()
         )
 
     def command(self):
@@ -210,6 +226,7 @@ class Ceiling(Server):
     name = "bare-libh2o"
     workloads = Relyd.workloads
     is_peer = False
+    is_checking = False
 
     def __init__(self, answers=None):
         super().__init__()
@@ -220,7 +237,8 @@ class Ceiling(Server):
         return "libh2o-evloop " + done.stdout.strip()
 
     def command(self):
-        command = [prepare.program("bench_ceiling"), self.port]
+        certificate, key = prepare.make_certificate("server")
+        command = [prepare.program("bench_ceiling"), self.port, "--tls-port", self.tls_port, "--certificate", certificate, "--key", key]
         for method in self.recorded:
             command += [f"--{method}", self.folder / method]
         return command
@@ -234,6 +252,7 @@ class Floor(Ceiling):
     """A loop of epoll, recv and send that answers relyd's own bytes, without any HTTP: what the kernel costs."""
 
     name = "floor"
+    workloads = CLEAR
 
     def version(self):
         return ""
@@ -250,6 +269,12 @@ class Before(Relyd):
 
     name = "before"
     revision = ""
+
+    @classmethod
+    def set_revision(cls, revision):
+        """There has not always been TLS."""
+        cls.revision = revision
+        cls.workloads = Relyd.workloads if prepare.knows(revision, "tls.certificate") else CLEAR
 
     def program(self):
         return prepare.program_of(self.revision)

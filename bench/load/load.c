@@ -1,16 +1,19 @@
 /*
  * bench_load: a lean load generator. One thread, N keep-alive connections, one request under way on each, one read and
  * one write a request and no timer calls. Closed loop: the next request goes out when the answer is in. Open loop
- * (--rate): requests go out when they are due, and a latency counts from then, also when no connection was free.
- * Checks the status of every answer; prints one JSON object. Started by bench/run, bench/latency and bench/scale.
+ * (--rate): requests go out when they are due, and a latency counts from then, also when no connection was free. With
+ * --fresh each request has a connection of its own, and its latency counts from before that is made. Checks the status
+ * of every answer; prints one JSON object. Started by bench/run, bench/latency and bench/scale.
  */
 #include "load.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <math.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,7 +29,10 @@
 
 struct connection {
     int fd;
-    bool is_busy;
+    bool is_busy, is_shaking_hands;
+    struct ssl_st *ssl;  /* owned; NULL: clear text */
+    const char *request; /* borrowed from the requests: the one under way */
+    size_t request_len;
     int64_t start_ns;
     struct load_answer answer;
 };
@@ -54,6 +60,19 @@ static void die(const char *what)
     exit(EXIT_FAILURE);
 }
 
+/* A handshake that is not what is measured is over before the connection is used. */
+static void secure_connection(struct connection *connection)
+{
+    connection->ssl = load_secure_new(connection->fd);
+    connection->is_shaking_hands = options.is_fresh;
+    if (!options.is_fresh && load_secure_shake_hands(connection->ssl) != 1) {
+        errno = EPROTO;
+        die("handshake");
+    }
+    if (fcntl(connection->fd, F_SETFL, O_NONBLOCK) != 0)
+        die("fcntl");
+}
+
 static void open_connection(struct connection *connection)
 {
     struct sockaddr_in name = {.sin_family = AF_INET, .sin_port = htons((uint16_t)options.port)};
@@ -67,29 +86,52 @@ static void open_connection(struct connection *connection)
     /* The simplest one: some systems' default paces by timers, which is this core's time. */
     setsockopt(connection->fd, IPPROTO_TCP, TCP_CONGESTION, "reno", 4);
     connection->answer.used = 0;
-    connection->is_busy = false;
+    if (options.is_secure)
+        secure_connection(connection);
     if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, connection->fd, &event) != 0)
         die("epoll_ctl");
 }
 
+/* Those that are fresh for each request are opened with the next one. */
 static void reopen_connection(struct connection *connection)
 {
+    if (connection->ssl != NULL)
+        load_secure_free(connection->ssl);
+    connection->ssl = NULL;
     close(connection->fd);
+    connection->is_busy = false;
+    if (options.is_fresh)
+        return;
     reconnect_count++;
     open_connection(connection);
+}
+
+/* False when the connection is of no use. */
+static bool bring_request(struct connection *connection)
+{
+    if (connection->is_shaking_hands) {
+        int result = load_secure_shake_hands(connection->ssl);
+        connection->is_shaking_hands = result == 0;
+        if (result != 1)
+            return result == 0;
+    }
+    ssize_t sent = connection->ssl != NULL
+                       ? load_secure_send(connection->ssl, connection->request, connection->request_len)
+                       : send(connection->fd, connection->request, connection->request_len, MSG_NOSIGNAL);
+    return sent == (ssize_t)connection->request_len;
 }
 
 /* False when there is nothing more to send. */
 static bool send_next(struct connection *connection, int64_t start_ns)
 {
-    const char *bytes;
-    size_t len;
-    if (!load_requests_take(&requests, options.is_once, &bytes, &len))
+    if (!load_requests_take(&requests, options.is_once, &connection->request, &connection->request_len))
         return false;
+    if (options.is_fresh)
+        open_connection(connection);
     connection->is_busy = true;
     connection->start_ns = start_ns;
     busy_count++;
-    if (send(connection->fd, bytes, len, MSG_NOSIGNAL) != (ssize_t)len) {
+    if (!bring_request(connection)) {
         busy_count--;
         wrong_count++;
         reopen_connection(connection);
@@ -110,21 +152,34 @@ static void take_answer(struct connection *connection, int status, int64_t now_n
     load_latencies_add(&latencies, now_ns - connection->start_ns);
 }
 
-/* The peer closed, or sent what is no answer. Between two requests that is its right. */
-static void lose_connection(struct connection *connection)
+/* The peer closed, or sent what is no answer. Between two requests that is its right. True: it is free again. */
+static bool lose_connection(struct connection *connection, int64_t *now_ns)
 {
     if (connection->is_busy) {
         busy_count--;
         wrong_count++;
     }
     reopen_connection(connection);
+    *now_ns = now_in_ns();
+    return true;
+}
+
+static ssize_t receive_bytes(struct connection *connection)
+{
+    struct load_answer *answer = &connection->answer;
+    char *out = answer->bytes + answer->used;
+    size_t size = sizeof answer->bytes - answer->used;
+    return connection->ssl != NULL ? load_secure_receive(connection->ssl, out, size)
+                                   : recv(connection->fd, out, size, MSG_DONTWAIT);
 }
 
 /* True when the connection's answer is in: it is free for the next request. */
 static bool read_connection(struct connection *connection, int64_t *now_ns)
 {
     struct load_answer *answer = &connection->answer;
-    ssize_t got = recv(connection->fd, answer->bytes + answer->used, sizeof answer->bytes - answer->used, MSG_DONTWAIT);
+    if (connection->is_shaking_hands)
+        return !bring_request(connection) && lose_connection(connection, now_ns);
+    ssize_t got = receive_bytes(connection);
     if (got < 0 && errno == EAGAIN)
         return false;
     if (got > 0)
@@ -132,17 +187,14 @@ static bool read_connection(struct connection *connection, int64_t *now_ns)
     int status = 0;
     bool is_last = false;
     long end = got > 0 && connection->is_busy ? load_answer_end(answer, &status, &is_last) : -1;
-    if (end < 0) {
-        lose_connection(connection);
-        *now_ns = now_in_ns();
-        return true;
-    }
+    if (end < 0)
+        return lose_connection(connection, now_ns);
     if (end == 0)
         return false;
     answer->used = 0;
     *now_ns = now_in_ns();
     take_answer(connection, status, *now_ns);
-    if (is_last)
+    if (is_last || options.is_fresh)
         reopen_connection(connection);
     return true;
 }
@@ -259,7 +311,8 @@ static const struct option names[] = {
     {"tokens", required_argument, NULL, 't'},  {"first", required_argument, NULL, 'f'},
     {"count", required_argument, NULL, 'n'},   {"once", no_argument, NULL, 'o'},
     {"poisson", no_argument, NULL, 'x'},       {"patient", no_argument, NULL, 'y'},
-    {"spin", no_argument, NULL, 'z'},          {NULL, 0, NULL, 0},
+    {"spin", no_argument, NULL, 'z'},          {"tls", no_argument, NULL, 'l'},
+    {"fresh", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0},
 };
 
 static bool take_option(int option)
@@ -300,6 +353,10 @@ static bool take_option(int option)
         return options.is_patient = true;
     case 'z':
         return options.is_spinning = true;
+    case 'l':
+        return options.is_secure = true;
+    case 'h':
+        return options.is_fresh = true;
     default:
         return false;
     }
@@ -311,12 +368,13 @@ static void read_options(int argc, char **argv)
     int option;
     while (is_good && (option = getopt_long(argc, argv, "", names, NULL)) != -1)
         is_good = take_option(option);
-    if (is_good && optind == argc && options.port != 0 && options.template != NULL)
+    if (is_good && optind == argc && options.port != 0 && options.template != NULL &&
+        !(options.is_fresh && options.rate > 0))
         return;
     fprintf(stderr,
             "usage: %s --port N --template FILE [--tokens FILE [--first N] [--count N] [--once]]\n"
-            "       [--connections 1..%d] [--seconds S] [--expect STATUS] [--spin]\n"
-            "       [--rate REQUESTS-A-SECOND [--poisson] [--patient]]\n",
+            "       [--connections 1..%d] [--seconds S] [--expect STATUS] [--spin] [--tls]\n"
+            "       [--fresh | --rate REQUESTS-A-SECOND [--poisson] [--patient]]\n",
             argv[0], CONNECTIONS_MAX);
     exit(EXIT_FAILURE);
 }
@@ -324,12 +382,13 @@ static void read_options(int argc, char **argv)
 int main(int argc, char **argv)
 {
     read_options(argc, argv);
+    signal(SIGPIPE, SIG_IGN); /* OpenSSL writes without MSG_NOSIGNAL */
     load_requests_read(&options, &requests);
     connections = calloc((size_t)options.connections, sizeof *connections);
     epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (connections == NULL || epoll_fd < 0)
         die("start");
-    for (int i = 0; i < options.connections; i++)
+    for (int i = 0; i < options.connections && !options.is_fresh; i++)
         open_connection(&connections[i]);
     double cpu_before = cpu_seconds();
     begin_ns = last_answer_ns = now_in_ns();

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct load_options {
     int port;
@@ -20,7 +21,9 @@ struct load_options {
     bool is_once;         /* each token once, then stop; otherwise round and round */
     bool is_poisson;      /* open loop: random gaps; otherwise even ones */
     bool is_spinning;     /* closed loop: never sleep, so that the server need not wake this core */
-    bool is_patient;      /* open loop: sleep until the next request is due, for low rates beside another load */
+    bool is_secure;       /* TLS, by the parts of secure.c */
+    bool is_fresh;   /* closed loop: a connection for each request, with a handshake of its own where there is TLS */
+    bool is_patient; /* open loop: sleep until the next request is due, for low rates beside another load */
 };
 
 /* --- requests.c: every request's bytes, made before the clock starts --- */
@@ -63,5 +66,19 @@ struct load_answer {
 
 /* The bytes of the first answer, 0: not whole yet, -1: not HTTP/1.1 or too long. *status, *is_last only when > 0. */
 long load_answer_end(const struct load_answer *answer, int *status, bool *is_last);
+
+/* --- secure.c: a client's side of TLS 1.3. One suite and one curve, and nothing is resumed --- */
+
+struct ssl_st; /* OpenSSL's SSL */
+
+/* Owned by the caller; the handshake has not begun. */
+struct ssl_st *load_secure_new(int fd);
+/* 1: done, 0: not yet, -1: failed. */
+int load_secure_shake_hands(struct ssl_st *ssl);
+/* As send() and recv() of a socket that does not wait: -1 with EAGAIN, or with EPROTO for whatever TLS does not like. */
+ssize_t load_secure_send(struct ssl_st *ssl, const char *bytes, size_t len);
+ssize_t load_secure_receive(struct ssl_st *ssl, char *out, size_t size);
+/* Says that it was the end before. */
+void load_secure_free(struct ssl_st *ssl);
 
 #endif
