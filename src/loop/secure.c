@@ -7,12 +7,19 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 
+/* What stands in OpenSSL's queue would be taken for this call's. To clear an empty one costs as much as a full one. */
+static void forget_errors(void)
+{
+    if (ERR_peek_error() != 0)
+        ERR_clear_error();
+}
+
 /* Anything but "later" ends the connection: also output that a read wants and has no room for, such as the answer to a
  * KeyUpdate of a client that takes nothing. */
 static ssize_t judge_failure(const SSL *ssl, int result, bool is_reading)
 {
     int code = SSL_get_error(ssl, result);
-    ERR_clear_error();
+    forget_errors();
     if (code == SSL_ERROR_WANT_READ)
         return is_reading ? RELY_AGAIN : RELY_BROKEN;
     if (code == SSL_ERROR_WANT_WRITE)
@@ -22,16 +29,21 @@ static ssize_t judge_failure(const SSL *ssl, int result, bool is_reading)
 
 enum rely_handshake rely_secure_shake_hands(SSL *ssl, enum rely_handshake_end *end, const char **detail)
 {
-    ERR_clear_error();
+    forget_errors();
     int result = SSL_do_handshake(ssl);
     if (result == 1)
         return RELY_HANDSHAKE_DONE;
     int code = SSL_get_error(ssl, result);
     *end = rely_handshake_judge(ssl, detail);
-    ERR_clear_error();
+    forget_errors();
     if (code == SSL_ERROR_WANT_READ)
         return RELY_HANDSHAKE_WANTS_INPUT;
     return code == SSL_ERROR_WANT_WRITE ? RELY_HANDSHAKE_WANTS_OUTPUT : RELY_HANDSHAKE_FAILED;
+}
+
+bool rely_secure_has_input(const SSL *ssl)
+{
+    return SSL_has_pending(ssl) == 1;
 }
 
 /* A record at a time, until the buffer is full or there are no more. */
@@ -39,16 +51,17 @@ ssize_t rely_secure_receive(SSL *ssl, char *out, size_t size)
 {
     size_t len = 0;
     while (len < size) {
-        ERR_clear_error();
+        forget_errors();
         int got = SSL_read(ssl, out + len, (int)(size - len));
-        if (got > 0) {
-            len += (size_t)got;
-            continue;
+        if (got <= 0) {
+            ssize_t failure = judge_failure(ssl, got, true);
+            if (len == 0)
+                return failure;
+            break; /* what it is will be told again by the next call */
         }
-        ssize_t failure = judge_failure(ssl, got, true);
-        if (len == 0)
-            return failure;
-        break; /* what it is will be told again by the next call */
+        len += (size_t)got;
+        if (!rely_secure_has_input(ssl))
+            break; /* the kernel tells of more */
     }
     return (ssize_t)len;
 }
@@ -56,7 +69,7 @@ ssize_t rely_secure_receive(SSL *ssl, char *out, size_t size)
 ssize_t rely_secure_peek(SSL *ssl)
 {
     char byte;
-    ERR_clear_error();
+    forget_errors();
     int got = SSL_peek(ssl, &byte, 1);
     return got > 0 ? 1 : judge_failure(ssl, got, true);
 }
@@ -66,7 +79,7 @@ ssize_t rely_secure_send(SSL *ssl, const char *bytes, size_t len)
     size_t sent = 0;
     while (sent < len) {
         size_t part = len - sent < INT32_MAX ? len - sent : INT32_MAX;
-        ERR_clear_error();
+        forget_errors();
         int put = SSL_write(ssl, bytes + sent, (int)part);
         if (put > 0) {
             sent += (size_t)put;
@@ -79,16 +92,11 @@ ssize_t rely_secure_send(SSL *ssl, const char *bytes, size_t len)
     return (ssize_t)sent;
 }
 
-bool rely_secure_has_input(const SSL *ssl)
-{
-    return SSL_has_pending(ssl) == 1;
-}
-
 void rely_secure_end_output(SSL *ssl)
 {
-    ERR_clear_error();
+    forget_errors();
     (void)SSL_shutdown(ssl); /* the other side's is not waited for */
-    ERR_clear_error();
+    forget_errors();
 }
 
 void rely_secure_free(SSL *ssl)
