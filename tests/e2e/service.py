@@ -129,8 +129,8 @@ class Relyd:
         wire.wait_for(lambda: self.log().count(words) >= count, what=f"{words!r} in the log")
 
     def events(self):
-        """The log's lines that are one, as objects."""
-        return [json.loads(line) for line in self.log().splitlines() if line.startswith("{")]
+        """The log's lines that are one, as objects; not the last, while it is being written."""
+        return [json.loads(line) for line in self.log().split("\n")[:-1] if line.startswith("{")]
 
     def resident_bytes(self):
         status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
