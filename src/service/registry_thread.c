@@ -53,7 +53,7 @@ static void answer_upload_question(struct rely_message *message)
         question->is_free = rely_control_check_upload(thread->owner->control, rely_batch_changes(thread->batch),
                                                       question->keys, &question->err);
         question->is_answered = true;
-        pthread_cond_signal(&thread->is_changed);
+        pthread_cond_broadcast(&thread->is_changed);
     }
     pthread_mutex_unlock(&thread->lock);
     if (is_given_up)
@@ -310,7 +310,7 @@ void rely_registry_thread_ask(struct rely_registry_thread *thread, struct rely_w
     RELY_ASSERT(!thread->is_stopping);
     *(thread->newest == NULL ? &thread->oldest : &thread->newest->next) = work;
     thread->newest = work;
-    pthread_cond_signal(&thread->is_changed);
+    pthread_cond_broadcast(&thread->is_changed);
     pthread_mutex_unlock(&thread->lock);
 }
 
@@ -320,7 +320,7 @@ void rely_registry_thread_stop(struct rely_registry_thread *thread)
         return;
     pthread_mutex_lock(&thread->lock);
     thread->is_stopping = true;
-    pthread_cond_signal(&thread->is_changed);
+    pthread_cond_broadcast(&thread->is_changed);
     pthread_mutex_unlock(&thread->lock);
     pthread_join(thread->id, NULL);
 }

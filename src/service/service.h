@@ -86,12 +86,12 @@ struct rely_tables {
 struct rely_registry_thread {
     struct rely_control_thread *owner; /* borrowed: who asks */
     pthread_t id;
-    struct rely_log_ring *ring;     /* its own */
-    struct rely_registry *registry; /* owned; its own while it runs */
-    struct rely_batch *batch;       /* owned; its own while it runs */
-    bool is_started;                /* control */
-    pthread_mutex_t lock;           /* guards the rest */
-    pthread_cond_t is_changed;
+    struct rely_log_ring *ring;        /* its own */
+    struct rely_registry *registry;    /* owned; its own while it runs */
+    struct rely_batch *batch;          /* owned; its own while it runs */
+    bool is_started;                   /* control */
+    pthread_mutex_t lock;              /* guards the rest */
+    pthread_cond_t is_changed;         /* said to all: two wait, for different things */
     struct rely_work *oldest, *newest; /* not begun */
     bool is_stopping;                  /* nothing more comes, and the control thread answers no questions */
     bool must_be_away, is_away;        /* a successor has the database: what is asked is refused */

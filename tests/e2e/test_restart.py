@@ -1,7 +1,10 @@
 """Restart without a lost request: a successor that takes over, sockets that systemd keeps, and notice before a stop."""
 
+import concurrent.futures
 import contextlib
+import ctypes
 import os
+import pathlib
 import signal
 import socket
 import sqlite3
@@ -15,6 +18,7 @@ import tokens
 import wire
 from service import BINARY, ENVIRONMENT, ISSUER, write_yaml
 from test_callers import Guarded
+from test_slow_disk import locked
 
 ROUNDS = int(os.environ.get("RELYD_RESTARTS", "5"))
 
@@ -180,6 +184,62 @@ def test_a_stranger_gets_no_sockets(start):
     with contextlib.closing(greet(relyd, b"GET / HTTP/1.1\r\n\r\n")) as line, contextlib.suppress(ConnectionResetError):
         assert line.recv(128) == b""
     assert relyd.admin("PUT", "/v1/identities/still", {}).status == 201
+
+
+# --- a thread that is held up ----------------------------------------------------------------------------------------
+
+PTRACE_SEIZE, PTRACE_INTERRUPT, PTRACE_DETACH, WAIT_ALL = 0x4206, 0x4207, 17, 0x40000000
+
+
+def ptrace(request, thread):
+    trace = ctypes.CDLL(None, use_errno=True).ptrace
+    trace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
+    if trace(request, thread, None, None) != 0:
+        pytest.skip(f"no thread can be held up here: {os.strerror(ctypes.get_errno())}")
+
+
+@contextlib.contextmanager
+def held_up(thread):
+    ptrace(PTRACE_SEIZE, thread)
+    ptrace(PTRACE_INTERRUPT, thread)
+    os.waitpid(thread, WAIT_ALL)
+    try:
+        yield
+    finally:
+        ptrace(PTRACE_DETACH, thread)
+
+
+def find_thread(relyd, name):
+    tasks = pathlib.Path(f"/proc/{relyd.process.pid}/task")
+    return next(int(task.name) for task in tasks.iterdir() if (task / "comm").read_text() == f"{name}\n")
+
+
+def waits_in(relyd, thread, place):
+    """Of the kernel: a lock that is taken is asked for again after a nap, another thread's word is waited for in a futex."""
+    return place in pathlib.Path(f"/proc/{relyd.process.pid}/task/{thread}/wchan").read_text()
+
+
+@pytest.mark.threads
+def test_an_upload_in_the_middle_of_a_hand_over(start):
+    """The registry's thread waits for the control thread's word, and the hand-over for the registry's: each is woken."""
+    relyd = start()
+    control, registry, handover = (find_thread(relyd, f"relyd-{name}") for name in ("control", "registry", "handover"))
+    body = {"issuer": ISSUER, "keys": {"jwks": tokens.jwks(tokens.key("prod"))}}
+    with concurrent.futures.ThreadPoolExecutor(1) as pool, contextlib.ExitStack() as hold:
+        with locked(relyd):
+            upload = pool.submit(relyd.admin, "PUT", "/v1/issuers/prod", body)
+            wire.wait_for(lambda: waits_in(relyd, registry, "nanosleep"), what="the upload, which waits for the database")
+            hold.enter_context(held_up(control))
+        wire.wait_for(lambda: waits_in(relyd, registry, "futex"), what="the question whether its keys are free")
+        with contextlib.closing(greet(relyd)) as line:
+            relyd.wait_for_words('"handing_over"')
+            wire.wait_for(lambda: waits_in(relyd, handover, "futex"), what="the hand-over, which waits for the registry")
+            hold.close()
+            _, descriptors, _, _ = socket.recv_fds(line, 128, 1)
+            for descriptor in descriptors:
+                os.close(descriptor)
+        assert len(descriptors) == 1 and upload.result().status == 201
+    relyd.wait_for_words('"hand_over_failed"')
 
 
 def test_nobody_to_take_over_from_is_an_ordinary_start(start):
