@@ -234,6 +234,7 @@ static void free_service(struct rely_service *service)
     rely_reload_fini(service);
     rely_listeners_fini(&service->listeners);
     rely_sockets_close(&service->left);
+    rely_sockets_close(&service->kept);
     for (size_t i = 0; i < service->worker_count; i++)
         free(service->workers[i].sockets);
     free(service->counters);
@@ -388,10 +389,8 @@ static void serve_until_signal(struct rely_service *service, const sigset_t *sig
 
 static bool run_planes(struct rely_service *service, const sigset_t *signals, struct rely_err *err)
 {
-    if (!bind_listeners(service, err)) {
-        rely_sockets_close(&service->kept);
+    if (!bind_listeners(service, err))
         return false;
-    }
     bool is_started = start_workers(service, err) && open_planes(service, err);
     rely_sockets_close(&service->left);
     if (is_started)

@@ -16,7 +16,7 @@ import time
 import pytest
 import tokens
 import wire
-from service import BINARY, ENVIRONMENT, ISSUER, write_yaml
+from service import BINARY, ENVIRONMENT, ISSUER, SANITIZER, write_yaml
 from test_callers import Guarded
 from test_slow_disk import locked
 
@@ -147,14 +147,16 @@ def test_a_successor_that_does_not_come(start):
     assert "control_fault" not in relyd.log()  # what is refused meanwhile is no fault
 
 
-def test_a_successor_that_cannot_start(start):
-    """Another configuration, whose listener cannot be had: it ends, says why, and the one before goes on."""
+@pytest.mark.parametrize("plane", ["data", "admin_tcp"])
+def test_a_successor_that_cannot_start(start, plane):
+    """Another configuration, whose listener cannot be had: it ends, says why, keeps nothing, and the one before goes on."""
     relyd = start()
     with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as taken:
         config = relyd.folder / "other.yaml"
-        config.write_text((relyd.folder / "relyd.yaml").read_text().replace("127.0.0.1:%d" % relyd.data[1], "127.0.0.1:%d" % taken.getsockname()[1]))
+        config.write_text((relyd.folder / "relyd.yaml").read_text().replace("127.0.0.1:%d" % getattr(relyd, plane)[1], "127.0.0.1:%d" % taken.getsockname()[1]))
         done = subprocess.run([BINARY, "--config", str(config), "--take-over"], capture_output=True, text=True, timeout=60, env=ENVIRONMENT)
     assert done.returncode == 1 and "another process listens there" in done.stderr
+    assert not SANITIZER.search(done.stderr), done.stderr
     relyd.wait_for_words('"hand_over_failed"')
     wire.wait_for(lambda: relyd.admin("PUT", "/v1/identities/again", {}).status == 201, what="writing again")
     assert "control_fault" not in relyd.log()  # what is refused meanwhile is no fault

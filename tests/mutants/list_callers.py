@@ -136,6 +136,7 @@ MUTANTS = [
     restart("no-notice-before-a-stop", "src/service/service.c", "rely_clock_monotonic_ms() + service->config->notice_ms;", "rely_clock_monotonic_ms() + service->config->notice_ms / 60000;", "test_readiness_is_withdrawn_first"),
     restart("a-second-signal-is-not-heard", "src/service/service.c", "        if (number == SIGTERM || number == SIGINT)\n            return;", "        if (number == SIGINT)\n            return;", "test_readiness_is_withdrawn_first"),
     restart("one-of-two-that-wait-is-woken", "src/service/registry_thread.c", "        question->is_answered = true;\n        pthread_cond_broadcast(", "        question->is_answered = true;\n        pthread_cond_signal(", "test_an_upload_in_the_middle_of_a_hand_over"),
+    restart("who-cannot-start-keeps-his-sockets", "src/service/service.c", "    rely_sockets_close(&service->kept);\n    for", "    for", "test_a_successor_that_cannot_start"),
     restart("the-other-relyd-is-a-fault", "src/admin/answer.c", "status >= 500 && err->code != RELY_ERR_AWAY)", "status >= 500)", "test_a_successor_that_does_not_come"),
     mutant("an-administrator-without-a-way-in-counts", "src/store/query.c", "AND (o.certificates <> '' OR EXISTS", "AND (o.certificates <> 'x' OR EXISTS", "unit_registry"),
     in_powers("the-last-administrators-certificates-go", "|| !has_all(&after->certificates, &before->certificates);", "|| before == NULL;"),
