@@ -197,34 +197,39 @@ static void print_notes(const struct rely_config *config, const char *path)
     }
 }
 
-/* path is NULL where there is no file. */
-static int act_on_config(const struct command_line *line, const struct rely_config *config, const char *path)
+static int act_on_config(const struct command_line *line, const struct rely_service_options *asked)
 {
+    const char *path = asked->config_path;
     struct rely_buf out = {0};
     if (line->action == CHECK_CONFIG) {
-        print_notes(config, path == NULL ? "(no file)" : path);
+        print_notes(asked->config, path == NULL ? "(no file)" : path);
         puts(path != NULL ? "the configuration is right"
                           : "there is no " DEFAULT_CONFIG ", and no --config FILE: every setting has its default");
         return 0;
     }
     if (line->action == PRINT_CONFIG) {
-        rely_config_print(config, &out);
+        rely_config_print(asked->config, &out);
         return print_and_free(&out, stdout);
     }
-    return run_service(&(struct rely_service_options){config, path, line->takes_over});
+    return run_service(asked);
 }
 
 static int load_and_act(const struct command_line *line)
 {
     const char *path = line->config_path;
     struct rely_config config;
+    struct stat file = {.st_ino = 0};
     struct rely_buf complaints = {0};
     rely_config_init(&config);
     if (path == NULL && access(DEFAULT_CONFIG, F_OK) == 0)
         path = DEFAULT_CONFIG;
+    if (path != NULL)
+        (void)stat(path, &file); /* what cannot be looked at is complained of when it is read */
     bool is_read = path == NULL || rely_config_load(&config, path, &complaints);
     print_and_free(&complaints, stderr);
-    int code = is_read ? act_on_config(line, &config, path) : 2;
+    const struct rely_service_options asked = {
+        .config = &config, .config_path = path, .config_file = file, .takes_over = line->takes_over};
+    int code = is_read ? act_on_config(line, &asked) : 2;
     rely_config_fini(&config);
     return code;
 }

@@ -11,10 +11,13 @@
 
 #include "relyd/config.h"
 
+#include <sys/stat.h>
+
 /* All borrowed. */
 struct rely_service_options {
     const struct rely_config *config; /* checked */
     const char *config_path;          /* its file, read again on SIGHUP and when it changes. NULL: there is none */
+    struct stat config_file;          /* as it was just before it was read */
     bool takes_over; /* from a relyd that runs with the same admin.socket, where there is one: its sockets, and then its
                       * registry */
 };

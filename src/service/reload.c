@@ -40,10 +40,11 @@ static void free_settings(struct rely_kept_settings *settings)
     free(settings);
 }
 
-bool rely_reload_init(struct rely_service *service, const char *path, struct rely_err *err)
+bool rely_reload_init(struct rely_service *service, const struct rely_service_options *asked, struct rely_err *err)
 {
     struct rely_kept_settings *first = rely_alloc(sizeof *first);
-    service->reload.path = path;
+    service->reload.path = asked->config_path;
+    service->reload.taken = service->reload.seen = asked->config_file;
     keep_in_force(service, first);
     return rely_callers_read(service->config, &first->callers, err);
 }

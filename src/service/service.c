@@ -455,7 +455,7 @@ bool rely_service_run(const struct rely_service_options *asked, struct rely_err 
     rely_config_list_listeners(config, &service.listeners);
     set_up_threads(&service);
     rely_service_say_notes(&service, config);
-    bool is_ok = rely_reload_init(&service, asked->config_path, err) && rely_limits_share_descriptors(&service, err) &&
+    bool is_ok = rely_reload_init(&service, asked, err) && rely_limits_share_descriptors(&service, err) &&
                  rely_certificates_open(&service, err);
     rely_sockets_read_passed(&service.left);
     is_ok = is_ok && (!asked->takes_over || rely_handover_take(&service, err));

@@ -302,8 +302,9 @@ void rely_callers_review(void *context, const struct rely_review_request *asked,
 
 /* --- reload.c: on the main thread --------------------------------------------------------------------- */
 
-/* The settings of the start are in force; path is the file's. Fini also after a failure, when no loop is left. */
-RELY_MUST_USE bool rely_reload_init(struct rely_service *service, const char *path, struct rely_err *err);
+/* The settings of the start are in force. Fini also after a failure, when no loop is left. */
+RELY_MUST_USE bool rely_reload_init(struct rely_service *service, const struct rely_service_options *asked,
+                                    struct rely_err *err);
 /* Read again what can be: the configuration and the listeners' certificates. False: there is neither. */
 RELY_MUST_USE bool rely_reload_all(struct rely_service *service);
 /* The same for what has changed. */

@@ -205,7 +205,7 @@ def test_a_bad_certificate_is_seen_until_it_is_good(start, tmp_path, bad):
 
 def test_a_file_that_has_changed_is_read_without_a_word(start):
     """When it has been left alone: half of a file is never taken up. Whoever sends signals all the while keeps nobody from looking."""
-    relyd = start()
+    relyd, other = start(), start()
     until = time.monotonic() + 12
     while time.monotonic() < until:  # longer than relyd looks away
         write(relyd, auth__audience=f"at-{time.monotonic()}")
@@ -214,6 +214,7 @@ def test_a_file_that_has_changed_is_read_without_a_word(start):
     assert said(relyd, LOADED) == []
     wire.wait_for(lambda: relyd.process.send_signal(signal.SIGUSR1) or said(relyd, LOADED), 40, "the change")
     assert said(relyd, LOADED) == ["in force as they are now: auth.audience"]
+    assert said(other, LOADED) == []  # as it was at the start: nothing to say, however often it is looked at
 
 
 @pytest.mark.threads

@@ -53,8 +53,8 @@ MUTANTS = [
         name="check-config-keeps-doubts-to-itself",
         row="D",
         file="src/main.c",
-        old='        print_notes(config, path == NULL',
-        new='        if (line == NULL)\n            print_notes(config, path == NULL',
+        old='        print_notes(asked->config, path == NULL',
+        new='        if (line == NULL)\n            print_notes(asked->config, path == NULL',
         caught_by="tests/e2e/test_command_line.py::test_head_too_small_for_a_token_is_said",
     ),
     dict(
