@@ -100,6 +100,23 @@ def test_every_door_by_certificate(guarded):
         guarded.ask_all(refused)
 
 
+def test_a_callers_own_key_is_fetched(start, tmp_path, issuer):
+    """His issuer has new keys: he is refused, they are fetched, and then he is not, on either plane, whoever asks first."""
+    guarded = Guarded(start, tmp_path, keys__miss_cooldown_ms=100)
+    guarded.relyd.put_issuer("cluster", **issuer.record())
+    for name in ("gateway", "ops"):
+        guarded.relyd.put_credential("fetched", name, issuer=issuer.url, subject=name)
+    of_check = {"Authorization": f"Bearer {guarded.workload}"}
+    asks = (lambda token: guarded.ask("GET", "/check/default", headers=of_check | {"x-relyd-caller": f"Bearer {token('gateway')}"}).status,
+            lambda token: guarded.ask("GET", "/v1/issuers", None, guarded.control, headers={"Authorization": f"Bearer {token('ops')}"}).status)
+    wire.wait_for(lambda: guarded.relyd.admin("GET", "/v1/issuers/cluster/keys").json().get("keys"), what="the first keys")
+    for number, (ask, refused) in enumerate(zip(asks, (403, 401))):
+        issuer.keys = [tokens.key(f"new-{number}", "ES256")]
+        token = lambda name: issuer.token(sub=name)
+        assert ask(token) == refused
+        wire.wait_for(lambda: ask(token) == 200, what="the new key")
+
+
 def test_every_door_by_token(guarded):
     later = int(time.time()) - 7200
     for token, expected in ((guarded.token("gateway"), ALLOWED), (guarded.token("ops"), ALLOWED), (guarded.token("sees"), WITHOUT_ROLE),
@@ -212,6 +229,7 @@ def test_members_of_a_group_administer(start, tmp_path):
     put = b"PUT /v1/identities/made HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
     assert wire.statuses(wire.exchange_as_somebody(relyd.socket, put, group.gr_gid)) == [201]
     assert wire.exchange_as_somebody(relyd.socket, put, 65534) is None
+    assert wire.statuses(wire.exchange_as_somebody(relyd.socket, put, first=group.gr_gid)) == [200]  # a peer's first group is not among his others
     os.chmod(relyd.socket, 0o666)
     assert wire.statuses(wire.exchange_as_somebody(relyd.socket, put, 65534)) == [401]
     assert actors(relyd)[-1] == "uid:65534"

@@ -139,9 +139,9 @@ def free_port():
 # From within the folder: what is above it may be anybody's, and is shut again by another run of the tests.
 AS_SOMEBODY = """
 import os, socket, sys
-folder, name, data, *groups = sys.argv[1:]
+folder, name, data, first, *groups = sys.argv[1:]
 os.chdir(folder)
-os.setgroups([int(group) for group in groups]); os.setgid(65534); os.setuid(65534)
+os.setgroups([int(group) for group in groups]); os.setgid(int(first)); os.setuid(65534)
 line = socket.socket(socket.AF_UNIX)
 try:
     line.connect(name)
@@ -155,10 +155,10 @@ except (BrokenPipeError, ConnectionResetError):
 """
 
 
-def exchange_as_somebody(path, data, *groups):
-    """What is answered at a unix socket to a user who is nobody, and in these groups; None: he may not connect. Needs root."""
+def exchange_as_somebody(path, data, *groups, first=65534):
+    """What is answered at a unix socket to a user who is nobody, with this first group and in these; None: he may not connect. Needs root."""
     folder, name = os.path.split(path)
     os.chmod(folder, 0o755)
-    done = subprocess.run(["python3", "-c", AS_SOMEBODY, folder, name, data.hex(), *map(str, groups)], capture_output=True, timeout=60)
+    done = subprocess.run(["python3", "-c", AS_SOMEBODY, folder, name, data.hex(), str(first), *map(str, groups)], capture_output=True, timeout=60)
     assert done.returncode in (0, 13), done.stderr
     return None if done.returncode == 13 else done.stdout

@@ -63,12 +63,16 @@ MUTANTS = [
              "bearer == RELY_BEARER_NONE && question->header.len > 0;", "tests/e2e/test_callers.py::test_peers_of_a_unix_socket"),
     in_proof("basic-is-a-wrong-proof", "    if (count == 0 || is_of_others(question, bearer))", "    if (count == 0 || (count > 9 && is_of_others(question, bearer)))"),
     in_proof("half-a-bootstrap-token-is-enough", "found |= different == 0;", "found |= different < 256;"),
+    in_proof("the-last-byte-of-a-bootstrap-token-is-free", "k < sizeof digest; k++", "k + 1 < sizeof digest; k++"),
     in_proof("a-bootstrap-token-that-is-not-set-counts", "i < rules->bootstrap_count; i++", "i < RELY_BOOTSTRAP_TOKENS_MAX; i++"),
     in_proof("a-token-goes-before-a-certificate", "= {judge_certificate, judge_token,", "= {judge_token, judge_certificate,"),
     # peers
     in_proof("any-group-is-the-administrators", "!(rules->has_group && rely_http_peer_is_in(request, rules->group))", "!rely_http_peer_is_in(request, rules->group)"),
     in_proof("any-peer-is-root", "if (request->peer_uid != 0 && request->peer_uid != rules->own_uid &&", "if (request->peer_uid == UINT32_MAX &&"),
     in_proof("a-member-of-the-group-is-nobody", "!(rules->has_group && rely_http_peer_is_in(request, rules->group))", "!(rules->has_group && rules->group == UINT32_MAX)"),
+    in_proof("relyds-own-user-is-nobody", "request->peer_uid != rules->own_uid &&", "(request->peer_uid != rules->own_uid || request->peer_uid != 0) &&"),
+    in_proof("whoever-comes-by-tcp-has-a-uid", "    if (!request->is_unix)\n        return RELY_CALLER_ANONYMOUS;\n    if (request->peer_uid", "    if (request->peer_uid"),
+    mutant("the-first-group-of-a-peer-does-not-count", "src/loop/connection.c", "    bool is_in = has_primary_group(fd, group);", "    bool is_in = group == UINT32_MAX && has_primary_group(fd, group);", "tests/e2e/test_callers.py::test_members_of_a_group_administer"),
     # what each may
     in_table("every-role-sees-everything", "bool is_viewer = is_admin || (call->caller->roles & RELY_ROLE_VIEWER) != 0;", "bool is_viewer = is_admin || call->caller->roles != 0;"),
     in_table("a-viewer-is-an-administrator", "bool is_admin = (call->caller->roles & RELY_ROLE_ADMIN) != 0;",
@@ -96,6 +100,8 @@ MUTANTS = [
     on_data("a-refused-caller-of-a-review-is-not-in-the-log", "src/endpoints/endpoints.c",
             "    rely_reviewer_note_refused(reviewer, request, protocol->endpoint, RELY_CALLER_NOT_PERMITTED, caller->why.text);\n",
             "    (void)rely_reviewer_note_refused;\n", "test_every_refused_caller_is_in_the_log"),
+    on_data("a-callers-own-key-is-not-fetched", "src/endpoints/admit.c", "    if (rely_review_wants_keys(review))\n        rely_waiting_ask_only(reviewer, review);", "    if (rely_review_wants_keys(review) && review->candidate_count == 0)\n        rely_waiting_ask_only(reviewer, review);", "test_a_callers_own_key_is_fetched"),
+    on_data("an-administrators-own-key-is-not-fetched", "src/service/callers.c", "    if (!rely_review_wants_keys(review))\n        return;", "    if (!rely_review_wants_keys(review) || review->candidate_count > 0)\n        return;", "test_a_callers_own_key_is_fetched"),
     mutant("a-gateways-client-is-told-of-the-gateway", "src/decide/told.c", "reason == RELY_TOKEN_TOO_LARGE || reason == RELY_CALLER_NOT_PERMITTED;", "reason == RELY_TOKEN_TOO_LARGE;", "unit_decide"),
     # settings
     mutant("a-listener-of-the-network-asks-nobody", "src/config/check.c", "listener->serves == RELY_SERVES_DATA && !is_local ? RELY_CALLERS_REVIEWERS", "listener->serves == RELY_SERVES_HEALTH && !is_local ? RELY_CALLERS_REVIEWERS", "unit_config"),
@@ -122,6 +128,8 @@ MUTANTS = [
     in_identities("an-identity-loses-its-own-certificate", "    if (record->record.id == taking->write->after.record.id)", "    if (record->record.id == INT64_MAX)"),
     in_identities("a-deleted-owner-owns-on", "        if (!rely_slice_equal(from->items[i], name))", "        if (from->items[i].len > 0 || name.len == 0)"),
     in_identities("an-owner-that-is-not-there", "        if (!is_there)\n", "        if (!is_there && owners->count > 9)\n"),
+    in_identities("before-and-after-of-a-disowning-are-swapped", ".before = rely_buf_slice(&old),\n                                         .after = rely_buf_slice(&new)}", ".before = rely_buf_slice(&new),\n                                         .after = rely_buf_slice(&old)}"),
+    in_identities("who-loses-an-owner-has-his-old-time", "    after.record.updated_at = leaving->writer->now_s;\n", ""),
     mutant("a-part-of-a-certificates-name-is-taken", "src/store/query.c", "char(10) || ?1 || char(10)) > 0\",\n                                    \"t\"},\n    [RELY_STORED_OWNED]", "?1) > 0\",\n                                    \"t\"},\n    [RELY_STORED_OWNED]", "unit_registry"),
     mutant("a-name-of-the-edition-before-counts", "src/snapshot/identity_index.c", "        edit_marks(next, identity, rely_hash(identity->certificates[i], OF_CERTIFICATES), is_removal);", "        edit_marks(next, identity, rely_hash(identity->certificates[i], OF_CERTIFICATES), is_removal && i > 0);", "unit_decide"),
     # restart

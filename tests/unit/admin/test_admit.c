@@ -236,6 +236,28 @@ static void takes_bootstrap_tokens(void **state)
     show_token(fixture, "relyd-bootstrap-second");
     send_request(fixture, "PUT", "/v1/identities/new", "{\"roles\":[\"admin\"]}");
     assert_status(fixture, 201);
+    for (size_t i = 0; i < RELY_SHA256_BYTES; i += RELY_SHA256_BYTES - 1) { /* the first byte, and the last */
+        fixture->rules.bootstrap[1][i] ^= 1;
+        show_token(fixture, "relyd-bootstrap-second");
+        assert_unproven(fixture, RELY_CALLER_BAD_BOOTSTRAP_TOKEN, "none of those");
+        fixture->rules.bootstrap[1][i] ^= 1;
+    }
+    mint_reset();
+}
+
+/* Beside root; and only by the kernel's word, which there is on a unix socket alone. */
+static void takes_relyds_own_user(void **state)
+{
+    struct fixture *fixture = *state;
+    register_callers(fixture);
+    fixture->rules.own_uid = NOBODY + 1;
+    assert_unproven(fixture, RELY_CALLER_ANONYMOUS, "must prove");
+    fixture->rules.own_uid = NOBODY;
+    assert_proven(fixture);
+    fixture->request.is_unix = false;
+    assert_unproven(fixture, RELY_CALLER_ANONYMOUS, "a client certificate");
+    come_as(fixture, 0);
+    assert_unproven(fixture, RELY_CALLER_ANONYMOUS, "a client certificate");
     mint_reset();
 }
 
@@ -518,6 +540,7 @@ int run_admit_tests(void)
         A_TEST(takes_certificates),
         A_TEST(forgets_a_name_that_is_taken_away),
         A_TEST(takes_bootstrap_tokens),
+        A_TEST(takes_relyds_own_user),
         A_TEST(takes_peers_of_a_group),
         A_TEST(makes_bootstrap_tokens),
         A_TEST(holds_the_table_for_every_caller),

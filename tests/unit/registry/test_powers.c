@@ -110,10 +110,17 @@ static void forgets_a_deleted_owner(void **state)
     must_create(fixture, identity_path(NULL), "{\"name\":\"one\",\"owners\":[\"tea\",\"team\"]}");
     must_create(fixture, identity_path(NULL), "{\"name\":\"two\",\"owners\":[\"team\"]}");
     must_create(fixture, identity_path(NULL), "{\"name\":\"six\",\"owners\":[\"tea\"]}");
+    assert_int_equal(run_sql(fixture, "UPDATE identity SET created_at = 1, updated_at = 1"), SQLITE_OK);
     assert_true(try_delete(fixture, identity_path("team"), NULL, false));
     assert_int_equal(fixture->result.changes.count, 3);
     assert_int_equal(rely_registry_revision(fixture->registry), 8);
     assert_int_equal(count_rows(fixture, "SELECT count(*) FROM change_log WHERE operation = 'replace'"), 2);
+    assert_int_equal(count_rows(fixture,
+                                "SELECT count(*) FROM change_log WHERE name = 'one' AND operation = 'replace' AND"
+                                " before LIKE '%\"owners\":[\"tea\",\"team\"]%' AND"
+                                " after LIKE '%\"owners\":[\"tea\"]%'"),
+                     1);
+    assert_int_equal(count_rows(fixture, "SELECT count(*) FROM identity WHERE updated_at > created_at"), 2);
     assert_int_equal(count_rows(fixture, "SELECT revision FROM identity WHERE name = 'one'"), 6);
     char *one = read_object(fixture, identity_path("one")), *two = read_object(fixture, identity_path("two"));
     assert_non_null(strstr(one, "\"owners\":[\"tea\"]"));
