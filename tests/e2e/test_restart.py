@@ -16,6 +16,7 @@ import time
 import pytest
 import tokens
 import wire
+from authorities import write_server
 from service import BINARY, ENVIRONMENT, ISSUER, SANITIZER, write_yaml
 from test_callers import Guarded
 from test_slow_disk import locked
@@ -115,6 +116,27 @@ def test_a_successor_takes_over_under_load(start, tmp_path):
     log = guarded.relyd.log()
     assert log.count('"handed_over"') == log.count('"taking_over"') == ROUNDS
     assert '"hand_over_failed"' not in log
+
+
+def test_a_listener_that_the_successor_has_no_more(start):
+    """Its socket comes along all the same, and must not stay open, where whoever connects would wait for nobody."""
+    address = ("127.0.0.1", wire.free_port())
+    relyd = start(listeners=[{"address": "%s:%d" % address, "callers": "anyone"}])
+    assert wire.ask(address, "GET", "/check/default").status == 401
+    del relyd.settings["listeners"]
+    (relyd.folder / "relyd.yaml").write_text(write_settings(relyd))
+    take_over(relyd)
+    with pytest.raises(ConnectionRefusedError):
+        wire.ask(address, "GET", "/check/default")
+
+
+def test_who_has_handed_over_gives_no_notice(start):
+    relyd = start(shutdown__notice_ms=600000)
+    take_over(relyd)
+    relyd.process.send_signal(signal.SIGTERM)  # here it does, until the second signal
+    wire.wait_for(lambda: wire.ask(relyd.health, "GET", "/readyz").status == 503, what="readiness is withdrawn")
+    relyd.process.send_signal(signal.SIGTERM)
+    assert relyd.process.wait(30) == 0
 
 
 def greet(relyd, greeting=b"relyd-handover 1\n"):
@@ -274,7 +296,7 @@ def pass_on():
         os.dup2(20 + number, 3 + number)
     os.environ["LISTEN_PID"] = str(os.getpid())
 for _ in range(int(count)):
-    environment = os.environ | {"LISTEN_FDS": str(len(kept)), "LISTEN_FDNAMES": "data:control"}
+    environment = os.environ | {"LISTEN_FDS": str(len(kept)), "LISTEN_FDNAMES": "data:control:probes"}
     relyd = subprocess.Popen(["sh", "-c", 'LISTEN_PID=$$ exec "$0" --config "$1"', binary, config], env=environment, preexec_fn=pass_on, close_fds=False)
     print(relyd.pid, flush=True)
     code = relyd.wait()
@@ -287,22 +309,24 @@ def test_sockets_that_somebody_keeps(start, tmp_path):
     relyd = start()  # for its folder, settings and world
     signer = relyd.put_world()
     relyd.stop()
-    address = "127.0.0.1:%d" % relyd.data[1]
+    address, probes = "127.0.0.1:%d" % relyd.data[1], ("127.0.0.1", wire.free_port())
     del relyd.settings["listen"]
     relyd.settings["admin.socket"] = ""
     os.unlink(relyd.socket)
-    relyd.settings["listeners"] = [{"address": "fd:data", "callers": "anyone"}, {"address": "fd:control", "serves": "control"}]
+    relyd.settings["listeners"] = [{"address": "fd:data", "callers": "anyone"}, {"address": "fd:control", "serves": "control"},
+                                   {"address": "fd:probes", "serves": "health"}]
     (relyd.folder / "relyd.yaml").write_text(write_settings(relyd))
     token = {"Authorization": f"Bearer {signer.sign(tokens.claims(ISSUER))}"}
     with open(relyd.log_path, "ab") as log:
         holder = subprocess.Popen([sys.executable, "-c", HOLDER, BINARY, str(relyd.folder / "relyd.yaml"), str(ROUNDS + 1), address,
-                                   f"unix:{relyd.socket}"], stdout=subprocess.PIPE, stderr=log, text=True, env=ENVIRONMENT)
+                                   f"unix:{relyd.socket}", "%s:%d" % probes], stdout=subprocess.PIPE, stderr=log, text=True, env=ENVIRONMENT)
     try:
         for number in range(ROUNDS + 1):
             pid = int(holder.stdout.readline())
             wire.wait_for(lambda: relyd.log().count('"ready"') >= number + 2, 30, "a start")
             for _ in range(20):
                 assert wire.ask(relyd.data, "GET", "/check/default", None, token).status == 200
+            assert wire.ask(probes, "GET", "/livez").status == 200
             assert wire.ask(relyd.socket, "PUT", f"/v1/identities/kept-{number}", {}).status == 201
             os.kill(pid, signal.SIGTERM)
             answers = []
@@ -343,23 +367,30 @@ def test_systemd_passes_a_socket(start):
     relyd.wait_for_words("data plane on fd:data, passed on")
 
 
-def test_a_socket_that_is_open_to_others_is_judged_at_the_start(start):
-    """Where it listens the configuration does not say."""
+CLEAR, OPEN, FAR = {"callers": "reviewers"}, {"callers": "anyone"}, "is reachable from other machines"
+
+
+@pytest.mark.parametrize("serves, fields, has_tls, address, process, words", [
+    ("data", OPEN, False, None, None, "no socket of this name was passed"), ("data", OPEN, False, "127.0.0.1", "1", "no socket of this name was passed"),
+    ("data", OPEN, False, "0.0.0.0", None, FAR), ("data", OPEN, True, "0.0.0.0", None, FAR), ("data", CLEAR, False, "0.0.0.0", None, FAR),
+    ("control", {}, False, "0.0.0.0", None, FAR)])
+def test_a_socket_that_is_open_to_others_is_judged_at_the_start(start, tmp_path, serves, fields, has_tls, address, process, words):
+    """Where it listens the configuration does not say. Of another process (LISTEN_PID) it is none."""
     relyd = start()
     relyd.stop()
-    relyd.settings["listeners"] = [{"address": "fd:data", "callers": "anyone"}]
+    write_server(tmp_path)
+    tls = {"tls": {"certificate": f"{tmp_path}/tls.crt", "key": f"{tmp_path}/tls.key"}} if has_tls else {}
+    relyd.settings["listeners"] = [{"address": "fd:passed", "serves": serves} | fields | tls]
+    relyd.settings |= {"allow_unauthenticated": True} if serves == "control" else {}  # of reviews, and of nothing else
     (relyd.folder / "relyd.yaml").write_text(write_settings(relyd))
-    for words, address in (("no socket of this name was passed", None), ("is reachable from other machines", "0.0.0.0")):
-        environment, kept = dict(ENVIRONMENT), None
-        if address:
-            kept = socket.create_server((address, 0))
-            environment |= {"LISTEN_FDS": "1", "LISTEN_FDNAMES": "data"}
-        command = ["sh", "-c", 'LISTEN_PID=$$ exec "$0" --config "$1"', BINARY, str(relyd.folder / "relyd.yaml")]
+    environment = dict(ENVIRONMENT)
+    with contextlib.ExitStack() as stack:
+        kept = address and stack.enter_context(socket.create_server((address, 0)))
+        environment |= {"LISTEN_FDS": "1", "LISTEN_FDNAMES": "passed"} if kept else {}
+        command = ["sh", "-c", f'LISTEN_PID={process or "$$"} exec "$0" --config "$1"', BINARY, str(relyd.folder / "relyd.yaml")]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment, close_fds=False,
                               preexec_fn=(lambda: os.dup2(kept.fileno(), 3)) if kept else None)
-        assert done.returncode == 1 and words in done.stderr, done.stderr[-1000:]
-        if kept:
-            kept.close()
+    assert done.returncode == 1 and words in done.stderr, done.stderr[-1000:]
 
 
 # --- notice ---------------------------------------------------------------------------------------------------------
@@ -374,3 +405,23 @@ def test_readiness_is_withdrawn_first(start):
     assert wire.ask(relyd.health, "GET", "/livez").status == 200
     relyd.process.send_signal(signal.SIGTERM)  # enough
     assert relyd.process.wait(30) == 0
+
+
+def is_refused(address):
+    try:
+        wire.connect(address).close()
+    except ConnectionRefusedError:
+        return True
+    return False
+
+
+def test_whoever_comes_while_it_ends_is_refused(start):
+    """And does not wait at a copy of the socket, which is kept for a successor, for nobody to take him."""
+    relyd = start(shutdown__drain_ms=20000)
+    registry = find_thread(relyd, "relyd-registry")
+    with concurrent.futures.ThreadPoolExecutor(1) as pool, locked(relyd):
+        write = pool.submit(relyd.admin, "PUT", "/v1/identities/waits", {})
+        wire.wait_for(lambda: waits_in(relyd, registry, "nanosleep"), what="the write, which waits for the database")
+        relyd.process.send_signal(signal.SIGTERM)
+        wire.wait_for(lambda: is_refused(relyd.data) and is_refused(relyd.socket), what="a refusal")
+        assert not write.done() and relyd.process.poll() is None
