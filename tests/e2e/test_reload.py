@@ -146,6 +146,17 @@ def test_what_needs_a_restart_is_named_in_one_line(start):
         wire.ask(relyd.admin_tcp, "GET", "/livez")
 
 
+def test_a_proxy_waits_for_a_restart(start, issuer):
+    """Though ranges that stand beside it are taken up, by which the same fetches go."""
+    relyd = start(fetch__allow_ranges=["127.0.0.1/32"])
+    write(relyd, keys__proxy="http://127.0.0.1:%d" % wire.free_port(), fetch__deny_ranges=["192.0.2.0/24"])
+    assert hang_up(relyd, RESTART).endswith("until a restart: keys.proxy")
+    assert said(relyd, LOADED) == ["in force as they are now: fetch.deny_ranges"]
+    relyd.put_issuer("direct", issuer.url, caBundle=issuer.ca, keys={"discovery": True})
+    state = lambda: relyd.admin("GET", "/v1/issuers/direct/keys").json()
+    assert wire.wait_for(lambda: state().get("keys") or state().get("lastError"), 20, "its keys") == state().get("keys"), state()
+
+
 def test_a_listener_that_has_changed_is_named(start):
     address = ("127.0.0.1", wire.free_port())
     relyd = start(listeners=[{"address": "%s:%d" % address, "callers": "anyone"}])

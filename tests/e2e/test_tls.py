@@ -114,6 +114,7 @@ def test_a_check_over_tls(secured):
                            "-H", f"Authorization: Bearer {token}", f"https://localhost:{secured.port}/check/default"],
                           capture_output=True, text=True, check=True)
     assert done.stdout == "200 1.1"
+    assert handshakes(secured.relyd) == (2, {})
     assert secured.relyd.check().status == 401  # the other listener goes on in clear text
 
 
@@ -140,6 +141,7 @@ def test_suites_without_forward_secrecy_or_aead_are_not(secured, suites):
     context.set_ciphers(f"{suites}:@SECLEVEL=0")
     with pytest.raises((ssl.SSLError, ConnectionError)):
         secured.connect(context)
+    wire.wait_for(lambda: handshakes(secured.relyd) == (0, {"nothing_common": 1}), what="the failed handshake is counted")
 
 
 @pytest.mark.parametrize("offered, chosen", [(["h2", "http/1.1"], "http/1.1"), ([], None), (["h2"], "refused"), (["http/1.0"], "refused")])
@@ -150,6 +152,7 @@ def test_alpn(secured, offered, chosen):
     if chosen == "refused":
         with pytest.raises(ssl.SSLError, match="(?i)no.application.protocol"):
             secured.connect(context)
+        wire.wait_for(lambda: handshakes(secured.relyd) == (0, {"nothing_common": 1}), what="the failed handshake is counted")
         return
     with contextlib.closing(secured.connect(context)) as line:
         assert line.selected_alpn_protocol() == chosen
@@ -405,6 +408,11 @@ def test_many_failed_handshakes_are_few_lines(start, tmp_path):
     wire.wait_for(lambda: handshakes(secured.relyd) == (0, {"not_tls": 300}), what="all are counted")
     secured.relyd.wait_for_words("handshake_failed")
     assert secured.relyd.log().count('"handshake_failed"') < 30  # one a second
+    until = time.monotonic() + 1.1
+    wire.wait_for(lambda: time.monotonic() > until, what="the next line's second")
+    send_and_leave(secured, GET)
+    said = lambda: [int(number) for number in re.findall(r"\(not_tls, (\d+) since the last such line\)", secured.relyd.log())]
+    wire.wait_for(lambda: sum(said()) == 301, what="each of them in one line's number")
 
 
 # --- whatever comes to a TLS port -----------------------------------------------------------------------------------
@@ -474,7 +482,10 @@ def test_a_new_certificate_on_sighup(secured):
 
 
 def test_a_changed_certificate_is_found(secured):
-    """Without a signal, within ten seconds, and each change is said once."""
+    """Without a signal, within ten seconds, and each change is said once; also beside a configuration that is not good."""
+    (secured.relyd.folder / "relyd.yaml").write_text("nothing\n")
+    secured.relyd.process.send_signal(signal.SIGHUP)
+    secured.relyd.wait_for_words('"configuration_not_loaded"')
     first = secured.certificate()
     key = (secured.folder / "tls.key").read_bytes()
     second = make_certificate(secured.folder).serial_number
