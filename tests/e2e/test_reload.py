@@ -92,7 +92,7 @@ def test_another_group_of_administrators(start):
     assert ask() is None
     write(relyd, admin__socket_group="games")
     assert hang_up(relyd, LOADED) == "in force as they are now: admin.socket_group"
-    assert wire.statuses(ask()) == [200]
+    assert wire.statuses(ask()) == [200] and os.stat(relyd.socket).st_mode & 0o777 == 0o660  # open to no more than the group
     write(relyd, admin__socket_group="nobody-has-it")
     assert "nobody-has-it" in hang_up(relyd, BAD)
     assert wire.statuses(ask()) == [200] and details(relyd) == ["configuration_not_loaded"]

@@ -266,6 +266,15 @@ def test_an_upload_in_the_middle_of_a_hand_over(start):
     relyd.wait_for_words('"hand_over_failed"')
 
 
+def test_a_relyd_that_cannot_be_asked_is_not_nobody(start):
+    """Beside one that runs there must be no ordinary start, which could have the database at the same time."""
+    relyd = start()
+    relyd.stop()
+    os.symlink("admin.sock.handover", relyd.socket + ".handover")
+    done = subprocess.run([BINARY, "--config", str(relyd.folder / "relyd.yaml"), "--take-over"], capture_output=True, text=True, timeout=60, env=ENVIRONMENT)
+    assert done.returncode == 1 and "cannot take over at" in done.stderr and "symbolic links" in done.stderr
+
+
 def test_nobody_to_take_over_from_is_an_ordinary_start(start):
     relyd = start()
     relyd.stop()

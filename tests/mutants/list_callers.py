@@ -89,6 +89,8 @@ MUTANTS = [
            'struct rely_slice scheme = request->is_tls || rely_slice_starts(origin, RELY_LIT("https://")) ? RELY_LIT("https://") : RELY_LIT("http://");', "unit_admin"),
     mutant("an-open-door-stays-open", "src/admin/admit.c", "    if (door->is_open) {", "    if (door->is_open || request->is_unix) {", "unit_admin"),
     mutant("an-administrator-ends-the-administrators", "src/admin/objects.c", "(*call->admin->caller_rules)->bootstrap_count > 0", "*call->admin->caller_rules != NULL", "unit_admin"),
+    mutant("a-writers-name-goes-with-his-edition", "src/admin/objects.c", "writing->write.writer.identity = rely_pool_copy(&wait->pool, caller->identity->name);", "writing->write.writer.identity = caller->identity->name;", "unit_admin"),
+    mutant("who-asked-for-an-explanation-goes-with-his-edition", "src/admin/explain.c", "explaining->asker = rely_pool_copy(&explaining->wait.pool, call->caller->identity->name);", "explaining->asker = call->caller->identity->name;", "unit_admin"),
     # the data plane
     on_data("any-role-may-ask", "src/endpoints/admit.c", "(caller->roles & (RELY_ROLE_REVIEWER | RELY_ROLE_ADMIN)) != 0)", "caller->roles != 0)"),
     on_data("whoever-is-proven-may-ask", "src/endpoints/admit.c", "    if (proven != RELY_CALLER_PROVEN || (caller->roles", "    if (proven == RELY_CALLER_PROVEN || (caller->roles"),
@@ -153,6 +155,7 @@ MUTANTS = [
     restart("sockets-that-nobody-wants-stay-open", "src/service/service.c", "    rely_sockets_close(&service->left);\n    if (is_started)", "    if (is_started)", "test_a_listener_that_the_successor_has_no_more"),
     restart("copies-of-sockets-stay-open-at-the-end", "src/service/service.c", "    rely_sockets_close(&service->kept); /* else whoever comes now would wait for nobody */\n", "", "test_whoever_comes_while_it_ends_is_refused"),
     restart("a-passed-socket-of-the-control-thread-is-drained", "src/service/control_thread.c", "    if (strncmp(listener->address, RELY_PASSED, sizeof RELY_PASSED - 1) == 0)\n        rely_loop_share_listener(thread->loop);\n", "", "test_sockets_that_somebody_keeps"),
+    restart("who-cannot-be-asked-is-nobody", "src/service/handover.c", "        if (fault == ENOENT || fault == ECONNREFUSED)\n", "        if (fault != 0)\n", "test_a_relyd_that_cannot_be_asked_is_not_nobody"),
     restart("the-other-relyd-is-a-fault", "src/admin/answer.c", "status >= 500 && err->code != RELY_ERR_AWAY)", "status >= 500)", "test_a_successor_that_does_not_come"),
     mutant("an-administrator-without-a-way-in-counts", "src/store/query.c", "AND (o.certificates <> '' OR EXISTS", "AND (o.certificates <> 'x' OR EXISTS", "unit_registry"),
     in_powers("the-last-administrators-certificates-go", "|| !has_all(&after->certificates, &before->certificates);", "|| before == NULL;"),
@@ -181,5 +184,6 @@ MUTANTS = [
     mutant("handshakes-that-succeed-are-not-counted", "src/loop/handshake.c", "    rely_count(&loop->options.counters->handshakes[end], 1);\n    if (end == RELY_HANDSHAKES_DONE)\n        return;\n", "    if (end == RELY_HANDSHAKES_DONE)\n        return;\n    rely_count(&loop->options.counters->handshakes[end], 1);\n", "tests/e2e/test_tls.py::test_a_check_over_tls"),
     mutant("failed-handshakes-are-said-twice", "src/loop/handshake.c", "    *said = (struct said){.at_ms = now_ms};", "    said->at_ms = now_ms;", "tests/e2e/test_tls.py::test_many_failed_handshakes_are_few_lines"),
     mutant("a-bad-configuration-hides-new-certificates", "src/service/reload.c", "    rely_certificates_look(service);\n    if (has_changed(", "    if (!atomic_load(&service->reload.is_config_bad))\n        rely_certificates_look(service);\n    if (has_changed(", "tests/e2e/test_tls.py::test_a_changed_certificate_is_found"),
+    reload("another-group-opens-the-socket-to-all", "src/service/reload.c", "return rely_loop_set_owner(listener->address, listener->socket_mode, group, err);", "return rely_loop_set_owner(listener->address, \"0666\", group, err);", "test_another_group_of_administrators"),
     reload("one-good-certificate-hides-a-bad-one", "src/service/certificates.c", "memchr(service->reload.is_bad, true, sizeof service->reload.is_bad) != NULL;", "!is_good;", "test_a_bad_certificate_is_seen_until_it_is_good"),
 ]

@@ -134,6 +134,10 @@ static void do_work(void *service, struct rely_work *work)
 {
     struct fixture *fixture = service;
     struct rely_err err = {0};
+    if (fixture->is_queueing) {
+        fixture->queued = work;
+        return;
+    }
     assert_true(!work->is_write || rely_registry_begin(fixture->registry, &err));
     work->run(work, fixture->registry);
     *(work->is_write ? &fixture->writes : &fixture->reads) += 1;
@@ -157,6 +161,16 @@ void release_work(struct fixture *fixture)
     struct rely_work *work = fixture->held;
     fixture->held = NULL;
     work->done(work, NULL);
+}
+
+void run_queued(struct fixture *fixture)
+{
+    struct rely_work *work = fixture->queued;
+    assert_non_null(work);
+    fixture->is_queueing = false;
+    fixture->queued = NULL;
+    rebuild_snapshot(fixture);
+    do_work(fixture, work);
 }
 
 static const struct rely_snapshot *find_snapshot(void *service)

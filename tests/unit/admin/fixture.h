@@ -36,12 +36,14 @@ struct fixture {
     struct rely_keyset *keysets[64];
     size_t keyset_count;
     struct rely_key_status key_status;
-    bool is_holding;        /* keep `done` back until release_work */
-    struct rely_work *held; /* done, and not told; NULL: none */
-    bool is_disk_full;      /* nothing can be committed */
-    int reads, writes;      /* that the registry was asked for */
-    bool is_stopping;       /* not ready */
-    size_t details;         /* of readiness: 0 to 2 */
+    bool is_holding;          /* keep `done` back until release_work */
+    struct rely_work *held;   /* done, and not told; NULL: none */
+    bool is_queueing;         /* do nothing until run_queued */
+    struct rely_work *queued; /* asked for, and not begun; NULL: none */
+    bool is_disk_full;        /* nothing can be committed */
+    int reads, writes;        /* that the registry was asked for */
+    bool is_stopping;         /* not ready */
+    size_t details;           /* of readiness: 0 to 2 */
     int fault_count;
     char fault[256]; /* the last that was noted */
     int publish_count;
@@ -71,6 +73,8 @@ void come_by_tcp(struct fixture *fixture);
 void come_as(struct fixture *fixture, uint32_t uid);
 /* Tell whoever waits that the work is done, and live. */
 void release_work(struct fixture *fixture);
+/* Do what was asked for, when the edition by which who asks was let in has gone. */
+void run_queued(struct fixture *fixture);
 
 /* The answer's status must be this; prints the body otherwise. */
 void assert_status(const struct fixture *fixture, int status);

@@ -477,6 +477,26 @@ static void tells_an_owner_of_his_own_alone(void **state)
     mint_reset();
 }
 
+/* The edition by which he was let in may be gone when his write or his question comes to the registry. */
+static void knows_who_asked_behind_his_edition(void **state)
+{
+    struct fixture *fixture = *state;
+    register_callers(fixture);
+    come_as_caller(fixture, BY_OWNER, true);
+    fixture->is_queueing = true;
+    send_request(fixture, "PUT", "/v1/identities/app/federatedIdentityCredentials/built",
+                 "{\"issuer\":\"" ISS "\",\"subject\":\"build\",\"audiences\":[\"relyd\"]}");
+    run_queued(fixture);
+    assert_status(fixture, 201);
+    const char *question = mint_print("{\"token\":\"%s\"}", make_token("Build", "relyd", 600));
+    fixture->is_queueing = true;
+    send_request(fixture, "POST", "/v1/explain", question);
+    run_queued(fixture);
+    assert_status(fixture, 200);
+    assert_value(fixture, "steps.5.compared.0.credential", "built");
+    mint_reset();
+}
+
 /* --- lines --------------------------------------------------------------------------------------------------------- */
 
 static void writes_few_lines_about_strangers(void **state)
@@ -550,6 +570,7 @@ int run_admit_tests(void)
         A_TEST(says_what_the_registry_refuses),
         A_TEST(shortens_what_stands_in_a_path),
         A_TEST(tells_an_owner_of_his_own_alone),
+        A_TEST(knows_who_asked_behind_his_edition),
     };
     return cmocka_run_group_tests_name("admit", tests, NULL, NULL);
 }
