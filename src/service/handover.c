@@ -125,7 +125,7 @@ static bool pass_sockets(const struct rely_service *service, int fd)
     return send_record(fd, "", -1);
 }
 
-/* The registry's thread is a stranger's to no one: what was asked before is committed and answered. */
+/* What has been begun is committed and answered; what has not is refused with a 503 that says when to ask again. */
 static bool pass_on(struct rely_service *service, int fd)
 {
     rely_log_event(service->ring_of_handover, RELY_LOG_INFO, "handing_over",
@@ -208,7 +208,9 @@ void rely_handover_start(struct rely_service *service)
     handover->listener = rely_loop_bind(address, false, &err);
     if (handover->listener < 0 || !rely_loop_set_owner(address, "0600", "", &err) || pipe2(handover->wake, O_CLOEXEC)) {
         rely_log_event(service->ring, RELY_LOG_WARNING, "no_hand_over", "nobody can take over from this relyd: %s",
-                       err.message);
+                       err.message[0] == '\0' ? strerror(errno) : err.message);
+        if (handover->listener >= 0)
+            close(handover->listener);
         return;
     }
     service->ring_of_handover = rely_log_ring_new(service->log);
