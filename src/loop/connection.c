@@ -100,9 +100,18 @@ static void count_connection(struct rely_loop *loop, int change)
     __atomic_store_n(count, __atomic_load_n(count, __ATOMIC_RELAXED) + (uint64_t)(int64_t)change, __ATOMIC_RELAXED);
 }
 
+/* Kept by libh2o from the first time on. */
+static void read_peer(h2o_socket_t *socket, struct sockaddr_storage *out)
+{
+    *out = (struct sockaddr_storage){.ss_family = AF_UNSPEC};
+    if (h2o_socket_getpeername(socket, (struct sockaddr *)out) == 0)
+        out->ss_family = AF_UNSPEC;
+}
+
 void rely_connection_open(struct rely_listener *listener, h2o_socket_t *socket)
 {
     struct rely_loop *loop = listener->loop;
+    struct sockaddr_storage address;
     struct rely_connection *connection = rely_alloc(loop->options.protocol->connection_bytes);
     connection->loop = loop;
     connection->service = listener->service;
@@ -114,6 +123,7 @@ void rely_connection_open(struct rely_listener *listener, h2o_socket_t *socket)
     if (listener->tls != NULL) {
         connection->ssl = rely_tls_make(listener->tls, h2o_socket_get_fd(socket));
         connection->is_shaking_hands = true;
+        read_peer(socket, &address); /* whoever resets it in the handshake is to be named, too */
     }
     h2o_socket_dont_read(socket, 1);
     count_connection(loop, 1);
@@ -305,10 +315,8 @@ static void print_address(const struct sockaddr_storage *address, char *out)
 
 void rely_connection_print_peer(const struct rely_connection *connection, char out[RELY_ADDRESS_TEXT_SIZE])
 {
-    struct sockaddr_storage address = {.ss_family = AF_UNSPEC};
-    socklen_t size = sizeof(address);
-    if (getpeername(fd_of(connection), (struct sockaddr *)&address, &size) != 0)
-        address.ss_family = AF_UNSPEC;
+    struct sockaddr_storage address;
+    read_peer(connection->socket, &address);
     print_address(&address, out);
 }
 
