@@ -199,6 +199,7 @@ def test_settings_under_their_old_name(tmp_path):
     """A configuration of 0.1 is taken, and says what to write today."""
     relyd = Relyd(tmp_path / "relyd", http__request_timeout_ms=1500).start()
     try:
+        relyd.wait_for_words('"old_setting"')
         assert events(relyd, "old_setting") == ["http.request_timeout_ms is an old name: write http.idle_timeout_ms"]
         with held([wire.connect(relyd.data)]) as idle:
             wire.wait_for(lambda: not is_open(idle[0]), 10, "the end of an idle connection")
