@@ -343,6 +343,13 @@ void await_counter(const uint64_t *counter, uint64_t value)
     assert_int_equal(read_counter(counter), value);
 }
 
+void await_at_least(const uint64_t *counter, uint64_t value)
+{
+    for (int i = 0; i < 5000 && read_counter(counter) < value; i++)
+        sleep_ms(1);
+    assert_true(read_counter(counter) >= value);
+}
+
 uint64_t sum_cuts(const struct server *server)
 {
     uint64_t sum = 0;

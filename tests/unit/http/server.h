@@ -59,6 +59,8 @@ bool client_is_closed(int fd);
 void wait_for(atomic_int *value, int number);
 /* The same of a counter of the loop's, exactly. */
 void await_counter(const uint64_t *counter, uint64_t value);
+/* The same, at least. */
+void await_at_least(const uint64_t *counter, uint64_t value);
 uint64_t read_counter(const uint64_t *counter);
 uint64_t sum_cuts(const struct server *server);
 

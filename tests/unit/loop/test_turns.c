@@ -187,7 +187,8 @@ static void test_b4_an_eighth_of_the_budget_is_freed(void **state)
              i < 1000 && read_counter(cuts) == 0 && read_counter(&server.counters.held_bytes) < before + 24000; i++)
             sleep_ms(1);
     }
-    sleep_ms(50);
+    await_at_least(cuts, 3);
+    sleep_ms(50); /* and then no more */
     assert_in_range(read_counter(cuts), 3, 10);
     assert_in_range(read_counter(&server.counters.held_bytes), 1, (1 << 20) / 8 * 7 + 40000); /* and one goes on */
     for (int i = 0; i < count; i++)

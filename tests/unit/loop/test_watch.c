@@ -284,6 +284,7 @@ static void test_b4_budget_cuts_off_the_largest(void **state)
         client_send(large[i], POST_OF("290000"));
         fill(large[i], 200000);
     }
+    await_at_least(&server.counters.cuts[RELY_CUT_MEMORY], 7);
     sleep_ms(300); /* a look comes every 100 ms */
     assert_in_range(read_counter(&server.counters.held_bytes), 1, 1 << 20);
     assert_in_range(read_counter(&server.counters.cuts[RELY_CUT_MEMORY]), 7, 12);
