@@ -56,6 +56,7 @@ enum rely_role {
 #define FIELD_BITS(field, json, words, least, all, value, flags, sentence) int64_t field;
 #define FIELD_WORD(field, json, words, flags, sentence) int64_t field;
 #define FIELD_TIME(field, json, flags, sentence)
+#define FIELD_MOMENT(field, json, flags, sentence) int64_t field;
 #define FIELD_LIST(field, json, least, most, item_least, item_most, flags, sentence) struct rely_texts field;
 #define FIELD_MAP(field, json, keys_most, values_most, item_most, flags, sentence) struct rely_text_map field;
 #define FIELD_OWN(json, words, flags, sentence)
@@ -89,6 +90,7 @@ struct rely_credential_record {
 #undef FIELD_BITS
 #undef FIELD_WORD
 #undef FIELD_TIME
+#undef FIELD_MOMENT
 #undef FIELD_LIST
 #undef FIELD_MAP
 #undef FIELD_OWN
@@ -109,7 +111,8 @@ enum rely_field_type {
     RELY_FIELD_INTEGER,
     RELY_FIELD_BITS, /* a set of words, the n-th one being bit n: read and shown by the kind's own functions */
     RELY_FIELD_WORD,
-    RELY_FIELD_TIME,
+    RELY_FIELD_TIME,   /* of the record's head: whoever stores it says when */
+    RELY_FIELD_MOMENT, /* given; cut to whole seconds */
     RELY_FIELD_LIST,
     RELY_FIELD_MAP,
     RELY_FIELD_OWN

@@ -84,6 +84,7 @@ static void copy_field(struct record_block *block, const struct rely_field *fiel
     case RELY_FIELD_BITS:
     case RELY_FIELD_WORD:
     case RELY_FIELD_TIME:
+    case RELY_FIELD_MOMENT:
     case RELY_FIELD_OWN:
         break; /* in the record itself */
     }

@@ -80,6 +80,7 @@ static void put_type(struct rely_buf *out, const struct rely_field *field)
         put_words_of(out, field->words);
         return;
     case RELY_FIELD_TIME:
+    case RELY_FIELD_MOMENT:
         rely_buf_put(out, RELY_LIT("time"));
         return;
     case RELY_FIELD_LIST:

@@ -197,6 +197,33 @@ int64_t rely_field_read_integer(const struct rely_body *body, const struct rely_
     return field->value;
 }
 
+int64_t rely_field_read_moment(const struct rely_body *body, const struct rely_field *field)
+{
+    int64_t at_s = 0;
+    const struct rely_json *value = rely_json_get(body->json, field->json);
+    enum rely_json_type type = rely_json_type(value);
+    if (type == RELY_JSON_ABSENT || (type == RELY_JSON_NULL && (field->flags & RELY_FIELD_NULLABLE) != 0)) {
+        if ((field->flags & RELY_FIELD_REQUIRED) != 0)
+            rely_problems_add(body->problems, field->json, "required", "%s is required", field->json);
+        return 0;
+    }
+    if (type != RELY_JSON_STRING) {
+        rely_field_wrong_type(value, field->json, "a string", body->problems);
+        return 0;
+    }
+    if (!rely_time_parse(rely_json_text(value), &at_s)) {
+        char quoted[RELY_QUOTED_SIZE];
+        rely_problems_add(body->problems, field->json, "invalid_value",
+                          "%s must be a time as in RFC 3339, such as 2027-01-31T12:00:00Z, not %.150s", field->json,
+                          rely_quote(rely_json_text(value), quoted));
+        return 0;
+    }
+    if (at_s >= field->least && at_s <= field->most)
+        return at_s;
+    rely_problems_add(body->problems, field->json, "out_of_range", "%s must be a time after 1970", field->json);
+    return 0;
+}
+
 /* --- lists ---------------------------------------------------------------------------------------------- */
 
 static bool check_list_size(const struct rely_json *list, const char *field, const struct rely_list_rule *rule,

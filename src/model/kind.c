@@ -37,6 +37,9 @@
      .least = INT64_MIN,                                                                                               \
      .most = INT64_MAX,                                                                                                \
      .sentence = (text)},
+#define FIELD_MOMENT(field, json, flags, text)                                                                         \
+    FIELD(field, json, RELY_FIELD_MOMENT, (flags) | RELY_FIELD_ZERO_IS_NONE, .least = 1, .most = RELY_TIME_MAX_S,      \
+          .sentence = (text))
 #define FIELD_LIST(field, json, min, max, item_min, item_max, flags, text)                                             \
     FIELD(field, json, RELY_FIELD_LIST, flags, .least = (min), .most = (max), .item_least = (item_min),                \
           .item_most = (item_max), .sentence = (text))

@@ -216,12 +216,21 @@ static void take_uuid(const struct rely_body *body, const struct rely_field *fie
     *out = rely_pool_copy(body->pool, rely_slice_of(uuid));
 }
 
+/* In: field - one that may be immutable. */
+static void take_present(const struct rely_field *field, const void *before, void *out)
+{
+    if (field->type == RELY_FIELD_MOMENT)
+        *(int64_t *)out = *(const int64_t *)rely_field_in(field, before);
+    else
+        *(struct rely_slice *)out = *(const struct rely_slice *)rely_field_in(field, before);
+}
+
 static void read_one_field(const struct rely_body *body, const struct rely_field *field, void *record)
 {
     const struct rely_json *value = rely_json_get(body->json, field->json);
     void *at = rely_field_at(field, record);
     if (value != NULL && body->before != NULL && has_flag(field, RELY_FIELD_IMMUTABLE)) {
-        memcpy(at, rely_field_in(field, body->before), sizeof(struct rely_slice)); /* what it should be has been said */
+        take_present(field, body->before, at); /* what it should be has been said */
         return;
     }
     switch (field->type) {
@@ -252,6 +261,9 @@ static void read_one_field(const struct rely_body *body, const struct rely_field
     case RELY_FIELD_BITS:
     case RELY_FIELD_OWN:
         body->kind->read_own(body, field, record);
+        break;
+    case RELY_FIELD_MOMENT:
+        *(int64_t *)at = rely_field_read_moment(body, field);
         break;
     case RELY_FIELD_TIME: /* the head's: whoever stores the record says when */
         break;

@@ -84,6 +84,7 @@ static struct rely_json *schema_of_field(const struct rely_kind *kind, const str
     case RELY_FIELD_UUID:
         return schema_of_format("uuid");
     case RELY_FIELD_TIME:
+    case RELY_FIELD_MOMENT:
         return schema_of_format("date-time");
     case RELY_FIELD_BOOL:
         return schema_of_type("boolean");
@@ -143,7 +144,7 @@ static bool is_always_shown(const struct rely_field *field)
 {
     if (field->type == RELY_FIELD_TEXT)
         return (field->flags & (RELY_FIELD_REQUIRED | RELY_FIELD_SHOWN_NULL)) != 0;
-    if (field->type == RELY_FIELD_INTEGER)
+    if (field->type == RELY_FIELD_INTEGER || field->type == RELY_FIELD_MOMENT)
         return (field->flags & RELY_FIELD_ZERO_IS_NONE) == 0;
     return field->type != RELY_FIELD_WORD;
 }

@@ -54,6 +54,8 @@ struct rely_json *rely_field_show(const struct rely_kind *kind, const struct rel
         return rely_json_of_integer(*(const int64_t *)at);
     case RELY_FIELD_WORD:
         return *(const int64_t *)at == 0 ? NULL : rely_json_of_text(rely_word_at(field->words, *(const int64_t *)at));
+    case RELY_FIELD_MOMENT:
+        return *(const int64_t *)at == 0 ? NULL : show_time(*(const int64_t *)at);
     case RELY_FIELD_TIME:
         return show_time(*(const int64_t *)at);
     case RELY_FIELD_LIST:
@@ -122,6 +124,7 @@ bool rely_field_equal(const struct rely_field *field, const void *a, const void 
     case RELY_FIELD_BITS:
     case RELY_FIELD_WORD:
     case RELY_FIELD_TIME:
+    case RELY_FIELD_MOMENT:
         return *(const int64_t *)left == *(const int64_t *)right;
     case RELY_FIELD_LIST:
         return are_same_texts(left, right);

@@ -137,6 +137,7 @@ static bool read_column(const struct rely_row *reading, const struct rely_field 
     case RELY_FIELD_INTEGER:
     case RELY_FIELD_BITS:
     case RELY_FIELD_TIME:
+    case RELY_FIELD_MOMENT:
         return read_integer_column(reading, field->least, field->most, may_be_none, at);
     case RELY_FIELD_WORD:
         return read_integer_column(reading, 0, rely_field_count_words(field), false, at);

@@ -75,6 +75,7 @@ static void write_column(struct row_writing *writing, const struct rely_field *f
         write_integer(writing, *(const bool *)at);
         break;
     case RELY_FIELD_INTEGER:
+    case RELY_FIELD_MOMENT:
         if (*(const int64_t *)at == 0 && (field->flags & RELY_FIELD_ZERO_IS_NONE) != 0) {
             write_text(writing, (struct rely_slice){NULL, 0});
             break;
