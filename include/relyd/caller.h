@@ -45,7 +45,7 @@ enum rely_proof {
 enum rely_proven {
     RELY_CALLER_ANONYMOUS = 0,       /* he has shown nothing */
     RELY_CALLER_PROVEN,              /* and nothing else is a yes */
-    RELY_CALLER_BAD_CERTIFICATE,     /* it has ended, or is two identities' */
+    RELY_CALLER_BAD_CERTIFICATE,     /* it has ended, or is two identities', or a revoked one's */
     RELY_CALLER_BAD_TOKEN,           /* the review has refused it; or there are two */
     RELY_CALLER_BAD_BOOTSTRAP_TOKEN, /* it is none of those that are set */
     RELY_CALLER_IDENTITY_DISABLED,

@@ -12,7 +12,7 @@ struct rely_verified;
 /* Claims of a Kubernetes service-account token (`kubernetes.io`); all slices absent when it is none. */
 struct rely_kubernetes_claims {
     struct rely_slice namespace_name, account_name, account_uid;
-    struct rely_slice pod_name, pod_uid, node_name, node_uid;
+    struct rely_slice pod_name, pod_uid, secret_uid, node_name, node_uid;
     bool has_warn_after; /* stretched to a year by its API server */
 };
 

@@ -10,6 +10,7 @@
 #include "relyd/token.h"
 
 struct rely_key;
+struct rely_revocation;
 
 struct rely_try_budget;
 
@@ -34,6 +35,7 @@ enum rely_step {
     RELY_STEP_KEYS,
     RELY_STEP_SIGNATURE,
     RELY_STEP_CLAIMS,
+    RELY_STEP_REVOCATIONS,
     RELY_STEP_CREDENTIALS,
     RELY_STEP_DECISION,
     RELY_STEP_COUNT
@@ -69,8 +71,10 @@ struct rely_review {
     struct rely_unverified token;     /* from RELY_STEP_TOKEN */
     const struct rely_issuer *issuer; /* who signed, from RELY_STEP_SIGNATURE; before: the only candidate, or NULL */
     const struct rely_key *key;
-    struct rely_claims claims; /* from RELY_STEP_CLAIMS */
-    uint64_t rule_hash;        /* of issuer and subject, from RELY_STEP_CREDENTIALS */
+    struct rely_claims claims;                /* from RELY_STEP_CLAIMS */
+    uint64_t rule_hash;                       /* of issuer and subject, from RELY_STEP_CLAIMS */
+    const struct rely_revocation *revocation; /* that hit: RELY_REVOKED */
+    bool is_spared;                           /* none hits the token itself, from RELY_STEP_REVOCATIONS */
     size_t candidate_count;
     size_t tries;          /* signatures verified, in vain or not, from RELY_STEP_SIGNATURE */
     bool is_fetch_useless; /* no newer key set would change this refusal */
@@ -130,6 +134,10 @@ bool rely_review_has_candidate(const struct rely_snapshot *snapshot, const struc
 
 /* Why it was refused, for whoever asked: before a signature has verified nothing but the reason and what he sent. */
 void rely_review_tell(const struct rely_review *review, struct rely_detail *out);
+
+/* Is this identity revoked for who shows no token, but a certificate? What is for the tokens of one issuer is not for
+ * him; what is for older tokens is, as a certificate may be older than any time. */
+bool rely_identity_is_revoked(const struct rely_snapshot *snapshot, struct rely_slice name, int64_t now_s);
 
 /* May the username that a match yields be given out? Not where it is empty, or a `system:` name that is not allowed. */
 bool rely_match_may_be_named(const struct rely_snapshot *snapshot, const struct rely_match *match);

@@ -24,6 +24,7 @@
 #define RELY_TIME_MAX_S 100000000000LL
 
 /* the registry's database */
+#define RELY_REVOCATIONS_MAX 1000000
 #define RELY_LOCK_WAIT_MS 5000 /* for another program's lock, from when the work was asked for */
 
 /* names and texts */

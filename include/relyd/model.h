@@ -10,7 +10,7 @@
 #include "relyd/base.h"
 #include "relyd/limits.h"
 
-enum rely_object { RELY_OBJECT_ISSUER = 1, RELY_OBJECT_IDENTITY, RELY_OBJECT_CREDENTIAL };
+enum rely_object { RELY_OBJECT_ISSUER = 1, RELY_OBJECT_IDENTITY, RELY_OBJECT_CREDENTIAL, RELY_OBJECT_REVOCATION };
 
 struct rely_texts {
     const struct rely_slice *items; /* borrowed, as what they point to */
@@ -82,6 +82,13 @@ struct rely_credential_record {
 #undef RELY_FIELDS_OF_CREDENTIAL
 };
 
+struct rely_revocation_record {
+    struct rely_record record;
+#define RELY_FIELDS_OF_REVOCATION
+#include "relyd/object.def"
+#undef RELY_FIELDS_OF_REVOCATION
+};
+
 #undef FIELD_NAME
 #undef FIELD_UUID
 #undef FIELD_TEXT
@@ -101,6 +108,7 @@ union rely_any_record {
     struct rely_issuer_record issuer;
     struct rely_identity_record identity;
     struct rely_credential_record credential;
+    struct rely_revocation_record revocation;
 };
 
 enum rely_field_type {
@@ -133,7 +141,8 @@ enum rely_field_flag {
     RELY_FIELD_JOINED = 1 << 11,    /* stands in another table */
     RELY_FIELD_VOLATILE = 1 << 12,  /* kept beside the record: changing it is no change of the record */
     RELY_FIELD_UNIQUE = 1 << 13,    /* no two records of the kind have it; a name is so by itself */
-    RELY_FIELD_INDEXED = 1 << 14    /* records are looked up by it */
+    RELY_FIELD_INDEXED = 1 << 14,   /* records are looked up by it */
+    RELY_FIELD_WRITE_ONLY = 1 << 15 /* taken at creation, and never shown */
 };
 
 #define RELY_FIELDS_MAX 64 /* of one kind */
@@ -211,6 +220,8 @@ const struct rely_kind *rely_kind_of(enum rely_object object);
 /* Each after those that it refers to. NULL behind the last one. */
 const struct rely_kind *rely_kind_at(size_t index);
 
+/* The member of a body that is an object's name; its name is relyd's to give where that is RELY_FIELD_READ_ONLY. */
+const struct rely_field *rely_kind_name_field(const struct rely_kind *kind);
 /* Borrowed from the record. */
 struct rely_slice rely_record_name(const struct rely_kind *kind, const void *record);
 /* Is the body an object at all? False: noted. */

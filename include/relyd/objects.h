@@ -42,7 +42,7 @@ struct rely_write_result {
     char etag[32];                 /* quoted, as in the header; changes with every change of the object */
     char code[40];                 /* of a refusal, for the REST interface: invalid_body, not_found, already_exists,
                                * duplicate_issuer_and_subject, certificate_in_use, issuer_in_use, last_admin,
-                               * too_many_credentials, precondition_failed, not_permitted; empty for a fault on our
+                               * too_many_credentials, too_many_revocations, precondition_failed, not_permitted; empty for a fault on our
                                * side */
     struct rely_problems problems; /* of a body that is refused */
     struct rely_changes changes;
@@ -72,6 +72,12 @@ RELY_MUST_USE bool rely_registry_replace(struct rely_registry *registry, const s
 RELY_MUST_USE bool rely_registry_delete(struct rely_registry *registry, const struct rely_object_path *path,
                                         const struct rely_writer *writer, struct rely_write_result *result,
                                         struct rely_err *err);
+
+/* Delete revocations that are over at that time, RELY_SWEPT_AT_ONCE at most, each as a write of its own. Out: changes -
+ * what was done is added; *count - how many went. */
+#define RELY_SWEPT_AT_ONCE 200
+RELY_MUST_USE bool rely_registry_sweep(struct rely_registry *registry, int64_t now_s, struct rely_changes *changes,
+                                       size_t *count, struct rely_err *err);
 
 /* Read one object as JSON. *object is owned by the caller; etag takes 32 bytes. */
 RELY_MUST_USE bool rely_registry_read(struct rely_registry *registry, const struct rely_object_path *path,

@@ -7,6 +7,7 @@
 #include "relyd/limits.h"
 #include "relyd/map.h"
 #include "relyd/model.h"
+#include "relyd/revocation.h"
 
 struct rely_keyset; /* keys.h; here only carried, but for the marks that it begins with */
 
@@ -121,7 +122,11 @@ struct rely_snapshot {
     struct rely_map identities_by_more; /* marks.h */
     struct rely_map credentials;        /* by issuer and subject */
     struct rely_map credentials_by_id;  /* for the writer */
-    struct rely_retired retired;        /* owned: what this edition replaced; only older ones use it */
+    struct rely_map revocations_by_id;
+    struct rely_map revocations;                  /* by what they hit */
+    size_t revocation_counts[RELY_REVOKED_COUNT]; /* of each sort */
+    uint64_t revocations_edition;                 /* the last that put or removed one; 0: there never was one */
+    struct rely_retired retired;                  /* owned: what this edition replaced; only older ones use it */
 };
 
 /* Look-ups: NULL when there is none. What they return is borrowed from the snapshot. */

@@ -60,7 +60,8 @@ enum rely_stored_question {
     RELY_STORED_NEAR_BEHIND,
     RELY_STORED_BY_CERTIFICATE, /* text: the name of a certificate: identities' names */
     RELY_STORED_OWNED,          /* text: an owner's name: identities, whole */
-    RELY_STORED_ADMINS          /* identities' names: enabled ones that are administrators */
+    RELY_STORED_ADMINS,         /* identities' names: enabled ones that are administrators */
+    RELY_STORED_OVER            /* number: a time: revocations' names, of those that are over then */
 };
 
 struct rely_stored_asked {

@@ -92,6 +92,7 @@ void rely_admin_replace_object(struct rely_admin_call *call);
 void rely_admin_delete_object(struct rely_admin_call *call);
 void rely_admin_show_keys(struct rely_admin_call *call);
 void rely_admin_explain(struct rely_admin_call *call);
+void rely_admin_create_revocation(struct rely_admin_call *call);
 
 /* --- objects.c --- */
 
@@ -103,6 +104,9 @@ struct rely_admin_showing {
 };
 /* Read it, and answer then; `wait` is a struct rely_admin_showing's. */
 void rely_admin_read_object(struct rely_admin_call *call, void (*answer)(struct rely_admin_wait *wait));
+
+/* Create the object that a body says, or answer what is wrong. In: body - taken over; bytes - of memory that it takes. */
+void rely_admin_create_of_body(struct rely_admin_call *call, struct rely_json *body, size_t bytes);
 
 /* --- answer.c --- */
 

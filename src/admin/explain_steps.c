@@ -4,6 +4,7 @@
  */
 #include "explain.h"
 #include "keys.h"
+#include "path.h"
 #include "relyd/snapshot.h"
 #include "relyd/text.h"
 #include <math.h>
@@ -188,16 +189,34 @@ static void show_credentials_step(struct rely_explanation *explanation, struct r
         rely_json_set(step, "compared", rely_explain_near_credentials(explanation));
 }
 
+/* Its `reason` is at its own place. */
+static void show_revocations_step(struct rely_explanation *explanation, struct rely_json *step)
+{
+    const struct rely_revocation *revocation = explanation->review->revocation;
+    char path[RELY_OBJECT_PATH_SIZE];
+    if (revocation == NULL)
+        return;
+    rely_object_path_print(&(struct rely_object_path){.object = RELY_OBJECT_REVOCATION}, revocation->name, path);
+    rely_admin_set_text(step, "revocation", rely_slice_of(path));
+    rely_admin_set_text(step, "by", rely_slice_of(rely_revoked_by_word(revocation->by)));
+}
+
+/* A token is revoked by itself in one step, and by whom it maps to in another. */
 static void show_decision_step(struct rely_explanation *explanation, struct rely_json *step)
 {
+    show_revocations_step(explanation, step);
     if (explanation->review->decision.reason == RELY_OK)
         rely_admin_set_time(step, "validUntil", explanation->review->decision.valid_until_s);
 }
 
 static void (*const shows[RELY_STEP_COUNT])(struct rely_explanation *explanation, struct rely_json *step) = {
-    [RELY_STEP_TOKEN] = show_token_step,       [RELY_STEP_ISSUER] = show_issuer_step,
-    [RELY_STEP_KEYS] = show_keys_step,         [RELY_STEP_SIGNATURE] = show_signature_step,
-    [RELY_STEP_CLAIMS] = show_claims_step,     [RELY_STEP_CREDENTIALS] = show_credentials_step,
+    [RELY_STEP_TOKEN] = show_token_step,
+    [RELY_STEP_ISSUER] = show_issuer_step,
+    [RELY_STEP_KEYS] = show_keys_step,
+    [RELY_STEP_SIGNATURE] = show_signature_step,
+    [RELY_STEP_CLAIMS] = show_claims_step,
+    [RELY_STEP_REVOCATIONS] = show_revocations_step,
+    [RELY_STEP_CREDENTIALS] = show_credentials_step,
     [RELY_STEP_DECISION] = show_decision_step,
 };
 

@@ -27,6 +27,11 @@ static bool read_limit(struct rely_slice text, size_t *limit)
 
 /* --- a collection --- */
 
+static const char *name_member(const struct rely_admin_wait *wait)
+{
+    return rely_kind_name_field(rely_kind_of(wait->path.object))->json;
+}
+
 struct listing {
     struct rely_admin_wait wait; /* first */
     struct rely_object_page page;
@@ -49,7 +54,8 @@ static void answer_page(struct rely_admin_wait *wait)
     }
     RELY_JSON_OWNED struct rely_json *page = rely_json_object();
     size_t count = rely_json_size(value);
-    struct rely_slice last = rely_json_text(rely_json_get(rely_json_at(value, count == 0 ? 0 : count - 1), "name"));
+    struct rely_slice last =
+        rely_json_text(rely_json_get(rely_json_at(value, count == 0 ? 0 : count - 1), name_member(wait)));
     rely_json_set(page, "value", rely_json_share(read->array));
     if (read->has_more) {
         char collection[RELY_OBJECT_PATH_SIZE], link[2 * RELY_OBJECT_PATH_SIZE];
@@ -215,30 +221,41 @@ static void answer_saved(struct rely_admin_wait *wait)
         rely_admin_answer_wait_fault(wait, result->code, &result->problems);
         return;
     }
-    rely_object_path_print(&wait->path, rely_json_text(rely_json_get(result->object, "name")), location);
+    rely_object_path_print(&wait->path, rely_json_text(rely_json_get(result->object, name_member(wait))), location);
     rely_admin_answer_write(wait->request, result->is_created ? 201 : 200, result,
                             result->is_created ? location : NULL);
 }
 
-static void save_object(struct rely_admin_call *call, bool may_replace)
+/* In: body - taken over. */
+static void save_body(struct rely_admin_call *call, struct rely_json *body, size_t bytes, bool may_replace)
 {
     struct rely_slice condition = rely_http_find_header(call->request, RELY_LIT("if-none-match"), NULL);
     struct writing *writing = new_writing(call);
-    if (writing == NULL)
-        return;
-    size_t body_bytes;
-    writing->body = rely_admin_read_body(call, &body_bytes);
-    if (writing->body == NULL) {
-        rely_admin_wait_free(&writing->wait);
+    if (writing == NULL) {
+        rely_json_free(body);
         return;
     }
-    rely_admin_wait_hold(&writing->wait, body_bytes);
+    writing->body = body;
+    rely_admin_wait_hold(&writing->wait, bytes);
     writing->write.body = writing->body;
     writing->may_replace = may_replace;
     writing->must_be_new = may_replace && rely_slice_equal(condition, RELY_LIT("*"));
     writing->wait.work.run = save;
     writing->wait.answer = answer_saved;
     rely_admin_ask(&writing->wait);
+}
+
+static void save_object(struct rely_admin_call *call, bool may_replace)
+{
+    size_t bytes;
+    struct rely_json *body = rely_admin_read_body(call, &bytes);
+    if (body != NULL)
+        save_body(call, body, bytes, may_replace);
+}
+
+void rely_admin_create_of_body(struct rely_admin_call *call, struct rely_json *body, size_t bytes)
+{
+    save_body(call, body, bytes, false);
 }
 
 void rely_admin_create_object(struct rely_admin_call *call)

@@ -67,6 +67,9 @@ static enum rely_proven judge_certificate(const struct rely_caller_question *que
     if (!identity->is_enabled)
         return REFUSE(caller, RELY_CALLER_IDENTITY_DISABLED, "the client certificate's identity %.*s is disabled",
                       RELY_ARG(identity->name));
+    if (rely_identity_is_revoked(question->snapshot, identity->name, question->now_s))
+        return REFUSE(caller, RELY_CALLER_BAD_CERTIFICATE, "the client certificate's identity %.*s is revoked",
+                      RELY_ARG(identity->name));
     caller->proof = RELY_PROOF_CERTIFICATE;
     caller->identity = identity;
     caller->roles = identity->roles;

@@ -60,11 +60,13 @@ enum rely_reason rely_kubernetes_read(const struct rely_view *claims, uint32_t p
                                       struct rely_kubernetes_claims *out, struct rely_detail *detail)
 {
     struct rely_kubernetes_claims found = {0};
+    struct rely_slice secret_name = {NULL, 0}; /* nobody asks for it */
     if (rely_view_type(claims, place) == RELY_VIEW_OBJECT) {
         found.namespace_name = find_text_member(claims, place, RELY_LIT("namespace"));
         found.has_warn_after = rely_view_member(claims, place, RELY_LIT("warnafter")) != 0;
         read_object_reference(claims, place, RELY_LIT("serviceaccount"), &found.account_name, &found.account_uid);
         read_object_reference(claims, place, RELY_LIT("pod"), &found.pod_name, &found.pod_uid);
+        read_object_reference(claims, place, RELY_LIT("secret"), &secret_name, &found.secret_uid);
         read_object_reference(claims, place, RELY_LIT("node"), &found.node_name, &found.node_uid);
         enum rely_reason reason = compare_subject(subject, &found, detail);
         if (reason != RELY_OK)

@@ -28,7 +28,8 @@ struct cache_entry {
     uint64_t issuers_edition; /* of the snapshot in which issuer was looked up */
     const struct rely_issuer *issuer;
     int64_t verified_s;
-    uint32_t fresh_s; /* how long after that the signature counts as verified */
+    uint32_t fresh_s;        /* how long after that the signature counts as verified */
+    uint64_t spared_edition; /* of the revocations of which none has hit it */
     struct rely_credentials_memo memo;
     struct rely_claims claims; /* slices point into text, audiences into the array */
     struct rely_slice audiences[AUDIENCES_MAX];
@@ -146,6 +147,7 @@ static bool find_hit(struct rely_cache *cache, const struct rely_snapshot *snaps
         known->key = entry->key;
         known->claims = &entry->claims;
         known->rule_hash = entry->rule_hash;
+        known->spared_edition = &entry->spared_edition;
         known->memo = &entry->memo;
         if (set->uses[i] < USES_MAX)
             set->uses[i]++;
@@ -189,7 +191,8 @@ static size_t measure_claims(const struct rely_claims *claims)
     const struct rely_kubernetes_claims *kubernetes = &claims->kubernetes;
     size_t size = claims->subject.len + claims->token_id.len + kubernetes->namespace_name.len +
                   kubernetes->account_name.len + kubernetes->account_uid.len + kubernetes->pod_name.len +
-                  kubernetes->pod_uid.len + kubernetes->node_name.len + kubernetes->node_uid.len;
+                  kubernetes->pod_uid.len + kubernetes->secret_uid.len + kubernetes->node_name.len +
+                  kubernetes->node_uid.len;
     for (size_t i = 0; i < claims->audience_count; i++)
         size += claims->audiences[i].len;
     return size;
@@ -217,6 +220,7 @@ static void keep_claims(struct cache_entry *entry, const struct rely_claims *cla
         &kept->kubernetes.account_uid,
         &kept->kubernetes.pod_name,
         &kept->kubernetes.pod_uid,
+        &kept->kubernetes.secret_uid,
         &kept->kubernetes.node_name,
         &kept->kubernetes.node_uid,
     };
@@ -266,7 +270,7 @@ static void admit_token(struct rely_cache *cache, const struct rely_snapshot *sn
  * each time. */
 static bool is_worth_remembering(const struct rely_review *review)
 {
-    return review->key != NULL && review->last_step >= RELY_STEP_CREDENTIALS;
+    return review->key != NULL && review->last_step >= RELY_STEP_REVOCATIONS;
 }
 
 bool rely_cache_review(struct rely_cache *cache, const struct rely_snapshot *snapshot,

@@ -23,14 +23,14 @@ static enum rely_reason run_claims_step(struct rely_review_work *work)
         reason = rely_claims_read(&work->verified, work->request->pool, &review->claims, &review->decision.detail);
     if (reason != RELY_OK)
         return reason;
+    review->rule_hash =
+        work->known != NULL ? work->known->rule_hash : rely_rule_hash(review->issuer->id, review->claims.subject);
     return rely_claims_check_time(&review->claims, &rules, review->now_s, &review->decision.detail);
 }
 
 static enum rely_reason run_credentials_step(struct rely_review_work *work)
 {
     struct rely_review *review = work->review;
-    review->rule_hash =
-        work->known != NULL ? work->known->rule_hash : rely_rule_hash(review->issuer->id, review->claims.subject);
     struct rely_match_query query = {
         .issuer = review->issuer,
         .subject = review->claims.subject,
@@ -74,6 +74,8 @@ static enum rely_reason run_decision_step(struct rely_review_work *work)
 {
     struct rely_review *review = work->review;
     const struct rely_matches *matches = &review->matches;
+    if (rely_drop_revoked(work) != RELY_OK)
+        return RELY_REVOKED;
     if (matches->count > 1 && work->request->is_single)
         return rely_refuse(&review->decision.detail, RELY_AMBIGUOUS_IDENTITY,
                            "the token maps to %zu%s identities, among them %.*s and %.*s: name the identity",
@@ -82,8 +84,7 @@ static enum rely_reason run_decision_step(struct rely_review_work *work)
     return check_names(work);
 }
 
-/* A request is this table. Expressions and groups belong to "credentials", guards to "claims", revocations between
- * them: each will be a step or part of one, and no other code changes. */
+/* A request is this table. Expressions and groups belong to "credentials", guards to "claims": each will be a step or part of one, and no other code changes. */
 static const struct {
     const char *name;
     enum rely_reason (*run)(struct rely_review_work *work);
@@ -93,6 +94,7 @@ static const struct {
     [RELY_STEP_KEYS] = {"keys", rely_step_keys},
     [RELY_STEP_SIGNATURE] = {"signature", rely_step_signature},
     [RELY_STEP_CLAIMS] = {"claims", run_claims_step},
+    [RELY_STEP_REVOCATIONS] = {"revocations", rely_step_revocations},
     [RELY_STEP_CREDENTIALS] = {"credentials", run_credentials_step},
     [RELY_STEP_DECISION] = {"decision", run_decision_step},
 };
@@ -108,7 +110,7 @@ const char *rely_step_name(enum rely_step step)
 static void seal_decision(struct rely_review *review, enum rely_reason reason)
 {
     bool is_whole = review->last_step == RELY_STEP_DECISION && review->issuer != NULL && review->key != NULL &&
-                    review->claims.audience_count > 0 && review->matches.count > 0 &&
+                    review->claims.audience_count > 0 && review->is_spared && review->matches.count > 0 &&
                     review->matches.items[0].username.len > 0 && review->matches.items[0].audiences != 0;
     bool has_live_keys = is_whole && review->now_s <= review->issuer->keys_until_s;
     if (reason == RELY_OK && !has_live_keys)

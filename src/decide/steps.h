@@ -16,6 +16,7 @@ struct rely_known_token {
     const struct rely_key *key;
     const struct rely_claims *claims;
     uint64_t rule_hash;
+    uint64_t *spared_edition; /* of the revocations of which none has hit it: read and written */
     struct rely_credentials_memo *memo;
 };
 
@@ -43,6 +44,11 @@ enum rely_reason rely_step_issuer(struct rely_review_work *work);
 enum rely_reason rely_step_keys(struct rely_review_work *work);
 /* Whose key signed. Reasons: RELY_BAD_SIGNATURE, RELY_AMBIGUOUS_ISSUER, RELY_OVERLOADED, RELY_INTERNAL_ERROR. */
 enum rely_reason rely_step_signature(struct rely_review_work *work);
+
+/* Is it revoked, by anything but whom it maps to? Reasons: RELY_REVOKED. */
+enum rely_reason rely_step_revocations(struct rely_review_work *work);
+/* Of the identities that it maps to those that are revoked are no more. Reasons: RELY_REVOKED, when all are. */
+enum rely_reason rely_drop_revoked(struct rely_review_work *work);
 
 /* A number for the records, with their editions, among which the signer of a token was looked for: while it stays the
  * same, a review of the same token finds the same signer. In: token - of it only iss, kid and alg are read. */

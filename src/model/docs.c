@@ -10,7 +10,8 @@
 /* Left out on every side: what has no default to speak of. */
 static bool has_default(const struct rely_field *field)
 {
-    return field->type != RELY_FIELD_NAME && (field->flags & (RELY_FIELD_REQUIRED | RELY_FIELD_READ_ONLY)) == 0;
+    const unsigned without = RELY_FIELD_REQUIRED | RELY_FIELD_READ_ONLY | RELY_FIELD_WRITE_ONLY;
+    return field->type != RELY_FIELD_NAME && (field->flags & without) == 0;
 }
 
 struct rely_json *rely_kind_show_defaults(const struct rely_kind *kind)
@@ -56,6 +57,10 @@ static void put_type(struct rely_buf *out, const struct rely_field *field)
 {
     switch (field->type) {
     case RELY_FIELD_NAME:
+        if ((field->flags & RELY_FIELD_READ_ONLY) != 0) {
+            rely_buf_put(out, RELY_LIT("UUID"));
+            return;
+        }
         put_range(out, field->least, field->most);
         rely_buf_put(out, RELY_LIT(" of `[A-Za-z0-9][A-Za-z0-9_-]*`, immutable"));
         return;
@@ -99,6 +104,10 @@ static void put_type(struct rely_buf *out, const struct rely_field *field)
         rely_buf_put(out, RELY_LIT(" characters"));
         return;
     case RELY_FIELD_OWN:
+        if (field->words[0] == '\0') {
+            rely_buf_put(out, RELY_LIT("text"));
+            return;
+        }
         rely_buf_put(out, RELY_LIT("object with one of "));
         put_words_of(out, field->words);
         return;
@@ -113,7 +122,8 @@ static void put_flags(struct rely_buf *out, const struct rely_field *field)
     } words[] = {{RELY_FIELD_NULLABLE, " or null"},
                  {RELY_FIELD_REQUIRED, ", required"},
                  {RELY_FIELD_IMMUTABLE, ", immutable"},
-                 {RELY_FIELD_READ_ONLY, ", read-only"}};
+                 {RELY_FIELD_READ_ONLY, ", read-only"},
+                 {RELY_FIELD_WRITE_ONLY, ", write-only"}};
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
         if ((field->flags & (unsigned)words[i].flag) != 0)
             rely_buf_printf(out, "%s", words[i].words);

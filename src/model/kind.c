@@ -73,6 +73,14 @@ static const struct rely_field credential_fields[] = {
 };
 #undef RECORD
 
+#define RECORD struct rely_revocation_record
+static const struct rely_field revocation_fields[] = {
+#define RELY_FIELDS_OF_REVOCATION
+#include "relyd/object.def"
+#undef RELY_FIELDS_OF_REVOCATION
+};
+#undef RECORD
+
 static const struct rely_kind kinds[] = {
     {
         .object = RELY_OBJECT_ISSUER,
@@ -115,6 +123,19 @@ static const struct rely_kind kinds[] = {
         .record_size = sizeof(struct rely_credential_record),
         .check = rely_credential_check,
     },
+    {
+        .object = RELY_OBJECT_REVOCATION,
+        .word = "revocation",
+        .article_word = "a revocation",
+        .table = "revocation",
+        .since = 4,
+        .fields = revocation_fields,
+        .field_count = sizeof revocation_fields / sizeof revocation_fields[0],
+        .record_size = sizeof(struct rely_revocation_record),
+        .check = rely_revocation_check,
+        .read_own = rely_revocation_read_own,
+        .schema_own = rely_revocation_schema_own,
+    },
 };
 
 const struct rely_kind *rely_kind_at(size_t index)
@@ -130,10 +151,15 @@ const struct rely_kind *rely_kind_of(enum rely_object object)
     rely_bug("an object of no kind", __FILE__, __LINE__);
 }
 
-struct rely_slice rely_record_name(const struct rely_kind *kind, const void *record)
+const struct rely_field *rely_kind_name_field(const struct rely_kind *kind)
 {
     for (size_t i = 0; i < kind->field_count; i++)
         if (kind->fields[i].type == RELY_FIELD_NAME)
-            return *(const struct rely_slice *)rely_field_in(&kind->fields[i], record);
+            return &kind->fields[i];
     rely_bug("a kind of object without names", __FILE__, __LINE__);
+}
+
+struct rely_slice rely_record_name(const struct rely_kind *kind, const void *record)
+{
+    return *(const struct rely_slice *)rely_field_in(rely_kind_name_field(kind), record);
 }

@@ -113,8 +113,20 @@ bool rely_record_check_body(const struct rely_body *body)
     return body->problems->count == 0;
 }
 
+/* A name that relyd gives; what a body says of it is judged with its other members. */
+static bool take_given_name(struct rely_body *body, struct rely_slice path_name)
+{
+    char uuid[RELY_UUID_SIZE];
+    rely_uuid_new(uuid);
+    body->name = path_name.ptr != NULL ? path_name : rely_pool_copy(body->pool, rely_slice_of(uuid));
+    return true;
+}
+
 bool rely_record_read_name(struct rely_body *body, struct rely_slice path_name)
 {
+    const struct rely_field *field = rely_kind_name_field(body->kind);
+    if (has_flag(field, RELY_FIELD_READ_ONLY))
+        return take_given_name(body, path_name);
     const struct rely_json *value = rely_json_get(body->json, "name");
     bool is_text = rely_json_type(value) == RELY_JSON_STRING;
     body->name = path_name.ptr != NULL ? path_name : rely_json_text(value);

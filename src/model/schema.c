@@ -75,10 +75,19 @@ static struct rely_json *schema_of_format(const char *format)
     return schema;
 }
 
+/* A name that relyd gives. */
+static bool is_given(const struct rely_field *field)
+{
+    return field->type == RELY_FIELD_NAME && (field->flags & RELY_FIELD_READ_ONLY) != 0;
+}
+
 static struct rely_json *schema_of_field(const struct rely_kind *kind, const struct rely_field *field)
 {
     switch (field->type) {
     case RELY_FIELD_NAME:
+        if (is_given(field))
+            return schema_of_format("uuid");
+        return rely_schema_of_text(field->least, field->most);
     case RELY_FIELD_TEXT:
         return rely_schema_of_text(field->least, field->most);
     case RELY_FIELD_UUID:
@@ -127,7 +136,7 @@ static struct rely_json *describe_field(const struct rely_kind *kind, const stru
                                         const struct rely_json *value)
 {
     struct rely_json *schema = schema_of_field(kind, field);
-    if (field->type == RELY_FIELD_NAME)
+    if (field->type == RELY_FIELD_NAME && !is_given(field))
         set_word(schema, "pattern", "^[A-Za-z0-9][A-Za-z0-9_-]*$");
     if ((field->flags & RELY_FIELD_NULLABLE) != 0)
         allow_null(schema);
@@ -142,6 +151,8 @@ static struct rely_json *describe_field(const struct rely_kind *kind, const stru
 /* Is it in every answer, whatever a record says? */
 static bool is_always_shown(const struct rely_field *field)
 {
+    if ((field->flags & RELY_FIELD_WRITE_ONLY) != 0)
+        return false;
     if (field->type == RELY_FIELD_TEXT)
         return (field->flags & (RELY_FIELD_REQUIRED | RELY_FIELD_SHOWN_NULL)) != 0;
     if (field->type == RELY_FIELD_INTEGER || field->type == RELY_FIELD_MOMENT)

@@ -80,6 +80,10 @@ RELY_MUST_USE bool rely_identities_check_certificates(const struct rely_writing 
 /* This one goes: whom it owned it owns no longer, with a row of the log each. */
 RELY_MUST_USE bool rely_identities_leave_owners(const struct rely_leaving *leaving, struct rely_err *err);
 
+/* --- revocations.c --------------------------------------------------------------------------------------- */
+
+RELY_MUST_USE bool rely_revocations_bind(struct rely_writing *write, struct rely_err *err);
+
 /* --- powers.c: may this writer? False with the fault -------------------------------------------------------- */
 
 /* In: parent_id - of a credential: its identity's row. */

@@ -109,6 +109,17 @@ static bool log_write(struct rely_writing *write, const struct rely_json *shown,
     return is_logged;
 }
 
+static bool refuse_full(const struct rely_writing *write, struct rely_err *err)
+{
+    if (write->path->object == RELY_OBJECT_REVOCATION)
+        return rely_write_refuse(write->result, err, RELY_ERR_LIMIT, "too_many_revocations",
+                                 "there are %d revocations, which is the most that there may be", RELY_REVOCATIONS_MAX);
+    return rely_write_refuse(write->result, err, RELY_ERR_LIMIT, "too_many_credentials",
+                             "the identity has its %d federated credentials: "
+                             "registry.max_credentials_per_identity limits them",
+                             write->registry->credentials_per_identity);
+}
+
 static bool store_record(struct rely_writing *write, struct rely_err *err)
 {
     struct rely_err own = {0};
@@ -119,10 +130,7 @@ static bool store_record(struct rely_writing *write, struct rely_err *err)
     if (is_stored)
         return rely_rules_store(write, err) && rely_stored_verify(store, update.kind, &write->after, err);
     if (own.code == RELY_ERR_LIMIT)
-        return rely_write_refuse(write->result, err, RELY_ERR_LIMIT, "too_many_credentials",
-                                 "the identity has its %d federated credentials: "
-                                 "registry.max_credentials_per_identity limits them",
-                                 write->registry->credentials_per_identity);
+        return refuse_full(write, err);
     return rely_err_set(err, own.code, "%s", own.message);
 }
 

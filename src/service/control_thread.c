@@ -257,6 +257,7 @@ static void open_control_plane(struct rely_message *message)
     struct rely_control_thread *thread = ((struct notice *)message)->thread;
     struct rely_err err = {0};
     rely_keeper_start(thread->keeper);
+    rely_sweeper_start(&thread->sweeper, thread);
     bool is_listening = open_listeners(thread, &err);
     rely_service_report(thread->service, is_listening ? NULL : &err);
     free(message);

@@ -273,6 +273,7 @@ void rely_service_print_metrics(struct rely_service *service, const struct rely_
         .issuers = snapshot->issuers_by_id.count,
         .identities = snapshot->identities_by_id.count,
         .credentials = snapshot->credentials_by_id.count,
+        .revocations = snapshot->revocations_by_id.count,
         .fetches_ok = counts.fetches_ok,
         .fetches_failed = counts.fetches_failed,
         .keys_unstored = counts.unstored,

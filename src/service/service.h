@@ -100,6 +100,12 @@ struct rely_registry_thread {
 };
 
 /* The control thread: nobody else makes editions. All fields are its own unless they say otherwise. */
+/* Revocations that are over. */
+struct rely_sweeper {
+    struct rely_timer timer; /* first */
+    struct rely_control_thread *thread;
+};
+
 struct rely_control_thread {
     struct rely_service *service; /* borrowed */
     pthread_t id;
@@ -117,6 +123,7 @@ struct rely_control_thread {
     struct rely_cache *caller_cache;                  /* owned: tokens of who asks */
     struct rely_try_budget caller_tries;
     uint64_t caller_turns;
+    struct rely_sweeper sweeper;
 };
 
 /* What is read again while relyd serves. */
@@ -239,6 +246,11 @@ void rely_registry_thread_fini(struct rely_registry_thread *thread);
 /* Editions and commits, and the key keeper, with the control thread's hooks. */
 struct rely_control *rely_rooms_new_control(struct rely_control_thread *thread);
 struct rely_keeper *rely_rooms_new_keeper(struct rely_control_thread *thread);
+
+/* --- sweep.c: on the control thread ------------------------------------------------------------------ */
+
+/* Delete what is over, every ten seconds until the loop ends. */
+void rely_sweeper_start(struct rely_sweeper *sweeper, struct rely_control_thread *thread);
 
 /* --- fetching.c ---------------------------------------------------------------------------------------- */
 

@@ -48,6 +48,13 @@ void rely_snapshot_fill(struct rely_snapshot *next, enum rely_object object, con
 void rely_identity_index_edit(struct rely_snapshot *next, const void *item, bool is_removal);
 void rely_identity_index_fini(struct rely_snapshot *last);
 
+/* --- revocation_index.c -------------------------------------------------------------------------------------- */
+
+/* Of what it hits. */
+uint64_t rely_revocation_hash(const void *item);
+/* There is one more, or one less, of its sort. */
+void rely_revocation_count(struct rely_snapshot *next, const void *item, bool is_removal);
+
 /* --- issuer_index.c ------------------------------------------------------------------------------------------ */
 
 /* Enter an issuer by its URL and its keys, or take it out. */

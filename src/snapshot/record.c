@@ -4,6 +4,7 @@
  */
 #include "edit.h"
 #include "relyd/reserved.h"
+#include "relyd/revocation.h"
 
 #include <stdlib.h>
 
@@ -87,6 +88,11 @@ static void *make_credential(const void *record)
     return rely_credential_of_record(record);
 }
 
+static void *make_revocation(const void *record)
+{
+    return rely_revocation_of_record(record);
+}
+
 /* What is held of a record. A kind that is not here is held as it is. */
 static const struct maker {
     enum rely_object object;
@@ -94,6 +100,7 @@ static const struct maker {
 } makers[] = {
     {RELY_OBJECT_IDENTITY, make_identity},
     {RELY_OBJECT_CREDENTIAL, make_credential},
+    {RELY_OBJECT_REVOCATION, make_revocation},
 };
 
 static void *make_item(enum rely_object object, const void *record)

@@ -241,6 +241,8 @@ static const struct question {
                             " (SELECT 1 FROM credential c WHERE c.identity_id = o.id))"
                             " LIMIT ?1",
                             "l"},
+    [RELY_STORED_OVER] = {RELY_OBJECT_REVOCATION, RELY_COLUMNS_NAMES, "",
+                          " INDEXED BY revocation_until_at WHERE o.until_at <= ?1 LIMIT ?2", "nl"},
 };
 
 _Static_assert(sizeof questions / sizeof questions[0] <= RELY_QUESTIONS_MAX, "every question has a statement");

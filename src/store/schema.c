@@ -31,6 +31,11 @@ static const struct {
      "(jwks_uri IS NOT NULL) = (key_source = 2) AND (jwks_uri IS NULL OR (" IS_URL("jwks_uri") "))", ""},
     {"issuer", "discovery_url", "discovery_url IS NULL OR (key_source = 1 AND " IS_URL("discovery_url") ")", ""},
     {"issuer", "ca_bundle", "ca_bundle IS NULL OR instr(ca_bundle, '-----BEGIN CERTIFICATE-----') > 0", ""},
+    {"revocation", "reason",
+     "(jti IS NOT NULL) + (subject IS NOT NULL) + (account_uid IS NOT NULL) + (pod_uid IS NOT NULL)"
+     " + (secret_uid IS NOT NULL) + (node_uid IS NOT NULL) + (kid IS NOT NULL) + (identity IS NOT NULL)"
+     " BETWEEN issuer_name IS NULL AND 1",
+     ""},
     {"credential", "issuer_id", NULL, " REFERENCES issuer ON DELETE RESTRICT"},
 };
 
@@ -78,6 +83,12 @@ static const struct rely_schema_item other_items[] = {
      " WHEN (SELECT count(*) FROM credential WHERE identity_id = NEW.identity_id)"
      "   >= (SELECT credentials_per_identity FROM setting)"
      " BEGIN SELECT RAISE(ABORT, 'too_many_credentials'); END"},
+    /* Rows are counted only when there may be so many. */
+    {"trigger", "revocation_quota",
+     "CREATE TRIGGER revocation_quota BEFORE INSERT ON revocation"
+     " WHEN (SELECT max(id) FROM revocation) >= 1000000" /* RELY_REVOCATIONS_MAX */
+     "   AND (SELECT count(*) FROM revocation) >= 1000000"
+     " BEGIN SELECT RAISE(ABORT, 'too_many_revocations'); END"},
     {"trigger", "change_log_stays",
      "CREATE TRIGGER change_log_stays BEFORE UPDATE ON change_log"
      " BEGIN SELECT RAISE(ABORT, 'the change log is append-only'); END"},

@@ -14,7 +14,7 @@ static enum rely_err_code judge_sqlite_code(sqlite3 *db)
     int code = sqlite3_extended_errcode(db);
     if (code == SQLITE_CONSTRAINT_UNIQUE)
         return RELY_ERR_CONFLICT;
-    if (code == SQLITE_CONSTRAINT_TRIGGER && strcmp(sqlite3_errmsg(db), "too_many_credentials") == 0)
+    if (code == SQLITE_CONSTRAINT_TRIGGER && strncmp(sqlite3_errmsg(db), "too_many_", 9) == 0)
         return RELY_ERR_LIMIT;
     if ((code & 0xff) == SQLITE_CONSTRAINT)
         return RELY_ERR_INVALID;

@@ -117,6 +117,17 @@ def test_a_callers_own_key_is_fetched(start, tmp_path, issuer):
         wire.wait_for(lambda: ask(token) == 200, what="the new key")
 
 
+def test_a_revoked_identity_asks_no_more(guarded):
+    by_certificate, by_token = guarded.context("dns:gw.example"), guarded.token("gateway")
+    for fields, expected in (({}, UNPROVEN), ({"issuedBefore": "2001-01-01T00:00:00Z"}, UNPROVEN), ({"issuerName": "prod"}, ALLOWED)):
+        revoked = guarded.relyd.admin("POST", "/v1/revocations", {"identity": "gateway", "reason": "r"} | fields)
+        assert revoked.status == 201
+        assert guarded.ask_all(by_certificate) == expected, fields
+        assert guarded.ask_all(guarded.context(), by_token) == (ALLOWED if "issuedBefore" in fields else UNPROVEN), fields
+        assert guarded.relyd.admin("DELETE", revoked.header("location")).status == 204
+        assert guarded.ask_all(by_certificate) == guarded.ask_all(guarded.context(), by_token) == ALLOWED
+
+
 def test_every_door_by_token(guarded):
     later = int(time.time()) - 7200
     for token, expected in ((guarded.token("gateway"), ALLOWED), (guarded.token("ops"), ALLOWED), (guarded.token("sees"), WITHOUT_ROLE),

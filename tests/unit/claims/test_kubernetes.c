@@ -20,7 +20,8 @@ static void test_reads_all(void **state)
     const struct claims_case row = {
         .id = "G79",
         .more = "\"kubernetes.io\":{\"namespace\":\"team-a\",\"node\":{\"name\":\"n1\",\"uid\":\"nu\"},"
-                "\"pod\":{\"name\":\"p1\",\"uid\":\"pu\"}," ACCOUNT ",\"warnafter\":1795322827}",
+                "\"pod\":{\"name\":\"p1\",\"uid\":\"pu\"},\"secret\":{\"uid\":\"su\"}," ACCOUNT
+                ",\"warnafter\":1795322827}",
         .reason = RELY_OK};
     expect_claims(&row, &claims);
     const struct rely_kubernetes_claims *found = &claims.kubernetes;
@@ -29,6 +30,7 @@ static void test_reads_all(void **state)
     assert_true(rely_slice_equal(found->account_uid, RELY_LIT("85398747")));
     assert_true(rely_slice_equal(found->pod_name, RELY_LIT("p1")));
     assert_true(rely_slice_equal(found->pod_uid, RELY_LIT("pu")));
+    assert_true(rely_slice_equal(found->secret_uid, RELY_LIT("su")));
     assert_true(rely_slice_equal(found->node_name, RELY_LIT("n1")));
     assert_true(rely_slice_equal(found->node_uid, RELY_LIT("nu")));
     assert_true(found->has_warn_after);
@@ -40,7 +42,7 @@ static void expect_none(const struct claims_case *row)
     expect_claims(row, &claims);
     const struct rely_kubernetes_claims *found = &claims.kubernetes;
     const struct rely_slice all[] = {found->namespace_name, found->account_name, found->account_uid, found->pod_name,
-                                     found->pod_uid,        found->node_name,    found->node_uid};
+                                     found->pod_uid,        found->node_name,    found->node_uid,    found->secret_uid};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         if (all[i].ptr != NULL)
             fail_msg("%s: read %.*s", row->id, RELY_ARG(all[i]));

@@ -14,5 +14,6 @@ int main(void)
     failed += run_sibling_tests();
     failed += run_budget_tests();
     failed += run_told_tests();
+    failed += run_revoked_tests();
     return failed;
 }

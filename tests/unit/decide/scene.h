@@ -60,5 +60,6 @@ int run_fingerprint_tests(void);
 int run_sibling_tests(void);
 int run_budget_tests(void);
 int run_told_tests(void);
+int run_revoked_tests(void);
 
 #endif

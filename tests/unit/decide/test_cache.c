@@ -102,6 +102,7 @@ static void a_hit_has_all_claims_of_the_token(void **state)
         mint_print("{\"iss\":\"%s\",\"sub\":\"app\",\"aud\":[\"relyd\",\"second\"],\"exp\":%d,\"jti\":\"j-1\","
                    "\"kubernetes.io\":{\"namespace\":\"ns-1\",\"serviceaccount\":{\"name\":\"account-1\","
                    "\"uid\":\"account-uid\"},\"pod\":{\"name\":\"pod-1\",\"uid\":\"pod-uid\"},"
+                   "\"secret\":{\"name\":\"secret-1\",\"uid\":\"secret-uid\"},"
                    "\"node\":{\"name\":\"node-1\",\"uid\":\"node-uid\"}}}",
                    URL, NOW + 3600));
     for (int i = 0; i < 2; i++)
@@ -111,9 +112,9 @@ static void a_hit_has_all_claims_of_the_token(void **state)
     const struct rely_slice found[] = {
         review.claims.subject,      review.claims.token_id,   review.claims.audiences[0], review.claims.audiences[1],
         kubernetes->namespace_name, kubernetes->account_name, kubernetes->account_uid,    kubernetes->pod_name,
-        kubernetes->pod_uid,        kubernetes->node_name,    kubernetes->node_uid};
-    static const char *const wanted[] = {"app",         "j-1",   "relyd",   "second", "ns-1",    "account-1",
-                                         "account-uid", "pod-1", "pod-uid", "node-1", "node-uid"};
+        kubernetes->pod_uid,        kubernetes->node_name,    kubernetes->node_uid,       kubernetes->secret_uid};
+    static const char *const wanted[] = {"app",         "j-1",   "relyd",   "second", "ns-1",     "account-1",
+                                         "account-uid", "pod-1", "pod-uid", "node-1", "node-uid", "secret-uid"};
     assert_int_equal(count_hits(world), 1);
     assert_int_equal(review.claims.audience_count, 2);
     for (size_t i = 0; i < sizeof found / sizeof found[0]; i++)

@@ -18,7 +18,9 @@ void read_as_kind(struct reading *reading, const struct rely_kind *kind, const c
                              .pool = &reading->pool,
                              .problems = &reading->problems};
     assert_true(rely_record_check_body(&body));
-    assert_true(rely_record_read_name(&body, (struct rely_slice){NULL, 0}));
+    bool is_given = (rely_kind_name_field(kind)->flags & RELY_FIELD_READ_ONLY) != 0;
+    assert_true(rely_record_read_name(&body, is_given && before != NULL ? rely_record_name(kind, before)
+                                                                        : (struct rely_slice){NULL, 0}));
     rely_record_check_members(&body);
     rely_record_read(&body, &reading->record);
 }

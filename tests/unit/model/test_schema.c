@@ -13,6 +13,7 @@ static const char *const least_bodies[] = {
     "{\"name\":\"web\",\"issuer\":\"https://a.example\"}",
     "{\"name\":\"web\"}",
     "{\"name\":\"web\",\"issuerName\":\"prod\",\"subject\":\"s\",\"audiences\":[\"a\"]}",
+    "{\"reason\":\"leaked\",\"issuerName\":\"prod\"}",
 };
 #define KINDS (sizeof least_bodies / sizeof least_bodies[0])
 
@@ -165,6 +166,25 @@ static void probe_integer(const struct probe *probe)
     assert_limit(probe, "a text", rely_json_of_text(RELY_LIT("1")), false);
 }
 
+/* Whole seconds between the first of 1970 and RELY_TIME_MAX_S. */
+static void probe_time(const struct probe *probe)
+{
+    static const struct {
+        const char *text;
+        bool is_good;
+    } times[] = {{"1970-01-01T00:00:01Z", true},      {"1970-01-01T00:00:00Z", false},
+                 {"5138-11-16T09:46:40Z", true},      {"5138-11-16T09:46:41Z", false},
+                 {"2027-01-31t12:00:00.5z", true},    {"2027-01-31T12:00:00+01:00", true},
+                 {"2027-02-29T12:00:00Z", false},     {"2027-01-31", false},
+                 {"2027-01-31T12:00:00", false},      {"", false},
+                 {"2027-01-31T12:00:00Z and", false}, {"1800000000", false}};
+    for (size_t i = 0; i < sizeof times / sizeof times[0]; i++)
+        assert_limit(probe, times[i].text, rely_json_of_text(rely_slice_of(times[i].text)), times[i].is_good);
+    assert_limit(probe, "a number", rely_json_of_integer(1800000000), false);
+    assert_limit(probe, "null", rely_json_of_null(),
+                 rely_json_type(rely_json_get(probe->schema, "type")) == RELY_JSON_ARRAY);
+}
+
 static void probe_words(const struct probe *probe)
 {
     const struct rely_json *words = rely_json_get(probe->schema, "enum");
@@ -240,10 +260,13 @@ static void probe_map(const struct probe *probe)
 
 static void probe_field(const struct probe *probe)
 {
-    if (rely_json_true(rely_json_get(probe->schema, "readOnly")) || rely_json_get(probe->schema, "oneOf") != NULL)
+    if (rely_json_true(rely_json_get(probe->schema, "readOnly")) || rely_json_get(probe->schema, "oneOf") != NULL ||
+        rely_json_true(rely_json_get(probe->schema, "writeOnly")))
         return; /* not for a body to say, or the kind's own */
     if (rely_json_get(probe->schema, "enum") != NULL)
         probe_words(probe);
+    else if (rely_slice_equal(rely_json_text(rely_json_get(probe->schema, "format")), RELY_LIT("date-time")))
+        probe_time(probe);
     else if (has_type(probe->schema, "string"))
         probe_text(probe);
     else if (has_type(probe->schema, "integer"))

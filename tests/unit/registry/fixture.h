@@ -76,7 +76,7 @@ void assert_hardened(struct fixture *fixture);
 void make_issuer_and_identity(struct fixture *fixture);
 
 /* RELY_SCHEMA_VERSION, written down a second time. */
-#define SCHEMA_VERSION 3
+#define SCHEMA_VERSION 4
 
 #define A_TEST(function) cmocka_unit_test_setup_teardown(function, make_fixture, drop_fixture)
 
@@ -85,6 +85,7 @@ int run_issuer_tests(void);
 int run_identity_tests(void);
 int run_credential_tests(void);
 int run_power_tests(void);
+int run_revocation_tests(void);
 int run_limit_tests(void);
 int run_schema_tests(void);
 int run_change_tests(void);

@@ -1,0 +1,69 @@
+"""Deliberate errors in what stops or spares a token beside its credential: revocations."""
+
+
+def mutant(name, file, old, new, caught_by):
+    return dict(name=name, row="10", file=file, old=old, new=new, caught_by=caught_by)
+
+
+def in_review(name, old, new, caught_by="unit_decide"):
+    return mutant(name, "src/decide/revoked.c", old, new, caught_by)
+
+
+def in_registry(name, old, new):
+    return mutant(name, "src/registry/revocations.c", old, new, "unit_registry")
+
+
+def in_index(name, old, new):
+    return mutant(name, "src/snapshot/revocation_index.c", old, new, "unit_decide")
+
+
+def by_token(name, old, new, test="test_what_is_refused"):
+    return mutant(name, "src/admin/revoke.c", old, new, f"tests/e2e/test_revocations.py::{test}")
+
+
+MUTANTS = [
+    in_review("what is over still hits", "revocation->until_s == 0 || now_s < revocation->until_s", "true || now_s < revocation->until_s"),
+    in_review("it is over a second late", "now_s < revocation->until_s", "now_s <= revocation->until_s"),
+    in_review("a revocation for ever hits nothing", "revocation->until_s == 0 || now_s", "now_s"),
+    in_review("another issuer's tokens are hit", "return is_other_issuer || is_later;", "return (is_other_issuer && is_later) || is_later;"),
+    in_review("later tokens are hit", "return is_other_issuer || is_later;", "return is_other_issuer || (is_later && is_other_issuer);"),
+    in_review("a token without iat is spared", "review->claims.has_issued_at &&\n", "(review->claims.has_issued_at || true) &&\n"),
+    in_review("a token of that very second is hit", "issued_at >= (double)", "issued_at > (double)"),
+    in_review("the first that is alike hides the others", "    while (revocation != NULL && (!still_holds(revocation, work->review->now_s) || spares(revocation, work->review)));\n    return revocation;",
+              "    while (false);\n    return revocation != NULL && still_holds(revocation, work->review->now_s) && !spares(revocation, work->review) ? revocation : NULL;"),
+    in_review("a remembered token is never looked up again", "*work->known->spared_edition == work->snapshot->revocations_edition;", "(*work->known->spared_edition != 0 || work->snapshot->revocations_edition == 0);"),
+    in_review("the kid is not looked at", "[RELY_REVOKED_KID] = rely_key_kid(review->key), ", ""),
+    in_review("uids of nodes are not looked at", "[RELY_REVOKED_NODE_UID] = kubernetes->node_uid,", ""),
+    in_review("uids of Secrets are not looked at", "[RELY_REVOKED_SECRET_UID] = kubernetes->secret_uid, ", ""),
+    in_review("revoked identities stay", "        if (revocation == NULL)\n", "        if (revocation == NULL || true)\n"),
+    in_review("the others go with a revoked identity", "return kept > 0 || last == NULL ? RELY_OK", "return last == NULL ? RELY_OK"),
+    in_review("nobody is left, and that is no refusal", "return kept > 0 || last == NULL ? RELY_OK : refuse_hit(work->review, last);", "return last == NULL || true ? RELY_OK : refuse_hit(work->review, last);"),
+    in_review("a certificate's identity is spared by time", "(!still_holds(revocation, now_s) || revocation->issuer.ptr != NULL)", "(!still_holds(revocation, now_s) || revocation->issuer.ptr != NULL || revocation->issued_before_s != 0)"),
+    in_review("one issuer's tokens are everybody's certificate", "(!still_holds(revocation, now_s) || revocation->issuer.ptr != NULL)", "!still_holds(revocation, now_s)"),
+    mutant("a revoked identity's certificate proves him", "src/caller/caller.c", "if (rely_identity_is_revoked(question->snapshot,", "if (question->now_s < 0 && rely_identity_is_revoked(question->snapshot,",
+           "tests/e2e/test_callers.py::test_a_revoked_identity_asks_no_more"),
+    mutant("nobody asks whether a token is spared", "src/decide/decide.c", "{\"revocations\", rely_step_revocations}", "{\"revocations\", run_decision_step}", "unit_decide"),
+    mutant("a revoked token is verified each time", "src/decide/cache.c", "review->last_step >= RELY_STEP_REVOCATIONS;", "review->last_step >= RELY_STEP_CREDENTIALS;", "unit_decide"),
+    in_index("what is removed is still counted", "is_removal ? *count - 1 : *count + 1", "is_removal ? *count - 1 : *count"),
+    in_index("a change of revocations is no news", "    next->revocations_edition = next->edition;\n", ""),
+    in_registry("what is named need not be there", "    if (record->record.id == 0)\n        rely_problems_add(write->body.problems, field,", "    if (record->record.id < 0)\n        rely_problems_add(write->body.problems, field,"),
+    in_registry("it ends before the last token does", "+ 2 * issuer->leeway_s", "+ issuer->leeway_s"),
+    in_registry("null is no word for ever", "rely_json_get(write->body.json, \"until\") == NULL", "revocation->until_at == 0"),
+    in_registry("an end that is given does not count", "rely_json_get(write->body.json, \"until\") == NULL", "true"),
+    in_registry("it may be over from the start", "revocation->until_at <= write->writer->now_s", "revocation->until_at < 0"),
+    in_registry("an identity need not be there", "revocation->identity.ptr != NULL && !find_named", "revocation->identity.ptr == NULL && !find_named"),
+    in_registry("what was swept is in no change", "        rely_changes_move(changes, &result.changes);\n", "        rely_changes_fini(&result.changes);\n"),
+    mutant("what ends later is swept, too", "src/store/query.c", "WHERE o.until_at <= ?1 LIMIT ?2", "WHERE o.until_at <= ?1 + 1000000000 LIMIT ?2", "unit_registry"),
+    mutant("there may be any number of revocations", "src/store/schema.c", "AND (SELECT count(*) FROM revocation) >= 1000000", "AND (SELECT count(*) FROM revocation) >= 1000002", "unit_registry"),
+    mutant("SQL takes two marks", "src/store/schema.c", "BETWEEN issuer_name IS NULL AND 1", "BETWEEN issuer_name IS NULL AND 2", "unit_registry"),
+    mutant("SQL takes none", "src/store/schema.c", "BETWEEN issuer_name IS NULL AND 1", "BETWEEN 0 AND 1", "unit_registry"),
+    mutant("two marks are one", "src/model/revocation.c", "if (count > 1 || ", "if (count > 2 || ", "unit_registry"),
+    mutant("nothing is everything", "src/model/revocation.c", "(count == 0 && rely_json_get(body->json, \"issuerName\") == NULL)", "(count == 0 && rely_json_get(body->json, \"reason\") == NULL)", "unit_registry"),
+    by_token("a forged token revokes", "review->key != NULL && review->last_step > RELY_STEP_CLAIMS", "true"),
+    by_token("an expired token revokes", "review->last_step > RELY_STEP_CLAIMS", "review->last_step >= RELY_STEP_CLAIMS"),
+    by_token("a token without jti revokes all of its issuer", "review->claims.token_id.len == 0", "review->claims.token_id.len > 1000"),
+    by_token("other members beside a token are dropped", "    check_other_members(revoking);\n", ""),
+    by_token("a token's end is without the leeway", "(int64_t)review->claims.expires + review->issuer->leeway_s", "(int64_t)review->claims.expires", "test_one_token_by_itself"),
+    by_token("a token's own end counts", "    if (until != NULL)\n", "    if (until == NULL)\n", "test_one_token_by_itself"),
+    mutant("nothing is ever swept", "src/service/sweep.c", "    rely_timer_start(thread->loop, &sweeper->timer, EVERY_MS);\n}\n\nvoid", "}\n\nvoid", "tests/e2e/test_revocations.py::test_what_is_over_comes_back_and_is_swept"),
+]

@@ -1,0 +1,208 @@
+/*
+ * Revocations: what each must say, what it names, when it ends if nobody says, and that it is deleted then.
+ */
+#include "fixture.h"
+#include "relyd/limits.h"
+#include "relyd/text.h"
+#include <stdlib.h>
+
+static const struct rely_object_path collection = {.object = RELY_OBJECT_REVOCATION};
+
+static struct rely_slice last_id(const struct fixture *fixture)
+{
+    return rely_json_text(rely_json_get(fixture->result.object, "id"));
+}
+
+#define NOW 1700000000 /* of the fixture's writer */
+
+/* A time so many seconds behind the writer's now. */
+static const char *time_behind(int64_t seconds)
+{
+    static char text[RELY_TIME_SIZE];
+    rely_time_print(NOW + seconds, text);
+    return text;
+}
+
+static void shows_what_was_given(void **state)
+{
+    struct fixture *fixture = *state;
+    make_issuer_and_identity(fixture);
+    must_create(fixture, collection,
+                "{\"podUid\":\"u-1\",\"issuerName\":\"cluster\",\"issuedBefore\":\"2026-11-30T10:00:00.9+01:00\","
+                "\"reason\":\"INC-1\",\"until\":\"2999-01-01T00:00:00Z\"}");
+    assert_member(fixture, "podUid", "u-1");
+    assert_member(fixture, "issuerName", "cluster");
+    assert_member(fixture, "issuedBefore", "2026-11-30T09:00:00Z");
+    assert_member(fixture, "until", "2999-01-01T00:00:00Z");
+    assert_member(fixture, "reason", "INC-1");
+    assert_null(rely_json_get(fixture->result.object, "jti"));
+    assert_null(rely_json_get(fixture->result.object, "token"));
+    assert_int_equal(last_id(fixture).len, 36);
+    assert_int_equal(fixture->result.changes.count, 1);
+}
+
+static void refuses_bad_revocations(void **state)
+{
+    struct fixture *fixture = *state;
+    make_issuer_and_identity(fixture);
+    static const char *const selectors[] = {"jti",     "subject", "serviceAccountUid", "podUid", "secretUid",
+                                            "nodeUid", "kid",     "identity"};
+    static const char *const cases[][3] = {
+        {"{\"reason\":\"r\"}", "jti", "exactly_one"},
+        {"{\"reason\":\"r\",\"issuedBefore\":\"2026-01-01T00:00:00Z\"}", "jti", "exactly_one"},
+        {"{\"jti\":\"a\"}", "reason", "required"},
+        {"{\"jti\":\"a\",\"reason\":\"\"}", "reason", "too_short"},
+        {"{\"jti\":\"\",\"reason\":\"r\"}", "jti", "too_short"},
+        {"{\"jti\":5,\"reason\":\"r\"}", "jti", "wrong_type"},
+        {"{\"jti\":\"a\",\"reason\":\"r\",\"id\":\"abc\"}", "id", "read_only"},
+        {"{\"jti\":\"a\",\"reason\":\"r\",\"token\":\"a.b.c\"}", "token", "not_allowed"},
+        {"{\"jti\":\"a\",\"reason\":\"r\",\"until\":\"tomorrow\"}", "until", "invalid_value"},
+        {"{\"jti\":\"a\",\"reason\":\"r\",\"until\":\"2001-09-09T01:46:40Z\"}", "until", "out_of_range"},
+        {"{\"jti\":\"a\",\"reason\":\"r\",\"issuedBefore\":null}", "issuedBefore", "wrong_type"},
+        {"{\"jti\":\"a\",\"reason\":\"r\",\"issuerName\":\"unknown\"}", "issuerName", "not_registered"},
+        {"{\"issuerName\":\"unknown\",\"reason\":\"r\"}", "issuerName", "not_registered"},
+        {"{\"identity\":\"unknown\",\"reason\":\"r\"}", "identity", "not_registered"},
+        {"{\"jti\":\"a\",\"reason\":\"r\",\"name\":\"abc\"}", "name", "unknown_field"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        refuse_create(fixture, collection, cases[i][0], cases[i][1], cases[i][2]);
+    for (size_t i = 1; i < sizeof selectors / sizeof selectors[0]; i++) {
+        char *body = format_body("{\"jti\":\"a\",\"%s\":\"web\",\"reason\":\"r\"}", selectors[i]);
+        refuse_create(fixture, collection, body, selectors[i], "exactly_one");
+        free(body);
+    }
+    assert_int_equal(count_rows(fixture, "SELECT count(*) FROM revocation"), 0);
+}
+
+/* The schema says the same to a hand with sqlite3. */
+static void sql_wants_exactly_one(void **state)
+{
+    struct fixture *fixture = *state;
+    static const struct {
+        const char *columns, *values;
+        bool is_good;
+    } rows[] = {{"jti", "'a'", true},
+                {"issuer_name", "'a'", true},
+                {"jti, issuer_name", "'a', 'a'", true},
+                {"jti, kid", "'a', 'a'", false},
+                {"subject, node_uid, issuer_name", "'a', 'a', 'a'", false},
+                {"issued_before", "5", false},
+                {"jti, until_at", "'a', 0", false}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char *sql = format_body("INSERT INTO revocation (name, reason, created_at, updated_at, %s)"
+                                " VALUES ('row-%zu', 'r', 1, 1, %s)",
+                                rows[i].columns, i, rows[i].values);
+        assert_int_equal(run_sql(fixture, sql) == SQLITE_OK, rows[i].is_good);
+        free(sql);
+    }
+}
+
+/* A token of now may be accepted for as long as it may live, from an `iat` ahead by the leeway until as much behind. */
+static void ends_with_the_last_token_of_now(void **state)
+{
+    struct fixture *fixture = *state;
+    make_issuer_and_identity(fixture);
+    must_create(fixture, collection, "{\"issuerName\":\"cluster\",\"reason\":\"no limit\"}");
+    assert_null(rely_json_get(fixture->result.object, "until"));
+    must_create(fixture, issuer_path(NULL),
+                "{\"name\":\"limited\",\"issuer\":\"https://limited.example\",\"maxTokenLifetimeSeconds\":1000,"
+                "\"leewaySeconds\":30}");
+    must_create(fixture, collection, "{\"issuerName\":\"limited\",\"subject\":\"s\",\"reason\":\"r\"}");
+    assert_member(fixture, "until", time_behind(1060));
+    must_create(fixture, collection, "{\"issuerName\":\"limited\",\"subject\":\"s\",\"reason\":\"r\",\"until\":null}");
+    assert_null(rely_json_get(fixture->result.object, "until"));
+    must_create(fixture, collection,
+                "{\"issuerName\":\"limited\",\"subject\":\"s\",\"reason\":\"r\",\"until\":\"2999-01-01T00:00:00Z\"}");
+    assert_member(fixture, "until", "2999-01-01T00:00:00Z");
+}
+
+/* A record that is made anew under its name, and an identity, are hit as before. */
+static void outlives_what_it_names(void **state)
+{
+    struct fixture *fixture = *state;
+    make_issuer_and_identity(fixture);
+    must_create(fixture, collection, "{\"issuerName\":\"cluster\",\"reason\":\"r\"}");
+    must_create(fixture, collection, "{\"identity\":\"web\",\"reason\":\"r\"}");
+    assert_true(try_delete(fixture, identity_path("web"), NULL, false));
+    assert_true(try_delete(fixture, issuer_path("cluster"), NULL, false));
+    assert_int_equal(count_rows(fixture, "SELECT count(*) FROM revocation WHERE issuer_name = 'cluster'"), 1);
+    assert_int_equal(count_rows(fixture, "SELECT count(*) FROM revocation WHERE identity = 'web'"), 1);
+}
+
+static size_t sweep_at(struct fixture *fixture, int64_t now_s, struct rely_changes *changes)
+{
+    size_t count = 77;
+    assert_true(rely_registry_sweep(fixture->registry, now_s, changes, &count, &fixture->err));
+    return count;
+}
+
+static void what_is_over_is_deleted(void **state)
+{
+    struct fixture *fixture = *state;
+    struct rely_changes changes = {0};
+    for (int i = 0; i < 3; i++) {
+        char *body = format_body("{\"jti\":\"j-%d\",\"reason\":\"r\",\"until\":\"%s\"}", i, time_behind(10 + i));
+        must_create(fixture, collection, body);
+        free(body);
+    }
+    must_create(fixture, collection, "{\"jti\":\"for-ever\",\"reason\":\"r\"}");
+    uint64_t revision = rely_registry_revision(fixture->registry);
+    assert_int_equal(sweep_at(fixture, NOW + 9, &changes), 0);
+    assert_int_equal(changes.count, 0);
+    assert_int_equal(sweep_at(fixture, NOW + 11, &changes), 2);
+    assert_int_equal(changes.count, 2);
+    assert_int_equal(changes.revision, revision + 2);
+    for (size_t i = 0; i < 2; i++)
+        assert_true(changes.items[i].object == RELY_OBJECT_REVOCATION && changes.items[i].record == NULL);
+    assert_int_equal(count_rows(fixture,
+                                "SELECT count(*) FROM change_log WHERE actor = 'sweep' AND operation = 'delete'"
+                                " AND object = 'revocation' AND before LIKE '%\"jti\":\"j-%' AND after IS NULL"),
+                     2);
+    assert_int_equal(sweep_at(fixture, 1900000000, &changes), 1);
+    assert_int_equal(sweep_at(fixture, 1900000000, &changes), 0);
+    assert_int_equal(count_rows(fixture, "SELECT count(*) FROM revocation WHERE jti = 'for-ever'"), 1);
+    rely_changes_fini(&changes);
+}
+
+/* Many that end at once do not hold up the writers behind them. */
+static void so_many_go_at_once(void **state)
+{
+    struct fixture *fixture = *state;
+    struct rely_changes changes = {0};
+    assert_int_equal(run_sql(fixture, "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 201)"
+                                      " INSERT INTO revocation (name, jti, reason, until_at, created_at, updated_at)"
+                                      " SELECT 'row-' || i, 'j', 'r', 5, 1, 1 FROM n"),
+                     SQLITE_OK);
+    assert_int_equal(sweep_at(fixture, 6, &changes), RELY_SWEPT_AT_ONCE);
+    assert_int_equal(sweep_at(fixture, 6, &changes), 1);
+    assert_int_equal(changes.count, 201);
+    rely_changes_fini(&changes);
+}
+
+/* The limit is written down in SQL. */
+static void a_million_is_the_most(void **state)
+{
+    struct fixture *fixture = *state;
+    char *many = format_body("WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d)"
+                             " INSERT INTO revocation (name, jti, reason, created_at, updated_at)"
+                             " SELECT 'row-' || i, 'j', 'r', 1, 1 FROM n",
+                             RELY_REVOCATIONS_MAX - 1);
+    assert_int_equal(run_sql(fixture, many), SQLITE_OK);
+    free(many);
+    must_create(fixture, collection, "{\"jti\":\"last\",\"reason\":\"r\"}");
+    assert_false(try_create(fixture, collection, "{\"jti\":\"more\",\"reason\":\"r\"}"));
+    assert_refused(fixture, RELY_ERR_LIMIT, "too_many_revocations");
+    assert_int_equal(run_sql(fixture, "DELETE FROM revocation WHERE name = 'row-7'"), SQLITE_OK);
+    must_create(fixture, collection, "{\"jti\":\"more\",\"reason\":\"r\"}");
+}
+
+int run_revocation_tests(void)
+{
+    const struct CMUnitTest tests[] = {
+        A_TEST(shows_what_was_given),   A_TEST(refuses_bad_revocations),
+        A_TEST(sql_wants_exactly_one),  A_TEST(ends_with_the_last_token_of_now),
+        A_TEST(outlives_what_it_names), A_TEST(what_is_over_is_deleted),
+        A_TEST(so_many_go_at_once),     A_TEST(a_million_is_the_most),
+    };
+    return cmocka_run_group_tests_name("revocations", tests, NULL, NULL);
+}
