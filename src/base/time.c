@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <time.h>
 
+#define SECONDS_OF_DAY 86400
+
 void rely_time_print(int64_t unix_s, char out[RELY_TIME_SIZE])
 {
     time_t when = (time_t)unix_s;
@@ -86,13 +88,15 @@ bool rely_time_parse(struct rely_slice text, int64_t *unix_s)
     }
     if (!take_offset(&text, &offset_s) || text.len != 0)
         return false;
+    /* The 60th second as the one before it, so that a day that is none is seen. */
+    bool is_leap_second = parts.tm_sec == 60;
     struct tm normal = parts;
     normal.tm_year -= 1900;
     normal.tm_mon -= 1;
-    time_t when = timegm(&normal);
-    bool is_leap_second = parts.tm_sec == 60;
-    if (!is_leap_second && normal.tm_mday != parts.tm_mday)
-        return false; /* the month has no such day */
-    *unix_s = (int64_t)when - offset_s;
+    normal.tm_sec -= is_leap_second;
+    int64_t when = (int64_t)timegm(&normal) + is_leap_second - offset_s;
+    if (normal.tm_mday != parts.tm_mday || (is_leap_second && when % SECONDS_OF_DAY != 0))
+        return false; /* the month has no such day, or the day has not that many seconds */
+    *unix_s = when;
     return true;
 }

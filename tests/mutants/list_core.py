@@ -108,4 +108,12 @@ MUTANTS = [
          new="    if (group[0] != '\\0')\n        rely_drop(rely_loop_find_group(group, &id, &(struct rely_err){0}));\n", caught_by="tests/e2e/test_connections.py::test_a_group_that_is_not_there_is_said"),
     dict(name="probes-of-the-list-get-the-control-plane", row="D", file="src/service/control_thread.c", old="bool is_for_probes = listener->serves == RELY_SERVES_HEALTH;", new="bool is_for_probes = listener->serves == RELY_SERVES_HEALTH && listener->socket_mode[1] == '7';",
          caught_by="tests/e2e/test_connections.py::test_a_list_of_listeners"),
+    dict(
+        name="every-minute-may-have-a-leap-second",
+        row="issue 10",
+        file="src/base/time.c",
+        old="(is_leap_second && when % SECONDS_OF_DAY != 0)",
+        new="(is_leap_second && when % 60 != 0)",
+        caught_by="unit_base",
+    ),
 ]
