@@ -48,13 +48,16 @@ enum rely_role {
 };
 #define RELY_ROLES_ALL (RELY_ROLE_ADMIN | RELY_ROLE_VIEWER | RELY_ROLE_REVIEWER)
 
+/* Of what is tried out before it counts. */
+enum rely_mode { RELY_MODE_ENFORCE = 1, RELY_MODE_SHADOW };
+
 #define FIELD_NAME(field, json, flags, sentence) struct rely_slice field;
 #define FIELD_UUID(field, json, flags, sentence) struct rely_slice field;
 #define FIELD_TEXT(field, json, least, most, flags, sentence) struct rely_slice field; /* ptr NULL: none */
 #define FIELD_BOOL(field, json, value, flags, sentence) bool field;
 #define FIELD_INTEGER(field, json, least, most, value, flags, sentence) int64_t field;
 #define FIELD_BITS(field, json, words, least, all, value, flags, sentence) int64_t field;
-#define FIELD_WORD(field, json, words, flags, sentence) int64_t field;
+#define FIELD_WORD(field, json, words, value, flags, sentence) int64_t field;
 #define FIELD_TIME(field, json, flags, sentence)
 #define FIELD_MOMENT(field, json, flags, sentence) int64_t field;
 #define FIELD_LIST(field, json, least, most, item_least, item_most, flags, sentence) struct rely_texts field;
@@ -157,7 +160,7 @@ struct rely_field {
     int64_t least, most;           /* characters of a text, items of a list, keys of a map, bounds of an integer */
     int64_t item_least, item_most; /* characters of an item or a value */
     int64_t values_most;           /* of one key of a map */
-    int64_t value;                 /* the default of a boolean, an integer or a set */
+    int64_t value;                 /* the default of a boolean, an integer, a set or a word */
     const char *words;             /* "|a|b", also of what stands in an own field */
     const char *sentence;
 };

@@ -197,9 +197,29 @@ int64_t rely_field_read_integer(const struct rely_body *body, const struct rely_
     return field->value;
 }
 
+int64_t rely_field_read_word(const struct rely_body *body, const struct rely_field *field)
+{
+    const struct rely_json *value = rely_json_get(body->json, field->json);
+    char expected[160] = "";
+    if (value == NULL)
+        return field->value;
+    int64_t found = rely_json_type(value) == RELY_JSON_STRING ? rely_find_word(field->words, rely_json_text(value)) : 0;
+    if (found != 0)
+        return found;
+    for (int64_t i = 1; rely_word_at(field->words, i).len > 0; i++) {
+        size_t used = strlen(expected);
+        snprintf(expected + used, sizeof expected - used, "%s\"%.*s\"", i > 1 ? " or " : "",
+                 RELY_ARG(rely_word_at(field->words, i)));
+    }
+    rely_problems_add(body->problems, field->json, "invalid_value", "%s must be %s, or be left out", field->json,
+                      expected);
+    return field->value;
+}
+
 int64_t rely_field_read_moment(const struct rely_body *body, const struct rely_field *field)
 {
     int64_t at_s = 0;
+    char least[RELY_TIME_SIZE], most[RELY_TIME_SIZE];
     const struct rely_json *value = rely_json_get(body->json, field->json);
     enum rely_json_type type = rely_json_type(value);
     if (type == RELY_JSON_ABSENT || (type == RELY_JSON_NULL && (field->flags & RELY_FIELD_NULLABLE) != 0)) {
@@ -220,7 +240,10 @@ int64_t rely_field_read_moment(const struct rely_body *body, const struct rely_f
     }
     if (at_s >= field->least && at_s <= field->most)
         return at_s;
-    rely_problems_add(body->problems, field->json, "out_of_range", "%s must be a time after 1970", field->json);
+    rely_time_print(field->least, least);
+    rely_time_print(field->most, most);
+    rely_problems_add(body->problems, field->json, "out_of_range", "%s must be a time from %s to %s", field->json,
+                      least, most);
     return 0;
 }
 

@@ -26,6 +26,8 @@ bool rely_field_read_bool(const struct rely_json *body, const char *field, bool 
                           struct rely_problems *problems);
 /* Absent: the field's default, also outside the bounds. */
 int64_t rely_field_read_integer(const struct rely_body *body, const struct rely_field *field);
+/* The number of one of the field's words. Absent: its default. */
+int64_t rely_field_read_word(const struct rely_body *body, const struct rely_field *field);
 /* Cut to whole seconds; 0: none, or a wrong one, which is noted. */
 int64_t rely_field_read_moment(const struct rely_body *body, const struct rely_field *field);
 

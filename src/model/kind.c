@@ -26,8 +26,9 @@
 #define FIELD_BITS(field, json, word_list, min, all, default_value, flags, text)                                       \
     FIELD(field, json, RELY_FIELD_BITS, flags, .least = (min), .most = (all), .value = (default_value),                \
           .words = (word_list), .sentence = (text))
-#define FIELD_WORD(field, json, word_list, flags, text)                                                                \
-    FIELD(field, json, RELY_FIELD_WORD, flags, .words = (word_list), .sentence = (text))
+#define FIELD_WORD(field, json, word_list, default_value, flags, text)                                                 \
+    FIELD(field, json, RELY_FIELD_WORD, flags, .least = (default_value) == 0 ? 0 : 1, .value = (default_value),        \
+          .words = (word_list), .sentence = (text))
 #define FIELD_TIME(field, json_name, flag_set, text)                                                                   \
     {.json = (json_name),                                                                                              \
      .column = #field,                                                                                                 \

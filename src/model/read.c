@@ -157,20 +157,6 @@ static void read_text_field(const struct rely_body *body, const struct rely_fiel
         rely_field_read_text(value, field->json, &rule, body->problems, out);
 }
 
-static void read_word_field(const struct rely_body *body, const struct rely_field *field, const struct rely_json *value,
-                            int64_t *out)
-{
-    if (value == NULL)
-        return;
-    int64_t found = rely_json_type(value) == RELY_JSON_STRING ? rely_find_word(field->words, rely_json_text(value)) : 0;
-    if (found != 0) {
-        *out = found;
-        return;
-    }
-    rely_problems_add(body->problems, field->json, "invalid_value", "%s must be \"%.*s\", or be left out", field->json,
-                      RELY_ARG(rely_word_at(field->words, 1)));
-}
-
 static struct rely_list_rule list_rule(const struct rely_field *field, int64_t least, int64_t most)
 {
     return (struct rely_list_rule){.min = (size_t)least,
@@ -262,7 +248,7 @@ static void read_one_field(const struct rely_body *body, const struct rely_field
         *(int64_t *)at = rely_field_read_integer(body, field);
         break;
     case RELY_FIELD_WORD:
-        read_word_field(body, field, value, at);
+        *(int64_t *)at = rely_field_read_word(body, field);
         break;
     case RELY_FIELD_LIST:
         read_list_field(body, field, value, at);

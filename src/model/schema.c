@@ -157,7 +157,7 @@ static bool is_always_shown(const struct rely_field *field)
         return (field->flags & (RELY_FIELD_REQUIRED | RELY_FIELD_SHOWN_NULL)) != 0;
     if (field->type == RELY_FIELD_INTEGER || field->type == RELY_FIELD_MOMENT)
         return (field->flags & RELY_FIELD_ZERO_IS_NONE) == 0;
-    return field->type != RELY_FIELD_WORD;
+    return field->type != RELY_FIELD_WORD || field->value != 0;
 }
 
 static struct rely_json *list_required(const struct rely_kind *kind, bool is_answer)

@@ -140,7 +140,7 @@ static bool read_column(const struct rely_row *reading, const struct rely_field 
     case RELY_FIELD_MOMENT:
         return read_integer_column(reading, field->least, field->most, may_be_none, at);
     case RELY_FIELD_WORD:
-        return read_integer_column(reading, 0, rely_field_count_words(field), false, at);
+        return read_integer_column(reading, field->least, rely_field_count_words(field), false, at);
     case RELY_FIELD_LIST:
         return read_list_column(reading, field, at);
     case RELY_FIELD_MAP:
