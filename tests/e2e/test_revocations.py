@@ -170,11 +170,13 @@ def test_what_is_over_comes_back_and_is_swept(relyd):
     assert relyd.reason(token) == "revoked"
     wire.wait_for(lambda: relyd.reason(token) == "ok", 10, "its end")
     wire.wait_for(lambda: len(relyd.admin("GET", REVOCATIONS).json()["value"]) == 1, 30, "the sweep")
+    revoke(relyd, jti="j-1", until=at(2))
+    wire.wait_for(lambda: len(relyd.admin("GET", REVOCATIONS).json()["value"]) == 1, 30, "the next sweep")
     assert relyd.admin("GET", REVOCATIONS).json()["value"] == [kept.json()]
     relyd.wait_for_words('"event":"revocations_over"')
     with contextlib.closing(sqlite3.connect(f"file:{relyd.database}?mode=ro", uri=True)) as database:
-        (row,) = database.execute("SELECT object, operation, after FROM change_log WHERE actor = 'sweep'").fetchall()
-    assert row == ("revocation", "delete", None)
+        rows = database.execute("SELECT object, operation, after FROM change_log WHERE actor = 'sweep'").fetchall()
+    assert rows == [("revocation", "delete", None)] * 2
 
 
 def tokens_until(shown):

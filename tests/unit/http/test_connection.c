@@ -221,6 +221,7 @@ static void test_what_is_held_is_given_back(void **state)
     client_send(broken, "Host: a\n");
     client_expect(broken, 400, NULL);
     await_counter(held, 0); /* it may still be sending, for much longer, and nothing of that is kept */
+    assert_int_equal(read_counter(&server.counters.connections), 3);
     client_send(greedy, "G");
     for (int i = 0; i < 50; i++) { /* always with the next one's first byte */
         client_send(greedy, "ET / HTTP/1.1\r\n" H "\r\nG");
