@@ -30,6 +30,8 @@ struct rely_match_query {
     const struct rely_slice *accepted; /* that the caller accepts, at most RELY_REQUEST_AUDIENCES_MAX; none: whatever
                                           the credential accepts */
     size_t accepted_count;
+    const struct rely_slice *wanted; /* that the route takes, at most RELY_AUDIENCES_PER_CREDENTIAL_MAX; none: any */
+    size_t wanted_count;
     struct rely_slice identity;         /* only this identity's credentials count; ptr NULL: all */
     struct rely_credentials_memo *memo; /* of queries with this issuer and subject: read and written; NULL: none */
 };
@@ -39,9 +41,10 @@ struct rely_match {
     const struct rely_credential *credential;
     const struct rely_identity *identity;
     struct rely_slice username; /* that the identity yields; whether it may be given out, the decision says */
-    /* By which audiences it counts: bit i for the i-th that the caller accepts, or, where he names none, that the
-     * credential lists. Never 0. */
+    /* By which audiences it counts: bit i for the i-th of `audiences_of`. Never 0. */
     uint32_t audiences;
+    const struct rely_slice *audiences_of; /* those that the caller accepts, or, where he names none, the route, or the
+                                              credential */
 };
 
 struct rely_matches {
@@ -55,7 +58,7 @@ struct rely_matches {
  * Find the federated credentials that a verified token matches.
  *
  * Spec:     design: issuer and subject byte for byte, and one audience that the token has, the credential lists and,
- *           when the caller named some, the caller accepts.
+ *           where they name some, the caller and the route accept.
  * Out:      *out - always set.
  * Reasons:  RELY_OK (count >= 1), RELY_NO_MATCHING_CREDENTIAL, RELY_AUDIENCE_MISMATCH (issuer and subject match, no
  *           audience does), RELY_IDENTITY_DISABLED (all that match are disabled).

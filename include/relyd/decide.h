@@ -10,6 +10,7 @@
 #include "relyd/token.h"
 
 struct rely_key;
+struct rely_named_route;
 struct rely_revocation;
 
 struct rely_try_budget;
@@ -19,7 +20,9 @@ struct rely_review_request {
     struct rely_slice token;
     const struct rely_slice *audiences; /* that the caller accepts; none: those of the credentials */
     size_t audience_count;
-    struct rely_slice identity;     /* that the caller wants; ptr NULL: any */
+    struct rely_slice identity; /* that the caller wants; ptr NULL: any */
+    /* By the name of the route under which it is asked; ptr NULL: under none, which restricts nothing. */
+    struct rely_slice route;
     bool is_single;                 /* the protocol has room for one identity: several are ambiguous */
     struct rely_try_budget *budget; /* read and written; NULL: no limit */
     /* Where many records may have published the key: which of them are named for fetching. The next ones for the next
@@ -35,6 +38,7 @@ enum rely_step {
     RELY_STEP_KEYS,
     RELY_STEP_SIGNATURE,
     RELY_STEP_CLAIMS,
+    RELY_STEP_ROUTE,
     RELY_STEP_REVOCATIONS,
     RELY_STEP_CREDENTIALS,
     RELY_STEP_DECISION,
@@ -73,6 +77,7 @@ struct rely_review {
     const struct rely_key *key;
     struct rely_claims claims;                /* from RELY_STEP_CLAIMS */
     uint64_t rule_hash;                       /* of issuer and subject, from RELY_STEP_CLAIMS */
+    const struct rely_named_route *route;     /* under which it was asked; NULL: none, or an unknown one */
     const struct rely_revocation *revocation; /* that hit: RELY_REVOKED */
     bool is_spared;                           /* none hits the token itself, from RELY_STEP_REVOCATIONS */
     size_t candidate_count;

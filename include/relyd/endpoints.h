@@ -72,6 +72,7 @@ void rely_reviewer_fini(struct rely_reviewer *reviewer);
 struct rely_data_door {
     struct rely_reviewer *reviewer; /* borrowed: the worker's */
     bool is_open;                   /* `callers: anyone`: nobody is asked who he is */
+    struct rely_slice route;        /* of what is asked under none; borrowed */
 };
 
 /* The handler of a data-plane listener. */

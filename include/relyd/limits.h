@@ -25,7 +25,9 @@
 
 /* the registry's database */
 #define RELY_REVOCATIONS_MAX 1000000
-#define RELY_LOCK_WAIT_MS 5000 /* for another program's lock, from when the work was asked for */
+#define RELY_ROUTES_MAX 10000
+#define RELY_BUILT_IN_ROUTE "default" /* the route that is always there */
+#define RELY_LOCK_WAIT_MS 5000        /* for another program's lock, from when the work was asked for */
 
 /* names and texts */
 #define RELY_NAME_MIN 3
@@ -38,6 +40,8 @@
 #define RELY_EXTRA_KEYS_MAX 32
 #define RELY_EXTRA_VALUES_MAX 16
 #define RELY_USERNAME_MAX 253
+#define RELY_NAMES_PER_ROUTE_MAX 1000
+#define RELY_ROUTE_CACHE_MAX_S 300
 #define RELY_CA_BUNDLE_BYTES_MAX 65536
 #define RELY_TYPES_PER_ISSUER_MAX 8
 

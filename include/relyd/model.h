@@ -10,7 +10,13 @@
 #include "relyd/base.h"
 #include "relyd/limits.h"
 
-enum rely_object { RELY_OBJECT_ISSUER = 1, RELY_OBJECT_IDENTITY, RELY_OBJECT_CREDENTIAL, RELY_OBJECT_REVOCATION };
+enum rely_object {
+    RELY_OBJECT_ISSUER = 1,
+    RELY_OBJECT_IDENTITY,
+    RELY_OBJECT_CREDENTIAL,
+    RELY_OBJECT_REVOCATION,
+    RELY_OBJECT_ROUTE
+};
 
 struct rely_texts {
     const struct rely_slice *items; /* borrowed, as what they point to */
@@ -85,6 +91,13 @@ struct rely_credential_record {
 #undef RELY_FIELDS_OF_CREDENTIAL
 };
 
+struct rely_route_record {
+    struct rely_record record;
+#define RELY_FIELDS_OF_ROUTE
+#include "relyd/object.def"
+#undef RELY_FIELDS_OF_ROUTE
+};
+
 struct rely_revocation_record {
     struct rely_record record;
 #define RELY_FIELDS_OF_REVOCATION
@@ -112,6 +125,7 @@ union rely_any_record {
     struct rely_identity_record identity;
     struct rely_credential_record credential;
     struct rely_revocation_record revocation;
+    struct rely_route_record route;
 };
 
 enum rely_field_type {
@@ -200,6 +214,7 @@ struct rely_kind {
     const char *article_word; /* the same with its article */
     const char *table;
     int64_t since;             /* the schema's version that brought the table; 0: it was always there */
+    const char *built_in;      /* the name of the object that is there from the start, and stays; NULL: none is */
     enum rely_object parent;   /* goes with all that is below it, and has no parent of its own; 0: none */
     const char *parent_column; /* NULL: it has none */
     const struct rely_field *fields;

@@ -41,8 +41,8 @@ struct rely_write_result {
     struct rely_json *object;      /* owned: the object as it is now (NULL after a delete) */
     char etag[32];                 /* quoted, as in the header; changes with every change of the object */
     char code[40];                 /* of a refusal, for the REST interface: invalid_body, not_found, already_exists,
-                               * duplicate_issuer_and_subject, certificate_in_use, issuer_in_use, last_admin,
-                               * too_many_credentials, too_many_revocations, precondition_failed, not_permitted; empty for a fault on our
+                               * duplicate_issuer_and_subject, certificate_in_use, issuer_in_use, in_use, built_in, last_admin,
+                               * too_many_credentials, too_many_revocations, too_many_objects, precondition_failed, not_permitted; empty for a fault on our
                                * side */
     struct rely_problems problems; /* of a body that is refused */
     struct rely_changes changes;

@@ -60,7 +60,7 @@ struct rely_gauges {
     struct rely_certificate_gauge certificates[RELY_CERTIFICATES_MAX];
     size_t certificate_count;
     uint64_t revision;
-    size_t issuers, identities, credentials, revocations;
+    size_t issuers, identities, credentials, routes, revocations;
     size_t key_tables;
     int connections;
     uint64_t held_bytes;          /* by unfinished requests and answers under way */

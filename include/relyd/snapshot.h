@@ -9,6 +9,7 @@
 #include "relyd/model.h"
 #include "relyd/revocation.h"
 
+struct rely_named_route;
 struct rely_keyset; /* keys.h; here only carried, but for the marks that it begins with */
 
 /* What the index of issuers knows of one key of a set. Borrowed from the set. */
@@ -122,6 +123,9 @@ struct rely_snapshot {
     struct rely_map identities_by_more; /* marks.h */
     struct rely_map credentials;        /* by issuer and subject */
     struct rely_map credentials_by_id;  /* for the writer */
+    struct rely_map routes_by_id;
+    struct rely_map routes;                       /* by name */
+    const struct rely_named_route *default_route; /* among them; NULL: there is none, and nothing passes under it */
     struct rely_map revocations_by_id;
     struct rely_map revocations;                  /* by what they hit */
     size_t revocation_counts[RELY_REVOKED_COUNT]; /* of each sort */

@@ -4,6 +4,7 @@
  * The token is never repeated or logged. Called by route.c.
  */
 #include "explain.h"
+#include "relyd/named_route.h"
 #include "relyd/snapshot.h"
 #include "relyd/text.h"
 #include <stdio.h>
@@ -147,11 +148,23 @@ static void answer_question(struct explaining *explaining)
     free(review);
 }
 
+/* Whether the route is there is asked of the newest registry, as the review is. */
+static bool find_route(const struct explaining *explaining, struct rely_problems *problems)
+{
+    char quoted[RELY_QUOTED_SIZE];
+    const struct rely_admin *admin = explaining->wait.admin;
+    struct rely_slice name = explaining->question.route;
+    if (rely_snapshot_route(admin->snapshot(admin->service), name) == NULL)
+        rely_problems_add(problems, "route", "not_registered", "there is no route %.200s", rely_quote(name, quoted));
+    return problems->count == 0;
+}
+
 static void read_and_answer(struct explaining *explaining)
 {
     struct rely_admin_wait *wait = &explaining->wait;
     struct rely_problems *problems = rely_alloc(sizeof *problems);
-    bool is_read = rely_explain_read_question(explaining->body, &wait->pool, &explaining->question, problems);
+    bool is_read = rely_explain_read_question(explaining->body, &wait->pool, &explaining->question, problems) &&
+                   find_route(explaining, problems);
     if (is_read) {
         answer_question(explaining);
     } else {

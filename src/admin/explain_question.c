@@ -34,15 +34,9 @@ static const struct door *read_door(const struct rely_json *value, struct rely_p
 
 static void read_route(const struct rely_json *value, struct rely_slice *out, struct rely_problems *problems)
 {
-    char quoted[RELY_QUOTED_SIZE];
-    *out = RELY_LIT("default");
-    if (rely_json_type(value) == RELY_JSON_ABSENT || rely_slice_equal(rely_json_text(value), *out))
-        return;
-    if (rely_json_type(value) != RELY_JSON_STRING)
+    *out = value == NULL ? RELY_LIT(RELY_BUILT_IN_ROUTE) : rely_json_text(value);
+    if (out->ptr == NULL)
         rely_problems_add(problems, "route", "wrong_type", "route must be a string");
-    else
-        rely_problems_add(problems, "route", "not_registered", "there is no route %.200s",
-                          rely_quote(rely_json_text(value), quoted));
 }
 
 /* Not before 1970 and not beyond what a token's own times may be: all of it is printed as it is read. */
@@ -131,6 +125,7 @@ bool rely_explain_read_question(const struct rely_json *body, struct rely_pool *
     if (problems->count > 0)
         return false;
     out->endpoint = door->endpoint;
+    out->review.route = out->route;
     out->review.is_single = door->is_single;
     out->review.pool = pool;
     return true;

@@ -5,6 +5,7 @@
 #include "explain.h"
 #include "keys.h"
 #include "path.h"
+#include "relyd/named_route.h"
 #include "relyd/snapshot.h"
 #include "relyd/text.h"
 #include <math.h>
@@ -189,6 +190,18 @@ static void show_credentials_step(struct rely_explanation *explanation, struct r
         rely_json_set(step, "compared", rely_explain_near_credentials(explanation));
 }
 
+static void show_route_step(struct rely_explanation *explanation, struct rely_json *step)
+{
+    const struct rely_named_route *route = explanation->review->route;
+    if (route == NULL)
+        return;
+    rely_admin_set_text(step, "route", route->name);
+    if (route->audience_count > 0)
+        rely_json_set(step, "audiences", show_texts(route->audiences, route->audience_count));
+    if (route->is_shadow)
+        rely_json_set(step, "shadow", rely_json_of_bool(true));
+}
+
 /* Its `reason` is at its own place. */
 static void show_revocations_step(struct rely_explanation *explanation, struct rely_json *step)
 {
@@ -215,6 +228,7 @@ static void (*const shows[RELY_STEP_COUNT])(struct rely_explanation *explanation
     [RELY_STEP_KEYS] = show_keys_step,
     [RELY_STEP_SIGNATURE] = show_signature_step,
     [RELY_STEP_CLAIMS] = show_claims_step,
+    [RELY_STEP_ROUTE] = show_route_step,
     [RELY_STEP_REVOCATIONS] = show_revocations_step,
     [RELY_STEP_CREDENTIALS] = show_credentials_step,
     [RELY_STEP_DECISION] = show_decision_step,

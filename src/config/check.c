@@ -5,6 +5,7 @@
 #include "setting.h"
 
 #include "relyd/address.h"
+#include "relyd/limits.h"
 
 #include <stdlib.h>
 
@@ -217,9 +218,26 @@ static void judge_callers(const struct judged *judged)
                              "listeners[%zu].callers: expected %s", judged->item, expected[listener->serves]);
 }
 
+/* Whether there is such a route only the registry knows: until it is made, nothing passes under it. */
+static void judge_route(const struct judged *judged)
+{
+    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-";
+    const char *route = judged->listener->route;
+    size_t len = strlen(route);
+    bool is_name = len >= RELY_NAME_MIN && len <= RELY_NAME_MAX && strspn(route, letters) == len && route[0] != '_' &&
+                   route[0] != '-';
+    bool is_for_data = judged->listener->serves == RELY_SERVES_DATA || strcmp(route, RELY_BUILT_IN_ROUTE) == 0;
+    if (!is_name || !is_for_data)
+        rely_config_complain(judged->complaints, find_setting_place(judged, LISTENER_SETTING_AT_route),
+                             "listeners[%zu].route: expected %s", judged->item,
+                             is_name ? "none: only the data plane has routes"
+                                     : "a name of 3-120 of A-Z a-z 0-9 _ - that begins with a letter or digit");
+}
+
 static void judge_reach(const struct judged *judged, const struct rely_address *address)
 {
     judge_callers(judged);
+    judge_route(judged);
     if (judged->listener->serves == RELY_SERVES_DATA)
         judge_data_reach(judged, address);
     if (judged->listener->serves == RELY_SERVES_CONTROL)

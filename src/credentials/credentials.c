@@ -9,16 +9,30 @@
 
 _Static_assert(RELY_REQUEST_AUDIENCES_MAX <= 32 && RELY_AUDIENCES_PER_CREDENTIAL_MAX <= 32, "a bit for each audience");
 
-/* The audiences in all three places, as struct rely_match has them; 0: none. */
+/* The list by which answers name audiences. */
+static const struct rely_slice *choose_list(const struct rely_match_query *query,
+                                            const struct rely_credential *credential, size_t *count)
+{
+    bool is_asked = query->accepted_count > 0, is_wanted = !is_asked && query->wanted_count > 0;
+    *count = is_asked ? query->accepted_count : is_wanted ? query->wanted_count : credential->audience_count;
+    return is_asked ? query->accepted : is_wanted ? query->wanted : credential->audiences;
+}
+
+static bool is_wanted_audience(const struct rely_match_query *query, struct rely_slice audience)
+{
+    return query->wanted_count == 0 || rely_slice_is_among(query->wanted, query->wanted_count, audience);
+}
+
+/* The audiences in all four places, as struct rely_match has them; 0: none. */
 static uint32_t find_audiences(const struct rely_match_query *query, const struct rely_credential *credential)
 {
-    bool is_named = query->accepted_count > 0;
-    const struct rely_slice *from = is_named ? query->accepted : credential->audiences;
-    size_t count = is_named ? query->accepted_count : credential->audience_count;
+    size_t count;
+    const struct rely_slice *from = choose_list(query, credential, &count);
     uint32_t found = 0;
     for (size_t i = 0; i < count && i < 32; i++)
-        if ((!is_named || rely_slice_is_among(credential->audiences, credential->audience_count, from[i])) &&
-            rely_slice_is_among(query->audiences, query->audience_count, from[i]))
+        if ((from == credential->audiences ||
+             rely_slice_is_among(credential->audiences, credential->audience_count, from[i])) &&
+            is_wanted_audience(query, from[i]) && rely_slice_is_among(query->audiences, query->audience_count, from[i]))
             found |= 1U << i;
     return found;
 }
@@ -36,17 +50,19 @@ static void keep_match(struct rely_matches *out, struct rely_match match)
         out->items[out->count++] = match;
 }
 
-/* The three lists side by side: which of them is wrong is what everybody asks who connects a kube-apiserver. */
+/* The lists side by side: which of them is wrong is what everybody asks who connects a kube-apiserver. */
 static enum rely_reason refuse_audiences(const struct rely_match_query *query, const struct rely_credential *near,
                                          struct rely_detail *detail)
 {
-    char of_token[96], of_caller[96], of_credential[96];
+    char of_token[80], of_caller[80], of_route[80], of_credential[80];
     rely_quote_list(query->audiences, query->audience_count, of_token, sizeof of_token);
     rely_quote_list(query->accepted, query->accepted_count, of_caller, sizeof of_caller);
+    rely_quote_list(query->wanted, query->wanted_count, of_route, sizeof of_route);
     rely_quote_list(near->audiences, near->audience_count, of_credential, sizeof of_credential);
     return rely_refuse(detail, RELY_AUDIENCE_MISMATCH,
-                       "no audience counts: the token has %s; the caller accepts %s; credential %.*s accepts %s",
+                       "no audience counts: the token has %s; the caller accepts %s%s%s; credential %.*s accepts %s",
                        of_token, query->accepted_count == 0 ? "any" : of_caller,
+                       query->wanted_count == 0 ? "" : "; the route takes ", query->wanted_count == 0 ? "" : of_route,
                        (int)(near->name.len < 40 ? near->name.len : 40), near->name.ptr, of_credential);
 }
 
@@ -81,14 +97,15 @@ static void judge_credential(const struct rely_match_query *query, const struct 
     if (identity == NULL || !is_wanted_identity(query, identity))
         return;
     uint32_t audiences = find_audiences(query, credential);
+    size_t unused;
     if (audiences == 0)
         out->near_audience = credential;
     else if (!identity->is_enabled)
         judged->disabled = identity;
     else
-        keep_match(out,
-                   (struct rely_match){credential, identity,
-                                       identity->is_username_subject ? query->subject : identity->username, audiences});
+        keep_match(out, (struct rely_match){credential, identity,
+                                            identity->is_username_subject ? query->subject : identity->username,
+                                            audiences, choose_list(query, credential, &unused)});
 }
 
 static void judge_all(const struct rely_snapshot *snapshot, const struct rely_match_query *query,

@@ -270,7 +270,7 @@ static void admit_token(struct rely_cache *cache, const struct rely_snapshot *sn
  * each time. */
 static bool is_worth_remembering(const struct rely_review *review)
 {
-    return review->key != NULL && review->last_step >= RELY_STEP_REVOCATIONS;
+    return review->key != NULL && review->last_step >= RELY_STEP_ROUTE;
 }
 
 bool rely_cache_review(struct rely_cache *cache, const struct rely_snapshot *snapshot,

@@ -4,6 +4,7 @@
  */
 #include "steps.h"
 
+#include "relyd/named_route.h"
 #include "relyd/text.h"
 
 static enum rely_reason run_token_step(struct rely_review_work *work)
@@ -31,6 +32,7 @@ static enum rely_reason run_claims_step(struct rely_review_work *work)
 static enum rely_reason run_credentials_step(struct rely_review_work *work)
 {
     struct rely_review *review = work->review;
+    const struct rely_named_route *route = review->route;
     struct rely_match_query query = {
         .issuer = review->issuer,
         .subject = review->claims.subject,
@@ -39,6 +41,8 @@ static enum rely_reason run_credentials_step(struct rely_review_work *work)
         .audience_count = review->claims.audience_count,
         .accepted = work->request->audiences,
         .accepted_count = work->request->audience_count,
+        .wanted = route == NULL ? NULL : route->audiences,
+        .wanted_count = route == NULL ? 0 : route->audience_count,
         .identity = work->request->identity,
         .memo = work->known != NULL ? work->known->memo : NULL,
     };
@@ -74,8 +78,11 @@ static enum rely_reason run_decision_step(struct rely_review_work *work)
 {
     struct rely_review *review = work->review;
     const struct rely_matches *matches = &review->matches;
-    if (rely_drop_revoked(work) != RELY_OK)
-        return RELY_REVOKED;
+    enum rely_reason reason = rely_drop_revoked(work);
+    if (reason == RELY_OK)
+        reason = rely_route_choose_identities(review);
+    if (reason != RELY_OK)
+        return reason;
     if (matches->count > 1 && work->request->is_single)
         return rely_refuse(&review->decision.detail, RELY_AMBIGUOUS_IDENTITY,
                            "the token maps to %zu%s identities, among them %.*s and %.*s: name the identity",
@@ -94,6 +101,7 @@ static const struct {
     [RELY_STEP_KEYS] = {"keys", rely_step_keys},
     [RELY_STEP_SIGNATURE] = {"signature", rely_step_signature},
     [RELY_STEP_CLAIMS] = {"claims", run_claims_step},
+    [RELY_STEP_ROUTE] = {"route", rely_step_route},
     [RELY_STEP_REVOCATIONS] = {"revocations", rely_step_revocations},
     [RELY_STEP_CREDENTIALS] = {"credentials", run_credentials_step},
     [RELY_STEP_DECISION] = {"decision", run_decision_step},
@@ -124,7 +132,8 @@ static void seal_decision(struct rely_review *review, enum rely_reason reason)
 
 static void run_steps(struct rely_review_work *work, enum rely_step first)
 {
-    enum rely_reason reason = RELY_OK;
+    work->review->last_step = first;
+    enum rely_reason reason = rely_route_find_asked(work);
     for (int step = (int)first; step < RELY_STEP_COUNT && reason == RELY_OK; step++) {
         work->review->last_step = (enum rely_step)step;
         reason = steps[step].run(work);

@@ -50,6 +50,16 @@ enum rely_reason rely_step_revocations(struct rely_review_work *work);
 /* Of the identities that it maps to those that are revoked are no more. Reasons: RELY_REVOKED, when all are. */
 enum rely_reason rely_drop_revoked(struct rely_review_work *work);
 
+/* --- route.c: what the route takes ------------------------------------------------------------------------------- */
+
+/* Sets the review's route. Reasons: RELY_UNKNOWN_ROUTE. */
+enum rely_reason rely_route_find_asked(struct rely_review_work *work);
+/* May a token of this issuer be asked about? Reasons: RELY_ISSUER_NOT_ALLOWED. */
+enum rely_reason rely_step_route(struct rely_review_work *work);
+/* Of the identities that the token maps to those that may not pass are no more. Reasons: RELY_IDENTITY_NOT_ALLOWED, when
+ * none may. */
+enum rely_reason rely_route_choose_identities(struct rely_review *review);
+
 /* A number for the records, with their editions, among which the signer of a token was looked for: while it stays the
  * same, a review of the same token finds the same signer. In: token - of it only iss, kid and alg are read. */
 uint64_t rely_candidates_mark(const struct rely_snapshot *snapshot, const struct rely_unverified *token);

@@ -40,6 +40,12 @@ static enum rely_proven find_caller(struct rely_reviewer *reviewer, const struct
     return RELY_CALLER_WITHOUT_ROLE;
 }
 
+bool rely_route_lets_ask(const struct rely_named_route *route, const struct rely_caller *caller)
+{
+    return route->callers.count == 0 ||
+           (caller->identity != NULL && rely_sorted_has(&route->callers, caller->identity->name));
+}
+
 enum rely_proven rely_reviewer_admit(const struct rely_data_door *door, const struct rely_http_request *request,
                                      struct rely_caller *caller)
 {

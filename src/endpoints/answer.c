@@ -14,17 +14,15 @@ void rely_answer_put_texts(struct rely_buf *out, const struct rely_slice *texts,
     rely_buf_putc(out, ']');
 }
 
-void rely_answer_put_audiences(struct rely_buf *out, const struct rely_answer *answer, const struct rely_match *match)
+void rely_answer_put_audiences(struct rely_buf *out, const struct rely_match *match)
 {
-    const struct rely_review_request *asked = &answer->asked->review;
-    const struct rely_slice *from = asked->audience_count > 0 ? asked->audiences : match->credential->audiences;
     const char *separator = "";
     rely_buf_putc(out, '[');
     for (size_t i = 0; i < 32; i++) {
         if ((match->audiences >> i & 1) == 0)
             continue;
         rely_buf_put(out, rely_slice_of(separator));
-        rely_buf_put_json(out, from[i]);
+        rely_buf_put_json(out, match->audiences_of[i]);
         separator = ",";
     }
     rely_buf_putc(out, ']');

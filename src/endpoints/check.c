@@ -76,10 +76,36 @@ static struct rely_slice name_hashed(bool is_username, bool is_subject)
     return is_username ? RELY_LIT("x-relyd-username") : RELY_LIT("x-relyd-subject");
 }
 
-#define ALLOW_HEADERS 8
-/* Names, separators and the proxies' own lines take less than 1,000. */
-_Static_assert(1000 + 3 * RELY_NAME_MAX + 2 * VALUE_MAX + RELY_UUID_SIZE + RELY_DECISION_ID_SIZE < 4096,
+/* What an allow says. Always all of it, so that a gateway which copies them has no client's own. */
+static const struct rely_slice identity_headers[] = {
+    {"x-relyd-identity", 16}, {"x-relyd-username", 16}, {"x-relyd-uid", 11},
+    {"x-relyd-issuer", 14},   {"x-relyd-subject", 15},  {"x-relyd-credential", 18},
+};
+#define IDENTITY_HEADERS (sizeof identity_headers / sizeof identity_headers[0])
+
+/* Names, separators and the proxies' own lines take less than 1,100. */
+_Static_assert(1100 + 3 * RELY_NAME_MAX + 2 * VALUE_MAX + RELY_UUID_SIZE + RELY_DECISION_ID_SIZE < 4096,
                "the head of an allow does not fit into a proxy's buffer");
+
+/* The headers of a 200 that are filled one after the other. */
+struct check_headers {
+    struct rely_http_header items[IDENTITY_HEADERS + 6];
+    size_t count;
+};
+
+static void add_check_header(struct check_headers *headers, struct rely_slice name, struct rely_slice value)
+{
+    headers->items[headers->count++] = (struct rely_http_header){name, value};
+}
+
+/* Until its `exp` at most; not a second where the route says nothing. */
+static struct rely_slice cache_control(struct rely_pool *pool, const struct rely_review *review)
+{
+    int64_t left_s = (int64_t)review->claims.expires - review->now_s;
+    int64_t most_s = review->route == NULL ? 0 : review->route->cache_s;
+    int64_t age_s = left_s < most_s ? left_s : most_s;
+    return age_s <= 0 ? RELY_LIT("no-store") : rely_pool_printf(pool, "private, max-age=%lld", (long long)age_s);
+}
 
 static void reply_allow(struct rely_reviewer *reviewer, struct rely_http_request *request,
                         const struct rely_answer *answer)
@@ -88,19 +114,49 @@ static void reply_allow(struct rely_reviewer *reviewer, struct rely_http_request
     const struct rely_review *review = answer->review;
     const struct rely_match *match = &review->matches.items[0];
     struct rely_pool *pool = &reviewer->later;
-    const struct rely_http_header headers[ALLOW_HEADERS] = {
-        {RELY_LIT("x-relyd-identity"), match->identity->name},
-        {RELY_LIT("x-relyd-username"), header_value(pool, match->username, &is_username)},
-        {RELY_LIT("x-relyd-uid"), match->identity->uid},
-        {RELY_LIT("x-relyd-issuer"), review->issuer->name},
-        {RELY_LIT("x-relyd-subject"), header_value(pool, review->claims.subject, &is_subject)},
-        {RELY_LIT("x-relyd-credential"), match->credential->name},
-        {RELY_LIT("x-relyd-decision-id"), rely_slice_of(answer->decision_id)},
-        {RELY_LIT("x-relyd-hashed"), name_hashed(is_username, is_subject)},
-    };
-    size_t count = is_username || is_subject ? ALLOW_HEADERS : ALLOW_HEADERS - 1;
-    rely_http_respond(request, &(struct rely_http_response){.status = 200, .headers = headers, .header_count = count});
+    const struct rely_slice values[IDENTITY_HEADERS] = {
+        match->identity->name, header_value(pool, match->username, &is_username),       match->identity->uid,
+        review->issuer->name,  header_value(pool, review->claims.subject, &is_subject), match->credential->name};
+    struct check_headers headers = {.count = 0};
+    for (size_t i = 0; i < IDENTITY_HEADERS; i++)
+        add_check_header(&headers, identity_headers[i], values[i]);
+    add_check_header(&headers, RELY_LIT("x-relyd-decision-id"), rely_slice_of(answer->decision_id));
+    add_check_header(&headers, RELY_LIT("cache-control"), cache_control(pool, review));
+    if (is_username || is_subject)
+        add_check_header(&headers, RELY_LIT("x-relyd-hashed"), name_hashed(is_username, is_subject));
+    if (review->route != NULL && review->route->strips_authorization)
+        add_check_header(&headers, RELY_LIT("x-envoy-auth-headers-to-remove"), RELY_LIT("authorization"));
+    rely_http_respond(
+        request, &(struct rely_http_response){.status = 200, .headers = headers.items, .header_count = headers.count});
     rely_pool_reset(pool);
+}
+
+/* A 200 without a decision that says yes: every identity header is there, and empty. */
+static void add_no_identity(struct check_headers *headers)
+{
+    for (size_t i = 0; i < IDENTITY_HEADERS; i++)
+        add_check_header(headers, identity_headers[i], RELY_LIT(""));
+    add_check_header(headers, RELY_LIT("cache-control"), RELY_LIT("no-store"));
+}
+
+static void pass_preflight(struct rely_http_request *request)
+{
+    struct check_headers headers = {.count = 0};
+    add_no_identity(&headers);
+    add_check_header(&headers, RELY_LIT("x-relyd-decision-id"), RELY_LIT("")); /* it is none */
+    rely_http_respond(
+        request, &(struct rely_http_response){.status = 200, .headers = headers.items, .header_count = headers.count});
+}
+
+static void reply_shadow_deny(struct rely_http_request *request, const struct rely_answer *answer)
+{
+    struct check_headers headers = {.count = 0};
+    add_no_identity(&headers);
+    add_check_header(&headers, RELY_LIT("x-relyd-would-deny"),
+                     rely_slice_of(rely_reason_word(answer->review->decision.reason)));
+    add_check_header(&headers, RELY_LIT("x-relyd-decision-id"), rely_slice_of(answer->decision_id));
+    rely_http_respond(
+        request, &(struct rely_http_response){.status = 200, .headers = headers.items, .header_count = headers.count});
 }
 
 /* RFC 6750 s3: no error code when no token was sent; error_description takes no quote and no backslash. */
@@ -165,8 +221,12 @@ static void reply_deny(struct rely_reviewer *reviewer, struct rely_http_request 
 static void reply_check(struct rely_reviewer *reviewer, struct rely_http_request *request,
                         const struct rely_answer *answer)
 {
+    /* By the edition of now: the request may have waited. Nobody who may not ask has a route here. */
+    const struct rely_named_route *route = rely_snapshot_route(reviewer->snapshot, answer->asked->review.route);
     if (answer->review->decision.reason == RELY_OK)
         reply_allow(reviewer, request, answer);
+    else if (route != NULL && route->is_shadow)
+        reply_shadow_deny(request, answer);
     else
         reply_deny(reviewer, request, answer);
 }
@@ -183,7 +243,6 @@ static void reply_check(struct rely_reviewer *reviewer, struct rely_http_request
 #undef OPERATION_BELOW
 
 #define PREFIX rely_slice(check_prefix, sizeof check_prefix - 1)
-#define ONLY_ROUTE RELY_LIT("/check/default")
 #define NAME_SHOWN_MAX 24
 
 bool rely_check_is_asked(const struct rely_http_request *request)
@@ -211,27 +270,22 @@ static enum rely_reason read_check_query(struct rely_http_request *request, stru
 }
 
 /* The name may be a token that somebody has put there: only its beginning is said, because it is logged. */
-static enum rely_reason refuse_route(struct rely_http_request *request, const char **why)
+const char *rely_route_describe_unknown(struct rely_slice name, struct rely_pool *pool)
+{
+    bool is_cut = name.len > NAME_SHOWN_MAX;
+    char quoted[RELY_QUOTED_SIZE];
+    rely_quote(rely_slice(name.ptr, is_cut ? NAME_SHOWN_MAX : name.len), quoted);
+    return rely_pool_printf(pool, "no route has the name %s%s", quoted, is_cut ? " and so on" : "").ptr;
+}
+
+/* By the route's name as it was sent: a gateway's configuration has written it, and it never needs an escape. */
+static struct rely_slice name_route(const struct rely_http_request *request, bool *is_exact)
 {
     const char *name = request->path.ptr + PREFIX.len;
     size_t rest = request->path.len - PREFIX.len;
     const char *end = rest == 0 ? NULL : memchr(name, '/', rest);
-    size_t len = end == NULL ? rest : (size_t)(end - name);
-    bool is_cut = len > NAME_SHOWN_MAX;
-    char quoted[RELY_QUOTED_SIZE];
-    rely_quote(rely_slice(name, is_cut ? NAME_SHOWN_MAX : len), quoted);
-    *why = rely_pool_printf(request->scratch, "no route has the name %s%s", quoted, is_cut ? " and so on" : "").ptr;
-    return RELY_UNKNOWN_ROUTE;
-}
-
-/* By the route's name as it was sent: a gateway's configuration has written it, and it never needs an escape. */
-static enum rely_reason judge_route(struct rely_http_request *request, bool *is_exact, const char **why)
-{
-    struct rely_slice path = request->path;
-    *is_exact = path.len == ONLY_ROUTE.len;
-    if (rely_slice_starts(path, ONLY_ROUTE) && (*is_exact || path.ptr[ONLY_ROUTE.len] == '/'))
-        return RELY_OK;
-    return refuse_route(request, why);
+    *is_exact = end == NULL;
+    return rely_slice(name, end == NULL ? rest : (size_t)(end - name));
 }
 
 static enum rely_reason read_bearer(const struct rely_http_request *request, struct rely_review_request *review,
@@ -245,17 +299,48 @@ static enum rely_reason read_bearer(const struct rely_http_request *request, str
     return bearer == RELY_BEARER_NONE ? RELY_NO_TOKEN : RELY_MALFORMED_TOKEN;
 }
 
-void rely_check_handle(struct rely_reviewer *reviewer, struct rely_http_request *request)
+/* Asked under a route that is there, by somebody who may. */
+static enum rely_reason read_question(struct rely_http_request *request, bool is_exact,
+                                      struct rely_review_request *review, const char **why)
+{
+    enum rely_reason reason = read_bearer(request, review, why);
+    return reason == RELY_OK && is_exact ? read_check_query(request, review, why) : reason;
+}
+
+/* Fetch standard: what a browser asks first, and never with a token. */
+static bool is_preflight(const struct rely_http_request *request)
+{
+    size_t origins = 0, methods = 0, tokens = 0;
+    rely_http_find_header(request, RELY_LIT("origin"), &origins);
+    rely_http_find_header(request, RELY_LIT("access-control-request-method"), &methods);
+    rely_http_find_header(request, RELY_LIT("authorization"), &tokens);
+    return rely_slice_equal(request->method, RELY_LIT("OPTIONS")) && origins == 1 && methods == 1 && tokens == 0;
+}
+
+void rely_check_handle(struct rely_reviewer *reviewer, struct rely_http_request *request,
+                       const struct rely_caller *caller)
 {
     struct rely_asked asked = {.endpoint = RELY_ENDPOINT_CHECK, .reply = reply_check};
     const char *why = NULL;
     bool is_exact;
     asked.review.is_single = true;
-    enum rely_reason reason = judge_route(request, &is_exact, &why);
-    if (reason == RELY_OK)
-        reason = read_bearer(request, &asked.review, &why);
-    if (reason == RELY_OK && is_exact)
-        reason = read_check_query(request, &asked.review, &why);
+    struct rely_slice name = name_route(request, &is_exact);
+    const struct rely_named_route *route = rely_snapshot_route(reviewer->snapshot, name);
+    enum rely_reason reason = RELY_OK;
+    if (route == NULL) {
+        why = rely_route_describe_unknown(name, request->scratch);
+        reason = RELY_UNKNOWN_ROUTE;
+    } else if (!rely_route_lets_ask(route, caller)) {
+        rely_count(&reviewer->counters->callers[RELY_CALLER_WITHOUT_ROLE], 1);
+        why = "who asks is not among the callers of the route";
+        reason = RELY_CALLER_NOT_PERMITTED;
+    } else if (route->passes_preflight && is_preflight(request)) {
+        pass_preflight(request);
+        return;
+    } else {
+        asked.review.route = name;
+        reason = read_question(request, is_exact, &asked.review, &why);
+    }
     if (reason == RELY_OK)
         rely_reviewer_ask(reviewer, request, &asked);
     else

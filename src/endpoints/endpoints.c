@@ -9,7 +9,7 @@
 #include "relyd/route.h"
 
 struct protocol {
-    void (*handle)(struct rely_reviewer *reviewer, struct rely_http_request *request, const char *api_version);
+    void (*handle)(struct rely_reviewer *reviewer, struct rely_http_request *request, const struct rely_place *place);
     /* Answers what is not for `handle`: another method, a body too large; in the protocol's own form. */
     void (*refuse)(struct rely_reviewer *reviewer, struct rely_http_request *request,
                    const struct rely_refused *refused);
@@ -42,8 +42,42 @@ static int find_data_route(const struct rely_http_request *request, struct rely_
     return rely_route_find(&RELY_ROUTE_TABLE(routes), request, routed);
 }
 
-static void handle_by_table(struct rely_reviewer *reviewer, struct rely_http_request *request)
+/* Counted and logged, and answered in the words of the protocol. */
+static void refuse_under_route(struct rely_reviewer *reviewer, struct rely_http_request *request,
+                               const struct protocol *protocol, enum rely_reason reason, const char *detail)
 {
+    bool is_unknown = reason == RELY_UNKNOWN_ROUTE;
+    if (!is_unknown)
+        rely_count(&reviewer->counters->callers[RELY_CALLER_WITHOUT_ROLE], 1);
+    rely_reviewer_note_refused(reviewer, request, protocol->endpoint, reason, detail);
+    protocol->refuse(reviewer, request,
+                     &(struct rely_refused){.status = is_unknown ? 404 : 403,
+                                            .code = is_unknown ? "unknown_route" : "not_permitted",
+                                            .detail = detail});
+}
+
+/* Under the route of the path, or of the listener. */
+static void handle_under_route(const struct rely_data_door *door, struct rely_http_request *request,
+                               const struct rely_caller *caller, const struct rely_routed *routed)
+{
+    struct rely_reviewer *reviewer = door->reviewer;
+    const struct protocol *protocol = ((const struct data_route *)routed->row)->protocol;
+    struct rely_slice name = strchr(routed->row->path, '{') != NULL ? routed->names[0] : door->route;
+    const struct rely_named_route *route = rely_snapshot_route(reviewer->snapshot, name);
+    if (route == NULL)
+        refuse_under_route(reviewer, request, protocol, RELY_UNKNOWN_ROUTE,
+                           rely_route_describe_unknown(name, request->scratch));
+    else if (!rely_route_lets_ask(route, caller))
+        refuse_under_route(reviewer, request, protocol, RELY_CALLER_NOT_PERMITTED,
+                           "who asks is not among the callers of the route");
+    else
+        protocol->handle(reviewer, request, &(struct rely_place){.api_version = protocol->api_version, .route = name});
+}
+
+static void handle_by_table(const struct rely_data_door *door, struct rely_http_request *request,
+                            const struct rely_caller *caller)
+{
+    struct rely_reviewer *reviewer = door->reviewer;
     struct rely_routed routed;
     struct rely_slice values[RELY_ROUTE_PARAMETERS_MAX];
     int status = find_data_route(request, &routed);
@@ -59,7 +93,7 @@ static void handle_by_table(struct rely_reviewer *reviewer, struct rely_http_req
                                        rely_pool_printf(request->scratch, "this resource takes %s", routed.allow).ptr,
                                    .allow = routed.allow});
     else if (rely_route_admit_query(&row->route, request, values))
-        row->protocol->handle(reviewer, request, row->protocol->api_version);
+        handle_under_route(door, request, caller, &routed);
 }
 
 /* In the words of the protocol that was asked; of a path that nobody has, as of any: who is not proven learns nothing. */
@@ -92,9 +126,9 @@ void rely_endpoints_handle(struct rely_http_request *request, void *context)
     if (proven != RELY_CALLER_PROVEN)
         refuse_caller(reviewer, request, proven, &caller);
     else if (rely_check_is_asked(request))
-        rely_check_handle(reviewer, request);
+        rely_check_handle(reviewer, request, &caller);
     else
-        handle_by_table(reviewer, request);
+        handle_by_table(door, request, &caller);
 }
 
 bool rely_endpoints_needs_body(const struct rely_http_request *request)

@@ -6,10 +6,8 @@
 
 #include "relyd/text.h"
 
-static void put_identity(struct rely_reviewer *reviewer, const struct rely_answer *answer,
-                         const struct rely_match *match)
+static void put_identity(struct rely_buf *out, const struct rely_match *match)
 {
-    struct rely_buf *out = &reviewer->out;
     const struct rely_identity *identity = match->identity;
     rely_buf_putc(out, '{');
     rely_answer_put_member(out, "name", identity->name);
@@ -29,7 +27,7 @@ static void put_identity(struct rely_reviewer *reviewer, const struct rely_answe
     rely_buf_put(out, RELY_LIT("},"));
     rely_answer_put_member(out, "credential", match->credential->name);
     rely_buf_put(out, RELY_LIT(",\"audiences\":"));
-    rely_answer_put_audiences(out, answer, match);
+    rely_answer_put_audiences(out, match);
     rely_buf_putc(out, '}');
 }
 
@@ -49,7 +47,7 @@ static void put_allowed_members(struct rely_reviewer *reviewer, const struct rel
     for (size_t i = 0; i < review->matches.count; i++) {
         if (i > 0)
             rely_buf_putc(out, ',');
-        put_identity(reviewer, answer, &review->matches.items[i]);
+        put_identity(out, &review->matches.items[i]);
     }
     rely_buf_putc(out, ']');
     if (review->matches.is_truncated)
@@ -116,10 +114,11 @@ static bool read_review(struct rely_http_request *request, struct rely_review_re
     return problems->count == 0;
 }
 
-void rely_review_handle(struct rely_reviewer *reviewer, struct rely_http_request *request, const char *unused)
+void rely_review_handle(struct rely_reviewer *reviewer, struct rely_http_request *request,
+                        const struct rely_place *place)
 {
     struct rely_asked asked = {.endpoint = RELY_ENDPOINT_REVIEW, .reply = reply_review};
-    (void)unused;
+    asked.review.route = place->route;
     if (!rely_body_is_json(request)) {
         rely_http_problem(request, 415, "unsupported_media_type",
                           "the body must be JSON, with Content-Type: application/json", NULL);

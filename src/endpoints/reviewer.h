@@ -5,6 +5,7 @@
 #define RELYD_ENDPOINTS_REVIEWER_H
 
 #include "relyd/endpoints.h"
+#include "relyd/named_route.h"
 #include "relyd/snapshot.h"
 
 struct rely_answer;
@@ -90,16 +91,29 @@ struct rely_refused {
     const char *challenge; /* with 401; NULL otherwise */
 };
 
+/* Where it was asked. */
+struct rely_place {
+    const char *api_version; /* static; TokenReview only */
+    struct rely_slice route; /* there is one of this name, and who asks may ask there */
+};
+
+/* Why there is none of this name. In the pool. */
+const char *rely_route_describe_unknown(struct rely_slice name, struct rely_pool *pool);
+/* May he ask under this route? */
+bool rely_route_lets_ask(const struct rely_named_route *route, const struct rely_caller *caller);
+
 void rely_tokenreview_handle(struct rely_reviewer *reviewer, struct rely_http_request *request,
-                             const char *api_version);
+                             const struct rely_place *place);
 void rely_tokenreview_refuse(struct rely_reviewer *reviewer, struct rely_http_request *request,
                              const struct rely_refused *refused);
-void rely_review_handle(struct rely_reviewer *reviewer, struct rely_http_request *request, const char *unused);
+void rely_review_handle(struct rely_reviewer *reviewer, struct rely_http_request *request,
+                        const struct rely_place *place);
 void rely_review_refuse(struct rely_reviewer *reviewer, struct rely_http_request *request,
                         const struct rely_refused *refused);
 /* Does the path begin with the bytes `/check/`, as it was sent? Then it is a check and nothing else. */
 bool rely_check_is_asked(const struct rely_http_request *request);
-void rely_check_handle(struct rely_reviewer *reviewer, struct rely_http_request *request);
+void rely_check_handle(struct rely_reviewer *reviewer, struct rely_http_request *request,
+                       const struct rely_caller *caller);
 void rely_check_refuse(struct rely_reviewer *reviewer, struct rely_http_request *request,
                        const struct rely_http_refusal *refusal);
 /* Who asks may not. In: why - a sentence. */
@@ -130,7 +144,7 @@ void rely_body_refuse_unknown(const struct rely_view *body, const char *names, s
     (rely_buf_put((out), RELY_LIT("\"" name "\":")), rely_buf_put_json((out), (value)))
 void rely_answer_put_texts(struct rely_buf *out, const struct rely_slice *texts, size_t count);
 /* The audiences by which the match counts, as a JSON array: in the caller's order when it named some. */
-void rely_answer_put_audiences(struct rely_buf *out, const struct rely_answer *answer, const struct rely_match *match);
+void rely_answer_put_audiences(struct rely_buf *out, const struct rely_match *match);
 /* `reason: detail`. */
 struct rely_slice rely_answer_sentence(const struct rely_answer *answer, struct rely_pool *pool);
 

@@ -14,6 +14,7 @@ static const char *reason_of_status(int status)
            : status == 415 ? "UnsupportedMediaType"
            : status == 401 ? "Unauthorized"
            : status == 403 ? "Forbidden"
+           : status == 404 ? "NotFound"
            : status == 503 ? "ServiceUnavailable"
                            : "BadRequest";
 }
@@ -80,7 +81,7 @@ static void put_allow(struct rely_reviewer *reviewer, const struct rely_answer *
     rely_buf_putc(out, ',');
     put_extra_map(out, answer, match);
     rely_buf_put(out, RELY_LIT("},\"audiences\":"));
-    rely_answer_put_audiences(out, answer, match);
+    rely_answer_put_audiences(out, match);
     rely_buf_putc(out, '}');
 }
 
@@ -183,15 +184,17 @@ void rely_tokenreview_refuse(struct rely_reviewer *reviewer, struct rely_http_re
     reply_status_with(reviewer, request, refused->status, refused->detail, &header);
 }
 
-void rely_tokenreview_handle(struct rely_reviewer *reviewer, struct rely_http_request *request, const char *api_version)
+void rely_tokenreview_handle(struct rely_reviewer *reviewer, struct rely_http_request *request,
+                             const struct rely_place *place)
 {
     struct rely_asked asked = {.endpoint = RELY_ENDPOINT_TOKENREVIEW, .reply = reply_tokenreview};
     asked.review.is_single = true;
+    asked.review.route = place->route;
     if (!rely_body_is_json(request)) {
         reply_status(reviewer, request, 415, "the body must be JSON, with Content-Type: application/json");
         return;
     }
-    const char *wrong = read_tokenreview(request, api_version, &asked);
+    const char *wrong = read_tokenreview(request, place->api_version, &asked);
     if (wrong != NULL)
         reply_status(reviewer, request, 400, wrong);
     else

@@ -127,8 +127,8 @@ static struct rely_slice keep_copy(struct rely_slice text, char **next)
 static size_t measure_waiting(const struct rely_asked *asked, const struct rely_unverified *token)
 {
     const struct rely_review_request *review = &asked->review;
-    size_t bytes = sizeof(struct rely_waiting) + review->token.len + review->identity.len + token->iss.len +
-                   token->kid.len + review->audience_count * sizeof(struct rely_slice);
+    size_t bytes = sizeof(struct rely_waiting) + review->token.len + review->identity.len + review->route.len +
+                   token->iss.len + token->kid.len + review->audience_count * sizeof(struct rely_slice);
     for (size_t i = 0; i < review->audience_count; i++)
         bytes += review->audiences[i].len;
     return bytes;
@@ -147,6 +147,7 @@ static struct rely_waiting *make_waiting(const struct rely_asked *asked, const s
     waiting->asked.review.audiences = audiences;
     waiting->asked.review.token = keep_copy(asked->review.token, &next);
     waiting->asked.review.identity = keep_copy(asked->review.identity, &next);
+    waiting->asked.review.route = keep_copy(asked->review.route, &next);
     waiting->token = (struct rely_unverified){
         .iss = keep_copy(token->iss, &next), .kid = keep_copy(token->kid, &next), .alg = token->alg};
     return waiting;

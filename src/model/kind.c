@@ -82,6 +82,14 @@ static const struct rely_field revocation_fields[] = {
 };
 #undef RECORD
 
+#define RECORD struct rely_route_record
+static const struct rely_field route_fields[] = {
+#define RELY_FIELDS_OF_ROUTE
+#include "relyd/object.def"
+#undef RELY_FIELDS_OF_ROUTE
+};
+#undef RECORD
+
 static const struct rely_kind kinds[] = {
     {
         .object = RELY_OBJECT_ISSUER,
@@ -123,6 +131,18 @@ static const struct rely_kind kinds[] = {
         .field_count = sizeof credential_fields / sizeof credential_fields[0],
         .record_size = sizeof(struct rely_credential_record),
         .check = rely_credential_check,
+    },
+    {
+        .object = RELY_OBJECT_ROUTE,
+        .word = "route",
+        .article_word = "a route",
+        .table = "route",
+        .since = 5,
+        .built_in = RELY_BUILT_IN_ROUTE,
+        .fields = route_fields,
+        .field_count = sizeof route_fields / sizeof route_fields[0],
+        .record_size = sizeof(struct rely_route_record),
+        .check = rely_route_check,
     },
     {
         .object = RELY_OBJECT_REVOCATION,

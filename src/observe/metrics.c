@@ -214,6 +214,11 @@ static void put_credentials(const struct scrape *scrape, const char *name)
     put_number(scrape, name, scrape->gauges->credentials);
 }
 
+static void put_routes(const struct scrape *scrape, const char *name)
+{
+    put_number(scrape, name, scrape->gauges->routes);
+}
+
 static void put_revocations(const struct scrape *scrape, const char *name)
 {
     put_number(scrape, name, scrape->gauges->revocations);

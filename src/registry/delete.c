@@ -115,6 +115,15 @@ static bool erase_with_dependents(const struct removal *removal, const union rel
     return true;
 }
 
+static bool check_not_built_in(const struct removal *removal, struct rely_err *err)
+{
+    const char *name = removal->kind->built_in;
+    if (name == NULL || !rely_slice_equal(removal->path->name, rely_slice_of(name)))
+        return true;
+    return rely_write_refuse(removal->result, err, RELY_ERR_CONFLICT, "built_in",
+                             "the %s %s is always there; it may be changed", removal->kind->word, name);
+}
+
 static bool delete_in_transaction(const struct removal *removal, struct rely_pool *pool, struct rely_err *err)
 {
     union rely_any_record found;
@@ -128,7 +137,9 @@ static bool delete_in_transaction(const struct removal *removal, struct rely_poo
         return false;
     if (found.record.id == 0)
         return rely_err_set(err, RELY_ERR_NOT_FOUND, "there is no such %s", removal->kind->word);
-    return rely_write_check_etag(removal->result, removal->writer, &found.record, err) &&
+    return check_not_built_in(removal, err) &&
+           rely_write_check_etag(removal->result, removal->writer, &found.record, err) &&
+           rely_routes_check_free(removal->registry, path, removal->result, err) &&
            rely_powers_check_change(&powers, &found, NULL, err) && erase_with_dependents(removal, &found, err);
 }
 

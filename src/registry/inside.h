@@ -84,6 +84,13 @@ RELY_MUST_USE bool rely_identities_leave_owners(const struct rely_leaving *leavi
 
 RELY_MUST_USE bool rely_revocations_bind(struct rely_writing *write, struct rely_err *err);
 
+/* --- routes.c: false with the fault ------------------------------------------------------------------------ */
+
+RELY_MUST_USE bool rely_routes_bind(struct rely_writing *write, struct rely_err *err);
+/* Does no route name this object, which is to go? */
+RELY_MUST_USE bool rely_routes_check_free(struct rely_registry *registry, const struct rely_object_path *path,
+                                          struct rely_write_result *result, struct rely_err *err);
+
 /* --- powers.c: may this writer? False with the fault -------------------------------------------------------- */
 
 /* In: parent_id - of a credential: its identity's row. */

@@ -266,6 +266,7 @@ static const struct rules {
     {.object = RELY_OBJECT_ISSUER, .bind = bind_issuer, .is_same = has_same_source, .store = store_keys},
     {.object = RELY_OBJECT_IDENTITY, .bind = rely_identities_bind_owners, .check = rely_identities_check_certificates},
     {.object = RELY_OBJECT_CREDENTIAL, .bind = bind_credential, .check = check_pair_is_free},
+    {.object = RELY_OBJECT_ROUTE, .bind = rely_routes_bind},
     {.object = RELY_OBJECT_REVOCATION, .bind = rely_revocations_bind},
 };
 

@@ -111,6 +111,9 @@ static bool log_write(struct rely_writing *write, const struct rely_json *shown,
 
 static bool refuse_full(const struct rely_writing *write, struct rely_err *err)
 {
+    if (write->path->object == RELY_OBJECT_ROUTE)
+        return rely_write_refuse(write->result, err, RELY_ERR_LIMIT, "too_many_objects",
+                                 "there are %d routes, which is the most that there may be", RELY_ROUTES_MAX);
     if (write->path->object == RELY_OBJECT_REVOCATION)
         return rely_write_refuse(write->result, err, RELY_ERR_LIMIT, "too_many_revocations",
                                  "there are %d revocations, which is the most that there may be", RELY_REVOCATIONS_MAX);

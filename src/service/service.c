@@ -64,11 +64,13 @@ static void give_socket(struct rely_service *service, size_t item, size_t index,
     const struct rely_listener_config *listener = &service->listeners.items[item];
     struct rely_worker *worker = &service->workers[index % service->worker_count];
     worker->sockets = rely_realloc(worker->sockets, (worker->socket_count + 1) * sizeof *worker->sockets);
-    worker->sockets[worker->socket_count++] = (struct rely_worker_socket){
-        .fd = fd,
-        .is_shared = strncmp(listener->address, RELY_PASSED, sizeof RELY_PASSED - 1) == 0,
-        .tls = service->tls[item],
-        .door = {.reviewer = &worker->reviewer, .is_open = listener->callers == RELY_CALLERS_ANYONE}};
+    worker->sockets[worker->socket_count++] =
+        (struct rely_worker_socket){.fd = fd,
+                                    .is_shared = strncmp(listener->address, RELY_PASSED, sizeof RELY_PASSED - 1) == 0,
+                                    .tls = service->tls[item],
+                                    .door = {.reviewer = &worker->reviewer,
+                                             .is_open = listener->callers == RELY_CALLERS_ANYONE,
+                                             .route = rely_slice_of(listener->route)}};
 }
 
 /* Each of those that were left goes to one worker, as the kernel spreads connections over all of them; where there are
@@ -273,6 +275,7 @@ void rely_service_print_metrics(struct rely_service *service, const struct rely_
         .issuers = snapshot->issuers_by_id.count,
         .identities = snapshot->identities_by_id.count,
         .credentials = snapshot->credentials_by_id.count,
+        .routes = snapshot->routes_by_id.count,
         .revocations = snapshot->revocations_by_id.count,
         .fetches_ok = counts.fetches_ok,
         .fetches_failed = counts.fetches_failed,

@@ -48,6 +48,12 @@ void rely_snapshot_fill(struct rely_snapshot *next, enum rely_object object, con
 void rely_identity_index_edit(struct rely_snapshot *next, const void *item, bool is_removal);
 void rely_identity_index_fini(struct rely_snapshot *last);
 
+/* --- named_route.c ------------------------------------------------------------------------------------------- */
+
+uint64_t rely_named_route_hash(const void *item);
+/* The one that is always there has a place of its own. */
+void rely_named_route_note(struct rely_snapshot *next, const void *item, bool is_removal);
+
 /* --- revocation_index.c -------------------------------------------------------------------------------------- */
 
 /* Of what it hits. */

@@ -4,6 +4,7 @@
  * when it is whole.
  */
 #include "edit.h"
+#include "relyd/named_route.h"
 #include "relyd/revocation.h"
 
 #include "relyd/text.h"
@@ -43,6 +44,9 @@ static const struct index {
     {RELY_OBJECT_IDENTITY, 0, NULL, rely_identity_index_edit},
     {RELY_OBJECT_CREDENTIAL, offsetof(struct rely_snapshot, credentials_by_id), hash_id, NULL},
     {RELY_OBJECT_CREDENTIAL, offsetof(struct rely_snapshot, credentials), hash_rule, NULL},
+    {RELY_OBJECT_ROUTE, offsetof(struct rely_snapshot, routes_by_id), hash_id, NULL},
+    {RELY_OBJECT_ROUTE, offsetof(struct rely_snapshot, routes), rely_named_route_hash, NULL},
+    {RELY_OBJECT_ROUTE, 0, NULL, rely_named_route_note},
     {RELY_OBJECT_REVOCATION, offsetof(struct rely_snapshot, revocations_by_id), hash_id, NULL},
     {RELY_OBJECT_REVOCATION, offsetof(struct rely_snapshot, revocations), rely_revocation_hash, NULL},
     {RELY_OBJECT_REVOCATION, 0, NULL, rely_revocation_count},
@@ -52,7 +56,7 @@ static const struct index {
 
 _Static_assert(offsetof(struct rely_issuer, id) == 0 && offsetof(struct rely_identity, id) == 0 &&
                    offsetof(struct rely_credential, id) == 0 && offsetof(struct rely_revocation, id) == 0 &&
-                   offsetof(struct rely_record, id) == 0,
+                   offsetof(struct rely_named_route, id) == 0 && offsetof(struct rely_record, id) == 0,
                "whatever a snapshot holds begins with its id");
 
 static struct rely_map *map_of(struct rely_snapshot *snapshot, const struct index *index)

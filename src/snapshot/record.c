@@ -3,6 +3,7 @@
  * edition.
  */
 #include "edit.h"
+#include "relyd/named_route.h"
 #include "relyd/reserved.h"
 #include "relyd/revocation.h"
 
@@ -88,6 +89,11 @@ static void *make_credential(const void *record)
     return rely_credential_of_record(record);
 }
 
+static void *make_route(const void *record)
+{
+    return rely_named_route_of_record(record);
+}
+
 static void *make_revocation(const void *record)
 {
     return rely_revocation_of_record(record);
@@ -100,6 +106,7 @@ static const struct maker {
 } makers[] = {
     {RELY_OBJECT_IDENTITY, make_identity},
     {RELY_OBJECT_CREDENTIAL, make_credential},
+    {RELY_OBJECT_ROUTE, make_route},
     {RELY_OBJECT_REVOCATION, make_revocation},
 };
 

@@ -56,7 +56,7 @@ int rely_store_lock_file(const char *path, struct rely_store_opening *opening, s
 
 /* Changed when a limit, a table or a trigger says something else; a new field needs no new number, as a database that
  * has it is refused by a relyd without it. */
-#define RELY_SCHEMA_VERSION 4
+#define RELY_SCHEMA_VERSION 5
 #define RELY_COLUMNS_MAX (RELY_FIELDS_MAX + 3)
 #define RELY_SCHEMA_ITEMS_MAX 128
 
@@ -86,6 +86,8 @@ struct rely_schema {
 bool rely_schema_knows(const struct rely_kind *kind, const char *column);
 /* Put those that are missing behind what a table has; all, when it has none. */
 void rely_schema_complete(const struct rely_kind *kind, struct rely_columns *columns, struct rely_pool *pool);
+/* The statement that makes the object which is there from the start, with what a body gets that says nothing. */
+const char *rely_schema_insert_built_in(const struct rely_kind *kind, struct rely_pool *pool);
 const char *rely_schema_add_column(const struct rely_kind *kind, const struct rely_column *column,
                                    struct rely_pool *pool);
 /* A kind's table with these columns, its indexes and triggers. */

@@ -40,6 +40,7 @@ static bool run_check(struct rely_sql *sql, const char *text, struct rely_err *e
 static bool count_indexes(struct rely_sql *sql, struct rely_err *err)
 {
     static const char *const counts[] = {
+        COUNTED("route", HAS_ALL("route", "sqlite_autoindex_route_1", "name > ''")),
         COUNTED("revocation", HAS_ALL("revocation", "sqlite_autoindex_revocation_1", "name > ''")),
         COUNTED("issuer", HAS_ALL("issuer", "sqlite_autoindex_issuer_1", "name > ''")
                               HAS_ALL("issuer", "issuer_url", "url > ''")),

@@ -234,14 +234,25 @@ static bool add_columns(const struct carrying *carrying, struct rely_err *err)
     return true;
 }
 
-static bool carry_over(const struct carrying *carrying, struct rely_err *err)
+static bool make_built_in(struct carrying *carrying, struct rely_err *err)
+{
+    const struct rely_kind *kind;
+    for (size_t i = 0; (kind = rely_kind_at(i)) != NULL; i++)
+        if (kind->built_in != NULL && is_brought(carrying, kind->table) &&
+            !rely_sql_exec(carrying->sql, rely_schema_insert_built_in(kind, &carrying->schema.texts), err))
+            return false;
+    return true;
+}
+
+static bool carry_over(struct carrying *carrying, struct rely_err *err)
 {
     char stamp[128];
     struct rely_sql *sql = carrying->sql;
     snprintf(stamp, sizeof stamp, "PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT", APPLICATION_ID,
              RELY_SCHEMA_VERSION);
     return add_columns(carrying, err) && bring_items(carrying, true, bring_table, err) && take_up_edits(sql, err) &&
-           bring_items(carrying, false, bring_item, err) && rely_sql_exec(sql, stamp, err);
+           bring_items(carrying, false, bring_item, err) && make_built_in(carrying, err) &&
+           rely_sql_exec(sql, stamp, err);
 }
 
 /* Editing needs what DEFENSIVE forbids, on this connection and for this moment. */
@@ -251,7 +262,7 @@ static bool allow_editing(struct rely_sql *sql, bool may_edit, struct rely_err *
            rely_sql_fault(sql, err);
 }
 
-static bool migrate(const struct carrying *carrying, struct rely_err *err)
+static bool migrate(struct carrying *carrying, struct rely_err *err)
 {
     struct rely_sql *sql = carrying->sql;
     struct rely_err unused = {0};

@@ -241,6 +241,14 @@ static const struct question {
                             " (SELECT 1 FROM credential c WHERE c.identity_id = o.id))"
                             " LIMIT ?1",
                             "l"},
+    /* Ten thousand at most, and seldom asked. */
+    [RELY_STORED_ROUTES_OF_ISSUER] = {RELY_OBJECT_ROUTE, RELY_COLUMNS_NAMES, "",
+                                      " WHERE instr(char(10) || o.issuers, char(10) || ?1 || char(10)) > 0 LIMIT 1",
+                                      "t"},
+    [RELY_STORED_ROUTES_OF_IDENTITY] = {RELY_OBJECT_ROUTE, RELY_COLUMNS_NAMES, "",
+                                        " WHERE instr(char(10) || o.identities, char(10) || ?1 || char(10)) > 0"
+                                        " OR instr(char(10) || o.callers, char(10) || ?1 || char(10)) > 0 LIMIT 1",
+                                        "t"},
     [RELY_STORED_OVER] = {RELY_OBJECT_REVOCATION, RELY_COLUMNS_NAMES, "",
                           " INDEXED BY revocation_until_at WHERE o.until_at <= ?1 LIMIT ?2", "nl"},
 };

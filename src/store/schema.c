@@ -31,6 +31,7 @@ static const struct {
      "(jwks_uri IS NOT NULL) = (key_source = 2) AND (jwks_uri IS NULL OR (" IS_URL("jwks_uri") "))", ""},
     {"issuer", "discovery_url", "discovery_url IS NULL OR (key_source = 1 AND " IS_URL("discovery_url") ")", ""},
     {"issuer", "ca_bundle", "ca_bundle IS NULL OR instr(ca_bundle, '-----BEGIN CERTIFICATE-----') > 0", ""},
+    {"route", "audiences", "audiences <> '' OR name = 'default'", ""}, /* RELY_BUILT_IN_ROUTE */
     {"revocation", "reason",
      "(jti IS NOT NULL) + (subject IS NOT NULL) + (account_uid IS NOT NULL) + (pod_uid IS NOT NULL)"
      " + (secret_uid IS NOT NULL) + (node_uid IS NOT NULL) + (kid IS NOT NULL) + (identity IS NOT NULL)"
@@ -89,6 +90,12 @@ static const struct rely_schema_item other_items[] = {
      " WHEN (SELECT max(id) FROM revocation) >= 1000000" /* RELY_REVOCATIONS_MAX */
      "   AND (SELECT count(*) FROM revocation) >= 1000000"
      " BEGIN SELECT RAISE(ABORT, 'too_many_revocations'); END"},
+    {"trigger", "route_quota",
+     "CREATE TRIGGER route_quota BEFORE INSERT ON route WHEN (SELECT count(*) FROM route) >= 10000" /* RELY_ROUTES_MAX */
+     " BEGIN SELECT RAISE(ABORT, 'too_many_routes'); END"},
+    {"trigger", "route_default_stays",
+     "CREATE TRIGGER route_default_stays BEFORE DELETE ON route WHEN OLD.name = 'default'"
+     " BEGIN SELECT RAISE(ABORT, 'the route default is always there'); END"},
     {"trigger", "change_log_stays",
      "CREATE TRIGGER change_log_stays BEFORE UPDATE ON change_log"
      " BEGIN SELECT RAISE(ABORT, 'the change log is append-only'); END"},
@@ -275,6 +282,35 @@ void rely_schema_complete(const struct rely_kind *kind, struct rely_columns *col
         if (stands_in_table(&kind->fields[i]) && !has_column(columns, kind->fields[i].column))
             add_column(columns, kind->fields[i].column, default_of(&kind->fields[i], is_later, pool));
     want_column(columns, "revision", "0");
+}
+
+static void put_first_value(struct rely_buf *out, const struct rely_kind *kind, const struct rely_field *field)
+{
+    if (field->type == RELY_FIELD_NAME)
+        rely_buf_printf(out, "'%s'", kind->built_in);
+    else if (field->type == RELY_FIELD_TIME)
+        rely_buf_printf(out, "unixepoch()");
+    else if (may_be_null(field))
+        rely_buf_printf(out, "NULL");
+    else
+        print_default(out, field);
+}
+
+const char *rely_schema_insert_built_in(const struct rely_kind *kind, struct rely_pool *pool)
+{
+    struct rely_buf text = {0};
+    rely_buf_printf(&text, "INSERT INTO %s (revision", kind->table);
+    for (size_t i = 0; i < kind->field_count; i++)
+        if (stands_in_table(&kind->fields[i]))
+            rely_buf_printf(&text, ", %s", kind->fields[i].column);
+    rely_buf_printf(&text, ") VALUES (0");
+    for (size_t i = 0; i < kind->field_count; i++)
+        if (stands_in_table(&kind->fields[i])) {
+            rely_buf_printf(&text, ", ");
+            put_first_value(&text, kind, &kind->fields[i]);
+        }
+    rely_buf_putc(&text, ')');
+    return rely_table_keep(&text, pool);
 }
 
 const char *rely_schema_add_column(const struct rely_kind *kind, const struct rely_column *column,

@@ -7,7 +7,7 @@ import pytest
 import tokens
 from service import ISSUER
 
-STEPS = ["token", "issuer", "keys", "signature", "claims", "revocations", "credentials", "decision"]
+STEPS = ["token", "issuer", "keys", "signature", "claims", "route", "revocations", "credentials", "decision"]
 
 
 def test_steps_of_an_allow(shared):

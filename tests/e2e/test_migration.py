@@ -60,7 +60,7 @@ def test_c9_a_newer_registry_is_refused_by_name(tmp_path):
     done = subprocess.run([service.BINARY, "--config", str(config)], capture_output=True, text=True, timeout=60,
                           env=service.ENVIRONMENT)
     assert done.returncode == 1
-    assert "its schema has version 77, and this relyd knows versions up to 4: a newer relyd has written it" in done.stderr
+    assert "its schema has version 77, and this relyd knows versions up to 5: a newer relyd has written it" in done.stderr
     with sqlite3.connect(database) as connection:
         assert connection.execute("PRAGMA user_version").fetchone() == (77,)
 

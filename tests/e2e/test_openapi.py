@@ -10,7 +10,7 @@ from service import BINARY, ROOT
 
 OPERATIONS = re.findall(r'^OPERATION\("(\w+)", "([^"]+)"', (ROOT / "include/relyd/operation.def").read_text(), re.M)
 PATHS = {path: [method for method, other in OPERATIONS if other == path] for _, path in OPERATIONS}
-DATA = [path for path in PATHS if path.startswith("/apis/") or path == "/v1/review"]
+DATA = [path for path in PATHS if path.startswith(("/apis/", "/routes/")) or path == "/v1/review"]
 
 
 def test_the_document_has_every_path():
@@ -33,7 +33,7 @@ def test_every_path_is_served(shared, path):
 def test_the_schemas_are_schemas():
     schemas = contract.document(BINARY)["components"]["schemas"]
     assert list(schemas) == ["Issuer", "IssuerShown", "Identity", "IdentityShown", "FederatedIdentityCredential", "FederatedIdentityCredentialShown",
-                             "Revocation", "RevocationShown", "Problem"]
+                             "Route", "RouteShown", "Revocation", "RevocationShown", "Problem"]
     for schema in schemas.values():
         jsonschema.Draft202012Validator.check_schema(schema)
 

@@ -56,7 +56,7 @@ KIND = """    {
         .word = "contact",
         .article_word = "a contact",
         .table = "contact",
-        .since = 5,
+        .since = 6,
         .parent = RELY_OBJECT_IDENTITY,
         .parent_column = "identity_id",
         .fields = contact_fields,
@@ -100,7 +100,7 @@ METRIC = """static void put_contacts(const struct scrape *scrape, const char *na
 CHANGES = [
     ("include/relyd/object.def", None, OBJECT_DEF),
     ("include/relyd/operation.def", 'OPERATION("POST", "/v1/explain"', OPERATION_DEF + 'OPERATION("POST", "/v1/explain"'),
-    ("include/relyd/model.h", "RELY_OBJECT_REVOCATION };", "RELY_OBJECT_REVOCATION, RELY_OBJECT_CONTACT };"),
+    ("include/relyd/model.h", "    RELY_OBJECT_ROUTE\n", "    RELY_OBJECT_ROUTE,\n    RELY_OBJECT_CONTACT\n"),
     ("include/relyd/model.h", "#undef FIELD_NAME\n", RECORD + "#undef FIELD_NAME\n"),
     (
         "include/relyd/model.h",
@@ -116,7 +116,7 @@ CHANGES = [
         "void rely_contact_check(const struct rely_body *body, void *record);\n",
     ),
     ("src/model/CMakeLists.txt", "        copy.c\n", "        contact.c\n        copy.c\n"),
-    ("src/store/inside.h", "#define RELY_SCHEMA_VERSION 4\n", "#define RELY_SCHEMA_VERSION 5\n"),
+    ("src/store/inside.h", "#define RELY_SCHEMA_VERSION 5\n", "#define RELY_SCHEMA_VERSION 6\n"),
     (
         "src/store/inspect.c",
         '        COUNTED("issuer", ',
@@ -140,7 +140,7 @@ CHANGES = [
         'METRIC(key_tables, ',
         'METRIC(contacts, "relyd_contacts", "gauge", "", "Registered contacts.")\nMETRIC(key_tables, ',
     ),
-    ("include/relyd/observe.h", "    size_t issuers, identities, credentials, revocations;\n", "    size_t issuers, identities, credentials, revocations, contacts;\n"),
+    ("include/relyd/observe.h", "    size_t issuers, identities, credentials, routes, revocations;\n", "    size_t issuers, identities, credentials, routes, revocations, contacts;\n"),
     ("src/observe/metrics.c", "static void put_key_tables(", METRIC + "static void put_key_tables("),
     (
         "src/service/service.c",
@@ -155,9 +155,9 @@ CHANGES = [
         '    "{\\"name\\":\\"web\\",\\"issuerName\\":\\"prod\\",\\"subject\\":\\"s\\",\\"audiences\\":[\\"a\\"]}",\n'
         '    "{\\"name\\":\\"web\\",\\"address\\":\\"tel:1\\"}",\n',
     ),
-    ("tests/unit/registry/fixture.h", "#define SCHEMA_VERSION 4\n", "#define SCHEMA_VERSION 5\n"),
-    ("tests/e2e/test_openapi.py", '                             "Revocation", "RevocationShown", "Problem"]\n', '                             "Contact", "ContactShown", "Revocation", "RevocationShown", "Problem"]\n'),
-    ("tests/e2e/test_command_line.py", "    assert len(printed) == 7\n", "    assert len(printed) == 8\n"),
+    ("tests/unit/registry/fixture.h", "#define SCHEMA_VERSION 5\n", "#define SCHEMA_VERSION 6\n"),
+    ("tests/e2e/test_openapi.py", '                             "Route", "RouteShown", "Revocation", "RevocationShown", "Problem"]\n', '                             "Contact", "ContactShown", "Route", "RouteShown", "Revocation", "RevocationShown", "Problem"]\n'),
+    ("tests/e2e/test_command_line.py", "    assert len(printed) == 8\n", "    assert len(printed) == 9\n"),
 ]
 RULES = {"src/model/contact.c": OWN}
 

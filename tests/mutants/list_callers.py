@@ -95,7 +95,7 @@ MUTANTS = [
     on_data("any-role-may-ask", "src/endpoints/admit.c", "(caller->roles & (RELY_ROLE_REVIEWER | RELY_ROLE_ADMIN)) != 0)", "caller->roles != 0)"),
     on_data("whoever-is-proven-may-ask", "src/endpoints/admit.c", "    if (proven != RELY_CALLER_PROVEN || (caller->roles", "    if (proven == RELY_CALLER_PROVEN || (caller->roles"),
     on_data("an-administrator-may-not-ask", "src/endpoints/admit.c", "(RELY_ROLE_REVIEWER | RELY_ROLE_ADMIN)) != 0)", "RELY_ROLE_REVIEWER) != 0)"),
-    on_data("every-listener-is-open", "src/service/service.c", ".is_open = listener->callers == RELY_CALLERS_ANYONE}};", ".is_open = listener->callers != RELY_CALLERS_ADMINISTRATORS}};"),
+    on_data("every-listener-is-open", "src/service/service.c", ".is_open = listener->callers == RELY_CALLERS_ANYONE,\n                                             .route", ".is_open = listener->callers != RELY_CALLERS_ADMINISTRATORS,\n                                             .route"),
     on_data("a-gateways-client-says-who-asks", "src/endpoints/admit.c", "is_check ? RELY_LIT(\"x-relyd-caller\") : RELY_LIT(\"authorization\")", "is_check ? RELY_LIT(\"authorization\") : RELY_LIT(\"authorization\")",
             "test_every_door_by_token"),
     on_data("a-401-has-no-challenge", "src/endpoints/endpoints.c", ".challenge = is_known ? NULL : rely_caller_challenge(proven)};", ".challenge = is_known ? rely_caller_challenge(proven) : NULL};"),

@@ -247,9 +247,9 @@ MUTANTS = [
     dict(
         name="explain-takes-any-route",
         row="A8",
-        file="src/admin/explain_question.c",
-        old="    if (rely_json_type(value) == RELY_JSON_ABSENT || rely_slice_equal(rely_json_text(value), *out))\n",
-        new="    if (true)\n",
+        file="src/admin/explain.c",
+        old="    if (rely_snapshot_route(admin->snapshot(admin->service), name) == NULL)\n",
+        new="    if (rely_snapshot_route(admin->snapshot(admin->service), name) == NULL && name.len == 0)\n",
         caught_by="unit_admin",
     ),
     dict(
@@ -710,8 +710,8 @@ MUTANTS = [
         name="what-is-in-use-is-said-before-what-has-changed",
         row="issue 8",
         file="src/registry/delete.c",
-        old="return rely_write_check_etag(removal->result, removal->writer, &found.record, err) &&\n           rely_powers_check_change(&powers, &found, NULL, err) && erase_with_dependents(removal, &found, err);",
-        new="return rely_powers_check_change(&powers, &found, NULL, err) && erase_with_dependents(removal, &found, err) &&\n           rely_write_check_etag(removal->result, removal->writer, &found.record, err);",
+        old="rely_write_check_etag(removal->result, removal->writer, &found.record, err) &&\n           rely_routes_check_free(removal->registry, path, removal->result, err) &&\n           rely_powers_check_change(&powers, &found, NULL, err) && erase_with_dependents(removal, &found, err);",
+        new="rely_routes_check_free(removal->registry, path, removal->result, err) &&\n           rely_powers_check_change(&powers, &found, NULL, err) && erase_with_dependents(removal, &found, err) &&\n           rely_write_check_etag(removal->result, removal->writer, &found.record, err);",
         caught_by="unit_registry",
     ),
     dict(

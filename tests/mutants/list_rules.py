@@ -21,7 +21,40 @@ def by_token(name, old, new, test="test_what_is_refused"):
     return mutant(name, "src/admin/revoke.c", old, new, f"tests/e2e/test_revocations.py::{test}")
 
 
+def under_route(name, file, old, new, test="test_each_restriction_at_every_door"):
+    return mutant(name, file, old, new, f"tests/e2e/test_routes.py::{test}")
+
+
+ROUTE, CHECK, DOOR = "src/decide/route.c", "src/endpoints/check.c", "src/endpoints/endpoints.c"
+
 MUTANTS = [
+    under_route("a route's issuers are not looked at", ROUTE, "route->issuers.count == 0 || rely_sorted_has(&route->issuers, review->issuer->name)", "true || rely_sorted_has(&route->issuers, review->issuer->name)"),
+    under_route("groups alone restrict nothing", ROUTE, "(route->identities.count == 0 && route->groups.count == 0)", "route->identities.count == 0"),
+    under_route("identities alone restrict nothing", ROUTE, "(route->identities.count == 0 && route->groups.count == 0)", "route->groups.count == 0"),
+    under_route("a group's identities do not pass", ROUTE, "        if (rely_sorted_has(&route->groups, identity->groups[i]))\n            return true;\n", "        if (rely_sorted_has(&route->groups, identity->name) && i > 0)\n            return true;\n"),
+    under_route("nobody passes, and that is no refusal", ROUTE, "    if (kept > 0 || last == NULL)\n", "    if (kept > 0 || last == NULL || last != NULL)\n"),
+    under_route("a route's audiences are not wanted", "src/credentials/credentials.c", "return query->wanted_count == 0 || rely_slice_is_among(query->wanted, query->wanted_count, audience);", "return query->wanted_count == 0 || rely_slice_is_among(query->wanted, query->wanted_count, audience) || query->accepted_count > 0;", "test_audiences_are_those_of_all"),
+    under_route("answers name the credential's audiences under a route", "src/credentials/credentials.c", "is_wanted = !is_asked && query->wanted_count > 0;", "is_wanted = is_asked && query->wanted_count > 0;", "test_audiences_are_those_of_all"),
+    under_route("a list is not in order", "src/snapshot/named_route.c", "        qsort(items, from->count, sizeof *items, compare_texts);\n", "        (void)compare_texts;\n"),
+    under_route("any caller may ask under a route", CHECK, "} else if (!rely_route_lets_ask(route, caller)) {", "} else if (!rely_route_lets_ask(route, caller) && route->is_shadow) {", "test_callers_of_a_route"),
+    under_route("any caller may ask for a TokenReview under a route", DOOR, "else if (!rely_route_lets_ask(route, caller))", "else if (!rely_route_lets_ask(route, caller) && route->cache_s > 0)", "test_callers_of_a_route"),
+    under_route("who is nobody is among the callers", "src/endpoints/admit.c", "(caller->identity != NULL && rely_sorted_has(&route->callers, caller->identity->name))", "(caller->identity == NULL || rely_sorted_has(&route->callers, caller->identity->name))", "test_callers_of_a_route"),
+    under_route("the listener's route does not count", DOOR, "? routed->names[0] : door->route;", "? routed->names[0] : RELY_LIT(\"default\");", "test_a_listeners_route"),
+    under_route("a shadow's refusal has the client's headers", CHECK, "    add_no_identity(&headers);\n    add_check_header(&headers, RELY_LIT(\"x-relyd-would-deny\"),", "    (void)add_no_identity;\n    add_check_header(&headers, RELY_LIT(\"x-relyd-would-deny\"),", "test_shadow_lets_in_and_says_who"),
+    under_route("every OPTIONS is a preflight", CHECK, "return rely_slice_equal(request->method, RELY_LIT(\"OPTIONS\")) && origins == 1 && methods == 1 && tokens == 0;", "return rely_slice_equal(request->method, RELY_LIT(\"OPTIONS\")) && origins <= 1 && methods <= 1 && tokens == 0;", "test_preflights"),
+    under_route("a preflight may have a token", CHECK, "methods == 1 && tokens == 0;", "methods == 1 && tokens <= 1;", "test_preflights"),
+    under_route("any method is a preflight", CHECK, "rely_slice_equal(request->method, RELY_LIT(\"OPTIONS\")) && origins", "request->method.len > 0 && origins", "test_preflights"),
+    under_route("every route lets preflights through", CHECK, "route->passes_preflight && is_preflight(request)", "is_preflight(request)", "test_preflights"),
+    under_route("an allow is kept beyond its token", CHECK, "int64_t age_s = left_s < most_s ? left_s : most_s;", "int64_t age_s = left_s < most_s ? most_s : most_s;", "test_what_gateways_may_keep_and_pass_on"),
+    under_route("an allow is kept where nobody says so", CHECK, "age_s <= 0 ?", "age_s < 0 ?", "test_what_gateways_may_keep_and_pass_on"),
+    under_route("the token is never taken away", CHECK, "review->route != NULL && review->route->strips_authorization", "review->route == NULL && review->route->strips_authorization", "test_what_gateways_may_keep_and_pass_on"),
+    under_route("what a route names may go", "src/registry/routes.c", "    if (!is_issuer && path->object != RELY_OBJECT_IDENTITY)\n", "    if (!is_issuer || path->object != RELY_OBJECT_IDENTITY)\n", "test_what_a_route_names_stays"),
+    under_route("who may ask may go", "src/store/query.c", "\" OR instr(char(10) || o.callers, char(10) || ?1 || char(10)) > 0 LIMIT 1\"", "\" LIMIT 1\"", "test_what_a_route_names_stays"),
+    under_route("what a route names need not be there", "src/registry/routes.c", "    if (found.record.id == 0)\n", "    if (found.record.id < 0)\n", "test_what_is_refused"),
+    under_route("the route that is always there may go", "src/registry/delete.c", "    if (name == NULL || !rely_slice_equal(removal->path->name, rely_slice_of(name)))\n", "    if (name == NULL || rely_slice_equal(removal->path->name, rely_slice_of(name)))\n", "test_the_route_that_is_always_there"),
+    under_route("a route takes any audience", "src/model/route.c", "(audiences != NULL && !is_empty))", "audiences != NULL)", "test_what_is_refused"),
+    under_route("there may be any number of routes", "src/store/schema.c", "(SELECT count(*) FROM route) >= 10000", "(SELECT count(*) FROM route) >= 10001", "test_ten_thousand_are_the_most"),
+    under_route("a route that is gone restricts nothing", ROUTE, "    return review->route != NULL\n", "    return review->route != NULL || work->review != NULL\n", "test_a_route_that_goes_while_a_request_waits"),
     in_review("what is over still hits", "revocation->until_s == 0 || now_s < revocation->until_s", "true || now_s < revocation->until_s"),
     in_review("it is over a second late", "now_s < revocation->until_s", "now_s <= revocation->until_s"),
     in_review("a revocation for ever hits nothing", "revocation->until_s == 0 || now_s", "now_s"),

@@ -107,6 +107,11 @@ static void carry_credential(const union rely_any_record *record, void *context)
     rely_snapshot_put_credential(((struct fixture *)context)->snapshot, rely_credential_of_record(&record->credential));
 }
 
+static void carry_route(const union rely_any_record *record, void *context)
+{
+    rely_snapshot_carry(((struct fixture *)context)->snapshot, RELY_OBJECT_ROUTE, record);
+}
+
 static void rebuild_snapshot(struct fixture *fixture)
 {
     struct rely_err err = {0};
@@ -117,6 +122,7 @@ static void rebuild_snapshot(struct fixture *fixture)
     assert_true(rely_registry_each(fixture->registry, RELY_OBJECT_ISSUER, carry_issuer, fixture, &err));
     assert_true(rely_registry_each(fixture->registry, RELY_OBJECT_IDENTITY, carry_identity, fixture, &err));
     assert_true(rely_registry_each(fixture->registry, RELY_OBJECT_CREDENTIAL, carry_credential, fixture, &err));
+    assert_true(rely_registry_each(fixture->registry, RELY_OBJECT_ROUTE, carry_route, fixture, &err));
 }
 
 static bool commit_or_lose(struct fixture *fixture, struct rely_work *work, struct rely_err *err)

@@ -467,8 +467,8 @@ static void tells_an_owner_of_his_own_alone(void **state)
         come_as_caller(fixture, BY_OWNER, i == 0);
         send_request(fixture, "POST", "/v1/explain", question);
         assert_status(fixture, 200);
-        assert_value(fixture, "steps.6.compared.0.credential", "built");
-        assert_value(fixture, "steps.6.compared.1", "absent");
+        assert_value(fixture, "steps.7.compared.0.credential", "built");
+        assert_value(fixture, "steps.7.compared.1", "absent");
         assert_null(strstr(fixture->body.ptr, "\"ops\""));
         come_as_caller(fixture, BY_VIEWER, i == 0);
         send_request(fixture, "POST", "/v1/explain", question);
@@ -493,7 +493,7 @@ static void knows_who_asked_behind_his_edition(void **state)
     send_request(fixture, "POST", "/v1/explain", question);
     run_queued(fixture);
     assert_status(fixture, 200);
-    assert_value(fixture, "steps.6.compared.0.credential", "built");
+    assert_value(fixture, "steps.7.compared.0.credential", "built");
     mint_reset();
 }
 

@@ -64,9 +64,9 @@ static void explains_an_allow(void **state)
     assert_value(fixture, "steps.4.exp.time", "2023-11-14T22:23:20Z");
     assert_value(fixture, "steps.4.exp.secondsFromAt", "600");
     assert_value(fixture, "steps.4.iat.distance", "600 s before at");
-    assert_value(fixture, "steps.6.matched", "[\"web/main\"]");
-    assert_value(fixture, "steps.7.outcome", "passed");
-    assert_value(fixture, "steps.7.validUntil", "2023-11-14T22:24:20Z");
+    assert_value(fixture, "steps.7.matched", "[\"web/main\"]");
+    assert_value(fixture, "steps.8.outcome", "passed");
+    assert_value(fixture, "steps.8.validUntil", "2023-11-14T22:24:20Z");
     assert_value(fixture, "identities.0.name", "web");
     assert_value(fixture, "identities.0.username", "web");
     assert_value(fixture, "identities.0.credential", "main");
@@ -80,19 +80,19 @@ static void explains_a_subject(void **state)
     ask(fixture, token_with("https://issuer.example/a", "ns:prod:app2", "relyd"), "");
     assert_value(fixture, "decision", "deny");
     assert_value(fixture, "reason", "no_matching_credential");
-    assert_value(fixture, "steps.6.outcome", "refused");
-    assert_value(fixture, "steps.7.outcome", "not_reached");
-    assert_value(fixture, "steps.6.compared.0.credential", "main");
-    assert_value(fixture, "steps.6.compared.0.identity", "web");
-    assert_value(fixture, "steps.6.compared.0.fields.0.field", "issuer");
-    assert_value(fixture, "steps.6.compared.0.fields.0.equal", "true");
-    assert_value(fixture, "steps.6.compared.0.fields.1.field", "subject");
-    assert_value(fixture, "steps.6.compared.0.fields.1.token", "ns:prod:app2");
-    assert_value(fixture, "steps.6.compared.0.fields.1.credential", "ns:prod:app");
-    assert_value(fixture, "steps.6.compared.0.fields.1.equal", "false");
-    assert_value(fixture, "steps.6.compared.0.fields.1.note",
+    assert_value(fixture, "steps.7.outcome", "refused");
+    assert_value(fixture, "steps.8.outcome", "not_reached");
+    assert_value(fixture, "steps.7.compared.0.credential", "main");
+    assert_value(fixture, "steps.7.compared.0.identity", "web");
+    assert_value(fixture, "steps.7.compared.0.fields.0.field", "issuer");
+    assert_value(fixture, "steps.7.compared.0.fields.0.equal", "true");
+    assert_value(fixture, "steps.7.compared.0.fields.1.field", "subject");
+    assert_value(fixture, "steps.7.compared.0.fields.1.token", "ns:prod:app2");
+    assert_value(fixture, "steps.7.compared.0.fields.1.credential", "ns:prod:app");
+    assert_value(fixture, "steps.7.compared.0.fields.1.equal", "false");
+    assert_value(fixture, "steps.7.compared.0.fields.1.note",
                  "the credential ends after character 11, the token's goes on with \"2\"");
-    assert_value(fixture, "steps.6.compared.0.fields.2.equal", "true");
+    assert_value(fixture, "steps.7.compared.0.fields.2.equal", "true");
     assert_value(fixture, "nearest",
                  "the nearest credential is web/main: subject the credential ends after character 11, the token's goes "
                  "on with \"2\"");
@@ -120,10 +120,10 @@ static void puts_the_nearest_first(void **state)
     }
     ask(fixture, token_with("https://issuer.example/a", "ns:prod:web", "relyd"), "");
     assert_int_equal(fixture->reads, 1);
-    assert_value(fixture, "steps.6.compared.0.fields.1.credential", "NS:prod:web");
-    assert_value(fixture, "steps.6.compared.0.fields.1.note", "differs only in letter case");
-    assert_value(fixture, "steps.6.compared.1.fields.1.credential", "ns:prod:wex");
-    assert_value(fixture, "steps.6.compared.5", "absent");
+    assert_value(fixture, "steps.7.compared.0.fields.1.credential", "NS:prod:web");
+    assert_value(fixture, "steps.7.compared.0.fields.1.note", "differs only in letter case");
+    assert_value(fixture, "steps.7.compared.1.fields.1.credential", "ns:prod:wex");
+    assert_value(fixture, "steps.7.compared.5", "absent");
     mint_reset();
 }
 
@@ -133,13 +133,13 @@ static void explains_an_audience(void **state)
     make_scene(fixture);
     ask(fixture, token_with("https://issuer.example/a", "ns:prod:app", "Relyd"), "");
     assert_value(fixture, "reason", "audience_mismatch");
-    assert_value(fixture, "steps.6.compared.0.fields.2.field", "audiences");
-    assert_value(fixture, "steps.6.compared.0.fields.2.token", "[\"Relyd\"]");
-    assert_value(fixture, "steps.6.compared.0.fields.2.note", "differs only in letter case");
+    assert_value(fixture, "steps.7.compared.0.fields.2.field", "audiences");
+    assert_value(fixture, "steps.7.compared.0.fields.2.token", "[\"Relyd\"]");
+    assert_value(fixture, "steps.7.compared.0.fields.2.note", "differs only in letter case");
     ask(fixture, token_with("https://issuer.example/a", "ns:prod:app", "relyd"), ",\"audiences\":[\"api\"]");
     assert_value(fixture, "reason", "audience_mismatch");
-    assert_value(fixture, "steps.6.acceptedAudiences", "[\"api\"]");
-    assert_value(fixture, "steps.6.compared.0.fields.2.note",
+    assert_value(fixture, "steps.7.acceptedAudiences", "[\"api\"]");
+    assert_value(fixture, "steps.7.compared.0.fields.2.note",
                  "token and credential agree, but the caller accepts none of these");
     mint_reset();
 }
@@ -150,14 +150,14 @@ static void explains_an_identity(void **state)
     make_scene(fixture);
     ask(fixture, token_with("https://issuer.example/a", "ns:prod:app", "relyd"), ",\"identity\":\"api\"");
     assert_value(fixture, "reason", "no_matching_credential");
-    assert_value(fixture, "steps.6.compared.0.fields.3.field", "identity");
-    assert_value(fixture, "steps.6.compared.0.fields.3.credential", "web");
+    assert_value(fixture, "steps.7.compared.0.fields.3.field", "identity");
+    assert_value(fixture, "steps.7.compared.0.fields.3.credential", "web");
     assert_value_has(fixture, "nearest", "web/main: identity is not the one that the caller asks for");
     send_request(fixture, "PUT", "/v1/identities/web", "{\"enabled\":false}");
     assert_status(fixture, 200);
     ask(fixture, token_with("https://issuer.example/a", "ns:prod:app", "relyd"), "");
     assert_value(fixture, "reason", "identity_disabled");
-    assert_value(fixture, "steps.6.compared.0.fields.3.note", "the identity is disabled");
+    assert_value(fixture, "steps.7.compared.0.fields.3.note", "the identity is disabled");
     mint_reset();
 }
 
@@ -172,10 +172,10 @@ static void explains_another_cluster(void **state)
     assert_status(fixture, 201);
     ask(fixture, token_with("https://issuer.example/a", "ns:stage:app", "relyd"), "");
     assert_value(fixture, "reason", "no_matching_credential");
-    assert_value(fixture, "steps.6.compared.0.credential", "stage");
-    assert_value(fixture, "steps.6.compared.0.fields.0.token", "cluster");
-    assert_value(fixture, "steps.6.compared.0.fields.0.credential", "staging");
-    assert_value(fixture, "steps.6.compared.0.fields.0.note", "the credential is for staging, the token is of cluster");
+    assert_value(fixture, "steps.7.compared.0.credential", "stage");
+    assert_value(fixture, "steps.7.compared.0.fields.0.token", "cluster");
+    assert_value(fixture, "steps.7.compared.0.fields.0.credential", "staging");
+    assert_value(fixture, "steps.7.compared.0.fields.0.note", "the credential is for staging, the token is of cluster");
     mint_reset();
 }
 
@@ -291,8 +291,8 @@ static void test_a8_says_what_the_endpoint_says(void **state)
         }
     }
     ask(fixture, token, "");
-    assert_value(fixture, "steps.6.matched", "[\"web/main\",\"second/main\"]");
-    assert_value(fixture, "steps.7.outcome", "refused");
+    assert_value(fixture, "steps.7.matched", "[\"web/main\",\"second/main\"]");
+    assert_value(fixture, "steps.8.outcome", "refused");
     mint_reset();
 }
 

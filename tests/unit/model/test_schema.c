@@ -13,6 +13,7 @@ static const char *const least_bodies[] = {
     "{\"name\":\"web\",\"issuer\":\"https://a.example\"}",
     "{\"name\":\"web\"}",
     "{\"name\":\"web\",\"issuerName\":\"prod\",\"subject\":\"s\",\"audiences\":[\"a\"]}",
+    "{\"name\":\"default\"}", /* the one that may have no audiences */
     "{\"reason\":\"leaked\",\"issuerName\":\"prod\"}",
 };
 #define KINDS (sizeof least_bodies / sizeof least_bodies[0])

@@ -1,0 +1,38 @@
+/*
+ * named_route: a route of the registry as reviews see it: what restricts them beside credentials. Part of a snapshot.
+ * (A row of a plane's paths is route.h's.)
+ */
+#ifndef RELYD_NAMED_ROUTE_H
+#define RELYD_NAMED_ROUTE_H
+
+#include "relyd/model.h"
+
+struct rely_snapshot;
+
+/* Of lists but audiences: in the order of bytes, to be looked up. */
+struct rely_sorted_texts {
+    const struct rely_slice *items;
+    size_t count; /* 0: no restriction */
+};
+
+/* Every pointer is owned by this object's one block of memory. */
+struct rely_named_route {
+    int64_t id; /* row */
+    struct rely_slice name;
+    const struct rely_slice *audiences; /* as they were given; at most RELY_AUDIENCES_PER_CREDENTIAL_MAX */
+    size_t audience_count;              /* 0: any */
+    struct rely_sorted_texts identities, groups, issuers, callers;
+    bool strips_authorization;
+    bool passes_preflight;
+    int32_t cache_s;
+    bool is_shadow; /* for the check alone */
+};
+
+/* What reviews see of a record. */
+struct rely_named_route *rely_named_route_of_record(const struct rely_route_record *record);
+/* NULL: there is none. Borrowed from the snapshot. */
+const struct rely_named_route *rely_snapshot_route(const struct rely_snapshot *snapshot, struct rely_slice name);
+/* Is it among them? Not in an empty list: what that means, the caller says. */
+bool rely_sorted_has(const struct rely_sorted_texts *texts, struct rely_slice text);
+
+#endif

@@ -1,0 +1,61 @@
+/*
+ * Step "route": what the route under which a review was asked for takes: of which issuers, and which identities. Its audiences are
+ * judged with those of the credentials. Called by decide.c.
+ */
+#include "steps.h"
+
+#include "relyd/named_route.h"
+#include "relyd/text.h"
+
+enum rely_reason rely_route_find_asked(struct rely_review_work *work)
+{
+    struct rely_review *review = work->review;
+    if (work->request->route.ptr == NULL)
+        return RELY_OK;
+    review->route = rely_snapshot_route(work->snapshot, work->request->route);
+    /* It was there when this was asked: the name is not said a second time. */
+    return review->route != NULL
+               ? RELY_OK
+               : rely_refuse(&review->decision.detail, RELY_UNKNOWN_ROUTE, "the route under which was asked is gone");
+}
+
+enum rely_reason rely_step_route(struct rely_review_work *work)
+{
+    struct rely_review *review = work->review;
+    const struct rely_named_route *route = review->route;
+    if (route == NULL || route->issuers.count == 0 || rely_sorted_has(&route->issuers, review->issuer->name))
+        return RELY_OK;
+    return rely_refuse(&review->decision.detail, RELY_ISSUER_NOT_ALLOWED, "route %.*s takes no tokens of issuer %.*s",
+                       RELY_ARG(route->name), RELY_ARG(review->issuer->name));
+}
+
+static bool passes(const struct rely_named_route *route, const struct rely_identity *identity)
+{
+    if (rely_sorted_has(&route->identities, identity->name))
+        return true;
+    for (size_t i = 0; i < identity->group_count; i++)
+        if (rely_sorted_has(&route->groups, identity->groups[i]))
+            return true;
+    return false;
+}
+
+enum rely_reason rely_route_choose_identities(struct rely_review *review)
+{
+    const struct rely_named_route *route = review->route;
+    struct rely_matches *matches = &review->matches;
+    const struct rely_identity *last = NULL;
+    size_t kept = 0;
+    if (route == NULL || (route->identities.count == 0 && route->groups.count == 0))
+        return RELY_OK;
+    for (size_t i = 0; i < matches->count; i++)
+        if (passes(route, matches->items[i].identity))
+            matches->items[kept++] = matches->items[i];
+        else
+            last = matches->items[i].identity;
+    matches->count = kept;
+    if (kept > 0 || last == NULL)
+        return RELY_OK;
+    return rely_refuse(&review->decision.detail, RELY_IDENTITY_NOT_ALLOWED,
+                       "the token maps to identity %.*s, which may not pass route %.*s", RELY_ARG(last->name),
+                       RELY_ARG(route->name));
+}

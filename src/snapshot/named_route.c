@@ -1,0 +1,111 @@
+/*
+ * Routes as reviews find them: by name, with their lists in order. Decides nothing. Called by index.c and record.c, and
+ * by reviews.
+ */
+#include "relyd/named_route.h"
+#include "edit.h"
+
+#include "relyd/text.h"
+
+#include <stdlib.h>
+
+static int compare_texts(const void *a, const void *b)
+{
+    const struct rely_slice *left = a, *right = b;
+    size_t shorter = left->len < right->len ? left->len : right->len;
+    int order = shorter == 0 ? 0 : memcmp(left->ptr, right->ptr, shorter);
+    return order != 0 ? order : (left->len > right->len) - (left->len < right->len);
+}
+
+bool rely_sorted_has(const struct rely_sorted_texts *texts, struct rely_slice text)
+{
+    return texts->count > 0 && bsearch(&text, texts->items, texts->count, sizeof *texts->items, compare_texts) != NULL;
+}
+
+/* A record's lists in one block, first all slices, then all texts. */
+struct route_block {
+    struct rely_slice *slices;
+    char *text;
+};
+
+static struct rely_slice copy_into(struct route_block *block, struct rely_slice text)
+{
+    char *copy = block->text;
+    memcpy(copy, text.ptr, text.len);
+    block->text += text.len;
+    return rely_slice(copy, text.len);
+}
+
+static struct rely_slice *copy_texts(struct route_block *block, const struct rely_texts *from)
+{
+    struct rely_slice *items = block->slices;
+    block->slices += from->count;
+    for (size_t i = 0; i < from->count; i++)
+        items[i] = copy_into(block, from->items[i]);
+    return items;
+}
+
+static struct rely_sorted_texts copy_sorted(struct route_block *block, const struct rely_texts *from)
+{
+    struct rely_slice *items = copy_texts(block, from);
+    if (from->count > 0)
+        qsort(items, from->count, sizeof *items, compare_texts);
+    return (struct rely_sorted_texts){items, from->count};
+}
+
+struct rely_named_route *rely_named_route_of_record(const struct rely_route_record *record)
+{
+    const struct rely_texts *lists[] = {&record->audiences, &record->identities, &record->groups, &record->issuers,
+                                        &record->callers};
+    size_t count = 0, bytes = record->name.len;
+    for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
+        count += lists[i]->count;
+        for (size_t k = 0; k < lists[i]->count; k++)
+            bytes += lists[i]->items[k].len;
+    }
+    struct rely_named_route *route = rely_alloc(sizeof *route + count * sizeof(struct rely_slice) + bytes);
+    struct rely_slice *slices = (struct rely_slice *)(route + 1);
+    struct route_block block = {slices, (char *)(slices + count)};
+    *route = (struct rely_named_route){.id = record->record.id,
+                                       .name = copy_into(&block, record->name),
+                                       .audience_count = record->audiences.count,
+                                       .strips_authorization = record->strips_authorization,
+                                       .passes_preflight = record->passes_preflight,
+                                       .cache_s = (int32_t)record->cache_s,
+                                       .is_shadow = record->mode == RELY_MODE_SHADOW};
+    route->audiences = copy_texts(&block, &record->audiences);
+    route->identities = copy_sorted(&block, &record->identities);
+    route->groups = copy_sorted(&block, &record->groups);
+    route->issuers = copy_sorted(&block, &record->issuers);
+    route->callers = copy_sorted(&block, &record->callers);
+    return route;
+}
+
+uint64_t rely_named_route_hash(const void *item)
+{
+    return rely_hash(((const struct rely_named_route *)item)->name, 0);
+}
+
+static bool is_default(struct rely_slice name)
+{
+    return rely_slice_equal(name, RELY_LIT(RELY_BUILT_IN_ROUTE));
+}
+
+void rely_named_route_note(struct rely_snapshot *next, const void *item, bool is_removal)
+{
+    const struct rely_named_route *route = item;
+    if (is_default(route->name))
+        next->default_route = is_removal ? NULL : route;
+}
+
+const struct rely_named_route *rely_snapshot_route(const struct rely_snapshot *snapshot, struct rely_slice name)
+{
+    size_t cursor = 0;
+    const struct rely_named_route *route;
+    if (is_default(name))
+        return snapshot->default_route;
+    do
+        route = rely_map_find(&snapshot->routes, rely_hash(name, 0), &cursor);
+    while (route != NULL && !rely_slice_equal(route->name, name));
+    return route;
+}

@@ -1,0 +1,300 @@
+"""Routes: what each of their fields restricts, at every door, for remembered tokens too; and what they let through without a token."""
+
+import contextlib
+import re
+import sqlite3
+import threading
+import time
+
+import pytest
+import tokens
+import wire
+from service import ISSUER, TOKENREVIEWS
+from test_callers import Guarded
+
+IDENTITY_HEADERS = ["x-relyd-identity", "x-relyd-username", "x-relyd-uid", "x-relyd-issuer", "x-relyd-subject", "x-relyd-credential"]
+ROUTES = "/v1/routes"
+
+
+@pytest.fixture
+def world(relyd):
+    """Two identities for one subject by two audiences, and one more issuer."""
+    relyd.signer = relyd.put_world()
+    relyd.other = tokens.key("second")
+    relyd.put_issuer("second", "https://second.example", keys={"jwks": tokens.jwks(relyd.other)})
+    relyd.put_identity("orders", groups=["shop"])
+    relyd.put_credential("main", "orders", audiences=["relyd", "https://orders.example"])
+    relyd.put_credential("main", "payments-api", issuer="https://second.example", subject="s", audiences=["relyd"])
+    return relyd
+
+
+def put_route(relyd, name="shop", **fields):
+    return relyd.put(f"{ROUTES}/{name}", {"audiences": ["relyd", "https://orders.example"]} | fields)
+
+
+def token_of(relyd, *audiences):
+    return relyd.signer.sign(tokens.claims(ISSUER, aud=list(audiences or ["relyd"])))
+
+
+def ask_all(relyd, token, route="shop", **fields):
+    """The check's, the TokenReview's and the review's reason; three times, so that it is remembered."""
+    found = []
+    for _ in range(3):
+        check = relyd.check(token, f"/check/{route}/any/path")
+        body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": {"token": token}}
+        status = wire.ask(relyd.data, "POST", f"/routes/{route}{TOKENREVIEWS}", body).json()["status"]
+        review = wire.ask(relyd.data, "POST", f"/routes/{route}/review", {"token": token} | fields).json()
+        found.append((check.header("x-relyd-reason") or "ok", (status.get("error") or "ok").split(":")[0], review["reason"]))
+    assert found[0] == found[1] == found[2]
+    return found[0]
+
+
+@pytest.mark.threads
+def test_each_restriction_at_every_door(world):
+    put_route(world)
+    token = token_of(world)
+    assert ask_all(world, token) == ("ambiguous_identity", "ambiguous_identity", "ok")
+    put_route(world, identities=["payments-api"])
+    assert ask_all(world, token) == ("ok",) * 3
+    assert world.check(token, "/check/shop").header("x-relyd-identity") == "payments-api"
+    put_route(world, groups=["shop"])
+    assert ask_all(world, token) == ("ok",) * 3
+    assert world.check(token, "/check/shop").header("x-relyd-identity") == "orders"
+    put_route(world, groups=["payments"], identities=["orders"])
+    assert ask_all(world, token) == ("ambiguous_identity", "ambiguous_identity", "ok")
+    put_route(world, groups=["nobody"])
+    assert ask_all(world, token) == ("identity_not_allowed",) * 3
+    put_route(world, issuers=["second"])
+    assert ask_all(world, token) == ("issuer_not_allowed",) * 3
+    put_route(world, issuers=["second", "prod"], identities=["payments-api"])
+    assert ask_all(world, token) == ("ok",) * 3
+    put_route(world, audiences=["https://orders.example"])
+    assert ask_all(world, token) == ("audience_mismatch",) * 3
+    assert ask_all(world, token_of(world, "relyd", "https://orders.example")) == ("ok",) * 3
+    assert world.check(token_of(world, "relyd", "https://orders.example"), "/check/shop").header("x-relyd-identity") == "orders"
+    assert world.admin("DELETE", f"{ROUTES}/shop").status == 204
+    assert world.check(token, "/check/shop").status == 403
+    assert world.check(token).header("x-relyd-reason") == "ambiguous_identity"  # `default` restricts nothing
+
+
+def test_audiences_are_those_of_all(world):
+    """What all of token, credential, route and caller have in common; answered in the caller's order, else the route's."""
+    put_route(world, audiences=["https://orders.example", "relyd", "third"], identities=["orders"])
+    token = token_of(world, "third", "relyd", "https://orders.example")
+    body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": {"token": token}}
+    path = f"/routes/shop{TOKENREVIEWS}"
+    assert wire.ask(world.data, "POST", path, body).json()["status"]["audiences"] == ["https://orders.example", "relyd"]
+    body["spec"]["audiences"] = ["relyd", "https://orders.example"]
+    assert wire.ask(world.data, "POST", path, body).json()["status"]["audiences"] == ["relyd", "https://orders.example"]
+    body["spec"]["audiences"] = ["third"]
+    assert wire.ask(world.data, "POST", path, body).json()["status"]["authenticated"] is False
+    assert world.check(token, "/check/shop?aud=relyd").status == 200
+    assert world.check(token, "/check/shop?aud=third").header("x-relyd-reason") == "audience_mismatch"
+    review = wire.ask(world.data, "POST", "/routes/shop/review", {"token": token}).json()
+    assert review["identities"][0]["audiences"] == ["https://orders.example", "relyd"]
+
+
+def test_an_unknown_route(world):
+    token = token_of(world)
+    body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": {"token": token}}
+    checked = world.check(token, "/check/nowhere")
+    assert (checked.status, checked.header("x-relyd-reason")) == (403, "unknown_route")
+    reviewed = wire.ask(world.data, "POST", f"/routes/nowhere{TOKENREVIEWS}", body)
+    assert (reviewed.status, reviewed.json()["reason"], reviewed.json()["kind"]) == (404, "NotFound", "Status")
+    assert "no route has the name" in reviewed.json()["message"]
+    own = wire.ask(world.data, "POST", "/routes/nowhere/review", {"token": token})
+    assert (own.status, own.json()["code"]) == (404, "unknown_route")
+    assert world.admin("POST", "/v1/explain", {"token": token, "route": "nowhere"}).json()["errors"][0]["code"] == "not_registered"
+    assert wire.ask(world.data, "GET", "/routes/default/review").status == 405
+    for path in ("/routes/default", "/routes//review", "/routes/default/../review", "/routes/de%2Ffault/review"):
+        assert wire.ask(world.data, "POST", path, {"token": token}).status == 404, path
+    world.wait_for_words('"reason":"unknown_route"', 3)
+
+
+def test_explain_judges_under_a_route(world):
+    put_route(world, issuers=["second"])
+    told = world.explain(token_of(world), route="shop")
+    assert (told["reason"], told["route"]) == ("issuer_not_allowed", "shop")
+    step = next(step for step in told["steps"] if step["outcome"] == "refused")
+    assert (step["step"], step["route"], step["audiences"]) == ("route", "shop", ["relyd", "https://orders.example"])
+    assert world.explain(token_of(world), route="default")["reason"] == "ambiguous_identity"
+    put_route(world, identities=["orders"])
+    assert world.explain(token_of(world), route="shop")["identities"][0]["name"] == "orders"
+
+
+def test_a_listeners_route(start, tmp_path):
+    port, other = wire.free_port(), wire.free_port()
+    relyd = start(listeners=[{"address": f"127.0.0.1:{port}", "route": "shop"}, {"address": f"127.0.0.1:{other}"}])
+    relyd.signer = relyd.put_world()
+    token = token_of(relyd)
+    ask = lambda at: wire.ask(("127.0.0.1", at), "POST", "/v1/review", {"token": token})
+    assert (ask(port).status, ask(port).json()["code"]) == (404, "unknown_route")  # until it is made
+    put_route(relyd, audiences=["elsewhere"])
+    assert (ask(port).json()["reason"], ask(other).json()["reason"]) == ("audience_mismatch", "ok")
+    put_route(relyd, "default", audiences=["elsewhere"])
+    assert (relyd.reason(token), ask(other).json()["reason"]) == ("audience_mismatch",) * 2
+    put_route(relyd)
+    assert ask(port).json()["reason"] == "ok"
+    assert relyd.check(token, "/check/default").header("x-relyd-reason") == "audience_mismatch"
+
+
+def test_callers_of_a_route(start, tmp_path):
+    guarded = Guarded(start, tmp_path)
+    relyd, by = guarded.relyd, guarded.context("dns:gw.example")
+    relyd.put_identity("second-gw", roles=["reviewer"], certificates=["dns:second.example"])
+    put_route(relyd, callers=["second-gw"])
+    head = {"Authorization": f"Bearer {guarded.workload}"}
+    body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": {"token": guarded.workload}}
+
+    def ask_each(context, address=None):
+        check = guarded.ask("GET", "/check/shop/x", context, address, headers=head)
+        review = guarded.ask("POST", f"/routes/shop{TOKENREVIEWS}", context, address, body=body)
+        own = guarded.ask("POST", "/routes/shop/review", context, address, body={"token": guarded.workload})
+        return [(check.status, check.header("x-relyd-reason")), (review.status, review.json().get("reason")), (own.status, own.json().get("code"))]
+
+    refused = [(403, "caller_not_permitted"), (403, "Forbidden"), (403, "not_permitted")]
+    assert ask_each(by) == refused
+    assert ask_each(guarded.context("dns:second.example")) == [(200, None)] * 3
+    assert guarded.ask("GET", "/check/default", by, headers=head).status == 200
+    put_route(relyd, mode="shadow", callers=["second-gw"])  # who asks is judged in shadow too
+    assert ask_each(by) == refused
+    put_route(relyd)
+    assert ask_each(by) == [(200, None)] * 3
+    put_route(relyd, callers=["gateway"])
+    for path, expected in (("/check/shop", "caller_not_permitted"), ("/check/default", None)):  # nobody is asked who he is there, and so is none of them
+        assert relyd.check(guarded.workload, path).header("x-relyd-reason") == expected
+
+
+def test_shadow_lets_in_and_says_who(world):
+    put_route(world, mode="shadow", identities=["orders"])
+    good, bad = token_of(world), token_of(world, "elsewhere")
+    answer = world.check(good, "/check/shop/x", "POST")
+    assert (answer.status, answer.header("x-relyd-identity"), answer.header("x-relyd-would-deny")) == (200, "orders", None)
+    for token, path, reason in ((bad, "/check/shop", "audience_mismatch"), ("x.y.z", "/check/shop/a", "malformed_token"), (None, "/check/shop", "no_token"),
+                                (good, "/check/shop?who=me", "invalid_query")):
+        answer = world.check(token, path)
+        assert (answer.status, answer.header("x-relyd-would-deny"), answer.body) == (200, reason, b"")
+        assert [answer.header(name) for name in IDENTITY_HEADERS] == [""] * 6
+        assert answer.header("cache-control") == "no-store" and answer.header("www-authenticate") is None
+        assert answer.header("x-relyd-decision-id") and answer.header("x-relyd-reason") is None
+    assert ask_all(world, bad)[1:] == ("audience_mismatch",) * 2  # every other door goes on enforcing
+    world.wait_for_words('"outcome":"deny","reason":"malformed_token"')
+    metrics = wire.ask(world.health, "GET", "/metrics").body.decode()
+    assert re.search(r'^relyd_reviews_total{endpoint="check",.*reason="no_token"} 1$', metrics, re.M), metrics
+    assert world.check(bad).status == 403
+
+
+def test_preflights(world):
+    put_route(world, passPreflight=True)
+    asked = {"Origin": "https://shop.example", "Access-Control-Request-Method": "PUT"}
+    answer = world.check(None, "/check/shop/x", "OPTIONS", asked)
+    assert (answer.status, answer.header("x-relyd-would-deny"), answer.header("cache-control")) == (200, None, "no-store")
+    assert [answer.header(name) for name in IDENTITY_HEADERS + ["x-relyd-decision-id"]] == [""] * 7
+    for method, headers in (("OPTIONS", {"Origin": "https://shop.example"}), ("OPTIONS", {"Access-Control-Request-Method": "PUT"}), ("GET", asked), ("OPTIONS", {}),
+                            ("POST", asked)):
+        assert world.check(None, "/check/shop/x", method, headers).status == 401, (method, headers)
+    assert world.check("x.y.z", "/check/shop/x", "OPTIONS", asked).status == 401
+    assert world.check(None, "/check/shop/x", "OPTIONS", asked | {"Authorization": "Basic eDp5"}).status == 401
+    assert world.check(None, "/check/default", "OPTIONS", asked).status == 401
+
+
+def test_what_gateways_may_keep_and_pass_on(world):
+    put_route(world, identities=["orders"])
+    check = lambda token: world.check(token, "/check/shop")
+    assert (check(token_of(world)).header("cache-control"), check(token_of(world)).header("x-envoy-auth-headers-to-remove")) == ("no-store", None)
+    put_route(world, identities=["orders"], cacheSeconds=300, stripAuthorization=True)
+    assert (check(token_of(world)).header("cache-control"), check(token_of(world)).header("x-envoy-auth-headers-to-remove")) == ("private, max-age=300", "authorization")
+    soon = world.signer.sign(tokens.claims(ISSUER, lifetime=100))
+    assert 90 <= int(check(soon).header("cache-control").split("=")[1]) <= 100
+    now = int(time.time())
+    over = world.signer.sign(tokens.claims(ISSUER, exp=now - 10, iat=now - 60, nbf=now - 60))  # within the leeway
+    assert (check(over).status, check(over).header("cache-control")) == (200, "no-store")
+    refused = check(token_of(world, "elsewhere"))
+    assert refused.status == 403 and refused.header("x-envoy-auth-headers-to-remove") is None
+
+
+def test_a_route_that_goes_while_a_request_waits(start, issuer):
+    relyd = start(keys__miss_wait_ms=1500)
+    relyd.put_issuer("cluster", **issuer.record())
+    relyd.put_identity()
+    relyd.put_credential(issuer=issuer.url)
+    put_route(relyd)
+    wire.wait_for(lambda: relyd.admin("GET", "/v1/issuers/cluster/keys").json().get("keys"), what="the first keys")
+    issuer.answers["/openid/v1/jwks"] = lambda server, connection: time.sleep(4)
+    answers = []
+    token = issuer.token(tokens.key("never-published"))
+    waiting = threading.Thread(target=lambda: answers.append(relyd.check(token, "/check/shop/x")))
+    waiting.start()
+    wire.wait_for(lambda: "relyd_key_waits_total 1\n" in wire.ask(relyd.health, "GET", "/metrics").body.decode(), what="the wait")
+    assert relyd.admin("DELETE", f"{ROUTES}/shop").status == 204
+    waiting.join()
+    assert (answers[0].status, answers[0].header("x-relyd-reason")) == (403, "unknown_route")
+
+
+REFUSED = [
+    ({"audiences": []}, "audiences", "too_few"),
+    ({}, "audiences", "too_few"),
+    ({"audiences": ["a"] * 2}, "audiences[1]", "duplicate"),
+    ({"audiences": [f"a{n}" for n in range(11)]}, "audiences", "too_many"),
+    ({"identities": ["unknown"]}, "identities[0]", "not_registered"),
+    ({"issuers": ["prod", "unknown"]}, "issuers[1]", "not_registered"),
+    ({"callers": ["unknown"]}, "callers[0]", "not_registered"),
+    ({"groups": [""]}, "groups[0]", "too_short"),
+    ({"groups": [f"g{n}" for n in range(1001)]}, "groups", "too_many"),
+    ({"cacheSeconds": 301}, "cacheSeconds", "out_of_range"),
+    ({"cacheSeconds": -1}, "cacheSeconds", "out_of_range"),
+    ({"mode": "off"}, "mode", "invalid_value"),
+    ({"passPreflight": "yes"}, "passPreflight", "wrong_type"),
+    ({"stripAuthorization": 1}, "stripAuthorization", "wrong_type"),
+    ({"route": "x"}, "route", "unknown_field"),
+]
+
+
+@pytest.mark.parametrize("fields, field, code", REFUSED)
+def test_what_is_refused(shared, fields, field, code):
+    body = fields if "audiences" in fields or not fields else {"audiences": ["relyd"]} | fields
+    answer = shared.admin("PUT", f"{ROUTES}/shop", body)
+    assert answer.status == 400 and (field, code) in [(error["field"], error["code"]) for error in answer.json()["errors"]], answer
+    assert shared.admin("GET", f"{ROUTES}/shop").status == 404
+
+
+def test_what_a_route_names_stays(world):
+    put_route(world, identities=["orders"], issuers=["second"], callers=["payments-api"])
+    for path in ("/v1/identities/orders", "/v1/identities/payments-api", "/v1/issuers/second?withCredentials=true"):
+        answer = world.admin("DELETE", path)
+        assert (answer.status, answer.json()["code"]) == (409, "in_use") and "route shop " in answer.json()["detail"], answer
+    put_route(world)
+    for path in ("/v1/identities/orders", "/v1/identities/payments-api", "/v1/issuers/second"):
+        assert world.admin("DELETE", path).status == 204, path
+
+
+def test_the_route_that_is_always_there(relyd):
+    shown = relyd.admin("GET", f"{ROUTES}/default")
+    assert shown.status == 200 and relyd.admin("GET", ROUTES).json()["value"] == [shown.json()]
+    assert {name: shown.json()[name] for name in ("audiences", "identities", "groups", "issuers", "callers", "cacheSeconds", "mode")} == {
+        "audiences": [], "identities": [], "groups": [], "issuers": [], "callers": [], "cacheSeconds": 0, "mode": "enforce"}
+    answer = relyd.admin("DELETE", f"{ROUTES}/default")
+    assert (answer.status, answer.json()["code"]) == (409, "built_in")
+    assert relyd.admin("PUT", f"{ROUTES}/default", {"audiences": []}, {"If-Match": shown.header("etag")}).status == 200
+    assert relyd.admin("POST", ROUTES, {"name": "default"}).json()["code"] == "already_exists"
+    relyd.put(f"{ROUTES}/default", {"description": "changed"})
+    relyd.restart()
+    assert relyd.admin("GET", f"{ROUTES}/default").json()["description"] == "changed"
+    with contextlib.closing(sqlite3.connect(relyd.database)) as database:
+        with pytest.raises(sqlite3.IntegrityError):
+            database.execute("DELETE FROM route WHERE name = 'default'")
+
+
+def test_ten_thousand_are_the_most(relyd):
+    relyd.stop()
+    with contextlib.closing(sqlite3.connect(relyd.database)) as database:
+        columns = "name, audiences, identities, groups, issuers, callers, strips_authorization, passes_preflight, cache_s, mode, created_at, updated_at"
+        database.execute(f"WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 9999) INSERT INTO route ({columns}) "
+                         "SELECT 'route-' || i, 'a' || char(10), '', '', '', '', 0, 0, 0, 1, 1, 1 FROM n")
+        database.commit()
+    relyd.start()
+    answer = relyd.admin("PUT", f"{ROUTES}/more", {"audiences": ["a"]})
+    assert (answer.status, answer.json()["code"]) == (409, "too_many_objects")
+    assert relyd.admin("DELETE", f"{ROUTES}/route-77").status == 204
+    assert relyd.admin("PUT", f"{ROUTES}/more", {"audiences": ["a"]}).status == 201
+    assert relyd.check("x.y.z", "/check/route-9999").header("x-relyd-reason") == "malformed_token"
