@@ -11,14 +11,14 @@
 #include "relyd/signature.h"
 #include "relyd/text.h"
 
-static struct rely_slice percent_encode(struct rely_pool *pool, struct rely_slice text)
+/* Printable ASCII, and nothing that ends a value or, in a list, an item. In: out - room for thrice the text. */
+static size_t percent_encode(struct rely_slice text, bool is_item, char *out)
 {
     static const char hex[] = "0123456789ABCDEF";
-    char *out = rely_pool_alloc(pool, text.len * 3);
     size_t at = 0;
     for (size_t i = 0; i < text.len; i++) {
         unsigned char c = (unsigned char)text.ptr[i];
-        if (c > 0x20 && c < 0x7f && c != '%') {
+        if (c > 0x20 && c < 0x7f && c != '%' && !(is_item && c == ',')) {
             out[at++] = (char)c;
             continue;
         }
@@ -26,7 +26,7 @@ static struct rely_slice percent_encode(struct rely_pool *pool, struct rely_slic
         out[at++] = hex[c >> 4];
         out[at++] = hex[c & 15];
     }
-    return rely_slice(out, at);
+    return at;
 }
 
 static rely_sixteen mark_unsafe(rely_sixteen part)
@@ -47,6 +47,14 @@ static struct rely_slice hash_value(struct rely_pool *pool, struct rely_slice te
     return rely_pool_printf(pool, HASHED "%s", encoded);
 }
 
+static struct rely_slice hide_prefix(struct rely_pool *pool, struct rely_slice value)
+{
+    if (!rely_slice_starts(value, RELY_LIT(HASHED)))
+        return value;
+    size_t len = sizeof HASHED - 2;
+    return rely_pool_printf(pool, "%.*s%%3D%.*s", (int)len, value.ptr, (int)(value.len - len - 1), value.ptr + len + 1);
+}
+
 /*
  * Header values are printable ASCII only: everything else is percent-encoded, so that no subject can end the line. One
  * that would be longer than VALUE_MAX is its SHA-256: proxies have buffers of 4 KiB for a head, and make 500 of a
@@ -57,34 +65,57 @@ static struct rely_slice header_value(struct rely_pool *pool, struct rely_slice 
 {
     struct rely_slice value = text;
     *is_hashed = false;
-    if (rely_bytes_find(text.ptr, text.len, mark_unsafe) < text.len)
-        value = percent_encode(pool, text);
+    if (rely_bytes_find(text.ptr, text.len, mark_unsafe) < text.len) {
+        char *encoded = rely_pool_alloc(pool, text.len * 3);
+        value = rely_slice(encoded, percent_encode(text, false, encoded));
+    }
     if (value.len > VALUE_MAX) {
         *is_hashed = true;
         return hash_value(pool, text);
     }
-    if (!rely_slice_starts(value, RELY_LIT(HASHED)))
-        return value;
-    size_t len = sizeof HASHED - 2;
-    return rely_pool_printf(pool, "%.*s%%3D%.*s", (int)len, value.ptr, (int)(value.len - len - 1), value.ptr + len + 1);
+    return hide_prefix(pool, value);
 }
 
-static struct rely_slice name_hashed(bool is_username, bool is_subject)
+/* Joined by commas; one within a group is encoded. */
+static struct rely_slice groups_value(struct rely_pool *pool, const struct rely_identity *identity, bool *is_hashed)
 {
-    if (is_username && is_subject)
-        return RELY_LIT("x-relyd-username,x-relyd-subject");
-    return is_username ? RELY_LIT("x-relyd-username") : RELY_LIT("x-relyd-subject");
+    size_t room = 0, len = 0;
+    for (size_t i = 0; i < identity->group_count; i++)
+        room += identity->groups[i].len * 3 + 1;
+    char *joined = rely_pool_alloc(pool, room + 1);
+    for (size_t i = 0; i < identity->group_count; i++) {
+        if (i > 0)
+            joined[len++] = ',';
+        len += percent_encode(identity->groups[i], true, joined + len);
+    }
+    struct rely_slice value = rely_slice(joined, len);
+    *is_hashed = len > VALUE_MAX;
+    return *is_hashed ? hash_value(pool, value) : hide_prefix(pool, value);
+}
+
+/* Of the values that may be hashed, those that are. */
+enum hashable { HASHABLE_USERNAME, HASHABLE_SUBJECT, HASHABLE_GROUPS, HASHABLE_COUNT };
+
+/* Empty: none is. */
+static struct rely_slice name_hashed(struct rely_pool *pool, const bool is_hashed[HASHABLE_COUNT])
+{
+    static const char *const names[HASHABLE_COUNT] = {"x-relyd-username", "x-relyd-subject", "x-relyd-groups"};
+    struct rely_slice list = RELY_LIT("");
+    for (size_t i = 0; i < HASHABLE_COUNT; i++)
+        if (is_hashed[i])
+            list = rely_pool_printf(pool, "%.*s%s%s", RELY_ARG(list), list.len > 0 ? "," : "", names[i]);
+    return list;
 }
 
 /* What an allow says. Always all of it, so that a gateway which copies them has no client's own. */
 static const struct rely_slice identity_headers[] = {
-    {"x-relyd-identity", 16}, {"x-relyd-username", 16}, {"x-relyd-uid", 11},
-    {"x-relyd-issuer", 14},   {"x-relyd-subject", 15},  {"x-relyd-credential", 18},
+    {"x-relyd-identity", 16}, {"x-relyd-username", 16},   {"x-relyd-uid", 11},    {"x-relyd-issuer", 14},
+    {"x-relyd-subject", 15},  {"x-relyd-credential", 18}, {"x-relyd-groups", 14},
 };
 #define IDENTITY_HEADERS (sizeof identity_headers / sizeof identity_headers[0])
 
 /* Names, separators and the proxies' own lines take less than 1,100. */
-_Static_assert(1100 + 3 * RELY_NAME_MAX + 2 * VALUE_MAX + RELY_UUID_SIZE + RELY_DECISION_ID_SIZE < 4096,
+_Static_assert(1100 + 3 * RELY_NAME_MAX + 3 * VALUE_MAX + RELY_UUID_SIZE + RELY_DECISION_ID_SIZE < 4096,
                "the head of an allow does not fit into a proxy's buffer");
 
 /* The headers of a 200 that are filled one after the other. */
@@ -110,20 +141,26 @@ static struct rely_slice cache_control(struct rely_pool *pool, const struct rely
 static void reply_allow(struct rely_reviewer *reviewer, struct rely_http_request *request,
                         const struct rely_answer *answer)
 {
-    bool is_username, is_subject; /* hashed */
+    bool is_hashed[HASHABLE_COUNT];
     const struct rely_review *review = answer->review;
     const struct rely_match *match = &review->matches.items[0];
     struct rely_pool *pool = &reviewer->later;
     const struct rely_slice values[IDENTITY_HEADERS] = {
-        match->identity->name, header_value(pool, match->username, &is_username),       match->identity->uid,
-        review->issuer->name,  header_value(pool, review->claims.subject, &is_subject), match->credential->name};
+        match->identity->name,
+        header_value(pool, match->username, &is_hashed[HASHABLE_USERNAME]),
+        match->identity->uid,
+        review->issuer->name,
+        header_value(pool, review->claims.subject, &is_hashed[HASHABLE_SUBJECT]),
+        match->credential->name,
+        groups_value(pool, match->identity, &is_hashed[HASHABLE_GROUPS])};
     struct check_headers headers = {.count = 0};
     for (size_t i = 0; i < IDENTITY_HEADERS; i++)
         add_check_header(&headers, identity_headers[i], values[i]);
     add_check_header(&headers, RELY_LIT("x-relyd-decision-id"), rely_slice_of(answer->decision_id));
     add_check_header(&headers, RELY_LIT("cache-control"), cache_control(pool, review));
-    if (is_username || is_subject)
-        add_check_header(&headers, RELY_LIT("x-relyd-hashed"), name_hashed(is_username, is_subject));
+    struct rely_slice hashed = name_hashed(pool, is_hashed);
+    if (hashed.len > 0)
+        add_check_header(&headers, RELY_LIT("x-relyd-hashed"), hashed);
     if (review->route != NULL && review->route->strips_authorization)
         add_check_header(&headers, RELY_LIT("x-envoy-auth-headers-to-remove"), RELY_LIT("authorization"));
     rely_http_respond(

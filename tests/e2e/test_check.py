@@ -243,7 +243,7 @@ def header_of(value):
 def long_names(shared):
     """An identity whose username is the subject, and names as long as they may be."""
     shared.put_issuer("i" * 120, "https://long.example", keys={"jwks": tokens.jwks(tokens.key("long"))})
-    shared.put_identity("n" * 120, usernameFrom="subject")
+    shared.put_identity("n" * 120, usernameFrom="subject", groups=[f"{number:03}" + "ü" * 150 for number in range(64)])
     for number, subject in enumerate(SUBJECTS.values()):
         shared.put_credential(f"{number}".rjust(120, "c"), "n" * 120, issuer="https://long.example", subject=subject)
     return tokens.key("long")
@@ -258,11 +258,23 @@ def test_b16_allows_fit_into_4096_bytes(shared, long_names, name):
     answer = shared.check(token)
     value, is_hashed = header_of(subject)
     assert (answer.header("x-relyd-username"), answer.header("x-relyd-subject")) == (value, value)
-    assert answer.header("x-relyd-hashed") == ("x-relyd-username,x-relyd-subject" if is_hashed else None)
+    assert answer.header("x-relyd-hashed") == ("x-relyd-username,x-relyd-subject," if is_hashed else "") + "x-relyd-groups"
     assert len(answer.header("x-relyd-subject")) <= 642
     assert is_hashed or urllib.parse.unquote(value) == subject
     # nobody has the header of another one
     assert [other for other in SUBJECTS.values() if header_of(other)[0] == value] == [subject]
+
+
+def test_groups_of_an_allow(relyd):
+    """Joined by commas; what is longer than a header may be is the digest of what would have stood there."""
+    signer = relyd.put_world()
+    long = [f"group-{number:04}" for number in range(64)]
+    for groups, value in (([], ""), (["payments"], "payments"), (["a,b", "c", "50%", "\u00fc x"], "a%2Cb,c,50%25,%C3%BC%20x"), (["sha256=x", "b"], "sha256%3Dx,b"),
+                          (long, "sha256=" + base64.urlsafe_b64encode(hashlib.sha256(",".join(long).encode()).digest()).decode().rstrip("="))):
+        relyd.put_identity(groups=groups)
+        answer = relyd.check(signer.sign(tokens.claims(ISSUER)))
+        assert (answer.status, answer.header("x-relyd-groups")) == (200, value), groups
+        assert answer.header("x-relyd-hashed") == ("x-relyd-groups" if groups == long else None)
 
 
 def test_b16_one_header_may_be_hashed_alone(shared, long_names):

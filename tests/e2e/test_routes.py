@@ -12,7 +12,7 @@ import wire
 from service import ISSUER, TOKENREVIEWS
 from test_callers import Guarded
 
-IDENTITY_HEADERS = ["x-relyd-identity", "x-relyd-username", "x-relyd-uid", "x-relyd-issuer", "x-relyd-subject", "x-relyd-credential"]
+IDENTITY_HEADERS = ["x-relyd-identity", "x-relyd-username", "x-relyd-uid", "x-relyd-issuer", "x-relyd-subject", "x-relyd-credential", "x-relyd-groups"]
 ROUTES = "/v1/routes"
 
 
@@ -174,7 +174,7 @@ def test_shadow_lets_in_and_says_who(world):
                                 (good, "/check/shop?who=me", "invalid_query")):
         answer = world.check(token, path)
         assert (answer.status, answer.header("x-relyd-would-deny"), answer.body) == (200, reason, b"")
-        assert [answer.header(name) for name in IDENTITY_HEADERS] == [""] * 6
+        assert [answer.header(name) for name in IDENTITY_HEADERS] == [""] * 7
         assert answer.header("cache-control") == "no-store" and answer.header("www-authenticate") is None
         assert answer.header("x-relyd-decision-id") and answer.header("x-relyd-reason") is None
     assert ask_all(world, bad)[1:] == ("audience_mismatch",) * 2  # every other door goes on enforcing
@@ -189,7 +189,7 @@ def test_preflights(world):
     asked = {"Origin": "https://shop.example", "Access-Control-Request-Method": "PUT"}
     answer = world.check(None, "/check/shop/x", "OPTIONS", asked)
     assert (answer.status, answer.header("x-relyd-would-deny"), answer.header("cache-control")) == (200, None, "no-store")
-    assert [answer.header(name) for name in IDENTITY_HEADERS + ["x-relyd-decision-id"]] == [""] * 7
+    assert [answer.header(name) for name in IDENTITY_HEADERS + ["x-relyd-decision-id"]] == [""] * 8
     for method, headers in (("OPTIONS", {"Origin": "https://shop.example"}), ("OPTIONS", {"Access-Control-Request-Method": "PUT"}), ("GET", asked), ("OPTIONS", {}),
                             ("POST", asked)):
         assert world.check(None, "/check/shop/x", method, headers).status == 401, (method, headers)

@@ -227,8 +227,8 @@ MUTANTS = [
         name="nobody is told that a value is a digest",
         row="B16",
         file="src/endpoints/check.c",
-        old="    if (is_username || is_subject)\n",
-        new="    if (is_username && is_subject)\n",
+        old="        if (is_hashed[i])\n",
+        new="        if (is_hashed[i] && is_hashed[0])\n",
         caught_by=CHECK + "test_b16_one_header_may_be_hashed_alone",
     ),
     dict(

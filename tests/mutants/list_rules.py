@@ -41,6 +41,8 @@ MUTANTS = [
     under_route("who is nobody is among the callers", "src/endpoints/admit.c", "(caller->identity != NULL && rely_sorted_has(&route->callers, caller->identity->name))", "(caller->identity == NULL || rely_sorted_has(&route->callers, caller->identity->name))", "test_callers_of_a_route"),
     under_route("the listener's route does not count", DOOR, "? routed->names[0] : door->route;", "? routed->names[0] : RELY_LIT(\"default\");", "test_a_listeners_route"),
     under_route("a shadow's refusal has the client's headers", CHECK, "    add_no_identity(&headers);\n    add_check_header(&headers, RELY_LIT(\"x-relyd-would-deny\"),", "    (void)add_no_identity;\n    add_check_header(&headers, RELY_LIT(\"x-relyd-would-deny\"),", "test_shadow_lets_in_and_says_who"),
+    mutant("a comma within a group is one between two", CHECK, "!(is_item && c == ',')", "true", "tests/e2e/test_check.py::test_groups_of_an_allow"),
+    mutant("any number of groups fits into a header", CHECK, "    *is_hashed = len > VALUE_MAX;\n", "    *is_hashed = len > VALUE_MAX * 100;\n", "tests/e2e/test_check.py::test_groups_of_an_allow"),
     under_route("every OPTIONS is a preflight", CHECK, "return rely_slice_equal(request->method, RELY_LIT(\"OPTIONS\")) && origins == 1 && methods == 1 && tokens == 0;", "return rely_slice_equal(request->method, RELY_LIT(\"OPTIONS\")) && origins <= 1 && methods <= 1 && tokens == 0;", "test_preflights"),
     under_route("a preflight may have a token", CHECK, "methods == 1 && tokens == 0;", "methods == 1 && tokens <= 1;", "test_preflights"),
     under_route("any method is a preflight", CHECK, "rely_slice_equal(request->method, RELY_LIT(\"OPTIONS\")) && origins", "request->method.len > 0 && origins", "test_preflights"),
