@@ -49,7 +49,7 @@ static bool is_known_to_be_spared(const struct rely_review_work *work)
     return work->known != NULL && *work->known->spared_edition == work->snapshot->revocations_edition;
 }
 
-enum rely_reason rely_step_revocations(struct rely_review_work *work)
+static enum rely_reason judge_marks(struct rely_review_work *work)
 {
     struct rely_review *review = work->review;
     const struct rely_kubernetes_claims *kubernetes = &review->claims.kubernetes;
@@ -59,14 +59,24 @@ enum rely_reason rely_step_revocations(struct rely_review_work *work)
         [RELY_REVOKED_SECRET_UID] = kubernetes->secret_uid,   [RELY_REVOKED_NODE_UID] = kubernetes->node_uid,
         [RELY_REVOKED_KID] = rely_key_kid(review->key),       [RELY_REVOKED_ISSUER] = review->issuer->name,
     };
-    for (int by = 0; by < RELY_REVOKED_COUNT && !is_known_to_be_spared(work); by++) {
+    for (int by = 0; by < RELY_REVOKED_COUNT; by++) {
         const struct rely_revocation *revocation = find_revocation(work, (enum rely_revoked_by)by, values[by]);
         if (revocation != NULL)
             return refuse_hit(review, revocation);
     }
+    return RELY_OK;
+}
+
+enum rely_reason rely_step_revocations(struct rely_review_work *work)
+{
+    if (!is_known_to_be_spared(work)) {
+        enum rely_reason reason = judge_marks(work);
+        if (reason != RELY_OK)
+            return reason;
+    }
     if (work->known != NULL)
         *work->known->spared_edition = work->snapshot->revocations_edition;
-    review->is_spared = true;
+    work->review->is_spared = true;
     return RELY_OK;
 }
 

@@ -76,27 +76,38 @@ static struct rely_slice header_value(struct rely_pool *pool, struct rely_slice 
     return hide_prefix(pool, value);
 }
 
-/* Joined by commas; one within a group is encoded. */
-static struct rely_slice groups_value(struct rely_pool *pool, const struct rely_identity *identity, bool *is_hashed)
+static rely_sixteen mark_unsafe_item(rely_sixteen part)
+{
+    return mark_unsafe(part) | (part == ',');
+}
+
+static struct rely_slice join_groups(struct rely_pool *pool, const struct rely_identity *identity)
 {
     size_t room = 0, len = 0;
     for (size_t i = 0; i < identity->group_count; i++)
         room += identity->groups[i].len * 3 + 1;
-    char *joined = rely_pool_alloc(pool, room + 1);
+    char *joined = rely_pool_alloc(pool, room);
     for (size_t i = 0; i < identity->group_count; i++) {
         if (i > 0)
             joined[len++] = ',';
         len += percent_encode(identity->groups[i], true, joined + len);
     }
-    struct rely_slice value = rely_slice(joined, len);
-    *is_hashed = len > VALUE_MAX;
+    return rely_slice(joined, len);
+}
+
+/* Joined by commas; one within a group is encoded. Mostly there is none, or one that can stand as it is. */
+static struct rely_slice groups_value(struct rely_pool *pool, const struct rely_identity *identity, bool *is_hashed)
+{
+    struct rely_slice value = identity->group_count == 0 ? RELY_LIT("") : identity->groups[0];
+    if (identity->group_count > 1 || rely_bytes_find(value.ptr, value.len, mark_unsafe_item) < value.len)
+        value = join_groups(pool, identity);
+    *is_hashed = value.len > VALUE_MAX;
     return *is_hashed ? hash_value(pool, value) : hide_prefix(pool, value);
 }
 
 /* Of the values that may be hashed, those that are. */
 enum hashable { HASHABLE_USERNAME, HASHABLE_SUBJECT, HASHABLE_GROUPS, HASHABLE_COUNT };
 
-/* Empty: none is. */
 static struct rely_slice name_hashed(struct rely_pool *pool, const bool is_hashed[HASHABLE_COUNT])
 {
     static const char *const names[HASHABLE_COUNT] = {"x-relyd-username", "x-relyd-subject", "x-relyd-groups"};
@@ -153,14 +164,14 @@ static void reply_allow(struct rely_reviewer *reviewer, struct rely_http_request
         header_value(pool, review->claims.subject, &is_hashed[HASHABLE_SUBJECT]),
         match->credential->name,
         groups_value(pool, match->identity, &is_hashed[HASHABLE_GROUPS])};
-    struct check_headers headers = {.count = 0};
+    struct check_headers headers;
+    headers.count = 0;
     for (size_t i = 0; i < IDENTITY_HEADERS; i++)
         add_check_header(&headers, identity_headers[i], values[i]);
     add_check_header(&headers, RELY_LIT("x-relyd-decision-id"), rely_slice_of(answer->decision_id));
     add_check_header(&headers, RELY_LIT("cache-control"), cache_control(pool, review));
-    struct rely_slice hashed = name_hashed(pool, is_hashed);
-    if (hashed.len > 0)
-        add_check_header(&headers, RELY_LIT("x-relyd-hashed"), hashed);
+    if (is_hashed[HASHABLE_USERNAME] || is_hashed[HASHABLE_SUBJECT] || is_hashed[HASHABLE_GROUPS])
+        add_check_header(&headers, RELY_LIT("x-relyd-hashed"), name_hashed(pool, is_hashed));
     if (review->route != NULL && review->route->strips_authorization)
         add_check_header(&headers, RELY_LIT("x-envoy-auth-headers-to-remove"), RELY_LIT("authorization"));
     rely_http_respond(
@@ -178,7 +189,8 @@ static void add_no_identity(struct check_headers *headers)
 
 static void pass_preflight(struct rely_http_request *request)
 {
-    struct check_headers headers = {.count = 0};
+    struct check_headers headers;
+    headers.count = 0;
     add_no_identity(&headers);
     add_check_header(&headers, RELY_LIT("x-relyd-decision-id"), RELY_LIT("")); /* it is none */
     rely_http_respond(
@@ -187,7 +199,8 @@ static void pass_preflight(struct rely_http_request *request)
 
 static void reply_shadow_deny(struct rely_http_request *request, const struct rely_answer *answer)
 {
-    struct check_headers headers = {.count = 0};
+    struct check_headers headers;
+    headers.count = 0;
     add_no_identity(&headers);
     add_check_header(&headers, RELY_LIT("x-relyd-would-deny"),
                      rely_slice_of(rely_reason_word(answer->review->decision.reason)));
@@ -255,14 +268,19 @@ static void reply_deny(struct rely_reviewer *reviewer, struct rely_http_request 
     rely_pool_reset(pool);
 }
 
+/* By the edition of now: the request may have waited. Who may not ask has no route here. */
+static bool is_in_shadow(const struct rely_reviewer *reviewer, const struct rely_answer *answer)
+{
+    const struct rely_named_route *route = rely_snapshot_route(reviewer->snapshot, answer->asked->review.route);
+    return route != NULL && route->is_shadow;
+}
+
 static void reply_check(struct rely_reviewer *reviewer, struct rely_http_request *request,
                         const struct rely_answer *answer)
 {
-    /* By the edition of now: the request may have waited. Nobody who may not ask has a route here. */
-    const struct rely_named_route *route = rely_snapshot_route(reviewer->snapshot, answer->asked->review.route);
     if (answer->review->decision.reason == RELY_OK)
         reply_allow(reviewer, request, answer);
-    else if (route != NULL && route->is_shadow)
+    else if (is_in_shadow(reviewer, answer))
         reply_shadow_deny(request, answer);
     else
         reply_deny(reviewer, request, answer);

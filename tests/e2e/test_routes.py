@@ -60,6 +60,8 @@ def test_each_restriction_at_every_door(world):
     put_route(world, groups=["shop"])
     assert ask_all(world, token) == ("ok",) * 3
     assert world.check(token, "/check/shop").header("x-relyd-identity") == "orders"
+    put_route(world, groups=["z", "shop", "a", "b"])  # in any order
+    assert ask_all(world, token) == ("ok",) * 3
     put_route(world, groups=["payments"], identities=["orders"])
     assert ask_all(world, token) == ("ambiguous_identity", "ambiguous_identity", "ok")
     put_route(world, groups=["nobody"])
@@ -90,6 +92,8 @@ def test_audiences_are_those_of_all(world):
     assert wire.ask(world.data, "POST", path, body).json()["status"]["authenticated"] is False
     assert world.check(token, "/check/shop?aud=relyd").status == 200
     assert world.check(token, "/check/shop?aud=third").header("x-relyd-reason") == "audience_mismatch"
+    put_route(world, "narrow", audiences=["https://orders.example"], identities=["orders"])
+    assert world.check(token, "/check/narrow?aud=relyd").header("x-relyd-reason") == "audience_mismatch"
     review = wire.ask(world.data, "POST", "/routes/shop/review", {"token": token}).json()
     assert review["identities"][0]["audiences"] == ["https://orders.example", "relyd"]
 
