@@ -55,7 +55,8 @@ static struct rely_snapshot *make_clusters(long records, long place)
                                    .name = RELY_LIT("rule"),
                                    .subject = RELY_LIT("system:serviceaccount:team-a:app"),
                                    .audiences = &audience,
-                                   .audience_count = 1};
+                                   .audience_count = 1,
+                                   .is_enabled = true};
     struct rely_snapshot *snapshot = rely_snapshot_next(NULL, 1);
     snapshot->token_max_bytes = 16384;
     const struct rely_keyset *own = parse_set(mint_jwks(mint_jwk(mint_key("rsa2048"), "the-one", NULL), NULL));

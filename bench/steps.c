@@ -109,7 +109,8 @@ static bool run_credentials(void)
                                      .subject = scene.claims.subject,
                                      .rule_hash = rely_rule_hash(scene.issuer->id, scene.claims.subject),
                                      .audiences = scene.claims.audiences,
-                                     .audience_count = scene.claims.audience_count};
+                                     .audience_count = scene.claims.audience_count,
+                                     .now_s = NOW_S};
     struct rely_matches matches;
     return rely_credentials_match(scene.snapshot, &query, &matches, &detail) == RELY_OK;
 }
@@ -223,7 +224,8 @@ static void add_credentials(void)
                                              .name = rely_slice_of(mint_print("app-%02d", i % 20)),
                                              .subject = rely_slice_of(subject),
                                              .audiences = &audience,
-                                             .audience_count = 1};
+                                             .audience_count = 1,
+                                             .is_enabled = true};
         if (i % 20 == 0)
             rely_snapshot_put_identity(scene.snapshot, rely_identity_copy(&identity));
         rely_snapshot_put_credential(scene.snapshot, rely_credential_copy(&credential));

@@ -32,6 +32,7 @@ struct rely_match_query {
     size_t accepted_count;
     const struct rely_slice *wanted; /* that the route takes, at most RELY_AUDIENCES_PER_CREDENTIAL_MAX; none: any */
     size_t wanted_count;
+    int64_t now_s;                      /* for notAfter */
     struct rely_slice identity;         /* only this identity's credentials count; ptr NULL: all */
     struct rely_credentials_memo *memo; /* of queries with this issuer and subject: read and written; NULL: none */
 };
@@ -52,16 +53,19 @@ struct rely_matches {
     size_t count;
     bool is_truncated;                           /* there were more than RELY_MATCHES_MAX */
     const struct rely_credential *near_audience; /* matched but for its audiences; NULL: none */
+    struct rely_match shadow;                    /* of one in shadow: it would count as one of the items, and changes
+                                                    nothing. credential NULL: none */
 };
 
 /**
  * Find the federated credentials that a verified token matches.
  *
  * Spec:     design: issuer and subject byte for byte, and one audience that the token has, the credential lists and,
- *           where they name some, the caller and the route accept.
+ *           where they name some, the caller and the route accept. What is disabled, or behind its notAfter, is not there;
+ *           what is in shadow neither, but for out->shadow.
  * Out:      *out - always set.
  * Reasons:  RELY_OK (count >= 1), RELY_NO_MATCHING_CREDENTIAL, RELY_AUDIENCE_MISMATCH (issuer and subject match, no
- *           audience does), RELY_IDENTITY_DISABLED (all that match are disabled).
+ *           audience does), RELY_IDENTITY_DISABLED (all that match are of disabled identities).
  * Cost:     one map look-up, and one per match, none with a memo of this edition; independent of the registry's size.
  */
 enum rely_reason rely_credentials_match(const struct rely_snapshot *snapshot, const struct rely_match_query *query,

@@ -61,7 +61,7 @@ struct rely_candidate {
 /* The outcome. Zero-filled is undecided, which denies. Read `reason == RELY_OK` for a yes, nothing else. */
 struct rely_decision {
     enum rely_reason reason;
-    int64_t valid_until_s;     /* allow: it may be cached until then (exp + leeway) */
+    int64_t valid_until_s; /* allow: it may be cached until then: exp + leeway, or a credential's earlier notAfter */
     struct rely_detail detail; /* of a refusal, for log and explain; for whoever asked: rely_review_tell */
 };
 

@@ -27,6 +27,7 @@ extern const uint32_t rely_latency_bounds_us[RELY_LATENCY_BUCKETS];
  */
 struct rely_counters {
     _Alignas(64) uint64_t reviews[RELY_ENDPOINT_COUNT][RELY_REASON_COUNT];
+    uint64_t shadow_matches[2]; /* reviews with a match in shadow: denied, allowed */
     uint64_t latency[RELY_LATENCY_BUCKETS + 1];
     uint64_t latency_sum_us;
     uint64_t requests;                       /* all HTTP requests */
@@ -140,6 +141,7 @@ struct rely_log_decision {
     struct rely_slice detail; /* the refusal's sentence */
     struct rely_slice issuer; /* the record's name, or the unverified `iss` when the issuer is unknown */
     struct rely_slice subject, token_id, identity, credential;
+    struct rely_slice shadow; /* `identity/credential` of one in shadow that would have let it in */
     struct rely_slice peer;
     struct rely_slice decision_id;
     uint32_t duration_us;

@@ -106,7 +106,16 @@ struct rely_credential {
     struct rely_slice subject;
     const struct rely_slice *audiences;
     size_t audience_count; /* 1..RELY_AUDIENCES_PER_CREDENTIAL_MAX */
+    bool is_enabled;
+    bool is_shadow;      /* lets nobody in */
+    int64_t not_after_s; /* the last second in which it matches; 0: none is */
 };
+
+/* Is it there for a review at this time? In shadow it lets nobody in even so. */
+static inline bool rely_credential_is_in_force(const struct rely_credential *credential, int64_t now_s)
+{
+    return credential->is_enabled && (credential->not_after_s == 0 || now_s <= credential->not_after_s);
+}
 
 /* One edition. Borrowed by readers for one turn of their loop. */
 struct rely_snapshot {

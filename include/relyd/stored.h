@@ -58,12 +58,14 @@ enum rely_stored_question {
     RELY_STORED_NEAR_OTHERS,
     RELY_STORED_NEAR_BEFORE,
     RELY_STORED_NEAR_BEHIND,
-    RELY_STORED_BY_CERTIFICATE,     /* text: the name of a certificate: identities' names */
-    RELY_STORED_OWNED,              /* text: an owner's name: identities, whole */
-    RELY_STORED_ADMINS,             /* identities' names: enabled ones that are administrators */
+    RELY_STORED_BY_CERTIFICATE, /* text: the name of a certificate: identities' names */
+    RELY_STORED_OWNED,          /* text: an owner's name: identities, whole */
+    /* Identities' names: enabled administrators with a way in that does not end by itself; of the one that text names
+     * also one that has not ended at number, the time now. */
+    RELY_STORED_ADMINS,
     RELY_STORED_ROUTES_OF_ISSUER,   /* text: its name: names of routes that name it */
     RELY_STORED_ROUTES_OF_IDENTITY, /* the same */
-    RELY_STORED_OVER                /* number: a time: revocations' names, of those that are over then */
+    RELY_STORED_OVER            /* number: a time: revocations' names, of those that are over then */
 };
 
 struct rely_stored_asked {

@@ -1,6 +1,6 @@
 /*
- * Which federated credentials a verified token matches: exact issuer record, exact subject, one audience. Decides
- * nothing about keys or time. Called by decide/ once a review.
+ * Which federated credentials a verified token matches: exact issuer record, exact subject, one audience, of those that
+ * are in force. Decides nothing about keys or the token's times. Called by decide/ once a review.
  */
 #include "relyd/credentials.h"
 
@@ -50,6 +50,13 @@ static void keep_match(struct rely_matches *out, struct rely_match match)
         out->items[out->count++] = match;
 }
 
+/* Of several the oldest, whatever their order in the index. */
+static void keep_shadow(struct rely_matches *out, struct rely_match match)
+{
+    if (out->shadow.credential == NULL || match.credential->id < out->shadow.credential->id)
+        out->shadow = match;
+}
+
 /* The lists side by side: which of them is wrong is what everybody asks who connects a kube-apiserver. */
 static enum rely_reason refuse_audiences(const struct rely_match_query *query, const struct rely_credential *near,
                                          struct rely_detail *detail)
@@ -94,18 +101,24 @@ static void judge_credential(const struct rely_match_query *query, const struct 
     judged->credential = credential;
     judged->identity = identity;
     judged->count++;
-    if (identity == NULL || !is_wanted_identity(query, identity))
+    if (identity == NULL || !rely_credential_is_in_force(credential, query->now_s) ||
+        !is_wanted_identity(query, identity))
         return;
-    uint32_t audiences = find_audiences(query, credential);
     size_t unused;
-    if (audiences == 0)
+    const struct rely_match match = {credential, identity,
+                                     identity->is_username_subject ? query->subject : identity->username,
+                                     find_audiences(query, credential), choose_list(query, credential, &unused)};
+    bool would_count = match.audiences != 0 && identity->is_enabled;
+    if (credential->is_shadow && would_count)
+        keep_shadow(out, match);
+    if (credential->is_shadow)
+        return;
+    if (would_count)
+        keep_match(out, match);
+    else if (match.audiences == 0)
         out->near_audience = credential;
-    else if (!identity->is_enabled)
-        judged->disabled = identity;
     else
-        keep_match(out, (struct rely_match){credential, identity,
-                                            identity->is_username_subject ? query->subject : identity->username,
-                                            audiences, choose_list(query, credential, &unused)});
+        judged->disabled = identity;
 }
 
 static void judge_all(const struct rely_snapshot *snapshot, const struct rely_match_query *query,
@@ -128,6 +141,7 @@ enum rely_reason rely_credentials_match(const struct rely_snapshot *snapshot, co
     out->count = 0;
     out->is_truncated = false;
     out->near_audience = NULL;
+    out->shadow.credential = NULL;
     if (memo != NULL && memo->edition == snapshot->edition)
         judge_credential(query, memo->credential, memo->identity, out, &judged);
     else

@@ -29,6 +29,25 @@ static enum rely_reason run_claims_step(struct rely_review_work *work)
     return rely_claims_check_time(&review->claims, &rules, review->now_s, &review->decision.detail);
 }
 
+bool rely_match_may_be_named(const struct rely_snapshot *snapshot, const struct rely_match *match)
+{
+    bool is_system = rely_slice_starts(match->username, RELY_LIT("system:"));
+    return match->username.len > 0 && (!is_system || snapshot->may_use_system_names);
+}
+
+/* Beside its username. */
+static bool has_forbidden_name(const struct rely_snapshot *snapshot, const struct rely_match *match)
+{
+    return match->identity->system_name != RELY_SYSTEM_NONE && !snapshot->may_use_system_names;
+}
+
+/* Would the decision refuse what one in shadow would let in? */
+static bool would_be_refused(const struct rely_review_work *work, const struct rely_match *match)
+{
+    return !rely_match_may_be_named(work->snapshot, match) || has_forbidden_name(work->snapshot, match) ||
+           rely_would_drop(work, match->identity);
+}
+
 static enum rely_reason run_credentials_step(struct rely_review_work *work)
 {
     struct rely_review *review = work->review;
@@ -43,16 +62,15 @@ static enum rely_reason run_credentials_step(struct rely_review_work *work)
         .accepted_count = work->request->audience_count,
         .wanted = route == NULL ? NULL : route->audiences,
         .wanted_count = route == NULL ? 0 : route->audience_count,
+        .now_s = review->now_s,
         .identity = work->request->identity,
         .memo = work->known != NULL ? work->known->memo : NULL,
     };
-    return rely_credentials_match(work->snapshot, &query, &review->matches, &review->decision.detail);
-}
-
-bool rely_match_may_be_named(const struct rely_snapshot *snapshot, const struct rely_match *match)
-{
-    bool is_system = rely_slice_starts(match->username, RELY_LIT("system:"));
-    return match->username.len > 0 && (!is_system || snapshot->may_use_system_names);
+    enum rely_reason reason =
+        rely_credentials_match(work->snapshot, &query, &review->matches, &review->decision.detail);
+    if (review->matches.shadow.credential != NULL && would_be_refused(work, &review->matches.shadow))
+        review->matches.shadow.credential = NULL;
+    return reason;
 }
 
 /* kube-apiserver believes any username and group: no identity leaves here with a name that it may not give out. */
@@ -65,7 +83,7 @@ static enum rely_reason check_names(struct rely_review_work *work)
             return rely_refuse(
                 &review->decision.detail, RELY_IDENTITY_NOT_ALLOWED,
                 "identity %.*s would yield a username that begins with system:", RELY_ARG(match->identity->name));
-        if (match->identity->system_name != RELY_SYSTEM_NONE && !work->snapshot->may_use_system_names)
+        if (has_forbidden_name(work->snapshot, match))
             return rely_refuse(&review->decision.detail, RELY_IDENTITY_NOT_ALLOWED, "identity %.*s would yield %s",
                                RELY_ARG(match->identity->name),
                                match->identity->system_name == RELY_SYSTEM_EXTRA ? "an extra key of Kubernetes' own"
@@ -113,6 +131,29 @@ const char *rely_step_name(enum rely_step step)
     return steps[step].name;
 }
 
+/* A refusal has none, but for those among which nobody could choose. And where that is why, or a name, one in shadow
+ * would not have helped; where all were revoked, it would. */
+static void drop_matches(struct rely_review *review)
+{
+    if (review->decision.reason != RELY_AMBIGUOUS_IDENTITY)
+        review->matches.count = 0;
+    if (review->last_step == RELY_STEP_DECISION && review->decision.reason != RELY_REVOKED)
+        review->matches.shadow.credential = NULL;
+}
+
+/* Out: *until_s - lowered to the end of the first credential that ends. False: one of them lets nobody in now. */
+static bool are_matches_in_force(const struct rely_review *review, int64_t *until_s)
+{
+    bool are_in_force = true;
+    for (size_t i = 0; i < review->matches.count; i++) {
+        const struct rely_credential *credential = review->matches.items[i].credential;
+        are_in_force &= rely_credential_is_in_force(credential, review->now_s) && !credential->is_shadow;
+        if (credential->not_after_s != 0 && credential->not_after_s < *until_s)
+            *until_s = credential->not_after_s;
+    }
+    return are_in_force;
+}
+
 /* The one place where a decision is made: everything that a yes needs is looked at once more, so that a step that
  * forgot to refuse still does not allow. */
 static void seal_decision(struct rely_review *review, enum rely_reason reason)
@@ -121,13 +162,14 @@ static void seal_decision(struct rely_review *review, enum rely_reason reason)
                     review->claims.audience_count > 0 && review->is_spared && review->matches.count > 0 &&
                     review->matches.items[0].username.len > 0 && review->matches.items[0].audiences != 0;
     bool has_live_keys = is_whole && review->now_s <= review->issuer->keys_until_s;
-    if (reason == RELY_OK && !has_live_keys)
+    int64_t until_s = has_live_keys ? (int64_t)review->claims.expires + review->issuer->leeway_s : 0;
+    if (reason == RELY_OK && !(has_live_keys && are_matches_in_force(review, &until_s)))
         reason = rely_refuse(&review->decision.detail, RELY_INTERNAL_ERROR, "a step left the review unfinished");
     review->decision.reason = reason;
     if (reason == RELY_OK)
-        review->decision.valid_until_s = (int64_t)review->claims.expires + review->issuer->leeway_s;
+        review->decision.valid_until_s = until_s;
     else
-        review->matches.count = reason == RELY_AMBIGUOUS_IDENTITY ? review->matches.count : 0;
+        drop_matches(review);
 }
 
 static void run_steps(struct rely_review_work *work, enum rely_step first)
@@ -149,6 +191,7 @@ static void clear_review(struct rely_review *review, int64_t now_s)
     review->matches.count = 0;
     review->matches.is_truncated = false;
     review->matches.near_audience = NULL;
+    review->matches.shadow.credential = NULL;
     review->now_s = now_s;
 }
 

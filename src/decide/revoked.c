@@ -99,6 +99,12 @@ enum rely_reason rely_drop_revoked(struct rely_review_work *work)
     return kept > 0 || last == NULL ? RELY_OK : refuse_hit(work->review, last);
 }
 
+bool rely_would_drop(const struct rely_review_work *work, const struct rely_identity *identity)
+{
+    return work->snapshot->revocation_counts[RELY_REVOKED_IDENTITY] != 0 &&
+           find_revocation(work, RELY_REVOKED_IDENTITY, identity->name) != NULL;
+}
+
 bool rely_identity_is_revoked(const struct rely_snapshot *snapshot, struct rely_slice name, int64_t now_s)
 {
     const struct rely_revocation *revocation;

@@ -49,6 +49,8 @@ enum rely_reason rely_step_signature(struct rely_review_work *work);
 enum rely_reason rely_step_revocations(struct rely_review_work *work);
 /* Of the identities that it maps to those that are revoked are no more. Reasons: RELY_REVOKED, when all are. */
 enum rely_reason rely_drop_revoked(struct rely_review_work *work);
+/* Would this one be among them? */
+bool rely_would_drop(const struct rely_review_work *work, const struct rely_identity *identity);
 
 /* --- route.c: what the route takes ------------------------------------------------------------------------------- */
 

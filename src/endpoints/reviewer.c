@@ -10,6 +10,8 @@
 
 #include <stdio.h>
 
+#define SHADOW_NAME_SIZE (2 * RELY_NAME_MAX + 2) /* with its slash and NUL */
+
 void rely_reviewer_init(struct rely_reviewer *reviewer)
 {
     uint64_t random;
@@ -37,11 +39,25 @@ void rely_reviewer_fini(struct rely_reviewer *reviewer)
 static void count_review(struct rely_counters *counters, const struct rely_answer *answer, uint32_t duration_us)
 {
     size_t bucket = 0;
-    rely_count(&counters->reviews[answer->asked->endpoint][answer->review->decision.reason], 1);
+    enum rely_reason reason = answer->review->decision.reason;
+    rely_count(&counters->reviews[answer->asked->endpoint][reason], 1);
+    if (answer->review->matches.shadow.credential != NULL)
+        rely_count(&counters->shadow_matches[reason == RELY_OK], 1);
     while (bucket < RELY_LATENCY_BUCKETS && duration_us > rely_latency_bounds_us[bucket])
         bucket++;
     rely_count(&counters->latency[bucket], 1);
     rely_count(&counters->latency_sum_us, duration_us);
+}
+
+/* Empty: there is none. */
+static struct rely_slice print_shadow(const struct rely_review *review, char out[SHADOW_NAME_SIZE])
+{
+    const struct rely_match *shadow = &review->matches.shadow;
+    out[0] = '\0';
+    if (shadow->credential != NULL)
+        snprintf(out, SHADOW_NAME_SIZE, "%.*s/%.*s", RELY_ARG(shadow->identity->name),
+                 RELY_ARG(shadow->credential->name));
+    return rely_slice_of(out);
 }
 
 static void log_review(struct rely_reviewer *reviewer, const struct rely_http_request *request,
@@ -49,7 +65,7 @@ static void log_review(struct rely_reviewer *reviewer, const struct rely_http_re
 {
     const struct rely_review *review = answer->review;
     const struct rely_match *match = review->matches.count > 0 ? &review->matches.items[0] : NULL;
-    char peer[RELY_PEER_SIZE];
+    char peer[RELY_PEER_SIZE], shadow[SHADOW_NAME_SIZE];
     rely_http_peer(request, peer);
     rely_log_decide(reviewer->ring, &(struct rely_log_decision){
                                         .now_s = review->now_s,
@@ -61,6 +77,7 @@ static void log_review(struct rely_reviewer *reviewer, const struct rely_http_re
                                         .token_id = review->claims.token_id,
                                         .identity = match != NULL ? match->identity->name : (struct rely_slice){0},
                                         .credential = match != NULL ? match->credential->name : (struct rely_slice){0},
+                                        .shadow = print_shadow(review, shadow),
                                         .peer = rely_slice_of(peer),
                                         .decision_id = rely_slice_of(answer->decision_id),
                                         .duration_us = duration_us,

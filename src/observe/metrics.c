@@ -42,6 +42,8 @@ static void add_counters(struct rely_counters *sum, const struct rely_counters *
     for (size_t endpoint = 0; endpoint < RELY_ENDPOINT_COUNT; endpoint++)
         for (size_t reason = 0; reason < RELY_REASON_COUNT; reason++)
             add_relaxed(&sum->reviews[endpoint][reason], &one->reviews[endpoint][reason]);
+    for (size_t i = 0; i < 2; i++)
+        add_relaxed(&sum->shadow_matches[i], &one->shadow_matches[i]);
     for (size_t i = 0; i <= RELY_LATENCY_BUCKETS; i++)
         add_relaxed(&sum->latency[i], &one->latency[i]);
     add_relaxed(&sum->latency_sum_us, &one->latency_sum_us);
@@ -74,6 +76,13 @@ static void put_reviews(const struct scrape *scrape, const char *name)
                                 rely_endpoint_name((enum rely_endpoint)endpoint),
                                 rely_reason_word((enum rely_reason)reason), (unsigned long long)count);
         }
+}
+
+static void put_shadow_matches(const struct scrape *scrape, const char *name)
+{
+    rely_buf_printf(scrape->out, "%s{outcome=\"allow\"} %llu\n%s{outcome=\"deny\"} %llu\n", name,
+                    (unsigned long long)scrape->sum.shadow_matches[1], name,
+                    (unsigned long long)scrape->sum.shadow_matches[0]);
 }
 
 static void put_durations(const struct scrape *scrape, const char *name)

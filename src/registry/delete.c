@@ -54,7 +54,8 @@ static bool log_dependent(const union rely_any_record *record, struct rely_slice
     const struct rely_powers powers = powers_to_remove(logging->removal);
     const struct rely_kind *kind = logging->kind;
     const struct rely_object_path path = {kind->object, parent, rely_record_name(kind, record)};
-    if (logging->removal->path->object == RELY_OBJECT_ISSUER && !rely_powers_check_lost(&powers, parent, logging->err))
+    if (logging->removal->path->object == RELY_OBJECT_ISSUER &&
+        !rely_powers_check_lost(&powers, parent, &record->credential, logging->err))
         return false;
     if (!log_removal(logging->removal, &path, record, logging->err))
         return false;

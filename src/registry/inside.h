@@ -104,7 +104,7 @@ RELY_MUST_USE bool rely_powers_check_change(const struct rely_powers *powers, co
                                             const union rely_any_record *after, struct rely_err *err);
 /* A credential of this identity goes with its issuer. */
 RELY_MUST_USE bool rely_powers_check_lost(const struct rely_powers *powers, struct rely_slice identity,
-                                          struct rely_err *err);
+                                          const struct rely_credential_record *lost, struct rely_err *err);
 
 /* In: record - taken over; NULL: removed. */
 void rely_changes_add(struct rely_changes *changes, enum rely_object object, int64_t id, void *record);

@@ -78,10 +78,18 @@ static bool has_all(const struct rely_texts *texts, const struct rely_texts *wan
     return has;
 }
 
+/* The last second in which it lets anybody in; 0: it lets nobody in. */
+static int64_t end_of(const struct rely_credential_record *credential)
+{
+    if (!credential->is_enabled || credential->mode != RELY_MODE_ENFORCE)
+        return 0;
+    return credential->not_after == 0 ? INT64_MAX : credential->not_after;
+}
+
 static bool lets_in_as_before(const struct rely_credential_record *before, const struct rely_credential_record *after)
 {
     return before->issuer_id == after->issuer_id && rely_slice_equal(before->subject, after->subject) &&
-           has_all(&after->audiences, &before->audiences);
+           has_all(&after->audiences, &before->audiences) && end_of(after) >= end_of(before);
 }
 
 struct sharing {
@@ -129,11 +137,13 @@ static bool count_admin(const union rely_any_record *record, struct rely_slice p
     return true;
 }
 
-/* In: is_lost - would the identity not be one any more, or not come in? */
+/* Of the others only those count whose way in does not end by itself.
+ * In: is_lost - would the identity not be one any more, or not come in? */
 static bool check_last(const struct rely_powers *powers, struct rely_slice name, bool is_lost, struct rely_err *err)
 {
     struct counting counting = {.name = name};
-    const struct rely_stored_asked asked = {.question = RELY_STORED_ADMINS, .limit = 2};
+    const struct rely_stored_asked asked = {
+        .question = RELY_STORED_ADMINS, .number = powers->writer->now_s, .text = name, .limit = 2};
     if (!is_lost || powers->writer->may_end_admins)
         return true;
     if (!rely_stored_ask(powers->registry->store, &asked, &(struct rely_stored_visit){count_admin, &counting}, err))
@@ -143,7 +153,7 @@ static bool check_last(const struct rely_powers *powers, struct rely_slice name,
     return rely_write_refuse(
         powers->result, err, RELY_ERR_CONFLICT, "last_admin",
         "%.*s is the last administrator, and keeps its role, credentials, certificates and enabled: make "
-        "another one first, or ask as root on the unix socket",
+        "another one first, whose way in has no notAfter, or ask as root on the unix socket",
         RELY_ARG(name));
 }
 
@@ -159,9 +169,20 @@ static bool check_identity(const struct rely_powers *powers, const struct rely_i
     return check_last(powers, before->name, is_admin(before) && is_lost, err);
 }
 
-bool rely_powers_check_lost(const struct rely_powers *powers, struct rely_slice identity, struct rely_err *err)
+/* What lets nobody in now is no loss. In: after - NULL: it goes. */
+static bool check_credential(const struct rely_powers *powers, struct rely_slice identity,
+                             const struct rely_credential_record *before, const struct rely_credential_record *after,
+                             struct rely_err *err)
 {
-    return check_last(powers, identity, true, err);
+    bool is_way_in = end_of(before) >= powers->writer->now_s;
+    bool is_less = after == NULL || !lets_in_as_before(before, after);
+    return check_last(powers, identity, is_way_in && is_less, err);
+}
+
+bool rely_powers_check_lost(const struct rely_powers *powers, struct rely_slice identity,
+                            const struct rely_credential_record *lost, struct rely_err *err)
+{
+    return check_credential(powers, identity, lost, NULL, err);
 }
 
 bool rely_powers_check_change(const struct rely_powers *powers, const union rely_any_record *before,
@@ -171,6 +192,6 @@ bool rely_powers_check_change(const struct rely_powers *powers, const union rely
         return check_identity(powers, &before->identity, after == NULL ? NULL : &after->identity, err);
     if (powers->path->object != RELY_OBJECT_CREDENTIAL)
         return true;
-    bool is_lost = after == NULL || !lets_in_as_before(&before->credential, &after->credential);
-    return check_last(powers, powers->path->parent, is_lost, err);
+    return check_credential(powers, powers->path->parent, &before->credential,
+                            after == NULL ? NULL : &after->credential, err);
 }

@@ -76,7 +76,10 @@ struct rely_credential *rely_credential_of_record(const struct rely_credential_r
                                                           .name = record->name,
                                                           .subject = record->subject,
                                                           .audiences = record->audiences.items,
-                                                          .audience_count = record->audiences.count});
+                                                          .audience_count = record->audiences.count,
+                                                          .is_enabled = record->is_enabled,
+                                                          .is_shadow = record->mode != RELY_MODE_ENFORCE,
+                                                          .not_after_s = record->not_after});
 }
 
 static void *make_identity(const void *record)

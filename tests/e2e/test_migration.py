@@ -27,8 +27,13 @@ def start_old(tmp_path, **settings):
     return service.Relyd(tmp_path / "old", **settings).start()
 
 
-# Fields that an identity of 0.1 did not have.
-BROUGHT = {"roles": [], "owners": [], "certificates": []}
+# Fields that 0.1 did not have.
+OF_IDENTITIES = {"roles": [], "owners": [], "certificates": []}
+OF_CREDENTIALS = {"enabled": True, "mode": "enforce"}
+
+
+def brought_to(path):
+    return OF_CREDENTIALS if "Credentials/" in path else OF_IDENTITIES if "/identities/" in path else {}
 
 
 def test_c9_shows_what_0_1_showed(tmp_path):
@@ -37,7 +42,7 @@ def test_c9_shows_what_0_1_showed(tmp_path):
         for path, expected in SHOWN.items():
             answer = relyd.admin("GET", path)
             assert answer.status == 200, answer
-            assert answer.json() == (BROUGHT if "/identities/" in path and "Credentials" not in path else {}) | expected["object"]
+            assert answer.json() == brought_to(path) | expected["object"]
             assert answer.header("etag") == expected["etag"]
         relyd.put_issuer("next", "urn:example:ci", keys={"jwks": tokens.jwks(tokens.key("prod"))})
         assert relyd.admin("GET", "/v1/issuers/next").header("etag") == f'"{REVISION + 1:x}"'

@@ -2,7 +2,8 @@
  * The whole review over small registries, tokens and times that the input chooses. It knows which tokens it signed, and
  * with what, and checks after each review: no allow without the record's key, an audience in all three places, and
  * times within bounds; the rightful record found, whoever its neighbours are; the same decision from the cache, from a
- * registry that was filled the other way round, and once more after a change.
+ * registry that was filled the other way round, and once more after a change; and rules that are disabled, have ended or are
+ * in shadow decide as if they were gone.
  */
 #include "mint.h"
 
@@ -30,6 +31,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 #define KEYS_A_RECORD 2
 #define RULES 6
 #define SIGNING_KEYS 6
+#define FIRST_RULE 200
 
 /* --- the input as small choices ------------------------------------------------------------------------------- */
 
@@ -86,6 +88,7 @@ struct record {
 struct world {
     struct record records[RECORDS];
     size_t record_count;
+    unsigned rule_count; /* ids from FIRST_RULE */
     struct rely_snapshot *snapshot, *reversed;
     struct rely_keyset *old_keyset; /* owned: replaced, and perhaps still looked at */
     struct rely_cache *cache;
@@ -156,16 +159,18 @@ static void put_rules(struct world *world)
         rely_snapshot_put_identity(world->snapshot, rely_identity_copy(&identity));
         rely_snapshot_put_identity(world->reversed, rely_identity_copy(&identity));
     }
+    world->rule_count = rules;
     for (unsigned i = 0; i < rules; i++) {
         struct rely_slice audiences[] = {rely_slice_of(CHOOSE_TEXT("x", "y", "z")),
                                          rely_slice_of(CHOOSE_TEXT("x", "y"))};
-        struct rely_credential rule = {.id = 200 + i,
+        struct rely_credential rule = {.id = FIRST_RULE + i,
                                        .issuer_id = 1 + choose((unsigned)world->record_count),
                                        .identity_id = 100 + choose(identities),
                                        .name = RELY_LIT("rule"),
                                        .subject = rely_slice_of(CHOOSE_TEXT("s", "s", "system:t")),
                                        .audiences = audiences,
-                                       .audience_count = 1 + choose(2)};
+                                       .audience_count = 1 + choose(2),
+                                       .is_enabled = true};
         rely_snapshot_put_credential(world->snapshot, rely_credential_copy(&rule));
         rely_snapshot_put_credential(world->reversed, rely_credential_copy(&rule));
     }
@@ -218,6 +223,30 @@ static void change_registry(struct world *world)
     record->url = url;
     put_record(world->snapshot, record);
     put_record(world->reversed, record);
+    rely_snapshot_free_replaced(world->snapshot);
+}
+
+/* What is to become of a rule: nothing, or one of the ways not to be there. */
+static void hide_rule(struct rely_credential *rule, unsigned way)
+{
+    rule->is_shadow = way == 1;
+    rule->is_enabled = way != 2;
+    rule->not_after_s = (int64_t[]){0, 0, 0, NOW - 1}[way];
+}
+
+/* The same rules in the next edition: those that are hidden are taken out of `reversed` altogether. */
+static void hide_rules(struct world *world)
+{
+    world->snapshot = rely_snapshot_next(world->snapshot, 3);
+    for (unsigned i = 0; i < world->rule_count; i++) {
+        unsigned way = choose(4);
+        struct rely_credential *rule =
+            rely_credential_copy(rely_snapshot_credential_by_id(world->snapshot, FIRST_RULE + i));
+        hide_rule(rule, way);
+        rely_snapshot_put_credential(world->snapshot, rule);
+        if (way != 0)
+            rely_snapshot_remove(world->reversed, RELY_OBJECT_CREDENTIAL, FIRST_RULE + i);
+    }
     rely_snapshot_free_replaced(world->snapshot);
 }
 
@@ -363,6 +392,7 @@ static void check_match(const struct sent *sent, const struct rely_review_reques
     const struct rely_credential *rule = match->credential;
     bool has_common = false;
     RELY_ASSERT(rule->issuer_id == review->issuer->id && rule->identity_id == match->identity->id);
+    RELY_ASSERT(rule->is_enabled && !rule->is_shadow && rule->not_after_s == 0);
     RELY_ASSERT(rely_slice_equal(rule->subject, rely_slice_of(sent->subject)) && match->identity->is_enabled);
     RELY_ASSERT(request->identity.ptr == NULL || rely_slice_equal(request->identity, match->identity->name));
     for (size_t i = 0; i < 2; i++)
@@ -436,7 +466,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     make_registry(&world);
     for (size_t i = 0; i < 3; i++)
         sent[i] = choose_token();
-    for (int edition = 0; edition < 2; edition++) {
+    for (int edition = 0; edition < 3; edition++) {
         for (size_t i = 0; i < 3; i++) {
             struct rely_review_request request = {.token = rely_slice_of(sent[i].text),
                                                   .audiences = accepted,
@@ -451,6 +481,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         }
         if (edition == 0)
             change_registry(&world);
+        else if (edition == 1)
+            hide_rules(&world);
     }
     free_registry(&world);
     mint_reset();

@@ -453,6 +453,29 @@ static void lets_nobody_raise_himself(void **state)
     mint_reset();
 }
 
+/* His credential is there, disabled, at its end or in shadow: he is as unproven as without it. */
+static void takes_no_token_by_what_is_not_in_force(void **state)
+{
+    struct fixture *fixture = *state;
+    static const char *const ways[] = {"", ",\"enabled\":false", ",\"notAfter\":\"2023-11-14T22:13:20Z\"",
+                                       ",\"mode\":\"shadow\""};
+    register_callers(fixture);
+    for (size_t i = 0; i < 2 * sizeof ways / sizeof ways[0]; i++) {
+        const char *way = i % 2 == 0 ? "" : ways[i / 2];
+        come_as_caller(fixture, BY_ROOT, true);
+        send_request(fixture, "PUT", "/v1/identities/ops/federatedIdentityCredentials/own",
+                     mint_print("{\"issuer\":\"" ISS "\",\"subject\":\"ops\",\"audiences\":[\"relyd\"]%s}", way));
+        assert_status(fixture, 200);
+        come_as(fixture, NOBODY);
+        show_token(fixture, make_token("ops", "relyd", 600));
+        if (way[0] == '\0')
+            assert_proven(fixture);
+        else
+            assert_unproven(fixture, RELY_CALLER_BAD_TOKEN, "no_matching_credential");
+    }
+    mint_reset();
+}
+
 /* What came near to a token is an owner's only where it is his: subjects of others are readable to viewers. */
 static void tells_an_owner_of_his_own_alone(void **state)
 {
@@ -556,6 +579,7 @@ int run_admit_tests(void)
     const struct CMUnitTest tests[] = {
         A_TEST(asks_for_a_proof),
         A_TEST(takes_tokens),
+        A_TEST(takes_no_token_by_what_is_not_in_force),
         A_TEST(takes_no_token_of_two_identities),
         A_TEST(takes_certificates),
         A_TEST(forgets_a_name_that_is_taken_away),

@@ -15,5 +15,6 @@ int main(void)
     failed += run_budget_tests();
     failed += run_told_tests();
     failed += run_revoked_tests();
+    failed += run_force_tests();
     return failed;
 }

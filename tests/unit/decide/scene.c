@@ -87,7 +87,8 @@ int64_t scene_add_credential(struct scene *scene, int64_t issuer, int64_t identi
                                          .name = RELY_LIT("rule"),
                                          .subject = rely_slice_of(subject),
                                          .audiences = audiences,
-                                         .audience_count = 1};
+                                         .audience_count = 1,
+                                         .is_enabled = true};
     rely_snapshot_put_credential(scene->snapshot, rely_credential_copy(&credential));
     return credential.id;
 }
@@ -106,6 +107,13 @@ struct rely_identity *scene_edit_identity(struct scene *scene, int64_t id)
 {
     struct rely_identity *copy = rely_identity_copy(rely_snapshot_identity(scene->snapshot, id));
     rely_snapshot_put_identity(scene->snapshot, copy);
+    return copy;
+}
+
+struct rely_credential *scene_edit_credential(struct scene *scene, int64_t id)
+{
+    struct rely_credential *copy = rely_credential_copy(rely_snapshot_credential_by_id(scene->snapshot, id));
+    rely_snapshot_put_credential(scene->snapshot, copy);
     return copy;
 }
 

@@ -39,6 +39,8 @@ void scene_put_issuer(struct scene *scene, struct rely_issuer *issuer);
     } while (0)
 /* Change one identity: a copy that is put already, to edit in place. */
 struct rely_identity *scene_edit_identity(struct scene *scene, int64_t id);
+/* The same with a credential. */
+struct rely_credential *scene_edit_credential(struct scene *scene, int64_t id);
 /* After a change: what building an edition says about its names. */
 void scene_judge_identity(struct rely_identity *identity);
 /* Prepare a key set that the scene owns. */
@@ -61,5 +63,6 @@ int run_sibling_tests(void);
 int run_budget_tests(void);
 int run_told_tests(void);
 int run_revoked_tests(void);
+int run_force_tests(void);
 
 #endif

@@ -72,6 +72,7 @@ static void add_identity(struct rely_snapshot *snapshot, int64_t id, const char 
         .subject = rely_slice_of(subject),
         .audiences = audiences,
         .audience_count = 1,
+        .is_enabled = true,
     };
     rely_snapshot_put_identity(snapshot, rely_identity_copy(&identity));
     rely_snapshot_put_credential(snapshot, rely_credential_copy(&credential));

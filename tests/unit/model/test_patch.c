@@ -94,6 +94,10 @@ static void replaces_by_what_is_no_object(void **state)
     "{\"name\":\"main\",\"issuer\":\"https://a.example\",\"subject\":\"s\",\"audiences\":[\"a\"],"                     \
     "\"description\":\"one\"}"
 
+#define ENDING                                                                                                         \
+    "{\"name\":\"main\",\"issuer\":\"https://a.example\",\"subject\":\"s\",\"audiences\":[\"a\"],"                     \
+    "\"enabled\":false,\"notAfter\":\"2027-01-01T00:00:00Z\",\"mode\":\"shadow\"}"
+
 /* `changed`: the fields that differ afterwards, "field " each. `wrong`: the problems, "field:code " each. */
 static const struct {
     enum rely_object object;
@@ -132,6 +136,13 @@ static const struct {
      "",
      "issuer:immutable types[1]:duplicate leewaySeconds:out_of_range description:wrong_type enabled:wrong_type "
      "updatedAt:read_only "},
+    {RELY_OBJECT_CREDENTIAL, MAIN, "{\"enabled\":false,\"notAfter\":\"2027-01-01T00:00:00Z\",\"mode\":\"shadow\"}",
+     "enabled notAfter mode ", ""},
+    {RELY_OBJECT_CREDENTIAL, ENDING, "{\"enabled\":null,\"notAfter\":null,\"mode\":null}", "enabled notAfter mode ",
+     ""},
+    {RELY_OBJECT_CREDENTIAL, ENDING, "{\"notAfter\":\"2027-01-01T01:00:00+01:00\",\"mode\":\"shadow\"}", "", ""},
+    {RELY_OBJECT_CREDENTIAL, ENDING, "{\"mode\":\"off\",\"notAfter\":\"never\"}", "",
+     "notAfter:invalid_value mode:invalid_value "},
     {RELY_OBJECT_ISSUER, PROD, "{\"leewaySeconds\":{\"a\":null}}", "", "leewaySeconds:wrong_type "},
     /* lists are replaced whole, maps by their keys */
     {RELY_OBJECT_IDENTITY, WEB, "{\"groups\":[\"b\"]}", "groups ", ""},

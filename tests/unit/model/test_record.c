@@ -47,7 +47,18 @@ static void shows_what_was_given(void **state)
     reading.record.credential.uuid = RELY_LIT("u");
     assert_shown(&reading, RELY_OBJECT_CREDENTIAL,
                  "{\"id\":\"u\",\"name\":\"one\",\"issuerName\":\"prod\",\"subject\":\"s\",\"audiences\":[\"a\",\"b\"],"
-                 "\"description\":null," TIMES);
+                 "\"enabled\":true,\"mode\":\"enforce\",\"description\":null," TIMES);
+    end_reading(&reading);
+    read_as(&reading, RELY_OBJECT_CREDENTIAL,
+            "{\"name\":\"one\",\"issuerName\":\"prod\",\"subject\":\"s\",\"audiences\":[\"a\"],\"mode\":\"shadow\","
+            "\"notAfter\":\"2027-01-01T01:00:00.9+01:00\",\"enabled\":false}",
+            NULL);
+    assert_int_equal(reading.problems.count, 0);
+    reading.record.credential.uuid = RELY_LIT("u");
+    assert_shown(
+        &reading, RELY_OBJECT_CREDENTIAL,
+        "{\"id\":\"u\",\"name\":\"one\",\"issuerName\":\"prod\",\"subject\":\"s\",\"audiences\":[\"a\"],"
+        "\"enabled\":false,\"notAfter\":\"2027-01-01T00:00:00Z\",\"mode\":\"shadow\",\"description\":null," TIMES);
     end_reading(&reading);
 }
 
@@ -235,6 +246,56 @@ static void keeps_what_is_fixed(void **state)
     end_reading(&first);
 }
 
+/* A time that a body gives, and a word that is one of several. */
+static void reads_times_and_words(void **state)
+{
+    static const struct {
+        const char *member, *code; /* NULL: it is good */
+        const char *message;
+        int64_t not_after;
+    } cases[] = {
+        {"\"notAfter\":\"2026-11-22T10:00:00Z\"", NULL, NULL, 1795341600},
+        {"\"notAfter\":\"1970-01-01T00:00:01Z\"", NULL, NULL, 1},
+        {"\"notAfter\":\"5138-11-16T09:46:40Z\"", NULL, NULL, RELY_TIME_MAX_S},
+        {"\"notAfter\":null", NULL, NULL, 0},
+        {"\"notAfter\":\"1970-01-01T00:00:00Z\"", "out_of_range",
+         "notAfter must be a time from 1970-01-01T00:00:01Z to 5138-11-16T09:46:40Z", 0},
+        {"\"notAfter\":\"1970-01-01T01:00:00+01:00\"", "out_of_range", NULL, 0},
+        {"\"notAfter\":\"5138-11-16T09:46:41Z\"", "out_of_range", NULL, 0},
+        {"\"notAfter\":\"9999-12-31T23:59:59Z\"", "out_of_range", NULL, 0},
+        {"\"notAfter\":\"2026-02-30T10:00:00Z\"", "invalid_value", NULL, 0},
+        {"\"notAfter\":\"2026-11-22T10:00:00\"", "invalid_value", NULL, 0},
+        {"\"notAfter\":\"2026-11-22\"", "invalid_value", NULL, 0},
+        {"\"notAfter\":\"\"", "invalid_value", NULL, 0},
+        {"\"notAfter\":1795341600", "wrong_type", NULL, 0},
+        {"\"notAfter\":false", "wrong_type", NULL, 0},
+        {"\"mode\":\"Shadow\"", "invalid_value", "mode must be \"enforce\" or \"shadow\", or be left out", 0},
+        {"\"mode\":null", "invalid_value", NULL, 0},
+        {"\"mode\":1", "invalid_value", NULL, 0},
+        {"\"enabled\":null", "wrong_type", NULL, 0},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct reading reading;
+        char text[200];
+        snprintf(text, sizeof text,
+                 "{\"name\":\"one\",\"issuerName\":\"prod\",\"subject\":\"s\",\"audiences\":[\"a\"],%s}",
+                 cases[i].member);
+        read_as(&reading, RELY_OBJECT_CREDENTIAL, text, NULL);
+        assert_int_equal(reading.problems.count, cases[i].code != NULL);
+        assert_int_equal(reading.record.credential.not_after, cases[i].not_after);
+        assert_int_equal(reading.record.credential.mode, RELY_MODE_ENFORCE);
+        const struct rely_problem *problem = &reading.problems.items[0];
+        if (cases[i].code != NULL) {
+            assert_string_equal(problem->code, cases[i].code);
+            assert_memory_equal(problem->field, cases[i].member + 1, strlen(problem->field));
+        }
+        if (cases[i].message != NULL)
+            assert_string_equal(problem->message, cases[i].message);
+        end_reading(&reading);
+    }
+}
+
 /* A field that the table does not know: by a slip of the finger, cut short, or in the wrong place. */
 static void suggests_the_field_that_was_meant(void **state)
 {
@@ -315,6 +376,7 @@ int run_record_tests(void)
         cmocka_unit_test(measures_types_without_their_prefix),
         cmocka_unit_test(reads_a_kind_without_rules),
         cmocka_unit_test(keeps_what_is_fixed),
+        cmocka_unit_test(reads_times_and_words),
         cmocka_unit_test(suggests_the_field_that_was_meant),
         cmocka_unit_test(counts_more_problems_than_it_keeps),
         cmocka_unit_test(counts_in_plain_words),

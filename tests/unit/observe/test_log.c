@@ -90,6 +90,7 @@ static void test_decision(void **state)
         .token_id = RELY_LIT("j-1"),
         .identity = RELY_LIT("ci"),
         .credential = RELY_LIT("main"),
+        .shadow = RELY_LIT("web/new"),
         .peer = RELY_LIT("127.0.0.1:5"),
         .decision_id = RELY_LIT("d-1"),
         .duration_us = 12,
@@ -109,7 +110,7 @@ static void test_decision(void **state)
         "{\"time\":\"2023-11-14T22:13:20Z\",\"level\":\"info\",\"event\":\"decision\",\"endpoint\":\"check\","
         "\"outcome\":\"deny\",\"reason\":\"expired\",\"detail\":\"expired 5 s ago\",\"issuer\":\"prod\","
         "\"subject\":\"system:serviceaccount:a:b\",\"jti\":\"j-1\",\"identity\":\"ci\",\"credential\":\"main\","
-        "\"peer\":\"127.0.0.1:5\",\"decisionId\":\"d-1\",\"durationUs\":12}\n"
+        "\"shadow\":\"web/new\",\"peer\":\"127.0.0.1:5\",\"decisionId\":\"d-1\",\"durationUs\":12}\n"
         "{\"time\":\"1970-01-01T00:00:00Z\",\"level\":\"info\",\"event\":\"decision\",\"endpoint\":\"tokenreview\","
         "\"outcome\":\"deny\",\"reason\":\"internal_error\",\"durationUs\":0}\n");
     free(capture.text);

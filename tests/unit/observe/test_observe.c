@@ -64,6 +64,9 @@ static void test_metrics(void **state)
     rely_count(&two.reviews[RELY_ENDPOINT_REVIEW][RELY_OK], 1);
     rely_count(&one.reviews[RELY_ENDPOINT_CHECK][RELY_UNDECIDED], 1);
     rely_count(&one.reviews[RELY_ENDPOINT_CHECK][RELY_INTERNAL_ERROR], 1);
+    rely_count(&one.shadow_matches[0], 2);
+    rely_count(&two.shadow_matches[0], 3);
+    rely_count(&two.shadow_matches[1], 4);
     rely_count(&one.latency[0], 5);
     rely_count(&two.latency[1], 6);
     rely_count(&two.latency[RELY_LATENCY_BUCKETS], 1);
@@ -81,6 +84,8 @@ static void test_metrics(void **state)
     expect_line(&out, "relyd_reviews_total{endpoint=\"review\",reason=\"ok\"} 1");
     expect_line(&out, "relyd_reviews_total{endpoint=\"check\",reason=\"internal_error\"} 2");
     expect_absent(&out, "endpoint=\"tokenreview\"");
+    expect_line(&out, "relyd_shadow_matches_total{outcome=\"allow\"} 4");
+    expect_line(&out, "relyd_shadow_matches_total{outcome=\"deny\"} 5");
     expect_line(&out, "# TYPE relyd_review_duration_seconds histogram");
     expect_line(&out, "relyd_review_duration_seconds_bucket{le=\"5e-06\"} 5");
     expect_line(&out, "relyd_review_duration_seconds_bucket{le=\"1e-05\"} 11");

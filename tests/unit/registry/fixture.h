@@ -86,6 +86,7 @@ int run_identity_tests(void);
 int run_credential_tests(void);
 int run_power_tests(void);
 int run_revocation_tests(void);
+int run_way_tests(void);
 int run_limit_tests(void);
 int run_schema_tests(void);
 int run_change_tests(void);

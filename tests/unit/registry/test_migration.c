@@ -58,6 +58,9 @@ static char *collect_text(struct fixture *fixture, const char *sql)
     "id, name, uid, username, is_username_subject, groups, extra, description, is_enabled, created_at, updated_at,"    \
     " revision"
 
+#define CREDENTIAL_COLUMNS                                                                                             \
+    "id, uuid, identity_id, issuer_id, name, subject, audiences, description, created_at, updated_at, revision"
+
 static char *collect_rows(struct fixture *fixture)
 {
     static const char *const tables[] = {"setting",    "issuer",     "key_set",        "identity",
@@ -65,9 +68,11 @@ static char *collect_rows(struct fixture *fixture)
     struct rely_buf out = {0};
     for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
         char sql[256];
-        bool is_identity = strcmp(tables[i], "identity") == 0;
+        const char *columns = strcmp(tables[i], "identity") == 0     ? IDENTITY_COLUMNS
+                              : strcmp(tables[i], "credential") == 0 ? CREDENTIAL_COLUMNS
+                                                                     : "*";
         bool is_sequence = strcmp(tables[i], "sqlite_sequence") == 0; /* later kinds' own are beside them */
-        snprintf(sql, sizeof sql, "SELECT %s FROM %s %s ORDER BY 1", is_identity ? IDENTITY_COLUMNS : "*", tables[i],
+        snprintf(sql, sizeof sql, "SELECT %s FROM %s %s ORDER BY 1", columns, tables[i],
                  is_sequence ? "WHERE name <> 'route'" : "");
         char *rows = collect_text(fixture, sql);
         rely_buf_printf(&out, "%s: %s\n", tables[i], rows);
@@ -82,7 +87,8 @@ static char *collect_rows(struct fixture *fixture)
     "WITH RECURSIVE part (type, name, line, rest) AS (SELECT type, name, NULL, sql || char(10) FROM sqlite_schema"     \
     " WHERE sql IS NOT NULL UNION ALL SELECT type, name, substr(rest, 1, instr(rest, char(10)) - 1),"                  \
     " substr(rest, instr(rest, char(10)) + 1) FROM part WHERE rest <> '')"                                             \
-    " SELECT type, name, replace(replace(rtrim(line, ','), ' DEFAULT 0', ''), ' DEFAULT ''''', '') FROM part"          \
+    " SELECT type, name, replace(replace(replace(rtrim(line, ','), ' DEFAULT 0', ''), ' DEFAULT 1', ''),"              \
+    " ' DEFAULT ''''', '') FROM part"                                                                                  \
     " WHERE line IS NOT NULL ORDER BY 1, 2, 3"
 
 static void test_c6_c9_carries_an_old_registry_over(void **state)
@@ -100,6 +106,9 @@ static void test_c6_c9_carries_an_old_registry_over(void **state)
     assert_string_equal(after, before);
     char *check = collect_text(fixture, "PRAGMA integrity_check");
     assert_string_equal(check, "ok|");
+    assert_int_equal(count_rows(fixture, "SELECT count(*) FROM credential WHERE is_enabled = 1 AND mode = 1 AND"
+                                         " not_after IS NULL"),
+                     3);
     assert_int_equal(rely_registry_revision(fixture->registry), 18);
     must_create(fixture, issuer_path(NULL), "{\"name\":\"next\",\"issuer\":\"https://next.example\"}");
     assert_string_equal(fixture->result.etag, "\"13\"");
@@ -237,6 +246,37 @@ static void test_c9_carries_version_2_over(void **state)
     free(after);
 }
 
+/* A credential of a relyd that knew no modes goes on letting in whom it let in. */
+static void test_gives_old_credentials_a_mode(void **state)
+{
+    struct fixture *fixture = *state;
+    make_issuer_and_identity(fixture);
+    must_create(fixture, credential_path("web", NULL),
+                "{\"name\":\"main\",\"issuerName\":\"cluster\",\"subject\":\"s\",\"audiences\":[\"x\"]}");
+    char *before = read_object(fixture, credential_path("web", "main"));
+    assert_int_equal(run_sql(fixture, "ALTER TABLE credential DROP COLUMN mode;"
+                                      " ALTER TABLE credential DROP COLUMN not_after;"
+                                      " ALTER TABLE credential DROP COLUMN is_enabled"),
+                     SQLITE_OK);
+    reopen_registry(fixture);
+    assert_true(rely_registry_opening(fixture->registry)->is_carried_over);
+    char *after = read_object(fixture, credential_path("web", "main"));
+    assert_string_equal(after, before);
+    assert_int_equal(run_sql(fixture, "UPDATE credential SET mode = 0"), SQLITE_CONSTRAINT_CHECK);
+    assert_int_equal(run_sql(fixture, "UPDATE credential SET mode = 3"), SQLITE_CONSTRAINT_CHECK);
+    assert_int_equal(run_sql(fixture, "UPDATE credential SET not_after = 0"), SQLITE_CONSTRAINT_CHECK);
+    assert_int_equal(run_sql(fixture, "UPDATE credential SET is_enabled = 2"), SQLITE_CONSTRAINT_CHECK);
+    must_replace(fixture, credential_path("web", "main"),
+                 "{\"issuerName\":\"cluster\",\"subject\":\"s\",\"audiences\":[\"x\"],\"enabled\":false,"
+                 "\"notAfter\":\"2027-01-01T00:00:00Z\",\"mode\":\"shadow\"}");
+    reopen_registry(fixture);
+    free(after);
+    after = read_object(fixture, credential_path("web", "main"));
+    assert_non_null(strstr(after, "\"enabled\":false,\"notAfter\":\"2027-01-01T00:00:00Z\",\"mode\":\"shadow\""));
+    free(before);
+    free(after);
+}
+
 /* --- fields that come later ---------------------------------------------------------------------------------- */
 
 static void test_gives_old_rows_the_default_of_a_new_field(void **state)
@@ -341,6 +381,7 @@ int run_migration_tests(void)
         A_TEST(test_c9_refuses_a_registry_that_a_hand_has_changed),
         A_TEST(test_c9_carries_version_2_over),
         A_TEST(test_gives_old_rows_the_default_of_a_new_field),
+        A_TEST(test_gives_old_credentials_a_mode),
         A_TEST(test_refuses_a_field_that_it_does_not_know),
         A_TEST(test_puts_limits_back),
         A_TEST(test_refuses_a_registry_that_lost_a_table),

@@ -87,6 +87,9 @@ static void note_credential(const union rely_any_record *record, void *context)
                     RELY_ARG(row->subject));
     for (size_t i = 0; i < row->audience_count; i++)
         rely_buf_printf(&seen->text, " %.*s", RELY_ARG(row->audiences[i]));
+    rely_buf_printf(&seen->text, "%s%s", row->is_enabled ? "" : " disabled", row->is_shadow ? " shadow" : "");
+    if (row->not_after_s != 0)
+        rely_buf_printf(&seen->text, " until %lld", (long long)row->not_after_s);
     rely_buf_putc(&seen->text, '\n');
     free(row);
 }
@@ -105,8 +108,11 @@ static void visits_credentials(void **state)
     make_issuer_and_identity(fixture);
     put_credential(fixture, "one", "cluster", "s");
     put_credential(fixture, "two", "cluster", "t");
+    must_replace(fixture, credential_path("web", "six"),
+                 "{\"issuerName\":\"cluster\",\"subject\":\"u\",\"audiences\":[\"x\"],\"enabled\":false,"
+                 "\"notAfter\":\"2027-01-01T00:00:00Z\",\"mode\":\"shadow\"}");
     assert_true(rely_registry_each(fixture->registry, RELY_OBJECT_CREDENTIAL, note_credential, &seen, &fixture->err));
-    assert_string_equal(seen.text.ptr, "one/1 s x y\ntwo/1 t x y\n");
+    assert_string_equal(seen.text.ptr, "one/1 s x y\ntwo/1 t x y\nsix/1 u x disabled shadow until 1798761600\n");
     rely_buf_fini(&seen.text);
 }
 
@@ -146,9 +152,9 @@ static void streams_many_credentials(void **state)
     assert_int_equal(run_sql(fixture, "UPDATE setting SET credentials_per_identity = 10000"), SQLITE_OK);
     assert_int_equal(
         run_sql(fixture, "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000)"
-                         " INSERT INTO credential (uuid, identity_id, issuer_id, name, subject, audiences, created_at,"
-                         " updated_at) SELECT hex(randomblob(18)), 1, 1, 'cred-' || i, 's' || i, 'x' || char(10),"
-                         " 0, 0 FROM n"),
+                         " INSERT INTO credential (uuid, identity_id, issuer_id, name, subject, audiences, is_enabled,"
+                         " mode, created_at, updated_at) SELECT hex(randomblob(18)), 1, 1, 'cred-' || i, 's' || i,"
+                         " 'x' || char(10), 1, 1, 0, 0 FROM n"),
         SQLITE_OK);
     clock_gettime(CLOCK_MONOTONIC, &start);
     assert_true(rely_registry_each(fixture->registry, RELY_OBJECT_CREDENTIAL, count_credential, &seen, &fixture->err));

@@ -9,9 +9,9 @@
 #define TRIGGER_FAILED SQLITE_CONSTRAINT_TRIGGER
 
 #define INSERT_CREDENTIAL(name, subject, audiences)                                                                    \
-    "INSERT INTO credential (uuid, identity_id, issuer_id, name, subject, audiences, created_at, updated_at) SELECT"   \
-    " hex(randomblob(18)), d.id, i.id, " name ", " subject ", " audiences ", 0, 0 FROM identity d, issuer i"           \
-    " WHERE d.name = 'web' AND i.name = 'cluster'"
+    "INSERT INTO credential (uuid, identity_id, issuer_id, name, subject, audiences, is_enabled, mode, created_at,"    \
+    " updated_at) SELECT hex(randomblob(18)), d.id, i.id, " name ", " subject ", " audiences ", 1, 1, 0, 0"            \
+    " FROM identity d, issuer i WHERE d.name = 'web' AND i.name = 'cluster'"
 #define TIMES(unit, count) "replace(hex(zeroblob(" count ")), '00', " unit ")"
 #define EMOJI "char(128512)"
 
@@ -63,6 +63,18 @@ static void limits_credentials_in_sql(void **state)
         {"UPDATE credential SET subject = '' WHERE name = 'one'", CHECK_FAILED},
         {"UPDATE credential SET description = " TIMES("'d'", "601") " WHERE name = 'one'", CHECK_FAILED},
         {"UPDATE credential SET description = " TIMES("'d'", "600") " WHERE name = 'one'", SQLITE_OK},
+        {"UPDATE credential SET is_enabled = 2 WHERE name = 'one'", CHECK_FAILED},
+        {"UPDATE credential SET is_enabled = NULL WHERE name = 'one'", SQLITE_CONSTRAINT_NOTNULL},
+        {"UPDATE credential SET is_enabled = 0 WHERE name = 'one'", SQLITE_OK},
+        {"UPDATE credential SET mode = 0 WHERE name = 'one'", CHECK_FAILED},
+        {"UPDATE credential SET mode = 3 WHERE name = 'one'", CHECK_FAILED},
+        {"UPDATE credential SET mode = NULL WHERE name = 'one'", SQLITE_CONSTRAINT_NOTNULL},
+        {"UPDATE credential SET mode = 2 WHERE name = 'one'", SQLITE_OK},
+        {"UPDATE credential SET not_after = 0 WHERE name = 'one'", CHECK_FAILED},
+        {"UPDATE credential SET not_after = 1 WHERE name = 'one'", SQLITE_OK},
+        {"UPDATE credential SET not_after = 100000000001 WHERE name = 'one'", CHECK_FAILED},
+        {"UPDATE credential SET not_after = 100000000000 WHERE name = 'one'", SQLITE_OK},
+        {"UPDATE credential SET not_after = NULL WHERE name = 'one'", SQLITE_OK},
         {"UPDATE credential SET issuer_id = 99 WHERE name = 'one'", SQLITE_CONSTRAINT_FOREIGNKEY},
         {"UPDATE credential SET name = 'ten' WHERE name = 'one'", TRIGGER_FAILED},
         {"UPDATE credential SET uuid = hex(randomblob(18)) WHERE name = 'one'", TRIGGER_FAILED},
