@@ -44,7 +44,9 @@ struct rely_explanation {
 /* The steps with what each found. Owner: the caller. Sets explanation->nearest on the way. */
 struct rely_json *rely_explain_steps(struct rely_explanation *explanation);
 
-/* explain_near.c: the registered issuers nearest to an unknown `iss`, and the credentials nearest to a token that none
+/* explain_near.c: may whoever asks be told of a credential of this identity? */
+bool rely_explain_may_show(const struct rely_explanation *explanation, const struct rely_identity *identity);
+/* The registered issuers nearest to an unknown `iss`, and the credentials nearest to a token that none
  * matched, each compared field by field, nearest first. Owner: the caller. */
 struct rely_json *rely_explain_near_issuers(struct rely_explanation *explanation);
 struct rely_json *rely_explain_near_credentials(struct rely_explanation *explanation);

@@ -7,6 +7,7 @@
 #include "explain.h"
 #include "relyd/marks.h"
 #include "relyd/snapshot.h"
+#include "relyd/text.h"
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -165,6 +166,50 @@ static void compare_issuer_and_subject(const struct near_list *list, const struc
                   &difference);
 }
 
+/* Not the second in which it was disabled: when anything of it was changed last. It stands in the registry alone. */
+static void put_last_change(const struct near_list *list, int64_t id, struct rely_difference *difference)
+{
+    const struct rely_explain_neighbours *neighbours = list->explanation->neighbours;
+    size_t used = strlen(difference->note);
+    char text[RELY_TIME_SIZE];
+    for (size_t i = 0; i < neighbours->count; i++) {
+        const struct rely_record *record = &neighbours->records[i]->record;
+        rely_time_print(record->updated_at, text);
+        if (record->id == id)
+            snprintf(difference->note + used, sizeof difference->note - used, ", last changed at %s", text);
+    }
+}
+
+static struct rely_json *show_moment(int64_t at_s)
+{
+    char text[RELY_TIME_SIZE];
+    rely_time_print(at_s, text);
+    return rely_json_of_text(rely_slice_of(text));
+}
+
+/* What a review knows nothing of: that it is not in force. */
+static void compare_force(const struct near_list *list, const struct rely_credential *credential,
+                          struct near_item *near)
+{
+    int64_t at_s = list->explanation->review->now_s, end_s = credential->not_after_s;
+    if (!credential->is_enabled) {
+        struct rely_difference difference = {.note = "is false: the credential is disabled", .weight = 1};
+        put_last_change(list, credential->id, &difference);
+        compare_field(near, "credentialEnabled", rely_json_of_bool(true), rely_json_of_bool(false), &difference);
+    }
+    if (end_s != 0) {
+        struct rely_difference difference = {.weight = at_s > end_s ? 1 : 0};
+        snprintf(difference.note, sizeof difference.note, "was %lld s before at", (long long)(at_s - end_s));
+        compare_field(near, "notAfter", show_moment(at_s), show_moment(end_s), &difference);
+    }
+    if (credential->is_shadow) {
+        struct rely_difference difference = {.note = "is shadow: it lets nobody in", .weight = 1};
+        put_last_change(list, credential->id, &difference);
+        compare_field(near, "mode", rely_json_of_text(RELY_LIT("enforce")), rely_json_of_text(RELY_LIT("shadow")),
+                      &difference);
+    }
+}
+
 /* The identity matters when the caller asked for another one, or when it is disabled. */
 static void compare_identity(const struct near_list *list, const struct rely_identity *identity, struct near_item *near)
 {
@@ -195,7 +240,7 @@ static bool is_seen_before(struct near_list *list, int64_t id)
 }
 
 /* An owner is told of his own: what is called how elsewhere, and what it lets in, is none of his business. */
-static bool may_be_shown(const struct rely_explanation *explanation, const struct rely_identity *identity)
+bool rely_explain_may_show(const struct rely_explanation *explanation, const struct rely_identity *identity)
 {
     return explanation->sees_all ||
            (explanation->asker.ptr != NULL && rely_identity_has_owner(identity, explanation->asker));
@@ -205,7 +250,7 @@ static void compare_credential(const struct rely_credential *credential, struct 
 {
     const struct rely_claims *claims = &list->explanation->review->claims;
     const struct rely_identity *identity = rely_snapshot_identity(list->explanation->snapshot, credential->identity_id);
-    if (identity == NULL || !may_be_shown(list->explanation, identity) || is_seen_before(list, credential->id))
+    if (identity == NULL || !rely_explain_may_show(list->explanation, identity) || is_seen_before(list, credential->id))
         return;
     struct near_item near = {.shown = rely_json_object(), .fields = rely_json_array()};
     struct rely_difference difference;
@@ -218,6 +263,7 @@ static void compare_credential(const struct rely_credential *credential, struct 
     compare_audiences(list->explanation, credential, &difference);
     compare_field(&near, "audiences", list_texts(claims->audiences, claims->audience_count),
                   list_texts(credential->audiences, credential->audience_count), &difference);
+    compare_force(list, credential, &near);
     compare_identity(list, identity, &near);
     keep_near(list, &near);
 }

@@ -171,6 +171,14 @@ static void show_claims_step(struct rely_explanation *explanation, struct rely_j
 
 /* --- credentials and decision --------------------------------------------------------------------------- */
 
+/* `identity/credential`. Owner: the caller. */
+static struct rely_json *name_match(const struct rely_match *match)
+{
+    char name[2 * RELY_NAME_MAX + 2];
+    snprintf(name, sizeof name, "%.*s/%.*s", RELY_ARG(match->identity->name), RELY_ARG(match->credential->name));
+    return rely_json_of_text(rely_slice_of(name));
+}
+
 static void show_credentials_step(struct rely_explanation *explanation, struct rely_json *step)
 {
     const struct rely_review *review = explanation->review;
@@ -179,13 +187,12 @@ static void show_credentials_step(struct rely_explanation *explanation, struct r
         rely_json_set(step, "acceptedAudiences",
                       show_texts(explanation->request->audiences, explanation->request->audience_count));
     set_text_if_any(step, "identity", explanation->request->identity);
-    for (size_t i = 0; i < review->matches.count; i++) {
-        char name[256];
-        snprintf(name, sizeof name, "%.*s/%.*s", RELY_ARG(review->matches.items[i].identity->name),
-                 RELY_ARG(review->matches.items[i].credential->name));
-        rely_json_append(matched, rely_json_of_text(rely_slice_of(name)));
-    }
+    for (size_t i = 0; i < review->matches.count; i++)
+        rely_json_append(matched, name_match(&review->matches.items[i]));
     rely_json_set(step, "matched", matched);
+    const struct rely_match *shadow = &review->matches.shadow;
+    if (shadow->credential != NULL && rely_explain_may_show(explanation, shadow->identity))
+        rely_json_set(step, "shadow", name_match(shadow));
     if (review->last_step == RELY_STEP_CREDENTIALS)
         rely_json_set(step, "compared", rely_explain_near_credentials(explanation));
 }

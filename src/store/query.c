@@ -210,19 +210,19 @@ static const struct question {
                                 " JOIN identity d ON d.id = o.identity_id WHERE o.subject = ?2 AND o.issuer_id IN"
                                 " (SELECT id FROM issuer WHERE url = (SELECT url FROM issuer WHERE id = ?1))",
                                 "nt"},
-    [RELY_STORED_NEAR_OWN] = {RELY_OBJECT_CREDENTIAL, RELY_COLUMNS_REVIEWED, "",
+    [RELY_STORED_NEAR_OWN] = {RELY_OBJECT_CREDENTIAL, RELY_COLUMNS_TIMED, "",
                               " INDEXED BY credential_subject_nocase WHERE o.subject = ?2 COLLATE NOCASE AND"
                               " o.issuer_id = ?1 LIMIT ?3",
                               "ntl"},
-    [RELY_STORED_NEAR_OTHERS] = {RELY_OBJECT_CREDENTIAL, RELY_COLUMNS_REVIEWED, "",
+    [RELY_STORED_NEAR_OTHERS] = {RELY_OBJECT_CREDENTIAL, RELY_COLUMNS_TIMED, "",
                                  " INDEXED BY credential_subject_nocase WHERE o.subject = ?2 COLLATE NOCASE AND"
                                  " o.issuer_id <> ?1 LIMIT ?3",
                                  "ntl"},
-    [RELY_STORED_NEAR_BEFORE] = {RELY_OBJECT_CREDENTIAL, RELY_COLUMNS_REVIEWED, "",
+    [RELY_STORED_NEAR_BEFORE] = {RELY_OBJECT_CREDENTIAL, RELY_COLUMNS_TIMED, "",
                                  " WHERE o.issuer_id = ?1 AND o.subject < ?2 AND o.subject <> ?2 COLLATE NOCASE"
                                  " ORDER BY o.subject DESC LIMIT ?3",
                                  "ntl"},
-    [RELY_STORED_NEAR_BEHIND] = {RELY_OBJECT_CREDENTIAL, RELY_COLUMNS_REVIEWED, "",
+    [RELY_STORED_NEAR_BEHIND] = {RELY_OBJECT_CREDENTIAL, RELY_COLUMNS_TIMED, "",
                                  " WHERE o.issuer_id = ?1 AND o.subject > ?2 AND o.subject <> ?2 COLLATE NOCASE"
                                  " ORDER BY o.subject LIMIT ?3",
                                  "ntl"},

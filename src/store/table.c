@@ -13,6 +13,8 @@ bool rely_table_has_column(const struct rely_field *field, enum rely_columns_wan
         return false;
     if (wanted == RELY_COLUMNS_NAMES)
         return field->type == RELY_FIELD_NAME || (field->flags & RELY_FIELD_INDEXED) != 0;
+    if (wanted == RELY_COLUMNS_TIMED && field->type == RELY_FIELD_TIME)
+        return true;
     return wanted == RELY_COLUMNS_ALL || (field->flags & RELY_FIELD_REVIEWED) != 0;
 }
 

@@ -13,6 +13,7 @@
 enum rely_columns_wanted {
     RELY_COLUMNS_ALL = 1,
     RELY_COLUMNS_REVIEWED, /* what reviews and the keeper see */
+    RELY_COLUMNS_TIMED,    /* the same, and when it was made and changed */
     RELY_COLUMNS_NAMES     /* what records are looked up by */
 };
 
