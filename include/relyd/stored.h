@@ -61,7 +61,7 @@ enum rely_stored_question {
     RELY_STORED_BY_CERTIFICATE, /* text: the name of a certificate: identities' names */
     RELY_STORED_OWNED,          /* text: an owner's name: identities, whole */
     /* Identities' names: enabled administrators with a way in that does not end by itself; of the one that text names
-     * also one that has not ended at number, the time now. */
+     * also one that has not ended at number, the time now. What is of the issuer other is no way in. */
     RELY_STORED_ADMINS,
     RELY_STORED_ROUTES_OF_ISSUER,   /* text: its name: names of routes that name it */
     RELY_STORED_ROUTES_OF_IDENTITY, /* the same */

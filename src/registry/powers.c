@@ -137,24 +137,37 @@ static bool count_admin(const union rely_any_record *record, struct rely_slice p
     return true;
 }
 
-/* Of the others only those count whose way in does not end by itself.
- * In: is_lost - would the identity not be one any more, or not come in? */
-static bool check_last(const struct rely_powers *powers, struct rely_slice name, bool is_lost, struct rely_err *err)
+/* Of others than this name only those count whose way in does not end by itself.
+ * In: gone_issuer - what goes with it is no way in; 0: nothing. */
+static bool count_ways_in(const struct rely_powers *powers, int64_t gone_issuer, struct counting *counting,
+                          struct rely_err *err)
 {
-    struct counting counting = {.name = name};
-    const struct rely_stored_asked asked = {
-        .question = RELY_STORED_ADMINS, .number = powers->writer->now_s, .text = name, .limit = 2};
-    if (!is_lost || powers->writer->may_end_admins)
-        return true;
-    if (!rely_stored_ask(powers->registry->store, &asked, &(struct rely_stored_visit){count_admin, &counting}, err))
-        return false;
-    if (!counting.is_among || counting.has_others)
-        return true;
+    const struct rely_stored_asked asked = {.question = RELY_STORED_ADMINS,
+                                            .number = powers->writer->now_s,
+                                            .other = gone_issuer,
+                                            .text = counting->name,
+                                            .limit = 2};
+    return rely_stored_ask(powers->registry->store, &asked, &(struct rely_stored_visit){count_admin, counting}, err);
+}
+
+static bool refuse_last(const struct rely_powers *powers, struct rely_slice name, struct rely_err *err)
+{
     return rely_write_refuse(
         powers->result, err, RELY_ERR_CONFLICT, "last_admin",
         "%.*s is the last administrator, and keeps its role, credentials, certificates and enabled: make "
         "another one first, whose way in has no notAfter, or ask as root on the unix socket",
         RELY_ARG(name));
+}
+
+/* In: is_lost - would the identity not be one any more, or not come in? */
+static bool check_last(const struct rely_powers *powers, struct rely_slice name, bool is_lost, struct rely_err *err)
+{
+    struct counting counting = {.name = name};
+    if (!is_lost || powers->writer->may_end_admins)
+        return true;
+    if (!count_ways_in(powers, 0, &counting, err))
+        return false;
+    return !counting.is_among || counting.has_others || refuse_last(powers, name, err);
 }
 
 static bool check_identity(const struct rely_powers *powers, const struct rely_identity_record *before,
@@ -169,20 +182,35 @@ static bool check_identity(const struct rely_powers *powers, const struct rely_i
     return check_last(powers, before->name, is_admin(before) && is_lost, err);
 }
 
-/* What lets nobody in now is no loss. In: after - NULL: it goes. */
+/* What lets nobody in now is no loss. */
+static bool is_way_in(const struct rely_powers *powers, const struct rely_credential_record *credential)
+{
+    return end_of(credential) >= powers->writer->now_s;
+}
+
+/* In: after - NULL: it goes. */
 static bool check_credential(const struct rely_powers *powers, struct rely_slice identity,
                              const struct rely_credential_record *before, const struct rely_credential_record *after,
                              struct rely_err *err)
 {
-    bool is_way_in = end_of(before) >= powers->writer->now_s;
     bool is_less = after == NULL || !lets_in_as_before(before, after);
-    return check_last(powers, identity, is_way_in && is_less, err);
+    return check_last(powers, identity, is_way_in(powers, before) && is_less, err);
 }
 
+/* Whoever else comes in by this issuer is lost with it. */
 bool rely_powers_check_lost(const struct rely_powers *powers, struct rely_slice identity,
                             const struct rely_credential_record *lost, struct rely_err *err)
 {
-    return check_credential(powers, identity, lost, NULL, err);
+    struct counting left = {.has_others = false}, now = {.name = identity};
+    if (!is_way_in(powers, lost) || powers->writer->may_end_admins)
+        return true;
+    if (!count_ways_in(powers, lost->issuer_id, &left, err))
+        return false;
+    if (left.has_others)
+        return true;
+    if (!count_ways_in(powers, 0, &now, err))
+        return false;
+    return !(now.is_among || now.has_others) || refuse_last(powers, identity, err);
 }
 
 bool rely_powers_check_change(const struct rely_powers *powers, const union rely_any_record *before,

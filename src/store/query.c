@@ -239,9 +239,10 @@ static const struct question {
                             " INDEXED BY identity_roles WHERE o.roles <> 0 AND o.roles & 2 AND o.is_enabled = 1"
                             " AND (o.certificates <> '' OR EXISTS"
                             " (SELECT 1 FROM credential c WHERE c.identity_id = o.id AND c.is_enabled = 1"
-                            " AND c.mode = 1 AND (c.not_after IS NULL OR (o.name = ?2 AND c.not_after >= ?1))))"
+                            " AND c.mode = 1 AND c.issuer_id <> ?4"
+                            " AND (c.not_after IS NULL OR (o.name = ?2 AND c.not_after >= ?1))))"
                             " LIMIT ?3",
-                            "ntl"},
+                            "ntlo"},
     /* Ten thousand at most, and seldom asked. */
     [RELY_STORED_ROUTES_OF_ISSUER] = {RELY_OBJECT_ROUTE, RELY_COLUMNS_NAMES, "",
                                       " WHERE instr(char(10) || o.issuers, char(10) || ?1 || char(10)) > 0 LIMIT 1",

@@ -132,6 +132,23 @@ static void lets_what_is_not_in_force_go(void **state)
     assert_true(try_delete(fixture, issuer_path("other"), NULL, true));
 }
 
+/* Both ways go at once: neither is the other's. */
+static void keeps_a_way_that_does_not_go_with_an_issuer(void **state)
+{
+    struct fixture *fixture = *state;
+    make_two_admins(fixture);
+    must_have_way(fixture, "second", "main", "");
+    become_admin(fixture);
+    refuse_last(fixture, try_delete(fixture, issuer_path("cluster"), NULL, true));
+    must_create(fixture, issuer_path(NULL), "{\"name\":\"other\",\"issuer\":\"https://other.example\"}");
+    must_create(fixture, credential_path("second", NULL),
+                "{\"name\":\"spare\",\"issuerName\":\"other\",\"subject\":\"s\",\"audiences\":[\"relyd\"]" LATER "}");
+    refuse_last(fixture, try_delete(fixture, issuer_path("cluster"), NULL, true));
+    must_replace(fixture, credential_path("second", "spare"),
+                 "{\"issuerName\":\"other\",\"subject\":\"s\",\"audiences\":[\"relyd\"]}");
+    assert_true(try_delete(fixture, issuer_path("cluster"), NULL, true));
+}
+
 /* Once his only way has ended, nothing more is lost with him. */
 static void lets_an_administrator_without_a_way_go(void **state)
 {
@@ -180,6 +197,7 @@ int run_way_tests(void)
         A_TEST(counts_no_way_that_is_not_in_force_or_ends),
         A_TEST(keeps_a_last_way_that_ends),
         A_TEST(lets_what_is_not_in_force_go),
+        A_TEST(keeps_a_way_that_does_not_go_with_an_issuer),
         A_TEST(lets_an_administrator_without_a_way_go),
         A_TEST(lets_an_owner_disable_and_enable_his_own),
     };
