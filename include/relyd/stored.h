@@ -65,7 +65,7 @@ enum rely_stored_question {
     RELY_STORED_ADMINS,
     RELY_STORED_ROUTES_OF_ISSUER,   /* text: its name: names of routes that name it */
     RELY_STORED_ROUTES_OF_IDENTITY, /* the same */
-    RELY_STORED_OVER            /* number: a time: revocations' names, of those that are over then */
+    RELY_STORED_OVER                /* number: a time: revocations' names, of those that are over then */
 };
 
 struct rely_stored_asked {

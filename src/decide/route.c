@@ -29,8 +29,15 @@ enum rely_reason rely_step_route(struct rely_review_work *work)
                        RELY_ARG(route->name), RELY_ARG(review->issuer->name));
 }
 
-static bool passes(const struct rely_named_route *route, const struct rely_identity *identity)
+static bool names_identities(const struct rely_named_route *route)
 {
+    return route != NULL && (route->identities.count > 0 || route->groups.count > 0);
+}
+
+bool rely_route_lets_pass(const struct rely_named_route *route, const struct rely_identity *identity)
+{
+    if (!names_identities(route))
+        return true;
     if (rely_sorted_has(&route->identities, identity->name))
         return true;
     for (size_t i = 0; i < identity->group_count; i++)
@@ -45,10 +52,10 @@ enum rely_reason rely_route_choose_identities(struct rely_review *review)
     struct rely_matches *matches = &review->matches;
     const struct rely_identity *last = NULL;
     size_t kept = 0;
-    if (route == NULL || (route->identities.count == 0 && route->groups.count == 0))
+    if (!names_identities(route))
         return RELY_OK;
     for (size_t i = 0; i < matches->count; i++)
-        if (passes(route, matches->items[i].identity))
+        if (rely_route_lets_pass(route, matches->items[i].identity))
             matches->items[kept++] = matches->items[i];
         else
             last = matches->items[i].identity;

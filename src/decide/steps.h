@@ -58,6 +58,8 @@ bool rely_would_drop(const struct rely_review_work *work, const struct rely_iden
 enum rely_reason rely_route_find_asked(struct rely_review_work *work);
 /* May a token of this issuer be asked about? Reasons: RELY_ISSUER_NOT_ALLOWED. */
 enum rely_reason rely_step_route(struct rely_review_work *work);
+/* In: route - NULL: none, which lets everybody pass. */
+bool rely_route_lets_pass(const struct rely_named_route *route, const struct rely_identity *identity);
 /* Of the identities that the token maps to those that may not pass are no more. Reasons: RELY_IDENTITY_NOT_ALLOWED, when
  * none may. */
 enum rely_reason rely_route_choose_identities(struct rely_review *review);

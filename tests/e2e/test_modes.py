@@ -166,14 +166,14 @@ def test_explain_names_what_is_not_in_force(relyd):
         relyd.put_credential(**WAYS[way])
         told = relyd.explain(token)
         assert (told["decision"], told["reason"]) == ("deny", "no_matching_credential")
-        step = told["steps"][6]
+        step = told["steps"][7]
         wrong = [entry for entry in step["compared"][0]["fields"] if not entry["equal"]]
         assert [entry["field"] for entry in wrong] == [field] and words in wrong[0]["note"]
         assert told["nearest"].startswith(f"the nearest credential is payments-api/builder: {field} ")
         assert step.get("shadow") == ("payments-api/builder" if way == "shadow" else None)
     relyd.put_credential(notAfter=at(now + 100))
     told = relyd.explain(token, at=now + 100)
-    assert told["decision"] == "allow" and told["steps"][7]["validUntil"] == at(now + 100)
+    assert told["decision"] == "allow" and told["steps"][8]["validUntil"] == at(now + 100)
     assert relyd.explain(token, at=now + 101)["reason"] == "no_matching_credential"
 
 

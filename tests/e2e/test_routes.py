@@ -169,6 +169,19 @@ def test_callers_of_a_route(start, tmp_path):
         assert relyd.check(guarded.workload, path).header("x-relyd-reason") == expected
 
 
+def test_what_is_in_shadow_must_pass_the_route(relyd):
+    """A credential in shadow would let nobody in whom the route keeps out."""
+    relyd.signer = relyd.put_world()
+    relyd.put_credential(mode="shadow")
+    put_route(relyd, identities=["payments-api"])
+    put_route(relyd, "other", groups=["nobody"])
+    count = lambda: sum(int(found) for found in re.findall(r"^relyd_shadow_matches_total{.*} (\d+)$", wire.ask(relyd.health, "GET", "/metrics").body.decode(), re.M))
+    assert relyd.check(token_of(relyd), "/check/other").header("x-relyd-reason") == "no_matching_credential"
+    assert count() == 0
+    assert relyd.check(token_of(relyd), "/check/shop").header("x-relyd-reason") == "no_matching_credential"
+    assert count() == 1
+
+
 def test_shadow_lets_in_and_says_who(world):
     put_route(world, mode="shadow", identities=["orders"])
     good, bad = token_of(world), token_of(world, "elsewhere")

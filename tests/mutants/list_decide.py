@@ -121,7 +121,7 @@ MUTANTS = [
     mutant("a shadow with a forbidden group is noted", "issue 10", "src/decide/decide.c",
            " || has_forbidden_name(work->snapshot, match) ||\n", " ||\n", "unit_decide"),
     mutant("a shadow of a revoked identity is noted", "issue 10", "src/decide/decide.c",
-           " ||\n           rely_would_drop(work, match->identity);", ";", "unit_decide"),
+           "rely_would_drop(work, match->identity) ||", "", "unit_decide"),
     mutant("a shadow beside a revoked identity is not noted", "issue 10", "src/decide/decide.c",
            "RELY_STEP_DECISION && review->decision.reason != RELY_REVOKED)", "RELY_STEP_DECISION)", "unit_decide"),
     mutant("a shadow beside two identities is noted", "issue 10", "src/decide/decide.c",

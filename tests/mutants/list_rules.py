@@ -29,12 +29,13 @@ ROUTE, CHECK, DOOR = "src/decide/route.c", "src/endpoints/check.c", "src/endpoin
 
 MUTANTS = [
     under_route("a route's issuers are not looked at", ROUTE, "route->issuers.count == 0 || rely_sorted_has(&route->issuers, review->issuer->name)", "true || rely_sorted_has(&route->issuers, review->issuer->name)"),
-    under_route("groups alone restrict nothing", ROUTE, "(route->identities.count == 0 && route->groups.count == 0)", "route->identities.count == 0"),
-    under_route("identities alone restrict nothing", ROUTE, "(route->identities.count == 0 && route->groups.count == 0)", "route->groups.count == 0"),
+    under_route("groups alone restrict nothing", ROUTE, "(route->identities.count > 0 || route->groups.count > 0)", "route->identities.count > 0"),
+    under_route("identities alone restrict nothing", ROUTE, "(route->identities.count > 0 || route->groups.count > 0)", "route->groups.count > 0"),
     under_route("a group's identities do not pass", ROUTE, "        if (rely_sorted_has(&route->groups, identity->groups[i]))\n            return true;\n", "        if (rely_sorted_has(&route->groups, identity->name) && i > 0)\n            return true;\n"),
     under_route("nobody passes, and that is no refusal", ROUTE, "    if (kept > 0 || last == NULL)\n", "    if (kept > 0 || last == NULL || last != NULL)\n"),
     under_route("a route's audiences are not wanted", "src/credentials/credentials.c", "return query->wanted_count == 0 || rely_slice_is_among(query->wanted, query->wanted_count, audience);", "return query->wanted_count == 0 || rely_slice_is_among(query->wanted, query->wanted_count, audience) || query->accepted_count > 0;", "test_audiences_are_those_of_all"),
     under_route("answers name the credential's audiences under a route", "src/credentials/credentials.c", "is_wanted = !is_asked && query->wanted_count > 0;", "is_wanted = is_asked && query->wanted_count > 0;", "test_audiences_are_those_of_all"),
+    under_route("what is in shadow passes every route", "src/decide/decide.c", "rely_would_drop(work, match->identity) || !rely_route_lets_pass(work->review->route, match->identity);", "rely_would_drop(work, match->identity) || (rely_route_lets_pass(NULL, match->identity) && match == NULL);", "test_what_is_in_shadow_must_pass_the_route"),
     under_route("a list is not in order", "src/snapshot/named_route.c", "        qsort(items, from->count, sizeof *items, compare_texts);\n", "        (void)compare_texts;\n"),
     under_route("any caller may ask under a route", CHECK, "} else if (!rely_route_lets_ask(route, caller)) {", "} else if (!rely_route_lets_ask(route, caller) && route->is_shadow) {", "test_callers_of_a_route"),
     under_route("any caller may ask for a TokenReview under a route", DOOR, "else if (!rely_route_lets_ask(route, caller))", "else if (!rely_route_lets_ask(route, caller) && route->cache_s > 0)", "test_callers_of_a_route"),

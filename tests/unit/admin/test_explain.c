@@ -179,41 +179,41 @@ static void explains_what_is_not_in_force(void **state)
     ask(fixture, token, "");
     assert_value(fixture, "reason", "no_matching_credential");
     assert_value(fixture, "detail", "no federated credential matches issuer cluster and subject \"ns:prod:app\"");
-    assert_value(fixture, "steps.6.matched", "[]");
-    assert_value(fixture, "steps.6.shadow", "absent");
-    assert_value(fixture, "steps.6.compared.0.credential", "main");
-    assert_value(fixture, "steps.6.compared.0.fields.2.equal", "true");
-    assert_value(fixture, "steps.6.compared.0.fields.3.field", "credentialEnabled");
-    assert_value(fixture, "steps.6.compared.0.fields.3.credential", "false");
-    assert_value_has(fixture, "steps.6.compared.0.fields.3.note",
+    assert_value(fixture, "steps.7.matched", "[]");
+    assert_value(fixture, "steps.7.shadow", "absent");
+    assert_value(fixture, "steps.7.compared.0.credential", "main");
+    assert_value(fixture, "steps.7.compared.0.fields.2.equal", "true");
+    assert_value(fixture, "steps.7.compared.0.fields.3.field", "credentialEnabled");
+    assert_value(fixture, "steps.7.compared.0.fields.3.credential", "false");
+    assert_value_has(fixture, "steps.7.compared.0.fields.3.note",
                      "is false: the credential is disabled, last changed at 20");
-    assert_value(fixture, "steps.6.compared.0.fields.4", "absent");
+    assert_value(fixture, "steps.7.compared.0.fields.4", "absent");
     assert_value_has(
         fixture, "nearest",
         "the nearest credential is web/main: credentialEnabled is false: the credential is disabled, last");
     put_main(fixture, ",\"notAfter\":\"2023-11-14T22:13:19Z\"");
     ask(fixture, token, "");
     assert_value(fixture, "reason", "no_matching_credential");
-    assert_value(fixture, "steps.6.compared.0.fields.3.field", "notAfter");
-    assert_value(fixture, "steps.6.compared.0.fields.3.token", "2023-11-14T22:13:20Z");
-    assert_value(fixture, "steps.6.compared.0.fields.3.credential", "2023-11-14T22:13:19Z");
-    assert_value(fixture, "steps.6.compared.0.fields.3.note", "was 1 s before at");
+    assert_value(fixture, "steps.7.compared.0.fields.3.field", "notAfter");
+    assert_value(fixture, "steps.7.compared.0.fields.3.token", "2023-11-14T22:13:20Z");
+    assert_value(fixture, "steps.7.compared.0.fields.3.credential", "2023-11-14T22:13:19Z");
+    assert_value(fixture, "steps.7.compared.0.fields.3.note", "was 1 s before at");
     assert_value(fixture, "nearest", "the nearest credential is web/main: notAfter was 1 s before at");
     put_main(fixture, ",\"notAfter\":\"2023-11-14T22:13:20Z\"");
     ask(fixture, token, "");
     assert_value(fixture, "reason", "ok");
-    assert_value(fixture, "steps.7.validUntil", "2023-11-14T22:13:20Z");
+    assert_value(fixture, "steps.8.validUntil", "2023-11-14T22:13:20Z");
     ask(fixture, token, ",\"audiences\":[\"api\"]");
-    assert_value(fixture, "steps.6.compared.0.fields.3.equal", "true");
+    assert_value(fixture, "steps.7.compared.0.fields.3.equal", "true");
     put_main(fixture, ",\"mode\":\"shadow\"");
     ask(fixture, token, "");
     assert_value(fixture, "reason", "no_matching_credential");
     assert_value(fixture, "identities", "[]");
-    assert_value(fixture, "steps.6.matched", "[]");
-    assert_value(fixture, "steps.6.shadow", "web/main");
-    assert_value(fixture, "steps.6.compared.0.fields.3.field", "mode");
-    assert_value(fixture, "steps.6.compared.0.fields.3.token", "enforce");
-    assert_value(fixture, "steps.6.compared.0.fields.3.credential", "shadow");
+    assert_value(fixture, "steps.7.matched", "[]");
+    assert_value(fixture, "steps.7.shadow", "web/main");
+    assert_value(fixture, "steps.7.compared.0.fields.3.field", "mode");
+    assert_value(fixture, "steps.7.compared.0.fields.3.token", "enforce");
+    assert_value(fixture, "steps.7.compared.0.fields.3.credential", "shadow");
     assert_value_has(fixture, "nearest", "web/main: mode is shadow: it lets nobody in, last changed at 20");
     mint_reset();
 }
