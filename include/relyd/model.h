@@ -153,13 +153,14 @@ enum rely_field_flag {
     RELY_FIELD_BYTES = 1 << 6,       /* sizes are in bytes, and lines are free */
     RELY_FIELD_MEDIA_TYPES = 1 << 7, /* items are kept in lower case, without "application/" */
     RELY_FIELD_ZERO_IS_NONE = 1 << 8,
-    RELY_FIELD_NEVER_NONE = 1 << 9, /* in a record; a body may leave it out */
-    RELY_FIELD_REVIEWED = 1 << 10,  /* what reviews and the keeper of keys see: read at the start */
-    RELY_FIELD_JOINED = 1 << 11,    /* stands in another table */
-    RELY_FIELD_VOLATILE = 1 << 12,  /* kept beside the record: changing it is no change of the record */
-    RELY_FIELD_UNIQUE = 1 << 13,    /* no two records of the kind have it; a name is so by itself */
-    RELY_FIELD_INDEXED = 1 << 14,   /* records are looked up by it */
-    RELY_FIELD_WRITE_ONLY = 1 << 15 /* taken at creation, and never shown */
+    RELY_FIELD_NEVER_NONE = 1 << 9,  /* in a record; a body may leave it out */
+    RELY_FIELD_REVIEWED = 1 << 10,   /* what reviews and the keeper of keys see: read at the start */
+    RELY_FIELD_JOINED = 1 << 11,     /* stands in another table */
+    RELY_FIELD_VOLATILE = 1 << 12,   /* kept beside the record: changing it is no change of the record */
+    RELY_FIELD_UNIQUE = 1 << 13,     /* no two records of the kind have it; a name is so by itself */
+    RELY_FIELD_INDEXED = 1 << 14,    /* records are looked up by it */
+    RELY_FIELD_WRITE_ONLY = 1 << 15, /* taken at creation, and never shown */
+    RELY_FIELD_IN_ANSWERS = 1 << 16  /* in the answer to a write alone; a body may have it, and nobody looks at it */
 };
 
 #define RELY_FIELDS_MAX 64 /* of one kind */

@@ -25,6 +25,7 @@ struct rely_writer {
     bool may_cascade;           /* delete an issuer together with its credentials */
     struct rely_slice identity; /* that writes; ptr NULL: root, or another that is none */
     bool is_owner_only;  /* has no role: credentials of identities that name it as an owner, and have no role, alone */
+    bool is_strict;      /* a warning is a refusal */
     bool may_end_admins; /* also the last administrator: somebody can make the next */
 };
 
@@ -45,6 +46,7 @@ struct rely_write_result {
                                * too_many_credentials, too_many_revocations, too_many_objects, precondition_failed, not_permitted; empty for a fault on our
                                * side */
     struct rely_problems problems; /* of a body that is refused */
+    struct rely_problems warnings; /* of one that is accepted */
     struct rely_changes changes;
 };
 

@@ -63,6 +63,9 @@ enum rely_stored_question {
     /* Identities' names: enabled administrators with a way in that does not end by itself; of the one that text names
      * also one that has not ended at number, the time now. What is of the issuer other is no way in. */
     RELY_STORED_ADMINS,
+    /* number: the issuer, text: the subject, other: an identity: credentials of others as reviews see them, with the
+     * identity's name. */
+    RELY_STORED_OVERLAPPING,
     RELY_STORED_ROUTES_OF_ISSUER,   /* text: its name: names of routes that name it */
     RELY_STORED_ROUTES_OF_IDENTITY, /* the same */
     RELY_STORED_OVER                /* number: a time: revocations' names, of those that are over then */

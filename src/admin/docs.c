@@ -1,9 +1,10 @@
 /*
- * The tables of docs/api.md: what is served, and the fields of each kind of object. Each stands between two marks, by
+ * The tables of docs/api.md: what is served, the fields of each kind of object, and warnings. Each stands between two marks, by
  * which it is found in the page. Decides nothing. Called by main.c (--print-docs api) and the tests.
  */
 #include "operations.h"
 #include "relyd/admin.h"
+#include "relyd/lint.h"
 #include "relyd/schema.h"
 
 static void begin_table(struct rely_buf *out, const char *what, const char *of)
@@ -31,4 +32,7 @@ void rely_admin_print_docs(struct rely_buf *out)
         rely_kind_print_docs(kind, out);
         end_table(out);
     }
+    begin_table(out, "codes of", "warnings");
+    rely_warnings_print(out);
+    end_table(out);
 }

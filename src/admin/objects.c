@@ -80,6 +80,13 @@ static void refuse_parameter_value(struct rely_admin_call *call, const char *nam
     rely_http_problem(call->request, 400, "invalid_query", problems->items[0].message, problems);
 }
 
+/* Deleting more than was meant cannot be taken back: only the exact word says so. */
+static bool read_yes(struct rely_slice text, bool *is_yes)
+{
+    *is_yes = rely_slice_equal(text, RELY_LIT("true"));
+    return text.ptr == NULL || *is_yes || rely_slice_equal(text, RELY_LIT("false"));
+}
+
 /* Parameters: limit, after. */
 void rely_admin_list_objects(struct rely_admin_call *call)
 {
@@ -185,6 +192,25 @@ static struct writing *new_writing(const struct rely_admin_call *call)
 
 /* --- saving --- */
 
+/* What somebody may have meant otherwise: behind the object, and no part of it. */
+static void show_warnings(const struct rely_admin_wait *wait, const struct rely_write_result *result)
+{
+    struct rely_json *list = rely_json_array();
+    size_t count = result->warnings.count < RELY_PROBLEMS_MAX ? result->warnings.count : RELY_PROBLEMS_MAX;
+    for (size_t i = 0; i < count; i++) {
+        const struct rely_problem *warning = &result->warnings.items[i];
+        struct rely_json *item = rely_json_object();
+        rely_admin_set_text(item, "code", rely_slice_of(warning->code));
+        rely_admin_set_text(item, "field", rely_slice_of(warning->field));
+        rely_admin_set_text(item, "message", rely_slice_of(warning->message));
+        rely_json_append(list, item);
+    }
+    if (wait->path.object == RELY_OBJECT_ISSUER || wait->path.object == RELY_OBJECT_CREDENTIAL)
+        rely_json_set(result->object, "warnings", list);
+    else
+        rely_json_free(list);
+}
+
 /* Nothing can come between the look and the write: one thread has the registry. */
 static bool is_free(struct writing *writing, struct rely_registry *registry)
 {
@@ -222,6 +248,7 @@ static void answer_saved(struct rely_admin_wait *wait)
         return;
     }
     rely_object_path_print(&wait->path, rely_json_text(rely_json_get(result->object, name_member(wait))), location);
+    show_warnings(wait, result);
     rely_admin_answer_write(wait->request, result->is_created ? 201 : 200, result,
                             result->is_created ? location : NULL);
 }
@@ -236,6 +263,11 @@ static void save_body(struct rely_admin_call *call, struct rely_json *body, size
         return;
     }
     writing->body = body;
+    if (!read_yes(call->parameters[0], &writing->write.writer.is_strict)) {
+        refuse_parameter_value(call, "strict", "true or false");
+        rely_admin_wait_free(&writing->wait);
+        return;
+    }
     rely_admin_wait_hold(&writing->wait, bytes);
     writing->write.body = writing->body;
     writing->may_replace = may_replace;
@@ -270,13 +302,6 @@ void rely_admin_replace_object(struct rely_admin_call *call)
 
 /* --- deleting --- */
 
-/* Deleting more than was meant cannot be taken back: only the exact word says so. */
-static bool read_cascade(struct rely_slice text, bool *may_cascade)
-{
-    *may_cascade = rely_slice_equal(text, RELY_LIT("true"));
-    return text.ptr == NULL || *may_cascade || rely_slice_equal(text, RELY_LIT("false"));
-}
-
 static void delete_object(struct rely_work *work, struct rely_registry *registry)
 {
     struct writing *writing = (struct writing *)work;
@@ -300,7 +325,7 @@ void rely_admin_delete_object(struct rely_admin_call *call)
     struct writing *writing = new_writing(call);
     if (writing == NULL)
         return;
-    if (!read_cascade(call->parameters[0], &writing->write.writer.may_cascade)) {
+    if (!read_yes(call->parameters[0], &writing->write.writer.may_cascade)) {
         refuse_parameter_value(call, "withCredentials", "true or false");
         rely_admin_wait_free(&writing->wait);
         return;

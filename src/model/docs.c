@@ -105,7 +105,7 @@ static void put_type(struct rely_buf *out, const struct rely_field *field)
         return;
     case RELY_FIELD_OWN:
         if (field->words[0] == '\0') {
-            rely_buf_put(out, RELY_LIT("text"));
+            rely_buf_printf(out, "%s", (field->flags & RELY_FIELD_IN_ANSWERS) != 0 ? "list" : "text");
             return;
         }
         rely_buf_put(out, RELY_LIT("object with one of "));

@@ -95,6 +95,18 @@ static void check_ca_bundle(const struct rely_body *body, struct rely_slice text
                           "caBundle has a private key; give the certificates alone");
 }
 
+/* The commonest slip: tokens never say that. */
+static void check_not_document(const struct rely_body *body, struct rely_slice url)
+{
+    const struct rely_slice end = RELY_LIT("/.well-known/openid-configuration");
+    if (body->before != NULL || url.ptr == NULL || url.len < end.len ||
+        memcmp(url.ptr + url.len - end.len, end.ptr, end.len) != 0)
+        return;
+    rely_problems_add(body->problems, "issuer", "issuer_well_known",
+                      "issuer is the URL of the discovery document; the issuer is %.*s",
+                      (int)(url.len - end.len < 200 ? url.len - end.len : 200), url.ptr);
+}
+
 void rely_issuer_check(const struct rely_body *body, void *record)
 {
     static const struct rely_slice types[] = {{"jwt", 3}, {"jose", 4}, {"at+jwt", 6}};
@@ -102,6 +114,7 @@ void rely_issuer_check(const struct rely_body *body, void *record)
     if (rely_json_get(body->json, "types") == NULL)
         issuer->types = (struct rely_texts){types, sizeof types / sizeof types[0]};
     check_name(body, issuer);
+    check_not_document(body, issuer->url);
     check_discovery_url(body, issuer);
     check_ca_bundle(body, issuer->ca_bundle);
 }

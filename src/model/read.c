@@ -101,7 +101,7 @@ void rely_record_check_members(const struct rely_body *body)
         const struct rely_field *field = find_member(body->kind, json);
         if (field == NULL)
             note_unknown_member(body, json);
-        else if (is_fixed(field))
+        else if (is_fixed(field) && !has_flag(field, RELY_FIELD_IN_ANSWERS))
             check_fixed_member(body, field);
     }
 }
@@ -294,7 +294,7 @@ static void sort_problems(const struct rely_kind *kind, struct rely_problems *pr
 void rely_record_read(const struct rely_body *body, void *record)
 {
     for (size_t i = 0; i < body->kind->field_count; i++)
-        if (body->kind->fields[i].json[0] != '\0')
+        if (body->kind->fields[i].json[0] != '\0' && !has_flag(&body->kind->fields[i], RELY_FIELD_IN_ANSWERS))
             read_one_field(body, &body->kind->fields[i], record);
     if (body->kind->check != NULL)
         body->kind->check(body, record);

@@ -75,6 +75,18 @@ static struct rely_json *schema_of_format(const char *format)
     return schema;
 }
 
+static struct rely_json *schema_of_warnings(void)
+{
+    static const char *const members[] = {"code", "field", "message"};
+    struct rely_json *item = schema_of_type("object"), *properties = rely_json_object();
+    for (size_t i = 0; i < sizeof members / sizeof members[0]; i++)
+        rely_json_set(properties, members[i], schema_of_type("string"));
+    rely_json_set(item, "properties", properties);
+    struct rely_json *schema = schema_of_type("array");
+    rely_json_set(schema, "items", item);
+    return schema;
+}
+
 /* A name that relyd gives. */
 static bool is_given(const struct rely_field *field)
 {
@@ -107,7 +119,7 @@ static struct rely_json *schema_of_field(const struct rely_kind *kind, const str
         return schema_of_map(field);
     case RELY_FIELD_BITS:
     case RELY_FIELD_OWN:
-        return kind->schema_own(field);
+        return (field->flags & RELY_FIELD_IN_ANSWERS) != 0 ? schema_of_warnings() : kind->schema_own(field);
     }
     return NULL;
 }
@@ -151,7 +163,7 @@ static struct rely_json *describe_field(const struct rely_kind *kind, const stru
 /* Is it in every answer, whatever a record says? */
 static bool is_always_shown(const struct rely_field *field)
 {
-    if ((field->flags & RELY_FIELD_WRITE_ONLY) != 0)
+    if ((field->flags & (RELY_FIELD_WRITE_ONLY | RELY_FIELD_IN_ANSWERS)) != 0)
         return false;
     if (field->type == RELY_FIELD_TEXT)
         return (field->flags & (RELY_FIELD_REQUIRED | RELY_FIELD_SHOWN_NULL)) != 0;

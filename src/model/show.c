@@ -74,7 +74,7 @@ struct rely_json *rely_record_show(const struct rely_kind *kind, const void *rec
     struct rely_json *object = rely_json_object();
     for (size_t i = 0; i < kind->field_count; i++) {
         const struct rely_field *field = &kind->fields[i];
-        if (field->json[0] == '\0' || (field->flags & RELY_FIELD_WRITE_ONLY) != 0 ||
+        if (field->json[0] == '\0' || (field->flags & (RELY_FIELD_WRITE_ONLY | RELY_FIELD_IN_ANSWERS)) != 0 ||
             (kind->shows != NULL && !kind->shows(field, record)))
             continue;
         struct rely_json *value = rely_field_show(kind, field, record);

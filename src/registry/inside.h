@@ -91,6 +91,12 @@ RELY_MUST_USE bool rely_routes_bind(struct rely_writing *write, struct rely_err 
 RELY_MUST_USE bool rely_routes_check_free(struct rely_registry *registry, const struct rely_object_path *path,
                                           struct rely_write_result *result, struct rely_err *err);
 
+/* --- lint.c ---------------------------------------------------------------------------------------------- */
+
+/* What is to be said of what is about to be written. */
+RELY_MUST_USE bool rely_lints_run(const struct rely_writing *write, struct rely_problems *warnings,
+                                  struct rely_err *err);
+
 /* --- powers.c: may this writer? False with the fault -------------------------------------------------------- */
 
 /* In: parent_id - of a credential: its identity's row. */

@@ -164,6 +164,18 @@ static bool may_change(const struct rely_writing *write, struct rely_err *err)
     return write->body.before == NULL || rely_powers_check_change(&powers, &write->before, &write->after, err);
 }
 
+/* Of an object that stays as it is, too: whoever asks again is told again. */
+static bool warn(struct rely_writing *write, struct rely_err *err)
+{
+    struct rely_problems *warnings = &write->result->warnings;
+    if (!rely_lints_run(write, warnings, err))
+        return false;
+    if (warnings->count == 0 || !write->writer->is_strict)
+        return true;
+    *write->body.problems = *warnings;
+    return refuse_body(write, err);
+}
+
 static bool write_in_transaction(struct rely_writing *write, bool may_replace, bool *is_news, struct rely_err *err)
 {
     if (!find_target(write, may_replace, err))
@@ -175,7 +187,8 @@ static bool write_in_transaction(struct rely_writing *write, bool may_replace, b
     if (write->body.problems->count > 0)
         return refuse_body(write, err);
     *is_news = write->body.before == NULL || !rely_rules_are_same(write);
-    return may_change(write, err) && rely_rules_check(write, err) && keep_record(write, *is_news, err);
+    return may_change(write, err) && rely_rules_check(write, err) && warn(write, err) &&
+           keep_record(write, *is_news, err);
 }
 
 static bool end_transaction(struct rely_writing *write, bool is_news, struct rely_err *err)

@@ -243,6 +243,10 @@ static const struct question {
                             " AND (c.not_after IS NULL OR (o.name = ?2 AND c.not_after >= ?1))))"
                             " LIMIT ?3",
                             "ntlo"},
+    [RELY_STORED_OVERLAPPING] = {RELY_OBJECT_CREDENTIAL, RELY_COLUMNS_REVIEWED, ", d.name",
+                                 " JOIN identity d ON d.id = o.identity_id WHERE o.issuer_id = ?1 AND o.subject = ?2"
+                                 " AND o.identity_id <> ?3 LIMIT ?4",
+                                 "ntol"},
     /* Ten thousand at most, and seldom asked. */
     [RELY_STORED_ROUTES_OF_ISSUER] = {RELY_OBJECT_ROUTE, RELY_COLUMNS_NAMES, "",
                                       " WHERE instr(char(10) || o.issuers, char(10) || ?1 || char(10)) > 0 LIMIT 1",

@@ -25,9 +25,27 @@ def under_route(name, file, old, new, test="test_each_restriction_at_every_door"
     return mutant(name, file, old, new, f"tests/e2e/test_routes.py::{test}")
 
 
+def lint(name, old, new, test="test_credentials", file="src/model/lint.c"):
+    return mutant(name, file, old, new, f"tests/e2e/test_warnings.py::{test}")
+
+
 ROUTE, CHECK, DOOR = "src/decide/route.c", "src/endpoints/check.c", "src/endpoints/endpoints.c"
 
 MUTANTS = [
+    lint("a wildcard in a subject is not said", "memchr(subject.ptr, '*', subject.len) != NULL ||", "memchr(subject.ptr, '*', subject.len) == subject.ptr + subject.len ||"),
+    lint("any letter may stand in a namespace", "(c == '.' && may_have_dots)", "c == '.'"),
+    lint("capital letters in an account are not said", "(c >= 'a' && c <= 'z') || (c >= '0'", "((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || (c >= '0'"),
+    lint("a cluster is known by its subjects alone", "    if (!is_cluster(linted) &&", "    if ("),
+    lint("every subject of GitHub's form is wrong", "else if (has_ref && !holds", "else if (has_ref && holds"),
+    lint("a trust domain's letters are not looked at", "is_wrong = is_wrong || (subject.ptr[i] >= 'A' && subject.ptr[i] <= 'Z');", "is_wrong = is_wrong || subject.ptr[i] == ' ';"),
+    lint("an issuer may be its own audience", "return rely_slice_equal(audience, linted->issuer_url) ||\n", "return\n"),
+    lint("twins are told by letter case alone", "    if (ends_with(b, slash))\n        b.len--;\n", ""),
+    lint("a name of system: is said where it is allowed", " && !linted->may_use_system_names)", ")", "test_system_names"),
+    lint("an overlap is one in no audience", "    if (shares_audience(&mine->audiences, &other->audiences))\n", "    if (!shares_audience(&mine->audiences, &other->audiences))\n", "test_overlaps", "src/registry/lint.c"),
+    lint("twins of an issuer are not looked for", "        if (is_asked && !rely_slice_equal(asked.text, write->after.issuer.url))\n", "        if (is_asked && rely_slice_equal(asked.text, write->after.issuer.url))\n", "test_issuers", "src/registry/lint.c"),
+    lint("a warning refuses nothing", "if (warnings->count == 0 || !write->writer->is_strict)", "if (warnings->count == 0 || write->writer->is_strict)", "test_credentials", "src/registry/write.c"),
+    lint("what is said of a write may not come back", "else if (is_fixed(field) && !has_flag(field, RELY_FIELD_IN_ANSWERS))", "else if (is_fixed(field))", "test_credentials", "src/model/read.c"),
+    lint("a discovery document is an issuer", "    rely_problems_add(body->problems, \"issuer\", \"issuer_well_known\",", "    rely_problems_add(&(struct rely_problems){.count = 0}, \"issuer\", \"issuer_well_known\",", "test_the_url_of_a_discovery_document", "src/model/issuer.c"),
     under_route("a route's issuers are not looked at", ROUTE, "route->issuers.count == 0 || rely_sorted_has(&route->issuers, review->issuer->name)", "true || rely_sorted_has(&route->issuers, review->issuer->name)"),
     under_route("groups alone restrict nothing", ROUTE, "(route->identities.count > 0 || route->groups.count > 0)", "route->identities.count > 0"),
     under_route("identities alone restrict nothing", ROUTE, "(route->identities.count > 0 || route->groups.count > 0)", "route->groups.count > 0"),

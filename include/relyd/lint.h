@@ -1,0 +1,36 @@
+/*
+ * lint: what an accepted object will not do that was meant. Pure: everything comes from the records. What other records
+ * are there, registry/ looks.
+ */
+#ifndef RELYD_LINT_H
+#define RELYD_LINT_H
+
+#include "relyd/model.h"
+
+struct rely_problems;
+
+enum rely_warning {
+#define WARNING(name, word, sentence) RELY_WARNING_##name,
+#include "relyd/warning.def"
+#undef WARNING
+    RELY_WARNING_COUNT
+};
+
+/* Note one. In: field - as in a problem. */
+void rely_warn(struct rely_problems *warnings, enum rely_warning warning, const char *field, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+/* The table as a list for docs/api.md. */
+void rely_warnings_print(struct rely_buf *out);
+
+/* A credential, and what is beside it. All borrowed. */
+struct rely_linted {
+    const struct rely_credential_record *credential;
+    struct rely_slice issuer_url, jwks_uri; /* of its record; jwks_uri: ptr NULL: none is named */
+    bool is_username_subject;               /* of its identity */
+    bool may_use_system_names;              /* identities.allow_system_names */
+};
+
+/* What its texts can never match, or match too much of. */
+void rely_lint_credential(const struct rely_linted *linted, struct rely_problems *warnings);
+
+#endif
