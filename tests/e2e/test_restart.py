@@ -412,6 +412,8 @@ def test_readiness_is_withdrawn_first(start):
     wire.wait_for(lambda: wire.ask(relyd.health, "GET", "/readyz").status == 503, what="readiness is withdrawn")
     assert wire.ask(relyd.data, "GET", "/check/default", None, token).status == 200
     assert wire.ask(relyd.health, "GET", "/livez").status == 200
+    time.sleep(1.5)  # longer than the drain
+    assert wire.ask(relyd.data, "GET", "/check/default", None, token).status == 200
     relyd.process.send_signal(signal.SIGTERM)  # enough
     assert relyd.process.wait(30) == 0
 
