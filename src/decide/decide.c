@@ -42,7 +42,7 @@ static bool has_forbidden_name(const struct rely_snapshot *snapshot, const struc
 }
 
 /* Would the decision refuse what one in shadow would let in? */
-static bool would_be_refused(const struct rely_review_work *work, const struct rely_match *match)
+static bool would_be_refused(struct rely_review_work *work, const struct rely_match *match)
 {
     return !rely_match_may_be_named(work->snapshot, match) || has_forbidden_name(work->snapshot, match) ||
            rely_would_drop(work, match->identity) || !rely_route_lets_pass(work->review->route, match->identity);

@@ -23,14 +23,22 @@ static bool spares(const struct rely_revocation *revocation, const struct rely_r
     return is_other_issuer || is_later;
 }
 
-static const struct rely_revocation *find_revocation(const struct rely_review_work *work, enum rely_revoked_by by,
+/* Noted: a clock that is set back finds it again. */
+static bool is_over(struct rely_review_work *work, const struct rely_revocation *revocation)
+{
+    bool is_past = !still_holds(revocation, work->review->now_s);
+    work->has_met_over = work->has_met_over || is_past;
+    return is_past;
+}
+
+static const struct rely_revocation *find_revocation(struct rely_review_work *work, enum rely_revoked_by by,
                                                      struct rely_slice value)
 {
     const struct rely_revocation *revocation;
     size_t cursor = 0;
     do
         revocation = rely_snapshot_revocation(work->snapshot, by, value, &cursor);
-    while (revocation != NULL && (!still_holds(revocation, work->review->now_s) || spares(revocation, work->review)));
+    while (revocation != NULL && (is_over(work, revocation) || spares(revocation, work->review)));
     return revocation;
 }
 
@@ -42,8 +50,8 @@ static enum rely_reason refuse_hit(struct rely_review *review, const struct rely
                        revocation->by == RELY_REVOKED_ISSUER ? "issuer" : rely_revoked_by_word(revocation->by));
 }
 
-/* A cached token that none has hit is asked about again when there are others: they end by themselves, and none begins.
- */
+/* A cached token that none has hit is asked about again when there are others: none begins by itself. One that is over
+ * may, where the clock is set back: until it is swept, the token goes on being asked about. */
 static bool is_known_to_be_spared(const struct rely_review_work *work)
 {
     return work->known != NULL && *work->known->spared_edition == work->snapshot->revocations_edition;
@@ -74,7 +82,7 @@ enum rely_reason rely_step_revocations(struct rely_review_work *work)
         if (reason != RELY_OK)
             return reason;
     }
-    if (work->known != NULL)
+    if (work->known != NULL && !work->has_met_over)
         *work->known->spared_edition = work->snapshot->revocations_edition;
     work->review->is_spared = true;
     return RELY_OK;
@@ -99,7 +107,7 @@ enum rely_reason rely_drop_revoked(struct rely_review_work *work)
     return kept > 0 || last == NULL ? RELY_OK : refuse_hit(work->review, last);
 }
 
-bool rely_would_drop(const struct rely_review_work *work, const struct rely_identity *identity)
+bool rely_would_drop(struct rely_review_work *work, const struct rely_identity *identity)
 {
     return work->snapshot->revocation_counts[RELY_REVOKED_IDENTITY] != 0 &&
            find_revocation(work, RELY_REVOKED_IDENTITY, identity->name) != NULL;

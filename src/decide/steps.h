@@ -30,6 +30,7 @@ struct rely_review_work {
     struct rely_review *review;                /* borrowed: where findings go */
     struct rely_verified verified;             /* from RELY_STEP_SIGNATURE */
     const struct rely_known_token *known;      /* NULL: the signature is verified in this review */
+    bool has_met_over;                         /* a revocation of what the token says is over */
 };
 
 /* The records that have this `iss`, are enabled and accept this `typ`; several are narrowed by `kid`, or without one by
@@ -50,7 +51,7 @@ enum rely_reason rely_step_revocations(struct rely_review_work *work);
 /* Of the identities that it maps to those that are revoked are no more. Reasons: RELY_REVOKED, when all are. */
 enum rely_reason rely_drop_revoked(struct rely_review_work *work);
 /* Would this one be among them? */
-bool rely_would_drop(const struct rely_review_work *work, const struct rely_identity *identity);
+bool rely_would_drop(struct rely_review_work *work, const struct rely_identity *identity);
 
 /* --- route.c: what the route takes ------------------------------------------------------------------------------- */
 

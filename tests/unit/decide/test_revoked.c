@@ -196,6 +196,7 @@ static void ends_when_it_says(void **state)
         int64_t id = revoke(world, record);
         assert_int_equal(judge_revoked(world, world->token, NOW + 9), RELY_REVOKED);
         assert_int_equal(judge_revoked(world, world->token, NOW + 10), RELY_OK);
+        assert_int_equal(judge_revoked(world, world->token, NOW + 9), RELY_REVOKED); /* the clock was set back */
         take_back(world, id);
     }
 }
