@@ -35,6 +35,8 @@ struct rely_match_query {
     int64_t now_s;                      /* for notAfter */
     struct rely_slice identity;         /* only this identity's credentials count; ptr NULL: all */
     struct rely_credentials_memo *memo; /* of queries with this issuer and subject: read and written; NULL: none */
+    void (*make_room)(void *context);   /* takes those out of full matches that cannot pass anyhow; NULL: all may */
+    void *context;
 };
 
 /* One identity that the token maps to. Borrowed from the snapshot, but for a username that is the subject's. */
@@ -51,7 +53,7 @@ struct rely_match {
 struct rely_matches {
     struct rely_match items[RELY_MATCHES_MAX];
     size_t count;
-    bool is_truncated;                           /* there were more than RELY_MATCHES_MAX */
+    bool is_truncated;                           /* there were more than RELY_MATCHES_MAX that make_room leaves */
     const struct rely_credential *near_audience; /* matched but for its audiences; NULL: none */
     struct rely_match shadow;                    /* of one in shadow: it would count as one of the items, and changes
                                                     nothing. credential NULL: none */

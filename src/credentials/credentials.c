@@ -42,8 +42,11 @@ static bool is_wanted_identity(const struct rely_match_query *query, const struc
     return query->identity.ptr == NULL || rely_slice_equal(query->identity, identity->name);
 }
 
-static void keep_match(struct rely_matches *out, struct rely_match match)
+/* What cannot pass takes no room from what can. */
+static void keep_match(const struct rely_match_query *query, struct rely_matches *out, struct rely_match match)
 {
+    if (out->count == RELY_MATCHES_MAX && !out->is_truncated && query->make_room != NULL)
+        query->make_room(query->context);
     if (out->count == RELY_MATCHES_MAX)
         out->is_truncated = true;
     else
@@ -114,7 +117,7 @@ static void judge_credential(const struct rely_match_query *query, const struct 
     if (credential->is_shadow)
         return;
     if (would_count)
-        keep_match(out, match);
+        keep_match(query, out, match);
     else if (match.audiences == 0)
         out->near_audience = credential;
     else

@@ -48,6 +48,15 @@ static bool would_be_refused(struct rely_review_work *work, const struct rely_ma
            rely_would_drop(work, match->identity) || !rely_route_lets_pass(work->review->route, match->identity);
 }
 
+/* Whether any is left, the decision says: more are to come. */
+static void drop_identities(void *context)
+{
+    struct rely_review_work *work = context;
+    rely_drop(rely_drop_revoked(work) == RELY_OK && rely_route_choose_identities(work->review) == RELY_OK);
+    work->review->revocation = NULL;
+    work->review->decision.detail.text[0] = '\0';
+}
+
 static enum rely_reason run_credentials_step(struct rely_review_work *work)
 {
     struct rely_review *review = work->review;
@@ -65,6 +74,8 @@ static enum rely_reason run_credentials_step(struct rely_review_work *work)
         .now_s = review->now_s,
         .identity = work->request->identity,
         .memo = work->known != NULL ? work->known->memo : NULL,
+        .make_room = drop_identities,
+        .context = work,
     };
     enum rely_reason reason =
         rely_credentials_match(work->snapshot, &query, &review->matches, &review->decision.detail);

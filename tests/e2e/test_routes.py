@@ -79,6 +79,24 @@ def test_each_restriction_at_every_door(world):
     assert world.check(token).header("x-relyd-reason") == "ambiguous_identity"  # `default` restricts nothing
 
 
+def test_identities_that_may_not_pass_hide_no_other(world):
+    """A token may be more identities than an answer has room for: those that may pass are looked for among all of them."""
+    names = [f"many-{number}" for number in range(70)]
+    for name in names:
+        world.put_identity(name)
+        world.put_credential("main", name, subject="many")
+    token = world.signer.sign(tokens.claims(ISSUER, sub="many"))
+    found = world.review(token)
+    first = found["identities"][0]["name"]
+    assert (len(found["identities"]), found["isTruncated"]) == (64, True)
+    last = next(name for name in names if name not in [identity["name"] for identity in found["identities"]])
+    put_route(world, identities=[last])
+    assert ask_all(world, token) == ("ok",) * 3
+    assert world.check(token, "/check/shop").header("x-relyd-identity") == last
+    put_route(world, identities=[first, last])
+    assert ask_all(world, token) == ("ambiguous_identity", "ambiguous_identity", "ok")
+
+
 def test_audiences_are_those_of_all(world):
     """What all of token, credential, route and caller have in common; answered in the caller's order, else the route's."""
     put_route(world, audiences=["https://orders.example", "relyd", "third"], identities=["orders"])

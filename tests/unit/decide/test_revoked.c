@@ -236,6 +236,28 @@ static void another_identity_is_left(void **state)
     assert_int_equal(judge_revoked(world, world->token, NOW), RELY_REVOKED);
 }
 
+/* Those that are revoked take no room from others, however many they are. */
+static void revoked_identities_hide_no_other(void **state)
+{
+    struct revoked_world *world = *state;
+    char names[RELY_MATCHES_MAX + 1][24];
+    for (int i = 0; i <= RELY_MATCHES_MAX; i++) {
+        snprintf(names[i], sizeof names[i], "many-%d", i);
+        scene_add_credential(&world->scene, world->issuer, scene_add_identity(&world->scene, names[i]), "app", "relyd");
+    }
+    revoke(world, (struct rely_revocation_record)HITS_BY(identity, "app-one"));
+    for (int i = 0; i < RELY_MATCHES_MAX; i++)
+        revoke(world, (struct rely_revocation_record){.identity = rely_slice_of(names[i])});
+    assert_int_equal(judge_revoked(world, world->token, NOW), RELY_OK);
+    const struct rely_review *review = scene_review(&world->scene, world->token, NOW);
+    assert_int_equal(review->matches.count, 1);
+    assert_false(review->matches.is_truncated);
+    assert_string_equal(review->decision.detail.text, "");
+    assert_true(rely_slice_equal(review->matches.items[0].identity->name, rely_slice_of(names[RELY_MATCHES_MAX])));
+    revoke(world, (struct rely_revocation_record){.identity = rely_slice_of(names[RELY_MATCHES_MAX])});
+    assert_int_equal(judge_revoked(world, world->token, NOW), RELY_REVOKED);
+}
+
 /* A revoked token is remembered like any other: who goes on sending it causes no more signatures to be verified. */
 static void a_revoked_token_is_remembered(void **state)
 {
@@ -296,7 +318,7 @@ int run_revoked_tests(void)
         REVOKED_TEST(spares_tokens_that_were_issued_later), REVOKED_TEST(ends_when_it_says),
         REVOKED_TEST(looks_at_all_that_are_alike),          REVOKED_TEST(another_identity_is_left),
         REVOKED_TEST(a_revoked_token_is_remembered),        REVOKED_TEST(says_which_and_not_why),
-        REVOKED_TEST(hits_identities_without_tokens),
+        REVOKED_TEST(hits_identities_without_tokens),       REVOKED_TEST(revoked_identities_hide_no_other),
     };
     return cmocka_run_group_tests_name("revocations", tests, NULL, NULL);
 }
