@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #define EVERY_MS 10000
+#define NEXT_MS 1000 /* there may be more than one look deletes: others write in between */
 
 /* One look, on its way to the registry's thread and back. */
 struct sweep {
@@ -31,10 +32,12 @@ static void sweep_registry(struct rely_work *work, struct rely_registry *registr
 static void end_sweep(struct rely_work *work, const struct rely_err *err)
 {
     struct sweep *sweep = (struct sweep *)work;
-    const struct rely_control_thread *thread = sweep->thread;
+    struct rely_control_thread *thread = sweep->thread;
     if (err == NULL && sweep->count > 0)
         rely_log_event(thread->ring, RELY_LOG_INFO, "revocations_over", "%zu revocations are over and deleted",
                        sweep->count);
+    if (err == NULL && sweep->count == RELY_SWEPT_AT_ONCE)
+        rely_timer_start(thread->loop, &thread->sweeper.timer, NEXT_MS);
     free(sweep);
 }
 

@@ -179,6 +179,18 @@ def test_what_is_over_comes_back_and_is_swept(relyd):
     assert rows == [("revocation", "delete", None)] * 2
 
 
+def test_many_that_are_over_are_swept_one_batch_after_the_other(relyd):
+    """However many end at once, the next ones are not left for ten seconds each: the list has room for new ones."""
+    end = at(8)
+    for number in range(500):
+        revoke(relyd, jti=f"j-{number}", until=end)
+    wire.wait_for(lambda: '"event":"revocations_over"' in relyd.log(), 30, "the first")
+    count = lambda: len(relyd.admin("GET", f"{REVOCATIONS}?limit=1000").json()["value"])
+    wire.wait_for(lambda: count() == 0, 8, "the rest")
+    relyd.wait_for_words("200 revocations are over", 2)
+    relyd.wait_for_words("100 revocations are over")
+
+
 def tokens_until(shown):
     """Seconds from its creation to its end."""
     start, end = (time.mktime(time.strptime(shown[name], "%Y-%m-%dT%H:%M:%SZ")) for name in ("createdAt", "until"))

@@ -124,5 +124,7 @@ MUTANTS = [
     by_token("a token's end is without the leeway", "(int64_t)review->claims.expires + review->issuer->leeway_s", "(int64_t)review->claims.expires", "test_one_token_by_itself"),
     by_token("a token's own end counts", "    if (until != NULL)\n", "    if (until == NULL)\n", "test_one_token_by_itself"),
     mutant("it is swept once", "src/service/sweep.c", "    rely_timer_start(thread->loop, &sweeper->timer, EVERY_MS);\n}\n\nvoid", "}\n\nvoid", "tests/e2e/test_revocations.py::test_what_is_over_comes_back_and_is_swept"),
+    mutant("200 are swept in ten seconds", "src/service/sweep.c", "sweep->count == RELY_SWEPT_AT_ONCE", "sweep->count > RELY_SWEPT_AT_ONCE",
+           "tests/e2e/test_revocations.py::test_many_that_are_over_are_swept_one_batch_after_the_other"),
     mutant("nothing is ever swept", "src/service/sweep.c", "    sweeper->thread = thread;\n    rely_timer_start(thread->loop, &sweeper->timer, EVERY_MS);\n", "    sweeper->thread = thread;\n", "tests/e2e/test_revocations.py::test_what_is_over_comes_back_and_is_swept"),
 ]
