@@ -140,6 +140,12 @@ static void add_check_header(struct check_headers *headers, struct rely_slice na
     headers->items[headers->count++] = (struct rely_http_header){name, value};
 }
 
+static void add_strip(struct check_headers *headers, const struct rely_named_route *route)
+{
+    if (route != NULL && route->strips_authorization)
+        add_check_header(headers, RELY_LIT("x-envoy-auth-headers-to-remove"), RELY_LIT("authorization"));
+}
+
 /* Until its `exp` at most; not a second where the route says nothing. */
 static struct rely_slice cache_control(struct rely_pool *pool, const struct rely_review *review)
 {
@@ -172,8 +178,7 @@ static void reply_allow(struct rely_reviewer *reviewer, struct rely_http_request
     add_check_header(&headers, RELY_LIT("cache-control"), cache_control(pool, review));
     if (is_hashed[HASHABLE_USERNAME] || is_hashed[HASHABLE_SUBJECT] || is_hashed[HASHABLE_GROUPS])
         add_check_header(&headers, RELY_LIT("x-relyd-hashed"), name_hashed(pool, is_hashed));
-    if (review->route != NULL && review->route->strips_authorization)
-        add_check_header(&headers, RELY_LIT("x-envoy-auth-headers-to-remove"), RELY_LIT("authorization"));
+    add_strip(&headers, review->route);
     rely_http_respond(
         request, &(struct rely_http_response){.status = 200, .headers = headers.items, .header_count = headers.count});
     rely_pool_reset(pool);
@@ -197,7 +202,9 @@ static void pass_preflight(struct rely_http_request *request)
         request, &(struct rely_http_response){.status = 200, .headers = headers.items, .header_count = headers.count});
 }
 
-static void reply_shadow_deny(struct rely_http_request *request, const struct rely_answer *answer)
+/* The token goes no further for being refused. */
+static void reply_shadow_deny(struct rely_http_request *request, const struct rely_answer *answer,
+                              const struct rely_named_route *route)
 {
     struct check_headers headers;
     headers.count = 0;
@@ -205,6 +212,7 @@ static void reply_shadow_deny(struct rely_http_request *request, const struct re
     add_check_header(&headers, RELY_LIT("x-relyd-would-deny"),
                      rely_slice_of(rely_reason_word(answer->review->decision.reason)));
     add_check_header(&headers, RELY_LIT("x-relyd-decision-id"), rely_slice_of(answer->decision_id));
+    add_strip(&headers, route);
     rely_http_respond(
         request, &(struct rely_http_response){.status = 200, .headers = headers.items, .header_count = headers.count});
 }
@@ -268,20 +276,22 @@ static void reply_deny(struct rely_reviewer *reviewer, struct rely_http_request 
     rely_pool_reset(pool);
 }
 
-/* By the edition of now: the request may have waited. Who may not ask has no route here. */
-static bool is_in_shadow(const struct rely_reviewer *reviewer, const struct rely_answer *answer)
+/* The route, where it is in shadow; by the edition of now, as the request may have waited. Who may not ask has none. */
+static const struct rely_named_route *find_shadow(const struct rely_reviewer *reviewer,
+                                                  const struct rely_answer *answer)
 {
     const struct rely_named_route *route = rely_snapshot_route(reviewer->snapshot, answer->asked->review.route);
-    return route != NULL && route->is_shadow;
+    return route != NULL && route->is_shadow ? route : NULL;
 }
 
 static void reply_check(struct rely_reviewer *reviewer, struct rely_http_request *request,
                         const struct rely_answer *answer)
 {
+    const struct rely_named_route *route;
     if (answer->review->decision.reason == RELY_OK)
         reply_allow(reviewer, request, answer);
-    else if (is_in_shadow(reviewer, answer))
-        reply_shadow_deny(request, answer);
+    else if ((route = find_shadow(reviewer, answer)) != NULL)
+        reply_shadow_deny(request, answer, route);
     else
         reply_deny(reviewer, request, answer);
 }

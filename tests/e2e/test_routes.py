@@ -212,11 +212,15 @@ def test_shadow_lets_in_and_says_who(world):
         assert [answer.header(name) for name in IDENTITY_HEADERS] == [""] * 7
         assert answer.header("cache-control") == "no-store" and answer.header("www-authenticate") is None
         assert answer.header("x-relyd-decision-id") and answer.header("x-relyd-reason") is None
+        assert answer.header("x-envoy-auth-headers-to-remove") is None
     assert ask_all(world, bad)[1:] == ("audience_mismatch",) * 2  # every other door goes on enforcing
     world.wait_for_words('"outcome":"deny","reason":"malformed_token"')
     metrics = wire.ask(world.health, "GET", "/metrics").body.decode()
     assert re.search(r'^relyd_reviews_total{endpoint="check",.*reason="no_token"} 1$', metrics, re.M), metrics
     assert world.check(bad).status == 403
+    put_route(world, mode="shadow", stripAuthorization=True)  # what has been refused goes no further than what has not
+    for token in (good, bad):
+        assert world.check(token, "/check/shop").header("x-envoy-auth-headers-to-remove") == "authorization"
 
 
 def test_preflights(world):
