@@ -156,6 +156,7 @@ static const struct rely_kind kinds[] = {
         .check = rely_revocation_check,
         .read_own = rely_revocation_read_own,
         .schema_own = rely_revocation_schema_own,
+        .is_whole = rely_revocation_is_whole,
     },
 };
 

@@ -57,6 +57,7 @@ bool rely_identity_shows(const struct rely_field *field, const void *record);
 void rely_credential_check(const struct rely_body *body, void *record);
 void rely_route_check(const struct rely_body *body, void *record);
 void rely_revocation_check(const struct rely_body *body, void *record);
+bool rely_revocation_is_whole(const void *record);
 void rely_revocation_read_own(const struct rely_body *body, const struct rely_field *field, void *record);
 struct rely_json *rely_revocation_schema_own(const struct rely_field *field);
 

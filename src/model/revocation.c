@@ -43,3 +43,16 @@ struct rely_json *rely_revocation_schema_own(const struct rely_field *field)
     rely_json_set(schema, "writeOnly", rely_json_of_bool(true));
     return schema;
 }
+
+/* As the schema wants it. */
+bool rely_revocation_is_whole(const void *record)
+{
+    const struct rely_revocation_record *revocation = record;
+    const struct rely_slice marks[] = {revocation->jti,     revocation->subject,    revocation->account_uid,
+                                       revocation->pod_uid, revocation->secret_uid, revocation->node_uid,
+                                       revocation->kid,     revocation->identity};
+    size_t count = 0;
+    for (size_t i = 0; i < sizeof marks / sizeof marks[0]; i++)
+        count += marks[i].ptr != NULL ? 1 : 0;
+    return count == 1 || (count == 0 && revocation->issuer_name.ptr != NULL);
+}

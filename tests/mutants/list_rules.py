@@ -116,6 +116,8 @@ MUTANTS = [
     mutant("there may be any number of revocations", "src/store/schema.c", "AND (SELECT count(*) FROM revocation) >= 1000000", "AND (SELECT count(*) FROM revocation) >= 1", "unit_registry"),
     mutant("SQL takes two marks", "src/store/schema.c", "BETWEEN issuer_name IS NULL AND 1", "BETWEEN issuer_name IS NULL AND 2", "unit_registry"),
     mutant("SQL takes none", "src/store/schema.c", "BETWEEN issuer_name IS NULL AND 1", "BETWEEN 0 AND 1", "unit_registry"),
+    mutant("two marks in a row are one", "src/model/revocation.c", "    return count == 1 || (", "    return count >= 1 || (", "unit_registry"),
+    mutant("a row without a mark is one", "src/model/revocation.c", "(count == 0 && revocation->issuer_name.ptr != NULL);", "(count == 0 && revocation->issuer_name.ptr == NULL);", "unit_registry"),
     mutant("two marks are one", "src/model/revocation.c", "if (count > 1 || ", "if (count > 2 || ", "unit_registry"),
     mutant("nothing is everything", "src/model/revocation.c", "(count == 0 && rely_json_get(body->json, \"issuerName\") == NULL)", "(count == 0 && rely_json_get(body->json, \"reason\") == NULL)", "unit_registry"),
     by_token("a forged token revokes", "review->key != NULL && review->last_step > RELY_STEP_CLAIMS", "true"),

@@ -97,6 +97,40 @@ static void sql_wants_exactly_one(void **state)
     }
 }
 
+static void visit_nothing(const union rely_any_record *record, void *context)
+{
+    (void)record;
+    (void)context;
+}
+
+/* A hand that has SQL take it all the same has not revoked anything: one of its marks would hit, and all be shown. */
+static void two_marks_in_a_row_are_damage(void **state)
+{
+    static const struct {
+        const char *columns, *values;
+        bool is_good;
+    } rows[] = {{"jti, issuer_name", "'a', 'a'", true},
+                {"issuer_name", "'a'", true},
+                {"jti, subject", "'a', 'a'", false},
+                {"kid, identity, issuer_name", "'a', 'a', 'a'", false},
+                {"issued_before", "5", false}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct rely_err err = {0};
+        assert_int_equal(drop_fixture(state), 0);
+        assert_int_equal(make_fixture(state), 0);
+        struct fixture *fixture = *state;
+        char *sql = format_body("PRAGMA ignore_check_constraints = ON;"
+                                " INSERT INTO revocation (name, reason, created_at, updated_at, %s)"
+                                " VALUES ('row', 'r', 1, 1, %s)",
+                                rows[i].columns, rows[i].values);
+        assert_int_equal(run_sql(fixture, sql), SQLITE_OK);
+        free(sql);
+        bool is_read = rely_registry_each(fixture->registry, RELY_OBJECT_REVOCATION, visit_nothing, NULL, &err);
+        assert_int_equal(is_read, rows[i].is_good);
+        assert_int_equal(err.code, rows[i].is_good ? 0 : RELY_ERR_DAMAGED);
+    }
+}
+
 /* A token of now may be accepted for as long as it may live, from an `iat` ahead by the leeway until as much behind. */
 static void ends_with_the_last_token_of_now(void **state)
 {
@@ -202,10 +236,15 @@ static void rows_are_counted_when_there_may_be_so_many(void **state)
 int run_revocation_tests(void)
 {
     const struct CMUnitTest tests[] = {
-        A_TEST(shows_what_was_given),   A_TEST(refuses_bad_revocations),
-        A_TEST(sql_wants_exactly_one),  A_TEST(ends_with_the_last_token_of_now),
-        A_TEST(outlives_what_it_names), A_TEST(what_is_over_is_deleted),
-        A_TEST(so_many_go_at_once),     A_TEST(rows_are_counted_when_there_may_be_so_many),
+        A_TEST(shows_what_was_given),
+        A_TEST(refuses_bad_revocations),
+        A_TEST(sql_wants_exactly_one),
+        A_TEST(ends_with_the_last_token_of_now),
+        A_TEST(outlives_what_it_names),
+        A_TEST(what_is_over_is_deleted),
+        A_TEST(so_many_go_at_once),
+        A_TEST(rows_are_counted_when_there_may_be_so_many),
+        A_TEST(two_marks_in_a_row_are_damage),
     };
     return cmocka_run_group_tests_name("revocations", tests, NULL, NULL);
 }
