@@ -50,7 +50,7 @@ static struct rely_snapshot *make_clusters(long records, long place)
     struct rely_identity app = {
         .id = 1, .name = RELY_LIT("app"), .uid = RELY_LIT("u"), .username = RELY_LIT("app"), .is_enabled = true};
     struct rely_credential rule = {.id = 1,
-                                   .issuer_id = place,
+                                   .scope = place,
                                    .identity_id = 1,
                                    .name = RELY_LIT("rule"),
                                    .subject = RELY_LIT("system:serviceaccount:team-a:app"),

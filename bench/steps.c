@@ -219,7 +219,7 @@ static void add_credentials(void)
                                          .is_enabled = true};
         const char *subject = mint_print("system:serviceaccount:team-%05d:app-%02d", i / 20, i % 20);
         struct rely_credential credential = {.id = 1 + i,
-                                             .issuer_id = 1,
+                                             .scope = 1,
                                              .identity_id = identity.id,
                                              .name = rely_slice_of(mint_print("app-%02d", i % 20)),
                                              .subject = rely_slice_of(subject),

@@ -16,7 +16,7 @@ struct rely_snapshot;
  * change. Zero-filled is empty. */
 struct rely_credentials_memo {
     uint64_t edition;                         /* of the snapshot that was asked; 0: empty */
-    const struct rely_credential *credential; /* the only one of this issuer and subject */
+    const struct rely_credential *credential; /* the only one of this issuer, or its groups, and subject */
     const struct rely_identity *identity;     /* its identity */
 };
 
@@ -62,13 +62,13 @@ struct rely_matches {
 /**
  * Find the federated credentials that a verified token matches.
  *
- * Spec:     design: issuer and subject byte for byte, and one audience that the token has, the credential lists and,
- *           where they name some, the caller and the route accept. What is disabled, or behind its notAfter, is not there;
- *           what is in shadow neither, but for out->shadow.
+ * Spec:     design: issuer, or a group that its record is in, and subject byte for byte, and one audience that the token
+ *           has, the credential lists and, where they name some, the caller and the route accept. What is disabled, or
+ *           behind its notAfter, is not there; what is in shadow neither, but for out->shadow.
  * Out:      *out - always set.
  * Reasons:  RELY_OK (count >= 1), RELY_NO_MATCHING_CREDENTIAL, RELY_AUDIENCE_MISMATCH (issuer and subject match, no
  *           audience does), RELY_IDENTITY_DISABLED (all that match are of disabled identities).
- * Cost:     one map look-up, and one per match, none with a memo of this edition; independent of the registry's size.
+ * Cost:     one map look-up, one for its groups and each of them, and one per match, none with a memo of this edition; independent of the registry's size.
  */
 enum rely_reason rely_credentials_match(const struct rely_snapshot *snapshot, const struct rely_match_query *query,
                                         struct rely_matches *out, struct rely_detail *detail);

@@ -25,6 +25,9 @@
 
 /* the registry's database */
 #define RELY_REVOCATIONS_MAX 1000000
+#define RELY_ISSUER_GROUPS_MAX 10000
+#define RELY_ISSUERS_PER_GROUP_MAX 10000
+#define RELY_GROUPS_PER_ISSUER_MAX 16
 #define RELY_ROUTES_MAX 10000
 #define RELY_BUILT_IN_ROUTE "default" /* the route that is always there */
 #define RELY_LOCK_WAIT_MS 5000        /* for another program's lock, from when the work was asked for */

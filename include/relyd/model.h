@@ -15,7 +15,9 @@ enum rely_object {
     RELY_OBJECT_IDENTITY,
     RELY_OBJECT_CREDENTIAL,
     RELY_OBJECT_REVOCATION,
-    RELY_OBJECT_ROUTE
+    RELY_OBJECT_ROUTE,
+    RELY_OBJECT_ISSUER_GROUP,
+    RELY_OBJECT_ISSUER_GROUP_MEMBER
 };
 
 struct rely_texts {
@@ -77,6 +79,21 @@ struct rely_issuer_record {
 #undef RELY_FIELDS_OF_ISSUER
 };
 
+struct rely_issuer_group_record {
+    struct rely_record record;
+#define RELY_FIELDS_OF_ISSUER_GROUP
+#include "relyd/object.def"
+#undef RELY_FIELDS_OF_ISSUER_GROUP
+};
+
+/* One record in one group: its parent. */
+struct rely_issuer_group_member_record {
+    struct rely_record record;
+#define RELY_FIELDS_OF_ISSUER_GROUP_MEMBER
+#include "relyd/object.def"
+#undef RELY_FIELDS_OF_ISSUER_GROUP_MEMBER
+};
+
 struct rely_identity_record {
     struct rely_record record;
 #define RELY_FIELDS_OF_IDENTITY
@@ -122,6 +139,8 @@ struct rely_revocation_record {
 union rely_any_record {
     struct rely_record record;
     struct rely_issuer_record issuer;
+    struct rely_issuer_group_record issuer_group;
+    struct rely_issuer_group_member_record issuer_group_member;
     struct rely_identity_record identity;
     struct rely_credential_record credential;
     struct rely_revocation_record revocation;
@@ -160,7 +179,8 @@ enum rely_field_flag {
     RELY_FIELD_UNIQUE = 1 << 13,     /* no two records of the kind have it; a name is so by itself */
     RELY_FIELD_INDEXED = 1 << 14,    /* records are looked up by it */
     RELY_FIELD_WRITE_ONLY = 1 << 15, /* taken at creation, and never shown */
-    RELY_FIELD_IN_ANSWERS = 1 << 16  /* in the answer to a write alone; a body may have it, and nobody looks at it */
+    RELY_FIELD_IN_ANSWERS = 1 << 16, /* in the answer to a write alone; a body may have it, and nobody looks at it */
+    RELY_FIELD_LINKS = 1 << 17 /* each item is an object of its own, with rows of the change log: not in others' */
 };
 
 #define RELY_FIELDS_MAX 64 /* of one kind */
@@ -218,6 +238,7 @@ struct rely_kind {
     const char *built_in;      /* the name of the object that is there from the start, and stays; NULL: none is */
     enum rely_object parent;   /* goes with all that is below it, and has no parent of its own; 0: none */
     const char *parent_column; /* NULL: it has none */
+    bool is_link; /* says that its parent has another object: shown there, and no object of the interface */
     const struct rely_field *fields;
     size_t field_count;
     size_t record_size;

@@ -22,7 +22,7 @@ struct rely_writer {
     struct rely_slice actor; /* for the change log: `uid:0`, `identity:ops`, `tcp:127.0.0.1`, `fetch` */
     int64_t now_s;
     struct rely_slice if_match; /* the ETag that the object must have now; ptr NULL: no condition */
-    bool may_cascade;           /* delete an issuer together with its credentials */
+    bool may_cascade;           /* delete an issuer or a group together with its credentials */
     struct rely_slice identity; /* that writes; ptr NULL: root, or another that is none */
     bool is_owner_only;  /* has no role: credentials of identities that name it as an owner, and have no role, alone */
     bool is_strict;      /* a warning is a refusal */
@@ -42,8 +42,8 @@ struct rely_write_result {
     struct rely_json *object;      /* owned: the object as it is now (NULL after a delete) */
     char etag[32];                 /* quoted, as in the header; changes with every change of the object */
     char code[40];                 /* of a refusal, for the REST interface: invalid_body, not_found, already_exists,
-                               * duplicate_issuer_and_subject, certificate_in_use, issuer_in_use, in_use, built_in, last_admin,
-                               * too_many_credentials, too_many_revocations, too_many_objects, precondition_failed, not_permitted; empty for a fault on our
+                               * duplicate_issuer_and_subject, certificate_in_use, issuer_in_use, group_in_use, in_use, built_in, last_admin,
+                               * too_many_credentials, too_many_revocations, too_many_groups, too_many_objects, precondition_failed, not_permitted; empty for a fault on our
                                * side */
     struct rely_problems problems; /* of a body that is refused */
     struct rely_problems warnings; /* of one that is accepted */
@@ -70,10 +70,21 @@ RELY_MUST_USE bool rely_registry_create(struct rely_registry *registry, const st
 RELY_MUST_USE bool rely_registry_replace(struct rely_registry *registry, const struct rely_write *write,
                                          struct rely_write_result *result, struct rely_err *err);
 
-/* Delete. What is below an object goes with it, an identity's credentials; an issuer that has some is RELY_ERR_CONFLICT unless may_cascade. */
+/* Delete. What is below an object goes with it, an identity's credentials; an issuer or a group
+ * that has some is RELY_ERR_CONFLICT unless may_cascade; an issuer leaves its groups. */
 RELY_MUST_USE bool rely_registry_delete(struct rely_registry *registry, const struct rely_object_path *path,
                                         const struct rely_writer *writer, struct rely_write_result *result,
                                         struct rely_err *err);
+
+/* Put an issuer into a group, or take it out. In: path - of a member: the group's name and the issuer's. What is so
+ * already is accepted, and is no change: then the result has no changes. Fails as replace and delete do; too_many_groups,
+ * too_many_objects and last_admin are conflicts. */
+RELY_MUST_USE bool rely_registry_join_group(struct rely_registry *registry, const struct rely_object_path *path,
+                                            const struct rely_writer *writer, struct rely_write_result *result,
+                                            struct rely_err *err);
+RELY_MUST_USE bool rely_registry_leave_group(struct rely_registry *registry, const struct rely_object_path *path,
+                                             const struct rely_writer *writer, struct rely_write_result *result,
+                                             struct rely_err *err);
 
 /* Delete revocations that are over at that time, RELY_SWEPT_AT_ONCE at most, each as a write of its own. Out: changes -
  * what was done is added; *count - how many went. */

@@ -61,7 +61,7 @@ struct rely_gauges {
     struct rely_certificate_gauge certificates[RELY_CERTIFICATES_MAX];
     size_t certificate_count;
     uint64_t revision;
-    size_t issuers, identities, credentials, routes, revocations;
+    size_t issuers, identities, credentials, issuer_groups, routes, revocations;
     size_t key_tables;
     int connections;
     uint64_t held_bytes;          /* by unfinished requests and answers under way */

@@ -26,4 +26,8 @@ struct rely_json *rely_record_diff(const struct rely_kind *kind, const void *bef
 /* RFC 7396's MergePatch of any two values, neither of which is changed. As deep as they are. Owner: the caller. */
 struct rely_json *rely_merge_patch(const struct rely_json *target, const struct rely_json *patch);
 
+/* A record as the change log has it: as the REST interface shows it, without what has rows of its own there. NULL: what
+ * is stored is no such record. Owner: the caller. */
+struct rely_json *rely_record_show_logged(const struct rely_kind *kind, const void *record);
+
 #endif

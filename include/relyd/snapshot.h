@@ -100,7 +100,7 @@ struct rely_identity {
 /* A federated credential: one rule. Every pointer is owned by this object's one block of memory. */
 struct rely_credential {
     int64_t id;
-    int64_t issuer_id;
+    int64_t scope; /* whose tokens: an issuer's record's id, or rely_scope_of_group */
     int64_t identity_id;
     struct rely_slice name;
     struct rely_slice subject;
@@ -110,6 +110,12 @@ struct rely_credential {
     bool is_shadow;      /* lets nobody in */
     int64_t not_after_s; /* the last second in which it matches; 0: none is */
 };
+
+/* Records and groups are one space of numbers: a record's scope is its id. */
+static inline int64_t rely_scope_of_group(int64_t group_id)
+{
+    return -group_id;
+}
 
 /* Is it there for a review at this time? In shadow it lets nobody in even so. */
 static inline bool rely_credential_is_in_force(const struct rely_credential *credential, int64_t now_s)
@@ -130,8 +136,11 @@ struct rely_snapshot {
     struct rely_map identities_by_id;
     struct rely_map identities_by_name;
     struct rely_map identities_by_more; /* marks.h */
-    struct rely_map credentials;        /* by issuer and subject */
-    struct rely_map credentials_by_id;  /* for the writer */
+    struct rely_map issuer_groups_by_id;
+    struct rely_map memberships_by_id;
+    struct rely_map memberships;       /* by the record */
+    struct rely_map credentials;       /* by scope and subject */
+    struct rely_map credentials_by_id; /* for the writer */
     struct rely_map routes_by_id;
     struct rely_map routes;                       /* by name */
     const struct rely_named_route *default_route; /* among them; NULL: there is none, and nothing passes under it */
@@ -165,11 +174,11 @@ const struct rely_issuer *rely_snapshot_issuer_by_material(const struct rely_sna
 const struct rely_identity *rely_snapshot_identity(const struct rely_snapshot *snapshot, int64_t id);
 const struct rely_identity *rely_snapshot_identity_by_name(const struct rely_snapshot *snapshot,
                                                            struct rely_slice name);
-/* What credentials of this issuer and subject are found by; never 0. The same for the life of the process. */
-uint64_t rely_rule_hash(int64_t issuer_id, struct rely_slice subject);
-/* The cursor-th credential with exactly this issuer and subject; NULL at the end. In: hash - rely_rule_hash of both. */
+/* What credentials of this scope and subject are found by; never 0. The same for the life of the process. */
+uint64_t rely_rule_hash(int64_t scope, struct rely_slice subject);
+/* The cursor-th credential with exactly this scope and subject; NULL at the end. In: hash - rely_rule_hash of both. */
 const struct rely_credential *rely_snapshot_credential(const struct rely_snapshot *snapshot, uint64_t hash,
-                                                       int64_t issuer_id, struct rely_slice subject, size_t *cursor);
+                                                       int64_t scope, struct rely_slice subject, size_t *cursor);
 const struct rely_credential *rely_snapshot_credential_by_id(const struct rely_snapshot *snapshot, int64_t id);
 
 /* What reviews see of a record; its key set and times are set by the caller. In: may_use_http - issuers.allow_http. */

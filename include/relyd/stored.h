@@ -46,11 +46,14 @@ RELY_MUST_USE bool rely_stored_read_all(struct rely_store *store, const struct r
 enum rely_stored_question {
     RELY_STORED_CHILDREN = 1,    /* kind, number: those below one parent, whole, with the parent's name */
     RELY_STORED_OF_ISSUER,       /* number: credentials, whole, with the identity's name */
+    RELY_STORED_OF_GROUP,        /* the same of a group */
+    RELY_STORED_GROUPS_OF,       /* number: an issuer: its memberships, whole, with the group's name */
     RELY_STORED_BY_URL,          /* text: names of issuers, in any order */
     RELY_STORED_BY_URL_IN_ORDER, /* the same by name */
     RELY_STORED_BY_PAIR,         /* other: the identity, number: the issuer, text: the subject: credentials' names */
-    /* number: the issuer, text: the subject: credentials' names, with the identity's name. Of all issuers with its URL:
-     * one token may be of each. */
+    RELY_STORED_BY_GROUP_PAIR,   /* the same; number: the group */
+    /* number: the issuer or 0, other: the group or 0, text: the subject: credentials' names, with the identity's name. Of
+     * all issuers with a URL that is among theirs, and of all groups with such an issuer: one token may be of each. */
     RELY_STORED_BY_SUBJECT,
     /* number: the issuer, text: a subject. Credentials as reviews see them: with the same subject but for the case of
      * ASCII letters, of this issuer and of the others; then the neighbours in the order of subjects. */
@@ -61,11 +64,12 @@ enum rely_stored_question {
     RELY_STORED_BY_CERTIFICATE, /* text: the name of a certificate: identities' names */
     RELY_STORED_OWNED,          /* text: an owner's name: identities, whole */
     /* Identities' names: enabled administrators with a way in that does not end by itself; of the one that text names
-     * also one that has not ended at number, the time now. What is of the issuer other is no way in. */
+     * also one that has not ended at number, the time now. What is of the scope other is no way in: an issuer, or, below 0, a group. */
     RELY_STORED_ADMINS,
     /* number: the issuer, text: the subject, other: an identity: credentials of others as reviews see them, with the
      * identity's name. */
     RELY_STORED_OVERLAPPING,
+    RELY_STORED_ADMINS_OF_GROUP,    /* number: a group: administrators' credentials, whole, with the identity's name */
     RELY_STORED_ROUTES_OF_ISSUER,   /* text: its name: names of routes that name it */
     RELY_STORED_ROUTES_OF_IDENTITY, /* the same */
     RELY_STORED_OVER                /* number: a time: revocations' names, of those that are over then */
@@ -82,9 +86,9 @@ struct rely_stored_asked {
 /* Visit the records that answer. */
 RELY_MUST_USE bool rely_stored_ask(struct rely_store *store, const struct rely_stored_asked *asked,
                                    const struct rely_stored_visit *visit, struct rely_err *err);
-/* How many credentials trust an issuer. */
-RELY_MUST_USE bool rely_stored_count_trusting(struct rely_store *store, int64_t issuer_id, int64_t *count,
-                                              struct rely_err *err);
+/* How many credentials trust an issuer, or a group. In: kind - of what is trusted. */
+RELY_MUST_USE bool rely_stored_count_trusting(struct rely_store *store, const struct rely_kind *kind, int64_t id,
+                                              int64_t *count, struct rely_err *err);
 
 /* Insert a record; its id is set. RELY_ERR_LIMIT: the schema's quota is full. */
 RELY_MUST_USE bool rely_stored_insert(struct rely_store *store, const struct rely_kind *kind, void *record,
@@ -106,7 +110,8 @@ RELY_MUST_USE bool rely_stored_verify(struct rely_store *store, const struct rel
 /* What is below a record goes with it; an issuer's credentials must be gone. */
 RELY_MUST_USE bool rely_stored_erase(struct rely_store *store, const struct rely_kind *kind, int64_t id,
                                      struct rely_err *err);
-RELY_MUST_USE bool rely_stored_erase_trusting(struct rely_store *store, int64_t issuer_id, struct rely_err *err);
+RELY_MUST_USE bool rely_stored_erase_trusting(struct rely_store *store, const struct rely_kind *kind, int64_t id,
+                                              struct rely_err *err);
 
 /* Put the key set that an issuer's record has beside it: document (absent: dropped), source, time and generation. */
 RELY_MUST_USE bool rely_stored_put_keys(struct rely_store *store, const struct rely_issuer_record *issuer,

@@ -92,6 +92,8 @@ void rely_admin_replace_object(struct rely_admin_call *call);
 void rely_admin_delete_object(struct rely_admin_call *call);
 void rely_admin_show_keys(struct rely_admin_call *call);
 void rely_admin_explain(struct rely_admin_call *call);
+void rely_admin_join_group(struct rely_admin_call *call);
+void rely_admin_leave_group(struct rely_admin_call *call);
 void rely_admin_create_revocation(struct rely_admin_call *call);
 
 /* --- objects.c --- */

@@ -28,6 +28,8 @@ void rely_admin_print_docs(struct rely_buf *out)
         end_table(out);
     }
     for (size_t i = 0; (kind = rely_kind_at(i)) != NULL; i++) {
+        if (kind->is_link)
+            continue;
         begin_table(out, "fields of", kind->word);
         rely_kind_print_docs(kind, out);
         end_table(out);

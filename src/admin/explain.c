@@ -4,6 +4,7 @@
  * The token is never repeated or logged. Called by route.c.
  */
 #include "explain.h"
+#include "relyd/issuer_group.h"
 #include "relyd/named_route.h"
 #include "relyd/snapshot.h"
 #include "relyd/text.h"
@@ -25,6 +26,9 @@ static struct rely_json *show_matches(const struct rely_explanation *explanation
             rely_admin_set_text(item, "username", match->username);
         rely_admin_set_text(item, "credential", match->credential->name);
         rely_admin_set_text(item, "issuer", review->issuer->name);
+        const struct rely_issuer_group *group = rely_explain_group_of(explanation, match->credential);
+        if (group != NULL)
+            rely_admin_set_text(item, "issuerGroup", group->name);
         rely_json_append(list, item);
     }
     return list;

@@ -46,6 +46,9 @@ struct rely_json *rely_explain_steps(struct rely_explanation *explanation);
 
 /* explain_near.c: may whoever asks be told of a credential of this identity? */
 bool rely_explain_may_show(const struct rely_explanation *explanation, const struct rely_identity *identity);
+/* The group that the credential is for; NULL: it is for a record. */
+const struct rely_issuer_group *rely_explain_group_of(const struct rely_explanation *explanation,
+                                                      const struct rely_credential *credential);
 /* The registered issuers nearest to an unknown `iss`, and the credentials nearest to a token that none
  * matched, each compared field by field, nearest first. Owner: the caller. */
 struct rely_json *rely_explain_near_issuers(struct rely_explanation *explanation);

@@ -5,6 +5,7 @@
  */
 #include "compare.h"
 #include "explain.h"
+#include "relyd/issuer_group.h"
 #include "relyd/marks.h"
 #include "relyd/snapshot.h"
 #include "relyd/text.h"
@@ -143,11 +144,36 @@ static void compare_audiences(const struct rely_explanation *explanation, const 
     }
 }
 
-static void compare_issuer_and_subject(const struct near_list *list, const struct rely_credential *credential,
-                                       struct near_item *near)
+static bool has_record(const struct rely_snapshot *snapshot, int64_t issuer_id, int64_t scope)
+{
+    const struct rely_membership *membership;
+    size_t cursor = 0;
+    while ((membership = rely_snapshot_membership(snapshot, issuer_id, &cursor)) != NULL)
+        if (rely_scope_of_group(membership->group_id) == scope)
+            return true;
+    return false;
+}
+
+static void compare_group(const struct near_list *list, const struct rely_credential *credential,
+                          struct near_item *near)
+{
+    const struct rely_issuer *signer = list->explanation->review->issuer;
+    const struct rely_issuer_group *group = rely_explain_group_of(list->explanation, credential);
+    struct rely_difference difference = {.weight = 0};
+    if (!has_record(list->explanation->snapshot, signer->id, credential->scope)) {
+        difference.weight = 4;
+        snprintf(difference.note, sizeof difference.note, "does not have the record that signed, %.*s",
+                 RELY_ARG(signer->name));
+    }
+    compare_field(near, "issuerGroup", rely_json_of_text(signer->name),
+                  group == NULL ? rely_json_of_null() : rely_json_of_text(group->name), &difference);
+}
+
+static void compare_record(const struct near_list *list, const struct rely_credential *credential,
+                           struct near_item *near)
 {
     const struct rely_review *review = list->explanation->review;
-    const struct rely_issuer *issuer = rely_snapshot_issuer(list->explanation->snapshot, credential->issuer_id);
+    const struct rely_issuer *issuer = rely_snapshot_issuer(list->explanation->snapshot, credential->scope);
     struct rely_difference difference = {.weight = 0};
     if (issuer != NULL && issuer != review->issuer) {
         difference.weight = 4;
@@ -161,6 +187,17 @@ static void compare_issuer_and_subject(const struct near_list *list, const struc
     }
     compare_field(near, "issuer", rely_json_of_text(review->issuer->name),
                   issuer == NULL ? rely_json_of_null() : rely_json_of_text(issuer->name), &difference);
+}
+
+static void compare_issuer_and_subject(const struct near_list *list, const struct rely_credential *credential,
+                                       struct near_item *near)
+{
+    const struct rely_review *review = list->explanation->review;
+    struct rely_difference difference = {.weight = 0};
+    if (credential->scope > 0)
+        compare_record(list, credential, near);
+    else
+        compare_group(list, credential, near);
     rely_difference_find(review->claims.subject, credential->subject, "credential", &difference);
     compare_field(near, "subject", rely_json_of_text(review->claims.subject), rely_json_of_text(credential->subject),
                   &difference);
@@ -268,18 +305,29 @@ static void compare_credential(const struct rely_credential *credential, struct 
     keep_near(list, &near);
 }
 
-struct rely_json *rely_explain_near_credentials(struct rely_explanation *explanation)
+/* Those of exactly this scope and subject: the audience, the identity asked for or its state was wrong. */
+static void compare_scope(struct near_list *list, int64_t scope)
 {
-    const struct rely_review *review = explanation->review;
-    const struct rely_explain_neighbours *neighbours = explanation->neighbours;
-    struct near_list list = {.explanation = explanation};
+    struct rely_slice subject = list->explanation->review->claims.subject;
+    uint64_t hash = rely_rule_hash(scope, subject);
     const struct rely_credential *credential;
     size_t cursor = 0;
-    /* Those of exactly this issuer and subject: the audience, the identity asked for or its state was wrong. */
-    while (list.seen_count < RELY_NEIGHBOURS_MAX &&
-           (credential = rely_snapshot_credential(explanation->snapshot, review->rule_hash, review->issuer->id,
-                                                  review->claims.subject, &cursor)) != NULL)
-        compare_credential(credential, &list);
+    while (list->seen_count < RELY_NEIGHBOURS_MAX &&
+           (credential = rely_snapshot_credential(list->explanation->snapshot, hash, scope, subject, &cursor)) != NULL)
+        compare_credential(credential, list);
+}
+
+struct rely_json *rely_explain_near_credentials(struct rely_explanation *explanation)
+{
+    const struct rely_snapshot *snapshot = explanation->snapshot;
+    const struct rely_explain_neighbours *neighbours = explanation->neighbours;
+    struct near_list list = {.explanation = explanation};
+    const struct rely_membership *membership;
+    int64_t issuer_id = explanation->review->issuer->id;
+    size_t cursor = 0;
+    compare_scope(&list, issuer_id);
+    while ((membership = rely_snapshot_membership(snapshot, issuer_id, &cursor)) != NULL)
+        compare_scope(&list, rely_scope_of_group(membership->group_id));
     for (size_t i = 0; i < neighbours->count; i++) {
         struct rely_credential *near = rely_credential_of_record(neighbours->records[i]);
         compare_credential(near, &list);

@@ -5,6 +5,7 @@
 #include "explain.h"
 #include "keys.h"
 #include "path.h"
+#include "relyd/issuer_group.h"
 #include "relyd/named_route.h"
 #include "relyd/snapshot.h"
 #include "relyd/text.h"
@@ -179,6 +180,26 @@ static struct rely_json *name_match(const struct rely_match *match)
     return rely_json_of_text(rely_slice_of(name));
 }
 
+const struct rely_issuer_group *rely_explain_group_of(const struct rely_explanation *explanation,
+                                                      const struct rely_credential *credential)
+{
+    return credential->scope > 0 ? NULL : rely_snapshot_issuer_group(explanation->snapshot, -credential->scope);
+}
+
+/* Owner: the caller. */
+static struct rely_json *name_groups(const struct rely_explanation *explanation, int64_t issuer_id)
+{
+    struct rely_json *names = rely_json_array();
+    const struct rely_membership *membership;
+    size_t cursor = 0;
+    while ((membership = rely_snapshot_membership(explanation->snapshot, issuer_id, &cursor)) != NULL) {
+        const struct rely_issuer_group *group = rely_snapshot_issuer_group(explanation->snapshot, membership->group_id);
+        if (group != NULL)
+            rely_json_append(names, rely_json_of_text(group->name));
+    }
+    return names;
+}
+
 static void show_credentials_step(struct rely_explanation *explanation, struct rely_json *step)
 {
     const struct rely_review *review = explanation->review;
@@ -187,6 +208,10 @@ static void show_credentials_step(struct rely_explanation *explanation, struct r
         rely_json_set(step, "acceptedAudiences",
                       show_texts(explanation->request->audiences, explanation->request->audience_count));
     set_text_if_any(step, "identity", explanation->request->identity);
+    struct rely_json *groups = name_groups(explanation, review->issuer->id);
+    if (rely_json_size(groups) > 0)
+        rely_json_set(step, "issuerGroups", rely_json_share(groups));
+    rely_json_free(groups);
     for (size_t i = 0; i < review->matches.count; i++)
         rely_json_append(matched, name_match(&review->matches.items[i]));
     rely_json_set(step, "matched", matched);

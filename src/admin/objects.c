@@ -310,7 +310,7 @@ static void delete_object(struct rely_work *work, struct rely_registry *registry
     rely_changes_move(&work->changes, &writing->result.changes);
 }
 
-static void answer_deleted(struct rely_admin_wait *wait)
+static void answer_done(struct rely_admin_wait *wait)
 {
     const struct writing *writing = (const struct writing *)wait;
     if (wait->is_ok)
@@ -319,7 +319,7 @@ static void answer_deleted(struct rely_admin_wait *wait)
         rely_admin_answer_wait_fault(wait, writing->result.code, NULL);
 }
 
-/* Parameters: withCredentials, of an issuer. */
+/* Parameters: withCredentials, of an issuer or a group. */
 void rely_admin_delete_object(struct rely_admin_call *call)
 {
     struct writing *writing = new_writing(call);
@@ -331,6 +331,46 @@ void rely_admin_delete_object(struct rely_admin_call *call)
         return;
     }
     writing->wait.work.run = delete_object;
-    writing->wait.answer = answer_deleted;
+    writing->wait.answer = answer_done;
     rely_admin_ask(&writing->wait);
+}
+
+/* --- one record in one group --- */
+
+static void join_group(struct rely_work *work, struct rely_registry *registry)
+{
+    struct writing *writing = (struct writing *)work;
+    struct rely_admin_wait *wait = &writing->wait;
+    wait->is_ok = rely_registry_join_group(registry, &wait->path, &writing->write.writer, &writing->result, &wait->err);
+    rely_changes_move(&work->changes, &writing->result.changes);
+}
+
+static void leave_group(struct rely_work *work, struct rely_registry *registry)
+{
+    struct writing *writing = (struct writing *)work;
+    struct rely_admin_wait *wait = &writing->wait;
+    wait->is_ok =
+        rely_registry_leave_group(registry, &wait->path, &writing->write.writer, &writing->result, &wait->err);
+    rely_changes_move(&work->changes, &writing->result.changes);
+}
+
+static void ask_to_change(struct rely_admin_call *call,
+                          void (*run)(struct rely_work *work, struct rely_registry *registry))
+{
+    struct writing *writing = new_writing(call);
+    if (writing == NULL)
+        return;
+    writing->wait.work.run = run;
+    writing->wait.answer = answer_done;
+    rely_admin_ask(&writing->wait);
+}
+
+void rely_admin_join_group(struct rely_admin_call *call)
+{
+    ask_to_change(call, join_group);
+}
+
+void rely_admin_leave_group(struct rely_admin_call *call)
+{
+    ask_to_change(call, leave_group);
 }

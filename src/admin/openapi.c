@@ -250,6 +250,8 @@ static struct rely_json *show_schemas(void)
     const struct rely_kind *kind;
     char name[NAME_SIZE];
     for (size_t i = 0; (kind = rely_kind_at(i)) != NULL; i++) {
+        if (kind->is_link)
+            continue;
         rely_json_set(schemas, name_schema(kind, false, name), rely_kind_show_schema(kind));
         struct rely_json *body = refer_to(name);
         rely_json_set(schemas, name_schema(kind, true, name), rely_kind_show_answer_schema(kind, body));

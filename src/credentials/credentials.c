@@ -1,9 +1,10 @@
 /*
- * Which federated credentials a verified token matches: exact issuer record, exact subject, one audience, of those that
+ * Which federated credentials a verified token matches: exact issuer record or a group that it is in, exact subject, one audience, of those that
  * are in force. Decides nothing about keys or the token's times. Called by decide/ once a review.
  */
 #include "relyd/credentials.h"
 
+#include "relyd/issuer_group.h"
 #include "relyd/snapshot.h"
 #include "relyd/text.h"
 
@@ -42,9 +43,36 @@ static bool is_wanted_identity(const struct rely_match_query *query, const struc
     return query->identity.ptr == NULL || rely_slice_equal(query->identity, identity->name);
 }
 
+static bool is_named_before(const struct rely_match *a, const struct rely_match *b)
+{
+    struct rely_slice left = a->credential->name, right = b->credential->name;
+    size_t len = left.len < right.len ? left.len : right.len;
+    int order = memcmp(left.ptr, right.ptr, len);
+    return order < 0 || (order == 0 && left.len < right.len);
+}
+
+/* Does one of the identity's credentials stand there already? Of an identity's several one is named: that of the record
+ * before one of a group, and of those the first by name. Records are judged first, and of a record there is one. */
+static bool is_named_already(struct rely_matches *out, const struct rely_match *match)
+{
+    if (match->credential->scope > 0)
+        return false;
+    for (size_t i = 0; i < out->count; i++) {
+        struct rely_match *kept = &out->items[i];
+        if (kept->identity != match->identity)
+            continue;
+        if (kept->credential->scope < 0 && is_named_before(match, kept))
+            *kept = *match;
+        return true;
+    }
+    return false;
+}
+
 /* What cannot pass takes no room from what can. */
 static void keep_match(const struct rely_match_query *query, struct rely_matches *out, struct rely_match match)
 {
+    if (is_named_already(out, &match))
+        return;
     if (out->count == RELY_MATCHES_MAX && !out->is_truncated && query->make_room != NULL)
         query->make_room(query->context);
     if (out->count == RELY_MATCHES_MAX)
@@ -124,14 +152,33 @@ static void judge_credential(const struct rely_match_query *query, const struct 
         judged->disabled = identity;
 }
 
-static void judge_all(const struct rely_snapshot *snapshot, const struct rely_match_query *query,
-                      struct rely_matches *out, struct judged *judged)
+/* Where rules are looked for. */
+struct scope {
+    int64_t number;
+    uint64_t hash; /* rely_rule_hash of it and the subject */
+};
+
+static void judge_scope(const struct rely_snapshot *snapshot, const struct rely_match_query *query, struct scope scope,
+                        struct rely_matches *out, struct judged *judged)
 {
     const struct rely_credential *credential;
     size_t cursor = 0;
-    while ((credential = rely_snapshot_credential(snapshot, query->rule_hash, query->issuer->id, query->subject,
-                                                  &cursor)) != NULL)
+    while ((credential = rely_snapshot_credential(snapshot, scope.hash, scope.number, query->subject, &cursor)) != NULL)
         judge_credential(query, credential, rely_snapshot_identity(snapshot, credential->identity_id), out, judged);
+}
+
+/* The record, then each group that it is in. */
+static void judge_all(const struct rely_snapshot *snapshot, const struct rely_match_query *query,
+                      struct rely_matches *out, struct judged *judged)
+{
+    const struct rely_membership *membership;
+    size_t cursor = 0;
+    judge_scope(snapshot, query, (struct scope){query->issuer->id, query->rule_hash}, out, judged);
+    while (snapshot->memberships.count > 0 &&
+           (membership = rely_snapshot_membership(snapshot, query->issuer->id, &cursor)) != NULL) {
+        int64_t number = rely_scope_of_group(membership->group_id);
+        judge_scope(snapshot, query, (struct scope){number, rely_rule_hash(number, query->subject)}, out, judged);
+    }
     if (query->memo != NULL && judged->count == 1)
         *query->memo = (struct rely_credentials_memo){snapshot->edition, judged->credential, judged->identity};
 }

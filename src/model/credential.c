@@ -1,5 +1,5 @@
 /*
- * What the table of fields cannot say of a federated credential: that it names an issuer in one of two ways. Which
+ * What the table of fields cannot say of a federated credential: that it names an issuer or a group of them. Which
  * record that is, registry/ finds. Called by the reader of bodies.
  */
 #include "kind.h"
@@ -7,6 +7,11 @@
 void rely_credential_check(const struct rely_body *body, void *record)
 {
     (void)record;
-    if (rely_json_get(body->json, "issuer") == NULL && rely_json_get(body->json, "issuerName") == NULL)
-        rely_problems_add(body->problems, "issuer", "required", "issuer or issuerName is required");
+    bool has_record = rely_json_get(body->json, "issuer") != NULL || rely_json_get(body->json, "issuerName") != NULL;
+    bool has_group = rely_json_get(body->json, "issuerGroup") != NULL;
+    if (!has_record && !has_group)
+        rely_problems_add(body->problems, "issuer", "required", "issuer, issuerName or issuerGroup is required");
+    if (has_record && has_group)
+        rely_problems_add(body->problems, "issuerGroup", "exactly_one",
+                          "issuerGroup stands in place of issuer and issuerName: only one of both ways is taken");
 }

@@ -294,16 +294,31 @@ static struct rely_slice strip_media_type(struct rely_slice text, struct rely_po
                : whole;
 }
 
-static bool check_not_repeated(const struct rely_texts *before, struct rely_slice item, const char *field,
-                               const char *item_field, struct rely_problems *problems)
+/* Items by what they say: some lists have thousands. */
+struct items_seen {
+    uint32_t *places; /* borrowed: numbers from 1 of items, by hash; 0: free. At least one is */
+    size_t mask;
+};
+
+static struct items_seen make_items_seen(size_t count, struct rely_pool *pool)
 {
-    for (size_t i = 0; i < before->count; i++) {
-        if (before->items[i].ptr == NULL || !rely_slice_equal(before->items[i], item))
-            continue;
-        rely_problems_add(problems, item_field, "duplicate", "%s repeats %s[%zu]", item_field, field, i);
-        return false;
-    }
-    return true;
+    size_t size = 4;
+    while (size < 2 * count)
+        size *= 2;
+    struct items_seen seen = {rely_pool_alloc(pool, size * sizeof *seen.places), size - 1};
+    memset(seen.places, 0, size * sizeof *seen.places);
+    return seen;
+}
+
+/* Where it has been seen, or else is noted now. Returns: the number of the earlier one; 0: there was none. */
+static size_t see_item(const struct items_seen *seen, const struct rely_texts *before, struct rely_slice item)
+{
+    size_t place = rely_hash(item, 0) & seen->mask;
+    for (; seen->places[place] != 0; place = (place + 1) & seen->mask)
+        if (rely_slice_equal(before->items[seen->places[place] - 1], item))
+            return seen->places[place];
+    seen->places[place] = (uint32_t)before->count + 1;
+    return 0;
 }
 
 static bool read_item(const struct rely_body *body, const struct rely_json *value, const char *field,
@@ -328,14 +343,16 @@ void rely_field_read_list(const struct rely_body *body, const struct rely_json *
         return;
     size_t count = rely_json_size(list);
     struct rely_slice *items = rely_pool_alloc(body->pool, count * sizeof *items);
+    const struct items_seen seen = make_items_seen(count, body->pool);
     out->items = items;
     for (size_t i = 0; i < count; i++) {
         char item_field[64];
         struct rely_slice item = {NULL, 0};
         snprintf(item_field, sizeof item_field, "%.40s[%zu]", field, i);
-        if (!read_item(body, rely_json_at(list, i), item_field, rule, &item) ||
-            !check_not_repeated(out, item, field, item_field, problems))
-            item = (struct rely_slice){NULL, 0};
-        items[out->count++] = item;
+        bool is_read = read_item(body, rely_json_at(list, i), item_field, rule, &item);
+        size_t earlier = is_read ? see_item(&seen, out, item) : 0;
+        if (earlier != 0)
+            rely_problems_add(problems, item_field, "duplicate", "%s repeats %s[%zu]", item_field, field, earlier - 1);
+        items[out->count++] = is_read && earlier == 0 ? item : (struct rely_slice){NULL, 0};
     }
 }

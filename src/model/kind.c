@@ -58,6 +58,22 @@ static const struct rely_field issuer_fields[] = {
 };
 #undef RECORD
 
+#define RECORD struct rely_issuer_group_record
+static const struct rely_field issuer_group_fields[] = {
+#define RELY_FIELDS_OF_ISSUER_GROUP
+#include "relyd/object.def"
+#undef RELY_FIELDS_OF_ISSUER_GROUP
+};
+#undef RECORD
+
+#define RECORD struct rely_issuer_group_member_record
+static const struct rely_field issuer_group_member_fields[] = {
+#define RELY_FIELDS_OF_ISSUER_GROUP_MEMBER
+#include "relyd/object.def"
+#undef RELY_FIELDS_OF_ISSUER_GROUP_MEMBER
+};
+#undef RECORD
+
 #define RECORD struct rely_identity_record
 static const struct rely_field identity_fields[] = {
 #define RELY_FIELDS_OF_IDENTITY
@@ -104,6 +120,29 @@ static const struct rely_kind kinds[] = {
         .show_own = rely_issuer_show_own,
         .schema_own = rely_issuer_schema_own,
         .is_whole = rely_issuer_is_whole,
+    },
+    {
+        .object = RELY_OBJECT_ISSUER_GROUP,
+        .word = "issuerGroup",
+        .article_word = "an issuer group",
+        .table = "issuer_group",
+        .since = 6,
+        .fields = issuer_group_fields,
+        .field_count = sizeof issuer_group_fields / sizeof issuer_group_fields[0],
+        .record_size = sizeof(struct rely_issuer_group_record),
+    },
+    {
+        .object = RELY_OBJECT_ISSUER_GROUP_MEMBER,
+        .word = "issuerGroupMember",
+        .article_word = "a member of an issuer group",
+        .table = "issuer_group_member",
+        .since = 6,
+        .parent = RELY_OBJECT_ISSUER_GROUP,
+        .parent_column = "group_id",
+        .is_link = true,
+        .fields = issuer_group_member_fields,
+        .field_count = sizeof issuer_group_member_fields / sizeof issuer_group_member_fields[0],
+        .record_size = sizeof(struct rely_issuer_group_member_record),
     },
     {
         .object = RELY_OBJECT_IDENTITY,

@@ -71,15 +71,30 @@ static bool is_fixed(const struct rely_field *field)
     return has_flag(field, RELY_FIELD_READ_ONLY) || has_flag(field, RELY_FIELD_IMMUTABLE);
 }
 
+static bool is_repeated_list(const struct rely_body *body, const struct rely_field *field,
+                             const struct rely_json *value, const struct rely_json *present)
+{
+    bool is_same = rely_json_type(value) == RELY_JSON_ARRAY && rely_json_size(value) == rely_json_size(present);
+    for (size_t i = 0; is_same && i < rely_json_size(present); i++)
+        is_same = rely_json_type(rely_json_at(value, i)) == RELY_JSON_STRING &&
+                  rely_slice_equal(rely_json_text(rely_json_at(value, i)), rely_json_text(rely_json_at(present, i)));
+    if (!is_same)
+        rely_problems_add(body->problems, field->json, "read_only",
+                          "%s cannot be changed here; leave it out, or as it is shown", field->json);
+    return is_same;
+}
+
 /* A replacement may repeat what it cannot change, so that what GET shows can be edited and put back. */
 static bool is_repeated(const struct rely_body *body, const struct rely_field *field)
 {
     RELY_JSON_OWNED struct rely_json *present = rely_field_show(body->kind, field, body->before);
     const struct rely_json *value = rely_json_get(body->json, field->json);
+    char quoted[RELY_QUOTED_SIZE];
+    if (field->type == RELY_FIELD_LIST)
+        return is_repeated_list(body, field, value, present);
     if (rely_json_type(value) == RELY_JSON_STRING && rely_json_type(present) == RELY_JSON_STRING &&
         rely_slice_equal(rely_json_text(value), rely_json_text(present)))
         return true;
-    char quoted[RELY_QUOTED_SIZE];
     rely_problems_add(body->problems, field->json, has_flag(field, RELY_FIELD_READ_ONLY) ? "read_only" : "immutable",
                       "%s cannot be changed; it is %.200s", field->json, rely_quote(rely_json_text(present), quoted));
     return false;
@@ -227,6 +242,11 @@ static void read_one_field(const struct rely_body *body, const struct rely_field
 {
     const struct rely_json *value = rely_json_get(body->json, field->json);
     void *at = rely_field_at(field, record);
+    if (field->type == RELY_FIELD_LIST && has_flag(field, RELY_FIELD_READ_ONLY)) {
+        if (body->before != NULL)
+            *(struct rely_texts *)at = *(const struct rely_texts *)rely_field_in(field, body->before);
+        return;
+    }
     if (value != NULL && body->before != NULL && has_flag(field, RELY_FIELD_IMMUTABLE)) {
         take_present(field, body->before, at); /* what it should be has been said */
         return;

@@ -4,6 +4,7 @@
  */
 #include "kind.h"
 #include "relyd/compose.h"
+#include "relyd/patch.h"
 
 static struct rely_json *show_list(const struct rely_texts *texts)
 {
@@ -69,12 +70,12 @@ struct rely_json *rely_field_show(const struct rely_kind *kind, const struct rel
     return NULL;
 }
 
-struct rely_json *rely_record_show(const struct rely_kind *kind, const void *record)
+static struct rely_json *show_without(const struct rely_kind *kind, const void *record, unsigned flags)
 {
     struct rely_json *object = rely_json_object();
     for (size_t i = 0; i < kind->field_count; i++) {
         const struct rely_field *field = &kind->fields[i];
-        if (field->json[0] == '\0' || (field->flags & (RELY_FIELD_WRITE_ONLY | RELY_FIELD_IN_ANSWERS)) != 0 ||
+        if (field->json[0] == '\0' || (field->flags & (RELY_FIELD_WRITE_ONLY | RELY_FIELD_IN_ANSWERS | flags)) != 0 ||
             (kind->shows != NULL && !kind->shows(field, record)))
             continue;
         struct rely_json *value = rely_field_show(kind, field, record);
@@ -86,6 +87,16 @@ struct rely_json *rely_record_show(const struct rely_kind *kind, const void *rec
         }
     }
     return object;
+}
+
+struct rely_json *rely_record_show(const struct rely_kind *kind, const void *record)
+{
+    return show_without(kind, record, 0);
+}
+
+struct rely_json *rely_record_show_logged(const struct rely_kind *kind, const void *record)
+{
+    return show_without(kind, record, RELY_FIELD_LINKS);
 }
 
 /* --- the same? ------------------------------------------------------------------------------------------ */

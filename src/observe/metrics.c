@@ -223,6 +223,11 @@ static void put_credentials(const struct scrape *scrape, const char *name)
     put_number(scrape, name, scrape->gauges->credentials);
 }
 
+static void put_issuer_groups(const struct scrape *scrape, const char *name)
+{
+    put_number(scrape, name, scrape->gauges->issuer_groups);
+}
+
 static void put_routes(const struct scrape *scrape, const char *name)
 {
     put_number(scrape, name, scrape->gauges->routes);

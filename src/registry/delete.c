@@ -1,5 +1,6 @@
 /*
- * Deleting an object, and what goes with it: all that is below it, and an issuer's credentials when the writer says so.
+ * Deleting an object, and what goes with it: all that is below it, and the credentials of an issuer or a group when the
+ * writer says so.
  * One transaction, one row of the change log for every object that goes. Called by admin/.
  */
 #include "inside.h"
@@ -18,7 +19,7 @@ static bool log_removal(const struct removal *removal, const struct rely_object_
                         const union rely_any_record *record, struct rely_err *err)
 {
     const struct rely_kind *kind = rely_kind_of(path->object);
-    RELY_JSON_OWNED struct rely_json *before = rely_record_show(kind, record);
+    RELY_JSON_OWNED struct rely_json *before = rely_record_show_logged(kind, record);
     if (before == NULL)
         return rely_stored_damaged(removal->registry->store, kind, record->record.id, err);
     struct rely_buf text = {0};
@@ -54,7 +55,7 @@ static bool log_dependent(const union rely_any_record *record, struct rely_slice
     const struct rely_powers powers = powers_to_remove(logging->removal);
     const struct rely_kind *kind = logging->kind;
     const struct rely_object_path path = {kind->object, parent, rely_record_name(kind, record)};
-    if (logging->removal->path->object == RELY_OBJECT_ISSUER &&
+    if (kind->object == RELY_OBJECT_CREDENTIAL && logging->removal->path->object != RELY_OBJECT_IDENTITY &&
         !rely_powers_check_lost(&powers, parent, &record->credential, logging->err))
         return false;
     if (!log_removal(logging->removal, &path, record, logging->err))
@@ -80,19 +81,24 @@ static bool log_children(const struct removal *removal, int64_t id, struct rely_
     return true;
 }
 
-static bool erase_issuer_dependents(const struct removal *removal, int64_t issuer_id, struct rely_err *err)
+/* Credentials of an issuer or a group. */
+static bool erase_trusting(const struct removal *removal, int64_t id, struct rely_err *err)
 {
     int64_t found = 0;
-    if (!rely_stored_count_trusting(removal->registry->store, issuer_id, &found, err))
+    struct rely_store *store = removal->registry->store;
+    bool is_group = removal->kind->object == RELY_OBJECT_ISSUER_GROUP;
+    if (!rely_stored_count_trusting(store, removal->kind, id, &found, err))
         return false;
     if (found > 0 && !removal->writer->may_cascade)
-        return rely_write_refuse(removal->result, err, RELY_ERR_CONFLICT, "issuer_in_use",
-                                 "%lld federated credential%s this issuer; delete %s first, or ask for "
+        return rely_write_refuse(removal->result, err, RELY_ERR_CONFLICT, is_group ? "group_in_use" : "issuer_in_use",
+                                 "%lld federated credential%s this %s; delete %s first, or ask for "
                                  "?withCredentials=true",
-                                 (long long)found, found == 1 ? " trusts" : "s trust", found == 1 ? "it" : "them");
-    const struct rely_stored_asked asked = {
-        .question = RELY_STORED_OF_ISSUER, .kind = rely_kind_of(RELY_OBJECT_CREDENTIAL), .number = issuer_id};
-    return log_dependents(removal, &asked, err) && rely_stored_erase_trusting(removal->registry->store, issuer_id, err);
+                                 (long long)found, found == 1 ? " trusts" : "s trust", is_group ? "group" : "issuer",
+                                 found == 1 ? "it" : "them");
+    const struct rely_stored_asked asked = {.question = is_group ? RELY_STORED_OF_GROUP : RELY_STORED_OF_ISSUER,
+                                            .kind = rely_kind_of(RELY_OBJECT_CREDENTIAL),
+                                            .number = id};
+    return log_dependents(removal, &asked, err) && rely_stored_erase_trusting(store, removal->kind, id, err);
 }
 
 static bool leave_owners(const struct removal *removal, int64_t id, struct rely_err *err)
@@ -102,14 +108,27 @@ static bool leave_owners(const struct removal *removal, int64_t id, struct rely_
     return rely_identities_leave_owners(&leaving, err);
 }
 
+static bool leave_groups(const struct removal *removal, int64_t id, struct rely_err *err)
+{
+    const struct rely_joining joining = {removal->registry, removal->writer, removal->result};
+    return rely_members_remove_issuer(&joining, id, err);
+}
+
+static bool clear_dependents(const struct removal *removal, int64_t id, struct rely_err *err)
+{
+    enum rely_object object = removal->path->object;
+    bool is_trusted = object == RELY_OBJECT_ISSUER || object == RELY_OBJECT_ISSUER_GROUP;
+    return (!is_trusted || erase_trusting(removal, id, err)) &&
+           (object != RELY_OBJECT_ISSUER || leave_groups(removal, id, err)) &&
+           (object != RELY_OBJECT_IDENTITY || leave_owners(removal, id, err));
+}
+
 static bool erase_with_dependents(const struct removal *removal, const union rely_any_record *found,
                                   struct rely_err *err)
 {
     const struct rely_object_path *path = removal->path;
     int64_t id = found->record.id;
-    bool is_clear = (path->object != RELY_OBJECT_ISSUER || erase_issuer_dependents(removal, id, err)) &&
-                    (path->object != RELY_OBJECT_IDENTITY || leave_owners(removal, id, err));
-    if (!(is_clear && log_children(removal, id, err)) ||
+    if (!(clear_dependents(removal, id, err) && log_children(removal, id, err)) ||
         !rely_stored_erase(removal->registry->store, removal->kind, id, err) || !log_removal(removal, path, found, err))
         return false;
     rely_changes_add(&removal->result->changes, path->object, id, NULL);

@@ -7,6 +7,7 @@
 
 #include "relyd/compose.h"
 #include "relyd/objects.h"
+#include "relyd/patch.h"
 #include "relyd/pool.h"
 #include "relyd/registry.h"
 #include "relyd/stored.h"
@@ -40,6 +41,13 @@ struct rely_powers {
     struct rely_write_result *result; /* its code is set */
 };
 
+/* Who puts records into groups and takes them out. All borrowed. */
+struct rely_joining {
+    struct rely_registry *registry;
+    const struct rely_writer *writer;
+    struct rely_write_result *result; /* its changes grow, and their revision */
+};
+
 /* An identity that goes. All borrowed. */
 struct rely_leaving {
     struct rely_registry *registry;
@@ -70,6 +78,8 @@ RELY_MUST_USE bool rely_rules_bind(struct rely_writing *write, struct rely_err *
 RELY_MUST_USE bool rely_rules_check(const struct rely_writing *write, struct rely_err *err);
 /* Would nothing change? */
 bool rely_rules_are_same(const struct rely_writing *write);
+/* Does the record itself change, and not only what has rows of its own? */
+bool rely_rules_change_record(const struct rely_writing *write);
 /* Behind the record's own row: those that go with it. */
 RELY_MUST_USE bool rely_rules_store(struct rely_writing *write, struct rely_err *err);
 
@@ -83,6 +93,33 @@ RELY_MUST_USE bool rely_identities_leave_owners(const struct rely_leaving *leavi
 /* --- revocations.c --------------------------------------------------------------------------------------- */
 
 RELY_MUST_USE bool rely_revocations_bind(struct rely_writing *write, struct rely_err *err);
+
+/* --- groups.c: groups of issuers' records. False with the fault ---------------------------------------------- */
+
+RELY_MUST_USE bool rely_groups_bind(struct rely_writing *write, struct rely_err *err);
+/* Has it the same records? */
+bool rely_groups_are_same(const struct rely_writing *write);
+RELY_MUST_USE bool rely_groups_store(struct rely_writing *write, struct rely_err *err);
+
+/* --- members.c: one record in one group. False with the fault ------------------------------------------------ */
+
+/* A group's row and name. */
+struct rely_joined_group {
+    int64_t id;
+    struct rely_slice name;
+};
+
+/* Put a record that is not in the group into it. RELY_ERR_NOT_FOUND: there is no such record. */
+RELY_MUST_USE bool rely_members_add(const struct rely_joining *joining, const struct rely_joined_group *group,
+                                    struct rely_slice issuer, struct rely_err *err);
+/* Take out a record, which may not be in it: nothing is done then. */
+RELY_MUST_USE bool rely_members_remove(const struct rely_joining *joining, const struct rely_joined_group *group,
+                                       struct rely_slice issuer, struct rely_err *err);
+/* The group is another one since the last of these: its ETag and when it was changed. */
+RELY_MUST_USE bool rely_members_touch_group(const struct rely_joining *joining, int64_t group_id, struct rely_err *err);
+/* The record goes: out of all its groups. */
+RELY_MUST_USE bool rely_members_remove_issuer(const struct rely_joining *joining, int64_t issuer_id,
+                                              struct rely_err *err);
 
 /* --- routes.c: false with the fault ------------------------------------------------------------------------ */
 
@@ -108,7 +145,9 @@ RELY_MUST_USE bool rely_powers_check_subject(const struct rely_powers *powers,
 /* What is to become of an object that is there. In: after - NULL: it goes. */
 RELY_MUST_USE bool rely_powers_check_change(const struct rely_powers *powers, const union rely_any_record *before,
                                             const union rely_any_record *after, struct rely_err *err);
-/* A credential of this identity goes with its issuer. */
+/* A record leaves a group, and so those whom it lets in. */
+RELY_MUST_USE bool rely_powers_check_leaving(const struct rely_powers *powers, int64_t group_id, struct rely_err *err);
+/* A credential of this identity goes with its issuer or group. */
 RELY_MUST_USE bool rely_powers_check_lost(const struct rely_powers *powers, struct rely_slice identity,
                                           const struct rely_credential_record *lost, struct rely_err *err);
 

@@ -54,8 +54,11 @@ static bool lint_credential(const struct rely_writing *write, struct rely_proble
     union rely_any_record issuer, identity;
     const struct rely_credential_record *credential = &write->after.credential;
     const struct rely_stored_place place = {.kind = rely_kind_of(RELY_OBJECT_IDENTITY), .name = write->path->parent};
-    if (!rely_stored_find_issuer(write->registry->store, credential->issuer_id, write->body.pool, &issuer, err) ||
-        !rely_stored_find(write->registry->store, &place, write->body.pool, &identity, err))
+    if (credential->issuer_id == 0) /* of a group, whose records may be of many kinds */
+        issuer = (union rely_any_record){.issuer = {.url = RELY_LIT("")}};
+    else if (!rely_stored_find_issuer(write->registry->store, credential->issuer_id, write->body.pool, &issuer, err))
+        return false;
+    if (!rely_stored_find(write->registry->store, &place, write->body.pool, &identity, err))
         return false;
     rely_lint_credential(&(struct rely_linted){.credential = credential,
                                                .issuer_url = issuer.issuer.url,

@@ -88,8 +88,9 @@ static int64_t end_of(const struct rely_credential_record *credential)
 
 static bool lets_in_as_before(const struct rely_credential_record *before, const struct rely_credential_record *after)
 {
-    return before->issuer_id == after->issuer_id && rely_slice_equal(before->subject, after->subject) &&
-           has_all(&after->audiences, &before->audiences) && end_of(after) >= end_of(before);
+    return before->issuer_id == after->issuer_id && before->group_id == after->group_id &&
+           rely_slice_equal(before->subject, after->subject) && has_all(&after->audiences, &before->audiences) &&
+           end_of(after) >= end_of(before);
 }
 
 struct sharing {
@@ -104,7 +105,7 @@ static bool refuse_shared(const union rely_any_record *record, struct rely_slice
     int64_t id = record->record.parent_id;
     if (id == sharing->identity_id || check_owner(sharing->powers, identity, id, sharing->err))
         return true;
-    return rely_err_prefix(sharing->err, "another identity has this issuer and subject, too");
+    return rely_err_prefix(sharing->err, "another identity has this subject of this issuer, too");
 }
 
 /* Of a token that is two identities nobody would know which: who owns one must not shut out the other. */
@@ -112,8 +113,10 @@ bool rely_powers_check_subject(const struct rely_powers *powers, const struct re
                                const struct rely_credential_record *after, struct rely_err *err)
 {
     struct sharing sharing = {powers, after->record.parent_id, err};
-    const struct rely_stored_asked asked = {
-        .question = RELY_STORED_BY_SUBJECT, .number = after->issuer_id, .text = after->subject};
+    const struct rely_stored_asked asked = {.question = RELY_STORED_BY_SUBJECT,
+                                            .number = after->issuer_id,
+                                            .other = after->group_id,
+                                            .text = after->subject};
     bool is_no_more = before != NULL && lets_in_as_before(after, before);
     return !powers->writer->is_owner_only || is_no_more ||
            rely_stored_ask(powers->registry->store, &asked, &(struct rely_stored_visit){refuse_shared, &sharing}, err);
@@ -138,13 +141,13 @@ static bool count_admin(const union rely_any_record *record, struct rely_slice p
 }
 
 /* Of others than this name only those count whose way in does not end by itself.
- * In: gone_issuer - what goes with it is no way in; 0: nothing. */
-static bool count_ways_in(const struct rely_powers *powers, int64_t gone_issuer, struct counting *counting,
+ * In: gone - a scope, as reviews have them: what is for its tokens is no way in; 0: nothing. */
+static bool count_ways_in(const struct rely_powers *powers, int64_t gone, struct counting *counting,
                           struct rely_err *err)
 {
     const struct rely_stored_asked asked = {.question = RELY_STORED_ADMINS,
                                             .number = powers->writer->now_s,
-                                            .other = gone_issuer,
+                                            .other = gone,
                                             .text = counting->name,
                                             .limit = 2};
     return rely_stored_ask(powers->registry->store, &asked, &(struct rely_stored_visit){count_admin, counting}, err);
@@ -197,20 +200,40 @@ static bool check_credential(const struct rely_powers *powers, struct rely_slice
     return check_last(powers, identity, is_way_in(powers, before) && is_less, err);
 }
 
-/* Whoever else comes in by this issuer is lost with it. */
+/* Whoever else comes in by this issuer, or group, is lost with it. */
 bool rely_powers_check_lost(const struct rely_powers *powers, struct rely_slice identity,
                             const struct rely_credential_record *lost, struct rely_err *err)
 {
     struct counting left = {.has_others = false}, now = {.name = identity};
     if (!is_way_in(powers, lost) || powers->writer->may_end_admins)
         return true;
-    if (!count_ways_in(powers, lost->issuer_id, &left, err))
+    if (!count_ways_in(powers, lost->issuer_id != 0 ? lost->issuer_id : -lost->group_id, &left, err))
         return false;
     if (left.has_others)
         return true;
     if (!count_ways_in(powers, 0, &now, err))
         return false;
     return !(now.is_among || now.has_others) || refuse_last(powers, identity, err);
+}
+
+struct leaving {
+    const struct rely_powers *powers;
+    struct rely_err *err;
+};
+
+static bool check_admin_of_group(const union rely_any_record *record, struct rely_slice identity, void *context)
+{
+    const struct leaving *leaving = context;
+    return rely_powers_check_lost(leaving->powers, identity, &record->credential, leaving->err);
+}
+
+bool rely_powers_check_leaving(const struct rely_powers *powers, int64_t group_id, struct rely_err *err)
+{
+    struct leaving leaving = {powers, err};
+    const struct rely_stored_asked asked = {.question = RELY_STORED_ADMINS_OF_GROUP, .number = group_id};
+    return powers->writer->may_end_admins ||
+           rely_stored_ask(powers->registry->store, &asked, &(struct rely_stored_visit){check_admin_of_group, &leaving},
+                           err);
 }
 
 bool rely_powers_check_change(const struct rely_powers *powers, const union rely_any_record *before,

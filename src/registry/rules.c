@@ -196,10 +196,28 @@ static bool bind_by_name(struct rely_writing *write, struct rely_err *err)
     return true;
 }
 
+static bool bind_by_group(struct rely_writing *write, struct rely_err *err)
+{
+    char quoted[RELY_QUOTED_SIZE];
+    union rely_any_record group;
+    struct rely_credential_record *credential = &write->after.credential;
+    const struct rely_stored_place place = {.kind = rely_kind_of(RELY_OBJECT_ISSUER_GROUP),
+                                            .name = credential->issuer_group};
+    if (!rely_stored_find_name(write->registry->store, &place, write->body.pool, &group, err))
+        return false;
+    if (group.record.id == 0)
+        rely_problems_add(write->body.problems, "issuerGroup", "not_registered", "no issuer group has the name %.150s",
+                          rely_quote(credential->issuer_group, quoted));
+    credential->group_id = group.record.id;
+    return true;
+}
+
 /* What was given and could not be read has been noted, and binds nothing. */
 static bool bind_credential(struct rely_writing *write, struct rely_err *err)
 {
     const struct rely_credential_record *credential = &write->after.credential;
+    if (rely_json_get(write->body.json, "issuerGroup") != NULL)
+        return credential->issuer_group.ptr == NULL || bind_by_group(write, err);
     bool is_bad = (credential->issuer.ptr == NULL && rely_json_get(write->body.json, "issuer") != NULL) ||
                   (credential->issuer_name.ptr == NULL && rely_json_get(write->body.json, "issuerName") != NULL);
     if (is_bad)
@@ -220,7 +238,8 @@ static bool refuse_pair(const union rely_any_record *record, struct rely_slice p
     const struct pair *pair = context;
     (void)parent;
     return rely_write_refuse(pair->write->result, pair->err, RELY_ERR_CONFLICT, "duplicate_issuer_and_subject",
-                             "the identity has this issuer and subject already, in its credential %.*s",
+                             "the identity has this %s and subject already, in its credential %.*s",
+                             pair->write->after.credential.group_id != 0 ? "group" : "issuer",
                              RELY_ARG(record->credential.name));
 }
 
@@ -229,15 +248,17 @@ static bool check_pair_is_free(const struct rely_writing *write, struct rely_err
 {
     const struct rely_credential_record *credential = &write->after.credential, *before = write->body.before;
     struct pair pair = {write, err};
-    if (before != NULL && before->issuer_id == credential->issuer_id &&
+    bool is_group = credential->group_id != 0;
+    if (before != NULL && before->issuer_id == credential->issuer_id && before->group_id == credential->group_id &&
         rely_slice_equal(before->subject, credential->subject))
         return true;
-    return rely_stored_ask(write->registry->store,
-                           &(struct rely_stored_asked){.question = RELY_STORED_BY_PAIR,
-                                                       .other = credential->record.parent_id,
-                                                       .number = credential->issuer_id,
-                                                       .text = credential->subject},
-                           &(struct rely_stored_visit){refuse_pair, &pair}, err);
+    return rely_stored_ask(
+        write->registry->store,
+        &(struct rely_stored_asked){.question = is_group ? RELY_STORED_BY_GROUP_PAIR : RELY_STORED_BY_PAIR,
+                                    .other = credential->record.parent_id,
+                                    .number = is_group ? credential->group_id : credential->issuer_id,
+                                    .text = credential->subject},
+        &(struct rely_stored_visit){refuse_pair, &pair}, err);
 }
 
 /* --- kind by kind ------------------------------------------------------------------------------------------------ */
@@ -262,8 +283,14 @@ static const struct rules {
     RELY_MUST_USE bool (*check)(const struct rely_writing *write, struct rely_err *err);
     bool (*is_same)(const struct rely_writing *write);
     RELY_MUST_USE bool (*store)(struct rely_writing *write, struct rely_err *err);
+    bool has_links; /* what is_same finds changed has rows of its own in the change log */
 } rules[] = {
     {.object = RELY_OBJECT_ISSUER, .bind = bind_issuer, .is_same = has_same_source, .store = store_keys},
+    {.object = RELY_OBJECT_ISSUER_GROUP,
+     .bind = rely_groups_bind,
+     .is_same = rely_groups_are_same,
+     .store = rely_groups_store,
+     .has_links = true},
     {.object = RELY_OBJECT_IDENTITY, .bind = rely_identities_bind_owners, .check = rely_identities_check_certificates},
     {.object = RELY_OBJECT_CREDENTIAL, .bind = bind_credential, .check = check_pair_is_free},
     {.object = RELY_OBJECT_ROUTE, .bind = rely_routes_bind},
@@ -296,6 +323,12 @@ bool rely_rules_are_same(const struct rely_writing *write)
     const struct rules *own = rules_of(write);
     return rely_record_equal(write->body.kind, &write->before, &write->after, RELY_WITHOUT_VOLATILE) &&
            (own->is_same == NULL || own->is_same(write));
+}
+
+bool rely_rules_change_record(const struct rely_writing *write)
+{
+    return !rules_of(write)->has_links || write->body.before == NULL ||
+           !rely_record_equal(write->body.kind, &write->before, &write->after, RELY_WITHOUT_VOLATILE);
 }
 
 bool rely_rules_store(struct rely_writing *write, struct rely_err *err)

@@ -85,11 +85,12 @@ static bool find_target(struct rely_writing *write, bool may_replace, struct rel
 
 /* --- the transaction ------------------------------------------------------------------------------------ */
 
-static bool log_write(struct rely_writing *write, const struct rely_json *shown, struct rely_err *err)
+static bool log_write(struct rely_writing *write, struct rely_err *err)
 {
     struct rely_buf before = {0}, after = {0};
     RELY_JSON_OWNED struct rely_json *old =
-        write->body.before == NULL ? NULL : rely_record_show(write->body.kind, &write->before);
+        write->body.before == NULL ? NULL : rely_record_show_logged(write->body.kind, &write->before);
+    RELY_JSON_OWNED struct rely_json *shown = rely_record_show_logged(write->body.kind, &write->after);
     if (write->body.before != NULL && old == NULL)
         return rely_stored_damaged(write->registry->store, write->body.kind, write->before.record.id, err);
     if (old != NULL)
@@ -117,6 +118,10 @@ static bool refuse_full(const struct rely_writing *write, struct rely_err *err)
     if (write->path->object == RELY_OBJECT_REVOCATION)
         return rely_write_refuse(write->result, err, RELY_ERR_LIMIT, "too_many_revocations",
                                  "there are %d revocations, which is the most that there may be", RELY_REVOCATIONS_MAX);
+    if (write->path->object == RELY_OBJECT_ISSUER_GROUP)
+        return rely_write_refuse(write->result, err, RELY_ERR_CONFLICT, "too_many_objects",
+                                 "there are %d issuer groups, which is the most that there may be",
+                                 RELY_ISSUER_GROUPS_MAX);
     return rely_write_refuse(write->result, err, RELY_ERR_LIMIT, "too_many_credentials",
                              "the identity has its %d federated credentials: "
                              "registry.max_credentials_per_identity limits them",
@@ -148,7 +153,7 @@ static bool keep_record(struct rely_writing *write, bool is_news, struct rely_er
     }
     result->object = rely_record_show(write->body.kind, &write->after);
     RELY_ASSERT(result->object != NULL);
-    if (is_news && !(log_write(write, result->object, err) && store_record(write, err)))
+    if (is_news && ((rely_rules_change_record(write) && !log_write(write, err)) || !store_record(write, err)))
         return false;
     result->is_created = write->body.before == NULL;
     rely_registry_print_etag(write->after.record.revision, result->etag);

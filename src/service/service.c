@@ -275,6 +275,7 @@ void rely_service_print_metrics(struct rely_service *service, const struct rely_
         .issuers = snapshot->issuers_by_id.count,
         .identities = snapshot->identities_by_id.count,
         .credentials = snapshot->credentials_by_id.count,
+        .issuer_groups = snapshot->issuer_groups_by_id.count,
         .routes = snapshot->routes_by_id.count,
         .revocations = snapshot->revocations_by_id.count,
         .fetches_ok = counts.fetches_ok,

@@ -4,6 +4,7 @@
  * when it is whole.
  */
 #include "edit.h"
+#include "relyd/issuer_group.h"
 #include "relyd/named_route.h"
 #include "relyd/revocation.h"
 
@@ -26,7 +27,12 @@ static uint64_t hash_identity_name(const void *item)
 static uint64_t hash_rule(const void *item)
 {
     const struct rely_credential *credential = item;
-    return rely_rule_hash(credential->issuer_id, credential->subject);
+    return rely_rule_hash(credential->scope, credential->subject);
+}
+
+static uint64_t hash_member(const void *item)
+{
+    return rely_snapshot_hash_id(((const struct rely_membership *)item)->issuer_id);
 }
 
 /* The first of a kind is by id: it has every object once. */
@@ -39,6 +45,9 @@ static const struct index {
 } indexes[] = {
     {RELY_OBJECT_ISSUER, offsetof(struct rely_snapshot, issuers_by_id), hash_id, NULL},
     {RELY_OBJECT_ISSUER, 0, NULL, rely_issuer_index_edit},
+    {RELY_OBJECT_ISSUER_GROUP, offsetof(struct rely_snapshot, issuer_groups_by_id), hash_id, NULL},
+    {RELY_OBJECT_ISSUER_GROUP_MEMBER, offsetof(struct rely_snapshot, memberships_by_id), hash_id, NULL},
+    {RELY_OBJECT_ISSUER_GROUP_MEMBER, offsetof(struct rely_snapshot, memberships), hash_member, NULL},
     {RELY_OBJECT_IDENTITY, offsetof(struct rely_snapshot, identities_by_id), hash_id, NULL},
     {RELY_OBJECT_IDENTITY, offsetof(struct rely_snapshot, identities_by_name), hash_identity_name, NULL},
     {RELY_OBJECT_IDENTITY, 0, NULL, rely_identity_index_edit},
@@ -56,7 +65,8 @@ static const struct index {
 
 _Static_assert(offsetof(struct rely_issuer, id) == 0 && offsetof(struct rely_identity, id) == 0 &&
                    offsetof(struct rely_credential, id) == 0 && offsetof(struct rely_revocation, id) == 0 &&
-                   offsetof(struct rely_named_route, id) == 0 && offsetof(struct rely_record, id) == 0,
+                   offsetof(struct rely_named_route, id) == 0 && offsetof(struct rely_issuer_group, id) == 0 &&
+                   offsetof(struct rely_membership, id) == 0 && offsetof(struct rely_record, id) == 0,
                "whatever a snapshot holds begins with its id");
 
 static struct rely_map *map_of(struct rely_snapshot *snapshot, const struct index *index)

@@ -3,6 +3,7 @@
  * edition.
  */
 #include "edit.h"
+#include "relyd/issuer_group.h"
 #include "relyd/named_route.h"
 #include "relyd/reserved.h"
 #include "relyd/revocation.h"
@@ -70,16 +71,36 @@ struct rely_identity *rely_identity_of_record(const struct rely_identity_record 
 
 struct rely_credential *rely_credential_of_record(const struct rely_credential_record *record)
 {
-    return rely_credential_copy(&(struct rely_credential){.id = record->record.id,
-                                                          .issuer_id = record->issuer_id,
-                                                          .identity_id = record->record.parent_id,
-                                                          .name = record->name,
-                                                          .subject = record->subject,
-                                                          .audiences = record->audiences.items,
-                                                          .audience_count = record->audiences.count,
-                                                          .is_enabled = record->is_enabled,
-                                                          .is_shadow = record->mode != RELY_MODE_ENFORCE,
-                                                          .not_after_s = record->not_after});
+    return rely_credential_copy(&(struct rely_credential){
+        .id = record->record.id,
+        .scope = record->issuer_id != 0 ? record->issuer_id : rely_scope_of_group(record->group_id),
+        .identity_id = record->record.parent_id,
+        .name = record->name,
+        .subject = record->subject,
+        .audiences = record->audiences.items,
+        .audience_count = record->audiences.count,
+        .is_enabled = record->is_enabled,
+        .is_shadow = record->mode != RELY_MODE_ENFORCE,
+        .not_after_s = record->not_after});
+}
+
+static void *make_group(const void *record)
+{
+    const struct rely_issuer_group_record *from = record;
+    struct rely_issuer_group *group = rely_alloc(sizeof *group + from->name.len);
+    char *name = (char *)(group + 1);
+    memcpy(name, from->name.ptr, from->name.len);
+    *group = (struct rely_issuer_group){.id = from->record.id, .name = rely_slice(name, from->name.len)};
+    return group;
+}
+
+static void *make_membership(const void *record)
+{
+    const struct rely_issuer_group_member_record *from = record;
+    struct rely_membership *membership = rely_alloc(sizeof *membership);
+    *membership = (struct rely_membership){
+        .id = from->record.id, .group_id = from->record.parent_id, .issuer_id = from->issuer_id};
+    return membership;
 }
 
 static void *make_identity(const void *record)
@@ -107,10 +128,9 @@ static const struct maker {
     enum rely_object object;
     void *(*make)(const void *record);
 } makers[] = {
-    {RELY_OBJECT_IDENTITY, make_identity},
-    {RELY_OBJECT_CREDENTIAL, make_credential},
-    {RELY_OBJECT_ROUTE, make_route},
-    {RELY_OBJECT_REVOCATION, make_revocation},
+    {RELY_OBJECT_ISSUER_GROUP, make_group}, {RELY_OBJECT_ISSUER_GROUP_MEMBER, make_membership},
+    {RELY_OBJECT_IDENTITY, make_identity},  {RELY_OBJECT_CREDENTIAL, make_credential},
+    {RELY_OBJECT_ROUTE, make_route},        {RELY_OBJECT_REVOCATION, make_revocation},
 };
 
 static void *make_item(enum rely_object object, const void *record)

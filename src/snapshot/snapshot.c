@@ -3,15 +3,16 @@
  * object is made: a copy in one block. Decides nothing about a token.
  */
 #include "edit.h"
+#include "relyd/issuer_group.h"
 
 #include "relyd/reserved.h"
 #include "relyd/text.h"
 
 #include <stdlib.h>
 
-uint64_t rely_rule_hash(int64_t issuer_id, struct rely_slice subject)
+uint64_t rely_rule_hash(int64_t scope, struct rely_slice subject)
 {
-    uint64_t hash = rely_hash(subject, (uint64_t)issuer_id);
+    uint64_t hash = rely_hash(subject, (uint64_t)scope);
     return hash == 0 ? 1 : hash;
 }
 
@@ -23,6 +24,21 @@ const struct rely_issuer *rely_snapshot_issuer(const struct rely_snapshot *snaps
 const struct rely_identity *rely_snapshot_identity(const struct rely_snapshot *snapshot, int64_t id)
 {
     return rely_snapshot_find_id(&snapshot->identities_by_id, id);
+}
+
+const struct rely_issuer_group *rely_snapshot_issuer_group(const struct rely_snapshot *snapshot, int64_t id)
+{
+    return rely_snapshot_find_id(&snapshot->issuer_groups_by_id, id);
+}
+
+const struct rely_membership *rely_snapshot_membership(const struct rely_snapshot *snapshot, int64_t issuer_id,
+                                                       size_t *cursor)
+{
+    const struct rely_membership *membership;
+    do
+        membership = rely_map_find(&snapshot->memberships, rely_snapshot_hash_id(issuer_id), cursor);
+    while (membership != NULL && membership->issuer_id != issuer_id);
+    return membership;
 }
 
 const struct rely_credential *rely_snapshot_credential_by_id(const struct rely_snapshot *snapshot, int64_t id)
@@ -41,13 +57,12 @@ const struct rely_identity *rely_snapshot_identity_by_name(const struct rely_sna
 }
 
 const struct rely_credential *rely_snapshot_credential(const struct rely_snapshot *snapshot, uint64_t hash,
-                                                       int64_t issuer_id, struct rely_slice subject, size_t *cursor)
+                                                       int64_t scope, struct rely_slice subject, size_t *cursor)
 {
     const struct rely_credential *credential;
     do
         credential = rely_map_find(&snapshot->credentials, hash, cursor);
-    while (credential != NULL &&
-           (credential->issuer_id != issuer_id || !rely_slice_equal(credential->subject, subject)));
+    while (credential != NULL && (credential->scope != scope || !rely_slice_equal(credential->subject, subject)));
     return credential;
 }
 

@@ -35,6 +35,11 @@ static bool run_check(struct rely_sql *sql, const char *text, struct rely_err *e
     " WHEN n <> (SELECT count(*) FROM " table " INDEXED BY " index " WHERE " condition ") THEN '" index                \
     " is not complete'"
 
+/* Of a column that may be null: each row is of one of both. */
+#define HAS_EITHER(table, index, condition, other)                                                                     \
+    " WHEN n <> (SELECT count(*) FROM " table " INDEXED BY " index " WHERE " condition ")"                             \
+    " + (SELECT count(*) FROM " table " INDEXED BY " index " WHERE " other ") THEN '" index " is not complete'"
+
 /* Counting visits every page of an index. Those of the tables are read in a moment, row by row, and judged; the change
  * log, which may be larger than all else, nobody reads while relyd runs. */
 static bool count_indexes(struct rely_sql *sql, struct rely_err *err)
@@ -42,14 +47,20 @@ static bool count_indexes(struct rely_sql *sql, struct rely_err *err)
     static const char *const counts[] = {
         COUNTED("route", HAS_ALL("route", "sqlite_autoindex_route_1", "name > ''")),
         COUNTED("revocation", HAS_ALL("revocation", "sqlite_autoindex_revocation_1", "name > ''")),
+        COUNTED("issuer_group", HAS_ALL("issuer_group", "sqlite_autoindex_issuer_group_1", "name > ''")),
+        COUNTED("issuer_group_member",
+                HAS_ALL("issuer_group_member", "sqlite_autoindex_issuer_group_member_1", "group_id > 0")
+                    HAS_ALL("issuer_group_member", "sqlite_autoindex_issuer_group_member_2", "group_id > 0")
+                        HAS_ALL("issuer_group_member", "issuer_group_member_issuer_id", "issuer_id > 0")),
         COUNTED("issuer", HAS_ALL("issuer", "sqlite_autoindex_issuer_1", "name > ''")
                               HAS_ALL("issuer", "issuer_url", "url > ''")),
         COUNTED("identity", HAS_ALL("identity", "sqlite_autoindex_identity_1", "name > ''")
                                 HAS_ALL("identity", "sqlite_autoindex_identity_2", "uid > ''")),
-        COUNTED("credential", HAS_ALL("credential", "sqlite_autoindex_credential_1", "identity_id > 0")
-                                  HAS_ALL("credential", "sqlite_autoindex_credential_2", "identity_id > 0")
-                                      HAS_ALL("credential", "credential_subject", "issuer_id > 0") HAS_ALL(
-                                          "credential", "credential_subject_nocase", "subject > '' COLLATE NOCASE"))};
+        COUNTED("credential",
+                HAS_ALL("credential", "sqlite_autoindex_credential_1", "identity_id > 0")
+                    HAS_ALL("credential", "sqlite_autoindex_credential_2", "identity_id > 0")
+                        HAS_EITHER("credential", "credential_subject", "issuer_id > 0", "issuer_id IS NULL")
+                            HAS_ALL("credential", "credential_subject_nocase", "subject > '' COLLATE NOCASE"))};
     for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++)
         if (!run_check(sql, counts[i], err))
             return false;

@@ -191,6 +191,11 @@ bool rely_stored_read_all(struct rely_store *store, const struct rely_kind *kind
 
 /* --- questions -------------------------------------------------------------------------------------------------- */
 
+/* The records with a URL of the record ?1 or of one in the group ?2. */
+#define LIKE_SCOPE                                                                                                     \
+    "SELECT id FROM issuer WHERE url IN (SELECT url FROM issuer WHERE id = ?1 OR id IN"                                \
+    " (SELECT issuer_id FROM issuer_group_member WHERE group_id = ?2))"
+
 /* Near ones: the same subject but for ASCII letter case needs no sorting, there may be many; neighbours walk an index,
  * so that it costs the same in a registry of a million. `binds` says what ?1, ?2 ... are: number, other, text, limit. */
 static const struct question {
@@ -201,22 +206,30 @@ static const struct question {
     [RELY_STORED_CHILDREN] = {0, RELY_COLUMNS_ALL, ", d.name", NULL, "n"}, /* a statement for each kind */
     [RELY_STORED_OF_ISSUER] = {RELY_OBJECT_CREDENTIAL, RELY_COLUMNS_ALL, ", d.name",
                                " JOIN identity d ON d.id = o.identity_id WHERE o.issuer_id = ?1", "n"},
+    [RELY_STORED_OF_GROUP] = {RELY_OBJECT_CREDENTIAL, RELY_COLUMNS_ALL, ", d.name",
+                              " JOIN identity d ON d.id = o.identity_id WHERE o.group_id = ?1", "n"},
+    [RELY_STORED_GROUPS_OF] = {RELY_OBJECT_ISSUER_GROUP_MEMBER, RELY_COLUMNS_ALL, ", d.name",
+                               " JOIN issuer_group d ON d.id = o.group_id WHERE o.issuer_id = ?1", "n"},
     [RELY_STORED_BY_URL] = {RELY_OBJECT_ISSUER, RELY_COLUMNS_NAMES, "", " WHERE o.url = ?1 LIMIT ?2", "tl"},
     [RELY_STORED_BY_URL_IN_ORDER] = {RELY_OBJECT_ISSUER, RELY_COLUMNS_NAMES, "",
                                      " WHERE o.url = ?1 ORDER BY o.name LIMIT ?2", "tl"},
     [RELY_STORED_BY_PAIR] = {RELY_OBJECT_CREDENTIAL, RELY_COLUMNS_NAMES, "",
                              " WHERE o.identity_id = ?1 AND o.issuer_id = ?2 AND o.subject = ?3", "ont"},
+    [RELY_STORED_BY_GROUP_PAIR] = {RELY_OBJECT_CREDENTIAL, RELY_COLUMNS_NAMES, "",
+                                   " WHERE o.identity_id = ?1 AND o.group_id = ?2 AND o.subject = ?3", "ont"},
     [RELY_STORED_BY_SUBJECT] = {RELY_OBJECT_CREDENTIAL, RELY_COLUMNS_NAMES, ", d.name",
-                                " JOIN identity d ON d.id = o.identity_id WHERE o.subject = ?2 AND o.issuer_id IN"
-                                " (SELECT id FROM issuer WHERE url = (SELECT url FROM issuer WHERE id = ?1))",
-                                "nt"},
+                                " JOIN identity d ON d.id = o.identity_id WHERE o.subject = ?3 AND"
+                                " (o.issuer_id IN (" LIKE_SCOPE ") OR o.group_id = ?2 OR o.group_id IN"
+                                " (SELECT m.group_id FROM issuer_group_member m WHERE m.issuer_id IN (" LIKE_SCOPE
+                                ")))",
+                                "not"},
     [RELY_STORED_NEAR_OWN] = {RELY_OBJECT_CREDENTIAL, RELY_COLUMNS_TIMED, "",
                               " INDEXED BY credential_subject_nocase WHERE o.subject = ?2 COLLATE NOCASE AND"
                               " o.issuer_id = ?1 LIMIT ?3",
                               "ntl"},
     [RELY_STORED_NEAR_OTHERS] = {RELY_OBJECT_CREDENTIAL, RELY_COLUMNS_TIMED, "",
                                  " INDEXED BY credential_subject_nocase WHERE o.subject = ?2 COLLATE NOCASE AND"
-                                 " o.issuer_id <> ?1 LIMIT ?3",
+                                 " o.issuer_id IS NOT ?1 LIMIT ?3",
                                  "ntl"},
     [RELY_STORED_NEAR_BEFORE] = {RELY_OBJECT_CREDENTIAL, RELY_COLUMNS_TIMED, "",
                                  " WHERE o.issuer_id = ?1 AND o.subject < ?2 AND o.subject <> ?2 COLLATE NOCASE"
@@ -235,18 +248,26 @@ static const struct question {
                            " INDEXED BY identity_owners WHERE o.owners <> '' AND"
                            " instr(char(10) || o.owners, char(10) || ?1 || char(10)) > 0",
                            "t"},
-    [RELY_STORED_ADMINS] = {RELY_OBJECT_IDENTITY, RELY_COLUMNS_NAMES, "",
-                            " INDEXED BY identity_roles WHERE o.roles <> 0 AND o.roles & 2 AND o.is_enabled = 1"
-                            " AND (o.certificates <> '' OR EXISTS"
-                            " (SELECT 1 FROM credential c WHERE c.identity_id = o.id AND c.is_enabled = 1"
-                            " AND c.mode = 1 AND c.issuer_id <> ?4"
-                            " AND (c.not_after IS NULL OR (o.name = ?2 AND c.not_after >= ?1))))"
-                            " LIMIT ?3",
-                            "ntlo"},
+    [RELY_STORED_ADMINS] =
+        {RELY_OBJECT_IDENTITY, RELY_COLUMNS_NAMES, "",
+         " INDEXED BY identity_roles WHERE o.roles <> 0 AND o.roles & 2 AND o.is_enabled = 1"
+         " AND (o.certificates <> '' OR EXISTS"
+         " (SELECT 1 FROM credential c WHERE c.identity_id = o.id AND c.is_enabled = 1"
+         " AND c.mode = 1 AND c.issuer_id IS NOT ?4 AND (c.group_id IS NULL OR (-c.group_id <> ?4 AND EXISTS"
+         " (SELECT 1 FROM issuer_group_member m WHERE m.group_id = c.group_id)))"
+         " AND (c.not_after IS NULL OR (o.name = ?2 AND c.not_after >= ?1))))"
+         " LIMIT ?3",
+         "ntlo"},
     [RELY_STORED_OVERLAPPING] = {RELY_OBJECT_CREDENTIAL, RELY_COLUMNS_REVIEWED, ", d.name",
                                  " JOIN identity d ON d.id = o.identity_id WHERE o.issuer_id = ?1 AND o.subject = ?2"
                                  " AND o.identity_id <> ?3 LIMIT ?4",
                                  "ntol"},
+    /* From the few administrators, and not from the group, which many may trust. */
+    [RELY_STORED_ADMINS_OF_GROUP] = {RELY_OBJECT_CREDENTIAL, RELY_COLUMNS_ALL, ", d.name",
+                                     " JOIN identity d ON d.id = o.identity_id WHERE o.identity_id IN (SELECT id FROM"
+                                     " identity INDEXED BY identity_roles WHERE roles <> 0 AND roles & 2)"
+                                     " AND +o.group_id = ?1",
+                                     "n"},
     /* Ten thousand at most, and seldom asked. */
     [RELY_STORED_ROUTES_OF_ISSUER] = {RELY_OBJECT_ROUTE, RELY_COLUMNS_NAMES, "",
                                       " WHERE instr(char(10) || o.issuers, char(10) || ?1 || char(10)) > 0 LIMIT 1",
@@ -300,13 +321,16 @@ bool rely_stored_ask(struct rely_store *store, const struct rely_stored_asked *a
     return read_several(&several, NULL, err);
 }
 
-bool rely_stored_count_trusting(struct rely_store *store, int64_t issuer_id, int64_t *count, struct rely_err *err)
+bool rely_stored_count_trusting(struct rely_store *store, const struct rely_kind *kind, int64_t id, int64_t *count,
+                                struct rely_err *err)
 {
-    RELY_STMT_LENT struct rely_stmt *stmt =
-        rely_sql_prepare(&store->sql, "SELECT count(*) FROM credential WHERE issuer_id = ?1", err);
+    const char *text = kind->object == RELY_OBJECT_ISSUER_GROUP
+                           ? "SELECT count(*) FROM credential WHERE group_id = ?1"
+                           : "SELECT count(*) FROM credential WHERE issuer_id = ?1";
+    RELY_STMT_LENT struct rely_stmt *stmt = rely_sql_prepare(&store->sql, text, err);
     if (stmt == NULL)
         return false;
-    rely_sql_bind(stmt, "i", issuer_id);
+    rely_sql_bind(stmt, "i", id);
     if (rely_sql_step(stmt, err) != RELY_SQL_ROW)
         return false;
     *count = sqlite3_column_int64(stmt->raw, 0);

@@ -38,12 +38,16 @@ static const struct {
      " BETWEEN issuer_name IS NULL AND 1",
      ""},
     {"credential", "issuer_id", NULL, " REFERENCES issuer ON DELETE RESTRICT"},
+    {"credential", "group_id", "(issuer_id IS NULL) <> (group_id IS NULL)",
+     " REFERENCES issuer_group ON DELETE RESTRICT"},
+    {"issuer_group_member", "issuer_id", NULL, " REFERENCES issuer ON DELETE RESTRICT"},
 };
 
 static const struct {
     const char *table, *columns;
 } unique_together[] = {
     {"credential", "identity_id, issuer_id, subject"},
+    {"issuer_group_member", "group_id, issuer_id"},
 };
 
 /* Tables that hold no objects; beside them what else there is. */
@@ -72,6 +76,9 @@ static const struct rely_schema_item other_items[] = {
      "  before TEXT,\n" /* JSON, as the REST interface shows the object */
      "  after TEXT\n) STRICT"},
     {"index", "credential_subject", "CREATE INDEX credential_subject ON credential (issuer_id, subject)"},
+    /* An index, as the table may be older than its column: its own constraints cannot be made later. */
+    {"index", "credential_group",
+     "CREATE UNIQUE INDEX credential_group ON credential (group_id, subject, identity_id) WHERE group_id IS NOT NULL"},
     /* For explain: finds the same subject elsewhere, and one that differs only in letter case. */
     {"index", "credential_subject_nocase",
      "CREATE INDEX credential_subject_nocase ON credential (subject COLLATE NOCASE, issuer_id)"},
@@ -90,6 +97,20 @@ static const struct rely_schema_item other_items[] = {
      " WHEN (SELECT max(id) FROM revocation) >= 1000000" /* RELY_REVOCATIONS_MAX */
      "   AND (SELECT count(*) FROM revocation) >= 1000000"
      " BEGIN SELECT RAISE(ABORT, 'too_many_revocations'); END"},
+    {"trigger", "issuer_group_quota",
+     "CREATE TRIGGER issuer_group_quota BEFORE INSERT ON issuer_group"
+     " WHEN (SELECT count(*) FROM issuer_group) >= 10000" /* RELY_ISSUER_GROUPS_MAX */
+     " BEGIN SELECT RAISE(ABORT, 'too_many_issuer_groups'); END"},
+    {"trigger", "issuer_group_member_quota",
+     "CREATE TRIGGER issuer_group_member_quota BEFORE INSERT ON issuer_group_member"
+     " WHEN (SELECT count(*) FROM issuer_group_member WHERE group_id = NEW.group_id) >= 10000"
+     /* RELY_ISSUERS_PER_GROUP_MAX */
+     " BEGIN SELECT RAISE(ABORT, 'too_many_issuers'); END"},
+    {"trigger", "issuer_group_member_groups",
+     "CREATE TRIGGER issuer_group_member_groups BEFORE INSERT ON issuer_group_member"
+     " WHEN (SELECT count(*) FROM issuer_group_member WHERE issuer_id = NEW.issuer_id) >= 16"
+     /* RELY_GROUPS_PER_ISSUER_MAX */
+     " BEGIN SELECT RAISE(ABORT, 'too_many_groups'); END"},
     {"trigger", "route_quota",
      "CREATE TRIGGER route_quota BEFORE INSERT ON route WHEN (SELECT count(*) FROM route) >= 10000" /* RELY_ROUTES_MAX */
      " BEGIN SELECT RAISE(ABORT, 'too_many_routes'); END"},

@@ -32,16 +32,24 @@ static const struct joined {
     {"issuer", "jwks", "k.document"},
     {"issuer", "jwks_fetched_at", "k.fetched_at"},
     {"issuer", "jwks_source_url", "k.source_url"},
+    {"issuer", "groups",
+     "(SELECT coalesce(group_concat(name || char(10), ''), '') FROM (SELECT g.name FROM issuer_group_member m"
+     " JOIN issuer_group g ON g.id = m.group_id WHERE m.issuer_id = o.id ORDER BY g.name))"},
+    {"issuer_group", "issuers",
+     "(SELECT coalesce(group_concat(name || char(10), ''), '') FROM (SELECT m.name FROM issuer_group_member m"
+     " WHERE m.group_id = o.id ORDER BY m.name))"},
     {"credential", "issuer", "i.url"},
     {"credential", "issuer_name", "i.name"},
+    {"credential", "issuer_group", "g.name"},
 };
 
 static const char *find_join(const struct rely_kind *kind, enum rely_columns_wanted wanted)
 {
     if (kind->object == RELY_OBJECT_ISSUER && wanted != RELY_COLUMNS_NAMES)
         return " LEFT JOIN key_set k ON k.issuer_id = o.id";
-    return kind->object == RELY_OBJECT_CREDENTIAL && wanted == RELY_COLUMNS_ALL ? " JOIN issuer i ON i.id = o.issuer_id"
-                                                                                : "";
+    return kind->object == RELY_OBJECT_CREDENTIAL && wanted == RELY_COLUMNS_ALL
+               ? " LEFT JOIN issuer i ON i.id = o.issuer_id LEFT JOIN issuer_group g ON g.id = o.group_id"
+               : "";
 }
 
 static void put_column(struct rely_buf *text, const struct rely_kind *kind, const struct rely_field *field)

@@ -21,9 +21,13 @@ bool rely_stored_erase(struct rely_store *store, const struct rely_kind *kind, i
     return sqlite3_changes(store->sql.db) == 1 || rely_stored_damaged(store, kind, id, err);
 }
 
-bool rely_stored_erase_trusting(struct rely_store *store, int64_t issuer_id, struct rely_err *err)
+bool rely_stored_erase_trusting(struct rely_store *store, const struct rely_kind *kind, int64_t id,
+                                struct rely_err *err)
 {
-    return run_with_row(store, "DELETE FROM credential WHERE issuer_id = ?1", issuer_id, err);
+    return run_with_row(store,
+                        kind->object == RELY_OBJECT_ISSUER_GROUP ? "DELETE FROM credential WHERE group_id = ?1"
+                                                                 : "DELETE FROM credential WHERE issuer_id = ?1",
+                        id, err);
 }
 
 static bool put_key_set(struct rely_store *store, const struct rely_issuer_record *issuer, struct rely_err *err)

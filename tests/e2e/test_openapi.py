@@ -32,7 +32,7 @@ def test_every_path_is_served(shared, path):
 
 def test_the_schemas_are_schemas():
     schemas = contract.document(BINARY)["components"]["schemas"]
-    assert list(schemas) == ["Issuer", "IssuerShown", "Identity", "IdentityShown", "FederatedIdentityCredential", "FederatedIdentityCredentialShown",
+    assert list(schemas) == ["Issuer", "IssuerShown", "IssuerGroup", "IssuerGroupShown", "Identity", "IdentityShown", "FederatedIdentityCredential", "FederatedIdentityCredentialShown",
                              "Route", "RouteShown", "Revocation", "RevocationShown", "Problem"]
     for schema in schemas.values():
         jsonschema.Draft202012Validator.check_schema(schema)

@@ -164,7 +164,7 @@ static void put_rules(struct world *world)
         struct rely_slice audiences[] = {rely_slice_of(CHOOSE_TEXT("x", "y", "z")),
                                          rely_slice_of(CHOOSE_TEXT("x", "y"))};
         struct rely_credential rule = {.id = FIRST_RULE + i,
-                                       .issuer_id = 1 + choose((unsigned)world->record_count),
+                                       .scope = 1 + choose((unsigned)world->record_count),
                                        .identity_id = 100 + choose(identities),
                                        .name = RELY_LIT("rule"),
                                        .subject = rely_slice_of(CHOOSE_TEXT("s", "s", "system:t")),
@@ -391,7 +391,7 @@ static void check_match(const struct sent *sent, const struct rely_review_reques
 {
     const struct rely_credential *rule = match->credential;
     bool has_common = false;
-    RELY_ASSERT(rule->issuer_id == review->issuer->id && rule->identity_id == match->identity->id);
+    RELY_ASSERT(rule->scope == review->issuer->id && rule->identity_id == match->identity->id);
     RELY_ASSERT(rule->is_enabled && !rule->is_shadow && rule->not_after_s == 0);
     RELY_ASSERT(rely_slice_equal(rule->subject, rely_slice_of(sent->subject)) && match->identity->is_enabled);
     RELY_ASSERT(request->identity.ptr == NULL || rely_slice_equal(request->identity, match->identity->name));

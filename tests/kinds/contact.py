@@ -56,7 +56,7 @@ KIND = """    {
         .word = "contact",
         .article_word = "a contact",
         .table = "contact",
-        .since = 6,
+        .since = 7,
         .parent = RELY_OBJECT_IDENTITY,
         .parent_column = "identity_id",
         .fields = contact_fields,
@@ -100,7 +100,7 @@ METRIC = """static void put_contacts(const struct scrape *scrape, const char *na
 CHANGES = [
     ("include/relyd/object.def", None, OBJECT_DEF),
     ("include/relyd/operation.def", 'OPERATION("POST", "/v1/explain"', OPERATION_DEF + 'OPERATION("POST", "/v1/explain"'),
-    ("include/relyd/model.h", "    RELY_OBJECT_ROUTE\n", "    RELY_OBJECT_ROUTE,\n    RELY_OBJECT_CONTACT\n"),
+    ("include/relyd/model.h", "    RELY_OBJECT_ISSUER_GROUP_MEMBER\n", "    RELY_OBJECT_ISSUER_GROUP_MEMBER,\n    RELY_OBJECT_CONTACT\n"),
     ("include/relyd/model.h", "#undef FIELD_NAME\n", RECORD + "#undef FIELD_NAME\n"),
     (
         "include/relyd/model.h",
@@ -116,7 +116,7 @@ CHANGES = [
         "void rely_contact_check(const struct rely_body *body, void *record);\n",
     ),
     ("src/model/CMakeLists.txt", "        copy.c\n", "        contact.c\n        copy.c\n"),
-    ("src/store/inside.h", "#define RELY_SCHEMA_VERSION 5\n", "#define RELY_SCHEMA_VERSION 6\n"),
+    ("src/store/inside.h", "#define RELY_SCHEMA_VERSION 6\n", "#define RELY_SCHEMA_VERSION 7\n"),
     (
         "src/store/inspect.c",
         '        COUNTED("issuer", ',
@@ -125,8 +125,8 @@ CHANGES = [
     ),
     (
         "include/relyd/snapshot.h",
-        "    struct rely_map credentials_by_id;  /* for the writer */\n",
-        "    struct rely_map credentials_by_id;  /* for the writer */\n"
+        "    struct rely_map credentials_by_id; /* for the writer */\n",
+        "    struct rely_map credentials_by_id; /* for the writer */\n"
         "    struct rely_map contacts_by_id;    /* struct rely_contact_record */\n",
     ),
     (
@@ -140,7 +140,7 @@ CHANGES = [
         'METRIC(key_tables, ',
         'METRIC(contacts, "relyd_contacts", "gauge", "", "Registered contacts.")\nMETRIC(key_tables, ',
     ),
-    ("include/relyd/observe.h", "    size_t issuers, identities, credentials, routes, revocations;\n", "    size_t issuers, identities, credentials, routes, revocations, contacts;\n"),
+    ("include/relyd/observe.h", "    size_t issuers, identities, credentials, issuer_groups, routes, revocations;\n", "    size_t issuers, identities, credentials, issuer_groups, routes, revocations, contacts;\n"),
     ("src/observe/metrics.c", "static void put_key_tables(", METRIC + "static void put_key_tables("),
     (
         "src/service/service.c",
@@ -155,9 +155,9 @@ CHANGES = [
         '    "{\\"name\\":\\"web\\",\\"issuerName\\":\\"prod\\",\\"subject\\":\\"s\\",\\"audiences\\":[\\"a\\"]}",\n'
         '    "{\\"name\\":\\"web\\",\\"address\\":\\"tel:1\\"}",\n',
     ),
-    ("tests/unit/registry/fixture.h", "#define SCHEMA_VERSION 5\n", "#define SCHEMA_VERSION 6\n"),
+    ("tests/unit/registry/fixture.h", "#define SCHEMA_VERSION 6\n", "#define SCHEMA_VERSION 7\n"),
     ("tests/e2e/test_openapi.py", '                             "Route", "RouteShown", "Revocation", "RevocationShown", "Problem"]\n', '                             "Contact", "ContactShown", "Route", "RouteShown", "Revocation", "RevocationShown", "Problem"]\n'),
-    ("tests/e2e/test_command_line.py", "    assert len(printed) == 9\n", "    assert len(printed) == 10\n"),
+    ("tests/e2e/test_command_line.py", "    assert len(printed) == 10\n", "    assert len(printed) == 11\n"),
 ]
 RULES = {"src/model/contact.c": OWN}
 

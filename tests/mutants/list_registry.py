@@ -750,8 +750,8 @@ MUTANTS = [
         name="a-credential-takes-its-subject-to-any-issuer",
         row="issue 8",
         file="src/registry/rules.c",
-        old="before != NULL && before->issuer_id == credential->issuer_id &&\n        rely",
-        new="before != NULL &&\n        rely",
+        old="before != NULL && before->issuer_id == credential->issuer_id && before",
+        new="before != NULL && before",
         caught_by="unit_registry",
     ),
     dict(

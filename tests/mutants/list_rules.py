@@ -1,4 +1,4 @@
-"""Deliberate errors in what stops or spares a token beside its credential: revocations."""
+"""Deliberate errors in what stops or spares a token beside its credential: groups of issuers, revocations."""
 
 
 def mutant(name, file, old, new, caught_by):
@@ -31,6 +31,18 @@ def lint(name, old, new, test="test_credentials", file="src/model/lint.c"):
 
 ROUTE, CHECK, DOOR = "src/decide/route.c", "src/endpoints/check.c", "src/endpoints/endpoints.c"
 
+def in_members(name, old, new):
+    return mutant(name, "src/registry/members.c", old, new, "unit_registry")
+
+
+def in_groups(name, old, new):
+    return mutant(name, "src/registry/groups.c", old, new, "unit_registry")
+
+
+def in_match(name, old, new):
+    return mutant(name, "src/credentials/credentials.c", old, new, "unit_decide")
+
+
 MUTANTS = [
     lint("a wildcard in a subject is not said", "memchr(subject.ptr, '*', subject.len) != NULL ||", "memchr(subject.ptr, '*', subject.len) == subject.ptr + subject.len ||"),
     lint("any letter may stand in a namespace", "(c == '.' && may_have_dots)", "c == '.'"),
@@ -46,6 +58,34 @@ MUTANTS = [
     lint("a warning refuses nothing", "if (warnings->count == 0 || !write->writer->is_strict)", "if (warnings->count == 0 || write->writer->is_strict)", "test_credentials", "src/registry/write.c"),
     lint("what is said of a write may not come back", "else if (is_fixed(field) && !has_flag(field, RELY_FIELD_IN_ANSWERS))", "else if (is_fixed(field))", "test_credentials", "src/model/read.c"),
     lint("a discovery document is an issuer", "    rely_problems_add(body->problems, \"issuer\", \"issuer_well_known\",", "    rely_problems_add(&(struct rely_problems){.count = 0}, \"issuer\", \"issuer_well_known\",", "test_the_url_of_a_discovery_document", "src/model/issuer.c"),
+    in_match("groups are not looked into", "while (snapshot->memberships.count > 0 &&", "while (snapshot->memberships.count == 0 &&"),
+    in_match("only the first group is looked into", "    while (snapshot->memberships.count > 0 &&", "    if (snapshot->memberships.count > 0 &&"),
+    in_match("a group is a record of its number", "rely_scope_of_group(membership->group_id);", "membership->group_id;"),
+    in_match("an identity is two by its groups", "    if (is_named_already(out, &match))\n        return;\n", "    is_named_already(out, &match);\n"),
+    in_match("a group's credential is named before the record's", "if (kept->credential->scope < 0 && is_named", "if (is_named"),
+    in_match("the last by name is named", "is_named_before(match, kept))", "is_named_before(kept, match))"),
+    mutant("a record's groups are those of all", "src/snapshot/index.c", "((const struct rely_membership *)item)->issuer_id", "((const struct rely_membership *)item)->group_id", "unit_decide"),
+    mutant("a group's rule is for a record of its number", "src/snapshot/record.c", ": rely_scope_of_group(record->group_id)", ": record->group_id", "tests/e2e/test_groups.py::test_each_record_of_the_group"),
+    in_members("a seventeenth group is blamed on the wrong side", "return count < RELY_GROUPS_PER_ISSUER_MAX ||", "return count <= RELY_GROUPS_PER_ISSUER_MAX ||"),
+    in_members("the last administrator's record leaves", "if (!rely_powers_check_leaving(&powers, group->id, err) || ", "if ("),
+    in_members("a member that leaves has no row of the log", "!log_member(joining, group, member, true, err)", "(joining->result->changes.revision++, false)"),
+    in_members("what is so already is done again", "if ((member.record.id != 0) == changing->is_join)", "if (member.record.id != 0 && changing->is_join)"),
+    in_members("a group's ETag stays when a record joins", "           rely_members_touch_group(joining, group->id, err);\n}", "           group->id != 0;\n}"),
+    in_members("an owner changes a group", "if (!rely_powers_check_place(&powers, 0, err) ||\n        !rely", "if (powers.path == NULL ||\n        !rely"),
+    in_members("If-Match of a group is not looked at", "return rely_write_check_etag(joining->result, joining->writer, &found.record, err) &&\n           change_found", "return change_found"),
+    in_groups("a group has what is not registered", "    if (issuer.record.id == 0)\n", "    if (issuer.record.id == -1)\n"),
+    in_groups("who is left out stays in the group", "if (order < 0 && !rely_members_remove", "if (order > 1000 && !rely_members_remove"),
+    in_groups("a PUT keeps the group's ETag", "write->after.record.revision = changes->revision;", ""),
+    mutant("a group's rows name its records", "src/model/show.c", "return show_without(kind, record, RELY_FIELD_LINKS);", "return show_without(kind, record, 0);", "unit_registry"),
+    mutant("a group with credentials is deleted", "src/registry/delete.c", "object == RELY_OBJECT_ISSUER || object == RELY_OBJECT_ISSUER_GROUP;", "object == RELY_OBJECT_ISSUER;", "unit_registry"),
+    mutant("an issuer that goes stays in its groups", "src/registry/delete.c", "(object != RELY_OBJECT_ISSUER || leave_groups(removal, id, err)) &&", "", "unit_registry"),
+    mutant("a group without records is a way in", "src/store/query.c", "(-c.group_id <> ?4 AND EXISTS", "(-c.group_id <> ?4 OR EXISTS", "unit_registry"),
+    mutant("who comes in by the same group is left", "src/store/query.c", "(-c.group_id <> ?4 AND EXISTS", "(?4 = ?4 AND EXISTS", "unit_registry"),
+    mutant("an owner takes a subject by a group", "src/store/query.c", "id = ?1 OR id IN", "id = ?1 OR -id IN", "unit_registry"),
+    mutant("an owner takes a subject of a group", "src/store/query.c", "OR o.group_id = ?2 OR o.group_id IN", "OR o.group_id = ?2 OR -o.group_id IN", "unit_registry"),
+    mutant("a credential is for an issuer and a group", "src/model/credential.c", "if (has_record && has_group)", "if (has_record && has_group && body->json == NULL)", "unit_registry"),
+    mutant("groups are written with a record", "src/model/read.c", "if (field->type == RELY_FIELD_LIST && has_flag(field, RELY_FIELD_READ_ONLY)) {", "if (field->type == RELY_FIELD_LIST && has_flag(field, RELY_FIELD_IMMUTABLE)) {", "unit_registry"),
+    mutant("other groups are taken with a record", "src/model/read.c", "        return is_repeated_list(body, field, value, present);", "        return true;", "unit_registry"),
     under_route("a route's issuers are not looked at", ROUTE, "route->issuers.count == 0 || rely_sorted_has(&route->issuers, review->issuer->name)", "true || rely_sorted_has(&route->issuers, review->issuer->name)"),
     under_route("groups alone restrict nothing", ROUTE, "(route->identities.count > 0 || route->groups.count > 0)", "route->identities.count > 0"),
     under_route("identities alone restrict nothing", ROUTE, "(route->identities.count > 0 || route->groups.count > 0)", "route->groups.count > 0"),

@@ -16,5 +16,6 @@ int main(void)
     failed += run_told_tests();
     failed += run_revoked_tests();
     failed += run_force_tests();
+    failed += run_issuer_group_tests();
     return failed;
 }

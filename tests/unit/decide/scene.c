@@ -82,7 +82,7 @@ int64_t scene_add_credential(struct scene *scene, int64_t issuer, int64_t identi
 {
     struct rely_slice audiences[] = {rely_slice_of(audience)};
     struct rely_credential credential = {.id = scene->next_id++,
-                                         .issuer_id = issuer,
+                                         .scope = issuer,
                                          .identity_id = identity,
                                          .name = RELY_LIT("rule"),
                                          .subject = rely_slice_of(subject),

@@ -64,5 +64,6 @@ int run_budget_tests(void);
 int run_told_tests(void);
 int run_revoked_tests(void);
 int run_force_tests(void);
+int run_issuer_group_tests(void);
 
 #endif

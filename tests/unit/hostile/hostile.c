@@ -66,7 +66,7 @@ static void add_identity(struct rely_snapshot *snapshot, int64_t id, const char 
     };
     struct rely_credential credential = {
         .id = id,
-        .issuer_id = 1,
+        .scope = 1,
         .identity_id = id,
         .name = RELY_LIT("credential"),
         .subject = rely_slice_of(subject),

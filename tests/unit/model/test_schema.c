@@ -12,6 +12,8 @@
 static const char *const least_bodies[] = {
     "{\"name\":\"web\",\"issuer\":\"https://a.example\"}",
     "{\"name\":\"web\"}",
+    "{\"name\":\"web\"}",
+    "{\"name\":\"web\"}",
     "{\"name\":\"web\",\"issuerName\":\"prod\",\"subject\":\"s\",\"audiences\":[\"a\"]}",
     "{\"name\":\"default\"}", /* the one that may have no audiences */
     "{\"reason\":\"leaked\",\"issuerName\":\"prod\"}",

@@ -139,9 +139,11 @@ static void compare_with_stored(const union rely_any_record *stored, void *conte
     struct stored_record *looked_for = context;
     const struct rely_kind *kind = rely_kind_of(looked_for->change->object);
     const struct rely_record *head = looked_for->change->record;
-    if (stored->record.id != head->id)
+    if (stored->record.id != looked_for->change->id)
         return;
     looked_for->count++;
+    if (head == NULL)
+        return;
     assert_int_equal(stored->record.revision, head->revision);
     assert_int_equal(stored->record.parent_id, head->parent_id);
     for (size_t i = 0; i < kind->field_count; i++)
@@ -158,7 +160,7 @@ static void assert_changes_are_stored(struct fixture *fixture)
         struct stored_record looked_for = {.change = &fixture->result.changes.items[i]};
         if (!rely_registry_each(fixture->registry, looked_for.change->object, compare_with_stored, &looked_for, &err))
             continue; /* a test has damaged another row */
-        assert_int_equal(looked_for.count, 1);
+        assert_int_equal(looked_for.count, looked_for.change->record == NULL ? 0 : 1);
     }
 }
 

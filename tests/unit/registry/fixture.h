@@ -76,7 +76,7 @@ void assert_hardened(struct fixture *fixture);
 void make_issuer_and_identity(struct fixture *fixture);
 
 /* RELY_SCHEMA_VERSION, written down a second time. */
-#define SCHEMA_VERSION 5
+#define SCHEMA_VERSION 6
 
 #define A_TEST(function) cmocka_unit_test_setup_teardown(function, make_fixture, drop_fixture)
 
@@ -87,6 +87,7 @@ int run_credential_tests(void);
 int run_power_tests(void);
 int run_revocation_tests(void);
 int run_way_tests(void);
+int run_issuer_group_tests(void);
 int run_limit_tests(void);
 int run_schema_tests(void);
 int run_change_tests(void);

@@ -83,8 +83,7 @@ static void note_credential(const union rely_any_record *record, void *context)
     struct rely_credential *row = rely_credential_of_record(&record->credential);
     struct seen *seen = context;
     seen->count++;
-    rely_buf_printf(&seen->text, "%.*s/%lld %.*s", RELY_ARG(row->name), (long long)row->issuer_id,
-                    RELY_ARG(row->subject));
+    rely_buf_printf(&seen->text, "%.*s/%lld %.*s", RELY_ARG(row->name), (long long)row->scope, RELY_ARG(row->subject));
     for (size_t i = 0; i < row->audience_count; i++)
         rely_buf_printf(&seen->text, " %.*s", RELY_ARG(row->audiences[i]));
     rely_buf_printf(&seen->text, "%s%s", row->is_enabled ? "" : " disabled", row->is_shadow ? " shadow" : "");
