@@ -231,12 +231,12 @@ struct rely_body {
 /* One kind of object. All static. */
 struct rely_kind {
     enum rely_object object;
+    enum rely_object parent;  /* goes with all that is below it, and has no parent of its own; 0: none */
     const char *word;         /* in the change log and in sentences */
     const char *article_word; /* the same with its article */
     const char *table;
     int64_t since;             /* the schema's version that brought the table; 0: it was always there */
     const char *built_in;      /* the name of the object that is there from the start, and stays; NULL: none is */
-    enum rely_object parent;   /* goes with all that is below it, and has no parent of its own; 0: none */
     const char *parent_column; /* NULL: it has none */
     bool is_link; /* says that its parent has another object: shown there, and no object of the interface */
     const struct rely_field *fields;
