@@ -87,7 +87,7 @@ static struct rely_buf *add_spelling(struct spellings *spellings)
 /* What somebody means who writes it a little otherwise. */
 static void spell(struct rely_slice url, struct spellings *out)
 {
-    struct rely_slice https = RELY_LIT("https://"), http = RELY_LIT("http://"), rest = url;
+    struct rely_slice https = RELY_LIT("https://"), http = RELY_LIT("http://");
     bool is_https = rely_slice_starts(url, https), has_slash = url.len > 0 && url.ptr[url.len - 1] == '/';
     struct rely_buf *text = add_spelling(out);
     rely_buf_put(text, rely_slice(url.ptr, has_slash ? url.len - 1 : url.len));
@@ -95,7 +95,7 @@ static void spell(struct rely_slice url, struct spellings *out)
         rely_buf_putc(text, '/');
     if (is_https || rely_slice_starts(url, http)) {
         size_t len = is_https ? https.len : http.len;
-        rest = rely_slice(url.ptr + len, url.len - len);
+        struct rely_slice rest = rely_slice(url.ptr + len, url.len - len);
         text = add_spelling(out);
         rely_buf_printf(text, "%s%.*s", is_https ? http.ptr : https.ptr, RELY_ARG(rest));
         text = add_spelling(out);
@@ -107,8 +107,12 @@ static void spell(struct rely_slice url, struct spellings *out)
                         has_port ? "" : port.ptr, (int)(rest.len - host), rest.ptr + host);
     }
     text = add_spelling(out);
-    for (size_t i = 0; i < url.len; i++)
-        rely_buf_putc(text, url.ptr[i] >= 'A' && url.ptr[i] <= 'Z' ? (char)(url.ptr[i] | 0x20) : url.ptr[i]);
+    for (size_t i = 0; i < url.len; i++) {
+        char c = url.ptr[i];
+        if (c >= 'A' && c <= 'Z')
+            c = (char)(c | 0x20);
+        rely_buf_putc(text, c);
+    }
 }
 
 struct twins {

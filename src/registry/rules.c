@@ -279,11 +279,11 @@ static bool has_same_source(const struct rely_writing *write)
 /* NULL: nothing. A kind that is free of others has no row. */
 static const struct rules {
     enum rely_object object;
+    bool has_links; /* what is_same finds changed has rows of its own in the change log */
     RELY_MUST_USE bool (*bind)(struct rely_writing *write, struct rely_err *err);
     RELY_MUST_USE bool (*check)(const struct rely_writing *write, struct rely_err *err);
     bool (*is_same)(const struct rely_writing *write);
     RELY_MUST_USE bool (*store)(struct rely_writing *write, struct rely_err *err);
-    bool has_links; /* what is_same finds changed has rows of its own in the change log */
 } rules[] = {
     {.object = RELY_OBJECT_ISSUER, .bind = bind_issuer, .is_same = has_same_source, .store = store_keys},
     {.object = RELY_OBJECT_ISSUER_GROUP,
