@@ -37,6 +37,7 @@ E2E = {
     "store": WRITES,
     "model": ["warnings", "rest", "limits", "migration", "openapi"],
     "credentials": ["straight_path", "explain", "told", "modes", "groups"],
+    "expression": ["rest", "explain", "straight_path"],
     "claims": TOKENS,
     "signature": ["crypto", "key_tables", *TOKENS],
     "snapshot": ["revocations", "rest", "acknowledged", "siblings"],

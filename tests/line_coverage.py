@@ -26,6 +26,7 @@ FLOORS = {
     "credentials": 99,
     "decide": 98,
     "endpoints": 32,
+    "expression": 99,
     "fetch": 93,
     "http": 96,
     "json": 98,

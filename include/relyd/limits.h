@@ -48,6 +48,12 @@
 #define RELY_CA_BUNDLE_BYTES_MAX 65536
 #define RELY_TYPES_PER_ISSUER_MAX 8
 
+/* claims matching expressions: characters, as they count in the language (expression.h) */
+#define RELY_EXPRESSION_CHARS_MAX 4096
+#define RELY_EXPRESSION_TERMS_MAX 16
+#define RELY_CLAIM_NAME_MAX 200
+#define RELY_CLAIM_VALUE_MAX 2048 /* a longer one matches nothing */
+
 /* keys */
 #define RELY_MATERIAL_BYTES 32      /* of a public key: SHA-256 */
 #define RELY_JWKS_BYTES_MAX 8388608 /* whatever keys.max_bytes says */

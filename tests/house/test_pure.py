@@ -6,7 +6,7 @@ import re
 import pytest
 from tree import ROOT, files, functions, short, without_comments
 
-MIDDLE = ("token", "keys", "signature", "claims", "credentials", "expressions", "decide")
+MIDDLE = ("token", "keys", "signature", "claims", "credentials", "expression", "decide")
 
 # What the middle may call of others than relyd: it looks at memory, and writes only where its parameters point.
 PURE = r"mem(chr|cmp|cpy|move|set)|str(len|n?casecmp)|v?snprintf|va_(start|end)|offsetof|qsort|explicit_bzero|__builtin_c[lt]z"
