@@ -50,9 +50,19 @@ RELY_MUST_USE bool rely_expression_parse(struct rely_slice text, struct rely_poo
                                          const struct rely_expression **out, struct rely_expression_fault *fault);
 
 /**
+ * Read a claim's name alone, as an issuer's `subjectClaim` has it: what stands between the quotes in an expression, but
+ * that no quote is written twice.
+ *
+ * Out:      *out - set only on true: the claim as rely_term_claim has it; from the pool.
+ *           *fault - set only on false.
+ */
+RELY_MUST_USE bool rely_claim_parse(struct rely_slice name, struct rely_pool *pool, struct rely_slice *out,
+                                    struct rely_expression_fault *fault);
+
+/**
  * What every value of a claim begins with that an expression matches: by this it is looked up.
  *
- * In:       claim - as rely_term_claim has it.
+ * In:       claim - as rely_term_claim and rely_claim_parse have it.
  * Returns:  of its terms on the claim the longest text in front of a wildcard; borrowed from the expression. Empty when
  *           any value might match, which is too broad for a subject; absent when no term is on the claim.
  */
@@ -92,7 +102,8 @@ static inline struct rely_slice rely_term_claim(const struct rely_expression *ex
     return rely_slice(rely_expression_chars(expression) + found->claim_at, found->claim_len);
 }
 
-/* Cut the next name off a claim; false behind the last one, when *rest is absent. */
+/* Cut the next name off a claim. In a list a name is the place of an item (RFC 6901 s4). False behind the last one,
+ * when *rest is absent. */
 static inline bool rely_claim_cut(struct rely_slice *rest, struct rely_slice *name)
 {
     if (rest->ptr == NULL)

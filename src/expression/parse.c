@@ -15,6 +15,7 @@ struct expression_reader {
     const char *start, *at, *end; /* the text, which is UTF-8 */
     char *chars;                  /* where the unquoted ones begin */
     char *to;                     /* and where the next one goes */
+    bool is_bare;                 /* a name alone: without quotes round it, and none is doubled */
     const char *expected;         /* NULL: no fault yet; else what should stand at `at` */
 };
 
@@ -36,7 +37,7 @@ static bool check_characters(struct expression_reader *reader)
     size_t len, count = 0;
     for (const char *at = reader->start; at < reader->end; at += len, count++) {
         len = rely_utf8_measure(at, (size_t)(reader->end - at));
-        if (count == RELY_EXPRESSION_CHARS_MAX)
+        if (count == RELY_EXPRESSION_CHARS_MAX && !reader->is_bare)
             return expect_else(reader, at, "the end: an expression has at most 4096 characters");
         if (len == 0)
             return expect_else(reader, at, "a character in UTF-8");
@@ -87,8 +88,8 @@ static struct rely_slice take_word(struct expression_reader *reader)
 static bool take_quoted(struct expression_reader *reader, struct rely_slice *out)
 {
     if (reader->at == reader->end)
-        return expect_else(reader, reader->at, "`'`");
-    if (*reader->at == '\'') {
+        return !reader->is_bare && expect_else(reader, reader->at, "`'`");
+    if (*reader->at == '\'' && !reader->is_bare) {
         reader->at++;
         if (!is_at_text(reader, RELY_LIT("'")))
             return false;
@@ -123,7 +124,7 @@ static bool put_pointer_character(struct expression_reader *reader, struct rely_
     return true;
 }
 
-/* Behind `claims['`; takes the quote that ends it. The names of a pointer are put with U+0000 between. */
+/* Takes the quote that ends it, too. The names of a pointer are put with U+0000 between. */
 static bool read_claim(struct expression_reader *reader)
 {
     struct rely_slice character;
@@ -132,7 +133,7 @@ static bool read_claim(struct expression_reader *reader)
     size_t count = 0;
     for (; take_quoted(reader, &character); count++, at = reader->at) {
         if (count == RELY_CLAIM_NAME_MAX)
-            return expect_else(reader, at, "`'`: a name has at most 200 characters");
+            return expect_else(reader, at, "the name's end: it has at most 200 characters");
         if (count == 0 && *at == '/')
             is_pointer = true;
         else if (!is_pointer)
@@ -154,7 +155,7 @@ static bool read_term_text(struct expression_reader *reader)
     const char *at = reader->at;
     for (size_t count = 0; take_quoted(reader, &character); count++, at = reader->at) {
         if (count == RELY_TEXT_MAX)
-            return expect_else(reader, at, "`'`: a text has at most 600 characters");
+            return expect_else(reader, at, "the text's end: it has at most 600 characters");
         put_character(reader, character);
     }
     return reader->expected == NULL;
@@ -235,25 +236,46 @@ static void close_up(struct expression_reader *reader, struct rely_expression *e
     expression->bytes = (uint16_t)((size_t)(behind - (char *)expression) + len);
 }
 
+static struct expression_reader start_reading(struct rely_slice text, bool is_bare)
+{
+    return (struct expression_reader){
+        .start = text.ptr, .at = text.ptr, .end = text.ptr + text.len, .is_bare = is_bare};
+}
+
+/* Says what has been noted; always false. What stands in front of a fault is UTF-8. */
+static bool tell_fault(const struct expression_reader *reader, struct rely_expression_fault *fault)
+{
+    size_t before = 0;
+    bool is_utf8 = rely_utf8_count(rely_slice(reader->start, (size_t)(reader->at - reader->start)), &before);
+    RELY_ASSERT(is_utf8 && reader->expected != NULL);
+    *fault = (struct rely_expression_fault){before + 1, reader->expected};
+    return false;
+}
+
 bool rely_expression_parse(struct rely_slice text, struct rely_pool *pool, const struct rely_expression **out,
                            struct rely_expression_fault *fault)
 {
-    struct expression_reader reader = {.start = text.ptr, .at = text.ptr, .end = text.ptr + text.len};
-    struct rely_expression *expression = NULL;
-    bool is_right = check_characters(&reader);
-    if (is_right) {
-        expression = rely_pool_alloc(pool, sizeof *expression + TERMS_BYTES_MAX + text.len);
-        reader.chars = reader.to = (char *)(expression->terms + RELY_EXPRESSION_TERMS_MAX);
-        is_right = read_terms(&reader, expression);
-    }
-    if (!is_right) {
-        size_t before = 0;
-        bool is_utf8 = rely_utf8_count(rely_slice(reader.start, (size_t)(reader.at - reader.start)), &before);
-        RELY_ASSERT(is_utf8 && reader.expected != NULL);
-        *fault = (struct rely_expression_fault){before + 1, reader.expected};
-        return false;
-    }
+    struct expression_reader reader = start_reading(text, false);
+    if (!check_characters(&reader))
+        return tell_fault(&reader, fault);
+    struct rely_expression *expression = rely_pool_alloc(pool, sizeof *expression + TERMS_BYTES_MAX + text.len);
+    reader.chars = reader.to = (char *)(expression->terms + RELY_EXPRESSION_TERMS_MAX);
+    if (!read_terms(&reader, expression))
+        return tell_fault(&reader, fault);
     close_up(&reader, expression);
     *out = expression;
+    return true;
+}
+
+bool rely_claim_parse(struct rely_slice name, struct rely_pool *pool, struct rely_slice *out,
+                      struct rely_expression_fault *fault)
+{
+    struct expression_reader reader = start_reading(name, true);
+    if (!check_characters(&reader))
+        return tell_fault(&reader, fault);
+    reader.chars = reader.to = rely_pool_alloc(pool, name.len);
+    if (!read_claim(&reader))
+        return tell_fault(&reader, fault);
+    *out = rely_slice(reader.chars, (size_t)(reader.to - reader.chars));
     return true;
 }

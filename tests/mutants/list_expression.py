@@ -12,13 +12,13 @@ def mutant(name, file, old, new, caught_by="unit_expression"):
 MUTANTS = [
     # the grammar
     mutant("expression-with-a-17th-term", PARSE, "count == RELY_EXPRESSION_TERMS_MAX", "count == RELY_EXPRESSION_TERMS_MAX + 1"),
-    mutant("expression-of-4097-characters", PARSE, "count == RELY_EXPRESSION_CHARS_MAX", "count == RELY_EXPRESSION_CHARS_MAX + 1"),
+    mutant("expression-of-4097-characters", PARSE, "count == RELY_EXPRESSION_CHARS_MAX &&", "count == RELY_EXPRESSION_CHARS_MAX + 1 &&"),
     mutant("expression-with-a-name-of-201", PARSE, "count == RELY_CLAIM_NAME_MAX", "count == RELY_CLAIM_NAME_MAX + 1"),
     mutant("expression-with-a-text-of-601", PARSE, "count == RELY_TEXT_MAX)", "count == RELY_TEXT_MAX + 1)"),
     mutant("expression-limits-in-bytes", PARSE, "size_t len, count = 0;\n    for (const char *at = reader->start; at < reader->end; at += len, count++)",
            "size_t len, count = 0;\n    for (const char *at = reader->start; at < reader->end; at += len, count += len)"),
-    mutant("expression-column-in-bytes", PARSE, "{before + 1, reader.expected}", "{(size_t)(reader.at - reader.start) + 1, reader.expected}"),
-    mutant("expression-column-from-0", PARSE, "{before + 1, reader.expected}", "{before, reader.expected}"),
+    mutant("expression-column-in-bytes", PARSE, "{before + 1, reader->expected}", "{(size_t)(reader->at - reader->start) + 1, reader->expected}"),
+    mutant("expression-column-from-0", PARSE, "{before + 1, reader->expected}", "{before, reader->expected}"),
     mutant("expression-with-a-tab", PARSE, "if (rely_text_has_control(rely_slice(at, len)))", "if (*at == '\\0')"),
     mutant("expression-not-utf8", PARSE, "if (len == 0)\n            return expect_else", "if (len == 0 && (len = 1) == 0)\n            return expect_else"),
     mutant("expression-without-a-space-before-and", PARSE, "if (reader->at == start)", "if (reader->at > reader->end)"),
@@ -39,6 +39,8 @@ MUTANTS = [
     mutant("pointer-whose-escaped-slash-parts-names", PARSE, "meant == '0' ? '~' : '/'", "meant == '0' ? '~' : '\\0'"),
     mutant("pointer-whose-steps-are-one-name", PARSE, "*reader->to++ = '\\0';", "*reader->to++ = '/';"),
     mutant("a-name-is-taken-for-a-pointer", PARSE, "if (count == 0 && *at == '/')", "if (*at == '/')"),
+    mutant("a-name-alone-ends-at-a-quote", PARSE, "if (*reader->at == '\\'' && !reader->is_bare)", "if (*reader->at == '\\'')"),
+    mutant("a-name-alone-needs-a-quote", PARSE, "return !reader->is_bare && expect_else", "return expect_else"),
     # what it is looked up by
     mutant("expression-looked-up-by-its-wildcard", PARSE, "text.ptr[len] != '*' && text.ptr[len] != '?'", "text.ptr[len] != '*'"),
     mutant("expression-eq-is-a-pattern", PARSE, "is_pattern ? measure_literal(rely_slice(text, len)) : len", "measure_literal(rely_slice(text, len))"),

@@ -232,8 +232,8 @@ static void test_limits_of_names_and_texts(void **state)
 {
     (void)state;
     static const struct parse_row right = {NULL, 0, ""};
-    static const struct parse_row long_name = {NULL, 209, "`'`: a name has at most 200 characters"};
-    static const struct parse_row long_text = {NULL, 617, "`'`: a text has at most 600 characters"};
+    static const struct parse_row long_name = {NULL, 209, "the name's end: it has at most 200 characters"};
+    static const struct parse_row long_text = {NULL, 617, "the text's end: it has at most 600 characters"};
     static const char *const letters[] = {"x", "\xC3\xA4", "\xE2\x82\xAC", "\xF0\x9F\x94\x91"};
     for (size_t i = 0; i < COUNT(letters); i++) {
         expect_limit("claims['", letters[i], 200, "'] eq ''", &right);
@@ -313,6 +313,54 @@ static void test_claims(void **state)
             fail_msg("the claim of %s", names[i].name);
         test_free(made);
     }
+}
+
+static void expect_claim(struct rely_slice name, const struct parse_row *wanted, struct rely_slice claim)
+{
+    struct rely_pool pool;
+    struct rely_slice found = {0};
+    struct rely_expression_fault fault = {0, ""};
+    rely_pool_init(&pool);
+    bool is_right = rely_claim_parse(name, &pool, &found, &fault);
+    if (is_right != (wanted->column == 0) || fault.column != wanted->column ||
+        strcmp(fault.expected, wanted->expected) != 0 || !rely_slice_same(found, claim))
+        fail_msg("%.*s: column %zu, expected %s", RELY_ARG(name), fault.column, fault.expected);
+    rely_pool_fini(&pool);
+}
+
+/* Without quotes: what is one in an expression only when it is doubled is one as it stands. */
+static void test_claims_alone(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        struct parse_row wanted;
+        struct rely_slice claim;
+    } names[] = {
+        {"sub", {NULL, 0, ""}, RELY_LIT("sub")},
+        {"it's", {NULL, 0, ""}, RELY_LIT("it's")},
+        {"it''s", {NULL, 0, ""}, RELY_LIT("it''s")},
+        {"'", {NULL, 0, ""}, RELY_LIT("'")},
+        {"/a'/~0~1", {NULL, 0, ""}, RELY_LIT("a'\0~/")},
+        {"a'] eq 'b", {NULL, 0, ""}, RELY_LIT("a'] eq 'b")},
+        {"", {NULL, 1, "a claim's name"}, {NULL, 0}},
+        {"/\xC3\xA4~", {NULL, 4, "`0` or `1` behind `~`"}, {NULL, 0}},
+        {"/~2", {NULL, 3, "`0` or `1` behind `~`"}, {NULL, 0}},
+        {"/a~'", {NULL, 4, "`0` or `1` behind `~`"}, {NULL, 0}},
+        {"a\tb", {NULL, 2, "no control character: only a space separates"}, {NULL, 0}},
+        {"\xC3\xA4\xFF", {NULL, 2, "a character in UTF-8"}, {NULL, 0}},
+    };
+    static struct made made;
+    for (size_t i = 0; i < COUNT(names); i++)
+        expect_claim(rely_slice_of(names[i].name), &names[i].wanted, names[i].claim);
+    add(&made, "\xC3\xA4", 200);
+    expect_claim(slice_of(&made), &names[0].wanted, slice_of(&made));
+    add(&made, "x", 1);
+    expect_claim(slice_of(&made), &(struct parse_row){NULL, 201, "the name's end: it has at most 200 characters"},
+                 (struct rely_slice){0});
+    add(&made, "x", 5000);
+    expect_claim(slice_of(&made), &(struct parse_row){NULL, 201, "the name's end: it has at most 200 characters"},
+                 (struct rely_slice){0});
 }
 
 static void test_claims_are_cut_into_names(void **state)
@@ -420,6 +468,7 @@ int run_parse_tests(void)
         cmocka_unit_test(test_limits_of_names_and_texts),
         cmocka_unit_test(test_limits_of_terms_and_characters),
         cmocka_unit_test(test_claims),
+        cmocka_unit_test(test_claims_alone),
         cmocka_unit_test(test_claims_are_cut_into_names),
         cmocka_unit_test(test_terms),
         cmocka_unit_test(test_block),
