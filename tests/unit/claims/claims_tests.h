@@ -37,5 +37,6 @@ void expect_claims(const struct claims_case *row, struct rely_claims *out);
 int run_registered_tests(void);
 int run_kubernetes_tests(void);
 int run_time_tests(void);
+int run_said_tests(void);
 
 #endif

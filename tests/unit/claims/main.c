@@ -65,7 +65,7 @@ void expect_claims(const struct claims_case *row, struct rely_claims *out)
 int main(void)
 {
     rely_pool_init(&pool);
-    int failed = run_registered_tests() + run_kubernetes_tests() + run_time_tests();
+    int failed = run_registered_tests() + run_kubernetes_tests() + run_time_tests() + run_said_tests();
     rely_buf_fini(&payload_text);
     rely_pool_fini(&pool);
     return failed;

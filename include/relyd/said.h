@@ -1,0 +1,23 @@
+/*
+ * said: what a token says in any of its claims, for expressions.
+ */
+#ifndef RELYD_SAID_H
+#define RELYD_SAID_H
+
+#include "relyd/expression.h"
+
+struct rely_pool;
+struct rely_view;
+
+/**
+ * What a payload says in one claim.
+ *
+ * Spec:     a string is its text; numbers and truth values are as the token spells them; of a list each item that is one
+ *           of these. Nothing else is a text: null, an object, a list within a list. RFC 6901 s4: a name leads to a
+ *           member of an object, or is the place of an item in a list (`0`, `12`; never `01` or `-`).
+ * In:       view - of a payload that verified. claim - as rely_term_claim has it.
+ * Returns:  its texts, in their order; none when the claim is not there. Borrowed from the view and the pool.
+ */
+struct rely_claim_value rely_claim_said(const struct rely_view *view, struct rely_slice claim, struct rely_pool *pool);
+
+#endif
