@@ -9,6 +9,7 @@
 
 struct rely_credential;
 struct rely_identity;
+struct rely_said;
 struct rely_issuer;
 struct rely_snapshot;
 
@@ -32,6 +33,7 @@ struct rely_match_query {
     size_t accepted_count;
     const struct rely_slice *wanted; /* that the route takes, at most RELY_AUDIENCES_PER_CREDENTIAL_MAX; none: any */
     size_t wanted_count;
+    const struct rely_said *said;       /* what the token says in other claims, for expressions; NULL: none matches */
     int64_t now_s;                      /* for notAfter */
     struct rely_slice identity;         /* only this identity's credentials count; ptr NULL: all */
     struct rely_credentials_memo *memo; /* of queries with this issuer and subject: read and written; NULL: none */

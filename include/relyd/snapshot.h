@@ -4,6 +4,7 @@
 #ifndef RELYD_SNAPSHOT_H
 #define RELYD_SNAPSHOT_H
 
+#include "relyd/expression.h"
 #include "relyd/limits.h"
 #include "relyd/map.h"
 #include "relyd/model.h"
@@ -103,7 +104,10 @@ struct rely_credential {
     int64_t scope; /* whose tokens: an issuer's record's id, or rely_scope_of_group */
     int64_t identity_id;
     struct rely_slice name;
-    struct rely_slice subject;
+    struct rely_slice subject;                /* ptr NULL: it has an expression in its place */
+    const struct rely_expression *expression; /* NULL: it has a subject */
+    uint16_t prefix_len;                      /* of the expression's literal prefix of the subject, in bytes */
+    int8_t key_term;                          /* of the expression, by which it is found; -1: none */
     const struct rely_slice *audiences;
     size_t audience_count; /* 1..RELY_AUDIENCES_PER_CREDENTIAL_MAX */
     bool is_enabled;
@@ -141,6 +145,9 @@ struct rely_snapshot {
     struct rely_map memberships;       /* by the record */
     struct rely_map credentials;       /* by scope and subject */
     struct rely_map credentials_by_id; /* for the writer */
+    struct rely_map expressions;       /* credentials by scope, prefix and what tells them apart: expressions.h */
+    struct rely_map tallies;           /* of those: what is to be looked for */
+    uint64_t asked_edition;            /* the last in which a rule asked for a claim that none had asked for */
     struct rely_map routes_by_id;
     struct rely_map routes;                       /* by name */
     const struct rely_named_route *default_route; /* among them; NULL: there is none, and nothing passes under it */

@@ -4,6 +4,7 @@
  */
 #include "relyd/credentials.h"
 
+#include "relyd/expressions.h"
 #include "relyd/issuer_group.h"
 #include "relyd/snapshot.h"
 #include "relyd/text.h"
@@ -43,25 +44,37 @@ static bool is_wanted_identity(const struct rely_match_query *query, const struc
     return query->identity.ptr == NULL || rely_slice_equal(query->identity, identity->name);
 }
 
-static bool is_named_before(const struct rely_match *a, const struct rely_match *b)
+static bool is_before(struct rely_slice left, struct rely_slice right)
 {
-    struct rely_slice left = a->credential->name, right = b->credential->name;
     size_t len = left.len < right.len ? left.len : right.len;
     int order = memcmp(left.ptr, right.ptr, len);
     return order < 0 || (order == 0 && left.len < right.len);
 }
 
-/* Does one of the identity's credentials stand there already? Of an identity's several one is named: that of the record
- * before one of a group, and of those the first by name. Records are judged first, and of a record there is one. */
+/* Of an identity's several credentials one is named: an exact subject's before an expression's, the record's before a
+ * group's, that with the longer literal prefix, the first by name. */
+static bool is_named_before(const struct rely_credential *a, const struct rely_credential *b)
+{
+    if ((a->expression == NULL) != (b->expression == NULL))
+        return a->expression == NULL;
+    if ((a->scope > 0) != (b->scope > 0))
+        return a->scope > 0;
+    if (a->prefix_len != b->prefix_len)
+        return a->prefix_len > b->prefix_len;
+    return is_before(a->name, b->name);
+}
+
+/* Does one of the identity's credentials stand there already? Exact ones of the record are judged first, and of those an
+ * identity has one. */
 static bool is_named_already(struct rely_matches *out, const struct rely_match *match)
 {
-    if (match->credential->scope > 0)
+    if (match->credential->scope > 0 && match->credential->expression == NULL)
         return false;
     for (size_t i = 0; i < out->count; i++) {
         struct rely_match *kept = &out->items[i];
         if (kept->identity != match->identity)
             continue;
-        if (kept->credential->scope < 0 && is_named_before(match, kept))
+        if (is_named_before(match->credential, kept->credential))
             *kept = *match;
         return true;
     }
@@ -167,17 +180,72 @@ static void judge_scope(const struct rely_snapshot *snapshot, const struct rely_
         judge_credential(query, credential, rely_snapshot_identity(snapshot, credential->identity_id), out, judged);
 }
 
+/* --- expressions -------------------------------------------------------------------------------------------------- */
+
+struct judging {
+    const struct rely_snapshot *snapshot;
+    const struct rely_match_query *query;
+    struct rely_matches *out;
+    struct judged *judged;
+};
+
+/* Asked for the claims of one expression. */
+struct asking {
+    const struct rely_expression *expression;
+    const struct rely_said *said;
+};
+
+static struct rely_claim_value ask_for_term(void *context, size_t term)
+{
+    const struct asking *asking = context;
+    return asking->said->of_claim(asking->said->context, rely_term_claim(asking->expression, term));
+}
+
+static void judge_expression(const struct rely_credential *credential, void *context)
+{
+    const struct judging *judging = context;
+    struct asking asking = {credential->expression, judging->query->said};
+    if (rely_expression_matches(credential->expression, ask_for_term, &asking))
+        judge_credential(judging->query, credential, rely_snapshot_identity(judging->snapshot, credential->identity_id),
+                         judging->out, judging->judged);
+}
+
+static void judge_expressions(struct judging *judging, int64_t scope)
+{
+    const struct rely_expression_query query = {scope, judging->query->subject, judging->query->said};
+    if (query.said != NULL)
+        rely_snapshot_each_expression(judging->snapshot, &query, judge_expression, judging);
+}
+
+/* --- all ---------------------------------------------------------------------------------------------------------- */
+
 /* The record, then each group that it is in. */
+static void judge_exact(struct judging *judging)
+{
+    const struct rely_snapshot *snapshot = judging->snapshot;
+    const struct rely_match_query *query = judging->query;
+    const struct rely_membership *membership;
+    size_t cursor = 0;
+    judge_scope(snapshot, query, (struct scope){query->issuer->id, query->rule_hash}, judging->out, judging->judged);
+    while (snapshot->memberships.count > 0 &&
+           (membership = rely_snapshot_membership(snapshot, query->issuer->id, &cursor)) != NULL) {
+        int64_t number = rely_scope_of_group(membership->group_id);
+        judge_scope(snapshot, query, (struct scope){number, rely_rule_hash(number, query->subject)}, judging->out,
+                    judging->judged);
+    }
+}
+
 static void judge_all(const struct rely_snapshot *snapshot, const struct rely_match_query *query,
                       struct rely_matches *out, struct judged *judged)
 {
     const struct rely_membership *membership;
+    struct judging judging = {snapshot, query, out, judged};
     size_t cursor = 0;
-    judge_scope(snapshot, query, (struct scope){query->issuer->id, query->rule_hash}, out, judged);
-    while (snapshot->memberships.count > 0 &&
-           (membership = rely_snapshot_membership(snapshot, query->issuer->id, &cursor)) != NULL) {
-        int64_t number = rely_scope_of_group(membership->group_id);
-        judge_scope(snapshot, query, (struct scope){number, rely_rule_hash(number, query->subject)}, out, judged);
+    judge_exact(&judging);
+    if (snapshot->expressions.count > 0) {
+        judge_expressions(&judging, query->issuer->id);
+        while ((membership = rely_snapshot_membership(snapshot, query->issuer->id, &cursor)) != NULL)
+            judge_expressions(&judging, rely_scope_of_group(membership->group_id));
     }
     if (query->memo != NULL && judged->count == 1)
         *query->memo = (struct rely_credentials_memo){snapshot->edition, judged->credential, judged->identity};

@@ -28,8 +28,10 @@ struct cache_entry {
     uint64_t issuers_edition; /* of the snapshot in which issuer was looked up */
     const struct rely_issuer *issuer;
     int64_t verified_s;
-    uint32_t fresh_s;        /* how long after that the signature counts as verified */
-    uint64_t spared_edition; /* of the revocations of which none has hit it */
+    uint32_t fresh_s;               /* how long after that the signature counts as verified */
+    uint64_t spared_edition;        /* of the revocations of which none has hit it */
+    uint64_t slots_edition;         /* of the snapshot whose rules' claims are in slots; 0: there are none */
+    struct rely_claim_slots *slots; /* owned; NULL: none */
     struct rely_credentials_memo memo;
     struct rely_claims claims; /* slices point into text, audiences into the array */
     struct rely_slice audiences[AUDIENCES_MAX];
@@ -66,13 +68,20 @@ struct rely_cache *rely_cache_new(size_t entries)
     return cache;
 }
 
+static void free_entry(struct cache_entry *entry)
+{
+    if (entry != NULL)
+        free(entry->slots);
+    free(entry);
+}
+
 void rely_cache_free(struct rely_cache *cache)
 {
     if (cache == NULL)
         return;
     for (size_t i = 0; i < cache->set_count; i++)
         for (size_t k = 0; k < WAYS; k++)
-            free(cache->sets[i].entries[k]);
+            free_entry(cache->sets[i].entries[k]);
     rely_fingerprint_key_free(cache->key);
     free(cache->sets);
     free(cache->seen);
@@ -135,6 +144,14 @@ static bool is_fresh(const struct cache_entry *entry, int64_t now_s)
     return (uint64_t)now_s - (uint64_t)entry->verified_s < entry->fresh_s;
 }
 
+/* A claim for which a rule asks since then may be in the token, and is not known: it is verified anew, not judged
+ * without. */
+static bool has_what_is_asked(const struct cache_entry *entry, const struct rely_snapshot *snapshot)
+{
+    return snapshot->expressions.count == 0 ||
+           (entry->slots != NULL && entry->slots_edition >= snapshot->asked_edition);
+}
+
 static bool find_hit(struct rely_cache *cache, const struct rely_snapshot *snapshot, const struct cache_name *name,
                      int64_t now_s, struct rely_known_token *known)
 {
@@ -149,9 +166,11 @@ static bool find_hit(struct rely_cache *cache, const struct rely_snapshot *snaps
         known->rule_hash = entry->rule_hash;
         known->spared_edition = &entry->spared_edition;
         known->memo = &entry->memo;
+        known->slots = entry->slots == NULL ? NULL : entry->slots->items;
+        known->slot_count = entry->slots == NULL ? 0 : entry->slots->count;
         if (set->uses[i] < USES_MAX)
             set->uses[i]++;
-        return known->issuer != NULL && is_fresh(entry, now_s);
+        return known->issuer != NULL && is_fresh(entry, now_s) && has_what_is_asked(entry, snapshot);
     }
     return false;
 }
@@ -234,16 +253,22 @@ static void keep_claims(struct cache_entry *entry, const struct rely_claims *cla
 }
 
 static void admit_token(struct rely_cache *cache, const struct rely_snapshot *snapshot, const struct cache_name *name,
-                        const struct rely_review *review)
+                        const struct rely_review *review, struct rely_pool *pool)
 {
     struct cache_set *set = find_set(cache, name->tag);
     size_t size = measure_claims(&review->claims);
     if (size > TEXT_BYTES || review->claims.audience_count > AUDIENCES_MAX)
         return; /* an unusual token: verified each time */
+    struct rely_claim_slots *slots = NULL;
+    if (snapshot->expressions.count > 0 &&
+        (slots = rely_claim_slots_keep(snapshot, review, pool, TEXT_BYTES - size)) == NULL)
+        return; /* it says much where rules ask: the same */
     size_t place = choose_place(cache, set, name);
-    if (place == WAYS)
+    if (place == WAYS) {
+        free(slots);
         return;
-    free(set->entries[place]);
+    }
+    free_entry(set->entries[place]);
     struct cache_entry *entry = rely_alloc(sizeof *entry + size);
     if (cache->counts.largest_bytes < sizeof *entry + size)
         cache->counts.largest_bytes = sizeof *entry + size;
@@ -259,6 +284,8 @@ static void admit_token(struct rely_cache *cache, const struct rely_snapshot *sn
     entry->rule_hash = review->rule_hash;
     entry->verified_s = review->now_s;
     entry->fresh_s = RELY_CACHE_VERIFY_AGAIN_S - (uint32_t)((name->tag >> 32) % RELY_CACHE_VERIFY_SPREAD_S);
+    entry->slots = slots;
+    entry->slots_edition = slots == NULL ? 0 : snapshot->edition;
     keep_claims(entry, &review->claims);
     set->entries[place] = entry;
     set->tags[place] = name->tag;
@@ -290,6 +317,6 @@ bool rely_cache_review(struct rely_cache *cache, const struct rely_snapshot *sna
     cache->counts.misses++;
     rely_review_run(snapshot, request, now_s, review);
     if (is_worth_remembering(review) && was_seen_before(cache, &name))
-        admit_token(cache, snapshot, &name, review);
+        admit_token(cache, snapshot, &name, review, request->pool);
     return false;
 }

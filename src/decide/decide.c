@@ -4,7 +4,9 @@
  */
 #include "steps.h"
 
+#include "relyd/expressions.h"
 #include "relyd/named_route.h"
+#include "relyd/said.h"
 #include "relyd/text.h"
 
 static enum rely_reason run_token_step(struct rely_review_work *work)
@@ -21,7 +23,7 @@ static enum rely_reason run_claims_step(struct rely_review_work *work)
     if (work->known != NULL)
         review->claims = *work->known->claims;
     else
-        reason = rely_claims_read(&work->verified, work->request->pool, &review->claims, &review->decision.detail);
+        reason = rely_claims_read(&review->verified, work->request->pool, &review->claims, &review->decision.detail);
     if (reason != RELY_OK)
         return reason;
     review->rule_hash =
@@ -57,10 +59,25 @@ static void drop_identities(void *context)
     work->review->decision.detail.text[0] = '\0';
 }
 
+/* Of the payload, or what was remembered of it. */
+static struct rely_claim_value say_claim(void *context, struct rely_slice claim)
+{
+    const struct rely_review_work *work = context;
+    if (work->known == NULL)
+        return rely_claim_said(&work->review->verified.claims, claim, work->request->pool);
+    if (rely_slice_equal(claim, RELY_SUBJECT_CLAIM))
+        return (struct rely_claim_value){&work->review->claims.subject, 1};
+    for (size_t i = 0; i < work->known->slot_count; i++)
+        if (rely_slice_equal(work->known->slots[i].claim, claim))
+            return work->known->slots[i].value;
+    return (struct rely_claim_value){NULL, 0};
+}
+
 static enum rely_reason run_credentials_step(struct rely_review_work *work)
 {
     struct rely_review *review = work->review;
     const struct rely_named_route *route = review->route;
+    const struct rely_said said = {say_claim, work};
     struct rely_match_query query = {
         .issuer = review->issuer,
         .subject = review->claims.subject,
@@ -71,6 +88,7 @@ static enum rely_reason run_credentials_step(struct rely_review_work *work)
         .accepted_count = work->request->audience_count,
         .wanted = route == NULL ? NULL : route->audiences,
         .wanted_count = route == NULL ? 0 : route->audience_count,
+        .said = work->snapshot->expressions.count > 0 ? &said : NULL,
         .now_s = review->now_s,
         .identity = work->request->identity,
         .memo = work->known != NULL ? work->known->memo : NULL,

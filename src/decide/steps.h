@@ -6,8 +6,15 @@
 #define RELYD_DECIDE_STEPS_H
 
 #include "relyd/decide.h"
+#include "relyd/expression.h"
 #include "relyd/signature.h"
 #include "relyd/snapshot.h"
+
+/* What a token says in a claim that some rule asks for. */
+struct rely_claim_slot {
+    struct rely_slice claim;
+    struct rely_claim_value value;
+};
 
 /* What a cache knows of a token whose signature has verified under the record and key set of this very snapshot.
  * Borrowed. */
@@ -18,6 +25,9 @@ struct rely_known_token {
     uint64_t rule_hash;
     uint64_t *spared_edition; /* of the revocations of which none has hit it: read and written */
     struct rely_credentials_memo *memo;
+    const struct rely_claim_slot
+        *slots; /* of all claims that rules of this snapshot ask for; without them: they have none */
+    size_t slot_count;
 };
 
 /* rely_review_run from the claims on. */
@@ -28,7 +38,6 @@ struct rely_review_work {
     const struct rely_snapshot *snapshot;      /* borrowed */
     const struct rely_review_request *request; /* borrowed */
     struct rely_review *review;                /* borrowed: where findings go */
-    struct rely_verified verified;             /* from RELY_STEP_SIGNATURE */
     const struct rely_known_token *known;      /* NULL: the signature is verified in this review */
     bool has_met_over;                         /* a revocation of what the token says is over */
 };
@@ -76,5 +85,18 @@ enum rely_reason rely_budget_plan(struct rely_try_budget *budget, struct rely_re
 uint32_t rely_budget_price(const struct rely_unverified *token, const struct rely_key *key);
 /* The token was refused: charge the candidates' failures. */
 void rely_budget_charge(struct rely_try_budget *budget, const struct rely_review *review);
+
+/* --- slots.c: what is remembered of a token for expressions ---------------------------------------------------- */
+
+/* All that a token says in the claims that rules of a snapshot ask for, but the subject. Owned: free(). */
+struct rely_claim_slots {
+    size_t count;
+    size_t bytes; /* of this block */
+    struct rely_claim_slot items[];
+};
+
+/* In: review - of a token that has just verified. most - bytes. NULL: it would be more, or there are too many claims. */
+struct rely_claim_slots *rely_claim_slots_keep(const struct rely_snapshot *snapshot, const struct rely_review *review,
+                                               struct rely_pool *pool, size_t most);
 
 #endif

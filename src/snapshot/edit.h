@@ -68,4 +68,10 @@ void rely_issuer_index_edit(struct rely_snapshot *next, const void *item, bool i
 /* Free both indexes of the last edition. */
 void rely_issuer_index_fini(struct rely_snapshot *last);
 
+/* --- expression_index.c ------------------------------------------------------------------------------------------- */
+
+/* Enter a credential with an expression by what it asks for, or take it out. */
+void rely_expression_index_edit(struct rely_snapshot *next, const void *item, bool is_removal);
+void rely_expression_index_fini(struct rely_snapshot *last);
+
 #endif

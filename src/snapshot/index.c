@@ -27,6 +27,8 @@ static uint64_t hash_identity_name(const void *item)
 static uint64_t hash_rule(const void *item)
 {
     const struct rely_credential *credential = item;
+    if (credential->expression != NULL) /* not found here; but each by itself */
+        return rely_snapshot_hash_id(credential->id);
     return rely_rule_hash(credential->scope, credential->subject);
 }
 
@@ -53,6 +55,7 @@ static const struct index {
     {RELY_OBJECT_IDENTITY, 0, NULL, rely_identity_index_edit},
     {RELY_OBJECT_CREDENTIAL, offsetof(struct rely_snapshot, credentials_by_id), hash_id, NULL},
     {RELY_OBJECT_CREDENTIAL, offsetof(struct rely_snapshot, credentials), hash_rule, NULL},
+    {RELY_OBJECT_CREDENTIAL, 0, NULL, rely_expression_index_edit},
     {RELY_OBJECT_ROUTE, offsetof(struct rely_snapshot, routes_by_id), hash_id, NULL},
     {RELY_OBJECT_ROUTE, offsetof(struct rely_snapshot, routes), rely_named_route_hash, NULL},
     {RELY_OBJECT_ROUTE, 0, NULL, rely_named_route_note},
@@ -185,6 +188,7 @@ void rely_snapshot_free_all(struct rely_snapshot *last)
     rely_snapshot_free_replaced(last);
     rely_issuer_index_fini(last);
     rely_identity_index_fini(last);
+    rely_expression_index_fini(last);
     for (size_t i = 0; i < INDEX_COUNT; i++)
         if (&indexes[i] == find_id_index(indexes[i].object))
             rely_map_each(map_of(last, &indexes[i]), free_item, NULL);

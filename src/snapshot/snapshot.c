@@ -5,6 +5,7 @@
 #include "edit.h"
 #include "relyd/issuer_group.h"
 
+#include "relyd/expressions.h"
 #include "relyd/reserved.h"
 #include "relyd/text.h"
 
@@ -62,7 +63,8 @@ const struct rely_credential *rely_snapshot_credential(const struct rely_snapsho
     const struct rely_credential *credential;
     do
         credential = rely_map_find(&snapshot->credentials, hash, cursor);
-    while (credential != NULL && (credential->scope != scope || !rely_slice_equal(credential->subject, subject)));
+    while (credential != NULL && (credential->expression != NULL || credential->scope != scope ||
+                                  !rely_slice_equal(credential->subject, subject)));
     return credential;
 }
 
@@ -192,10 +194,17 @@ struct rely_credential *rely_credential_copy(const struct rely_credential *from)
 {
     size_t arrays = from->audience_count * sizeof(struct rely_slice);
     size_t text = from->name.len + from->subject.len + measure_texts(from->audiences, from->audience_count);
-    struct rely_credential *credential = rely_alloc(sizeof *credential + arrays + text);
+    size_t expression = from->expression == NULL ? 0 : from->expression->bytes;
+    struct rely_credential *credential = rely_alloc(sizeof *credential + arrays + expression + text);
     struct rely_slice *audiences = (struct rely_slice *)(credential + 1);
-    struct block block = {(char *)(credential + 1) + arrays};
+    char *behind = (char *)(credential + 1) + arrays;
+    struct block block = {behind + expression};
     *credential = *from;
+    if (from->expression != NULL) {
+        memcpy(behind, from->expression, expression);
+        credential->expression = (const struct rely_expression *)(const void *)behind;
+        credential->prefix_len = (uint16_t)rely_expression_prefix(credential->expression, RELY_SUBJECT_CLAIM).len;
+    }
     credential->name = put_text(&block, from->name);
     credential->subject = put_text(&block, from->subject);
     put_texts(&block, audiences, from->audiences, from->audience_count);

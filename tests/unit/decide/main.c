@@ -17,5 +17,6 @@ int main(void)
     failed += run_revoked_tests();
     failed += run_force_tests();
     failed += run_issuer_group_tests();
+    failed += run_expression_tests();
     return failed;
 }

@@ -65,5 +65,6 @@ int run_told_tests(void);
 int run_revoked_tests(void);
 int run_force_tests(void);
 int run_issuer_group_tests(void);
+int run_expression_tests(void);
 
 #endif

@@ -1,0 +1,47 @@
+/*
+ * expressions: rules by expression, as reviews find them: by the literal prefix of the subject's pattern, and there by
+ * what they want of another claim. Part of a snapshot.
+ */
+#ifndef RELYD_EXPRESSIONS_H
+#define RELYD_EXPRESSIONS_H
+
+#include "relyd/expression.h"
+
+struct rely_credential;
+struct rely_snapshot;
+
+/* The claim that stands for the subject. */
+#define RELY_SUBJECT_CLAIM RELY_LIT("sub")
+
+/* May a rule be found by this term: one that wants one text of another claim? */
+bool rely_term_tells_apart(const struct rely_expression *expression, size_t term);
+
+/* What a token says, for whoever asks for a claim by its name. */
+struct rely_said {
+    struct rely_claim_value (*of_claim)(void *context, struct rely_slice claim);
+    void *context;
+};
+
+/* Where is looked, and for what. */
+struct rely_expression_query {
+    int64_t scope;
+    struct rely_slice subject;
+    const struct rely_said *said;
+};
+
+/**
+ * Visit the rules of a scope whose expression a token may match: whoever is visited asks it.
+ *
+ * In:       visit - may be given one twice, where a list says one thing twice.
+ * Cost:     one look-up for each length of prefix that the scope's expressions have and the subject reaches, and for each
+ *           claim by which those of such a prefix are told apart; then one for each rule that is visited.
+ */
+void rely_snapshot_each_expression(const struct rely_snapshot *snapshot, const struct rely_expression_query *query,
+                                   void (*visit)(const struct rely_credential *credential, void *context),
+                                   void *context);
+
+/* Visit each claim that some rule asks for, the subject among them. */
+void rely_snapshot_each_asked_claim(const struct rely_snapshot *snapshot,
+                                    void (*visit)(struct rely_slice claim, void *context), void *context);
+
+#endif

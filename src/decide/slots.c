@@ -1,0 +1,72 @@
+/*
+ * What is remembered of a token for expressions: all that it says in the claims that any rule asks for, so that a rule is
+ * judged for a remembered token as for one that has just come. Decides what is too much to be remembered. Called by
+ * cache.c.
+ */
+#include "steps.h"
+
+#include "relyd/expressions.h"
+#include "relyd/pool.h"
+#include "relyd/said.h"
+
+#include <stdlib.h>
+
+#define SLOTS_MAX 32
+
+/* What is to be kept, in the request's pool. */
+struct gathering {
+    const struct rely_review *review;
+    struct rely_pool *pool;
+    struct rely_claim_slot items[SLOTS_MAX];
+    size_t count, texts, bytes; /* texts: how many; bytes: of claims and texts */
+    bool is_too_much;
+};
+
+static void gather_claim(struct rely_slice claim, void *context)
+{
+    struct gathering *gathering = context;
+    if (rely_slice_equal(claim, RELY_SUBJECT_CLAIM))
+        return;
+    if (gathering->count == SLOTS_MAX) {
+        gathering->is_too_much = true;
+        return;
+    }
+    const struct rely_claim_value value = rely_claim_said(&gathering->review->verified.claims, claim, gathering->pool);
+    gathering->items[gathering->count++] = (struct rely_claim_slot){claim, value};
+    gathering->texts += value.count;
+    gathering->bytes += claim.len;
+    for (size_t i = 0; i < value.count; i++)
+        gathering->bytes += value.texts[i].len;
+}
+
+static struct rely_slice put_slot_text(struct rely_slice text, char **next)
+{
+    struct rely_slice put = rely_slice(*next, text.len);
+    if (text.len > 0)
+        memcpy(*next, text.ptr, text.len);
+    *next += text.len;
+    return put;
+}
+
+struct rely_claim_slots *rely_claim_slots_keep(const struct rely_snapshot *snapshot, const struct rely_review *review,
+                                               struct rely_pool *pool, size_t most)
+{
+    struct gathering gathering = {.review = review, .pool = pool};
+    rely_snapshot_each_asked_claim(snapshot, gather_claim, &gathering);
+    size_t arrays = gathering.count * sizeof(struct rely_claim_slot) + gathering.texts * sizeof(struct rely_slice);
+    size_t bytes = sizeof(struct rely_claim_slots) + arrays + gathering.bytes;
+    if (gathering.is_too_much || bytes > most)
+        return NULL;
+    struct rely_claim_slots *slots = rely_alloc(bytes);
+    struct rely_slice *texts = (struct rely_slice *)(slots->items + gathering.count);
+    char *next = (char *)(texts + gathering.texts);
+    slots->count = gathering.count;
+    slots->bytes = bytes;
+    for (size_t i = 0; i < gathering.count; i++) {
+        const struct rely_claim_slot *from = &gathering.items[i];
+        slots->items[i] = (struct rely_claim_slot){put_slot_text(from->claim, &next), {texts, from->value.count}};
+        for (size_t k = 0; k < from->value.count; k++)
+            *texts++ = put_slot_text(from->value.texts[k], &next);
+    }
+    return slots;
+}
