@@ -182,6 +182,7 @@ struct rely_problem {
     char field[64];    /* JSON path as the caller wrote it: `audiences[2]` */
     char code[40];     /* stable, snake case: `too_long`, `required`, `invalid_url` */
     char message[320]; /* a sentence that names the field, the limit and what was found */
+    size_t column;     /* of a text: where, from 1, in characters; 0: nowhere in particular */
 };
 
 /* What is wrong with one write; more than RELY_PROBLEMS_MAX are counted, not kept. */
@@ -193,5 +194,7 @@ struct rely_problems {
 /* Note one wrong field. */
 void rely_problems_add(struct rely_problems *problems, const char *field, const char *code, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+/* Of the problem that was noted last. */
+void rely_problems_set_column(struct rely_problems *problems, size_t column);
 
 #endif

@@ -7,7 +7,6 @@
 #include "relyd/claims.h"
 #include "relyd/credentials.h"
 #include "relyd/limits.h"
-#include "relyd/signature.h"
 #include "relyd/token.h"
 
 struct rely_key;
@@ -76,7 +75,6 @@ struct rely_review {
     struct rely_unverified token;     /* from RELY_STEP_TOKEN */
     const struct rely_issuer *issuer; /* who signed, from RELY_STEP_SIGNATURE; before: the only candidate, or NULL */
     const struct rely_key *key;
-    struct rely_verified verified;            /* from RELY_STEP_SIGNATURE; of a remembered token there is none */
     struct rely_claims claims;                /* from RELY_STEP_CLAIMS */
     uint64_t rule_hash;                       /* of issuer and subject, from RELY_STEP_CLAIMS */
     const struct rely_named_route *route;     /* under which it was asked; NULL: none, or an unknown one */

@@ -13,6 +13,9 @@ struct rely_snapshot;
 /* The claim that stands for the subject. */
 #define RELY_SUBJECT_CLAIM RELY_LIT("sub")
 
+/* Of a term that is kept as a text: between the names of its claim, and behind them. No name has it. */
+#define RELY_KEY_SEPARATOR '\x1f'
+
 /* May a rule be found by this term: one that wants one text of another claim? */
 bool rely_term_tells_apart(const struct rely_expression *expression, size_t term);
 

@@ -51,6 +51,7 @@
 /* claims matching expressions: characters, as they count in the language (expression.h) */
 #define RELY_EXPRESSION_CHARS_MAX 4096
 #define RELY_EXPRESSION_TERMS_MAX 16
+#define RELY_EXPRESSIONS_ALIKE_MAX 1000
 #define RELY_CLAIM_NAME_MAX 200
 #define RELY_CLAIM_VALUE_MAX 2048 /* a longer one matches nothing */
 

@@ -51,7 +51,14 @@ enum rely_stored_question {
     RELY_STORED_BY_URL,          /* text: names of issuers, in any order */
     RELY_STORED_BY_URL_IN_ORDER, /* the same by name */
     RELY_STORED_BY_PAIR,         /* other: the identity, number: the issuer, text: the subject: credentials' names */
-    RELY_STORED_BY_GROUP_PAIR,   /* the same; number: the group */
+    RELY_STORED_BY_EXPRESSION,   /* other: the identity, number: the scope, text: the expression: credentials' names */
+    /* number: a scope, text: a prefix, more: a key, or none: credentials' names: of this prefix or a shorter one, found by
+     * this key, or by none. At most limit. */
+    RELY_STORED_ALIKE,
+    /* number: the issuer or 0, other: the group or 0, text: a subject: names of credentials with an expression, as
+     * RELY_STORED_BY_SUBJECT asks for them, that may match it. */
+    RELY_STORED_MAY_MATCH,
+    RELY_STORED_BY_GROUP_PAIR, /* the same; number: the group */
     /* number: the issuer or 0, other: the group or 0, text: the subject: credentials' names, with the identity's name. Of
      * all issuers with a URL that is among theirs, and of all groups with such an issuer: one token may be of each. */
     RELY_STORED_BY_SUBJECT,
@@ -79,7 +86,7 @@ struct rely_stored_asked {
     enum rely_stored_question question;
     const struct rely_kind *kind; /* which has a parent; of most questions it is clear */
     int64_t number, other;
-    struct rely_slice text;
+    struct rely_slice text, more;
     size_t limit;
 };
 

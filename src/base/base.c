@@ -110,10 +110,17 @@ void rely_problems_add(struct rely_problems *problems, const char *field, const 
     if (index >= RELY_PROBLEMS_MAX)
         return;
     struct rely_problem *problem = &problems->items[index];
+    problem->column = 0;
     snprintf(problem->field, sizeof problem->field, "%s", field);
     snprintf(problem->code, sizeof problem->code, "%s", code);
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(problem->message, sizeof problem->message, format, arguments);
     va_end(arguments);
+}
+
+void rely_problems_set_column(struct rely_problems *problems, size_t column)
+{
+    if (problems->count > 0 && problems->count <= RELY_PROBLEMS_MAX)
+        problems->items[problems->count - 1].column = column;
 }

@@ -22,7 +22,7 @@ static bool read_place(struct rely_slice name, uint32_t *place)
     return true;
 }
 
-static uint32_t find_item(const struct rely_view *view, uint32_t list, struct rely_slice name)
+static uint32_t find_in_list(const struct rely_view *view, uint32_t list, struct rely_slice name)
 {
     uint32_t place;
     if (!read_place(name, &place) || place >= view->nodes[list].count)
@@ -44,7 +44,7 @@ static uint32_t find_claim(const struct rely_view *view, struct rely_slice claim
         if (type == RELY_VIEW_OBJECT)
             at = rely_view_member(view, at, name);
         else
-            at = type == RELY_VIEW_ARRAY ? find_item(view, at, name) : 0;
+            at = type == RELY_VIEW_ARRAY ? find_in_list(view, at, name) : 0;
         if (at == 0)
             return 0;
         is_root = false;

@@ -252,16 +252,25 @@ static void keep_claims(struct cache_entry *entry, const struct rely_claims *cla
     kept->audiences = entry->audiences;
 }
 
-static void admit_token(struct rely_cache *cache, const struct rely_snapshot *snapshot, const struct cache_name *name,
-                        const struct rely_review *review, struct rely_pool *pool)
+/* A token that has just verified. All borrowed. */
+struct admitting {
+    const struct rely_snapshot *snapshot;
+    const struct rely_review *review;
+    const struct rely_verified *verified;
+    struct rely_pool *pool;
+};
+
+static void admit_token(struct rely_cache *cache, const struct admitting *admitting, const struct cache_name *name)
 {
+    const struct rely_snapshot *snapshot = admitting->snapshot;
+    const struct rely_review *review = admitting->review;
     struct cache_set *set = find_set(cache, name->tag);
     size_t size = measure_claims(&review->claims);
     if (size > TEXT_BYTES || review->claims.audience_count > AUDIENCES_MAX)
         return; /* an unusual token: verified each time */
     struct rely_claim_slots *slots = NULL;
     if (snapshot->expressions.count > 0 &&
-        (slots = rely_claim_slots_keep(snapshot, review, pool, TEXT_BYTES - size)) == NULL)
+        (slots = rely_claim_slots_keep(snapshot, admitting->verified, admitting->pool, TEXT_BYTES - size)) == NULL)
         return; /* it says much where rules ask: the same */
     size_t place = choose_place(cache, set, name);
     if (place == WAYS) {
@@ -315,8 +324,9 @@ bool rely_cache_review(struct rely_cache *cache, const struct rely_snapshot *sna
         return true;
     }
     cache->counts.misses++;
-    rely_review_run(snapshot, request, now_s, review);
+    struct rely_verified verified;
+    rely_review_new(snapshot, request, now_s, review, &verified);
     if (is_worth_remembering(review) && was_seen_before(cache, &name))
-        admit_token(cache, snapshot, &name, review, request->pool);
+        admit_token(cache, &(struct admitting){snapshot, review, &verified, request->pool}, &name);
     return false;
 }

@@ -23,7 +23,7 @@ static enum rely_reason run_claims_step(struct rely_review_work *work)
     if (work->known != NULL)
         review->claims = *work->known->claims;
     else
-        reason = rely_claims_read(&review->verified, work->request->pool, &review->claims, &review->decision.detail);
+        reason = rely_claims_read(&work->verified, work->request->pool, &review->claims, &review->decision.detail);
     if (reason != RELY_OK)
         return reason;
     review->rule_hash =
@@ -64,7 +64,7 @@ static struct rely_claim_value say_claim(void *context, struct rely_slice claim)
 {
     const struct rely_review_work *work = context;
     if (work->known == NULL)
-        return rely_claim_said(&work->review->verified.claims, claim, work->request->pool);
+        return rely_claim_said(&work->verified.claims, claim, work->request->pool);
     if (rely_slice_equal(claim, RELY_SUBJECT_CLAIM))
         return (struct rely_claim_value){&work->review->claims.subject, 1};
     for (size_t i = 0; i < work->known->slot_count; i++)
@@ -224,12 +224,20 @@ static void clear_review(struct rely_review *review, int64_t now_s)
     review->now_s = now_s;
 }
 
-void rely_review_run(const struct rely_snapshot *snapshot, const struct rely_review_request *request, int64_t now_s,
-                     struct rely_review *review)
+void rely_review_new(const struct rely_snapshot *snapshot, const struct rely_review_request *request, int64_t now_s,
+                     struct rely_review *review, struct rely_verified *verified)
 {
     struct rely_review_work work = {.snapshot = snapshot, .request = request, .review = review};
     clear_review(review, now_s);
     run_steps(&work, RELY_STEP_TOKEN);
+    *verified = work.verified;
+}
+
+void rely_review_run(const struct rely_snapshot *snapshot, const struct rely_review_request *request, int64_t now_s,
+                     struct rely_review *review)
+{
+    struct rely_verified unused;
+    rely_review_new(snapshot, request, now_s, review, &unused);
 }
 
 void rely_review_known(const struct rely_snapshot *snapshot, const struct rely_review_request *request,

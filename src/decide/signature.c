@@ -14,7 +14,7 @@ static enum rely_reason note_signer(struct rely_review_work *work, const struct 
         return rely_refuse(&review->decision.detail, RELY_AMBIGUOUS_ISSUER,
                            "records %.*s and %.*s share this iss, and the signature verifies under a key of each",
                            RELY_ARG(review->issuer->name), RELY_ARG(candidate->issuer->name));
-    work->review->verified = *verified;
+    work->verified = *verified;
     review->issuer = candidate->issuer;
     review->key = verified->key;
     return RELY_OK;

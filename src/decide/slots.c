@@ -15,7 +15,7 @@
 
 /* What is to be kept, in the request's pool. */
 struct gathering {
-    const struct rely_review *review;
+    const struct rely_verified *verified;
     struct rely_pool *pool;
     struct rely_claim_slot items[SLOTS_MAX];
     size_t count, texts, bytes; /* texts: how many; bytes: of claims and texts */
@@ -31,7 +31,7 @@ static void gather_claim(struct rely_slice claim, void *context)
         gathering->is_too_much = true;
         return;
     }
-    const struct rely_claim_value value = rely_claim_said(&gathering->review->verified.claims, claim, gathering->pool);
+    const struct rely_claim_value value = rely_claim_said(&gathering->verified->claims, claim, gathering->pool);
     gathering->items[gathering->count++] = (struct rely_claim_slot){claim, value};
     gathering->texts += value.count;
     gathering->bytes += claim.len;
@@ -48,10 +48,11 @@ static struct rely_slice put_slot_text(struct rely_slice text, char **next)
     return put;
 }
 
-struct rely_claim_slots *rely_claim_slots_keep(const struct rely_snapshot *snapshot, const struct rely_review *review,
-                                               struct rely_pool *pool, size_t most)
+struct rely_claim_slots *rely_claim_slots_keep(const struct rely_snapshot *snapshot,
+                                               const struct rely_verified *verified, struct rely_pool *pool,
+                                               size_t most)
 {
-    struct gathering gathering = {.review = review, .pool = pool};
+    struct gathering gathering = {.verified = verified, .pool = pool};
     rely_snapshot_each_asked_claim(snapshot, gather_claim, &gathering);
     size_t arrays = gathering.count * sizeof(struct rely_claim_slot) + gathering.texts * sizeof(struct rely_slice);
     size_t bytes = sizeof(struct rely_claim_slots) + arrays + gathering.bytes;

@@ -30,6 +30,9 @@ struct rely_known_token {
     size_t slot_count;
 };
 
+/* rely_review_run, for who remembers what has verified. Out: verified - set whole when review->key is. */
+void rely_review_new(const struct rely_snapshot *snapshot, const struct rely_review_request *request, int64_t now_s,
+                     struct rely_review *review, struct rely_verified *verified);
 /* rely_review_run from the claims on. */
 void rely_review_known(const struct rely_snapshot *snapshot, const struct rely_review_request *request,
                        const struct rely_known_token *known, int64_t now_s, struct rely_review *review);
@@ -38,6 +41,7 @@ struct rely_review_work {
     const struct rely_snapshot *snapshot;      /* borrowed */
     const struct rely_review_request *request; /* borrowed */
     struct rely_review *review;                /* borrowed: where findings go */
+    struct rely_verified verified;             /* from RELY_STEP_SIGNATURE */
     const struct rely_known_token *known;      /* NULL: the signature is verified in this review */
     bool has_met_over;                         /* a revocation of what the token says is over */
 };
@@ -95,8 +99,9 @@ struct rely_claim_slots {
     struct rely_claim_slot items[];
 };
 
-/* In: review - of a token that has just verified. most - bytes. NULL: it would be more, or there are too many claims. */
-struct rely_claim_slots *rely_claim_slots_keep(const struct rely_snapshot *snapshot, const struct rely_review *review,
-                                               struct rely_pool *pool, size_t most);
+/* In: verified - borrowed. most - bytes. NULL: it would be more, or there are too many claims. */
+struct rely_claim_slots *rely_claim_slots_keep(const struct rely_snapshot *snapshot,
+                                               const struct rely_verified *verified, struct rely_pool *pool,
+                                               size_t most);
 
 #endif

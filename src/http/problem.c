@@ -18,6 +18,8 @@ static void put_field(struct rely_buf *out, const struct rely_problem *problem)
     rely_buf_put_json(out, rely_slice_of(problem->field));
     put_problem_member(out, "code", problem->code);
     put_problem_member(out, "message", problem->message);
+    if (problem->column > 0)
+        rely_buf_printf(out, ",\"column\":%zu", problem->column);
     rely_buf_putc(out, '}');
 }
 

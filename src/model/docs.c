@@ -53,6 +53,17 @@ static void put_words_of(struct rely_buf *out, const char *words)
         rely_buf_printf(out, "%s`%.*s`", i == 1 ? "" : ", ", RELY_ARG(rely_word_at(words, i)));
 }
 
+static void put_own_type(struct rely_buf *out, const struct rely_field *field)
+{
+    bool has_all = (field->flags & RELY_FIELD_ZERO_IS_NONE) != 0;
+    if ((field->flags & RELY_FIELD_IN_ANSWERS) != 0) {
+        rely_buf_put(out, RELY_LIT("list"));
+        return;
+    }
+    rely_buf_printf(out, "%s", field->words[0] == '\0' ? "text" : has_all ? "object with " : "object with one of ");
+    put_words_of(out, field->words);
+}
+
 static void put_type(struct rely_buf *out, const struct rely_field *field)
 {
     switch (field->type) {
@@ -104,12 +115,7 @@ static void put_type(struct rely_buf *out, const struct rely_field *field)
         rely_buf_put(out, RELY_LIT(" characters"));
         return;
     case RELY_FIELD_OWN:
-        if (field->words[0] == '\0') {
-            rely_buf_printf(out, "%s", (field->flags & RELY_FIELD_IN_ANSWERS) != 0 ? "list" : "text");
-            return;
-        }
-        rely_buf_put(out, RELY_LIT("object with one of "));
-        put_words_of(out, field->words);
+        put_own_type(out, field);
         return;
     }
 }

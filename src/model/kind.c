@@ -170,6 +170,11 @@ static const struct rely_kind kinds[] = {
         .field_count = sizeof credential_fields / sizeof credential_fields[0],
         .record_size = sizeof(struct rely_credential_record),
         .check = rely_credential_check,
+        .read_own = rely_credential_read_own,
+        .show_own = rely_credential_show_own,
+        .schema_own = rely_credential_schema_own,
+        .is_whole = rely_credential_is_whole,
+        .shows = rely_credential_shows,
     },
     {
         .object = RELY_OBJECT_ROUTE,

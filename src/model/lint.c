@@ -197,7 +197,7 @@ static void lint_audience(const struct rely_linted *linted, size_t index, struct
                       "%s differs from audiences[%zu] by a slash at the end or by letter case", field, i);
 }
 
-void rely_lint_credential(const struct rely_linted *linted, struct rely_problems *warnings)
+static void lint_subject(const struct rely_linted *linted, struct rely_problems *warnings)
 {
     struct rely_slice subject = linted->credential->subject;
     lint_signs(subject, warnings);
@@ -213,6 +213,12 @@ void rely_lint_credential(const struct rely_linted *linted, struct rely_problems
         rely_warn(warnings, RELY_WARNING_SYSTEM_NAME, "subject",
                   "the identity's username would be this subject, which begins with system: and is always refused "
                   "without identities.allow_system_names");
+}
+
+void rely_lint_credential(const struct rely_linted *linted, struct rely_problems *warnings)
+{
+    if (linted->credential->subject.ptr != NULL) /* else it has an expression */
+        lint_subject(linted, warnings);
     for (size_t i = 0; i < linted->credential->audiences.count; i++)
         lint_audience(linted, i, warnings);
 }

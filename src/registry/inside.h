@@ -94,6 +94,11 @@ RELY_MUST_USE bool rely_identities_leave_owners(const struct rely_leaving *leavi
 
 RELY_MUST_USE bool rely_revocations_bind(struct rely_writing *write, struct rely_err *err);
 
+/* --- expressions.c: rules by expression beside others. False with the fault ---------------------------------- */
+
+RELY_MUST_USE bool rely_expressions_bind(struct rely_writing *write, struct rely_err *err);
+RELY_MUST_USE bool rely_expressions_check(const struct rely_writing *write, struct rely_err *err);
+
 /* --- groups.c: groups of issuers' records. False with the fault ---------------------------------------------- */
 
 RELY_MUST_USE bool rely_groups_bind(struct rely_writing *write, struct rely_err *err);

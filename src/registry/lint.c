@@ -44,7 +44,7 @@ static bool find_overlaps(const struct rely_writing *write, struct rely_problems
                                             .other = credential->record.parent_id,
                                             .text = credential->subject,
                                             .limit = 3};
-    return write->writer->is_owner_only ||
+    return write->writer->is_owner_only || credential->subject.ptr == NULL ||
            rely_stored_ask(write->registry->store, &asked, &(struct rely_stored_visit){note_overlap, &overlapping},
                            err);
 }

@@ -89,8 +89,8 @@ static int64_t end_of(const struct rely_credential_record *credential)
 static bool lets_in_as_before(const struct rely_credential_record *before, const struct rely_credential_record *after)
 {
     return before->issuer_id == after->issuer_id && before->group_id == after->group_id &&
-           rely_slice_equal(before->subject, after->subject) && has_all(&after->audiences, &before->audiences) &&
-           end_of(after) >= end_of(before);
+           rely_slice_same(before->subject, after->subject) && rely_slice_same(before->expression, after->expression) &&
+           has_all(&after->audiences, &before->audiences) && end_of(after) >= end_of(before);
 }
 
 struct sharing {
@@ -118,7 +118,15 @@ bool rely_powers_check_subject(const struct rely_powers *powers, const struct re
                                             .other = after->group_id,
                                             .text = after->subject};
     bool is_no_more = before != NULL && lets_in_as_before(after, before);
-    return !powers->writer->is_owner_only || is_no_more ||
+    if (!powers->writer->is_owner_only || is_no_more)
+        return true;
+    if (after->expression.ptr != NULL) /* nobody knows whom it matches */
+        return rely_write_refuse(powers->result, err, RELY_ERR_FORBIDDEN, "not_permitted",
+                                 "a credential with an expression needs the role admin");
+    struct rely_stored_asked may_match = asked;
+    may_match.question = RELY_STORED_MAY_MATCH;
+    return rely_stored_ask(powers->registry->store, &may_match, &(struct rely_stored_visit){refuse_shared, &sharing},
+                           err) &&
            rely_stored_ask(powers->registry->store, &asked, &(struct rely_stored_visit){refuse_shared, &sharing}, err);
 }
 

@@ -213,7 +213,7 @@ static bool bind_by_group(struct rely_writing *write, struct rely_err *err)
 }
 
 /* What was given and could not be read has been noted, and binds nothing. */
-static bool bind_credential(struct rely_writing *write, struct rely_err *err)
+static bool bind_scope(struct rely_writing *write, struct rely_err *err)
 {
     const struct rely_credential_record *credential = &write->after.credential;
     if (rely_json_get(write->body.json, "issuerGroup") != NULL)
@@ -225,6 +225,12 @@ static bool bind_credential(struct rely_writing *write, struct rely_err *err)
     if (credential->issuer_name.ptr != NULL)
         return bind_by_name(write, err);
     return credential->issuer.ptr == NULL || bind_by_url(write, err);
+}
+
+static bool bind_credential(struct rely_writing *write, struct rely_err *err)
+{
+    return bind_scope(write, err) &&
+           (write->after.credential.expression.ptr == NULL || rely_expressions_bind(write, err));
 }
 
 /* The pair that a credential is to have is another one's. */
@@ -249,8 +255,10 @@ static bool check_pair_is_free(const struct rely_writing *write, struct rely_err
     const struct rely_credential_record *credential = &write->after.credential, *before = write->body.before;
     struct pair pair = {write, err};
     bool is_group = credential->group_id != 0;
+    if (credential->expression.ptr != NULL)
+        return rely_expressions_check(write, err);
     if (before != NULL && before->issuer_id == credential->issuer_id && before->group_id == credential->group_id &&
-        rely_slice_equal(before->subject, credential->subject))
+        rely_slice_same(before->subject, credential->subject))
         return true;
     return rely_stored_ask(
         write->registry->store,

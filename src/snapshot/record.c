@@ -3,8 +3,10 @@
  * edition.
  */
 #include "edit.h"
+#include "relyd/expressions.h"
 #include "relyd/issuer_group.h"
 #include "relyd/named_route.h"
+#include "relyd/pool.h"
 #include "relyd/reserved.h"
 #include "relyd/revocation.h"
 
@@ -69,19 +71,52 @@ struct rely_identity *rely_identity_of_record(const struct rely_identity_record 
     return identity;
 }
 
+/* -1: none has the key. */
+static int8_t find_key_term(const struct rely_expression *expression, struct rely_slice key)
+{
+    for (int8_t i = 0; key.ptr != NULL && i < expression->term_count; i++) {
+        struct rely_slice claim = rely_term_claim(expression, (size_t)i), text = rely_term_text(expression, (size_t)i);
+        bool is_same = rely_term_tells_apart(expression, (size_t)i) && key.len == claim.len + 1 + text.len &&
+                       key.ptr[claim.len] == RELY_KEY_SEPARATOR &&
+                       rely_slice_equal(rely_slice(key.ptr + claim.len + 1, text.len), text);
+        for (size_t k = 0; is_same && k < claim.len; k++)
+            is_same = key.ptr[k] == (claim.ptr[k] == '\0' ? RELY_KEY_SEPARATOR : claim.ptr[k]);
+        if (is_same)
+            return i;
+    }
+    return -1;
+}
+
+static struct rely_credential *copy_with_expression(struct rely_credential *credential,
+                                                    const struct rely_credential_record *record)
+{
+    struct rely_pool pool;
+    struct rely_expression_fault fault;
+    rely_pool_init(&pool);
+    bool is_read = rely_expression_parse(record->expression, &pool, &credential->expression, &fault);
+    RELY_ASSERT(is_read); /* the record is whole */
+    credential->key_term = find_key_term(credential->expression, record->match_key);
+    struct rely_credential *copy = rely_credential_copy(credential);
+    rely_pool_fini(&pool);
+    return copy;
+}
+
 struct rely_credential *rely_credential_of_record(const struct rely_credential_record *record)
 {
-    return rely_credential_copy(&(struct rely_credential){
-        .id = record->record.id,
-        .scope = record->issuer_id != 0 ? record->issuer_id : rely_scope_of_group(record->group_id),
-        .identity_id = record->record.parent_id,
-        .name = record->name,
-        .subject = record->subject,
-        .audiences = record->audiences.items,
-        .audience_count = record->audiences.count,
-        .is_enabled = record->is_enabled,
-        .is_shadow = record->mode != RELY_MODE_ENFORCE,
-        .not_after_s = record->not_after});
+    struct rely_credential credential = {.id = record->record.id,
+                                         .scope = record->issuer_id != 0 ? record->issuer_id
+                                                                         : rely_scope_of_group(record->group_id),
+                                         .identity_id = record->record.parent_id,
+                                         .name = record->name,
+                                         .subject = record->subject,
+                                         .key_term = -1,
+                                         .audiences = record->audiences.items,
+                                         .audience_count = record->audiences.count,
+                                         .is_enabled = record->is_enabled,
+                                         .is_shadow = record->mode != RELY_MODE_ENFORCE,
+                                         .not_after_s = record->not_after};
+    return record->expression.ptr == NULL ? rely_credential_copy(&credential)
+                                          : copy_with_expression(&credential, record);
 }
 
 static void *make_group(const void *record)

@@ -57,10 +57,10 @@ static bool count_indexes(struct rely_sql *sql, struct rely_err *err)
         COUNTED("identity", HAS_ALL("identity", "sqlite_autoindex_identity_1", "name > ''")
                                 HAS_ALL("identity", "sqlite_autoindex_identity_2", "uid > ''")),
         COUNTED("credential",
-                HAS_ALL("credential", "sqlite_autoindex_credential_1", "identity_id > 0")
-                    HAS_ALL("credential", "sqlite_autoindex_credential_2", "identity_id > 0")
-                        HAS_EITHER("credential", "credential_subject", "issuer_id > 0", "issuer_id IS NULL")
-                            HAS_ALL("credential", "credential_subject_nocase", "subject > '' COLLATE NOCASE"))};
+                HAS_ALL("credential", "sqlite_autoindex_credential_1",
+                        "identity_id > 0") HAS_ALL("credential", "sqlite_autoindex_credential_2", "identity_id > 0")
+                    HAS_EITHER("credential", "credential_subject", "issuer_id > 0", "issuer_id IS NULL") HAS_EITHER(
+                        "credential", "credential_subject_nocase", "subject > '' COLLATE NOCASE", "subject IS NULL"))};
     for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++)
         if (!run_check(sql, counts[i], err))
             return false;

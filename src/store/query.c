@@ -197,7 +197,7 @@ bool rely_stored_read_all(struct rely_store *store, const struct rely_kind *kind
     " (SELECT issuer_id FROM issuer_group_member WHERE group_id = ?2))"
 
 /* Near ones: the same subject but for ASCII letter case needs no sorting, there may be many; neighbours walk an index,
- * so that it costs the same in a registry of a million. `binds` says what ?1, ?2 ... are: number, other, text, limit. */
+ * so that it costs the same in a registry of a million. `binds` says what ?1, ?2 ... are: number, other, text, more, limit. */
 static const struct question {
     enum rely_object object;
     enum rely_columns_wanted wanted;
@@ -217,6 +217,24 @@ static const struct question {
                              " WHERE o.identity_id = ?1 AND o.issuer_id = ?2 AND o.subject = ?3", "ont"},
     [RELY_STORED_BY_GROUP_PAIR] = {RELY_OBJECT_CREDENTIAL, RELY_COLUMNS_NAMES, "",
                                    " WHERE o.identity_id = ?1 AND o.group_id = ?2 AND o.subject = ?3", "ont"},
+    [RELY_STORED_BY_EXPRESSION] = {RELY_OBJECT_CREDENTIAL, RELY_COLUMNS_NAMES, "",
+                                   " WHERE o.identity_id = ?1 AND coalesce(o.issuer_id, -o.group_id) = ?2"
+                                   " AND o.expression = ?3",
+                                   "ont"},
+    /* From the prefix to its first character: each is looked for in the index. */
+    [RELY_STORED_ALIKE] = {RELY_OBJECT_CREDENTIAL, RELY_COLUMNS_NAMES, "",
+                           " INDEXED BY credential_match WHERE o.expression IS NOT NULL"
+                           " AND coalesce(o.issuer_id, -o.group_id) = ?1 AND o.match_prefix IN"
+                           " (WITH RECURSIVE part (prefix) AS (SELECT ?2 UNION ALL SELECT substr(prefix, 1,"
+                           " length(prefix) - 1) FROM part WHERE length(prefix) > 1) SELECT prefix FROM part)"
+                           " AND (o.match_key IS NULL OR o.match_key IS ?3) LIMIT ?4",
+                           "ntml"},
+    [RELY_STORED_MAY_MATCH] = {RELY_OBJECT_CREDENTIAL, RELY_COLUMNS_NAMES, ", d.name",
+                               " JOIN identity d ON d.id = o.identity_id WHERE o.expression IS NOT NULL"
+                               " AND substr(?3, 1, length(o.match_prefix)) = o.match_prefix AND"
+                               " (o.group_id = ?2 OR o.issuer_id IN (" LIKE_SCOPE ") OR o.group_id IN"
+                               " (SELECT m.group_id FROM issuer_group_member m WHERE m.issuer_id IN (" LIKE_SCOPE ")))",
+                               "not"},
     [RELY_STORED_BY_SUBJECT] = {RELY_OBJECT_CREDENTIAL, RELY_COLUMNS_NAMES, ", d.name",
                                 " JOIN identity d ON d.id = o.identity_id WHERE o.subject = ?3 AND"
                                 " (o.issuer_id IN (" LIKE_SCOPE ") OR o.group_id = ?2 OR o.group_id IN"
@@ -296,8 +314,8 @@ void rely_store_make_questions(struct rely_store *store)
 static void bind_asked(struct rely_stmt *stmt, const char *binds, const struct rely_stored_asked *asked)
 {
     for (int i = 0; binds[i] != '\0'; i++)
-        if (binds[i] == 't')
-            rely_sql_bind_text(stmt, i + 1, asked->text);
+        if (binds[i] == 't' || binds[i] == 'm')
+            rely_sql_bind_text(stmt, i + 1, binds[i] == 't' ? asked->text : asked->more);
         else
             rely_sql_bind_integer(stmt, i + 1,
                                   binds[i] == 'n'   ? asked->number

@@ -40,6 +40,7 @@ static const struct {
     {"credential", "issuer_id", NULL, " REFERENCES issuer ON DELETE RESTRICT"},
     {"credential", "group_id", "(issuer_id IS NULL) <> (group_id IS NULL)",
      " REFERENCES issuer_group ON DELETE RESTRICT"},
+    {"credential", "expression", "(subject IS NULL) <> (expression IS NULL)", ""},
     {"issuer_group_member", "issuer_id", NULL, " REFERENCES issuer ON DELETE RESTRICT"},
 };
 
@@ -79,6 +80,12 @@ static const struct rely_schema_item other_items[] = {
     /* An index, as the table may be older than its column: its own constraints cannot be made later. */
     {"index", "credential_group",
      "CREATE UNIQUE INDEX credential_group ON credential (group_id, subject, identity_id) WHERE group_id IS NOT NULL"},
+    {"index", "credential_expression",
+     "CREATE UNIQUE INDEX credential_expression ON credential (identity_id, coalesce(issuer_id, -group_id), expression)"
+     " WHERE expression IS NOT NULL"},
+    {"index", "credential_match",
+     "CREATE INDEX credential_match ON credential (coalesce(issuer_id, -group_id), match_prefix, match_key)"
+     " WHERE expression IS NOT NULL"},
     /* For explain: finds the same subject elsewhere, and one that differs only in letter case. */
     {"index", "credential_subject_nocase",
      "CREATE INDEX credential_subject_nocase ON credential (subject COLLATE NOCASE, issuer_id)"},

@@ -108,7 +108,7 @@ CHANGES = [
         "    struct rely_credential_record credential;\n    struct rely_contact_record contact;\n",
     ),
     ("src/model/kind.c", "static const struct rely_kind kinds[] = {\n", FIELDS + "static const struct rely_kind kinds[] = {\n"),
-    ("src/model/kind.c", "        .check = rely_credential_check,\n    },\n", "        .check = rely_credential_check,\n    },\n" + KIND),
+    ("src/model/kind.c", "        .shows = rely_credential_shows,\n    },\n", "        .shows = rely_credential_shows,\n    },\n" + KIND),
     (
         "src/model/kind.h",
         "void rely_credential_check(const struct rely_body *body, void *record);\n",

@@ -205,8 +205,8 @@ MUTANTS = [
         name="a verification counts for ever",
         row="F",
         file="src/decide/cache.c",
-        old="known->issuer != NULL && is_fresh(entry, now_s);",
-        new="known->issuer != NULL && (is_fresh(entry, now_s) || true);",
+        old="known->issuer != NULL && is_fresh(entry, now_s) &&",
+        new="known->issuer != NULL && (is_fresh(entry, now_s) || true) &&",
         caught_by="unit_decide",
     ),
     dict(

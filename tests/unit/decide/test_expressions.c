@@ -6,6 +6,7 @@
 #include "relyd/edition.h"
 #include "relyd/expressions.h"
 #include "relyd/said.h"
+#include "relyd/view.h"
 #include "scene.h"
 
 #include "../mint/mint.h"
@@ -100,11 +101,13 @@ static void take_away(struct expression_world *world, int64_t rule)
     assert_true(rely_snapshot_remove(world->scene.snapshot, RELY_OBJECT_CREDENTIAL, rule));
 }
 
+static const char *payload; /* of the last token */
+
 static const char *sign(const char *sub, const char *more)
 {
-    return mint_token(
-        mint_key("p256"), "ES256", "{\"alg\":\"ES256\",\"kid\":\"a\"}",
-        mint_print("{\"iss\":\"" URL "\",\"sub\":\"%s\",\"aud\":[\"relyd\"],\"exp\":%d%s}", sub, NOW + 3600, more));
+    payload =
+        mint_print("{\"iss\":\"" URL "\",\"sub\":\"%s\",\"aud\":[\"relyd\"],\"exp\":%d%s}", sub, NOW + 3600, more);
+    return mint_token(mint_key("p256"), "ES256", "{\"alg\":\"ES256\",\"kid\":\"a\"}", payload);
 }
 
 /* Through the cache, as workers do. */
@@ -340,8 +343,10 @@ static void finds_what_asking_every_rule_finds(void **state)
             const char *token = sign_any();
             const struct rely_review *review = scene_review(&world->scene, token, NOW);
             struct rely_pool pool;
-            struct asking_all asking = {.world = world, .claims = review->verified.claims, .pool = &pool};
+            struct asking_all asking = {.world = world, .pool = &pool};
+            const char *fault;
             rely_pool_init(&pool);
+            assert_true(rely_view_parse(rely_slice_of(payload), &pool, &asking.claims, &fault));
             rely_map_each(&world->scene.snapshot->credentials_by_id, ask_rule, &asking);
             bool is_allowed = review->decision.reason == RELY_OK;
             assert_int_equal(is_allowed, asking.count > 0);

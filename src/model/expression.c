@@ -1,0 +1,122 @@
+/*
+ * A credential's `claimsMatchingExpression`: that it is an expression, and not so broad that it stands for everybody.
+ * Decides nothing beside other rules; registry/ does. Called by credential.c.
+ */
+#include "relyd/expression.h"
+#include "kind.h"
+#include "relyd/compose.h"
+#include <stdio.h>
+
+#define FIELD "claimsMatchingExpression"
+#define SUBJECT_CLAIM RELY_LIT("sub")
+
+static void note_fault(const struct rely_body *body, const struct rely_expression_fault *fault)
+{
+    rely_problems_add(body->problems, FIELD ".value", "invalid_expression",
+                      FIELD ".value: in column %zu there should be %s", fault->column, fault->expected);
+    rely_problems_set_column(body->problems, fault->column);
+}
+
+static void take_expression(const struct rely_body *body, struct rely_slice text,
+                            struct rely_credential_record *credential)
+{
+    const struct rely_expression *expression;
+    struct rely_expression_fault fault;
+    if (!rely_expression_parse(text, body->pool, &expression, &fault)) {
+        note_fault(body, &fault);
+        return;
+    }
+    credential->expression = text;
+    credential->match_prefix = rely_pool_copy(body->pool, rely_expression_prefix(expression, SUBJECT_CLAIM));
+    if (credential->match_prefix.len == 0)
+        rely_problems_add(body->problems, FIELD ".value", "too_broad",
+                          FIELD ".value %s: whoever is let in, his `sub` must begin with something",
+                          credential->match_prefix.ptr == NULL ? "says nothing of claims['sub']"
+                                                               : "matches any claims['sub']");
+}
+
+static void read_value(const struct rely_body *body, const struct rely_json *value,
+                       struct rely_credential_record *credential)
+{
+    if (value == NULL)
+        rely_problems_add(body->problems, FIELD ".value", "required", FIELD ".value is required");
+    else if (rely_json_type(value) != RELY_JSON_STRING)
+        rely_field_wrong_type(value, FIELD ".value", "a string", body->problems);
+    else
+        take_expression(body, rely_json_text(value), credential);
+}
+
+static void read_language_version(const struct rely_body *body, const struct rely_json *value)
+{
+    if (value == NULL)
+        rely_problems_add(body->problems, FIELD ".languageVersion", "required", FIELD ".languageVersion is required");
+    else if (rely_json_type(value) != RELY_JSON_INTEGER)
+        rely_field_wrong_type(value, FIELD ".languageVersion", "a number", body->problems);
+    else if (rely_json_integer(value) != 1)
+        rely_problems_add(body->problems, FIELD ".languageVersion", "invalid_value",
+                          FIELD ".languageVersion must be 1: there is no other");
+}
+
+void rely_credential_read_own(const struct rely_body *body, const struct rely_field *field, void *record)
+{
+    const struct rely_json *value = rely_json_get(body->json, field->json);
+    if (value == NULL)
+        return;
+    if (rely_json_type(value) != RELY_JSON_OBJECT) {
+        rely_field_wrong_type(value, FIELD, "an object", body->problems);
+        return;
+    }
+    for (const char *name = rely_json_next_name(value, NULL); name != NULL; name = rely_json_next_name(value, name)) {
+        char path[64];
+        snprintf(path, sizeof path, FIELD ".%.38s", name);
+        if (rely_find_word(field->words, rely_slice_of(name)) == 0)
+            rely_problems_add(body->problems, path, "unknown_field", FIELD " has value and languageVersion alone");
+    }
+    read_value(body, rely_json_get(value, "value"), record);
+    read_language_version(body, rely_json_get(value, "languageVersion"));
+}
+
+struct rely_json *rely_credential_show_own(const struct rely_field *field, const void *record)
+{
+    const struct rely_credential_record *credential = record;
+    (void)field;
+    if (credential->expression.ptr == NULL)
+        return NULL;
+    struct rely_json *object = rely_json_object();
+    rely_json_set(object, "value", rely_json_of_text(credential->expression));
+    rely_json_set(object, "languageVersion", rely_json_of_integer(1));
+    return object;
+}
+
+bool rely_credential_shows(const struct rely_field *field, const void *record)
+{
+    const struct rely_credential_record *credential = record;
+    return field->type != RELY_FIELD_OWN || credential->expression.ptr != NULL;
+}
+
+struct rely_json *rely_credential_schema_own(const struct rely_field *field)
+{
+    struct rely_err unused;
+    (void)field;
+    return rely_json_parse(
+        RELY_LIT(
+            "{\"type\":\"object\",\"properties\":{\"value\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":4096},"
+            "\"languageVersion\":{\"const\":1}},\"required\":[\"value\",\"languageVersion\"],"
+            "\"additionalProperties\":false}"),
+        &unused);
+}
+
+/* One way, and an expression that is one. */
+bool rely_credential_is_whole(const void *record)
+{
+    struct rely_pool pool;
+    const struct rely_credential_record *credential = record;
+    const struct rely_expression *expression;
+    if (credential->expression.ptr == NULL)
+        return credential->subject.ptr != NULL;
+    rely_pool_init(&pool);
+    bool is_good =
+        rely_expression_parse(credential->expression, &pool, &expression, &(struct rely_expression_fault){0});
+    rely_pool_fini(&pool);
+    return is_good && credential->subject.ptr == NULL;
+}

@@ -1,0 +1,143 @@
+/*
+ * Rules by expression beside others: that an identity has one once, by which of its terms it is found, and that not too
+ * many are found together. Called by rules.c.
+ */
+#include "relyd/expressions.h"
+#include "inside.h"
+#include "relyd/text.h"
+#include <stdlib.h>
+
+static int64_t scope_of(const struct rely_credential_record *credential)
+{
+    return credential->issuer_id != 0 ? credential->issuer_id : -credential->group_id;
+}
+
+/* --- once in an identity ----------------------------------------------------------------------------------------- */
+
+struct looking_for_same {
+    const struct rely_writing *write;
+    struct rely_err *err;
+};
+
+static bool refuse_same(const union rely_any_record *record, struct rely_slice parent, void *context)
+{
+    const struct looking_for_same *looking = context;
+    (void)parent;
+    return record->record.id == looking->write->after.record.id ||
+           rely_write_refuse(looking->write->result, looking->err, RELY_ERR_CONFLICT, "duplicate_issuer_and_expression",
+                             "the identity has this %s and expression already, in its credential %.*s",
+                             looking->write->after.credential.group_id != 0 ? "group" : "issuer",
+                             RELY_ARG(record->credential.name));
+}
+
+static bool check_expression_is_free(const struct rely_writing *write, struct rely_err *err)
+{
+    const struct rely_credential_record *credential = &write->after.credential;
+    struct looking_for_same looking = {write, err};
+    const struct rely_stored_asked asked = {.question = RELY_STORED_BY_EXPRESSION,
+                                            .other = credential->record.parent_id,
+                                            .number = scope_of(credential),
+                                            .text = credential->expression};
+    return rely_stored_ask(write->registry->store, &asked, &(struct rely_stored_visit){refuse_same, &looking}, err);
+}
+
+/* --- by which term ------------------------------------------------------------------------------------------------- */
+
+/* The term's claim and text, as one column has them: U+001F in place of U+0000, and in front of the text. Neither stands
+ * in either. Copied into the pool. */
+static struct rely_slice print_key(const struct rely_expression *expression, size_t term, struct rely_pool *pool)
+{
+    struct rely_buf text = {0};
+    rely_buf_put(&text, rely_term_claim(expression, term));
+    for (size_t i = 0; i < text.len; i++)
+        if (text.ptr[i] == '\0')
+            text.ptr[i] = RELY_KEY_SEPARATOR;
+    rely_buf_putc(&text, RELY_KEY_SEPARATOR);
+    rely_buf_put(&text, rely_term_text(expression, term));
+    struct rely_slice key = rely_pool_copy(pool, rely_buf_slice(&text));
+    rely_buf_fini(&text);
+    return key;
+}
+
+struct counting_alike {
+    int64_t own_id;
+    size_t count;
+};
+
+static bool count_alike(const union rely_any_record *record, struct rely_slice parent, void *context)
+{
+    struct counting_alike *counting = context;
+    (void)parent;
+    counting->count += record->record.id != counting->own_id;
+    return true;
+}
+
+/* How many are found with it by this key: of its prefix, and those of shorter ones that are found by it, or by none. */
+static bool count_found_with(const struct rely_writing *write, struct rely_slice key, size_t *count,
+                             struct rely_err *err)
+{
+    const struct rely_credential_record *credential = &write->after.credential;
+    struct counting_alike counting = {credential->record.id, 0};
+    const struct rely_stored_asked asked = {.question = RELY_STORED_ALIKE,
+                                            .number = scope_of(credential),
+                                            .text = credential->match_prefix,
+                                            .more = key,
+                                            .limit = RELY_EXPRESSIONS_ALIKE_MAX + 1};
+    bool is_read =
+        rely_stored_ask(write->registry->store, &asked, &(struct rely_stored_visit){count_alike, &counting}, err);
+    *count = counting.count;
+    return is_read;
+}
+
+/* Out: match_key - absent: it has no such term. count - how many it is found with. */
+static bool choose_key(struct rely_writing *write, size_t *count, struct rely_err *err)
+{
+    struct rely_credential_record *credential = &write->after.credential;
+    const struct rely_expression *expression;
+    struct rely_expression_fault unused;
+    if (!rely_expression_parse(credential->expression, write->body.pool, &expression, &unused))
+        return rely_err_set(err, RELY_ERR_INVALID, "an expression that was read is none");
+    struct rely_slice chosen = {NULL, 0};
+    *count = SIZE_MAX;
+    for (size_t i = 0; i < expression->term_count; i++) {
+        size_t found = 0;
+        if (!rely_term_tells_apart(expression, i))
+            continue;
+        struct rely_slice key = print_key(expression, i, write->body.pool);
+        if (!count_found_with(write, key, &found, err))
+            return false;
+        if (found < *count) {
+            *count = found;
+            chosen = key;
+        }
+    }
+    credential->match_key = chosen;
+    return chosen.ptr != NULL || count_found_with(write, chosen, count, err);
+}
+
+bool rely_expressions_bind(struct rely_writing *write, struct rely_err *err)
+{
+    const struct rely_credential_record *before = write->body.before;
+    struct rely_credential_record *credential = &write->after.credential;
+    if (before != NULL && scope_of(before) == scope_of(credential) &&
+        rely_slice_same(before->expression, credential->expression)) {
+        credential->match_key = before->match_key;
+        return true;
+    }
+    size_t count = 0;
+    if (write->body.problems->count > 0)
+        return true;
+    if (!choose_key(write, &count, err))
+        return false;
+    return count < RELY_EXPRESSIONS_ALIKE_MAX ||
+           rely_write_refuse(write->result, err, RELY_ERR_CONFLICT, "too_many_alike",
+                             "%d expressions of this issuer or group begin like this one and cannot be told from it: "
+                             "lengthen what stands in front of the first wildcard of claims['sub'], or add an eq on "
+                             "another claim",
+                             RELY_EXPRESSIONS_ALIKE_MAX);
+}
+
+bool rely_expressions_check(const struct rely_writing *write, struct rely_err *err)
+{
+    return check_expression_is_free(write, err);
+}
