@@ -331,6 +331,45 @@ static void looks_at_the_writer_again(void **state)
     assert_refused(fixture, RELY_ERR_FORBIDDEN, "not_permitted");
 }
 
+#define BY_EXPRESSION                                                                                                  \
+    "{\"issuerName\":\"cluster\",\"audiences\":[\"a\"],\"claimsMatchingExpression\":{"                                 \
+    "\"value\":\"claims['sub'] matches 'team-a:*'\",\"languageVersion\":1}%s}"
+
+/* Whom an expression matches nobody can tell, so that an owner makes none; and none of his subjects begins as another's
+ * expression wants it. What there is he may take less of. */
+static void keeps_expressions_from_an_owner(void **state)
+{
+    struct fixture *fixture = *state;
+    must_create(fixture, issuer_path(NULL), "{\"name\":\"cluster\",\"issuer\":\"https://issuer.example\"}");
+    must_create(fixture, identity_path(NULL), "{\"name\":\"boss\"}");
+    must_create(fixture, identity_path(NULL), "{\"name\":\"mine\",\"owners\":[\"boss\"]}");
+    must_create(fixture, identity_path(NULL), "{\"name\":\"other\"}");
+    char *whole = format_body(BY_EXPRESSION, ""), *disabled = format_body(BY_EXPRESSION, ",\"enabled\":false");
+    assert_true(try_replace(fixture, credential_path("other", "own"), whole, NULL));
+    become(fixture, "boss", true);
+    assert_false(try_replace(fixture, credential_path("mine", "own"), whole, NULL));
+    assert_refused(fixture, RELY_ERR_FORBIDDEN, "not_permitted");
+    static const struct {
+        const char *subject;
+        bool may;
+    } cases[] = {{"team-a:app", false}, {"team-a:", false}, {"team-a", true}, {"team-b:app", true}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char *body =
+            format_body("{\"issuerName\":\"cluster\",\"subject\":\"%s\",\"audiences\":[\"a\"]}", cases[i].subject);
+        assert_int_equal(try_replace(fixture, credential_path("mine", "exact"), body, NULL), cases[i].may);
+        free(body);
+    }
+    become_root(fixture);
+    assert_true(try_replace(fixture, credential_path("mine", "own"), whole, NULL));
+    become(fixture, "boss", true);
+    assert_true(try_replace(fixture, credential_path("mine", "own"), disabled, NULL));
+    assert_false(try_replace(fixture, credential_path("mine", "own"), whole, NULL));
+    assert_refused(fixture, RELY_ERR_FORBIDDEN, "not_permitted");
+    assert_true(try_delete(fixture, credential_path("mine", "own"), NULL, false));
+    free(whole);
+    free(disabled);
+}
+
 int run_power_tests(void)
 {
     const struct CMUnitTest tests[] = {
@@ -342,6 +381,7 @@ int run_power_tests(void)
         A_TEST(lets_an_owner_have_the_credentials),
         A_TEST(keeps_an_owner_from_identities_with_a_role),
         A_TEST(keeps_an_owner_from_the_subjects_of_others),
+        A_TEST(keeps_expressions_from_an_owner),
         A_TEST(lets_nobody_change_his_own_roles),
         A_TEST(keeps_the_last_administrator),
         A_TEST(lets_root_take_the_last_one_away),
