@@ -154,6 +154,7 @@ def test_a4_another_source_drops_the_keys_and_the_answer_under_way(start, issuer
         wire.wait_for(lambda: relyd.reason(issuer.token(other)) == "ok", what="the uploaded key")
     else:
         wire.wait_for(lambda: keys_page(relyd).get("lastError"), what="the new source's failure")
+    relyd.await_all_workers()
     assert relyd.reason(issuer.token()) == right
     assert attempts >= 1
     relyd.restart()

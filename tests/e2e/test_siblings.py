@@ -76,6 +76,12 @@ def put_fetched(relyd, issuer, name, *keys, **fields):
     put_rule(relyd, name)
 
 
+def await_everywhere(relyd, condition, what):
+    """A fetched set reaches one worker before the other, and nothing acknowledges it."""
+    wire.wait_for(condition, what=what)
+    relyd.await_all_workers()
+
+
 def count_repeated(relyd):
     text = relyd.admin("GET", "/metrics").body.decode()
     return int(re.search(r"^relyd_key_sets_repeated (\d+)$", text, re.M).group(1))
@@ -108,9 +114,9 @@ def test_a6_a_disabled_records_fetched_key_goes_to_its_sibling(start, issuer):
     relyd = start()
     key, own = tokens.key("victim"), tokens.key("own")
     put_fetched(relyd, issuer, "first", key)
-    wire.wait_for(lambda: identity_of(relyd, sign(key)) == ["of-first"], what="the first record's keys")
+    await_everywhere(relyd, lambda: identity_of(relyd, sign(key)) == ["of-first"], what="the first record's keys")
     put_fetched(relyd, issuer, "second", key, own)
-    wire.wait_for(lambda: identity_of(relyd, sign(own)) == ["of-second"], what="the second record's keys")
+    await_everywhere(relyd, lambda: identity_of(relyd, sign(own)) == ["of-second"], what="the second record's keys")
     assert identity_of(relyd, sign(key)) == ["of-first"]
     assert count_repeated(relyd) == 1
 
@@ -121,13 +127,13 @@ def test_a6_a_disabled_records_fetched_key_goes_to_its_sibling(start, issuer):
     for _ in range(20):
         assert identity_of(relyd, sign(key)) == ["of-second"]
     warning = "1 key of issuer first is not used: issuer second with the same iss has it already"
-    wire.wait_for(lambda: keys_of(relyd, "first").get("lastError") == warning, what="the warning")
+    await_everywhere(relyd, lambda: keys_of(relyd, "first").get("lastError") == warning, what="the warning")
     assert identity_of(relyd, sign(key)) == ["of-second"]
     assert count_repeated(relyd) == 1
     relyd.restart()
     for _ in range(20):
         assert identity_of(relyd, sign(key)) == ["of-second"]
-    wire.wait_for(lambda: keys_of(relyd, "first").get("lastError") == warning, what="the warning")
+    await_everywhere(relyd, lambda: keys_of(relyd, "first").get("lastError") == warning, what="the warning")
     assert identity_of(relyd, sign(key)) == ["of-second"]
 
 
@@ -137,7 +143,7 @@ def test_a6_stored_sets_that_repeat_are_told_apart_at_the_start(start, issuer):
     key, own = tokens.key("victim"), tokens.key("own")
     put_record(relyd, "first", key)
     put_fetched(relyd, issuer, "second", own)
-    wire.wait_for(lambda: identity_of(relyd, sign(own)) == ["of-second"], what="the second record's keys")
+    await_everywhere(relyd, lambda: identity_of(relyd, sign(own)) == ["of-second"], what="the second record's keys")
     relyd.stop()
     database = sqlite3.connect(relyd.database)
     database.execute("UPDATE key_set SET document = ? WHERE issuer_id = (SELECT id FROM issuer WHERE name = 'second')",
@@ -159,7 +165,7 @@ def test_a6_a_set_that_is_too_old_holds_no_key(start, issuer):
     relyd = start(keys__miss_wait_ms=0, keys__max_age_s=3600)
     key, own = tokens.key("victim"), tokens.key("own")
     put_fetched(relyd, issuer, "first", key)
-    wire.wait_for(lambda: identity_of(relyd, sign(key)) == ["of-first"], what="the first record's keys")
+    await_everywhere(relyd, lambda: identity_of(relyd, sign(key)) == ["of-first"], what="the first record's keys")
     relyd.stop()
     database = sqlite3.connect(relyd.database)
     database.execute("UPDATE key_set SET fetched_at = fetched_at - 4000")
@@ -169,11 +175,11 @@ def test_a6_a_set_that_is_too_old_holds_no_key(start, issuer):
     relyd.start()
     assert relyd.reason(sign(key)) == "keys_unavailable"
     put_fetched(relyd, issuer, "second", key, own)
-    wire.wait_for(lambda: identity_of(relyd, sign(own)) == ["of-second"], what="the second record's keys")
+    await_everywhere(relyd, lambda: identity_of(relyd, sign(own)) == ["of-second"], what="the second record's keys")
     assert identity_of(relyd, sign(key)) == ["of-second"]
     put_fetched(relyd, issuer, "first", key, description="fetch at once")
     warning = "1 key of issuer first is not used: issuer second with the same iss has it already"
-    wire.wait_for(lambda: keys_of(relyd, "first").get("lastError") == warning, what="the warning")
+    await_everywhere(relyd, lambda: keys_of(relyd, "first").get("lastError") == warning, what="the warning")
     assert identity_of(relyd, sign(key)) == ["of-second"]
 
 
@@ -209,7 +215,7 @@ def test_a6_a_fetched_set_loses_anothers_key_and_keeps_its_own(start, issuer):
         "neighbour", URL, keys={"jwksUri": issuer.url + "/keys"}, caBundle=issuer.ca, allowPrivateAddresses=True
     )
     put_rule(relyd, "neighbour")
-    wire.wait_for(lambda: keys_of(relyd, "neighbour")["keys"], what="the key set")
+    await_everywhere(relyd, lambda: keys_of(relyd, "neighbour")["keys"], what="the key set")
 
     def check(relyd):
         shown = keys_of(relyd, "neighbour")
@@ -236,7 +242,7 @@ def test_a6_a_set_of_anothers_keys_alone_leaves_none(relyd, issuer):
         "neighbour", URL, keys={"jwksUri": issuer.url + "/keys"}, caBundle=issuer.ca, allowPrivateAddresses=True
     )
     warning = "1 key of issuer neighbour is not used: issuer victim with the same iss has it already"
-    wire.wait_for(lambda: keys_of(relyd, "neighbour").get("lastError") == warning, what="the warning")
+    await_everywhere(relyd, lambda: keys_of(relyd, "neighbour").get("lastError") == warning, what="the warning")
     assert keys_of(relyd, "neighbour")["keys"] == []
     assert identity_of(relyd, sign(victim)) == ["of-victim"]
     relyd.restart()
@@ -253,10 +259,9 @@ def test_a6_a_neighbour_cannot_stop_a_withdrawal(start, issuer):
     issuer.answers["/keys"] = response({"keys": [old.jwk()]}, "200 OK", "application/json", "Cache-Control: max-age=1")
     relyd.put_issuer("victim", URL, keys={"jwksUri": issuer.url + "/keys"}, caBundle=issuer.ca, allowPrivateAddresses=True)
     put_rule(relyd, "victim")
-    wire.wait_for(lambda: identity_of(relyd, sign(old)) == ["of-victim"], what="the key set")
+    await_everywhere(relyd, lambda: identity_of(relyd, sign(old)) == ["of-victim"], what="the key set")
     issuer.answers["/keys"] = response({"keys": [stolen.jwk(), new.jwk()]})
-    wire.wait_for(lambda: identity_of(relyd, sign(new)) == ["of-victim"], what="the rotation")
-    relyd.await_all_workers()
+    await_everywhere(relyd, lambda: identity_of(relyd, sign(new)) == ["of-victim"], what="the rotation")
     assert relyd.reason(sign(old)) == "key_unknown"
     assert identity_of(relyd, sign(stolen)) == ["of-neighbour"]
 
