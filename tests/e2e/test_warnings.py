@@ -56,6 +56,7 @@ SUBJECTS = [
     (ISSUER, "s", [" relyd", "other "], [("audience_blank", "audiences[0]"), ("audience_blank", "audiences[1]")]),
     (ISSUER, "s", ["relyd", "Relyd"], [("audience_twin", "audiences[1]")]),
     (ISSUER, "s", ["https://a.example/", "other", "https://a.example"], [("audience_twin", "audiences[2]")]),
+    (ISSUER, "s", ["https://a.example", "https://a.example/"], [("audience_twin", "audiences[1]")]),
     (ISSUER, "spiffe://Prod/*", ["relyd", ISSUER], [("subject_wildcard", "subject"), ("subject_spiffe", "subject"), ("audience_default", "audiences[1]")]),
 ]
 
