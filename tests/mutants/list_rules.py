@@ -86,7 +86,7 @@ MUTANTS = [
     mutant("an owner takes a subject of a group", "src/store/query.c", "OR o.group_id = ?2 OR o.group_id IN", "OR o.group_id = ?2 OR -o.group_id IN", "unit_registry"),
     in_match("an expression is named before an exact subject", "return a->expression == NULL;", "return a->expression != NULL;"),
     in_match("a shorter beginning is named", "return a->prefix_len > b->prefix_len;", "return a->prefix_len < b->prefix_len;"),
-    in_match("expressions are not judged", "if (rely_expression_matches(credential->expression, ask_for_term, &asking))", "if (rely_expression_matches(credential->expression, ask_for_term, &asking) || true)"),
+    in_match("expressions are not judged", "if (rely_expression_matches(credential->expression, ask_for_term, &asking))", "if (rely_expression_matches(credential->expression, ask_for_term, &asking) || credential != NULL)"),
     in_match("expressions of groups are not found", "judge_expressions(&judging, rely_scope_of_group(membership->group_id));", "judge_expressions(&judging, membership->group_id);"),
     mutant("a remembered token is judged without what is asked", "src/decide/cache.c", "entry->slots_edition >= snapshot->asked_edition", "entry->slots_edition > 0", "unit_decide"),
     mutant("a remembered token has no slots", "src/decide/cache.c", "(entry->slots != NULL && entry->slots_edition", "(entry->slots == NULL || entry->slots_edition", "unit_decide"),
