@@ -53,6 +53,10 @@ void rely_uuid_new(char out[RELY_UUID_SIZE]);
 /* Fill with random bytes from the kernel; ends the process when it cannot. */
 void rely_random(void *out, size_t len);
 
+/* For qsort and bsearch, of struct rely_slice: byte by byte, what is shorter and begins the same first. Below, at or
+ * above 0. */
+int rely_slice_compare(const void *a, const void *b);
+
 /* SipHash-1-3 (64 bit) under the process's random key: collisions cannot be prepared from outside. */
 uint64_t rely_hash(struct rely_slice text, uint64_t seed);
 

@@ -77,6 +77,14 @@ const char *rely_quote(struct rely_slice text, char out[RELY_QUOTED_SIZE])
     return out;
 }
 
+int rely_slice_compare(const void *a, const void *b)
+{
+    const struct rely_slice *left = a, *right = b;
+    size_t shorter = left->len < right->len ? left->len : right->len;
+    int order = shorter == 0 ? 0 : memcmp(left->ptr, right->ptr, shorter);
+    return order != 0 ? order : (left->len > right->len) - (left->len < right->len);
+}
+
 const char *rely_quote_list(const struct rely_slice *texts, size_t count, char *out, size_t size)
 {
     static const size_t tail = sizeof " and 4294967295 more"; /* kept free for it */

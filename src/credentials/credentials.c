@@ -44,13 +44,6 @@ static bool is_wanted_identity(const struct rely_match_query *query, const struc
     return query->identity.ptr == NULL || rely_slice_equal(query->identity, identity->name);
 }
 
-static bool is_before(struct rely_slice left, struct rely_slice right)
-{
-    size_t len = left.len < right.len ? left.len : right.len;
-    int order = memcmp(left.ptr, right.ptr, len);
-    return order < 0 || (order == 0 && left.len < right.len);
-}
-
 /* Of an identity's several credentials one is named: an exact subject's before an expression's, the record's before a
  * group's, that with the longer literal prefix, the first by name. */
 static bool is_named_before(const struct rely_credential *a, const struct rely_credential *b)
@@ -61,7 +54,7 @@ static bool is_named_before(const struct rely_credential *a, const struct rely_c
         return a->scope > 0;
     if (a->prefix_len != b->prefix_len)
         return a->prefix_len > b->prefix_len;
-    return is_before(a->name, b->name);
+    return rely_slice_compare(&a->name, &b->name) < 0;
 }
 
 /* Does one of the identity's credentials stand there already? Exact ones of the record are judged first, and of those an

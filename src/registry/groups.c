@@ -27,14 +27,6 @@ static bool bind_item(struct rely_writing *write, size_t index, struct rely_err 
     return true;
 }
 
-static int compare_names(const void *a, const void *b)
-{
-    const struct rely_slice *left = a, *right = b;
-    size_t len = left->len < right->len ? left->len : right->len;
-    int order = len == 0 ? 0 : memcmp(left->ptr, right->ptr, len);
-    return order != 0 ? order : (left->len > right->len) - (left->len < right->len);
-}
-
 /* In the order in which they are stored: which came first in a body means nothing. */
 bool rely_groups_bind(struct rely_writing *write, struct rely_err *err)
 {
@@ -46,7 +38,7 @@ bool rely_groups_bind(struct rely_writing *write, struct rely_err *err)
     for (size_t i = 0; i < issuers->count; i++)
         sorted[i] = issuers->items[i];
     if (issuers->count > 1)
-        qsort(sorted, issuers->count, sizeof *sorted, compare_names);
+        qsort(sorted, issuers->count, sizeof *sorted, rely_slice_compare);
     issuers->items = sorted;
     return true;
 }
@@ -67,7 +59,7 @@ static int compare_next(const struct rely_texts *a, size_t at_a, const struct re
 {
     if (at_a == a->count || at_b == b->count)
         return at_a == a->count ? 1 : -1;
-    return compare_names(&a->items[at_a], &b->items[at_b]);
+    return rely_slice_compare(&a->items[at_a], &b->items[at_b]);
 }
 
 static bool store_members(const struct rely_joining *joining, struct rely_writing *write, struct rely_err *err)

@@ -9,17 +9,10 @@
 
 #include <stdlib.h>
 
-static int compare_texts(const void *a, const void *b)
-{
-    const struct rely_slice *left = a, *right = b;
-    size_t shorter = left->len < right->len ? left->len : right->len;
-    int order = shorter == 0 ? 0 : memcmp(left->ptr, right->ptr, shorter);
-    return order != 0 ? order : (left->len > right->len) - (left->len < right->len);
-}
-
 bool rely_sorted_has(const struct rely_sorted_texts *texts, struct rely_slice text)
 {
-    return texts->count > 0 && bsearch(&text, texts->items, texts->count, sizeof *texts->items, compare_texts) != NULL;
+    return texts->count > 0 &&
+           bsearch(&text, texts->items, texts->count, sizeof *texts->items, rely_slice_compare) != NULL;
 }
 
 /* A record's lists in one block, first all slices, then all texts. */
@@ -49,7 +42,7 @@ static struct rely_sorted_texts copy_sorted(struct route_block *block, const str
 {
     struct rely_slice *items = copy_texts(block, from);
     if (from->count > 0)
-        qsort(items, from->count, sizeof *items, compare_texts);
+        qsort(items, from->count, sizeof *items, rely_slice_compare);
     return (struct rely_sorted_texts){items, from->count};
 }
 

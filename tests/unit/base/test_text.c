@@ -175,6 +175,22 @@ static void uuids_are_version_4_and_differ(void **state)
     assert_non_null(strchr("89ab", one[19]));
 }
 
+static void texts_are_ordered_byte_by_byte(void **state)
+{
+    static const struct {
+        struct rely_slice a, b;
+        int order;
+    } cases[] = {{{"a", 1}, {"b", 1}, -1}, {{"ab", 2}, {"abc", 3}, -1},    {{"abc", 3}, {"abc", 3}, 0},
+                 {{NULL, 0}, {"", 0}, 0},  {{NULL, 0}, {"a", 1}, -1},      {{"a\0b", 3}, {"a\0a", 3}, 1},
+                 {{"Z", 1}, {"a", 1}, -1}, {{"\xc3\xa4", 2}, {"z", 1}, 1}, {{"b", 1}, {"aa", 2}, 1}};
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        int forth = rely_slice_compare(&cases[i].a, &cases[i].b), back = rely_slice_compare(&cases[i].b, &cases[i].a);
+        assert_int_equal((forth > 0) - (forth < 0), cases[i].order);
+        assert_int_equal((back > 0) - (back < 0), -cases[i].order);
+    }
+}
+
 int run_text_tests(void)
 {
     const struct CMUnitTest tests[] = {
@@ -187,6 +203,7 @@ int run_text_tests(void)
         cmocka_unit_test(strangers_text_is_quoted),
         cmocka_unit_test(hashes_depend_on_every_byte_and_the_seed),
         cmocka_unit_test(uuids_are_version_4_and_differ),
+        cmocka_unit_test(texts_are_ordered_byte_by_byte),
     };
     return cmocka_run_group_tests_name("text", tests, NULL, NULL);
 }
