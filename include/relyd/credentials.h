@@ -70,7 +70,8 @@ struct rely_matches {
  * Out:      *out - always set.
  * Reasons:  RELY_OK (count >= 1), RELY_NO_MATCHING_CREDENTIAL, RELY_AUDIENCE_MISMATCH (issuer and subject match, no
  *           audience does), RELY_IDENTITY_DISABLED (all that match are of disabled identities).
- * Cost:     one map look-up, one for its groups and each of them, and one per match, none with a memo of this edition; independent of the registry's size.
+ * Cost:     one map look-up, one for its groups and each of them, and one per match, none with a memo of this edition;
+ *           independent of the registry's size.
  */
 enum rely_reason rely_credentials_match(const struct rely_snapshot *snapshot, const struct rely_match_query *query,
                                         struct rely_matches *out, struct rely_detail *detail);

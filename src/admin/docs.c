@@ -1,6 +1,6 @@
 /*
- * The tables of docs/api.md: what is served, the fields of each kind of object, and warnings. Each stands between two marks, by
- * which it is found in the page. Decides nothing. Called by main.c (--print-docs api) and the tests.
+ * The tables of docs/api.md: what is served, the fields of each kind of object, and warnings. Each stands between two
+ * marks, by which it is found in the page. Decides nothing. Called by main.c (--print-docs api) and the tests.
  */
 #include "operations.h"
 #include "relyd/admin.h"

@@ -1,6 +1,7 @@
 /*
- * Which federated credentials a verified token matches: exact issuer record or a group that it is in, exact subject, one audience, of those that
- * are in force. Decides nothing about keys or the token's times. Called by decide/ once a review.
+ * Which federated credentials a verified token matches: of its issuer record or a group that this is in, by exact
+ * subject or by expression, with one audience, and in force. Decides nothing about keys or the token's times. Called by
+ * decide/ once a review.
  */
 #include "relyd/credentials.h"
 

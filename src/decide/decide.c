@@ -138,7 +138,7 @@ static enum rely_reason run_decision_step(struct rely_review_work *work)
     return check_names(work);
 }
 
-/* A request is this table. Expressions and groups belong to "credentials", guards to "claims": each will be a step or part of one, and no other code changes. */
+/* A request is this table: what restricts one more is a step, or part of one, and no other code changes. */
 static const struct {
     const char *name;
     enum rely_reason (*run)(struct rely_review_work *work);

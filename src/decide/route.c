@@ -1,6 +1,6 @@
 /*
- * Step "route": what the route under which a review was asked for takes: of which issuers, and which identities. Its audiences are
- * judged with those of the credentials. Called by decide.c.
+ * Step "route": what the route under which a review was asked for takes: of which issuers, and which identities. Its
+ * audiences are judged with those of the credentials. Called by decide.c.
  */
 #include "steps.h"
 

@@ -99,13 +99,13 @@ struct rely_registry_thread {
     uint64_t left_revision;            /* its own: when it was closed */
 };
 
-/* The control thread: nobody else makes editions. All fields are its own unless they say otherwise. */
 /* Revocations that are over. */
 struct rely_sweeper {
     struct rely_timer timer; /* first */
     struct rely_control_thread *thread;
 };
 
+/* The control thread: nobody else makes editions. All fields are its own unless they say otherwise. */
 struct rely_control_thread {
     struct rely_service *service; /* borrowed */
     pthread_t id;
