@@ -59,6 +59,9 @@ RELY_MUST_USE bool rely_expression_parse(struct rely_slice text, struct rely_poo
 RELY_MUST_USE bool rely_claim_parse(struct rely_slice name, struct rely_pool *pool, struct rely_slice *out,
                                     struct rely_expression_fault *fault);
 
+/* The claim by which rules are looked up. */
+#define RELY_SUBJECT_CLAIM RELY_LIT("sub")
+
 /**
  * What every value of a claim begins with that an expression matches: by this it is looked up.
  *

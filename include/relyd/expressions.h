@@ -10,9 +10,6 @@
 struct rely_credential;
 struct rely_snapshot;
 
-/* The claim that stands for the subject. */
-#define RELY_SUBJECT_CLAIM RELY_LIT("sub")
-
 /* Of a term that is kept as a text: between the names of its claim, and behind them. No name has it. */
 #define RELY_KEY_SEPARATOR '\x1f'
 

@@ -6,6 +6,7 @@
 
 #include "relyd/base.h"
 
+struct rely_credential_record;
 struct rely_snapshot;
 
 /* A group of issuers' records. Every pointer is owned by this object's one block of memory. */
@@ -25,5 +26,7 @@ const struct rely_issuer_group *rely_snapshot_issuer_group(const struct rely_sna
 /* The cursor-th group that this record is in, in no order; NULL at the end. */
 const struct rely_membership *rely_snapshot_membership(const struct rely_snapshot *snapshot, int64_t issuer_id,
                                                        size_t *cursor);
+/* Of the record, or the group, that a credential is for: struct rely_credential's scope. */
+int64_t rely_scope_of_record(const struct rely_credential_record *record);
 
 #endif

@@ -8,7 +8,6 @@
 #include <stdio.h>
 
 #define FIELD "claimsMatchingExpression"
-#define SUBJECT_CLAIM RELY_LIT("sub")
 
 static void note_fault(const struct rely_body *body, const struct rely_expression_fault *fault)
 {
@@ -27,7 +26,7 @@ static void take_expression(const struct rely_body *body, struct rely_slice text
         return;
     }
     credential->expression = text;
-    credential->match_prefix = rely_pool_copy(body->pool, rely_expression_prefix(expression, SUBJECT_CLAIM));
+    credential->match_prefix = rely_pool_copy(body->pool, rely_expression_prefix(expression, RELY_SUBJECT_CLAIM));
     if (credential->match_prefix.len == 0)
         rely_problems_add(body->problems, FIELD ".value", "too_broad",
                           FIELD ".value %s: whoever is let in, his `sub` must begin with something",

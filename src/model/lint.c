@@ -71,12 +71,10 @@ static void lint_signs(struct rely_slice subject, struct rely_problems *warnings
 /* A cluster, as far as its URL or that of its keys tells. */
 static bool is_cluster(const struct rely_linted *linted)
 {
-    static const struct rely_slice parts[] = {{"kubernetes.default.svc", 22},
-                                              {"://oidc.eks.", 12},
-                                              {".prod-aks.azure.com", 19},
-                                              {"://container.googleapis.com/", 28}};
+    static const char *const parts[] = {"kubernetes.default.svc", "://oidc.eks.", ".prod-aks.azure.com",
+                                        "://container.googleapis.com/"};
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
-        if (holds(linted->issuer_url, parts[i]))
+        if (holds(linted->issuer_url, rely_slice_of(parts[i])))
             return true;
     return linted->jwks_uri.ptr != NULL && ends_with(linted->jwks_uri, RELY_LIT("/openid/v1/jwks"));
 }

@@ -4,13 +4,9 @@
  */
 #include "relyd/expressions.h"
 #include "inside.h"
+#include "relyd/issuer_group.h"
 #include "relyd/text.h"
 #include <stdlib.h>
-
-static int64_t scope_of(const struct rely_credential_record *credential)
-{
-    return credential->issuer_id != 0 ? credential->issuer_id : -credential->group_id;
-}
 
 /* --- once in an identity ----------------------------------------------------------------------------------------- */
 
@@ -30,13 +26,13 @@ static bool refuse_same(const union rely_any_record *record, struct rely_slice p
                              RELY_ARG(record->credential.name));
 }
 
-static bool check_expression_is_free(const struct rely_writing *write, struct rely_err *err)
+bool rely_expressions_check(const struct rely_writing *write, struct rely_err *err)
 {
     const struct rely_credential_record *credential = &write->after.credential;
     struct looking_for_same looking = {write, err};
     const struct rely_stored_asked asked = {.question = RELY_STORED_BY_EXPRESSION,
                                             .other = credential->record.parent_id,
-                                            .number = scope_of(credential),
+                                            .number = rely_scope_of_record(credential),
                                             .text = credential->expression};
     return rely_stored_ask(write->registry->store, &asked, &(struct rely_stored_visit){refuse_same, &looking}, err);
 }
@@ -79,7 +75,7 @@ static bool count_found_with(const struct rely_writing *write, struct rely_slice
     const struct rely_credential_record *credential = &write->after.credential;
     struct counting_alike counting = {credential->record.id, 0};
     const struct rely_stored_asked asked = {.question = RELY_STORED_ALIKE,
-                                            .number = scope_of(credential),
+                                            .number = rely_scope_of_record(credential),
                                             .text = credential->match_prefix,
                                             .more = key,
                                             .limit = RELY_EXPRESSIONS_ALIKE_MAX + 1};
@@ -119,7 +115,7 @@ bool rely_expressions_bind(struct rely_writing *write, struct rely_err *err)
 {
     const struct rely_credential_record *before = write->body.before;
     struct rely_credential_record *credential = &write->after.credential;
-    if (before != NULL && scope_of(before) == scope_of(credential) &&
+    if (before != NULL && rely_scope_of_record(before) == rely_scope_of_record(credential) &&
         rely_slice_same(before->expression, credential->expression)) {
         credential->match_key = before->match_key;
         return true;
@@ -135,9 +131,4 @@ bool rely_expressions_bind(struct rely_writing *write, struct rely_err *err)
                              "lengthen what stands in front of the first wildcard of claims['sub'], or add an eq on "
                              "another claim",
                              RELY_EXPRESSIONS_ALIKE_MAX);
-}
-
-bool rely_expressions_check(const struct rely_writing *write, struct rely_err *err)
-{
-    return check_expression_is_free(write, err);
 }

@@ -4,6 +4,7 @@
  * write.c and delete.c.
  */
 #include "inside.h"
+#include "relyd/issuer_group.h"
 
 /* --- owners ------------------------------------------------------------------------------------------------- */
 
@@ -215,7 +216,7 @@ bool rely_powers_check_lost(const struct rely_powers *powers, struct rely_slice 
     struct counting left = {.has_others = false}, now = {.name = identity};
     if (!is_way_in(powers, lost) || powers->writer->may_end_admins)
         return true;
-    if (!count_ways_in(powers, lost->issuer_id != 0 ? lost->issuer_id : -lost->group_id, &left, err))
+    if (!count_ways_in(powers, rely_scope_of_record(lost), &left, err))
         return false;
     if (left.has_others)
         return true;

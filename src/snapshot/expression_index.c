@@ -1,8 +1,8 @@
 /*
  * By what rules by expression are found: the scope, the literal prefix of what they want of the subject, and of their
- * `eq` terms on other claims the one that was chosen when it was written, which the fewest others share. So ten thousand repositories of one owner, which have
- * one prefix, are told apart. Decides nothing; whether a token matches, the expression says. Called
- * by index.c, and by whoever looks for rules.
+ * `eq` terms on other claims the one that was chosen when it was written, which the fewest others share. So ten
+ * thousand repositories of one owner, which have one prefix, are told apart. Decides nothing; whether a token matches,
+ * the expression says. Called by index.c, and by whoever looks for rules.
  */
 #include "edit.h"
 #include "tally.h"
@@ -45,8 +45,9 @@ bool rely_term_tells_apart(const struct rely_expression *expression, size_t term
     return rely_term_is_literal(expression, term) && claim.len > 0 && !rely_slice_equal(claim, RELY_SUBJECT_CLAIM);
 }
 
-static uint64_t hash_by_term(const struct rely_credential *credential, int term)
+static uint64_t hash_rule_place(const struct rely_credential *credential)
 {
+    int8_t term = credential->key_term;
     const struct rely_expression *expression = credential->expression;
     uint64_t prefix = hash_prefix(credential->scope, rely_expression_prefix(expression, RELY_SUBJECT_CLAIM));
     if (term < 0)
@@ -79,7 +80,7 @@ void rely_expression_index_edit(struct rely_snapshot *next, const void *item, bo
     const struct rely_credential *credential = item;
     if (credential->expression == NULL)
         return;
-    uint64_t hash = hash_by_term(credential, credential->key_term);
+    uint64_t hash = hash_rule_place(credential);
     change_words(next, credential, is_removal);
     if (is_removal)
         rely_map_remove(&next->expressions, &edit, hash, credential);

@@ -101,11 +101,15 @@ static struct rely_credential *copy_with_expression(struct rely_credential *cred
     return copy;
 }
 
+int64_t rely_scope_of_record(const struct rely_credential_record *record)
+{
+    return record->issuer_id != 0 ? record->issuer_id : rely_scope_of_group(record->group_id);
+}
+
 struct rely_credential *rely_credential_of_record(const struct rely_credential_record *record)
 {
     struct rely_credential credential = {.id = record->record.id,
-                                         .scope = record->issuer_id != 0 ? record->issuer_id
-                                                                         : rely_scope_of_group(record->group_id),
+                                         .scope = rely_scope_of_record(record),
                                          .identity_id = record->record.parent_id,
                                          .name = record->name,
                                          .subject = record->subject,
