@@ -120,6 +120,9 @@ void rely_http_problem(struct rely_http_request *request, int status, const char
 /* The same with a header. In: header - its value's ptr NULL: none. */
 void rely_http_problem_with(struct rely_http_request *request, int status, const char *code, const char *detail,
                             const struct rely_http_header *header);
+/* The same with members of its own. In: members - as JSON writes them: `"by":[]`. */
+void rely_http_problem_of(struct rely_http_request *request, int status, const char *code, const char *detail,
+                          struct rely_slice members);
 /* The problem `method_not_allowed`, 405, with this value of Allow. */
 void rely_http_refuse_method(struct rely_http_request *request, const char *allow);
 

@@ -21,7 +21,7 @@ struct rely_named_route {
     struct rely_slice name;
     const struct rely_slice *audiences; /* as they were given; at most RELY_AUDIENCES_PER_CREDENTIAL_MAX */
     size_t audience_count;              /* 0: any */
-    struct rely_sorted_texts identities, groups, issuers, callers;
+    struct rely_sorted_texts identities, groups, issuers, issuer_groups, callers;
     bool strips_authorization;
     bool passes_preflight;
     int32_t cache_s;

@@ -39,18 +39,19 @@ struct rely_write {
 /* What a write answers. Zero-filled before the call; rely_write_result_fini after it. */
 struct rely_write_result {
     bool is_created;
-    struct rely_json *object;      /* owned: the object as it is now (NULL after a delete) */
-    char etag[32];                 /* quoted, as in the header; changes with every change of the object */
-    char code[40];                 /* of a refusal, for the REST interface: invalid_body, not_found, already_exists,
+    struct rely_json *object; /* owned: the object as it is now (NULL after a delete) */
+    char etag[32];            /* quoted, as in the header; changes with every change of the object */
+    char code[40];            /* of a refusal, for the REST interface: invalid_body, not_found, already_exists,
                                * duplicate_issuer_and_subject, certificate_in_use, issuer_in_use, group_in_use, in_use, built_in, last_admin,
                                * too_many_credentials, too_many_revocations, too_many_groups, too_many_objects, precondition_failed, not_permitted; empty for a fault on our
                                * side */
+    struct rely_json *users;  /* owned: of in_use: some that use the object, each with `object` and `name`; or NULL */
     struct rely_problems problems; /* of a body that is refused */
     struct rely_problems warnings; /* of one that is accepted */
     struct rely_changes changes;
 };
 
-/* Free the object and the changes. */
+/* Free what it owns. */
 void rely_write_result_fini(struct rely_write_result *result);
 
 /**

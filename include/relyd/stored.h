@@ -76,8 +76,10 @@ enum rely_stored_question {
     /* number: the issuer, text: the subject, other: an identity: credentials of others as reviews see them, with the
      * identity's name. */
     RELY_STORED_OVERLAPPING,
-    RELY_STORED_ADMINS_OF_GROUP,    /* number: a group: administrators' credentials, whole, with the identity's name */
-    RELY_STORED_ROUTES_OF_ISSUER,   /* text: its name: names of routes that name it */
+    RELY_STORED_ADMINS_OF_GROUP, /* number: a group: administrators' credentials, whole, with the identity's name */
+    /* text: its name: names of routes that name it, in their order. At most limit. */
+    RELY_STORED_ROUTES_OF_ISSUER,
+    RELY_STORED_ROUTES_OF_GROUP,    /* the same of a group of issuers */
     RELY_STORED_ROUTES_OF_IDENTITY, /* the same */
     RELY_STORED_OVER                /* number: a time: revocations' names, of those that are over then */
 };

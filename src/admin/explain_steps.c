@@ -200,6 +200,14 @@ static struct rely_json *name_groups(const struct rely_explanation *explanation,
     return names;
 }
 
+static void show_groups(const struct rely_explanation *explanation, struct rely_json *step)
+{
+    struct rely_json *groups = name_groups(explanation, explanation->review->issuer->id);
+    if (rely_json_size(groups) > 0)
+        rely_json_set(step, "issuerGroups", rely_json_share(groups));
+    rely_json_free(groups);
+}
+
 static void show_credentials_step(struct rely_explanation *explanation, struct rely_json *step)
 {
     const struct rely_review *review = explanation->review;
@@ -208,10 +216,7 @@ static void show_credentials_step(struct rely_explanation *explanation, struct r
         rely_json_set(step, "acceptedAudiences",
                       show_texts(explanation->request->audiences, explanation->request->audience_count));
     set_text_if_any(step, "identity", explanation->request->identity);
-    struct rely_json *groups = name_groups(explanation, review->issuer->id);
-    if (rely_json_size(groups) > 0)
-        rely_json_set(step, "issuerGroups", rely_json_share(groups));
-    rely_json_free(groups);
+    show_groups(explanation, step);
     for (size_t i = 0; i < review->matches.count; i++)
         rely_json_append(matched, name_match(&review->matches.items[i]));
     rely_json_set(step, "matched", matched);
@@ -230,6 +235,10 @@ static void show_route_step(struct rely_explanation *explanation, struct rely_js
     rely_admin_set_text(step, "route", route->name);
     if (route->audience_count > 0)
         rely_json_set(step, "audiences", show_texts(route->audiences, route->audience_count));
+    if (route->issuers.count > 0 || route->issuer_groups.count > 0)
+        rely_admin_set_text(step, "issuer", explanation->review->issuer->name);
+    if (route->issuer_groups.count > 0)
+        show_groups(explanation, step);
     if (route->is_shadow)
         rely_json_set(step, "shadow", rely_json_of_bool(true));
 }

@@ -310,11 +310,23 @@ static void delete_object(struct rely_work *work, struct rely_registry *registry
     rely_changes_move(&work->changes, &writing->result.changes);
 }
 
+/* By what it is used. */
+static void answer_used(const struct rely_admin_wait *wait, const struct rely_write_result *result)
+{
+    struct rely_buf members = {0};
+    rely_buf_put(&members, RELY_LIT("\"by\":"));
+    rely_json_print(result->users, &members);
+    rely_http_problem_of(wait->request, 409, result->code, wait->err.message, rely_buf_slice(&members));
+    rely_buf_fini(&members);
+}
+
 static void answer_done(struct rely_admin_wait *wait)
 {
     const struct writing *writing = (const struct writing *)wait;
     if (wait->is_ok)
         rely_admin_answer_write(wait->request, 204, &writing->result, NULL);
+    else if (writing->result.users != NULL)
+        answer_used(wait, &writing->result);
     else
         rely_admin_answer_wait_fault(wait, writing->result.code, NULL);
 }

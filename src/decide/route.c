@@ -4,6 +4,7 @@
  */
 #include "steps.h"
 
+#include "relyd/issuer_group.h"
 #include "relyd/named_route.h"
 #include "relyd/text.h"
 
@@ -19,14 +20,31 @@ enum rely_reason rely_route_find_asked(struct rely_review_work *work)
                : rely_refuse(&review->decision.detail, RELY_UNKNOWN_ROUTE, "the route under which was asked is gone");
 }
 
+/* By the groups of the record, which are few, however many the route names. */
+static bool names_group_of(const struct rely_snapshot *snapshot, const struct rely_named_route *route,
+                           const struct rely_issuer *issuer)
+{
+    const struct rely_membership *membership;
+    size_t cursor = 0;
+    while (route->issuer_groups.count > 0 &&
+           (membership = rely_snapshot_membership(snapshot, issuer->id, &cursor)) != NULL) {
+        const struct rely_issuer_group *group = rely_snapshot_issuer_group(snapshot, membership->group_id);
+        if (group != NULL && rely_sorted_has(&route->issuer_groups, group->name))
+            return true;
+    }
+    return false;
+}
+
 enum rely_reason rely_step_route(struct rely_review_work *work)
 {
     struct rely_review *review = work->review;
     const struct rely_named_route *route = review->route;
-    if (route == NULL || route->issuers.count == 0 || rely_sorted_has(&route->issuers, review->issuer->name))
+    if (route == NULL || (route->issuers.count == 0 && route->issuer_groups.count == 0) ||
+        rely_sorted_has(&route->issuers, review->issuer->name) || names_group_of(work->snapshot, route, review->issuer))
         return RELY_OK;
-    return rely_refuse(&review->decision.detail, RELY_ISSUER_NOT_ALLOWED, "route %.*s takes no tokens of issuer %.*s",
-                       RELY_ARG(route->name), RELY_ARG(review->issuer->name));
+    return rely_refuse(&review->decision.detail, RELY_ISSUER_NOT_ALLOWED, "route %.*s takes no tokens of issuer %.*s%s",
+                       RELY_ARG(route->name), RELY_ARG(review->issuer->name),
+                       route->issuer_groups.count == 0 ? "" : ", which is in no group that it names");
 }
 
 static bool names_identities(const struct rely_named_route *route)

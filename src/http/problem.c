@@ -6,6 +6,8 @@
 
 #include <stdio.h>
 
+#define PROBLEM_END "}\n"
+
 static void put_problem_member(struct rely_buf *out, const char *name, const char *value)
 {
     rely_buf_printf(out, ",\"%s\":", name);
@@ -46,7 +48,7 @@ void rely_http_print_problem(struct rely_buf *out, int status, const char *code,
         put_problem_member(out, "detail", detail);
     if (problems != NULL && problems->count > 0)
         put_fields(out, problems);
-    rely_buf_put(out, RELY_LIT("}\n"));
+    rely_buf_put(out, RELY_LIT(PROBLEM_END));
 }
 
 static void respond_problem(struct rely_http_request *request, struct rely_http_response *response,
@@ -75,6 +77,18 @@ void rely_http_problem_with(struct rely_http_request *request, int status, const
                     &(struct rely_http_response){
                         .status = status, .headers = header, .header_count = header->value.ptr == NULL ? 0 : 1},
                     &body);
+}
+
+void rely_http_problem_of(struct rely_http_request *request, int status, const char *code, const char *detail,
+                          struct rely_slice members)
+{
+    struct rely_buf body = {0};
+    rely_http_print_problem(&body, status, code, detail, NULL);
+    body.len -= sizeof PROBLEM_END - 1;
+    rely_buf_putc(&body, ',');
+    rely_buf_put(&body, members);
+    rely_buf_put(&body, RELY_LIT(PROBLEM_END));
+    respond_problem(request, &(struct rely_http_response){.status = status}, &body);
 }
 
 void rely_http_refuse_method(struct rely_http_request *request, const char *allow)

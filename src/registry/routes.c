@@ -35,6 +35,7 @@ bool rely_routes_bind(struct rely_writing *write, struct rely_err *err)
     const struct rely_route_record *route = &write->after.route;
     const struct named_list lists[] = {{"identities", RELY_OBJECT_IDENTITY, &route->identities},
                                        {"issuers", RELY_OBJECT_ISSUER, &route->issuers},
+                                       {"issuerGroups", RELY_OBJECT_ISSUER_GROUP, &route->issuer_groups},
                                        {"callers", RELY_OBJECT_IDENTITY, &route->callers}};
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
         for (size_t k = 0; k < lists[i].names->count; k++)
@@ -43,30 +44,43 @@ bool rely_routes_bind(struct rely_writing *write, struct rely_err *err)
     return true;
 }
 
-/* An object that is to go, and a route that names it. */
-struct going {
-    const struct rely_object_path *path;
-    struct rely_write_result *result;
-    struct rely_err *err;
-};
+#define USERS_SHOWN 10
 
-static bool refuse_named(const union rely_any_record *record, struct rely_slice parent, void *context)
+static bool note_user(const union rely_any_record *record, struct rely_slice parent, void *context)
 {
-    const struct going *going = context;
+    struct rely_json *users = context, *user = rely_json_object();
     (void)parent;
-    return rely_write_refuse(going->result, going->err, RELY_ERR_CONFLICT, "in_use",
-                             "route %.*s names this %s: an emptied list would let everything pass",
-                             RELY_ARG(record->route.name), rely_kind_of(going->path->object)->word);
+    rely_json_set(user, "object", rely_json_of_text(rely_slice_of(rely_kind_of(RELY_OBJECT_ROUTE)->word)));
+    rely_json_set(user, "name", rely_json_of_text(record->route.name));
+    rely_json_append(users, user);
+    return true;
+}
+
+/* How routes are asked for that name such an object; 0: none can. */
+static enum rely_stored_question question_of_users(enum rely_object object)
+{
+    return object == RELY_OBJECT_ISSUER         ? RELY_STORED_ROUTES_OF_ISSUER
+           : object == RELY_OBJECT_ISSUER_GROUP ? RELY_STORED_ROUTES_OF_GROUP
+           : object == RELY_OBJECT_IDENTITY     ? RELY_STORED_ROUTES_OF_IDENTITY
+                                                : 0;
 }
 
 bool rely_routes_check_free(struct rely_registry *registry, const struct rely_object_path *path,
                             struct rely_write_result *result, struct rely_err *err)
 {
-    struct going going = {path, result, err};
-    bool is_issuer = path->object == RELY_OBJECT_ISSUER;
     const struct rely_stored_asked asked = {
-        .question = is_issuer ? RELY_STORED_ROUTES_OF_ISSUER : RELY_STORED_ROUTES_OF_IDENTITY, .text = path->name};
-    if (!is_issuer && path->object != RELY_OBJECT_IDENTITY)
+        .question = question_of_users(path->object), .text = path->name, .limit = USERS_SHOWN};
+    if (asked.question == 0)
         return true;
-    return rely_stored_ask(registry->store, &asked, &(struct rely_stored_visit){refuse_named, &going}, err);
+    RELY_JSON_OWNED struct rely_json *users = rely_json_array();
+    if (!rely_stored_ask(registry->store, &asked, &(struct rely_stored_visit){note_user, users}, err))
+        return false;
+    size_t count = rely_json_size(users);
+    if (count == 0)
+        return true;
+    result->users = rely_json_share(users);
+    return rely_write_refuse(result, err, RELY_ERR_CONFLICT, "in_use",
+                             "route %.*s %s this %s: an emptied list would let everything pass",
+                             RELY_ARG(rely_json_text(rely_json_get(rely_json_at(users, 0), "name"))),
+                             count == 1 ? "names" : "and others name", rely_kind_of(path->object)->word);
 }

@@ -21,6 +21,7 @@ bool rely_write_refuse(struct rely_write_result *result, struct rely_err *err, e
 void rely_write_result_fini(struct rely_write_result *result)
 {
     rely_json_free(result->object);
+    rely_json_free(result->users);
     rely_changes_fini(&result->changes);
     *result = (struct rely_write_result){0};
 }

@@ -48,8 +48,8 @@ static struct rely_sorted_texts copy_sorted(struct route_block *block, const str
 
 struct rely_named_route *rely_named_route_of_record(const struct rely_route_record *record)
 {
-    const struct rely_texts *lists[] = {&record->audiences, &record->identities, &record->groups, &record->issuers,
-                                        &record->callers};
+    const struct rely_texts *lists[] = {&record->audiences, &record->identities,    &record->groups,
+                                        &record->issuers,   &record->issuer_groups, &record->callers};
     size_t count = 0, bytes = record->name.len;
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
         count += lists[i]->count;
@@ -70,6 +70,7 @@ struct rely_named_route *rely_named_route_of_record(const struct rely_route_reco
     route->identities = copy_sorted(&block, &record->identities);
     route->groups = copy_sorted(&block, &record->groups);
     route->issuers = copy_sorted(&block, &record->issuers);
+    route->issuer_groups = copy_sorted(&block, &record->issuer_groups);
     route->callers = copy_sorted(&block, &record->callers);
     return route;
 }

@@ -196,6 +196,10 @@ bool rely_stored_read_all(struct rely_store *store, const struct rely_kind *kind
     "SELECT id FROM issuer WHERE url IN (SELECT url FROM issuer WHERE id = ?1 OR id IN"                                \
     " (SELECT issuer_id FROM issuer_group_member WHERE group_id = ?2))"
 
+/* Is ?1 a line of this list? */
+#define HAS_LINE(list) "instr(char(10) || o." list ", char(10) || ?1 || char(10)) > 0"
+#define WITH(condition) " WHERE " condition " ORDER BY o.name LIMIT ?2"
+
 /* Near ones: the same subject but for ASCII letter case needs no sorting, there may be many; neighbours walk an index,
  * so that it costs the same in a registry of a million. `binds` says what ?1, ?2 ... are: number, other, text, more, limit. */
 static const struct question {
@@ -287,13 +291,10 @@ static const struct question {
                                      " AND +o.group_id = ?1",
                                      "n"},
     /* Ten thousand at most, and seldom asked. */
-    [RELY_STORED_ROUTES_OF_ISSUER] = {RELY_OBJECT_ROUTE, RELY_COLUMNS_NAMES, "",
-                                      " WHERE instr(char(10) || o.issuers, char(10) || ?1 || char(10)) > 0 LIMIT 1",
-                                      "t"},
+    [RELY_STORED_ROUTES_OF_ISSUER] = {RELY_OBJECT_ROUTE, RELY_COLUMNS_NAMES, "", WITH(HAS_LINE("issuers")), "tl"},
+    [RELY_STORED_ROUTES_OF_GROUP] = {RELY_OBJECT_ROUTE, RELY_COLUMNS_NAMES, "", WITH(HAS_LINE("issuer_groups")), "tl"},
     [RELY_STORED_ROUTES_OF_IDENTITY] = {RELY_OBJECT_ROUTE, RELY_COLUMNS_NAMES, "",
-                                        " WHERE instr(char(10) || o.identities, char(10) || ?1 || char(10)) > 0"
-                                        " OR instr(char(10) || o.callers, char(10) || ?1 || char(10)) > 0 LIMIT 1",
-                                        "t"},
+                                        WITH(HAS_LINE("identities") " OR " HAS_LINE("callers")), "tl"},
     [RELY_STORED_OVER] = {RELY_OBJECT_REVOCATION, RELY_COLUMNS_NAMES, "",
                           " INDEXED BY revocation_until_at WHERE o.until_at <= ?1 LIMIT ?2", "nl"},
 };

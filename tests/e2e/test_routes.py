@@ -70,6 +70,14 @@ def test_each_restriction_at_every_door(world):
     assert ask_all(world, token) == ("issuer_not_allowed",) * 3
     put_route(world, issuers=["second", "prod"], identities=["payments-api"])
     assert ask_all(world, token) == ("ok",) * 3
+    assert world.admin("PUT", "/v1/issuerGroups/prod", {"issuers": ["prod"]}).status == 201
+    assert world.admin("PUT", "/v1/issuerGroups/empty", {}).status == 201
+    put_route(world, issuerGroups=["empty"], identities=["payments-api"])  # a group without records is no list that is not there
+    assert ask_all(world, token) == ("issuer_not_allowed",) * 3
+    put_route(world, issuerGroups=["prod", "empty"], identities=["payments-api"])
+    assert ask_all(world, token) == ("ok",) * 3
+    put_route(world, issuerGroups=["empty"], issuers=["prod"], identities=["payments-api"])
+    assert ask_all(world, token) == ("ok",) * 3
     put_route(world, audiences=["https://orders.example"])
     assert ask_all(world, token) == ("audience_mismatch",) * 3
     assert ask_all(world, token_of(world, "relyd", "https://orders.example")) == ("ok",) * 3
@@ -77,6 +85,36 @@ def test_each_restriction_at_every_door(world):
     assert world.admin("DELETE", f"{ROUTES}/shop").status == 204
     assert world.check(token, "/check/shop").status == 403
     assert world.check(token).header("x-relyd-reason") == "ambiguous_identity"  # `default` restricts nothing
+
+
+@pytest.mark.threads
+def test_who_is_in_a_group_counts_in_the_next_review(world):
+    """A membership is the group's; the route stays as it is, and so does what is remembered of a token."""
+    assert world.admin("PUT", "/v1/issuerGroups/cluster", {"issuers": ["second"]}).status == 201
+    put_route(world, issuerGroups=["cluster"], identities=["payments-api"])
+    token = token_of(world)
+    assert ask_all(world, token) == ("issuer_not_allowed",) * 3
+    for _ in range(2):
+        assert world.admin("PUT", "/v1/issuerGroups/cluster/issuers/prod").status == 204
+        assert ask_all(world, token) == ("ok",) * 3
+        assert world.admin("DELETE", "/v1/issuerGroups/cluster/issuers/prod").status == 204
+        assert ask_all(world, token) == ("issuer_not_allowed",) * 3
+    told = world.check(token, "/check/shop").json()["error_description"]
+    assert told == "issuer_not_allowed: route shop takes no tokens of issuer prod, which is in no group that it names"
+    assert world.admin("DELETE", "/v1/issuers/second?withCredentials=true").status == 204  # it leaves the group
+    assert world.admin("GET", "/v1/issuerGroups/cluster").json()["issuers"] == []
+    assert ask_all(world, token) == ("issuer_not_allowed",) * 3
+
+
+def test_of_sixteen_groups_one_is_enough(world):
+    for number in range(16):
+        assert world.admin("PUT", f"/v1/issuerGroups/group-{number}", {"issuers": ["prod"]}).status == 201
+    assert world.admin("PUT", "/v1/issuerGroups/other", {"issuers": ["second"]}).status == 201
+    for number in (0, 7, 15):
+        put_route(world, issuerGroups=["other", f"group-{number}"], identities=["payments-api"])
+        assert ask_all(world, token_of(world)) == ("ok",) * 3, number
+    put_route(world, issuerGroups=["other"])
+    assert ask_all(world, token_of(world)) == ("issuer_not_allowed",) * 3
 
 
 def test_identities_that_may_not_pass_hide_no_other(world):
@@ -140,6 +178,11 @@ def test_explain_judges_under_a_route(world):
     step = next(step for step in told["steps"] if step["outcome"] == "refused")
     assert (step["step"], step["route"], step["audiences"]) == ("route", "shop", ["relyd", "https://orders.example"])
     assert world.explain(token_of(world), route="default")["reason"] == "ambiguous_identity"
+    assert (step["issuer"], step.get("issuerGroups")) == ("prod", None)
+    assert world.admin("PUT", "/v1/issuerGroups/cluster", {"issuers": ["prod"]}).status == 201
+    put_route(world, issuerGroups=["cluster"])
+    step = next(step for step in world.explain(token_of(world), route="shop")["steps"] if step["step"] == "route")
+    assert (step["outcome"], step["issuer"], step["issuerGroups"]) == ("passed", "prod", ["cluster"])
     put_route(world, identities=["orders"])
     assert world.explain(token_of(world), route="shop")["identities"][0]["name"] == "orders"
 
@@ -277,6 +320,9 @@ REFUSED = [
     ({"audiences": [f"a{n}" for n in range(11)]}, "audiences", "too_many"),
     ({"identities": ["unknown"]}, "identities[0]", "not_registered"),
     ({"issuers": ["prod", "unknown"]}, "issuers[1]", "not_registered"),
+    ({"issuerGroups": ["prod"]}, "issuerGroups[0]", "not_registered"),
+    ({"issuerGroups": ["a"]}, "issuerGroups[0]", "too_short"),
+    ({"issuerGroups": [f"group-{n}" for n in range(1001)]}, "issuerGroups", "too_many"),
     ({"callers": ["unknown"]}, "callers[0]", "not_registered"),
     ({"groups": [""]}, "groups[0]", "too_short"),
     ({"groups": [f"g{n}" for n in range(1001)]}, "groups", "too_many"),
@@ -298,20 +344,34 @@ def test_what_is_refused(shared, fields, field, code):
 
 
 def test_what_a_route_names_stays(world):
-    put_route(world, identities=["orders"], issuers=["second"], callers=["payments-api"])
-    for path in ("/v1/identities/orders", "/v1/identities/payments-api", "/v1/issuers/second?withCredentials=true"):
+    assert world.admin("PUT", "/v1/issuerGroups/cluster", {"issuers": ["prod"]}).status == 201
+    world.put("/v1/identities/orders/federatedIdentityCredentials/cluster", {"issuerGroup": "cluster", "subject": "s", "audiences": ["relyd"]})
+    put_route(world, identities=["orders"], issuers=["second"], issuerGroups=["cluster"], callers=["payments-api"])
+    for path in ("/v1/identities/orders", "/v1/identities/payments-api", "/v1/issuers/second?withCredentials=true", "/v1/issuerGroups/cluster?withCredentials=true"):
         answer = world.admin("DELETE", path)
-        assert (answer.status, answer.json()["code"]) == (409, "in_use") and "route shop " in answer.json()["detail"], answer
+        assert (answer.status, answer.json()["code"]) == (409, "in_use") and "route shop names " in answer.json()["detail"], answer
+        assert answer.json()["by"] == [{"object": "route", "name": "shop"}]
     put_route(world)
-    for path in ("/v1/identities/orders", "/v1/identities/payments-api", "/v1/issuers/second"):
+    for path in ("/v1/identities/orders", "/v1/issuers/second?withCredentials=true", "/v1/issuerGroups/cluster?withCredentials=true", "/v1/identities/payments-api"):
         assert world.admin("DELETE", path).status == 204, path
+
+
+def test_who_uses_an_object_is_said(world):
+    """The first ten, in the order of names."""
+    names = [f"route-{number:02d}" for number in range(12)]
+    for name in reversed(names):
+        put_route(world, name, identities=["orders"])
+    answer = world.admin("DELETE", "/v1/identities/orders").json()
+    assert answer["by"] == [{"object": "route", "name": name} for name in names[:10]]
+    assert answer["detail"] == "route route-00 and others name this identity: an emptied list would let everything pass"
+    assert "by" not in world.admin("DELETE", "/v1/issuers/second").json()  # issuer_in_use
 
 
 def test_the_route_that_is_always_there(relyd):
     shown = relyd.admin("GET", f"{ROUTES}/default")
     assert shown.status == 200 and relyd.admin("GET", ROUTES).json()["value"] == [shown.json()]
-    assert {name: shown.json()[name] for name in ("audiences", "identities", "groups", "issuers", "callers", "cacheSeconds", "mode")} == {
-        "audiences": [], "identities": [], "groups": [], "issuers": [], "callers": [], "cacheSeconds": 0, "mode": "enforce"}
+    assert {name: shown.json()[name] for name in ("audiences", "identities", "groups", "issuers", "issuerGroups", "callers", "cacheSeconds", "mode")} == {
+        "audiences": [], "identities": [], "groups": [], "issuers": [], "issuerGroups": [], "callers": [], "cacheSeconds": 0, "mode": "enforce"}
     answer = relyd.admin("DELETE", f"{ROUTES}/default")
     assert (answer.status, answer.json()["code"]) == (409, "built_in")
     assert relyd.admin("PUT", f"{ROUTES}/default", {"audiences": []}, {"If-Match": shown.header("etag")}).status == 200
@@ -327,9 +387,9 @@ def test_the_route_that_is_always_there(relyd):
 def test_ten_thousand_are_the_most(relyd):
     relyd.stop()
     with contextlib.closing(sqlite3.connect(relyd.database)) as database:
-        columns = "name, audiences, identities, groups, issuers, callers, strips_authorization, passes_preflight, cache_s, mode, created_at, updated_at"
+        columns = "name, audiences, identities, groups, issuers, issuer_groups, callers, strips_authorization, passes_preflight, cache_s, mode, created_at, updated_at"
         database.execute(f"WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 9999) INSERT INTO route ({columns}) "
-                         "SELECT 'route-' || i, 'a' || char(10), '', '', '', '', 0, 0, 0, 1, 1, 1 FROM n")
+                         "SELECT 'route-' || i, 'a' || char(10), '', '', '', '', '', 0, 0, 0, 1, 1, 1 FROM n")
         database.commit()
     relyd.start()
     answer = relyd.admin("PUT", f"{ROUTES}/more", {"audiences": ["a"]})

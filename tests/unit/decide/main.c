@@ -18,5 +18,6 @@ int main(void)
     failed += run_force_tests();
     failed += run_issuer_group_tests();
     failed += run_expression_tests();
+    failed += run_route_tests();
     return failed;
 }

@@ -66,5 +66,6 @@ int run_revoked_tests(void);
 int run_force_tests(void);
 int run_issuer_group_tests(void);
 int run_expression_tests(void);
+int run_route_tests(void);
 
 #endif
