@@ -251,6 +251,8 @@ struct rely_kind {
     struct rely_json *(*schema_own)(const struct rely_field *field);
     /* Is a field shown of this record? NULL: all are. */
     bool (*shows)(const struct rely_field *field, const void *record);
+    /* What a patch says beyond its members, as members. NULL: nothing. */
+    void (*complete_patch)(struct rely_json *changes);
     /* Do the fields of a stored record fit together? NULL: they cannot but do. */
     bool (*is_whole)(const void *record);
 };

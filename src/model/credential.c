@@ -1,9 +1,45 @@
 /*
- * What the table of fields cannot say of a federated credential: that it names an issuer or a group of
- * them, and a subject or an expression. Which
- * record that is, registry/ finds. Called by the reader of bodies.
+ * What the table of fields cannot say of a federated credential: that it names an issuer or a group of them, and in one
+ * way whose tokens. Which record that is, registry/ finds. Called by the reader of bodies.
  */
 #include "kind.h"
+#include "relyd/compose.h"
+
+/* By which it says whose tokens; the last two are stored, and shown, as one of the first two. */
+static const char *const ways[] = {"subject", "claimsMatchingExpression", "kubernetes", "github"};
+#define SHOWN_WAYS 2
+#define WAYS (sizeof ways / sizeof ways[0])
+
+static void check_ways(const struct rely_body *body)
+{
+    size_t count = 0;
+    const char *last = NULL;
+    for (size_t i = 0; i < WAYS; i++)
+        if (rely_json_get(body->json, ways[i]) != NULL) {
+            last = ways[i];
+            count++;
+        }
+    if (count == 0)
+        rely_problems_add(body->problems, ways[0], "required",
+                          "subject is required, or in its place claimsMatchingExpression, kubernetes or github");
+    else if (count > 1)
+        rely_problems_add(body->problems, last, "exactly_one",
+                          "exactly one of subject, claimsMatchingExpression, kubernetes and github says whose tokens; "
+                          "there are %zu",
+                          count);
+}
+
+/* Whoever gives a shorthand sees none in what he patches: it is as if he had given what it stands for, and with it taken
+ * away what stands there. */
+void rely_credential_complete_patch(struct rely_json *changes)
+{
+    bool has_shorthand = false;
+    for (size_t i = SHOWN_WAYS; i < WAYS; i++)
+        has_shorthand = has_shorthand || rely_json_type(rely_json_get(changes, ways[i])) == RELY_JSON_OBJECT;
+    for (size_t i = 0; has_shorthand && i < SHOWN_WAYS; i++)
+        if (rely_json_get(changes, ways[i]) == NULL)
+            rely_json_set(changes, ways[i], rely_json_of_null());
+}
 
 void rely_credential_check(const struct rely_body *body, void *record)
 {
@@ -12,13 +48,7 @@ void rely_credential_check(const struct rely_body *body, void *record)
     bool has_group = rely_json_get(body->json, "issuerGroup") != NULL;
     if (!has_record && !has_group)
         rely_problems_add(body->problems, "issuer", "required", "issuer, issuerName or issuerGroup is required");
-    bool has_subject = rely_json_get(body->json, "subject") != NULL;
-    bool has_expression = rely_json_get(body->json, "claimsMatchingExpression") != NULL;
-    if (!has_subject && !has_expression)
-        rely_problems_add(body->problems, "subject", "required", "subject or claimsMatchingExpression is required");
-    if (has_subject && has_expression)
-        rely_problems_add(body->problems, "claimsMatchingExpression", "exactly_one",
-                          "claimsMatchingExpression stands in place of subject: only one of both is taken");
+    check_ways(body);
     if (has_record && has_group)
         rely_problems_add(body->problems, "issuerGroup", "exactly_one",
                           "issuerGroup stands in place of issuer and issuerName: only one of both ways is taken");

@@ -8,41 +8,48 @@
 #include <stdio.h>
 
 #define FIELD "claimsMatchingExpression"
+#define VALUE FIELD ".value"
 
-static void note_fault(const struct rely_body *body, const struct rely_expression_fault *fault)
+/* A column is told to whoever has written it; a shorthand's parts are good, and can only be too much together. */
+static void note_fault(const struct rely_body *body, const char *path, const struct rely_expression_fault *fault)
 {
-    rely_problems_add(body->problems, FIELD ".value", "invalid_expression",
-                      FIELD ".value: in column %zu there should be %s", fault->column, fault->expected);
+    if (strcmp(path, VALUE) != 0) {
+        rely_problems_add(body->problems, path, "too_long",
+                          "%s stands for an expression of more than the %d characters that one may have", path,
+                          RELY_EXPRESSION_CHARS_MAX);
+        return;
+    }
+    rely_problems_add(body->problems, path, "invalid_expression", "%s: in column %zu there should be %s", path,
+                      fault->column, fault->expected);
     rely_problems_set_column(body->problems, fault->column);
 }
 
-static void take_expression(const struct rely_body *body, struct rely_slice text,
-                            struct rely_credential_record *credential)
+void rely_credential_take_expression(const struct rely_body *body, struct rely_slice text, const char *path,
+                                     struct rely_credential_record *credential)
 {
     const struct rely_expression *expression;
     struct rely_expression_fault fault;
     if (!rely_expression_parse(text, body->pool, &expression, &fault)) {
-        note_fault(body, &fault);
+        note_fault(body, path, &fault);
         return;
     }
-    credential->expression = text;
+    credential->expression = rely_pool_copy(body->pool, text);
     credential->match_prefix = rely_pool_copy(body->pool, rely_expression_prefix(expression, RELY_SUBJECT_CLAIM));
     if (credential->match_prefix.len == 0)
-        rely_problems_add(body->problems, FIELD ".value", "too_broad",
-                          FIELD ".value %s: whoever is let in, his `sub` must begin with something",
-                          credential->match_prefix.ptr == NULL ? "says nothing of claims['sub']"
-                                                               : "matches any claims['sub']");
+        rely_problems_add(
+            body->problems, path, "too_broad", "%s %s: whoever is let in, his `sub` must begin with something", path,
+            credential->match_prefix.ptr == NULL ? "says nothing of claims['sub']" : "matches any claims['sub']");
 }
 
 static void read_value(const struct rely_body *body, const struct rely_json *value,
                        struct rely_credential_record *credential)
 {
     if (value == NULL)
-        rely_problems_add(body->problems, FIELD ".value", "required", FIELD ".value is required");
+        rely_problems_add(body->problems, VALUE, "required", FIELD ".value is required");
     else if (rely_json_type(value) != RELY_JSON_STRING)
-        rely_field_wrong_type(value, FIELD ".value", "a string", body->problems);
+        rely_field_wrong_type(value, VALUE, "a string", body->problems);
     else
-        take_expression(body, rely_json_text(value), credential);
+        rely_credential_take_expression(body, rely_json_text(value), VALUE, credential);
 }
 
 static void read_language_version(const struct rely_body *body, const struct rely_json *value)
@@ -56,21 +63,46 @@ static void read_language_version(const struct rely_body *body, const struct rel
                           FIELD ".languageVersion must be 1: there is no other");
 }
 
+/* "a, b and c" of "|a|b|c", as far as there is room. */
+static void print_words(const char *words, char out[128])
+{
+    size_t len = 0;
+    for (int64_t i = 1; rely_word_at(words, i).len > 0 && len < 128; i++)
+        len += (size_t)snprintf(out + len, 128 - len, "%s%.*s",
+                                i == 1                               ? ""
+                                : rely_word_at(words, i + 1).len > 0 ? ", "
+                                                                     : " and ",
+                                RELY_ARG(rely_word_at(words, i)));
+}
+
+bool rely_own_check_members(const struct rely_body *body, const struct rely_field *field)
+{
+    const struct rely_json *value = rely_json_get(body->json, field->json);
+    char words[128], path[64];
+    if (value == NULL)
+        return false;
+    if (rely_json_type(value) != RELY_JSON_OBJECT) {
+        rely_field_wrong_type(value, field->json, "an object", body->problems);
+        return false;
+    }
+    print_words(field->words, words);
+    for (const char *name = rely_json_next_name(value, NULL); name != NULL; name = rely_json_next_name(value, name)) {
+        snprintf(path, sizeof path, "%.24s.%.38s", field->json, name);
+        if (rely_find_word(field->words, rely_slice_of(name)) == 0)
+            rely_problems_add(body->problems, path, "unknown_field", "%s has %s alone", field->json, words);
+    }
+    return true;
+}
+
 void rely_credential_read_own(const struct rely_body *body, const struct rely_field *field, void *record)
 {
     const struct rely_json *value = rely_json_get(body->json, field->json);
-    if (value == NULL)
-        return;
-    if (rely_json_type(value) != RELY_JSON_OBJECT) {
-        rely_field_wrong_type(value, FIELD, "an object", body->problems);
+    if ((field->flags & RELY_FIELD_WRITE_ONLY) != 0) {
+        rely_shorthand_read(body, field, record);
         return;
     }
-    for (const char *name = rely_json_next_name(value, NULL); name != NULL; name = rely_json_next_name(value, name)) {
-        char path[64];
-        snprintf(path, sizeof path, FIELD ".%.38s", name);
-        if (rely_find_word(field->words, rely_slice_of(name)) == 0)
-            rely_problems_add(body->problems, path, "unknown_field", FIELD " has value and languageVersion alone");
-    }
+    if (!rely_own_check_members(body, field))
+        return;
     read_value(body, rely_json_get(value, "value"), record);
     read_language_version(body, rely_json_get(value, "languageVersion"));
 }
@@ -96,7 +128,8 @@ bool rely_credential_shows(const struct rely_field *field, const void *record)
 struct rely_json *rely_credential_schema_own(const struct rely_field *field)
 {
     struct rely_err unused;
-    (void)field;
+    if ((field->flags & RELY_FIELD_WRITE_ONLY) != 0)
+        return rely_shorthand_schema(field);
     return rely_json_parse(
         RELY_LIT(
             "{\"type\":\"object\",\"properties\":{\"value\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":4096},"

@@ -174,6 +174,7 @@ static const struct rely_kind kinds[] = {
         .show_own = rely_credential_show_own,
         .schema_own = rely_credential_schema_own,
         .is_whole = rely_credential_is_whole,
+        .complete_patch = rely_credential_complete_patch,
         .shows = rely_credential_shows,
     },
     {

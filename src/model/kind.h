@@ -60,6 +60,16 @@ struct rely_json *rely_credential_show_own(const struct rely_field *field, const
 struct rely_json *rely_credential_schema_own(const struct rely_field *field);
 bool rely_credential_is_whole(const void *record);
 bool rely_credential_shows(const struct rely_field *field, const void *record);
+void rely_credential_complete_patch(struct rely_json *changes);
+/* A credential's expression. In: text - copied. path - what is told to be wrong when it is none, or too broad. */
+void rely_credential_take_expression(const struct rely_body *body, struct rely_slice text, const char *path,
+                                     struct rely_credential_record *credential);
+/* A shorthand, if the body has it: sets subject, or expression with what belongs to it. */
+void rely_shorthand_read(const struct rely_body *body, const struct rely_field *field,
+                         struct rely_credential_record *credential);
+struct rely_json *rely_shorthand_schema(const struct rely_field *field);
+/* Has the body this field, and as an object? Notes where it is none, and members that are none of the field's words. */
+bool rely_own_check_members(const struct rely_body *body, const struct rely_field *field);
 void rely_route_check(const struct rely_body *body, void *record);
 void rely_revocation_check(const struct rely_body *body, void *record);
 bool rely_revocation_is_whole(const void *record);

@@ -46,6 +46,8 @@ static struct rely_json *take_changes(const struct rely_body *patch)
             (field->flags & (RELY_FIELD_IMMUTABLE | RELY_FIELD_READ_ONLY)) == 0)
             rely_json_set(changes, field->json, rely_json_share(value));
     }
+    if (patch->kind->complete_patch != NULL)
+        patch->kind->complete_patch(changes);
     return changes;
 }
 

@@ -39,6 +39,10 @@ def in_groups(name, old, new):
     return mutant(name, "src/registry/groups.c", old, new, "unit_registry")
 
 
+def in_shorthand(name, old, new, file="src/model/shorthand.c"):
+    return mutant(name, file, old, new, "unit_model")
+
+
 def in_match(name, old, new):
     return mutant(name, "src/credentials/credentials.c", old, new, "unit_decide")
 
@@ -58,6 +62,20 @@ MUTANTS = [
     lint("a warning refuses nothing", "if (warnings->count == 0 || !write->writer->is_strict)", "if (warnings->count == 0 || write->writer->is_strict)", "test_credentials", "src/registry/write.c"),
     lint("what is said of a write may not come back", "else if (is_fixed(field) && !has_flag(field, RELY_FIELD_IN_ANSWERS))", "else if (is_fixed(field))", "test_credentials", "src/model/read.c"),
     lint("a discovery document is an issuer", "    rely_problems_add(body->problems, \"issuer\", \"issuer_well_known\",", "    rely_problems_add(&(struct rely_problems){.count = 0}, \"issuer\", \"issuer_well_known\",", "test_the_url_of_a_discovery_document", "src/model/issuer.c"),
+    in_shorthand("a shorthand's wildcard stands for itself", "has_wildcard(text) ? \"matches\" : \"eq\"", "has_wildcard(text) ? \"eq\" : \"eq\""),
+    in_shorthand("a shorthand's quote ends its text", "        if (text.ptr[i] == '\\'')\n            rely_buf_putc(out, '\\'');\n", ""),
+    in_shorthand("an owner may have wildcards", "!(is_wildcard(c) && i > owner.len)", "!is_wildcard(c)"),
+    in_shorthand("an owner is whoever begins so", "    put_term(&expression, \"repository_owner\", owner);\n", ""),
+    in_shorthand("a repository's ids are its name", "c == '_' || c == '.';\n        slashes", "c == '_' || c == '.' || c == '@';\n        slashes"),
+    in_shorthand("a repository is a path", "return slashes == 1 &&", "return slashes >= 1 &&"),
+    in_shorthand("a namespace reaches over a colon", "        put_parts(&expression, kubernetes_parts, said);\n", ""),
+    in_shorthand("a namespace has dots", "return may_be_dns(text, false);", "return may_be_dns(text, true);"),
+    in_shorthand("a label ends with a dash", "c == '.' && before != '.' && before != '-' &&", "c == '.' && before != '.' &&"),
+    in_shorthand("a label begins with a dash", "bool is_dash = c == '-' && before != '.';", "bool is_dash = c == '-';"),
+    in_shorthand("a branch is a ref", "return rely_slice_starts(text, RELY_LIT(\"refs/\")) ||", "return rely_slice_starts(text, RELY_LIT(\"\")) ||"),
+    in_shorthand("a shorthand's unknown members are ignored", "            rely_problems_add(body->problems, path, \"unknown_field\", \"%s has %s alone\", field->json, words);\n", "            path[0] = words[0];\n", "src/model/expression.c"),
+    in_shorthand("two ways are one", "    else if (count > 1)\n", "    else if (count > 2)\n", "src/model/credential.c"),
+    in_shorthand("a patch by shorthand leaves what is stored", "for (size_t i = 0; has_shorthand && i < SHOWN_WAYS; i++)", "for (size_t i = 1; has_shorthand && i < SHOWN_WAYS; i++)", "src/model/credential.c"),
     in_match("groups are not looked into", "while (snapshot->memberships.count > 0 &&", "while (snapshot->memberships.count == 0 &&"),
     in_match("only the first group is looked into", "    while (snapshot->memberships.count > 0 &&", "    if (snapshot->memberships.count > 0 &&"),
     in_match("a group is a record of its number", "rely_scope_of_group(membership->group_id);", "membership->group_id;"),

@@ -10,5 +10,5 @@ int main(int argc, char **argv)
     if (argc > 1)
         cmocka_set_test_filter(argv[1]);
     rely_json_init();
-    return run_record_tests() + run_url_tests() + run_patch_tests() + run_schema_tests();
+    return run_record_tests() + run_url_tests() + run_patch_tests() + run_schema_tests() + run_shorthand_tests();
 }

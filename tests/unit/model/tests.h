@@ -31,6 +31,7 @@ void end_reading(struct reading *reading);
 int run_patch_tests(void);
 int run_record_tests(void);
 int run_schema_tests(void);
+int run_shorthand_tests(void);
 int run_url_tests(void);
 
 #endif
