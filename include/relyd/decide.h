@@ -79,6 +79,7 @@ struct rely_review {
     uint64_t rule_hash;                       /* of issuer and subject, from RELY_STEP_CLAIMS */
     const struct rely_named_route *route;     /* under which it was asked; NULL: none, or an unknown one */
     const struct rely_revocation *revocation; /* that hit: RELY_REVOKED */
+    bool is_guarded;                          /* its issuer's guards let it pass, from RELY_STEP_CLAIMS */
     bool is_spared;                           /* none hits the token itself, from RELY_STEP_REVOCATIONS */
     size_t candidate_count;
     size_t tries;          /* signatures verified, in vain or not, from RELY_STEP_SIGNATURE */

@@ -91,6 +91,9 @@ RELY_MUST_USE bool rely_expression_matches(const struct rely_expression *express
                                            struct rely_claim_value (*value_of)(void *context, size_t term),
                                            void *context);
 
+/* Does a text match a pattern, as `matches` has it? In: both UTF-8; pattern - at most RELY_TEXT_MAX characters. */
+bool rely_text_matches(struct rely_slice pattern, struct rely_slice text);
+
 /* Where the characters of its claims and texts begin. */
 static inline const char *rely_expression_chars(const struct rely_expression *expression)
 {

@@ -47,6 +47,10 @@
 #define RELY_ROUTE_CACHE_MAX_S 300
 #define RELY_CA_BUNDLE_BYTES_MAX 65536
 #define RELY_TYPES_PER_ISSUER_MAX 8
+#define RELY_REQUIRED_CLAIMS_MAX 16 /* of an issuer's guards; of each so many values */
+#define RELY_REQUIRED_VALUES_MAX 64
+#define RELY_ALLOWED_SUBJECTS_MAX 32
+#define RELY_PIN_CLAIMS_MAX 16
 
 /* claims matching expressions: characters, as they count in the language (expression.h) */
 #define RELY_EXPRESSION_CHARS_MAX 4096

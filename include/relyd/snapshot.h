@@ -10,6 +10,7 @@
 #include "relyd/model.h"
 #include "relyd/revocation.h"
 
+struct rely_guards;
 struct rely_named_route;
 struct rely_keyset; /* keys.h; here only carried, but for the marks that it begins with */
 
@@ -48,6 +49,7 @@ struct rely_issuer {
     int64_t max_lifetime_s;         /* 0 = no limit */
     const struct rely_slice *types; /* accepted `typ`, lower case, without "application/" */
     size_t type_count;
+    const struct rely_guards *guards; /* NULL: none */
     bool is_enabled;
     const struct rely_keyset *keyset; /* borrowed: lives at least as long as this edition. NULL: never had keys */
     bool has_uploaded_keys;           /* there is nothing to fetch */

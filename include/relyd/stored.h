@@ -81,6 +81,8 @@ enum rely_stored_question {
     RELY_STORED_ROUTES_OF_ISSUER,
     RELY_STORED_ROUTES_OF_GROUP,    /* the same of a group of issuers */
     RELY_STORED_ROUTES_OF_IDENTITY, /* the same */
+    RELY_STORED_SHARED,             /* number: an issuer: itself, whole, where many tenants share it */
+    RELY_STORED_SHARED_OF_GROUP,    /* number: a group: those of its issuers */
     RELY_STORED_OVER                /* number: a time: revocations' names, of those that are over then */
 };
 

@@ -28,7 +28,8 @@ static enum rely_reason run_claims_step(struct rely_review_work *work)
         return reason;
     review->rule_hash =
         work->known != NULL ? work->known->rule_hash : rely_rule_hash(review->issuer->id, review->claims.subject);
-    return rely_claims_check_time(&review->claims, &rules, review->now_s, &review->decision.detail);
+    reason = rely_claims_check_time(&review->claims, &rules, review->now_s, &review->decision.detail);
+    return reason != RELY_OK ? reason : rely_judge_guards(work);
 }
 
 bool rely_match_may_be_named(const struct rely_snapshot *snapshot, const struct rely_match *match)
@@ -188,8 +189,9 @@ static bool are_matches_in_force(const struct rely_review *review, int64_t *unti
 static void seal_decision(struct rely_review *review, enum rely_reason reason)
 {
     bool is_whole = review->last_step == RELY_STEP_DECISION && review->issuer != NULL && review->key != NULL &&
-                    review->claims.audience_count > 0 && review->is_spared && review->matches.count > 0 &&
-                    review->matches.items[0].username.len > 0 && review->matches.items[0].audiences != 0;
+                    review->claims.audience_count > 0 && review->is_guarded && review->is_spared &&
+                    review->matches.count > 0 && review->matches.items[0].username.len > 0 &&
+                    review->matches.items[0].audiences != 0;
     bool has_live_keys = is_whole && review->now_s <= review->issuer->keys_until_s;
     int64_t until_s = has_live_keys ? (int64_t)review->claims.expires + review->issuer->leeway_s : 0;
     if (reason == RELY_OK && !(has_live_keys && are_matches_in_force(review, &until_s)))

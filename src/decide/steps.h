@@ -16,8 +16,8 @@ struct rely_claim_slot {
     struct rely_claim_value value;
 };
 
-/* What a cache knows of a token whose signature has verified under the record and key set of this very snapshot.
- * Borrowed. */
+/* What a cache knows of a token whose signature has verified, and that has passed the guards, under the record and key
+ * set of this very snapshot. Borrowed. */
 struct rely_known_token {
     const struct rely_issuer *issuer;
     const struct rely_key *key;
@@ -65,6 +65,9 @@ enum rely_reason rely_step_revocations(struct rely_review_work *work);
 enum rely_reason rely_drop_revoked(struct rely_review_work *work);
 /* Would this one be among them? */
 bool rely_would_drop(struct rely_review_work *work, const struct rely_identity *identity);
+
+/* Is the token what its issuer's guards want? Reasons: RELY_GUARD_REFUSED. */
+enum rely_reason rely_judge_guards(struct rely_review_work *work);
 
 /* --- route.c: what the route takes ------------------------------------------------------------------------------- */
 

@@ -26,6 +26,11 @@ static bool is_too_long_to_match(struct rely_slice text)
     return rely_pattern_count(text) > RELY_CLAIM_VALUE_MAX;
 }
 
+bool rely_text_matches(struct rely_slice pattern, struct rely_slice text)
+{
+    return text.ptr != NULL && !is_too_long_to_match(text) && rely_pattern_matches(pattern, text);
+}
+
 static bool does_term_match(const struct rely_expression *expression, size_t term, struct rely_slice text)
 {
     struct rely_slice wanted = rely_term_text(expression, term);

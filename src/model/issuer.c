@@ -16,9 +16,16 @@ static int64_t find_algorithm(const struct rely_field *field, struct rely_slice 
     return rely_bits_find(field, word);
 }
 
+static bool is_guards(const struct rely_field *field)
+{
+    return strcmp(field->json, "guards") == 0;
+}
+
 void rely_issuer_read_own(const struct rely_body *body, const struct rely_field *field, void *record)
 {
-    if (field->type == RELY_FIELD_BITS)
+    if (is_guards(field))
+        rely_issuer_guards_read(body, field, record);
+    else if (field->type == RELY_FIELD_BITS)
         ((struct rely_issuer_record *)record)->algorithms =
             rely_bits_read(body, field, find_algorithm, (size_t)rely_field_count_words(field) + 1,
                            "must be one of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA "
@@ -30,6 +37,8 @@ void rely_issuer_read_own(const struct rely_body *body, const struct rely_field 
 struct rely_json *rely_issuer_show_own(const struct rely_field *field, const void *record)
 {
     const struct rely_issuer_record *issuer = record;
+    if (is_guards(field))
+        return rely_issuer_guards_show(issuer);
     return field->type == RELY_FIELD_BITS ? rely_bits_show(field, issuer->algorithms)
                                           : rely_issuer_keys_show(field, issuer);
 }
@@ -37,6 +46,8 @@ struct rely_json *rely_issuer_show_own(const struct rely_field *field, const voi
 struct rely_json *rely_issuer_schema_own(const struct rely_field *field)
 {
     char words[128];
+    if (is_guards(field))
+        return rely_issuer_guards_schema();
     if (field->type != RELY_FIELD_BITS)
         return rely_issuer_keys_schema(field);
     snprintf(words, sizeof words, "%s|" ED25519, field->words);
@@ -117,6 +128,7 @@ void rely_issuer_check(const struct rely_body *body, void *record)
     check_not_document(body, issuer->url);
     check_discovery_url(body, issuer);
     check_ca_bundle(body, issuer->ca_bundle);
+    rely_issuer_guards_check(body, issuer);
 }
 
 /* --- stored records --------------------------------------------------------------------------------------- */
@@ -126,7 +138,8 @@ bool rely_issuer_is_whole(const void *record)
     const struct rely_issuer_record *issuer = record;
     return (issuer->algorithms & 1) == 0 &&
            (issuer->key_source != RELY_KEYS_JWKS_URI || issuer->jwks_uri.ptr != NULL) &&
-           (issuer->key_source != RELY_KEYS_UPLOADED || issuer->jwks.ptr != NULL);
+           (issuer->key_source != RELY_KEYS_UPLOADED || issuer->jwks.ptr != NULL) &&
+           rely_issuer_guards_are_whole(issuer);
 }
 
 /* Whom to trust, and what the way may be, is part of the source: keys that came through what has been taken away are

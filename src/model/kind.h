@@ -20,6 +20,13 @@ static inline void *rely_field_at(const struct rely_field *field, void *record)
 /* Of each field that has one, what it is where a body leaves it out, as it is shown. Owner: the caller. */
 struct rely_json *rely_kind_show_defaults(const struct rely_kind *kind);
 
+/* --- show.c: lists of texts ------------------------------------------------------------------------------------ */
+
+/* Owner: the caller. */
+struct rely_json *rely_texts_show(const struct rely_texts *texts);
+/* Has it the same ones in the same order? */
+bool rely_texts_same(const struct rely_texts *a, const struct rely_texts *b);
+
 /* Of schema.c, for what a kind describes itself. `items` is taken over. Owner: the caller. */
 struct rely_json *rely_schema_of_list(struct rely_json *items, int64_t least, int64_t most);
 struct rely_json *rely_schema_of_text(int64_t least, int64_t most);
@@ -48,6 +55,14 @@ void rely_issuer_keys_read(const struct rely_body *body, const struct rely_field
                            struct rely_issuer_record *issuer);
 struct rely_json *rely_issuer_keys_show(const struct rely_field *field, const struct rely_issuer_record *issuer);
 struct rely_json *rely_issuer_keys_schema(const struct rely_field *field);
+/* `guards` alone. */
+void rely_issuer_guards_read(const struct rely_body *body, const struct rely_field *field,
+                             struct rely_issuer_record *issuer);
+struct rely_json *rely_issuer_guards_show(const struct rely_issuer_record *issuer);
+struct rely_json *rely_issuer_guards_schema(void);
+/* What no table says of tenantSubject and pinClaims. */
+void rely_issuer_guards_check(const struct rely_body *body, const struct rely_issuer_record *issuer);
+bool rely_issuer_guards_are_whole(const struct rely_issuer_record *issuer);
 void rely_identity_check(const struct rely_body *body, void *record);
 void rely_identity_read_own(const struct rely_body *body, const struct rely_field *field, void *record);
 struct rely_json *rely_identity_show_own(const struct rely_field *field, const void *record);

@@ -6,7 +6,7 @@
 #include "relyd/compose.h"
 #include "relyd/patch.h"
 
-static struct rely_json *show_list(const struct rely_texts *texts)
+struct rely_json *rely_texts_show(const struct rely_texts *texts)
 {
     struct rely_json *list = rely_json_array();
     for (size_t i = 0; i < texts->count; i++)
@@ -20,7 +20,7 @@ static struct rely_json *show_map(const struct rely_text_map *map)
     for (size_t i = 0; i < map->count; i++) {
         char key[RELY_MAP_KEY_SIZE];
         snprintf(key, sizeof key, "%.*s", RELY_ARG(map->items[i].key));
-        rely_json_set(object, key, show_list(&map->items[i].values));
+        rely_json_set(object, key, rely_texts_show(&map->items[i].values));
     }
     return object;
 }
@@ -60,7 +60,7 @@ struct rely_json *rely_field_show(const struct rely_kind *kind, const struct rel
     case RELY_FIELD_TIME:
         return show_time(*(const int64_t *)at);
     case RELY_FIELD_LIST:
-        return show_list(at);
+        return rely_texts_show(at);
     case RELY_FIELD_MAP:
         return show_map(at);
     case RELY_FIELD_BITS:
@@ -101,7 +101,7 @@ struct rely_json *rely_record_show_logged(const struct rely_kind *kind, const vo
 
 /* --- the same? ------------------------------------------------------------------------------------------ */
 
-static bool are_same_texts(const struct rely_texts *a, const struct rely_texts *b)
+bool rely_texts_same(const struct rely_texts *a, const struct rely_texts *b)
 {
     if (a->count != b->count)
         return false;
@@ -117,7 +117,7 @@ static bool are_same_maps(const struct rely_text_map *a, const struct rely_text_
         return false;
     for (size_t i = 0; i < a->count; i++)
         if (!rely_slice_equal(a->items[i].key, b->items[i].key) ||
-            !are_same_texts(&a->items[i].values, &b->items[i].values))
+            !rely_texts_same(&a->items[i].values, &b->items[i].values))
             return false;
     return true;
 }
@@ -139,7 +139,7 @@ bool rely_field_equal(const struct rely_field *field, const void *a, const void 
     case RELY_FIELD_MOMENT:
         return *(const int64_t *)left == *(const int64_t *)right;
     case RELY_FIELD_LIST:
-        return are_same_texts(left, right);
+        return rely_texts_same(left, right);
     case RELY_FIELD_MAP:
         return are_same_maps(left, right);
     case RELY_FIELD_OWN:

@@ -133,6 +133,15 @@ RELY_MUST_USE bool rely_routes_bind(struct rely_writing *write, struct rely_err 
 RELY_MUST_USE bool rely_routes_check_free(struct rely_registry *registry, const struct rely_object_path *path,
                                           struct rely_write_result *result, struct rely_err *err);
 
+/* --- tenants.c: issuers that many tenants share. False with the fault ---------------------------------------- */
+
+/* What would let in every tenant is noted in the body's problems. */
+RELY_MUST_USE bool rely_tenants_bind_credential(const struct rely_writing *write, struct rely_err *err);
+RELY_MUST_USE bool rely_tenants_bind_issuer(const struct rely_writing *write, struct rely_err *err);
+/* This record is about to join the group: a refusal where a credential of the group would let in every tenant. */
+RELY_MUST_USE bool rely_tenants_check_member(const struct rely_joining *joining, const struct rely_joined_group *group,
+                                             int64_t issuer_id, struct rely_err *err);
+
 /* --- lint.c ---------------------------------------------------------------------------------------------- */
 
 /* What is to be said of what is about to be written. */

@@ -81,8 +81,9 @@ static bool add_found(const struct rely_joining *joining, const struct rely_join
     member.record.created_at = member.record.updated_at = joining->writer->now_s;
     member.issuer_group_member.name = issuer->issuer.name;
     member.issuer_group_member.issuer_id = issuer->record.id;
-    if (!check_group_count(joining, issuer, err) || !log_member(joining, group, &member, false, err) ||
-        !insert_member(joining, group, &member, err))
+    if (!check_group_count(joining, issuer, err) ||
+        !rely_tenants_check_member(joining, group, issuer->record.id, err) ||
+        !log_member(joining, group, &member, false, err) || !insert_member(joining, group, &member, err))
         return false;
     rely_changes_add(&joining->result->changes, member_kind()->object, member.record.id,
                      rely_record_copy(member_kind(), &member));

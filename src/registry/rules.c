@@ -230,7 +230,8 @@ static bool bind_scope(struct rely_writing *write, struct rely_err *err)
 static bool bind_credential(struct rely_writing *write, struct rely_err *err)
 {
     return bind_scope(write, err) &&
-           (write->after.credential.expression.ptr == NULL || rely_expressions_bind(write, err));
+           (write->after.credential.expression.ptr == NULL || rely_expressions_bind(write, err)) &&
+           rely_tenants_bind_credential(write, err);
 }
 
 /* The pair that a credential is to have is another one's. */
@@ -273,10 +274,9 @@ static bool check_pair_is_free(const struct rely_writing *write, struct rely_err
 
 static bool bind_issuer(struct rely_writing *write, struct rely_err *err)
 {
-    (void)err;
     if (write->after.issuer.jwks.ptr != NULL)
         check_upload(write);
-    return true;
+    return rely_tenants_bind_issuer(write, err);
 }
 
 static bool has_same_source(const struct rely_writing *write)

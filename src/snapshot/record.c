@@ -4,6 +4,7 @@
  */
 #include "edit.h"
 #include "relyd/expressions.h"
+#include "relyd/guards.h"
 #include "relyd/issuer_group.h"
 #include "relyd/named_route.h"
 #include "relyd/pool.h"
@@ -12,27 +13,63 @@
 
 #include <stdlib.h>
 
+/* In: record - whole: its claims are names. Borrowed from it and the pool. */
+static const struct rely_required_claim *read_required(const struct rely_issuer_record *record, struct rely_pool *pool)
+{
+    struct rely_required_claim *required = rely_pool_alloc(pool, record->required_claims.count * sizeof *required);
+    for (size_t i = 0; i < record->required_claims.count; i++) {
+        const struct rely_text_entry *entry = &record->required_claims.items[i];
+        struct rely_expression_fault fault;
+        required[i] = (struct rely_required_claim){.any_of = entry->values.items, .count = entry->values.count};
+        bool is_read = rely_claim_parse(entry->key, pool, &required[i].claim, &fault);
+        RELY_ASSERT(is_read);
+    }
+    return required;
+}
+
+/* NULL: none of them wants anything. */
+static const struct rely_guards *read_guards(const struct rely_issuer_record *record, struct rely_pool *pool,
+                                             struct rely_guards *guards)
+{
+    if (record->required_claims.count == 0 && record->allowed_subjects.count == 0 && !record->is_single_audience &&
+        !record->refuses_stretched)
+        return NULL;
+    *guards = (struct rely_guards){.required = read_required(record, pool),
+                                   .required_count = record->required_claims.count,
+                                   .subjects = record->allowed_subjects.items,
+                                   .subject_count = record->allowed_subjects.count,
+                                   .is_single_audience = record->is_single_audience,
+                                   .refuses_stretched = record->refuses_stretched};
+    return guards;
+}
+
 struct rely_issuer *rely_issuer_of_record(const struct rely_issuer_record *record, bool may_use_http)
 {
-    return rely_issuer_copy(
-        &(struct rely_issuer){.id = record->record.id,
-                              .name = record->name,
-                              .url = record->url,
-                              .algs = (uint32_t)record->algorithms,
-                              .leeway_s = (int32_t)record->leeway_s,
-                              .max_lifetime_s = record->max_lifetime_s,
-                              .types = record->types.items,
-                              .type_count = record->types.count,
-                              .is_enabled = record->is_enabled,
-                              .source = {.kind = (enum rely_key_source)record->key_source,
-                                         .discovery_url = record->discovery_url,
-                                         .jwks_uri = record->jwks_uri,
-                                         .ca_bundle = record->ca_bundle,
-                                         .may_use_http = may_use_http && record->allow_http,
-                                         .may_use_private_addresses = record->allow_private_addresses},
-                              .has_uploaded_keys = record->key_source == RELY_KEYS_UPLOADED,
-                              .keys_generation = (uint64_t)record->keys_generation,
-                              .revision = record->record.revision});
+    struct rely_pool pool;
+    struct rely_guards guards;
+    rely_pool_init(&pool);
+    struct rely_issuer *issuer =
+        rely_issuer_copy(&(struct rely_issuer){.id = record->record.id,
+                                               .name = record->name,
+                                               .url = record->url,
+                                               .algs = (uint32_t)record->algorithms,
+                                               .leeway_s = (int32_t)record->leeway_s,
+                                               .max_lifetime_s = record->max_lifetime_s,
+                                               .types = record->types.items,
+                                               .type_count = record->types.count,
+                                               .guards = read_guards(record, &pool, &guards),
+                                               .is_enabled = record->is_enabled,
+                                               .source = {.kind = (enum rely_key_source)record->key_source,
+                                                          .discovery_url = record->discovery_url,
+                                                          .jwks_uri = record->jwks_uri,
+                                                          .ca_bundle = record->ca_bundle,
+                                                          .may_use_http = may_use_http && record->allow_http,
+                                                          .may_use_private_addresses = record->allow_private_addresses},
+                                               .has_uploaded_keys = record->key_source == RELY_KEYS_UPLOADED,
+                                               .keys_generation = (uint64_t)record->keys_generation,
+                                               .revision = record->record.revision});
+    rely_pool_fini(&pool);
+    return issuer;
 }
 
 /* relyd 0.1 took keys of relyd.io: given out beside its own they would be there twice. They are shown, and left out

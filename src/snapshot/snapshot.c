@@ -3,6 +3,7 @@
  * object is made: a copy in one block. Decides nothing about a token.
  */
 #include "edit.h"
+#include "relyd/guards.h"
 #include "relyd/issuer_group.h"
 
 #include "relyd/expressions.h"
@@ -99,12 +100,50 @@ static void put_texts(struct block *block, struct rely_slice *to, const struct r
         to[i] = put_text(block, texts[i]);
 }
 
+/* Out: arrays - grows by the structs and lists. Returns: bytes of text. */
+static size_t measure_guards(const struct rely_guards *from, size_t *arrays)
+{
+    if (from == NULL)
+        return 0;
+    size_t text = measure_texts(from->subjects, from->subject_count);
+    *arrays +=
+        sizeof *from + from->required_count * sizeof *from->required + from->subject_count * sizeof *from->subjects;
+    for (size_t i = 0; i < from->required_count; i++) {
+        *arrays += from->required[i].count * sizeof *from->required[i].any_of;
+        text += from->required[i].claim.len + measure_texts(from->required[i].any_of, from->required[i].count);
+    }
+    return text;
+}
+
+/* In: to - room for what measure_guards has found. */
+static const struct rely_guards *put_guards(struct block *block, void *to, const struct rely_guards *from)
+{
+    if (from == NULL)
+        return NULL;
+    struct rely_guards *guards = to;
+    struct rely_required_claim *required = (struct rely_required_claim *)(guards + 1);
+    struct rely_slice *texts = (struct rely_slice *)(required + from->required_count);
+    *guards = *from;
+    guards->required = required;
+    guards->subjects = texts;
+    put_texts(block, texts, from->subjects, from->subject_count);
+    texts += from->subject_count;
+    for (size_t i = 0; i < from->required_count; i++) {
+        required[i] =
+            (struct rely_required_claim){put_text(block, from->required[i].claim), texts, from->required[i].count};
+        put_texts(block, texts, from->required[i].any_of, from->required[i].count);
+        texts += from->required[i].count;
+    }
+    return guards;
+}
+
 struct rely_issuer *rely_issuer_copy(const struct rely_issuer *from)
 {
     size_t arrays = from->type_count * sizeof(struct rely_slice);
+    size_t guards_text = measure_guards(from->guards, &arrays);
     const struct rely_issuer_source *source = &from->source;
     size_t text = from->name.len + from->url.len + measure_texts(from->types, from->type_count) +
-                  source->discovery_url.len + source->jwks_uri.len + source->ca_bundle.len;
+                  source->discovery_url.len + source->jwks_uri.len + source->ca_bundle.len + guards_text;
     struct rely_issuer *issuer = rely_alloc(sizeof *issuer + arrays + text);
     struct rely_slice *types = (struct rely_slice *)(issuer + 1);
     struct block block = {(char *)(issuer + 1) + arrays};
@@ -116,6 +155,7 @@ struct rely_issuer *rely_issuer_copy(const struct rely_issuer *from)
     issuer->source.ca_bundle = put_text(&block, source->ca_bundle);
     put_texts(&block, types, from->types, from->type_count);
     issuer->types = types;
+    issuer->guards = put_guards(&block, types + from->type_count, from->guards);
     return issuer;
 }
 

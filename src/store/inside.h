@@ -56,7 +56,7 @@ int rely_store_lock_file(const char *path, struct rely_store_opening *opening, s
 
 /* Changed when a limit, a table or a trigger says something else; a new field needs no new number, as a database that
  * has it is refused by a relyd without it. */
-#define RELY_SCHEMA_VERSION 6
+#define RELY_SCHEMA_VERSION 7
 #define RELY_COLUMNS_MAX (RELY_FIELDS_MAX + 3)
 #define RELY_SCHEMA_ITEMS_MAX 128
 

@@ -295,6 +295,13 @@ static const struct question {
     [RELY_STORED_ROUTES_OF_GROUP] = {RELY_OBJECT_ROUTE, RELY_COLUMNS_NAMES, "", WITH(HAS_LINE("issuer_groups")), "tl"},
     [RELY_STORED_ROUTES_OF_IDENTITY] = {RELY_OBJECT_ROUTE, RELY_COLUMNS_NAMES, "",
                                         WITH(HAS_LINE("identities") " OR " HAS_LINE("callers")), "tl"},
+    [RELY_STORED_SHARED] = {RELY_OBJECT_ISSUER, RELY_COLUMNS_ALL, "", " WHERE o.id = ?1 AND o.is_shared = 1", "n"},
+    /* From the few that are shared, and not from the group, which may have thousands. */
+    [RELY_STORED_SHARED_OF_GROUP] = {RELY_OBJECT_ISSUER, RELY_COLUMNS_ALL, "",
+                                     " WHERE o.id IN (SELECT s.id FROM issuer s INDEXED BY issuer_shared"
+                                     " WHERE s.is_shared = 1 AND EXISTS (SELECT 1 FROM issuer_group_member m"
+                                     " WHERE m.group_id = ?1 AND m.issuer_id = s.id))",
+                                     "n"},
     [RELY_STORED_OVER] = {RELY_OBJECT_REVOCATION, RELY_COLUMNS_NAMES, "",
                           " INDEXED BY revocation_until_at WHERE o.until_at <= ?1 LIMIT ?2", "nl"},
 };

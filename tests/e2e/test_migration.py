@@ -30,7 +30,8 @@ def start_old(tmp_path, **settings):
 # Fields that 0.1 did not have.
 OF_IDENTITIES = {"roles": [], "owners": [], "certificates": []}
 OF_CREDENTIALS = {"enabled": True, "mode": "enforce"}
-OF_ISSUERS = {"issuerGroups": []}
+GUARDS = {"requiredClaims": [], "singleAudience": False, "refuseStretched": False, "allowedSubjects": []}
+OF_ISSUERS = {"guards": GUARDS, "isShared": False, "pinClaims": [], "issuerGroups": []}
 
 
 def brought_to(path):
@@ -66,7 +67,7 @@ def test_c9_a_newer_registry_is_refused_by_name(tmp_path):
     done = subprocess.run([service.BINARY, "--config", str(config)], capture_output=True, text=True, timeout=60,
                           env=service.ENVIRONMENT)
     assert done.returncode == 1
-    assert "its schema has version 77, and this relyd knows versions up to 6: a newer relyd has written it" in done.stderr
+    assert "its schema has version 77, and this relyd knows versions up to 7: a newer relyd has written it" in done.stderr
     with sqlite3.connect(database) as connection:
         assert connection.execute("PRAGMA user_version").fetchone() == (77,)
 

@@ -56,7 +56,7 @@ KIND = """    {
         .word = "contact",
         .article_word = "a contact",
         .table = "contact",
-        .since = 7,
+        .since = 8,
         .parent = RELY_OBJECT_IDENTITY,
         .parent_column = "identity_id",
         .fields = contact_fields,
@@ -116,7 +116,7 @@ CHANGES = [
         "void rely_contact_check(const struct rely_body *body, void *record);\n",
     ),
     ("src/model/CMakeLists.txt", "        copy.c\n", "        contact.c\n        copy.c\n"),
-    ("src/store/inside.h", "#define RELY_SCHEMA_VERSION 6\n", "#define RELY_SCHEMA_VERSION 7\n"),
+    ("src/store/inside.h", "#define RELY_SCHEMA_VERSION 7\n", "#define RELY_SCHEMA_VERSION 8\n"),
     (
         "src/store/inspect.c",
         '        COUNTED("issuer", ',
@@ -155,7 +155,7 @@ CHANGES = [
         '    "{\\"name\\":\\"web\\",\\"issuerName\\":\\"prod\\",\\"subject\\":\\"s\\",\\"audiences\\":[\\"a\\"]}",\n'
         '    "{\\"name\\":\\"web\\",\\"address\\":\\"tel:1\\"}",\n',
     ),
-    ("tests/unit/registry/fixture.h", "#define SCHEMA_VERSION 6\n", "#define SCHEMA_VERSION 7\n"),
+    ("tests/unit/registry/fixture.h", "#define SCHEMA_VERSION 7\n", "#define SCHEMA_VERSION 8\n"),
     ("tests/e2e/test_openapi.py", '                             "Route", "RouteShown", "Revocation", "RevocationShown", "Problem"]\n', '                             "Contact", "ContactShown", "Route", "RouteShown", "Revocation", "RevocationShown", "Problem"]\n'),
     ("tests/e2e/test_command_line.py", "    assert len(printed) == 10\n", "    assert len(printed) == 11\n"),
 ]

@@ -92,9 +92,9 @@ MUTANTS = [
            "    if (now >= claims->expires + leeway)", "    if (claims->has_not_before && claims->not_before > claims->expires)\n"
            "        return rely_refuse(detail, RELY_INVALID_CLAIM, \"x\");\n    if (now >= claims->expires + leeway)", "unit_claims"),
     mutant("dropped judgement of time", "E", "src/decide/decide.c",
-           "    return rely_claims_check_time(&review->claims, &rules, review->now_s, &review->decision.detail);",
+           "    reason = rely_claims_check_time(&review->claims, &rules, review->now_s, &review->decision.detail);\n    return reason",
            "    rely_claims_check_time(&review->claims, &rules, review->now_s, &review->decision.detail);\n"
-           "    return RELY_OK;", "build"),
+           "    return reason", "build"),
     mutant("leeway twice", "E", "src/decide/decide.c",
            "(int64_t)review->claims.expires + review->issuer->leeway_s : 0;",
            "(int64_t)review->claims.expires + 2 * review->issuer->leeway_s : 0;", "fuzz_review"),

@@ -47,7 +47,32 @@ def in_match(name, old, new):
     return mutant(name, "src/credentials/credentials.c", old, new, "unit_decide")
 
 
+def guards(name, old, new, caught_by="unit_decide", file="src/decide/guards.c"):
+    return mutant(name, file, old, new, caught_by)
+
+
+def tenants(name, old, new, test, file="src/registry/tenants.c"):
+    return mutant(name, file, old, new, f"tests/e2e/test_tenants.py::{test}")
+
+
 MUTANTS = [
+    guards("a token passes whose claim is not there", "    return false;\n}\n\n/* A claim as people", "    return value.count == 0;\n}\n\n/* A claim as people"),
+    guards("the first claim that is required is enough", "        if (!has_value(required, value))\n", "        if (!has_value(required, value) && i == 0)\n"),
+    guards("two audiences are one", "claims->audience_count != 1", "claims->audience_count < 1", "tests/e2e/test_guards.py::test_one_audience"),
+    guards("a stretched token is as any", "guards->refuses_stretched && claims->kubernetes.has_warn_after", "guards->refuses_stretched && !claims->kubernetes.has_warn_after && claims->audience_count == 0", "tests/e2e/test_guards.py::test_stretched_tokens"),
+    guards("subjects are not looked at", "    return guards->subject_count == 0;", "    return subject.len > 0;", "tests/e2e/test_guards.py::test_subjects_that_are_allowed"),
+    guards("what is refused by a guard passes the seal", "    work->review->is_guarded = reason == RELY_OK;\n    return reason;", "    work->review->is_guarded = true;\n    return reason == RELY_GUARD_REFUSED ? RELY_OK : reason;"),
+    guards("a guard's claims are lost when keys come", "    guards->required = required;\n", "    guards->required = required;\n    guards->required_count = 0;\n", file="src/snapshot/snapshot.c"),
+    tenants("the end of a tenant's name is not looked for", "    return end != NULL && end > name;", "    return end != name;", "test_what_names_none", "src/model/tenant.c"),
+    tenants("an empty name is a tenant's", "    return end != NULL && end > name;", "    return end != NULL;", "test_what_names_none", "src/model/tenant.c"),
+    tenants("a pattern on a pin is an eq", "        if (rely_term_is_literal(expression, i) &&", "        if ((rely_term_is_literal(expression, i) || i > 0) &&", "test_what_names_none", "src/model/tenant.c"),
+    tenants("an empty text names a tenant", " && rely_term_text(expression, i).len > 0 &&", " &&", "test_what_names_none", "src/model/tenant.c"),
+    tenants("an exact subject names one always", "(credential->subject.ptr != NULL && is_named(", "(credential->subject.ptr != NULL || is_named(", "test_what_names_none", "src/model/tenant.c"),
+    tenants("an issuer that becomes shared is not judged", "    if (is_read && unpinned.count > 0)\n        rely_problems_add(", "    if (is_read && unpinned.count > 99)\n        rely_problems_add(", "test_an_issuer_becomes_shared"),
+    tenants("credentials of its groups are not judged", "        is_read = find_unpinned(registry, RELY_STORED_OF_GROUP, groups.ids[i], unpinned, err);", "        is_read = groups.ids[i] > 0;", "test_an_issuer_becomes_shared"),
+    tenants("a guard that goes is not judged", " &&\n                    a->required_claims.count == b->required_claims.count;", ";", "test_a_guard_names_the_tenant_of_all", "src/model/tenant.c"),
+    tenants("a shared issuer joins any group", "    if (is_good && unpinned.count > 0)\n        is_good = rely_write_refuse(", "    if (is_good && unpinned.count > 99)\n        is_good = rely_write_refuse(", "test_a_group_with_a_shared_issuer"),
+    tenants("a group's shared issuers are not asked for", "is_of_group ? RELY_STORED_SHARED_OF_GROUP : RELY_STORED_SHARED", "is_of_group ? RELY_STORED_SHARED : RELY_STORED_SHARED", "test_a_group_with_a_shared_issuer"),
     lint("a wildcard in a subject is not said", "memchr(subject.ptr, '*', subject.len) != NULL ||", "memchr(subject.ptr, '*', subject.len) == subject.ptr + subject.len ||"),
     lint("any letter may stand in a namespace", "(c == '.' && may_have_dots)", "(c == '.' && (may_have_dots || c != 0))"),
     lint("capital letters in an account are not said", "(c >= 'a' && c <= 'z') || (c >= '0'", "((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || (c >= '0'"),

@@ -19,5 +19,6 @@ int main(void)
     failed += run_issuer_group_tests();
     failed += run_expression_tests();
     failed += run_route_tests();
+    failed += run_guard_tests();
     return failed;
 }

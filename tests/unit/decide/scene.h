@@ -67,5 +67,6 @@ int run_force_tests(void);
 int run_issuer_group_tests(void);
 int run_expression_tests(void);
 int run_route_tests(void);
+int run_guard_tests(void);
 
 #endif

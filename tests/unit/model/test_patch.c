@@ -310,8 +310,9 @@ static void leaves_the_rest_alone(void **state)
     assert_prints(second.json,
                   "{\"name\":\"prod\",\"issuer\":\"https://a.example\",\"keys\":{\"jwksUri\":\"https://a.example/l\"},"
                   "\"allowHttp\":false,\"allowPrivateAddresses\":false,\"algorithms\":[\"ES256\"],\"types\":[\"x\"],"
-                  "\"leewaySeconds\":7,\"maxTokenLifetimeSeconds\":9,\"description\":\"one\",\"enabled\":true,"
-                  "\"issuerGroups\":[],"
+                  "\"leewaySeconds\":7,\"maxTokenLifetimeSeconds\":9,\"guards\":{\"requiredClaims\":[],"
+                  "\"singleAudience\":false,\"refuseStretched\":false,\"allowedSubjects\":[]},\"isShared\":false,"
+                  "\"pinClaims\":[],\"description\":\"one\",\"enabled\":true,\"issuerGroups\":[],"
                   "\"createdAt\":\"1970-01-01T00:00:00Z\",\"updatedAt\":\"1970-01-01T00:00:00Z\"}");
     end_reading(&second);
     end_reading(&first);

@@ -21,6 +21,9 @@ static void assert_shown(const struct reading *reading, enum rely_object object,
     rely_json_free(shown);
 }
 
+#define GUARDS                                                                                                         \
+    "\"guards\":{\"requiredClaims\":[],\"singleAudience\":false,\"refuseStretched\":false,"                            \
+    "\"allowedSubjects\":[]},\"isShared\":false,\"pinClaims\":[],"
 #define TIMES "\"createdAt\":\"1970-01-01T00:00:00Z\",\"updatedAt\":\"1970-01-01T00:00:00Z\"}"
 
 static void shows_what_was_given(void **state)
@@ -34,12 +37,12 @@ static void shows_what_was_given(void **state)
             "\"maxTokenLifetimeSeconds\":9,\"description\":\"two\\nlines\",\"enabled\":false}",
             NULL);
     assert_int_equal(reading.problems.count, 0);
-    assert_shown(
-        &reading, RELY_OBJECT_ISSUER,
-        "{\"name\":\"prod\",\"issuer\":\"https://a.example\",\"keys\":{\"jwksUri\":\"https://a.example/k\"},"
-        "\"caBundle\":\"-----BEGIN CERTIFICATE-----\",\"allowHttp\":true,\"allowPrivateAddresses\":true,"
-        "\"algorithms\":[\"ES256\",\"EdDSA\"],\"types\":[\"jwt\",\"x\"],\"leewaySeconds\":0,"
-        "\"maxTokenLifetimeSeconds\":9,\"description\":\"two\\nlines\",\"enabled\":false,\"issuerGroups\":[]," TIMES);
+    assert_shown(&reading, RELY_OBJECT_ISSUER,
+                 "{\"name\":\"prod\",\"issuer\":\"https://a.example\",\"keys\":{\"jwksUri\":\"https://a.example/k\"},"
+                 "\"caBundle\":\"-----BEGIN CERTIFICATE-----\",\"allowHttp\":true,\"allowPrivateAddresses\":true,"
+                 "\"algorithms\":[\"ES256\",\"EdDSA\"],\"types\":[\"jwt\",\"x\"],\"leewaySeconds\":0,"
+                 "\"maxTokenLifetimeSeconds\":9," GUARDS
+                 "\"description\":\"two\\nlines\",\"enabled\":false,\"issuerGroups\":[]," TIMES);
     end_reading(&reading);
     read_as(&reading, RELY_OBJECT_CREDENTIAL,
             "{\"name\":\"one\",\"issuerName\":\"prod\",\"subject\":\"s\",\"audiences\":[\"a\",\"b\"]}", NULL);
@@ -73,7 +76,7 @@ static void fills_in_defaults(void **state)
         "{\"name\":\"prod\",\"issuer\":\"https://a.example\",\"keys\":{\"discovery\":true},\"allowHttp\":false,"
         "\"allowPrivateAddresses\":false,\"algorithms\":[\"RS256\",\"RS384\",\"RS512\",\"PS256\",\"PS384\","
         "\"PS512\",\"ES256\",\"ES384\",\"ES512\",\"EdDSA\"],\"types\":[\"jwt\",\"jose\",\"at+jwt\"],"
-        "\"leewaySeconds\":60,\"enabled\":true,\"issuerGroups\":[]," TIMES);
+        "\"leewaySeconds\":60," GUARDS "\"enabled\":true,\"issuerGroups\":[]," TIMES);
     end_reading(&reading);
     read_as(&reading, RELY_OBJECT_IDENTITY, "{\"name\":\"web\"}", NULL);
     reading.record.identity.uid = RELY_LIT("u");

@@ -76,7 +76,7 @@ void assert_hardened(struct fixture *fixture);
 void make_issuer_and_identity(struct fixture *fixture);
 
 /* RELY_SCHEMA_VERSION, written down a second time. */
-#define SCHEMA_VERSION 6
+#define SCHEMA_VERSION 7
 
 #define A_TEST(function) cmocka_unit_test_setup_teardown(function, make_fixture, drop_fixture)
 

@@ -54,6 +54,9 @@ static char *collect_text(struct fixture *fixture, const char *sql)
 }
 
 /* Those of 0.1. */
+#define ISSUER_COLUMNS                                                                                                 \
+    "id, name, url, allow_http, allow_private_addresses, is_enabled, key_source, jwks_uri, discovery_url, ca_bundle,"  \
+    " algorithms, types, leeway_s, max_lifetime_s, description, keys_generation, created_at, updated_at, revision"
 #define IDENTITY_COLUMNS                                                                                               \
     "id, name, uid, username, is_username_subject, groups, extra, description, is_enabled, created_at, updated_at,"    \
     " revision"
@@ -67,8 +70,9 @@ static char *collect_rows(struct fixture *fixture)
                                          "credential", "change_log", "sqlite_sequence"};
     struct rely_buf out = {0};
     for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
-        char sql[256];
-        const char *columns = strcmp(tables[i], "identity") == 0     ? IDENTITY_COLUMNS
+        char sql[384];
+        const char *columns = strcmp(tables[i], "issuer") == 0       ? ISSUER_COLUMNS
+                              : strcmp(tables[i], "identity") == 0   ? IDENTITY_COLUMNS
                               : strcmp(tables[i], "credential") == 0 ? CREDENTIAL_COLUMNS
                                                                      : "*";
         bool is_sequence = strcmp(tables[i], "sqlite_sequence") == 0; /* later kinds' own are beside them */

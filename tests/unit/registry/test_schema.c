@@ -15,6 +15,12 @@
 #define TIMES(unit, count) "replace(hex(zeroblob(" count ")), '00', " unit ")"
 #define EMOJI "char(128512)"
 
+#define INSERT_ISSUER(name, url, allow_http, source, jwks_uri)                                                         \
+    "INSERT INTO issuer (name, url, allow_http, allow_private_addresses, is_enabled, key_source, jwks_uri, "           \
+    "algorithms, types, leeway_s, required_claims, is_single_audience, refuses_stretched, allowed_subjects,"           \
+    " is_shared, pin_claims, created_at, updated_at) VALUES ('" name "', " url ", " allow_http ", 0, 1, " source       \
+    ", " jwks_uri ", 2, 'x'||char(10), 0, '', 0, 0, '', 0, '', 0, 0)"
+
 struct sql_case {
     const char *sql;
     int code;
@@ -132,19 +138,17 @@ static void limits_issuers_in_sql(void **state)
         {"UPDATE issuer SET ca_bundle = '-----BEGIN CERTIFICATE-----' || " TIMES("'x'", "65510"), CHECK_FAILED},
         {"UPDATE issuer SET ca_bundle = '-----BEGIN CERTIFICATE-----' || " TIMES("'x'", "65509"), SQLITE_OK},
         {"UPDATE issuer SET max_lifetime_s = 0", CHECK_FAILED},
+        {"UPDATE issuer SET required_claims = 'a'||char(9)||'b'||char(10)", SQLITE_OK},
+        {"UPDATE issuer SET required_claims = 'a'||char(9)||'b'", TRIGGER_FAILED},
+        {"UPDATE issuer SET required_claims = char(9)||'b'||char(10)", TRIGGER_FAILED},
+        {"UPDATE issuer SET allowed_subjects = " TIMES("'x'||char(10)", "33"), CHECK_FAILED},
+        {"UPDATE issuer SET pin_claims = " TIMES("'x'", "201") "||char(10)", TRIGGER_FAILED},
+        {"UPDATE issuer SET is_shared = 2", CHECK_FAILED},
+        {"UPDATE issuer SET tenant_subject = ''", CHECK_FAILED},
         {"UPDATE issuer SET is_enabled = 2", CHECK_FAILED},
-        {"INSERT INTO issuer (name, url, allow_http, allow_private_addresses, is_enabled, key_source, algorithms, "
-         "types,"
-         " leeway_s, created_at, updated_at) VALUES ('new', 'https://a#b', 0, 0, 1, 1, 2, 'x'||char(10), 0, 0, 0)",
-         CHECK_FAILED},
-        {"INSERT INTO issuer (name, url, allow_http, allow_private_addresses, is_enabled, key_source, algorithms, "
-         "types,"
-         " leeway_s, created_at, updated_at) VALUES ('new', 'https://a?b', 0, 0, 1, 1, 2, 'x'||char(10), 0, 0, 0)",
-         CHECK_FAILED},
-        {"INSERT INTO issuer (name, url, allow_http, allow_private_addresses, is_enabled, key_source, algorithms, "
-         "types,"
-         " leeway_s, created_at, updated_at) VALUES ('new', 'https://a/b', 0, 0, 1, 1, 2, 'x'||char(10), 0, 0, 0)",
-         SQLITE_OK},
+        {INSERT_ISSUER("new", "'https://a#b'", "0", "1", "NULL"), CHECK_FAILED},
+        {INSERT_ISSUER("new", "'https://a?b'", "0", "1", "NULL"), CHECK_FAILED},
+        {INSERT_ISSUER("new", "'https://a/b'", "0", "1", "NULL"), SQLITE_OK},
         {"INSERT INTO key_set VALUES (99, '{}', NULL, 0)", SQLITE_CONSTRAINT_FOREIGNKEY},
         {"INSERT INTO key_set VALUES (1, " TIMES("'x'", "8388609") ", NULL, 0)", CHECK_FAILED},
         {"INSERT INTO key_set VALUES (1, " TIMES("'x'", "8388608") ", NULL, 0)", SQLITE_OK},
@@ -152,11 +156,6 @@ static void limits_issuers_in_sql(void **state)
     RUN_CASES(*state, cases);
 }
 
-#define INSERT_ISSUER(name, url, allow_http, source, jwks_uri)                                                         \
-    "INSERT INTO issuer (name, url, allow_http, allow_private_addresses, is_enabled, key_source, jwks_uri, "           \
-    "algorithms,"                                                                                                      \
-    " types, leeway_s, created_at, updated_at) VALUES ('" name "', " url ", " allow_http ", 0, 1, " source             \
-    ", " jwks_uri ", 2, 'x'||char(10), 0, 0, 0)"
 #define DISCOVERED(name, url) INSERT_ISSUER(name, url, "0", "1", "NULL")
 #define UPLOADED(name, url) INSERT_ISSUER(name, url, "0", "3", "NULL")
 
