@@ -46,6 +46,7 @@ struct rely_admin {
     uint64_t *refused_callers;                                 /* borrowed: counters by enum rely_proven */
     struct rely_admin_lines lines;                             /* admin's own, at first 0 */
     void (*note_refused)(void *service, const char *sentence); /* who asked, and why not: said */
+    void (*note_forced)(void *service, const char *sentence);  /* who has overridden what: said */
     bool (*is_ready)(void *service); /* every listener is open, an edition is in force, and no stop was asked for */
     void (*print_metrics)(void *service, struct rely_buf *out);
 };

@@ -26,6 +26,7 @@ struct rely_writer {
     struct rely_slice identity; /* that writes; ptr NULL: root, or another that is none */
     bool is_owner_only;  /* has no role: credentials of identities that name it as an owner, and have no role, alone */
     bool is_strict;      /* a warning is a refusal */
+    bool may_override;   /* what may be overridden is a warning; not for whoever is_owner_only */
     bool may_end_admins; /* also the last administrator: somebody can make the next */
 };
 
@@ -48,6 +49,7 @@ struct rely_write_result {
     struct rely_json *users;  /* owned: of in_use: some that use the object, each with `object` and `name`; or NULL */
     struct rely_problems problems; /* of a body that is refused */
     struct rely_problems warnings; /* of one that is accepted */
+    size_t overridden_count; /* of the warnings the first: what has been changed in spite of them, by may_override */
     struct rely_changes changes;
 };
 

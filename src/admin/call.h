@@ -32,6 +32,8 @@ struct rely_admin_wait {
     struct rely_work work; /* first; the asker sets run and is_write */
     /* With the request still there: answer it. */
     void (*answer)(struct rely_admin_wait *wait);
+    /* What is to be logged of what was done, whether its client is still there or not; NULL: nothing. */
+    void (*note)(const struct rely_admin_wait *wait);
     /* Free what is owned beside this struct; NULL: nothing is. */
     void (*fini)(struct rely_admin_wait *wait);
     struct rely_admin *admin;          /* borrowed */

@@ -253,6 +253,36 @@ static void answer_saved(struct rely_admin_wait *wait)
                             result->is_created ? location : NULL);
 }
 
+/* For whoever looks through the log for what somebody has taken upon himself. */
+static void note_forced(const struct rely_admin_wait *wait)
+{
+    const struct rely_write_result *result = &((const struct writing *)wait)->result;
+    struct rely_buf text = {0};
+    struct rely_slice name = rely_json_text(rely_json_get(result->object, name_member(wait)));
+    if (result->overridden_count == 0)
+        return;
+    rely_buf_printf(&text, "%.*s has written %s %.*s%s%.*s with force=true, in spite of", RELY_ARG(wait->actor),
+                    rely_kind_of(wait->path.object)->word, RELY_ARG(wait->path.parent),
+                    wait->path.parent.ptr == NULL ? "" : "/", RELY_ARG(name));
+    for (size_t i = 0; i < result->overridden_count && i < RELY_PROBLEMS_MAX; i++)
+        rely_buf_printf(&text, "%s %s (%s)", i == 0 ? "" : ",", result->warnings.items[i].code,
+                        result->warnings.items[i].field);
+    wait->admin->note_forced(wait->admin->service, text.ptr);
+    rely_buf_fini(&text);
+}
+
+/* Parameters: strict, force, which is an administrator's. False: it has been answered. */
+static bool read_write_parameters(struct rely_admin_call *call, struct rely_writer *writer)
+{
+    if (!read_yes(call->parameters[0], &writer->is_strict))
+        refuse_parameter_value(call, "strict", "true or false");
+    else if (!read_yes(call->parameters[1], &writer->may_override))
+        refuse_parameter_value(call, "force", "true or false");
+    else
+        return !writer->may_override || rely_admin_permit(call, ADMIN);
+    return false;
+}
+
 /* In: body - taken over. */
 static void save_body(struct rely_admin_call *call, struct rely_json *body, size_t bytes, bool may_replace)
 {
@@ -263,8 +293,7 @@ static void save_body(struct rely_admin_call *call, struct rely_json *body, size
         return;
     }
     writing->body = body;
-    if (!read_yes(call->parameters[0], &writing->write.writer.is_strict)) {
-        refuse_parameter_value(call, "strict", "true or false");
+    if (!read_write_parameters(call, &writing->write.writer)) {
         rely_admin_wait_free(&writing->wait);
         return;
     }
@@ -273,6 +302,7 @@ static void save_body(struct rely_admin_call *call, struct rely_json *body, size
     writing->may_replace = may_replace;
     writing->must_be_new = may_replace && rely_slice_equal(condition, RELY_LIT("*"));
     writing->wait.work.run = save;
+    writing->wait.note = note_forced;
     writing->wait.answer = answer_saved;
     rely_admin_ask(&writing->wait);
 }

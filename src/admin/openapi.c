@@ -68,7 +68,9 @@ static struct rely_json *parameter_schema(struct rely_slice name)
 {
     if (rely_slice_equal(name, RELY_LIT("limit")))
         return limit_schema();
-    return type_schema(rely_slice_equal(name, RELY_LIT("withCredentials")) ? "boolean" : "string");
+    static const struct rely_slice switches[] = {{"withCredentials", 15}, {"strict", 6}, {"force", 5}};
+    return type_schema(rely_slice_is_among(switches, sizeof switches / sizeof switches[0], name) ? "boolean"
+                                                                                                 : "string");
 }
 
 static void add_parameter(struct rely_json *list, struct rely_slice name, const char *place)

@@ -70,6 +70,8 @@ static void finish_wait(struct rely_work *work, const struct rely_err *err)
 {
     struct rely_admin_wait *wait = (struct rely_admin_wait *)work;
     wait->admin->waiting_bytes -= wait->held_bytes;
+    if (err == NULL && wait->is_ok && wait->note != NULL)
+        wait->note(wait);
     if (err != NULL)
         rely_admin_answer_fault(wait->admin, wait->request, err, NULL, NULL);
     else if (wait->request != NULL)

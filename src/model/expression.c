@@ -34,11 +34,12 @@ void rely_credential_take_expression(const struct rely_body *body, struct rely_s
         return;
     }
     credential->expression = rely_pool_copy(body->pool, text);
-    credential->match_prefix = rely_pool_copy(body->pool, rely_expression_prefix(expression, RELY_SUBJECT_CLAIM));
-    if (credential->match_prefix.len == 0)
-        rely_problems_add(
-            body->problems, path, "too_broad", "%s %s: whoever is let in, his `sub` must begin with something", path,
-            credential->match_prefix.ptr == NULL ? "says nothing of claims['sub']" : "matches any claims['sub']");
+    struct rely_slice prefix = rely_expression_prefix(expression, RELY_SUBJECT_CLAIM);
+    credential->match_prefix = prefix.len == 0 ? RELY_LIT("") : rely_pool_copy(body->pool, prefix);
+    if (prefix.len == 0)
+        rely_problems_add(body->problems, path, "too_broad",
+                          "%s %s: whoever is let in, his `sub` must begin with something", path,
+                          prefix.ptr == NULL ? "says nothing of claims['sub']" : "matches any claims['sub']");
 }
 
 static void read_value(const struct rely_body *body, const struct rely_json *value,

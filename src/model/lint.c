@@ -34,6 +34,38 @@ void rely_warnings_print(struct rely_buf *out)
         rely_buf_printf(out, "| `%s` | %s |\n", warnings_table[i].word, warnings_table[i].sentence);
 }
 
+/* What is refused, unless somebody takes it upon himself, who is warned then. */
+static const struct {
+    const char *code;
+    enum rely_warning warning;
+} overridable[] = {{"too_broad", RELY_WARNING_TOO_BROAD}};
+
+static bool find_overridable(const char *code, enum rely_warning *warning)
+{
+    for (size_t i = 0; i < sizeof overridable / sizeof overridable[0]; i++)
+        if (strcmp(overridable[i].code, code) == 0) {
+            *warning = overridable[i].warning;
+            return true;
+        }
+    return false;
+}
+
+void rely_override(struct rely_problems *problems, struct rely_problems *warnings)
+{
+    size_t count = problems->count, kept = 0;
+    if (count > RELY_PROBLEMS_MAX) /* what is not kept is not known */
+        return;
+    for (size_t i = 0; i < count; i++) {
+        enum rely_warning warning;
+        struct rely_problem *problem = &problems->items[i];
+        if (!find_overridable(problem->code, &warning))
+            problems->items[kept++] = *problem;
+        else if (warnings != NULL)
+            rely_warn(warnings, warning, problem->field, "%s", problem->message);
+    }
+    problems->count = kept;
+}
+
 /* --- texts --------------------------------------------------------------------------------------------------- */
 
 static bool ends_with(struct rely_slice text, struct rely_slice end)

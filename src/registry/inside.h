@@ -78,6 +78,8 @@ RELY_MUST_USE bool rely_rules_bind(struct rely_writing *write, struct rely_err *
 RELY_MUST_USE bool rely_rules_check(const struct rely_writing *write, struct rely_err *err);
 /* Would nothing change? */
 bool rely_rules_are_same(const struct rely_writing *write);
+/* Does a credential want the same of the same tokens as before? It has been accepted so. */
+bool rely_rules_want_as_before(const struct rely_writing *write);
 /* Does the record itself change, and not only what has rows of its own? */
 bool rely_rules_change_record(const struct rely_writing *write);
 /* Behind the record's own row: those that go with it. */

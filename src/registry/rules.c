@@ -333,6 +333,14 @@ bool rely_rules_are_same(const struct rely_writing *write)
            (own->is_same == NULL || own->is_same(write));
 }
 
+bool rely_rules_want_as_before(const struct rely_writing *write)
+{
+    const struct rely_credential_record *before = write->body.before, *after = &write->after.credential;
+    return write->path->object == RELY_OBJECT_CREDENTIAL && before != NULL && before->issuer_id == after->issuer_id &&
+           before->group_id == after->group_id && rely_slice_same(before->subject, after->subject) &&
+           rely_slice_same(before->expression, after->expression);
+}
+
 bool rely_rules_change_record(const struct rely_writing *write)
 {
     return !rules_of(write)->has_links || write->body.before == NULL ||

@@ -53,14 +53,6 @@ static bool note_unpinned(const union rely_any_record *issuer, struct rely_slice
     return true;
 }
 
-/* What lets in whom it let in before is not judged again. */
-static bool is_let_in_before(const struct rely_writing *write)
-{
-    const struct rely_credential_record *before = write->body.before, *after = &write->after.credential;
-    return before != NULL && before->issuer_id == after->issuer_id && before->group_id == after->group_id &&
-           rely_slice_same(before->subject, after->subject) && rely_slice_same(before->expression, after->expression);
-}
-
 bool rely_tenants_bind_credential(const struct rely_writing *write, struct rely_err *err)
 {
     struct judging_tenants judging = {write, false};
@@ -68,7 +60,7 @@ bool rely_tenants_bind_credential(const struct rely_writing *write, struct rely_
     bool is_of_group = credential->group_id != 0;
     const struct rely_stored_asked asked = {.question = is_of_group ? RELY_STORED_SHARED_OF_GROUP : RELY_STORED_SHARED,
                                             .number = is_of_group ? credential->group_id : credential->issuer_id};
-    if (asked.number == 0 || is_let_in_before(write) ||
+    if (asked.number == 0 || rely_rules_want_as_before(write) ||
         (credential->subject.ptr == NULL && credential->expression.ptr == NULL))
         return true;
     return rely_stored_ask(write->registry->store, &asked, &(struct rely_stored_visit){note_unpinned, &judging}, err);

@@ -3,6 +3,7 @@
  * a good body is, model/ decides, and what it may not be beside other objects, rules.c. Called by admin/.
  */
 #include "inside.h"
+#include "relyd/lint.h"
 #include "relyd/text.h"
 #include <stdio.h>
 
@@ -170,6 +171,14 @@ static bool may_change(const struct rely_writing *write, struct rely_err *err)
     return write->body.before == NULL || rely_powers_check_change(&powers, &write->before, &write->after, err);
 }
 
+/* What stands there already, nobody has to take upon himself again, such as whoever wants less of it. */
+static void override_problems(struct rely_writing *write)
+{
+    bool may = write->writer->may_override && !write->writer->is_owner_only;
+    if (may || rely_rules_want_as_before(write))
+        rely_override(write->body.problems, &write->result->warnings);
+}
+
 /* Of an object that stays as it is, too: whoever asks again is told again. */
 static bool warn(struct rely_writing *write, struct rely_err *err)
 {
@@ -188,11 +197,14 @@ static bool write_in_transaction(struct rely_writing *write, bool may_replace, b
         return false;
     rely_record_check_members(&write->body);
     rely_record_read(&write->body, &write->after);
+    override_problems(write);
     if (!rely_rules_bind(write, err))
         return false;
+    override_problems(write);
     if (write->body.problems->count > 0)
         return refuse_body(write, err);
     *is_news = write->body.before == NULL || !rely_rules_are_same(write);
+    write->result->overridden_count = *is_news && write->writer->may_override ? write->result->warnings.count : 0;
     return may_change(write, err) && rely_rules_check(write, err) && warn(write, err) &&
            keep_record(write, *is_news, err);
 }

@@ -35,6 +35,12 @@ static void note_refused_for_admin(void *context, const char *sentence)
     rely_log_event(thread->ring, RELY_LOG_WARNING, "caller_refused", "%s", sentence);
 }
 
+static void note_forced_for_admin(void *context, const char *sentence)
+{
+    const struct rely_control_thread *thread = context;
+    rely_log_event(thread->ring, RELY_LOG_WARNING, "write_forced", "%s", sentence);
+}
+
 static const struct rely_snapshot *newest_snapshot(void *context)
 {
     const struct rely_control_thread *thread = context;
@@ -193,6 +199,7 @@ static bool start_control_thread(struct rely_control_thread *thread, struct rely
                                         .caller_rules = &thread->service->reload.caller_rules,
                                         .refused_callers = thread->counters->requests.callers,
                                         .note_refused = note_refused_for_admin,
+                                        .note_forced = note_forced_for_admin,
                                         .is_ready = is_control_ready,
                                         .print_metrics = print_control_metrics};
     return true;

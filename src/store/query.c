@@ -225,12 +225,12 @@ static const struct question {
                                    " WHERE o.identity_id = ?1 AND coalesce(o.issuer_id, -o.group_id) = ?2"
                                    " AND o.expression = ?3",
                                    "ont"},
-    /* From the prefix to its first character: each is looked for in the index. */
+    /* From the prefix to the empty one: each is looked for in the index. */
     [RELY_STORED_ALIKE] = {RELY_OBJECT_CREDENTIAL, RELY_COLUMNS_NAMES, "",
                            " INDEXED BY credential_match WHERE o.expression IS NOT NULL"
                            " AND coalesce(o.issuer_id, -o.group_id) = ?1 AND o.match_prefix IN"
                            " (WITH RECURSIVE part (prefix) AS (SELECT ?2 UNION ALL SELECT substr(prefix, 1,"
-                           " length(prefix) - 1) FROM part WHERE length(prefix) > 1) SELECT prefix FROM part)"
+                           " length(prefix) - 1) FROM part WHERE length(prefix) > 0) SELECT prefix FROM part)"
                            " AND (o.match_key IS NULL OR o.match_key IS ?3) LIMIT ?4",
                            "ntml"},
     [RELY_STORED_MAY_MATCH] = {RELY_OBJECT_CREDENTIAL, RELY_COLUMNS_NAMES, ", d.name",

@@ -43,6 +43,10 @@ def in_shorthand(name, old, new, file="src/model/shorthand.c"):
     return mutant(name, file, old, new, "unit_model")
 
 
+def forced(name, old, new, file):
+    return mutant(name, file, old, new, "unit_registry")
+
+
 def in_match(name, old, new):
     return mutant(name, "src/credentials/credentials.c", old, new, "unit_decide")
 
@@ -87,6 +91,18 @@ MUTANTS = [
     lint("a warning refuses nothing", "if (warnings->count == 0 || !write->writer->is_strict)", "if (warnings->count == 0 || write->writer->is_strict)", "test_credentials", "src/registry/write.c"),
     lint("what is said of a write may not come back", "else if (is_fixed(field) && !has_flag(field, RELY_FIELD_IN_ANSWERS))", "else if (is_fixed(field))", "test_credentials", "src/model/read.c"),
     lint("a discovery document is an issuer", "    rely_problems_add(body->problems, \"issuer\", \"issuer_well_known\",", "    rely_problems_add(&(struct rely_problems){.count = 0}, \"issuer\", \"issuer_well_known\",", "test_the_url_of_a_discovery_document", "src/model/issuer.c"),
+    forced("everybody forces", "bool may = write->writer->may_override && !write->writer->is_owner_only;", "bool may = write->writer->may_override;", "src/registry/write.c"),
+    forced("nothing is forced", "if (may || rely_rules_want_as_before(write))", "if (!may && rely_rules_want_as_before(write))", "src/registry/write.c"),
+    forced("what was forced is for any tokens", "before != NULL && before->issuer_id == after->issuer_id &&\n           before->group_id == after->group_id && rely_slice_same(before->subject, after->subject) &&", "before != NULL &&\n           rely_slice_same(before->subject, after->subject) &&", "src/registry/rules.c"),
+    forced("what was forced is for any expression", "rely_slice_same(before->subject, after->subject) &&\n           rely_slice_same(before->expression, after->expression);\n}", "rely_slice_same(before->subject, after->subject);\n}", "src/registry/rules.c"),
+    forced("whatever is wrong is forced", "        if (!find_overridable(problem->code, &warning))\n", "        if (!find_overridable(problem->code, &warning) && (warning = RELY_WARNING_TOO_BROAD, i > 99))\n", "src/model/lint.c"),
+    forced("nobody is warned of what he forces", "            rely_warn(warnings, warning, problem->field, \"%s\", problem->message);\n", "            warnings->count += 0;\n", "src/model/lint.c"),
+    forced("an owner's subject may be an expression's that begins with nothing", "substr(?3, 1, length(o.match_prefix)) = o.match_prefix AND", "substr(?3, 1, nullif(length(o.match_prefix), 0)) = o.match_prefix AND", "src/store/query.c"),
+    forced("what begins with nothing is not counted", "length(prefix) - 1) FROM part WHERE length(prefix) > 0)", "length(prefix) - 1) FROM part WHERE length(prefix) > 1)", "src/store/query.c"),
+    mutant("an owner forces", "src/admin/objects.c", "return !writer->may_override || rely_admin_permit(call, ADMIN);", "return true;", "tests/e2e/test_force.py::test_an_owner_forces_nothing"),
+    mutant("what is forced is not logged", "src/admin/objects.c", "    if (result->overridden_count == 0)\n", "    if (result->overridden_count != 0)\n", "tests/e2e/test_force.py::test_a_name_of_the_body"),
+    mutant("what changes nothing is logged", "src/registry/write.c", "write->result->overridden_count = *is_news && write->writer->may_override ?", "write->result->overridden_count = write->writer->may_override ?", "unit_registry"),
+    mutant("what stands is logged", "src/registry/write.c", "write->result->overridden_count = *is_news && write->writer->may_override ?", "write->result->overridden_count = *is_news ?", "unit_registry"),
     in_shorthand("a shorthand's wildcard stands for itself", "has_wildcard(text) ? \"matches\" : \"eq\"", "has_wildcard(text) ? \"eq\" : \"eq\""),
     in_shorthand("a shorthand's quote ends its text", "        if (text.ptr[i] == '\\'')\n            rely_buf_putc(out, '\\'');\n", ""),
     in_shorthand("an owner may have wildcards", "!(is_wildcard(c) && i > owner.len)", "!is_wildcard(c)"),
@@ -138,7 +154,7 @@ MUTANTS = [
     mutant("only the first item of a list is looked for", "src/snapshot/expression_index.c", "k < value.count; k++", "k < value.count && k < 1; k++", "unit_decide"),
     mutant("a null is a text", "src/claims/said.c", "    case RELY_VIEW_ABSENT:\n    case RELY_VIEW_NULL:\n", "    case RELY_VIEW_NULL:\n        return RELY_LIT(\"null\");\n    case RELY_VIEW_ABSENT:\n", "unit_claims"),
     mutant("a place may begin with 0", "src/claims/said.c", " || (name.ptr[0] == '0' && name.len > 1)", "", "unit_claims"),
-    mutant("an expression may match everybody", "src/model/expression.c", "if (credential->match_prefix.len == 0)", "if (credential->match_prefix.ptr == NULL)", "tests/e2e/test_expressions.py::test_what_is_no_rule"),
+    mutant("an expression may match everybody", "src/model/expression.c", "    if (prefix.len == 0)", "    if (prefix.ptr == NULL)", "tests/e2e/test_expressions.py::test_what_is_no_rule"),
     mutant("an expression is twice in an identity", "src/registry/rules.c", "        return rely_expressions_check(write, err);", "        return true;", "tests/e2e/test_expressions.py::test_once_in_an_identity"),
     mutant("any number is alike", "src/registry/expressions.c", "return count < RELY_EXPRESSIONS_ALIKE_MAX ||", "return count < 100000 ||", "tests/e2e/test_expressions.py::test_too_many_alike"),
     mutant("a credential is for an issuer and a group", "src/model/credential.c", "if (has_record && has_group)", "if (has_record && has_group && body->json == NULL)", "unit_registry"),

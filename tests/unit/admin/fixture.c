@@ -251,6 +251,7 @@ int make_fixture(void **state)
                                          .caller_rules = &fixture->in_force,
                                          .refused_callers = fixture->refused,
                                          .note_refused = note_refused,
+                                         .note_forced = note_refused,
                                          .is_ready = tell_ready,
                                          .print_metrics = print_some_metrics};
     fixture->rules = (struct rely_caller_rules){.audience = RELY_LIT("relyd"), .own_uid = geteuid()};

@@ -87,6 +87,7 @@ int run_credential_tests(void);
 int run_power_tests(void);
 int run_revocation_tests(void);
 int run_way_tests(void);
+int run_forced_tests(void);
 int run_issuer_group_tests(void);
 int run_limit_tests(void);
 int run_schema_tests(void);
