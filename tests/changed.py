@@ -49,6 +49,8 @@ E2E = {
     "json": [*TOKENS, "rest", "key_documents"],
     "base": [*TOKENS, "rest"],
 }
+# Of these whoever judges tokens by rules is tested as a whole, too.
+WHOLE = {"unit_tenants": {"credentials", "decide", "expression", "snapshot"}}
 # Tests that no folder names: what they stand on changes with everything.
 BESIDE = ["harness", "proxies", "operations"]
 
@@ -106,6 +108,7 @@ def unit_tests(names):
         page = ROOT / "tests/unit" / folder / "CMakeLists.txt"
         if page.is_file():
             found += [f"unit_{name}" for name in re.findall(r"relyd_unit_test\(\s*(\w+)", page.read_text())]
+    found += [name for name, of in WHOLE.items() if of & set(folders(names))]
     found += [f"fuzz_{match[1]}" for match in (re.fullmatch(r"tests/fuzz/fuzz_(\w+)\.c", name) for name in names) if match]
     return sorted(set(found))
 
