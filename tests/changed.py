@@ -45,6 +45,7 @@ E2E = {
     "token": TOKENS,
     "fetch": ["fetching", "misbehaving_issuers", "key_sources"],
     "config": ["command_line", "reload"],
+    "yaml": ["command_line", "reload"],
     "observe": ["observe"],
     "json": [*TOKENS, "rest", "key_documents"],
     "base": [*TOKENS, "rest"],

@@ -41,6 +41,7 @@ FLOORS = {
     "snapshot": 99,
     "store": 93,
     "token": 99,
+    "yaml": 97,
 }
 
 

@@ -15,14 +15,14 @@
 /* A binding in progress: of one table, to one struct. */
 struct binding {
     const struct setting_table *table;
-    void *fields;               /* the table's struct */
-    const char *prefix;         /* "listeners[0]." for a listener's, or "" */
-    char name[KEY_SIZE];        /* of the setting that is bound now, with its prefix */
-    const struct node **at;     /* where each setting was found */
-    const struct node **groups; /* where a group was found, at the place of its first setting */
-    struct rely_config *config; /* for its notes */
+    void *fields;                         /* the table's struct */
+    const char *prefix;                   /* "listeners[0]." for a listener's, or "" */
+    char name[KEY_SIZE];                  /* of the setting that is bound now, with its prefix */
+    const struct rely_yaml_node **at;     /* where each setting was found */
+    const struct rely_yaml_node **groups; /* where a group was found, at the place of its first setting */
+    struct rely_config *config;           /* for its notes */
     struct bound *bound;
-    struct complaints *complaints;
+    struct rely_complaints *complaints;
 };
 
 /* A key for a message: as it stands when it is a plain word, quoted otherwise, cut when it is long. */
@@ -40,25 +40,13 @@ static void show_key(const char *prefix, struct rely_slice group, struct rely_sl
         snprintf(out, KEY_SIZE, "%s%.*s%s%.60s", prefix, RELY_ARG(group), group.len == 0 ? "" : ".", shown);
 }
 
-/* Found, for a message: the value of a scalar, or the word for a collection. */
-static const char *show_value(const struct node *value, char out[RELY_QUOTED_SIZE])
-{
-    if (value->kind == NODE_MAPPING)
-        return "a mapping";
-    if (value->kind == NODE_SEQUENCE)
-        return "a list";
-    if (value->is_plain && value->text.len == 0)
-        return "nothing";
-    return rely_quote(value->text, out);
-}
-
 /* --- values --------------------------------------------------------------------------------------- */
 
-static void bind_number(struct binding *binding, const struct setting *setting, const struct node *value)
+static void bind_number(struct binding *binding, const struct setting *setting, const struct rely_yaml_node *value)
 {
     int64_t number = 0;
-    bool is_number = value->kind == NODE_SCALAR && value->is_plain && value->text.len > 0 && value->text.len <= 15 &&
-                     (value->text.len == 1 || value->text.ptr[0] != '0');
+    bool is_number = value->kind == RELY_YAML_SCALAR && value->is_plain && value->text.len > 0 &&
+                     value->text.len <= 15 && (value->text.len == 1 || value->text.ptr[0] != '0');
     for (size_t i = 0; is_number && i < value->text.len; i++) {
         is_number = value->text.ptr[i] >= '0' && value->text.ptr[i] <= '9';
         number = number * 10 + (value->text.ptr[i] - '0');
@@ -68,38 +56,39 @@ static void bind_number(struct binding *binding, const struct setting *setting, 
         return;
     }
     char quoted[RELY_QUOTED_SIZE];
-    rely_config_complain(binding->complaints, value, "%s: expected a number%s%s from %lld to %lld, found %s",
-                         binding->name, setting->unit[0] == '\0' ? "" : " of ", setting->unit,
-                         (long long)setting->minimum, (long long)setting->maximum, show_value(value, quoted));
+    rely_yaml_complain(binding->complaints, value, "%s: expected a number%s%s from %lld to %lld, found %s",
+                       binding->name, setting->unit[0] == '\0' ? "" : " of ", setting->unit,
+                       (long long)setting->minimum, (long long)setting->maximum, rely_yaml_show(value, quoted));
 }
 
-static void bind_flag(struct binding *binding, const struct setting *setting, const struct node *value)
+static void bind_flag(struct binding *binding, const struct setting *setting, const struct rely_yaml_node *value)
 {
-    bool is_word = value->kind == NODE_SCALAR && value->is_plain;
+    bool is_word = value->kind == RELY_YAML_SCALAR && value->is_plain;
     bool is_true = is_word && rely_slice_equal(value->text, RELY_LIT("true"));
     if (is_true || (is_word && rely_slice_equal(value->text, RELY_LIT("false")))) {
         *rely_config_flag(binding->fields, setting) = is_true;
         return;
     }
     char quoted[RELY_QUOTED_SIZE];
-    rely_config_complain(binding->complaints, value, "%s: expected true or false, found %s", binding->name,
-                         show_value(value, quoted));
+    rely_yaml_complain(binding->complaints, value, "%s: expected true or false, found %s", binding->name,
+                       rely_yaml_show(value, quoted));
 }
 
-static void bind_choice(struct binding *binding, const struct setting *setting, const struct node *value)
+static void bind_choice(struct binding *binding, const struct setting *setting, const struct rely_yaml_node *value)
 {
-    int index = value->kind == NODE_SCALAR ? rely_config_word_index(setting->unit, value->text) : -1;
+    int index = value->kind == RELY_YAML_SCALAR ? rely_config_word_index(setting->unit, value->text) : -1;
     if (index >= 0) {
         *rely_config_choice(binding->fields, setting) = index;
         return;
     }
     char quoted[RELY_QUOTED_SIZE];
-    rely_config_complain(binding->complaints, value, "%s: expected one of %s, found %s", binding->name, setting->unit,
-                         show_value(value, quoted));
+    rely_yaml_complain(binding->complaints, value, "%s: expected one of %s, found %s", binding->name, setting->unit,
+                       rely_yaml_show(value, quoted));
 }
 
 /* One text of a text setting (item < 0) or of a list: owned by the caller, NULL after a complaint. */
-static char *take_text(struct binding *binding, const struct setting *setting, int item, const struct node *value)
+static char *take_text(struct binding *binding, const struct setting *setting, int item,
+                       const struct rely_yaml_node *value)
 {
     char key[KEY_SIZE];
     if (item < 0)
@@ -108,24 +97,21 @@ static char *take_text(struct binding *binding, const struct setting *setting, i
         snprintf(key, sizeof(key), "%.80s[%d]", binding->name, item);
     size_t max_bytes = item < 0 ? (size_t)setting->maximum : 1024;
     char quoted[RELY_QUOTED_SIZE];
-    bool is_null = value->kind == NODE_SCALAR && value->is_plain &&
-                   (value->text.len == 0 || rely_slice_equal(value->text, RELY_LIT("~")) ||
-                    rely_slice_equal(value->text, RELY_LIT("null")));
-    if (value->kind != NODE_SCALAR || is_null)
-        rely_config_complain(binding->complaints, value, "%s: expected a text (\"\" for none), found %s", key,
-                             show_value(value, quoted));
+    if (value->kind != RELY_YAML_SCALAR || rely_yaml_is_null(value))
+        rely_yaml_complain(binding->complaints, value, "%s: expected a text (\"\" for none), found %s", key,
+                           rely_yaml_show(value, quoted));
     else if (value->text.len > max_bytes)
-        rely_config_complain(binding->complaints, value, "%s: expected at most %zu bytes, found %zu", key, max_bytes,
-                             value->text.len);
+        rely_yaml_complain(binding->complaints, value, "%s: expected at most %zu bytes, found %zu", key, max_bytes,
+                           value->text.len);
     else if (rely_text_has_control(value->text))
-        rely_config_complain(binding->complaints, value, "%s: expected a text without control characters, found %s",
-                             key, rely_quote(value->text, quoted));
+        rely_yaml_complain(binding->complaints, value, "%s: expected a text without control characters, found %s", key,
+                           rely_quote(value->text, quoted));
     else
         return rely_strdup_slice(value->text);
     return NULL;
 }
 
-static void bind_text(struct binding *binding, const struct setting *setting, const struct node *value)
+static void bind_text(struct binding *binding, const struct setting *setting, const struct rely_yaml_node *value)
 {
     char *text = take_text(binding, setting, -1, value);
     if (text == NULL)
@@ -135,12 +121,12 @@ static void bind_text(struct binding *binding, const struct setting *setting, co
     *field = text;
 }
 
-static void bind_list(struct binding *binding, const struct setting *setting, const struct node *value)
+static void bind_list(struct binding *binding, const struct setting *setting, const struct rely_yaml_node *value)
 {
     char quoted[RELY_QUOTED_SIZE];
-    if (value->kind != NODE_SEQUENCE) {
-        rely_config_complain(binding->complaints, value, "%s: expected a list (- item, one a line), found %s",
-                             binding->name, show_value(value, quoted));
+    if (value->kind != RELY_YAML_SEQUENCE) {
+        rely_yaml_complain(binding->complaints, value, "%s: expected a list (- item, one a line), found %s",
+                           binding->name, rely_yaml_show(value, quoted));
         return;
     }
     struct rely_text_list *list = rely_config_list(binding->fields, setting);
@@ -149,10 +135,10 @@ static void bind_list(struct binding *binding, const struct setting *setting, co
     free(list->items);
     *list = (struct rely_text_list){rely_alloc((size_t)setting->maximum * sizeof(char *)), 0};
     int position = 0;
-    for (const struct node *item = value->first; item != NULL; item = item->next, position++) {
+    for (const struct rely_yaml_node *item = value->first; item != NULL; item = item->next, position++) {
         if (position == setting->maximum) {
-            rely_config_complain(binding->complaints, item, "%s: expected at most %lld items, found more",
-                                 binding->name, (long long)setting->maximum);
+            rely_yaml_complain(binding->complaints, item, "%s: expected at most %lld items, found more", binding->name,
+                               (long long)setting->maximum);
             return;
         }
         char *text = take_text(binding, setting, position, item);
@@ -161,16 +147,17 @@ static void bind_list(struct binding *binding, const struct setting *setting, co
     }
 }
 
-static void bind_listener_list(struct binding *binding, const struct setting *setting, const struct node *value);
+static void bind_listener_list(struct binding *binding, const struct setting *setting,
+                               const struct rely_yaml_node *value);
 
-static void bind_value(struct binding *binding, size_t index, const struct node *value)
+static void bind_value(struct binding *binding, size_t index, const struct rely_yaml_node *value)
 {
     const struct setting *setting = &binding->table->settings[index];
-    const struct node *before = binding->at[index];
+    const struct rely_yaml_node *before = binding->at[index];
     snprintf(binding->name, sizeof binding->name, "%s%s", binding->prefix, setting->key);
     if (before != NULL) {
-        rely_config_complain(binding->complaints, value->key, "%s: set twice, before in line %zu: leave one",
-                             binding->name, before->key->line);
+        rely_yaml_complain(binding->complaints, value->key, "%s: set twice, before in line %zu: leave one",
+                           binding->name, before->key->line);
         return;
     }
     binding->at[index] = value;
@@ -223,7 +210,7 @@ static bool find_group(const struct setting_table *table, struct rely_slice name
 
 /* A key of an earlier version counts as today's, and is said to be old: also where its value is refused, since the
  * complaint has today's key. */
-static bool bind_old_name(struct binding *binding, struct rely_slice group, const struct node *value)
+static bool bind_old_name(struct binding *binding, struct rely_slice group, const struct rely_yaml_node *value)
 {
     char name[KEY_SIZE];
     enum setting_index found;
@@ -234,13 +221,13 @@ static bool bind_old_name(struct binding *binding, struct rely_slice group, cons
     const char *key = rely_config_settings[found].key;
     bind_value(binding, found, value);
     if (binding->complaints->count > complaints)
-        rely_config_complain(binding->complaints, value->key, "%s: is the old name of %s: write that", name, key);
+        rely_yaml_complain(binding->complaints, value->key, "%s: is the old name of %s: write that", name, key);
     else
         rely_config_add_note(binding->config, value->key, "old_setting", "%s is an old name: write %s", name, key);
     return true;
 }
 
-static void refuse_key(struct binding *binding, struct rely_slice group, const struct node *key)
+static void refuse_key(struct binding *binding, struct rely_slice group, const struct rely_yaml_node *key)
 {
     char shown[KEY_SIZE];
     char suggestion[KEY_SIZE + 32];
@@ -254,12 +241,12 @@ static void refuse_key(struct binding *binding, struct rely_slice group, const s
                      known + own_group.len + 1);
         }
     }
-    rely_config_complain(binding->complaints, key, "%s: unknown key%s", shown, suggestion);
+    rely_yaml_complain(binding->complaints, key, "%s: unknown key%s", shown, suggestion);
 }
 
-static void bind_group(struct binding *binding, struct rely_slice group, const struct node *mapping)
+static void bind_group(struct binding *binding, struct rely_slice group, const struct rely_yaml_node *mapping)
 {
-    for (const struct node *value = mapping->first; value != NULL; value = value->next) {
+    for (const struct rely_yaml_node *value = mapping->first; value != NULL; value = value->next) {
         size_t index;
         if (binding->complaints->count > RELY_COMPLAINTS_MAX)
             return;
@@ -270,7 +257,7 @@ static void bind_group(struct binding *binding, struct rely_slice group, const s
     }
 }
 
-static void bind_top(struct binding *binding, const struct node *value)
+static void bind_top(struct binding *binding, const struct rely_yaml_node *value)
 {
     size_t index;
     char quoted[RELY_QUOTED_SIZE];
@@ -285,19 +272,19 @@ static void bind_top(struct binding *binding, const struct node *value)
         return;
     }
     if (binding->groups[index] != NULL)
-        rely_config_complain(binding->complaints, value->key, "%s%.*s: set twice, before in line %zu: join the two",
-                             binding->prefix, RELY_ARG(key), binding->groups[index]->key->line);
-    else if (value->kind != NODE_MAPPING)
-        rely_config_complain(binding->complaints, value, "%s%.*s: expected settings under it, indented, found %s",
-                             binding->prefix, RELY_ARG(key), show_value(value, quoted));
+        rely_yaml_complain(binding->complaints, value->key, "%s%.*s: set twice, before in line %zu: join the two",
+                           binding->prefix, RELY_ARG(key), binding->groups[index]->key->line);
+    else if (value->kind != RELY_YAML_MAPPING)
+        rely_yaml_complain(binding->complaints, value, "%s%.*s: expected settings under it, indented, found %s",
+                           binding->prefix, RELY_ARG(key), rely_yaml_show(value, quoted));
     else
         bind_group(binding, key, value);
     binding->groups[index] = value;
 }
 
-static void bind_all(struct binding *binding, const struct node *mapping)
+static void bind_all(struct binding *binding, const struct rely_yaml_node *mapping)
 {
-    for (const struct node *value = mapping->first; value != NULL; value = value->next) {
+    for (const struct rely_yaml_node *value = mapping->first; value != NULL; value = value->next) {
         if (binding->complaints->count > RELY_COMPLAINTS_MAX)
             return;
         bind_top(binding, value);
@@ -307,10 +294,10 @@ static void bind_all(struct binding *binding, const struct node *mapping)
 /* --- listeners ------------------------------------------------------------------------------------ */
 
 static void bind_listener_item(struct binding *binding, size_t item, struct rely_listener_config *listener,
-                               const struct node *value)
+                               const struct rely_yaml_node *value)
 {
     char prefix[KEY_SIZE], quoted[RELY_QUOTED_SIZE];
-    const struct node *groups[LISTENER_SETTING_COUNT] = {NULL};
+    const struct rely_yaml_node *groups[LISTENER_SETTING_COUNT] = {NULL};
     snprintf(prefix, sizeof prefix, "listeners[%zu].", item);
     struct binding inner = {.table = &rely_config_listener_table,
                             .fields = listener,
@@ -321,28 +308,28 @@ static void bind_listener_item(struct binding *binding, size_t item, struct rely
                             .bound = binding->bound,
                             .complaints = binding->complaints};
     rely_config_set_defaults(listener, &rely_config_listener_table);
-    if (value->kind != NODE_MAPPING)
-        rely_config_complain(binding->complaints, value, "listeners[%zu]: expected settings (address: ...), found %s",
-                             item, show_value(value, quoted));
+    if (value->kind != RELY_YAML_MAPPING)
+        rely_yaml_complain(binding->complaints, value, "listeners[%zu]: expected settings (address: ...), found %s",
+                           item, rely_yaml_show(value, quoted));
     else
         bind_all(&inner, value);
 }
 
-static void bind_listener_list(struct binding *binding, const struct setting *setting, const struct node *value)
+static void bind_listener_list(struct binding *binding, const struct setting *setting,
+                               const struct rely_yaml_node *value)
 {
     char quoted[RELY_QUOTED_SIZE];
     struct rely_listener_list *list = rely_config_listeners(binding->fields, setting);
-    if (value->kind != NODE_SEQUENCE) {
-        rely_config_complain(binding->complaints, value,
-                             "%s: expected a list (- address: ..., one a listener), found %s", setting->key,
-                             show_value(value, quoted));
+    if (value->kind != RELY_YAML_SEQUENCE) {
+        rely_yaml_complain(binding->complaints, value, "%s: expected a list (- address: ..., one a listener), found %s",
+                           setting->key, rely_yaml_show(value, quoted));
         return;
     }
     list->items = rely_alloc(LISTENERS_MAX * sizeof *list->items);
-    for (const struct node *item = value->first; item != NULL; item = item->next) {
+    for (const struct rely_yaml_node *item = value->first; item != NULL; item = item->next) {
         if (list->count == LISTENERS_MAX) {
-            rely_config_complain(binding->complaints, item, "%s: expected at most %d items, found more", setting->key,
-                                 LISTENERS_MAX);
+            rely_yaml_complain(binding->complaints, item, "%s: expected at most %d items, found more", setting->key,
+                               LISTENERS_MAX);
             return;
         }
         bind_listener_item(binding, list->count, &list->items[list->count], item);
@@ -350,10 +337,10 @@ static void bind_listener_list(struct binding *binding, const struct setting *se
     }
 }
 
-void rely_config_bind(struct rely_config *config, const struct node *root, struct bound *bound,
-                      struct complaints *complaints)
+void rely_config_bind(struct rely_config *config, const struct rely_yaml_node *root, struct bound *bound,
+                      struct rely_complaints *complaints)
 {
-    const struct node *groups[SETTING_COUNT] = {NULL};
+    const struct rely_yaml_node *groups[SETTING_COUNT] = {NULL};
     struct binding binding = {.table = &rely_config_table,
                               .fields = config,
                               .prefix = "",
@@ -363,11 +350,11 @@ void rely_config_bind(struct rely_config *config, const struct node *root, struc
                               .bound = bound,
                               .complaints = complaints};
     /* A file with comments only is one empty document in some spellings ("---"). */
-    if (root == NULL || (root->kind == NODE_SCALAR && root->is_plain && root->text.len == 0))
+    if (root == NULL || (root->kind == RELY_YAML_SCALAR && root->is_plain && root->text.len == 0))
         return;
-    if (root->kind != NODE_MAPPING) {
+    if (root->kind != RELY_YAML_MAPPING) {
         char quoted[RELY_QUOTED_SIZE];
-        rely_config_complain(complaints, root, "expected settings (key: value), found %s", show_value(root, quoted));
+        rely_yaml_complain(complaints, root, "expected settings (key: value), found %s", rely_yaml_show(root, quoted));
         return;
     }
     bind_all(&binding, root);

@@ -10,9 +10,9 @@
 #include <stdlib.h>
 
 /* The position of a list item in the file, NULL for a default. */
-static const struct node *find_item(const struct node *list, size_t item)
+static const struct rely_yaml_node *find_item(const struct rely_yaml_node *list, size_t item)
 {
-    const struct node *found = list == NULL ? NULL : list->first;
+    const struct rely_yaml_node *found = list == NULL ? NULL : list->first;
     for (; found != NULL && item > 0; item--)
         found = found->next;
     return found;
@@ -29,26 +29,25 @@ static bool is_same_place(const char *one, const char *other)
     return rely_address_equal(&a, &b);
 }
 
-static void judge_listener(const struct rely_config *config, size_t item, const struct node *where,
-                           struct complaints *complaints)
+static void judge_listener(const struct rely_config *config, size_t item, const struct rely_yaml_node *where,
+                           struct rely_complaints *complaints)
 {
     const char *text = config->listen.items[item];
     struct rely_address address;
     struct rely_err err = {.code = RELY_ERR_NONE};
     if (!rely_address_parse(rely_slice_of(text), &address, &err)) {
-        rely_config_complain(complaints, where, "listen[%zu]: %s", item, err.message);
+        rely_yaml_complain(complaints, where, "listen[%zu]: %s", item, err.message);
         return;
     }
     for (size_t i = 0; i < item; i++)
         if (is_same_place(config->listen.items[i], text))
-            rely_config_complain(complaints, where, "listen[%zu]: %s stands here twice: leave one", item, text);
+            rely_yaml_complain(complaints, where, "listen[%zu]: %s stands here twice: leave one", item, text);
     if (!address.is_local && !config->may_be_unauthenticated)
-        rely_config_complain(
-            complaints, where,
-            "listen[%zu]: %s is reachable from other machines, and relyd neither encrypts nor asks who "
-            "it is there: write it as an item of listeners with tls and callers: reviewers, listen on "
-            "loopback or unix:/path, or set allow_unauthenticated: true",
-            item, text);
+        rely_yaml_complain(complaints, where,
+                           "listen[%zu]: %s is reachable from other machines, and relyd neither encrypts nor asks who "
+                           "it is there: write it as an item of listeners with tls and callers: reviewers, listen on "
+                           "loopback or unix:/path, or set allow_unauthenticated: true",
+                           item, text);
 }
 
 /* Where another listener serves data, nobody wants the default beside it. */
@@ -61,76 +60,76 @@ static void leave_default_out(struct rely_config *config, const struct bound *bo
     config->listen.count = 0;
 }
 
-static void judge_listeners(const struct rely_config *config, const struct bound *bound, struct complaints *complaints)
+static void judge_listeners(const struct rely_config *config, const struct bound *bound,
+                            struct rely_complaints *complaints)
 {
-    const struct node *list = bound->at[SETTING_AT_listen];
+    const struct rely_yaml_node *list = bound->at[SETTING_AT_listen];
     if (config->listen.count == 0 && rely_listeners_count(&config->listeners, RELY_SERVES_DATA) == 0) {
-        rely_config_complain(complaints, list, "listen: expected at least one address, found none");
+        rely_yaml_complain(complaints, list, "listen: expected at least one address, found none");
         return;
     }
     for (size_t i = 0; i < config->listen.count; i++) {
-        const struct node *item = find_item(list, i);
+        const struct rely_yaml_node *item = find_item(list, i);
         judge_listener(config, i, item == NULL ? list : item, complaints);
     }
 }
 
 /* Whoever reaches the control plane over TCP may administer relyd: never from another machine. */
-static void judge_admin(const struct rely_config *config, const struct bound *bound, struct complaints *complaints)
+static void judge_admin(const struct rely_config *config, const struct bound *bound, struct rely_complaints *complaints)
 {
-    const struct node *where = bound->at[SETTING_AT_admin_listen];
+    const struct rely_yaml_node *where = bound->at[SETTING_AT_admin_listen];
     struct rely_address address;
     struct rely_err err = {.code = RELY_ERR_NONE};
     if (config->admin_socket[0] != '\0' && config->admin_socket[0] != '/')
-        rely_config_complain(complaints, bound->at[SETTING_AT_admin_socket],
-                             "admin.socket: expected an absolute path (without unix:), found %s", config->admin_socket);
+        rely_yaml_complain(complaints, bound->at[SETTING_AT_admin_socket],
+                           "admin.socket: expected an absolute path (without unix:), found %s", config->admin_socket);
     if (config->admin_listen[0] == '\0')
         return;
     if (!rely_address_parse(rely_slice_of(config->admin_listen), &address, &err))
-        rely_config_complain(complaints, where, "admin.listen: %s", err.message);
+        rely_yaml_complain(complaints, where, "admin.listen: %s", err.message);
     else if (address.is_unix)
-        rely_config_complain(complaints, where, "admin.listen: expected a TCP address, found %s: use admin.socket",
-                             config->admin_listen);
+        rely_yaml_complain(complaints, where, "admin.listen: expected a TCP address, found %s: use admin.socket",
+                           config->admin_listen);
     else if (!address.is_local)
-        rely_config_complain(complaints, where,
-                             "admin.listen: expected a loopback address, found %s: there is no authentication on it, "
-                             "and other machines could administer relyd",
-                             config->admin_listen);
+        rely_yaml_complain(complaints, where,
+                           "admin.listen: expected a loopback address, found %s: there is no authentication on it, "
+                           "and other machines could administer relyd",
+                           config->admin_listen);
     for (size_t i = 0; i < config->listen.count; i++)
         if (is_same_place(config->listen.items[i], config->admin_listen))
-            rely_config_complain(complaints, where, "admin.listen: %s is the data plane's listen[%zu]: choose another",
-                                 config->admin_listen, i);
+            rely_yaml_complain(complaints, where, "admin.listen: %s is the data plane's listen[%zu]: choose another",
+                               config->admin_listen, i);
 }
 
 /* May stand open: nothing there names a subject or a token. But not where something else is served. */
-static void judge_probe(const struct rely_config *config, size_t item, const struct node *where,
-                        struct complaints *complaints)
+static void judge_probe(const struct rely_config *config, size_t item, const struct rely_yaml_node *where,
+                        struct rely_complaints *complaints)
 {
     const char *text = config->health_listen.items[item];
     struct rely_address address;
     struct rely_err err = {.code = RELY_ERR_NONE};
     if (!rely_address_parse(rely_slice_of(text), &address, &err)) {
-        rely_config_complain(complaints, where, "health.listen[%zu]: %s", item, err.message);
+        rely_yaml_complain(complaints, where, "health.listen[%zu]: %s", item, err.message);
         return;
     }
     for (size_t i = 0; i < item; i++)
         if (is_same_place(config->health_listen.items[i], text))
-            rely_config_complain(complaints, where, "health.listen[%zu]: %s stands here twice: leave one", item, text);
+            rely_yaml_complain(complaints, where, "health.listen[%zu]: %s stands here twice: leave one", item, text);
     for (size_t i = 0; i < config->listen.count; i++)
         if (is_same_place(config->listen.items[i], text))
-            rely_config_complain(complaints, where,
-                                 "health.listen[%zu]: %s is the data plane's listen[%zu]: choose another", item, text,
-                                 i);
+            rely_yaml_complain(complaints, where,
+                               "health.listen[%zu]: %s is the data plane's listen[%zu]: choose another", item, text, i);
     bool is_admins =
         address.is_unix ? strcmp(address.path, config->admin_socket) == 0 : is_same_place(text, config->admin_listen);
     if (is_admins)
-        rely_config_complain(complaints, where,
-                             "health.listen[%zu]: %s is the control plane's, which has these paths already", item,
-                             text);
+        rely_yaml_complain(complaints, where,
+                           "health.listen[%zu]: %s is the control plane's, which has these paths already", item, text);
 }
 
-static void judge_probes(const struct rely_config *config, const struct bound *bound, struct complaints *complaints)
+static void judge_probes(const struct rely_config *config, const struct bound *bound,
+                         struct rely_complaints *complaints)
 {
-    const struct node *list = bound->at[SETTING_AT_health_listen];
+    const struct rely_yaml_node *list = bound->at[SETTING_AT_health_listen];
     for (size_t i = 0; i < config->health_listen.count; i++)
         judge_probe(config, i, find_item(list, i), complaints);
 }
@@ -142,12 +141,12 @@ struct judged {
     const struct rely_config *config;
     const struct rely_listener_config *listener;
     size_t item;
-    const struct node *whole;     /* all of it */
-    const struct node *const *at; /* its settings */
-    struct complaints *complaints;
+    const struct rely_yaml_node *whole;     /* all of it */
+    const struct rely_yaml_node *const *at; /* its settings */
+    struct rely_complaints *complaints;
 };
 
-static const struct node *find_setting_place(const struct judged *judged, enum listener_setting_index index)
+static const struct rely_yaml_node *find_setting_place(const struct judged *judged, enum listener_setting_index index)
 {
     return judged->at[index] == NULL ? judged->whole : judged->at[index];
 }
@@ -161,10 +160,9 @@ static void judge_place(const struct judged *judged)
     size_t before = all.count - config->listeners.count + judged->item;
     for (size_t i = 0; i < before; i++)
         if (is_same_place(all.items[i].address, judged->listener->address)) {
-            rely_config_complain(
-                judged->complaints, find_setting_place(judged, LISTENER_SETTING_AT_address),
-                "listeners[%zu].address: %s is another listener's already: leave one, or choose another", judged->item,
-                judged->listener->address);
+            rely_yaml_complain(judged->complaints, find_setting_place(judged, LISTENER_SETTING_AT_address),
+                               "listeners[%zu].address: %s is another listener's already: leave one, or choose another",
+                               judged->item, judged->listener->address);
             break;
         }
     rely_listeners_fini(&all);
@@ -177,15 +175,14 @@ static void judge_data_reach(const struct judged *judged, const struct rely_addr
     bool is_clear = listener->tls_certificate[0] == '\0', is_open = listener->callers == RELY_CALLERS_ANYONE;
     if (address->is_local || judged->config->may_be_unauthenticated || (!is_clear && !is_open))
         return;
-    rely_config_complain(judged->complaints, find_setting_place(judged, LISTENER_SETTING_AT_address),
-                         "listeners[%zu].address: %s is reachable from other machines, and %s there: set %s%s%s, "
-                         "or allow_unauthenticated: true",
-                         judged->item, listener->address,
-                         is_clear && is_open ? "relyd neither encrypts nor asks who it is"
-                         : is_clear          ? "nothing is encrypted"
-                                             : "nobody is asked who he is",
-                         is_clear ? "tls" : "", is_clear && is_open ? " and " : "",
-                         is_open ? "callers: reviewers" : "");
+    rely_yaml_complain(judged->complaints, find_setting_place(judged, LISTENER_SETTING_AT_address),
+                       "listeners[%zu].address: %s is reachable from other machines, and %s there: set %s%s%s, "
+                       "or allow_unauthenticated: true",
+                       judged->item, listener->address,
+                       is_clear && is_open ? "relyd neither encrypts nor asks who it is"
+                       : is_clear          ? "nothing is encrypted"
+                                           : "nobody is asked who he is",
+                       is_clear ? "tls" : "", is_clear && is_open ? " and " : "", is_open ? "callers: reviewers" : "");
 }
 
 /* Whoever reaches it may try to administer: never in clear text from another machine, and never anybody. */
@@ -193,15 +190,15 @@ static void judge_control_reach(const struct judged *judged, const struct rely_a
 {
     const struct rely_listener_config *listener = judged->listener;
     if (listener->callers == RELY_CALLERS_ANYONE && (address->is_unix || !address->is_local))
-        rely_config_complain(judged->complaints, find_setting_place(judged, LISTENER_SETTING_AT_callers),
-                             "listeners[%zu].callers: anyone may administer only at a loopback address, where every "
-                             "local user can: expected administrators",
-                             judged->item);
+        rely_yaml_complain(judged->complaints, find_setting_place(judged, LISTENER_SETTING_AT_callers),
+                           "listeners[%zu].callers: anyone may administer only at a loopback address, where every "
+                           "local user can: expected administrators",
+                           judged->item);
     if (!address->is_local && listener->tls_certificate[0] == '\0')
-        rely_config_complain(judged->complaints, find_setting_place(judged, LISTENER_SETTING_AT_address),
-                             "listeners[%zu].address: %s is reachable from other machines: a control plane there "
-                             "needs tls",
-                             judged->item, listener->address);
+        rely_yaml_complain(judged->complaints, find_setting_place(judged, LISTENER_SETTING_AT_address),
+                           "listeners[%zu].address: %s is reachable from other machines: a control plane there "
+                           "needs tls",
+                           judged->item, listener->address);
 }
 
 static void judge_callers(const struct judged *judged)
@@ -214,8 +211,8 @@ static void judge_callers(const struct judged *judged)
                     : listener->serves == RELY_SERVES_CONTROL ? listener->callers == RELY_CALLERS_REVIEWERS
                                                               : listener->callers != RELY_CALLERS_ANYONE;
     if (is_wrong)
-        rely_config_complain(judged->complaints, find_setting_place(judged, LISTENER_SETTING_AT_callers),
-                             "listeners[%zu].callers: expected %s", judged->item, expected[listener->serves]);
+        rely_yaml_complain(judged->complaints, find_setting_place(judged, LISTENER_SETTING_AT_callers),
+                           "listeners[%zu].callers: expected %s", judged->item, expected[listener->serves]);
 }
 
 /* Whether there is such a route only the registry knows: until it is made, nothing passes under it. */
@@ -228,10 +225,10 @@ static void judge_route(const struct judged *judged)
                    route[0] != '-';
     bool is_for_data = judged->listener->serves == RELY_SERVES_DATA || strcmp(route, RELY_BUILT_IN_ROUTE) == 0;
     if (!is_name || !is_for_data)
-        rely_config_complain(judged->complaints, find_setting_place(judged, LISTENER_SETTING_AT_route),
-                             "listeners[%zu].route: expected %s", judged->item,
-                             is_name ? "none: only the data plane has routes"
-                                     : "a name of 3-120 of A-Z a-z 0-9 _ - that begins with a letter or digit");
+        rely_yaml_complain(judged->complaints, find_setting_place(judged, LISTENER_SETTING_AT_route),
+                           "listeners[%zu].route: expected %s", judged->item,
+                           is_name ? "none: only the data plane has routes"
+                                   : "a name of 3-120 of A-Z a-z 0-9 _ - that begins with a letter or digit");
 }
 
 static void judge_reach(const struct judged *judged, const struct rely_address *address)
@@ -258,15 +255,15 @@ static void judge_socket(const struct judged *judged, const struct rely_address 
     for (size_t i = 0; !address->is_unix && i < sizeof only_unix / sizeof only_unix[0]; i++) {
         const struct setting *setting = &rely_config_listener_table.settings[only_unix[i]];
         if (strcmp(values[i], setting->default_text) != 0)
-            rely_config_complain(judged->complaints, find_setting_place(judged, only_unix[i]),
-                                 "listeners[%zu].%s: is of unix sockets, and %s is none: leave it out", judged->item,
-                                 setting->key, listener->address);
+            rely_yaml_complain(judged->complaints, find_setting_place(judged, only_unix[i]),
+                               "listeners[%zu].%s: is of unix sockets, and %s is none: leave it out", judged->item,
+                               setting->key, listener->address);
     }
     if (!is_mode(listener->socket_mode))
-        rely_config_complain(judged->complaints, find_setting_place(judged, LISTENER_SETTING_AT_socket_mode),
-                             "listeners[%zu].socket_mode: expected four octal digits in quotes that let relyd itself "
-                             "read and write, such as \"0660\", found %s",
-                             judged->item, listener->socket_mode);
+        rely_yaml_complain(judged->complaints, find_setting_place(judged, LISTENER_SETTING_AT_socket_mode),
+                           "listeners[%zu].socket_mode: expected four octal digits in quotes that let relyd itself "
+                           "read and write, such as \"0660\", found %s",
+                           judged->item, listener->socket_mode);
 }
 
 /* Whether the files are there and good is seen at the start: whoever looks at a configuration may not read a key. */
@@ -277,19 +274,19 @@ static void judge_tls(const struct judged *judged)
     enum listener_setting_index given =
         has_certificate ? LISTENER_SETTING_AT_tls_certificate : LISTENER_SETTING_AT_tls_key;
     if (has_certificate != has_key)
-        rely_config_complain(judged->complaints, find_setting_place(judged, given),
-                             "listeners[%zu].tls: a certificate and its key are both needed: tls.%s is not set",
-                             judged->item, has_certificate ? "key" : "certificate");
+        rely_yaml_complain(judged->complaints, find_setting_place(judged, given),
+                           "listeners[%zu].tls: a certificate and its key are both needed: tls.%s is not set",
+                           judged->item, has_certificate ? "key" : "certificate");
     if (listener->tls_client_ca[0] != '\0' && !has_certificate)
-        rely_config_complain(judged->complaints, find_setting_place(judged, LISTENER_SETTING_AT_tls_client_ca),
-                             "listeners[%zu].tls.client_ca: needs tls.certificate: in clear text nobody shows one",
-                             judged->item);
+        rely_yaml_complain(judged->complaints, find_setting_place(judged, LISTENER_SETTING_AT_tls_client_ca),
+                           "listeners[%zu].tls.client_ca: needs tls.certificate: in clear text nobody shows one",
+                           judged->item);
     if ((listener->tls_client_certificates == RELY_CLIENT_CERTIFICATES_NONE) != (listener->tls_client_ca[0] == '\0'))
-        rely_config_complain(
-            judged->complaints, find_setting_place(judged, LISTENER_SETTING_AT_tls_client_certificates),
-            "listeners[%zu].tls.client_certificates: %s", judged->item,
-            listener->tls_client_ca[0] == '\0' ? "needs tls.client_ca, the authorities whose certificates are taken"
-                                               : "is none, and tls.client_ca is set: leave one of them out");
+        rely_yaml_complain(judged->complaints, find_setting_place(judged, LISTENER_SETTING_AT_tls_client_certificates),
+                           "listeners[%zu].tls.client_certificates: %s", judged->item,
+                           listener->tls_client_ca[0] == '\0'
+                               ? "needs tls.client_ca, the authorities whose certificates are taken"
+                               : "is none, and tls.client_ca is set: leave one of them out");
 }
 
 /* What is open to other machines asks who they are, and so does the control plane, unless the file says otherwise. */
@@ -329,10 +326,9 @@ static void judge_passed(const struct judged *judged)
     size_t len = strlen(name);
     /* systemd.socket(5), FileDescriptorName=: no colon, which parts them */
     if (len == 0 || len > 100 || strpbrk(name, ":/ ") != NULL)
-        rely_config_complain(
-            judged->complaints, find_setting_place(judged, LISTENER_SETTING_AT_address),
-            "listeners[%zu].address: expected fd: and the FileDescriptorName of a socket unit, found %s", judged->item,
-            judged->listener->address);
+        rely_yaml_complain(judged->complaints, find_setting_place(judged, LISTENER_SETTING_AT_address),
+                           "listeners[%zu].address: expected fd: and the FileDescriptorName of a socket unit, found %s",
+                           judged->item, judged->listener->address);
     judge_place(judged);
     judge_callers(judged);
     judge_socket(judged, &unix_socket);
@@ -345,9 +341,9 @@ static void judge_item(const struct judged *judged)
     struct rely_err err = {.code = RELY_ERR_NONE};
     const char *text = judged->listener->address;
     if (text[0] == '\0') {
-        rely_config_complain(judged->complaints, find_setting_place(judged, LISTENER_SETTING_AT_address),
-                             "listeners[%zu].address: is needed: host:port, [v6]:port, unix:/path or fd:NAME",
-                             judged->item);
+        rely_yaml_complain(judged->complaints, find_setting_place(judged, LISTENER_SETTING_AT_address),
+                           "listeners[%zu].address: is needed: host:port, [v6]:port, unix:/path or fd:NAME",
+                           judged->item);
         return;
     }
     if (strncmp(text, "fd:", 3) == 0) {
@@ -355,8 +351,8 @@ static void judge_item(const struct judged *judged)
         return;
     }
     if (!rely_address_parse(rely_slice_of(text), &address, &err)) {
-        rely_config_complain(judged->complaints, find_setting_place(judged, LISTENER_SETTING_AT_address),
-                             "listeners[%zu].address: %s", judged->item, err.message);
+        rely_yaml_complain(judged->complaints, find_setting_place(judged, LISTENER_SETTING_AT_address),
+                           "listeners[%zu].address: %s", judged->item, err.message);
         return;
     }
     judge_place(judged);
@@ -365,7 +361,7 @@ static void judge_item(const struct judged *judged)
     judge_tls(judged);
 }
 
-static void judge_items(const struct rely_config *config, const struct bound *bound, struct complaints *complaints)
+static void judge_items(const struct rely_config *config, const struct bound *bound, struct rely_complaints *complaints)
 {
     for (size_t i = 0; i < config->listeners.count; i++) {
         const struct judged judged = {.config = config,
@@ -378,19 +374,20 @@ static void judge_items(const struct rely_config *config, const struct bound *bo
     }
 }
 
-static void judge_ranges(const char *key, const struct rely_text_list *list, const struct node *where,
-                         struct complaints *complaints)
+static void judge_ranges(const char *key, const struct rely_text_list *list, const struct rely_yaml_node *where,
+                         struct rely_complaints *complaints)
 {
     for (size_t i = 0; i < list->count; i++) {
         struct rely_cidr range;
         struct rely_err err = {.code = RELY_ERR_NONE};
-        const struct node *item = find_item(where, i);
+        const struct rely_yaml_node *item = find_item(where, i);
         if (!rely_cidr_parse(rely_slice_of(list->items[i]), &range, &err))
-            rely_config_complain(complaints, item == NULL ? where : item, "%s[%zu]: %s", key, i, err.message);
+            rely_yaml_complain(complaints, item == NULL ? where : item, "%s[%zu]: %s", key, i, err.message);
     }
 }
 
-static void judge_fetching(const struct rely_config *config, const struct bound *bound, struct complaints *complaints)
+static void judge_fetching(const struct rely_config *config, const struct bound *bound,
+                           struct rely_complaints *complaints)
 {
     char proxy[RELY_PROXY_SIZE];
     struct rely_err err = {.code = RELY_ERR_NONE};
@@ -398,28 +395,29 @@ static void judge_fetching(const struct rely_config *config, const struct bound 
     judge_ranges("fetch.allow_ranges", &config->fetch_allow_ranges, bound->at[SETTING_AT_fetch_allow_ranges],
                  complaints);
     if (config->key_proxy[0] != '\0' && !rely_proxy_parse(rely_slice_of(config->key_proxy), proxy, &err))
-        rely_config_complain(complaints, bound->at[SETTING_AT_key_proxy], "keys.proxy: %s", err.message);
+        rely_yaml_complain(complaints, bound->at[SETTING_AT_key_proxy], "keys.proxy: %s", err.message);
 }
 
-static void judge_refresh(const struct rely_config *config, const struct bound *bound, struct complaints *complaints)
+static void judge_refresh(const struct rely_config *config, const struct bound *bound,
+                          struct rely_complaints *complaints)
 {
-    const struct node *minimum = bound->at[SETTING_AT_key_refresh_min_s];
-    const struct node *maximum = bound->at[SETTING_AT_key_refresh_max_s];
+    const struct rely_yaml_node *minimum = bound->at[SETTING_AT_key_refresh_min_s];
+    const struct rely_yaml_node *maximum = bound->at[SETTING_AT_key_refresh_max_s];
     if (config->key_refresh_min_s > config->key_refresh_max_s)
-        rely_config_complain(complaints, minimum == NULL ? maximum : minimum,
-                             "keys.refresh_min_s: expected at most keys.refresh_max_s, which is %lld, found %lld",
-                             (long long)config->key_refresh_max_s, (long long)config->key_refresh_min_s);
+        rely_yaml_complain(complaints, minimum == NULL ? maximum : minimum,
+                           "keys.refresh_min_s: expected at most keys.refresh_max_s, which is %lld, found %lld",
+                           (long long)config->key_refresh_max_s, (long long)config->key_refresh_min_s);
     /* else every key set would be too old to count before it may be fetched again */
     if (config->key_refresh_min_s > config->key_max_age_s / 2)
-        rely_config_complain(complaints, minimum == NULL ? bound->at[SETTING_AT_key_max_age_s] : minimum,
-                             "keys.refresh_min_s: expected at most half of keys.max_age_s, which is %lld, found %lld",
-                             (long long)config->key_max_age_s, (long long)config->key_refresh_min_s);
+        rely_yaml_complain(complaints, minimum == NULL ? bound->at[SETTING_AT_key_max_age_s] : minimum,
+                           "keys.refresh_min_s: expected at most half of keys.max_age_s, which is %lld, found %lld",
+                           (long long)config->key_max_age_s, (long long)config->key_refresh_min_s);
 }
 
 /* Of a head with a token, all that is not the token: request line, the gateway's and the client's other headers. */
 #define HEAD_BESIDE_TOKEN_BYTES 4096
 
-static const struct node *first_given(const struct node *one, const struct node *other)
+static const struct rely_yaml_node *first_given(const struct rely_yaml_node *one, const struct rely_yaml_node *other)
 {
     return one == NULL ? other : one;
 }
@@ -463,19 +461,19 @@ static void doubt_open_control_planes(struct rely_config *config, const struct b
     }
 }
 
-static void judge_auth(struct rely_config *config, const struct bound *bound, struct complaints *complaints)
+static void judge_auth(struct rely_config *config, const struct bound *bound, struct rely_complaints *complaints)
 {
-    const struct node *list = bound->at[SETTING_AT_auth_bootstrap_tokens];
+    const struct rely_yaml_node *list = bound->at[SETTING_AT_auth_bootstrap_tokens];
     uint8_t digest[RELY_BOOTSTRAP_DIGEST_BYTES];
     if (config->auth_audience[0] == '\0')
-        rely_config_complain(complaints, bound->at[SETTING_AT_auth_audience],
-                             "auth.audience: expected an audience, found nothing: any token would do");
+        rely_yaml_complain(complaints, bound->at[SETTING_AT_auth_audience],
+                           "auth.audience: expected an audience, found nothing: any token would do");
     for (size_t i = 0; i < config->auth_bootstrap_tokens.count; i++)
         if (!rely_config_read_digest(config->auth_bootstrap_tokens.items[i], digest))
-            rely_config_complain(complaints, find_item(list, i),
-                                 "auth.bootstrap_tokens[%zu]: expected 64 hexadecimal digits, as relyd --bootstrap "
-                                 "prints them beside the token",
-                                 i);
+            rely_yaml_complain(complaints, find_item(list, i),
+                               "auth.bootstrap_tokens[%zu]: expected 64 hexadecimal digits, as relyd --bootstrap "
+                               "prints them beside the token",
+                               i);
     if (config->auth_bootstrap_tokens.count > 0)
         rely_config_add_note(config, list, "bootstrap_token_set",
                              "auth.bootstrap_tokens is set: whoever has such a token is an administrator; take it out "
@@ -483,7 +481,7 @@ static void judge_auth(struct rely_config *config, const struct bound *bound, st
     doubt_open_control_planes(config, bound);
 }
 
-void rely_config_check(struct rely_config *config, const struct bound *bound, struct complaints *complaints)
+void rely_config_check(struct rely_config *config, const struct bound *bound, struct rely_complaints *complaints)
 {
     doubt_head(config, bound);
     doubt_control_plane(config, bound);
@@ -498,6 +496,6 @@ void rely_config_check(struct rely_config *config, const struct bound *bound, st
     judge_refresh(config, bound, complaints);
     judge_fetching(config, bound, complaints);
     if (config->registry_path[0] == '\0')
-        rely_config_complain(complaints, bound->at[SETTING_AT_registry_path],
-                             "registry.path: expected the path of a file, found nothing");
+        rely_yaml_complain(complaints, bound->at[SETTING_AT_registry_path],
+                           "registry.path: expected the path of a file, found nothing");
 }

@@ -54,6 +54,22 @@ void rely_config_init(struct rely_config *config)
     rely_config_set_defaults(config, &rely_config_table);
 }
 
+void rely_config_add_note(struct rely_config *config, const struct rely_yaml_node *where, const char *event,
+                          const char *format, ...)
+{
+    struct rely_config_notes *notes = &config->notes;
+    char sentence[1024];
+    va_list list;
+    va_start(list, format);
+    vsnprintf(sentence, sizeof(sentence), format, list);
+    va_end(list);
+    notes->items = rely_realloc(notes->items, (notes->count + 1) * sizeof(*notes->items));
+    notes->items[notes->count++] = (struct rely_config_note){.event = event,
+                                                             .sentence = rely_strdup_slice(rely_slice_of(sentence)),
+                                                             .line = where == NULL ? 0 : where->line,
+                                                             .column = where == NULL ? 0 : where->column};
+}
+
 static void free_list(struct rely_text_list *list)
 {
     for (size_t i = 0; i < list->count; i++)
@@ -86,16 +102,16 @@ void rely_config_fini(struct rely_config *config)
 bool rely_config_parse(struct rely_config *config, const char *name, struct rely_slice text,
                        struct rely_buf *complaints_out)
 {
-    struct complaints complaints = {.name = name, .out = complaints_out};
+    struct rely_complaints complaints = {.name = name, .out = complaints_out};
     if (text.len > FILE_BYTES_MAX) {
-        rely_config_complain(&complaints, NULL, "expected at most %zu bytes, found more", FILE_BYTES_MAX);
+        rely_yaml_complain(&complaints, NULL, "expected at most %zu bytes, found more", FILE_BYTES_MAX);
         return false;
     }
     struct rely_pool pool;
     rely_pool_init(&pool);
-    struct node *root = NULL;
+    struct rely_yaml_node *root = NULL;
     struct bound bound = {{NULL}, {{NULL}}};
-    if (rely_config_read(text, &pool, &root, &complaints)) {
+    if (rely_yaml_read(text, &pool, &root, &complaints)) {
         rely_config_bind(config, root, &bound, &complaints);
         /* Rules between settings would judge what is not there: only after every value was read. */
         if (complaints.count == 0)

@@ -5,6 +5,7 @@
 #define RELYD_CONFIG_SETTING_H
 
 #include "relyd/config.h"
+#include "relyd/yaml.h"
 
 enum setting_kind { KIND_INT, KIND_BOOL, KIND_TEXT, KIND_LIST, KIND_ENUM, KIND_LISTENERS };
 
@@ -89,57 +90,25 @@ bool rely_config_word(const char *words, int item, struct rely_slice *out);
 /* The place of a word in "a|b|c", or -1. */
 int rely_config_word_index(const char *words, struct rely_slice word);
 
-/* --- the document -------------------------------------------------------------------------------- */
-
-enum node_kind { NODE_SCALAR, NODE_SEQUENCE, NODE_MAPPING };
-
-/* A node of the YAML document, in the pool of its reader. */
-struct node {
-    enum node_kind kind;
-    bool is_plain;          /* a scalar without quotes */
-    size_t line, column;    /* from 1 */
-    struct rely_slice text; /* of a scalar */
-    struct node *key;       /* of a value in a mapping */
-    struct node *first;     /* children: items, or values with their keys */
-    struct node *next;      /* the next sibling */
-    struct node *parent;
-};
-
-/* What is wrong so far; more than RELY_COMPLAINTS_MAX are not written down. */
-#define RELY_COMPLAINTS_MAX 100
-struct complaints {
-    const char *name;     /* borrowed: the file's name */
-    struct rely_buf *out; /* borrowed */
-    size_t count;
-};
-
-/* One complaint line. In: where - its position, or NULL when the key is not in the file. */
-void rely_config_complain(struct complaints *complaints, const struct node *where, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-
 /* Note what is taken all the same. In: event - static; where - as above. */
-void rely_config_add_note(struct rely_config *config, const struct node *where, const char *event, const char *format,
-                          ...) __attribute__((format(printf, 4, 5)));
-
-/* Read one YAML document. Out: *root - in the pool, NULL for an empty file. False after a complaint. */
-bool rely_config_read(struct rely_slice text, struct rely_pool *pool, struct node **root,
-                      struct complaints *complaints);
+void rely_config_add_note(struct rely_config *config, const struct rely_yaml_node *where, const char *event,
+                          const char *format, ...) __attribute__((format(printf, 4, 5)));
 
 /* Where each setting was found; NULL: it is at its default. */
 struct bound {
-    const struct node *at[SETTING_COUNT];
-    const struct node *of_listeners[LISTENERS_MAX][LISTENER_SETTING_COUNT];
+    const struct rely_yaml_node *at[SETTING_COUNT];
+    const struct rely_yaml_node *of_listeners[LISTENERS_MAX][LISTENER_SETTING_COUNT];
 };
 
 /* Set the fields of config from the document. */
-void rely_config_bind(struct rely_config *config, const struct node *root, struct bound *bound,
-                      struct complaints *complaints);
+void rely_config_bind(struct rely_config *config, const struct rely_yaml_node *root, struct bound *bound,
+                      struct rely_complaints *complaints);
 
 /* Write ", did you mean X?" for an unknown key in a group (empty: the top), or nothing. */
 void rely_config_suggest(const struct setting_table *table, struct rely_slice group, struct rely_slice key, char *out,
                          size_t size);
 
 /* Rules that concern the meaning of values, and several values together. */
-void rely_config_check(struct rely_config *config, const struct bound *bound, struct complaints *complaints);
+void rely_config_check(struct rely_config *config, const struct bound *bound, struct rely_complaints *complaints);
 
 #endif

@@ -1,34 +1,32 @@
 /*
- * Reads one YAML document into nodes with positions. Refuses what a configuration does not need and what hides things
- * from a reader: anchors, aliases, tags, a second document, deep nesting. Knows no settings. Called by config.c.
+ * Reads one YAML document into nodes with positions. Refuses what no file of relyd's needs and what hides things from a
+ * reader: anchors, aliases, tags, a second document, deep nesting. Knows no settings. Called by config/ and policy/.
  *
  * By libyaml's events, not its document API, which forgets anchors and explicit tags before anybody can refuse them.
  */
-#include "setting.h"
-
-#include "relyd/pool.h"
+#include "relyd/yaml.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <yaml.h>
 
-#define DEPTH_MAX 8 /* settings need 3; a nest of 100,000 lists costs nothing then */
+#define DEPTH_MAX 8 /* settings need 3, presets 7; a nest of 100,000 lists costs nothing then */
 
 /* A parse in progress. */
 struct reading {
     yaml_parser_t *parser;
     struct rely_slice text;
     struct rely_pool *pool;
-    struct complaints *complaints;
-    struct node *root;
-    struct node *open; /* the innermost open sequence or mapping */
-    struct node *last; /* its newest child */
-    struct node *key;  /* a key that waits for its value */
+    struct rely_complaints *complaints;
+    struct rely_yaml_node *root;
+    struct rely_yaml_node *open; /* the innermost open sequence or mapping */
+    struct rely_yaml_node *last; /* its newest child */
+    struct rely_yaml_node *key;  /* a key that waits for its value */
     int depth;
     int documents;
 };
 
-void rely_config_complain(struct complaints *complaints, const struct node *where, const char *format, ...)
+void rely_yaml_complain(struct rely_complaints *complaints, const struct rely_yaml_node *where, const char *format, ...)
 {
     complaints->count++;
     if (complaints->count == RELY_COMPLAINTS_MAX + 1)
@@ -46,26 +44,28 @@ void rely_config_complain(struct complaints *complaints, const struct node *wher
         rely_buf_printf(complaints->out, "%s:%zu:%zu: %s\n", complaints->name, where->line, where->column, sentence);
 }
 
-void rely_config_add_note(struct rely_config *config, const struct node *where, const char *event, const char *format,
-                          ...)
+const char *rely_yaml_show(const struct rely_yaml_node *value, char out[RELY_QUOTED_SIZE])
 {
-    struct rely_config_notes *notes = &config->notes;
-    char sentence[1024];
-    va_list list;
-    va_start(list, format);
-    vsnprintf(sentence, sizeof(sentence), format, list);
-    va_end(list);
-    notes->items = rely_realloc(notes->items, (notes->count + 1) * sizeof(*notes->items));
-    notes->items[notes->count++] = (struct rely_config_note){.event = event,
-                                                             .sentence = rely_strdup_slice(rely_slice_of(sentence)),
-                                                             .line = where == NULL ? 0 : where->line,
-                                                             .column = where == NULL ? 0 : where->column};
+    if (value->kind == RELY_YAML_MAPPING)
+        return "a mapping";
+    if (value->kind == RELY_YAML_SEQUENCE)
+        return "a list";
+    if (value->is_plain && value->text.len == 0)
+        return "nothing";
+    return rely_quote(value->text, out);
+}
+
+bool rely_yaml_is_null(const struct rely_yaml_node *value)
+{
+    return value->kind == RELY_YAML_SCALAR && value->is_plain &&
+           (value->text.len == 0 || rely_slice_equal(value->text, RELY_LIT("~")) ||
+            rely_slice_equal(value->text, RELY_LIT("null")));
 }
 
 static bool refuse_here(struct reading *reading, yaml_mark_t mark, const char *sentence)
 {
-    struct node here = {.line = mark.line + 1, .column = mark.column + 1};
-    rely_config_complain(reading->complaints, &here, "%s", sentence);
+    struct rely_yaml_node here = {.line = mark.line + 1, .column = mark.column + 1};
+    rely_yaml_complain(reading->complaints, &here, "%s", sentence);
     return false;
 }
 
@@ -91,23 +91,24 @@ static bool refuse_syntax(struct reading *reading)
                 mark = (yaml_mark_t){0, mark.line + 1, 0};
         }
     }
-    struct node here = {.line = mark.line + 1, .column = mark.column + 1};
-    rely_config_complain(reading->complaints, &here, "not YAML: %s%s%s%s",
-                         parser->problem == NULL ? "out of memory" : parser->problem,
-                         parser->context == NULL ? "" : ", ", parser->context == NULL ? "" : parser->context,
-                         is_at_tab(reading->text, mark) ? ": a tab is here; indent by spaces" : "");
+    struct rely_yaml_node here = {.line = mark.line + 1, .column = mark.column + 1};
+    rely_yaml_complain(reading->complaints, &here, "not YAML: %s%s%s%s",
+                       parser->problem == NULL ? "out of memory" : parser->problem, parser->context == NULL ? "" : ", ",
+                       parser->context == NULL ? "" : parser->context,
+                       is_at_tab(reading->text, mark) ? ": a tab is here; indent by spaces" : "");
     return false;
 }
 
-static struct node *add_node(struct reading *reading, enum node_kind kind, yaml_mark_t mark)
+static struct rely_yaml_node *add_node(struct reading *reading, enum rely_yaml_kind kind, yaml_mark_t mark)
 {
-    struct node *node = rely_pool_alloc(reading->pool, sizeof(*node));
-    *node = (struct node){.kind = kind, .line = mark.line + 1, .column = mark.column + 1, .parent = reading->open};
+    struct rely_yaml_node *node = rely_pool_alloc(reading->pool, sizeof(*node));
+    *node = (struct rely_yaml_node){
+        .kind = kind, .line = mark.line + 1, .column = mark.column + 1, .parent = reading->open};
     if (reading->open == NULL) {
         reading->root = node;
         return node;
     }
-    if (reading->open->kind == NODE_MAPPING && reading->key == NULL) {
+    if (reading->open->kind == RELY_YAML_MAPPING && reading->key == NULL) {
         reading->key = node;
         return node;
     }
@@ -121,11 +122,11 @@ static struct node *add_node(struct reading *reading, enum node_kind kind, yaml_
     return node;
 }
 
-static bool open_collection(struct reading *reading, enum node_kind kind, yaml_mark_t mark)
+static bool open_collection(struct reading *reading, enum rely_yaml_kind kind, yaml_mark_t mark)
 {
     if (reading->depth == DEPTH_MAX)
-        return refuse_here(reading, mark, "nested deeper than 8 levels, and settings have 3");
-    if (reading->open != NULL && reading->open->kind == NODE_MAPPING && reading->key == NULL)
+        return refuse_here(reading, mark, "nested deeper than 8 levels");
+    if (reading->open != NULL && reading->open->kind == RELY_YAML_MAPPING && reading->key == NULL)
         return refuse_here(reading, mark, "a key must be a word, found a list or a mapping");
     reading->depth++;
     reading->open = add_node(reading, kind, mark);
@@ -147,7 +148,7 @@ static bool read_scalar(struct reading *reading, const yaml_event_t *event)
         return refuse_here(reading, event->start_mark, "anchors (&name) are not allowed: write the value out");
     if (event->data.scalar.tag != NULL)
         return refuse_here(reading, event->start_mark, "tags (!name) are not allowed: write the plain value");
-    struct node *node = add_node(reading, NODE_SCALAR, event->start_mark);
+    struct rely_yaml_node *node = add_node(reading, RELY_YAML_SCALAR, event->start_mark);
     node->is_plain = event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
     node->text =
         rely_pool_copy(reading->pool, rely_slice((const char *)event->data.scalar.value, event->data.scalar.length));
@@ -163,7 +164,7 @@ static bool read_collection(struct reading *reading, const yaml_event_t *event)
         return refuse_here(reading, event->start_mark, "anchors (&name) are not allowed: write the value out");
     if (tag != NULL)
         return refuse_here(reading, event->start_mark, "tags (!name) are not allowed: write the plain value");
-    return open_collection(reading, is_mapping ? NODE_MAPPING : NODE_SEQUENCE, event->start_mark);
+    return open_collection(reading, is_mapping ? RELY_YAML_MAPPING : RELY_YAML_SEQUENCE, event->start_mark);
 }
 
 static bool read_event(struct reading *reading, const yaml_event_t *event)
@@ -193,7 +194,8 @@ static bool read_event(struct reading *reading, const yaml_event_t *event)
     return true;
 }
 
-bool rely_config_read(struct rely_slice text, struct rely_pool *pool, struct node **root, struct complaints *complaints)
+bool rely_yaml_read(struct rely_slice text, struct rely_pool *pool, struct rely_yaml_node **root,
+                    struct rely_complaints *complaints)
 {
     yaml_parser_t parser;
     bool is_initialized = yaml_parser_initialize(&parser) == 1;
