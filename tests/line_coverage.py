@@ -35,6 +35,7 @@ FLOORS = {
     "loop": 93,
     "model": 85,
     "observe": 97,
+    "policy": 97,
     "registry": 96,
     "service": 5,
     "signature": 93,

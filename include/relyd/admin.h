@@ -10,6 +10,7 @@
 #include "relyd/http.h"
 #include "relyd/keeper.h"
 
+struct rely_presets;
 struct rely_review;
 struct rely_review_request;
 struct rely_snapshot;
@@ -29,9 +30,10 @@ struct rely_admin_detail {
 
 /* The service's side: all called on the control thread. */
 struct rely_admin {
-    void *service;         /* borrowed: first argument of the hooks */
-    size_t max_body_bytes; /* 0: RELY_ADMIN_BODY_BYTES_MAX */
-    size_t waiting_bytes;  /* what calls hold that wait for the registry: admin's own, at first 0 */
+    void *service;                      /* borrowed: first argument of the hooks */
+    size_t max_body_bytes;              /* 0: RELY_ADMIN_BODY_BYTES_MAX */
+    const struct rely_presets *presets; /* borrowed */
+    size_t waiting_bytes;               /* what calls hold that wait for the registry: admin's own, at first 0 */
     /* A read or write of the registry, on its thread; `done` runs later, on this one. */
     void (*ask)(void *service, struct rely_work *work);
     /* A request is answered with 5xx: said and counted. */

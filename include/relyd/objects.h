@@ -34,6 +34,7 @@ struct rely_writer {
 struct rely_write {
     struct rely_object_path path;
     const struct rely_json *body; /* borrowed; any JSON */
+    struct rely_slice preset;     /* that a new issuer is made from; ptr NULL: none */
     struct rely_writer writer;
 };
 

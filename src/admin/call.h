@@ -22,6 +22,7 @@ struct rely_admin_call {
     /* The query, in the order of the row's parameters; ptr NULL: absent. */
     struct rely_slice parameters[RELY_ROUTE_PARAMETERS_MAX];
     int64_t now_s;
+    struct rely_slice preset; /* that the issuer is made from, the presets' own text; ptr NULL: none */
 };
 
 /* --- wait.c --- */
@@ -89,10 +90,12 @@ void rely_admin_show_ready(struct rely_admin_call *call);
 void rely_admin_show_metrics(struct rely_admin_call *call);
 void rely_admin_list_objects(struct rely_admin_call *call);
 void rely_admin_create_object(struct rely_admin_call *call);
+void rely_admin_create_issuer(struct rely_admin_call *call);
 void rely_admin_show_object(struct rely_admin_call *call);
 void rely_admin_replace_object(struct rely_admin_call *call);
 void rely_admin_delete_object(struct rely_admin_call *call);
 void rely_admin_show_keys(struct rely_admin_call *call);
+void rely_admin_show_presets(struct rely_admin_call *call);
 void rely_admin_explain(struct rely_admin_call *call);
 void rely_admin_join_group(struct rely_admin_call *call);
 void rely_admin_leave_group(struct rely_admin_call *call);
@@ -109,6 +112,8 @@ struct rely_admin_showing {
 /* Read it, and answer then; `wait` is a struct rely_admin_showing's. */
 void rely_admin_read_object(struct rely_admin_call *call, void (*answer)(struct rely_admin_wait *wait));
 
+/* The value of a known parameter is wrong: as for one that is not known. Answered with 400 `invalid_query`. */
+void rely_admin_refuse_parameter(struct rely_admin_call *call, const char *name, const char *rule);
 /* Create the object that a body says, or answer what is wrong. In: body - taken over; bytes - of memory that it takes. */
 void rely_admin_create_of_body(struct rely_admin_call *call, struct rely_json *body, size_t bytes);
 

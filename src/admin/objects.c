@@ -71,8 +71,7 @@ static void free_listing(struct rely_admin_wait *wait)
     rely_json_free(((struct listing *)wait)->page.array);
 }
 
-/* The value of a known parameter is wrong: as for one that is not known. */
-static void refuse_parameter_value(struct rely_admin_call *call, const char *name, const char *rule)
+void rely_admin_refuse_parameter(struct rely_admin_call *call, const char *name, const char *rule)
 {
     struct rely_problems *problems = rely_pool_alloc(call->request->scratch, sizeof *problems);
     problems->count = 0;
@@ -92,7 +91,7 @@ void rely_admin_list_objects(struct rely_admin_call *call)
 {
     size_t limit;
     if (!read_limit(call->parameters[0], &limit)) {
-        refuse_parameter_value(call, "limit", "a number of 1 to 1000");
+        rely_admin_refuse_parameter(call, "limit", "a number of 1 to 1000");
         return;
     }
     struct listing *listing = rely_admin_wait_new(call, sizeof *listing);
@@ -275,9 +274,9 @@ static void note_forced(const struct rely_admin_wait *wait)
 static bool read_write_parameters(struct rely_admin_call *call, struct rely_writer *writer)
 {
     if (!read_yes(call->parameters[0], &writer->is_strict))
-        refuse_parameter_value(call, "strict", "true or false");
+        rely_admin_refuse_parameter(call, "strict", "true or false");
     else if (!read_yes(call->parameters[1], &writer->may_override))
-        refuse_parameter_value(call, "force", "true or false");
+        rely_admin_refuse_parameter(call, "force", "true or false");
     else
         return !writer->may_override || rely_admin_permit(call, ADMIN);
     return false;
@@ -299,6 +298,7 @@ static void save_body(struct rely_admin_call *call, struct rely_json *body, size
     }
     rely_admin_wait_hold(&writing->wait, bytes);
     writing->write.body = writing->body;
+    writing->write.preset = call->preset;
     writing->may_replace = may_replace;
     writing->must_be_new = may_replace && rely_slice_equal(condition, RELY_LIT("*"));
     writing->wait.work.run = save;
@@ -368,7 +368,7 @@ void rely_admin_delete_object(struct rely_admin_call *call)
     if (writing == NULL)
         return;
     if (!read_yes(call->parameters[0], &writing->write.writer.may_cascade)) {
-        refuse_parameter_value(call, "withCredentials", "true or false");
+        rely_admin_refuse_parameter(call, "withCredentials", "true or false");
         rely_admin_wait_free(&writing->wait);
         return;
     }

@@ -106,12 +106,30 @@ static struct rely_json *require_name(struct rely_json *schema)
     return wrap_in("allOf", both);
 }
 
+/* A body that a preset completes: a part of one, and the preset's parameters. In: whole - taken over. */
+static struct rely_json *allow_part(struct rely_json *whole, enum rely_object object)
+{
+    RELY_JSON_OWNED struct rely_json *schema = rely_kind_show_schema(rely_kind_of(object));
+    struct rely_json *either = rely_json_array(), *part = type_schema("object"), *values = type_schema("object");
+    struct rely_json *properties = rely_json_share(rely_json_get(schema, "properties"));
+    rely_json_set(values, "additionalProperties", type_schema("string"));
+    rely_json_set(properties, "presetParameters", values);
+    rely_json_set(part, "properties", properties);
+    rely_json_set(part, "additionalProperties", rely_json_of_bool(false));
+    set_string(part, "description", "With `preset`: what is left out comes from it.");
+    rely_json_append(either, whole);
+    rely_json_append(either, require_name(part));
+    return wrap_in("anyOf", either);
+}
+
 static struct rely_json *body_schema(const struct rely_operation *operation)
 {
     if (operation->takes == DOCUMENT)
         return type_schema("object");
     struct rely_json *schema = refer_to_kind(operation->object, false);
-    return strcmp(operation->method, "POST") == 0 ? require_name(schema) : schema;
+    if (strcmp(operation->method, "POST") == 0)
+        schema = require_name(schema);
+    return strstr(operation->query, "preset") == NULL ? schema : allow_part(schema, operation->object);
 }
 
 static struct rely_json *content_of(const char *media_type, struct rely_json *schema)

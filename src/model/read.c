@@ -247,6 +247,11 @@ static void read_one_field(const struct rely_body *body, const struct rely_field
             *(struct rely_texts *)at = *(const struct rely_texts *)rely_field_in(field, body->before);
         return;
     }
+    if (field->type == RELY_FIELD_TEXT && has_flag(field, RELY_FIELD_READ_ONLY)) {
+        if (body->before != NULL)
+            take_present(field, body->before, at); /* of one that is made, whoever makes it says */
+        return;
+    }
     if (value != NULL && body->before != NULL && has_flag(field, RELY_FIELD_IMMUTABLE)) {
         take_present(field, body->before, at); /* what it should be has been said */
         return;

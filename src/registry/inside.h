@@ -27,6 +27,7 @@ struct rely_writing {
     struct rely_registry *registry;
     const struct rely_object_path *path;
     const struct rely_writer *writer;
+    struct rely_slice preset;     /* as in struct rely_write */
     struct rely_body body;        /* its pool has both records' texts */
     union rely_any_record before; /* id 0: it is to be created */
     union rely_any_record after;

@@ -274,6 +274,8 @@ static bool check_pair_is_free(const struct rely_writing *write, struct rely_err
 
 static bool bind_issuer(struct rely_writing *write, struct rely_err *err)
 {
+    if (write->body.before == NULL)
+        write->after.issuer.preset = write->preset;
     if (write->after.issuer.jwks.ptr != NULL)
         check_upload(write);
     return rely_tenants_bind_issuer(write, err);

@@ -251,6 +251,7 @@ static bool write_object(struct rely_registry *registry, const struct rely_write
     struct rely_writing write = {.registry = registry,
                                  .path = &asked->path,
                                  .writer = &asked->writer,
+                                 .preset = asked->preset,
                                  .body = {.kind = rely_kind_of(asked->path.object),
                                           .json = asked->body,
                                           .rules = &registry->rules,

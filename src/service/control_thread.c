@@ -5,6 +5,7 @@
 #include "service.h"
 
 #include "relyd/bind.h"
+#include "relyd/preset.h"
 
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -186,12 +187,14 @@ static bool start_control_thread(struct rely_control_thread *thread, struct rely
     thread->caller_tries.limit = (uint32_t)thread->service->config->key_kidless_failures_per_s;
     thread->control = rely_rooms_new_control(thread);
     thread->keeper = rely_rooms_new_keeper(thread);
+    thread->presets = rely_presets_new();
     if (!open_registry(thread, err))
         return false;
     thread->admin = (struct rely_admin){.service = thread,
                                         .max_body_bytes = options.max_body_bytes,
                                         .ask = ask_for_admin,
                                         .note_fault = note_fault_for_admin,
+                                        .presets = thread->presets,
                                         .snapshot = newest_snapshot,
                                         .key_status = tell_key_status,
                                         .find_detail = find_control_detail,
@@ -239,6 +242,7 @@ void *rely_control_thread_main(void *context)
     }
     rely_control_free(thread->control);
     rely_cache_free(thread->caller_cache);
+    rely_presets_free(thread->presets);
     rely_registry_thread_fini(&thread->registry);
     return NULL;
 }

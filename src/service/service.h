@@ -119,6 +119,7 @@ struct rely_control_thread {
     bool are_workers_gone;        /* nothing is posted to them any more */
     size_t tables_pending;        /* ordered and not yet back */
     struct rely_admin admin;
+    struct rely_presets *presets;                     /* owned */
     struct rely_admin_door doors[RELY_LISTENERS_MAX]; /* of each listener, by its number */
     struct rely_cache *caller_cache;                  /* owned: tokens of who asks */
     struct rely_try_budget caller_tries;

@@ -7,6 +7,7 @@
 #include "relyd/config.h"
 #include "relyd/decide.h"
 #include "relyd/edition.h"
+#include "relyd/preset.h"
 #include "relyd/signature.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -241,8 +242,10 @@ int make_fixture(void **state)
     rely_pool_init(&fixture->scratch);
     fixture->registry = rely_registry_open(&options, &err);
     assert_string_equal(err.message, "");
+    fixture->presets = rely_presets_new();
     fixture->admin = (struct rely_admin){.service = fixture,
                                          .ask = do_work,
+                                         .presets = fixture->presets,
                                          .snapshot = find_snapshot,
                                          .note_fault = note_fault,
                                          .key_status = find_key_status,
@@ -270,6 +273,7 @@ int drop_fixture(void **state)
     for (size_t i = 0; i < fixture->keyset_count; i++)
         rely_keyset_free(fixture->keysets[i]);
     rely_registry_close(fixture->registry);
+    rely_presets_free(fixture->presets);
     rely_pool_fini(&fixture->scratch);
     rely_buf_fini(&fixture->body);
     free(fixture);

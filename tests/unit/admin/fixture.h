@@ -25,6 +25,7 @@
 struct fixture {
     struct rely_admin admin;
     struct rely_admin_door door; /* open: whoever comes is an administrator */
+    struct rely_presets *presets;
     struct rely_caller_rules rules;
     rely_caller_rules_in_force in_force;
     uint64_t refused[RELY_CALLER_COUNT];
@@ -94,5 +95,6 @@ int run_keys_tests(void);
 int run_compare_tests(void);
 int run_explain_tests(void);
 int run_page_tests(void);
+int run_preset_tests(void);
 
 #endif

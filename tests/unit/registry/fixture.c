@@ -102,14 +102,14 @@ static struct rely_json *parse_body(const char *body)
 bool try_create(struct fixture *fixture, struct rely_object_path path, const char *body)
 {
     RELY_JSON_OWNED struct rely_json *value = parse_body(body);
-    const struct rely_write write = {path, value, begin_write(fixture, NULL)};
+    const struct rely_write write = {.path = path, .body = value, .writer = begin_write(fixture, NULL)};
     return rely_registry_create(fixture->registry, &write, &fixture->result, &fixture->err);
 }
 
 bool try_replace(struct fixture *fixture, struct rely_object_path path, const char *body, const char *if_match)
 {
     RELY_JSON_OWNED struct rely_json *value = parse_body(body);
-    const struct rely_write write = {path, value, begin_write(fixture, if_match)};
+    const struct rely_write write = {.path = path, .body = value, .writer = begin_write(fixture, if_match)};
     return rely_registry_replace(fixture->registry, &write, &fixture->result, &fixture->err);
 }
 
