@@ -9,11 +9,18 @@
 #include "relyd/limits.h"
 #include "relyd/token.h"
 
+struct rely_claim_value;
 struct rely_key;
 struct rely_named_route;
 struct rely_revocation;
 
 struct rely_try_budget;
+
+/* What an answer says of whom it lets in, where a route has a say in it. */
+enum rely_answer_form {
+    RELY_ANSWER_IDENTITY = 0, /* nothing but the identity */
+    RELY_ANSWER_HEADERS       /* the route's headers */
+};
 
 /* What is asked, and what whoever asks lends for it. All borrowed. */
 struct rely_review_request {
@@ -23,6 +30,7 @@ struct rely_review_request {
     struct rely_slice identity; /* that the caller wants; ptr NULL: any */
     /* By the name of the route under which it is asked; ptr NULL: under none, which restricts nothing. */
     struct rely_slice route;
+    enum rely_answer_form form;
     bool is_single;                 /* the protocol has room for one identity: several are ambiguous */
     struct rely_try_budget *budget; /* read and written; NULL: no limit */
     /* Where many records may have published the key: which of them are named for fetching. The next ones for the next
@@ -79,8 +87,11 @@ struct rely_review {
     uint64_t rule_hash;                       /* of issuer and subject, from RELY_STEP_CLAIMS */
     const struct rely_named_route *route;     /* under which it was asked; NULL: none, or an unknown one */
     const struct rely_revocation *revocation; /* that hit: RELY_REVOKED */
-    bool is_guarded;                          /* its issuer's guards let it pass, from RELY_STEP_CLAIMS */
-    bool is_spared;                           /* none hits the token itself, from RELY_STEP_REVOCATIONS */
+    /* On an allow in the form of headers, where the route has some: what the token says, one for each of them; those of
+     * other sources are empty. In the pool, and its texts in the token's payload or the cache. */
+    const struct rely_claim_value *header_claims;
+    bool is_guarded; /* its issuer's guards let it pass, from RELY_STEP_CLAIMS */
+    bool is_spared;  /* none hits the token itself, from RELY_STEP_REVOCATIONS */
     size_t candidate_count;
     size_t tries;          /* signatures verified, in vain or not, from RELY_STEP_SIGNATURE */
     bool is_fetch_useless; /* no newer key set would change this refusal */

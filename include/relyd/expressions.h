@@ -40,7 +40,7 @@ void rely_snapshot_each_expression(const struct rely_snapshot *snapshot, const s
                                    void (*visit)(const struct rely_credential *credential, void *context),
                                    void *context);
 
-/* Visit each claim that some rule asks for, the subject among them. */
+/* Visit each claim that some rule or route asks for, the subject where one does. */
 void rely_snapshot_each_asked_claim(const struct rely_snapshot *snapshot,
                                     void (*visit)(struct rely_slice claim, void *context), void *context);
 

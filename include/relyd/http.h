@@ -96,7 +96,8 @@ bool rely_http_peer_is_in(const struct rely_http_request *request, uint32_t grou
 void rely_http_peer(const struct rely_http_request *request, char out[RELY_PEER_SIZE]);
 
 struct rely_http_header {
-    struct rely_slice name; /* static, lower case, an RFC 9110 token: written in the source, never from input */
+    struct rely_slice
+        name; /* lower case, an RFC 9110 token: written in the source, or judged where a route has it; never from a request */
     struct rely_slice value;
 };
 
@@ -108,7 +109,7 @@ struct rely_http_response {
     struct rely_slice body; /* not sent to HEAD */
 };
 
-/* Send the answer; everything in it but header names is copied. Exactly once per request, on the loop's thread. A
+/* Send the answer; everything in it is copied. Exactly once per request, on the loop's thread. A
  * header value with a control character is never sent: the answer becomes an empty 500, counted and logged, so that no
  * claim of a token can add a header or split the response. */
 void rely_http_respond(struct rely_http_request *request, const struct rely_http_response *response);

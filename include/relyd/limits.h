@@ -45,6 +45,9 @@
 #define RELY_USERNAME_MAX 253
 #define RELY_NAMES_PER_ROUTE_MAX 1000
 #define RELY_ROUTE_CACHE_MAX_S 300
+#define RELY_RESPONSE_HEADERS_MAX 32
+#define RELY_HEADER_NAME_MAX 64
+#define RELY_HEADER_SOURCE_MAX 206 /* characters: `claim:` and RELY_CLAIM_NAME_MAX */
 #define RELY_CA_BUNDLE_BYTES_MAX 65536
 #define RELY_TYPES_PER_ISSUER_MAX 8
 #define RELY_REQUIRED_CLAIMS_MAX 16 /* of an issuer's guards; of each so many values */

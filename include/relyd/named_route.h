@@ -6,6 +6,7 @@
 #define RELYD_NAMED_ROUTE_H
 
 #include "relyd/model.h"
+#include "relyd/response_header.h"
 
 struct rely_snapshot;
 
@@ -15,6 +16,13 @@ struct rely_sorted_texts {
     size_t count; /* 0: no restriction */
 };
 
+/* One header of an allow. */
+struct rely_named_header {
+    struct rely_slice name;
+    struct rely_slice source; /* as it was written */
+    struct rely_header_meaning meaning;
+};
+
 /* Every pointer is owned by this object's one block of memory. */
 struct rely_named_route {
     int64_t id; /* row */
@@ -22,6 +30,8 @@ struct rely_named_route {
     const struct rely_slice *audiences; /* as they were given; at most RELY_AUDIENCES_PER_CREDENTIAL_MAX */
     size_t audience_count;              /* 0: any */
     struct rely_sorted_texts identities, groups, issuers, issuer_groups, callers;
+    const struct rely_named_header *headers; /* of an allow of the check */
+    size_t header_count;                     /* 0: those that an allow has otherwise */
     bool strips_authorization;
     bool passes_preflight;
     int32_t cache_s;

@@ -20,4 +20,7 @@ struct rely_view;
  */
 struct rely_claim_value rely_claim_said(const struct rely_view *view, struct rely_slice claim, struct rely_pool *pool);
 
+/* Is it a list that has more than texts? */
+bool rely_claim_is_mixed(const struct rely_view *view, struct rely_slice claim);
+
 #endif

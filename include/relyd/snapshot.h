@@ -149,7 +149,8 @@ struct rely_snapshot {
     struct rely_map credentials_by_id; /* for the writer */
     struct rely_map expressions;       /* credentials by scope, prefix and what tells them apart: expressions.h */
     struct rely_map tallies;           /* of those: what is to be looked for */
-    uint64_t asked_edition;            /* the last in which a rule asked for a claim that none had asked for */
+    uint64_t asked_edition;            /* the last in which somebody asked for a claim that nobody had asked for */
+    size_t asked_count;                /* of claims that rules and routes ask for */
     struct rely_map routes_by_id;
     struct rely_map routes;                       /* by name */
     const struct rely_named_route *default_route; /* among them; NULL: there is none, and nothing passes under it */

@@ -227,6 +227,17 @@ static void show_credentials_step(struct rely_explanation *explanation, struct r
         rely_json_set(step, "compared", rely_explain_near_credentials(explanation));
 }
 
+static void show_headers(const struct rely_named_route *route, struct rely_json *step)
+{
+    struct rely_json *headers = rely_json_object();
+    for (size_t i = 0; i < route->header_count; i++) {
+        char name[RELY_HEADER_NAME_MAX + 1];
+        snprintf(name, sizeof name, "%.*s", RELY_ARG(route->headers[i].name));
+        rely_json_set(headers, name, rely_json_of_text(route->headers[i].source));
+    }
+    rely_json_set(step, "responseHeaders", headers);
+}
+
 static void show_route_step(struct rely_explanation *explanation, struct rely_json *step)
 {
     const struct rely_named_route *route = explanation->review->route;
@@ -239,6 +250,8 @@ static void show_route_step(struct rely_explanation *explanation, struct rely_js
         rely_admin_set_text(step, "issuer", explanation->review->issuer->name);
     if (route->issuer_groups.count > 0)
         show_groups(explanation, step);
+    if (route->header_count > 0 && explanation->question->endpoint == RELY_ENDPOINT_CHECK)
+        show_headers(route, step);
     if (route->is_shadow)
         rely_json_set(step, "shadow", rely_json_of_bool(true));
 }

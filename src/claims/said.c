@@ -83,6 +83,17 @@ static struct rely_claim_value list_texts_of(const struct rely_view *view, uint3
     return (struct rely_claim_value){texts, count};
 }
 
+bool rely_claim_is_mixed(const struct rely_view *view, struct rely_slice claim)
+{
+    uint32_t found = find_claim(view, claim);
+    if (rely_view_type(view, found) != RELY_VIEW_ARRAY)
+        return false;
+    for (uint32_t item = rely_view_first(view, found); item != 0; item = rely_view_next(view, found, item))
+        if (text_of(view, item).ptr == NULL)
+            return true;
+    return false;
+}
+
 struct rely_claim_value rely_claim_said(const struct rely_view *view, struct rely_slice claim, struct rely_pool *pool)
 {
     uint32_t found = find_claim(view, claim);

@@ -30,7 +30,7 @@ struct cache_entry {
     int64_t verified_s;
     uint32_t fresh_s;               /* how long after that the signature counts as verified */
     uint64_t spared_edition;        /* of the revocations of which none has hit it */
-    uint64_t slots_edition;         /* of the snapshot whose rules' claims are in slots; 0: there are none */
+    uint64_t slots_edition;         /* of the snapshot in which they were asked for; 0: there are none */
     struct rely_claim_slots *slots; /* owned; NULL: none */
     struct rely_credentials_memo memo;
     struct rely_claims claims; /* slices point into text, audiences into the array */
@@ -144,12 +144,11 @@ static bool is_fresh(const struct cache_entry *entry, int64_t now_s)
     return (uint64_t)now_s - (uint64_t)entry->verified_s < entry->fresh_s;
 }
 
-/* A claim for which a rule asks since then may be in the token, and is not known: it is verified anew, not judged
+/* A claim for which a rule or a route asks since then may be in the token, and is not known: it is verified anew, not judged
  * without. */
 static bool has_what_is_asked(const struct cache_entry *entry, const struct rely_snapshot *snapshot)
 {
-    return snapshot->expressions.count == 0 ||
-           (entry->slots != NULL && entry->slots_edition >= snapshot->asked_edition);
+    return snapshot->asked_count == 0 || (entry->slots != NULL && entry->slots_edition >= snapshot->asked_edition);
 }
 
 static bool find_hit(struct rely_cache *cache, const struct rely_snapshot *snapshot, const struct cache_name *name,
@@ -269,9 +268,9 @@ static void admit_token(struct rely_cache *cache, const struct admitting *admitt
     if (size > TEXT_BYTES || review->claims.audience_count > AUDIENCES_MAX)
         return; /* an unusual token: verified each time */
     struct rely_claim_slots *slots = NULL;
-    if (snapshot->expressions.count > 0 &&
+    if (snapshot->asked_count > 0 &&
         (slots = rely_claim_slots_keep(snapshot, admitting->verified, admitting->pool, TEXT_BYTES - size)) == NULL)
-        return; /* it says much where rules ask: the same */
+        return; /* it says much where it is asked: the same */
     size_t place = choose_place(cache, set, name);
     if (place == WAYS) {
         free(slots);

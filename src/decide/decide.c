@@ -6,6 +6,7 @@
 
 #include "relyd/expressions.h"
 #include "relyd/named_route.h"
+#include "relyd/pool.h"
 #include "relyd/said.h"
 #include "relyd/text.h"
 
@@ -60,6 +61,14 @@ static void drop_identities(void *context)
     work->review->decision.detail.text[0] = '\0';
 }
 
+static const struct rely_claim_slot *find_slot(const struct rely_known_token *known, struct rely_slice claim)
+{
+    for (size_t i = 0; i < known->slot_count; i++)
+        if (rely_slice_equal(known->slots[i].claim, claim))
+            return &known->slots[i];
+    return NULL;
+}
+
 /* Of the payload, or what was remembered of it. */
 static struct rely_claim_value say_claim(void *context, struct rely_slice claim)
 {
@@ -68,10 +77,30 @@ static struct rely_claim_value say_claim(void *context, struct rely_slice claim)
         return rely_claim_said(&work->verified.claims, claim, work->request->pool);
     if (rely_slice_equal(claim, RELY_SUBJECT_CLAIM))
         return (struct rely_claim_value){&work->review->claims.subject, 1};
-    for (size_t i = 0; i < work->known->slot_count; i++)
-        if (rely_slice_equal(work->known->slots[i].claim, claim))
-            return work->known->slots[i].value;
-    return (struct rely_claim_value){NULL, 0};
+    const struct rely_claim_slot *slot = find_slot(work->known, claim);
+    return slot != NULL ? slot->value : (struct rely_claim_value){NULL, 0};
+}
+
+static bool says_more_than_texts(const struct rely_review_work *work, struct rely_slice claim)
+{
+    if (work->known == NULL)
+        return rely_claim_is_mixed(&work->verified.claims, claim);
+    const struct rely_claim_slot *slot = find_slot(work->known, claim);
+    return slot != NULL && slot->is_mixed;
+}
+
+static void find_header_claims(struct rely_review_work *work)
+{
+    const struct rely_named_route *route = work->review->route;
+    if (work->request->form != RELY_ANSWER_HEADERS || route == NULL || route->header_count == 0)
+        return;
+    struct rely_claim_value *found = rely_pool_alloc(work->request->pool, route->header_count * sizeof *found);
+    for (size_t i = 0; i < route->header_count; i++) {
+        const struct rely_header_meaning *meaning = &route->headers[i].meaning;
+        bool is_claim = meaning->source == RELY_HEADER_CLAIM && !says_more_than_texts(work, meaning->claim);
+        found[i] = is_claim ? say_claim(work, meaning->claim) : (struct rely_claim_value){NULL, 0};
+    }
+    work->review->header_claims = found;
 }
 
 static enum rely_reason run_credentials_step(struct rely_review_work *work)
@@ -136,6 +165,7 @@ static enum rely_reason run_decision_step(struct rely_review_work *work)
                            "the token maps to %zu%s identities, among them %.*s and %.*s: name the identity",
                            matches->count, matches->is_truncated ? " or more" : "",
                            RELY_ARG(matches->items[0].identity->name), RELY_ARG(matches->items[1].identity->name));
+    find_header_claims(work);
     return check_names(work);
 }
 

@@ -1,7 +1,6 @@
 /*
- * What is remembered of a token for expressions: all that it says in the claims that any rule asks for, so that a rule is
- * judged for a remembered token as for one that has just come. Decides what is too much to be remembered. Called by
- * cache.c.
+ * What is remembered of a token's claims: all that it says in those that any rule or route asks for, so that a remembered
+ * token is judged and answered as one that has just come. Decides what is too much to be remembered. Called by cache.c.
  */
 #include "steps.h"
 
@@ -12,6 +11,7 @@
 #include <stdlib.h>
 
 #define SLOTS_MAX 32
+#define ASKED_MAX 256 /* each is looked for in a token that is to be remembered */
 
 /* What is to be kept, in the request's pool. */
 struct gathering {
@@ -25,14 +25,17 @@ struct gathering {
 static void gather_claim(struct rely_slice claim, void *context)
 {
     struct gathering *gathering = context;
-    if (rely_slice_equal(claim, RELY_SUBJECT_CLAIM))
+    const struct rely_view *claims = &gathering->verified->claims;
+    if (gathering->is_too_much || rely_slice_equal(claim, RELY_SUBJECT_CLAIM))
+        return;
+    const struct rely_claim_value value = rely_claim_said(claims, claim, gathering->pool);
+    if (value.count == 0)
         return;
     if (gathering->count == SLOTS_MAX) {
         gathering->is_too_much = true;
         return;
     }
-    const struct rely_claim_value value = rely_claim_said(&gathering->verified->claims, claim, gathering->pool);
-    gathering->items[gathering->count++] = (struct rely_claim_slot){claim, value};
+    gathering->items[gathering->count++] = (struct rely_claim_slot){claim, value, rely_claim_is_mixed(claims, claim)};
     gathering->texts += value.count;
     gathering->bytes += claim.len;
     for (size_t i = 0; i < value.count; i++)
@@ -52,7 +55,7 @@ struct rely_claim_slots *rely_claim_slots_keep(const struct rely_snapshot *snaps
                                                const struct rely_verified *verified, struct rely_pool *pool,
                                                size_t most)
 {
-    struct gathering gathering = {.verified = verified, .pool = pool};
+    struct gathering gathering = {.verified = verified, .pool = pool, .is_too_much = snapshot->asked_count > ASKED_MAX};
     rely_snapshot_each_asked_claim(snapshot, gather_claim, &gathering);
     size_t arrays = gathering.count * sizeof(struct rely_claim_slot) + gathering.texts * sizeof(struct rely_slice);
     size_t bytes = sizeof(struct rely_claim_slots) + arrays + gathering.bytes;
@@ -65,7 +68,8 @@ struct rely_claim_slots *rely_claim_slots_keep(const struct rely_snapshot *snaps
     slots->bytes = bytes;
     for (size_t i = 0; i < gathering.count; i++) {
         const struct rely_claim_slot *from = &gathering.items[i];
-        slots->items[i] = (struct rely_claim_slot){put_slot_text(from->claim, &next), {texts, from->value.count}};
+        slots->items[i] =
+            (struct rely_claim_slot){put_slot_text(from->claim, &next), {texts, from->value.count}, from->is_mixed};
         for (size_t k = 0; k < from->value.count; k++)
             *texts++ = put_slot_text(from->value.texts[k], &next);
     }

@@ -10,10 +10,11 @@
 #include "relyd/signature.h"
 #include "relyd/snapshot.h"
 
-/* What a token says in a claim that some rule asks for. */
+/* What a token says in a claim that some rule or route asks for. */
 struct rely_claim_slot {
     struct rely_slice claim;
     struct rely_claim_value value;
+    bool is_mixed; /* rely_claim_is_mixed */
 };
 
 /* What a cache knows of a token whose signature has verified, and that has passed the guards, under the record and key
@@ -26,7 +27,7 @@ struct rely_known_token {
     uint64_t *spared_edition; /* of the revocations of which none has hit it: read and written */
     struct rely_credentials_memo *memo;
     const struct rely_claim_slot
-        *slots; /* of all claims that rules of this snapshot ask for; without them: they have none */
+        *slots; /* of all claims that are asked for in this snapshot and that it has; without them: none is */
     size_t slot_count;
 };
 
@@ -93,9 +94,9 @@ uint32_t rely_budget_price(const struct rely_unverified *token, const struct rel
 /* The token was refused: charge the candidates' failures. */
 void rely_budget_charge(struct rely_try_budget *budget, const struct rely_review *review);
 
-/* --- slots.c: what is remembered of a token for expressions ---------------------------------------------------- */
+/* --- slots.c: what is remembered of a token's claims ------------------------------------------------------------ */
 
-/* All that a token says in the claims that rules of a snapshot ask for, but the subject. Owned: free(). */
+/* All that a token says in the claims that rules and routes of a snapshot ask for, but the subject. Owned: free(). */
 struct rely_claim_slots {
     size_t count;
     size_t bytes; /* of this block */

@@ -3,147 +3,16 @@
  * `/check/`, answered 200, 401 or 403 only, since nginx turns anything else into 500. Behind `/check/{route}/` all is
  * the gateway's client's, and not looked at. The reason stands in a header as well as in the body, which nginx drops.
  */
+#include "headers.h"
 #include "reviewer.h"
 
-#include "relyd/bytes.h"
-#include "relyd/digest.h"
 #include "relyd/route.h"
-#include "relyd/signature.h"
 #include "relyd/text.h"
 
-/* Printable ASCII, and nothing that ends a value or, in a list, an item. In: out - room for thrice the text. */
-static size_t percent_encode(struct rely_slice text, bool is_item, char *out)
-{
-    static const char hex[] = "0123456789ABCDEF";
-    size_t at = 0;
-    for (size_t i = 0; i < text.len; i++) {
-        unsigned char c = (unsigned char)text.ptr[i];
-        if (c > 0x20 && c < 0x7f && c != '%' && !(is_item && c == ',')) {
-            out[at++] = (char)c;
-            continue;
-        }
-        out[at++] = '%';
-        out[at++] = hex[c >> 4];
-        out[at++] = hex[c & 15];
-    }
-    return at;
-}
-
-static rely_sixteen mark_unsafe(rely_sixteen part)
-{
-    return (part <= ' ') | (part == 0x7f) | (part == '%');
-}
-
-#define VALUE_MAX 640
-#define HASHED "sha256="
-
-static struct rely_slice hash_value(struct rely_pool *pool, struct rely_slice text)
-{
-    uint8_t digest[RELY_SHA256_BYTES];
-    char encoded[RELY_BASE64_ENCODED(RELY_SHA256_BYTES)];
-    bool is_hashed = rely_signature_sha256(text, digest);
-    RELY_ASSERT(is_hashed); /* out of memory otherwise */
-    rely_base64url_encode(digest, sizeof digest, encoded);
-    return rely_pool_printf(pool, HASHED "%s", encoded);
-}
-
-static struct rely_slice hide_prefix(struct rely_pool *pool, struct rely_slice value)
-{
-    if (!rely_slice_starts(value, RELY_LIT(HASHED)))
-        return value;
-    size_t len = sizeof HASHED - 2;
-    return rely_pool_printf(pool, "%.*s%%3D%.*s", (int)len, value.ptr, (int)(value.len - len - 1), value.ptr + len + 1);
-}
-
-/*
- * Header values are printable ASCII only: everything else is percent-encoded, so that no subject can end the line. One
- * that would be longer than VALUE_MAX is its SHA-256: proxies have buffers of 4 KiB for a head, and make 500 of a
- * longer one. A name that begins with `sha256=` by itself has its `=` encoded, so that nobody registers another one's
- * digest.
- */
-static struct rely_slice header_value(struct rely_pool *pool, struct rely_slice text, bool *is_hashed)
-{
-    struct rely_slice value = text;
-    *is_hashed = false;
-    if (rely_bytes_find(text.ptr, text.len, mark_unsafe) < text.len) {
-        char *encoded = rely_pool_alloc(pool, text.len * 3);
-        value = rely_slice(encoded, percent_encode(text, false, encoded));
-    }
-    if (value.len > VALUE_MAX) {
-        *is_hashed = true;
-        return hash_value(pool, text);
-    }
-    return hide_prefix(pool, value);
-}
-
-static rely_sixteen mark_unsafe_item(rely_sixteen part)
-{
-    return mark_unsafe(part) | (part == ',');
-}
-
-static struct rely_slice join_groups(struct rely_pool *pool, const struct rely_identity *identity)
-{
-    size_t room = 0, len = 0;
-    for (size_t i = 0; i < identity->group_count; i++)
-        room += identity->groups[i].len * 3 + 1;
-    char *joined = rely_pool_alloc(pool, room);
-    for (size_t i = 0; i < identity->group_count; i++) {
-        if (i > 0)
-            joined[len++] = ',';
-        len += percent_encode(identity->groups[i], true, joined + len);
-    }
-    return rely_slice(joined, len);
-}
-
-/* Joined by commas; one within a group is encoded. Mostly there is none, or one that can stand as it is. */
-static struct rely_slice groups_value(struct rely_pool *pool, const struct rely_identity *identity, bool *is_hashed)
-{
-    struct rely_slice value = identity->group_count == 0 ? RELY_LIT("") : identity->groups[0];
-    if (identity->group_count > 1 || rely_bytes_find(value.ptr, value.len, mark_unsafe_item) < value.len)
-        value = join_groups(pool, identity);
-    *is_hashed = value.len > VALUE_MAX;
-    return *is_hashed ? hash_value(pool, value) : hide_prefix(pool, value);
-}
-
-/* Of the values that may be hashed, those that are. */
-enum hashable { HASHABLE_USERNAME, HASHABLE_SUBJECT, HASHABLE_GROUPS, HASHABLE_COUNT };
-
-static struct rely_slice name_hashed(struct rely_pool *pool, const bool is_hashed[HASHABLE_COUNT])
-{
-    static const char *const names[HASHABLE_COUNT] = {"x-relyd-username", "x-relyd-subject", "x-relyd-groups"};
-    struct rely_slice list = RELY_LIT("");
-    for (size_t i = 0; i < HASHABLE_COUNT; i++)
-        if (is_hashed[i])
-            list = rely_pool_printf(pool, "%.*s%s%s", RELY_ARG(list), list.len > 0 ? "," : "", names[i]);
-    return list;
-}
-
-/* What an allow says. Always all of it, so that a gateway which copies them has no client's own. */
-static const struct rely_slice identity_headers[] = {
-    {"x-relyd-identity", 16}, {"x-relyd-username", 16},   {"x-relyd-uid", 11},    {"x-relyd-issuer", 14},
-    {"x-relyd-subject", 15},  {"x-relyd-credential", 18}, {"x-relyd-groups", 14},
-};
-#define IDENTITY_HEADERS (sizeof identity_headers / sizeof identity_headers[0])
-
-/* Names, separators and the proxies' own lines take less than 1,100. */
-_Static_assert(1100 + 3 * RELY_NAME_MAX + 3 * VALUE_MAX + RELY_UUID_SIZE + RELY_DECISION_ID_SIZE < 4096,
-               "the head of an allow does not fit into a proxy's buffer");
-
-/* The headers of a 200 that are filled one after the other. */
-struct check_headers {
-    struct rely_http_header items[IDENTITY_HEADERS + 6];
-    size_t count;
-};
-
-static void add_check_header(struct check_headers *headers, struct rely_slice name, struct rely_slice value)
-{
-    headers->items[headers->count++] = (struct rely_http_header){name, value};
-}
-
-static void add_strip(struct check_headers *headers, const struct rely_named_route *route)
+static void add_strip(struct rely_check_headers *headers, const struct rely_named_route *route)
 {
     if (route != NULL && route->strips_authorization)
-        add_check_header(headers, RELY_LIT("x-envoy-auth-headers-to-remove"), RELY_LIT("authorization"));
+        rely_headers_add(headers, RELY_LIT("x-envoy-auth-headers-to-remove"), RELY_LIT("authorization"));
 }
 
 /* Until its `exp` at most; not a second where the route says nothing. */
@@ -155,66 +24,54 @@ static struct rely_slice cache_control(struct rely_pool *pool, const struct rely
     return age_s <= 0 ? RELY_LIT("no-store") : rely_pool_printf(pool, "private, max-age=%lld", (long long)age_s);
 }
 
+static void respond_with(struct rely_http_request *request, const struct rely_check_headers *headers)
+{
+    rely_http_respond(request, &(struct rely_http_response){
+                                   .status = 200, .headers = headers->items, .header_count = headers->count});
+}
+
 static void reply_allow(struct rely_reviewer *reviewer, struct rely_http_request *request,
                         const struct rely_answer *answer)
 {
-    bool is_hashed[HASHABLE_COUNT];
     const struct rely_review *review = answer->review;
-    const struct rely_match *match = &review->matches.items[0];
     struct rely_pool *pool = &reviewer->later;
-    const struct rely_slice values[IDENTITY_HEADERS] = {
-        match->identity->name,
-        header_value(pool, match->username, &is_hashed[HASHABLE_USERNAME]),
-        match->identity->uid,
-        review->issuer->name,
-        header_value(pool, review->claims.subject, &is_hashed[HASHABLE_SUBJECT]),
-        match->credential->name,
-        groups_value(pool, match->identity, &is_hashed[HASHABLE_GROUPS])};
-    struct check_headers headers;
+    struct rely_check_headers headers;
     headers.count = 0;
-    for (size_t i = 0; i < IDENTITY_HEADERS; i++)
-        add_check_header(&headers, identity_headers[i], values[i]);
-    add_check_header(&headers, RELY_LIT("x-relyd-decision-id"), rely_slice_of(answer->decision_id));
-    add_check_header(&headers, RELY_LIT("cache-control"), cache_control(pool, review));
-    if (is_hashed[HASHABLE_USERNAME] || is_hashed[HASHABLE_SUBJECT] || is_hashed[HASHABLE_GROUPS])
-        add_check_header(&headers, RELY_LIT("x-relyd-hashed"), name_hashed(pool, is_hashed));
+    rely_headers_add_identity(&headers, answer, pool);
+    rely_headers_add(&headers, RELY_LIT("x-relyd-decision-id"), rely_slice_of(answer->decision_id));
+    rely_headers_add(&headers, RELY_LIT("cache-control"), cache_control(pool, review));
     add_strip(&headers, review->route);
-    rely_http_respond(
-        request, &(struct rely_http_response){.status = 200, .headers = headers.items, .header_count = headers.count});
+    respond_with(request, &headers);
     rely_pool_reset(pool);
 }
 
 /* A 200 without a decision that says yes: every identity header is there, and empty. */
-static void add_no_identity(struct check_headers *headers)
+static void add_no_identity(struct rely_check_headers *headers, const struct rely_named_route *route)
 {
-    for (size_t i = 0; i < IDENTITY_HEADERS; i++)
-        add_check_header(headers, identity_headers[i], RELY_LIT(""));
-    add_check_header(headers, RELY_LIT("cache-control"), RELY_LIT("no-store"));
+    headers->count = 0;
+    rely_headers_add_nobody(headers, route);
+    rely_headers_add(headers, RELY_LIT("cache-control"), RELY_LIT("no-store"));
 }
 
-static void pass_preflight(struct rely_http_request *request)
+static void pass_preflight(struct rely_http_request *request, const struct rely_named_route *route)
 {
-    struct check_headers headers;
-    headers.count = 0;
-    add_no_identity(&headers);
-    add_check_header(&headers, RELY_LIT("x-relyd-decision-id"), RELY_LIT("")); /* it is none */
-    rely_http_respond(
-        request, &(struct rely_http_response){.status = 200, .headers = headers.items, .header_count = headers.count});
+    struct rely_check_headers headers;
+    add_no_identity(&headers, route);
+    rely_headers_add(&headers, RELY_LIT("x-relyd-decision-id"), RELY_LIT("")); /* it is none */
+    respond_with(request, &headers);
 }
 
 /* The token goes no further for being refused. */
 static void reply_shadow_deny(struct rely_http_request *request, const struct rely_answer *answer,
                               const struct rely_named_route *route)
 {
-    struct check_headers headers;
-    headers.count = 0;
-    add_no_identity(&headers);
-    add_check_header(&headers, RELY_LIT("x-relyd-would-deny"),
+    struct rely_check_headers headers;
+    add_no_identity(&headers, route);
+    rely_headers_add(&headers, RELY_LIT("x-relyd-would-deny"),
                      rely_slice_of(rely_reason_word(answer->review->decision.reason)));
-    add_check_header(&headers, RELY_LIT("x-relyd-decision-id"), rely_slice_of(answer->decision_id));
+    rely_headers_add(&headers, RELY_LIT("x-relyd-decision-id"), rely_slice_of(answer->decision_id));
     add_strip(&headers, route);
-    rely_http_respond(
-        request, &(struct rely_http_response){.status = 200, .headers = headers.items, .header_count = headers.count});
+    respond_with(request, &headers);
 }
 
 /* RFC 6750 s3: no error code when no token was sent; error_description takes no quote and no backslash. */
@@ -389,6 +246,7 @@ void rely_check_handle(struct rely_reviewer *reviewer, struct rely_http_request 
     const char *why = NULL;
     bool is_exact;
     asked.review.is_single = true;
+    asked.review.form = RELY_ANSWER_HEADERS;
     struct rely_slice name = name_route(request, &is_exact);
     const struct rely_named_route *route = rely_snapshot_route(reviewer->snapshot, name);
     enum rely_reason reason = RELY_OK;
@@ -400,7 +258,7 @@ void rely_check_handle(struct rely_reviewer *reviewer, struct rely_http_request 
         why = "who asks is not among the callers of the route";
         reason = RELY_CALLER_NOT_PERMITTED;
     } else if (route->passes_preflight && is_preflight(request)) {
-        pass_preflight(request);
+        pass_preflight(request, route);
         return;
     } else {
         asked.review.route = name;

@@ -64,6 +64,19 @@ static void put_own_type(struct rely_buf *out, const struct rely_field *field)
     put_words_of(out, field->words);
 }
 
+static void put_map_type(struct rely_buf *out, const struct rely_field *field)
+{
+    bool is_single = (field->flags & RELY_FIELD_SINGLE) != 0;
+    put_range(out, is_single ? 1 : 0, field->most);
+    rely_buf_put(out, is_single ? RELY_LIT(" keys, each with a text of ") : RELY_LIT(" keys, each with a list of "));
+    if (!is_single) {
+        put_range(out, 1, field->values_most);
+        rely_buf_put(out, RELY_LIT(" texts of "));
+    }
+    put_range(out, field->item_least, field->item_most);
+    rely_buf_put(out, RELY_LIT(" characters"));
+}
+
 static void put_type(struct rely_buf *out, const struct rely_field *field)
 {
     switch (field->type) {
@@ -107,12 +120,7 @@ static void put_type(struct rely_buf *out, const struct rely_field *field)
         rely_buf_put(out, RELY_LIT(" characters"));
         return;
     case RELY_FIELD_MAP:
-        put_range(out, 0, field->most);
-        rely_buf_put(out, RELY_LIT(" keys, each with a list of "));
-        put_range(out, 1, field->values_most);
-        rely_buf_put(out, RELY_LIT(" texts of "));
-        put_range(out, field->item_least, field->item_most);
-        rely_buf_put(out, RELY_LIT(" characters"));
+        put_map_type(out, field);
         return;
     case RELY_FIELD_OWN:
         put_own_type(out, field);

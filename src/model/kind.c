@@ -188,6 +188,7 @@ static const struct rely_kind kinds[] = {
         .field_count = sizeof route_fields / sizeof route_fields[0],
         .record_size = sizeof(struct rely_route_record),
         .check = rely_route_check,
+        .is_whole = rely_route_is_whole,
     },
     {
         .object = RELY_OBJECT_REVOCATION,

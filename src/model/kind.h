@@ -86,6 +86,7 @@ struct rely_json *rely_shorthand_schema(const struct rely_field *field);
 /* Has the body this field, and as an object? Notes where it is none, and members that are none of the field's words. */
 bool rely_own_check_members(const struct rely_body *body, const struct rely_field *field);
 void rely_route_check(const struct rely_body *body, void *record);
+bool rely_route_is_whole(const void *record);
 void rely_revocation_check(const struct rely_body *body, void *record);
 bool rely_revocation_is_whole(const void *record);
 void rely_revocation_read_own(const struct rely_body *body, const struct rely_field *field, void *record);

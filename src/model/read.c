@@ -190,6 +190,15 @@ static void read_list_field(const struct rely_body *body, const struct rely_fiel
         rely_problems_add(body->problems, field->json, "required", "%s is required", field->json);
 }
 
+/* The one text of a key. */
+static void read_single(const struct rely_body *body, const struct rely_json *value, const char *field,
+                        const struct rely_list_rule *rule, struct rely_texts *out)
+{
+    struct rely_slice *text = rely_pool_alloc(body->pool, sizeof *text);
+    if (rely_field_read_text(value, field, &rule->item, body->problems, text))
+        *out = (struct rely_texts){text, 1};
+}
+
 static void read_map_field(const struct rely_body *body, const struct rely_field *field, const struct rely_json *value,
                            struct rely_text_map *out)
 {
@@ -199,7 +208,10 @@ static void read_map_field(const struct rely_body *body, const struct rely_field
         rely_field_wrong_type(value, field->json, "an object", body->problems);
         return;
     }
+    bool is_single = has_flag(field, RELY_FIELD_SINGLE);
     size_t count = rely_json_size(value);
+    if (count == 0 && is_single)
+        rely_problems_add(body->problems, field->json, "too_few", "%s has no key; leave it out", field->json);
     if (count > (size_t)field->most) {
         rely_problems_add(body->problems, field->json, "too_many", "%s has %zu keys; the limit is %lld", field->json,
                           count, (long long)field->most);
@@ -211,8 +223,11 @@ static void read_map_field(const struct rely_body *body, const struct rely_field
         char item_field[64];
         struct rely_text_entry *entry = &entries[out->count++];
         *entry = (struct rely_text_entry){.key = rely_slice_of(key)};
-        snprintf(item_field, sizeof item_field, "%.12s.%.50s", field->json, key);
-        rely_field_read_list(body, rely_json_get(value, key), item_field, &rule, &entry->values);
+        snprintf(item_field, sizeof item_field, "%.17s.%.45s", field->json, key);
+        if (is_single)
+            read_single(body, rely_json_get(value, key), item_field, &rule, &entry->values);
+        else
+            rely_field_read_list(body, rely_json_get(value, key), item_field, &rule, &entry->values);
     }
     out->items = entries;
 }

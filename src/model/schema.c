@@ -54,9 +54,12 @@ struct rely_json *rely_schema_of_words(const char *words)
 static struct rely_json *schema_of_map(const struct rely_field *field)
 {
     struct rely_json *schema = schema_of_type("object");
+    struct rely_json *text = rely_schema_of_text(field->item_least, field->item_most);
+    bool is_single = (field->flags & RELY_FIELD_SINGLE) != 0;
+    if (is_single)
+        set_bound(schema, "minProperties", 1);
     set_bound(schema, "maxProperties", field->most);
-    rely_json_set(schema, "additionalProperties",
-                  rely_schema_of_list(rely_schema_of_text(field->item_least, field->item_most), 1, field->values_most));
+    rely_json_set(schema, "additionalProperties", is_single ? text : rely_schema_of_list(text, 1, field->values_most));
     return schema;
 }
 
@@ -169,6 +172,8 @@ static bool is_always_shown(const struct rely_field *field)
         return (field->flags & (RELY_FIELD_REQUIRED | RELY_FIELD_SHOWN_NULL)) != 0;
     if (field->type == RELY_FIELD_INTEGER || field->type == RELY_FIELD_MOMENT || field->type == RELY_FIELD_OWN)
         return (field->flags & RELY_FIELD_ZERO_IS_NONE) == 0;
+    if (field->type == RELY_FIELD_MAP)
+        return (field->flags & RELY_FIELD_SINGLE) == 0;
     return field->type != RELY_FIELD_WORD || field->value != 0;
 }
 

@@ -14,13 +14,17 @@ struct rely_json *rely_texts_show(const struct rely_texts *texts)
     return list;
 }
 
-static struct rely_json *show_map(const struct rely_text_map *map)
+static struct rely_json *show_map(const struct rely_field *field, const struct rely_text_map *map)
 {
+    bool is_single = (field->flags & RELY_FIELD_SINGLE) != 0;
+    if (is_single && map->count == 0)
+        return NULL;
     struct rely_json *object = rely_json_object();
     for (size_t i = 0; i < map->count; i++) {
         char key[RELY_MAP_KEY_SIZE];
         snprintf(key, sizeof key, "%.*s", RELY_ARG(map->items[i].key));
-        rely_json_set(object, key, rely_texts_show(&map->items[i].values));
+        const struct rely_texts *values = &map->items[i].values;
+        rely_json_set(object, key, is_single ? rely_json_of_text(values->items[0]) : rely_texts_show(values));
     }
     return object;
 }
@@ -62,7 +66,7 @@ struct rely_json *rely_field_show(const struct rely_kind *kind, const struct rel
     case RELY_FIELD_LIST:
         return rely_texts_show(at);
     case RELY_FIELD_MAP:
-        return show_map(at);
+        return show_map(field, at);
     case RELY_FIELD_BITS:
     case RELY_FIELD_OWN:
         return kind->show_own(field, record);

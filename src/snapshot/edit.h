@@ -51,7 +51,7 @@ void rely_identity_index_fini(struct rely_snapshot *last);
 /* --- named_route.c ------------------------------------------------------------------------------------------- */
 
 uint64_t rely_named_route_hash(const void *item);
-/* The one that is always there has a place of its own. */
+/* The one that is always there has a place of its own; and which claims a route asks for. */
 void rely_named_route_note(struct rely_snapshot *next, const void *item, bool is_removal);
 
 /* --- revocation_index.c -------------------------------------------------------------------------------------- */
@@ -69,6 +69,9 @@ void rely_issuer_index_edit(struct rely_snapshot *next, const void *item, bool i
 void rely_issuer_index_fini(struct rely_snapshot *last);
 
 /* --- expression_index.c ------------------------------------------------------------------------------------------- */
+
+/* One more asks for a claim, or one less. */
+void rely_asked_claim_edit(struct rely_snapshot *next, struct rely_slice claim, bool is_removal);
 
 /* Enter a credential with an expression by what it asks for, or take it out. */
 void rely_expression_index_edit(struct rely_snapshot *next, const void *item, bool is_removal);

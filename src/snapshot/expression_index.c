@@ -13,7 +13,7 @@
 /* What tallies are of. */
 #define OF_SCOPES 1   /* which lengths its prefixes have, in bytes: a word is a uint16_t */
 #define OF_PREFIXES 2 /* by which claims those of a prefix are told apart; "": by none */
-#define OF_ALL 3      /* which claims any rule asks for */
+#define OF_ALL 3      /* which claims any rule or route asks for */
 #define OF_RULES 4
 
 static uint64_t hash_scope(int64_t scope)
@@ -57,6 +57,16 @@ static uint64_t hash_rule_place(const struct rely_credential *credential)
 
 /* --- putting and removing ----------------------------------------------------------------------------------------- */
 
+void rely_asked_claim_edit(struct rely_snapshot *next, struct rely_slice claim, bool is_removal)
+{
+    struct rely_edit edit = rely_snapshot_edit(next);
+    if (!rely_tally_change(&next->tallies, &edit, hash_all(), claim, is_removal))
+        return;
+    next->asked_count += is_removal ? SIZE_MAX : 1;
+    if (!is_removal)
+        next->asked_edition = next->edition;
+}
+
 static void change_words(struct rely_snapshot *next, const struct rely_credential *credential, bool is_removal)
 {
     struct rely_edit edit = rely_snapshot_edit(next);
@@ -69,9 +79,7 @@ static void change_words(struct rely_snapshot *next, const struct rely_credentia
                       is_removal);
     rely_tally_change(&next->tallies, &edit, hash_prefix(credential->scope, prefix), claim, is_removal);
     for (size_t i = 0; i < expression->term_count; i++)
-        if (rely_tally_change(&next->tallies, &edit, hash_all(), rely_term_claim(expression, i), is_removal) &&
-            !is_removal)
-            next->asked_edition = next->edition;
+        rely_asked_claim_edit(next, rely_term_claim(expression, i), is_removal);
 }
 
 void rely_expression_index_edit(struct rely_snapshot *next, const void *item, bool is_removal)

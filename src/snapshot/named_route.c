@@ -5,6 +5,7 @@
 #include "relyd/named_route.h"
 #include "edit.h"
 
+#include "relyd/pool.h"
 #include "relyd/text.h"
 
 #include <stdlib.h>
@@ -15,8 +16,9 @@ bool rely_sorted_has(const struct rely_sorted_texts *texts, struct rely_slice te
            bsearch(&text, texts->items, texts->count, sizeof *texts->items, rely_slice_compare) != NULL;
 }
 
-/* A record's lists in one block, first all slices, then all texts. */
+/* A record's lists in one block, first the headers, then all slices, then all texts. */
 struct route_block {
+    struct rely_named_header *headers;
     struct rely_slice *slices;
     char *text;
 };
@@ -24,7 +26,8 @@ struct route_block {
 static struct rely_slice copy_into(struct route_block *block, struct rely_slice text)
 {
     char *copy = block->text;
-    memcpy(copy, text.ptr, text.len);
+    if (text.len > 0)
+        memcpy(copy, text.ptr, text.len);
     block->text += text.len;
     return rely_slice(copy, text.len);
 }
@@ -46,22 +49,52 @@ static struct rely_sorted_texts copy_sorted(struct route_block *block, const str
     return (struct rely_sorted_texts){items, from->count};
 }
 
-struct rely_named_route *rely_named_route_of_record(const struct rely_route_record *record)
+/* In: block - NULL: only measured. Returns: how many bytes their texts have. */
+static size_t copy_headers(struct route_block *block, const struct rely_text_map *from)
+{
+    struct rely_pool pool;
+    size_t bytes = 0;
+    rely_pool_init(&pool);
+    for (size_t i = 0; i < from->count; i++) {
+        struct rely_slice name = from->items[i].key, source = from->items[i].values.items[0];
+        struct rely_header_meaning meaning = rely_header_read_source(source, &pool);
+        bytes += name.len + source.len + meaning.claim.len;
+        if (block == NULL)
+            continue;
+        if (meaning.source == RELY_HEADER_CLAIM)
+            meaning.claim = copy_into(block, meaning.claim);
+        block->headers[i] = (struct rely_named_header){copy_into(block, name), copy_into(block, source), meaning};
+    }
+    rely_pool_fini(&pool);
+    return bytes;
+}
+
+static size_t measure_lists(const struct rely_route_record *record, size_t *count)
 {
     const struct rely_texts *lists[] = {&record->audiences, &record->identities,    &record->groups,
                                         &record->issuers,   &record->issuer_groups, &record->callers};
-    size_t count = 0, bytes = record->name.len;
+    size_t bytes = 0;
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
-        count += lists[i]->count;
+        *count += lists[i]->count;
         for (size_t k = 0; k < lists[i]->count; k++)
             bytes += lists[i]->items[k].len;
     }
-    struct rely_named_route *route = rely_alloc(sizeof *route + count * sizeof(struct rely_slice) + bytes);
-    struct rely_slice *slices = (struct rely_slice *)(route + 1);
-    struct route_block block = {slices, (char *)(slices + count)};
+    return bytes;
+}
+
+struct rely_named_route *rely_named_route_of_record(const struct rely_route_record *record)
+{
+    size_t count = 0, headers = record->response_headers.count * sizeof(struct rely_named_header);
+    size_t texts = record->name.len + measure_lists(record, &count) + copy_headers(NULL, &record->response_headers);
+    struct rely_named_route *route = rely_alloc(sizeof *route + headers + count * sizeof(struct rely_slice) + texts);
+    char *behind = (char *)(route + 1);
+    struct rely_slice *slices = (struct rely_slice *)(void *)(behind + headers);
+    struct route_block block = {(struct rely_named_header *)(void *)behind, slices, (char *)(slices + count)};
     *route = (struct rely_named_route){.id = record->record.id,
                                        .name = copy_into(&block, record->name),
                                        .audience_count = record->audiences.count,
+                                       .headers = block.headers,
+                                       .header_count = record->response_headers.count,
                                        .strips_authorization = record->strips_authorization,
                                        .passes_preflight = record->passes_preflight,
                                        .cache_s = (int32_t)record->cache_s,
@@ -72,6 +105,7 @@ struct rely_named_route *rely_named_route_of_record(const struct rely_route_reco
     route->issuers = copy_sorted(&block, &record->issuers);
     route->issuer_groups = copy_sorted(&block, &record->issuer_groups);
     route->callers = copy_sorted(&block, &record->callers);
+    copy_headers(&block, &record->response_headers);
     return route;
 }
 
@@ -90,6 +124,9 @@ void rely_named_route_note(struct rely_snapshot *next, const void *item, bool is
     const struct rely_named_route *route = item;
     if (is_default(route->name))
         next->default_route = is_removal ? NULL : route;
+    for (size_t i = 0; i < route->header_count; i++)
+        if (route->headers[i].meaning.source == RELY_HEADER_CLAIM)
+            rely_asked_claim_edit(next, route->headers[i].meaning.claim, is_removal);
 }
 
 const struct rely_named_route *rely_snapshot_route(const struct rely_snapshot *snapshot, struct rely_slice name)

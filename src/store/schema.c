@@ -32,6 +32,9 @@ static const struct {
     {"issuer", "discovery_url", "discovery_url IS NULL OR (key_source = 1 AND " IS_URL("discovery_url") ")", ""},
     {"issuer", "ca_bundle", "ca_bundle IS NULL OR instr(ca_bundle, '-----BEGIN CERTIFICATE-----') > 0", ""},
     {"route", "audiences", "audiences <> '' OR name = 'default'", ""}, /* RELY_BUILT_IN_ROUTE */
+    {"route", "response_headers",
+     "response_headers = '' OR (response_headers GLOB 'x-*' AND response_headers NOT GLOB '*' || char(10) || '[^x]*')",
+     ""},
     {"revocation", "reason",
      "(jti IS NOT NULL) + (subject IS NOT NULL) + (account_uid IS NOT NULL) + (pod_uid IS NOT NULL)"
      " + (secret_uid IS NOT NULL) + (node_uid IS NOT NULL) + (kid IS NOT NULL) + (identity IS NOT NULL)"

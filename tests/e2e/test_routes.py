@@ -387,9 +387,9 @@ def test_the_route_that_is_always_there(relyd):
 def test_ten_thousand_are_the_most(relyd):
     relyd.stop()
     with contextlib.closing(sqlite3.connect(relyd.database)) as database:
-        columns = "name, audiences, identities, groups, issuers, issuer_groups, callers, strips_authorization, passes_preflight, cache_s, mode, created_at, updated_at"
-        database.execute(f"WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 9999) INSERT INTO route ({columns}) "
-                         "SELECT 'route-' || i, 'a' || char(10), '', '', '', '', '', 0, 0, 0, 1, 1, 1 FROM n")
+        columns = ", ".join(row[1] for row in database.execute("PRAGMA table_info(route)") if row[1] not in ("id", "name", "audiences"))
+        database.execute("WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 9999) "
+                         f"INSERT INTO route (name, audiences, {columns}) SELECT 'route-' || i, 'a' || char(10), {columns} FROM n, route WHERE name = 'default'")
         database.commit()
     relyd.start()
     answer = relyd.admin("PUT", f"{ROUTES}/more", {"audiences": ["a"]})

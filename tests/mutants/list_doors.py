@@ -210,15 +210,15 @@ MUTANTS = [
     dict(
         name="long values stand in headers",
         row="B16",
-        file="src/endpoints/check.c",
-        old="    if (value.len > VALUE_MAX) {\n",
-        new="    if (value.len > 8 * VALUE_MAX) {\n",
+        file="src/endpoints/headers.c",
+        old="    *is_hashed = value.shown.len > VALUE_MAX;\n",
+        new="    *is_hashed = value.shown.len > 8 * VALUE_MAX;\n",
         caught_by=CHECK + "test_b16_allows_fit_into_4096_bytes",
     ),
     dict(
         name="a name may look like another one's digest",
         row="B16",
-        file="src/endpoints/check.c",
+        file="src/endpoints/headers.c",
         old="    if (!rely_slice_starts(value, RELY_LIT(HASHED)))\n",
         new="    if (value.len > 0)\n",
         caught_by=CHECK + "test_b16_allows_fit_into_4096_bytes",
@@ -226,7 +226,7 @@ MUTANTS = [
     dict(
         name="nobody is told that a value is a digest",
         row="B16",
-        file="src/endpoints/check.c",
+        file="src/endpoints/headers.c",
         old="        if (is_hashed[i])\n",
         new="        if (is_hashed[i] && is_hashed[0])\n",
         caught_by=CHECK + "test_b16_one_header_may_be_hashed_alone",
@@ -290,9 +290,9 @@ MUTANTS = [
     dict(
         name='640 bytes are hashed, too',
         row='B16',
-        file='src/endpoints/check.c',
-        old='    if (value.len > VALUE_MAX) {',
-        new='    if (value.len >= VALUE_MAX) {',
+        file='src/endpoints/headers.c',
+        old='*is_hashed = value.shown.len > VALUE_MAX;',
+        new='*is_hashed = value.shown.len >= VALUE_MAX;',
         caught_by='tests/e2e/test_check.py::test_b16_allows_fit_into_4096_bytes',
     ),
     dict(

@@ -25,11 +25,23 @@ def under_route(name, file, old, new, test="test_each_restriction_at_every_door"
     return mutant(name, file, old, new, f"tests/e2e/test_routes.py::{test}")
 
 
+def in_headers(name, old, new, test):
+    return mutant(name, HEADERS, old, new, f"tests/e2e/test_response_headers.py::{test}")
+
+
+def of_headers(name, old, new):
+    return mutant(name, "src/model/response_header.c", old, new, "tests/e2e/test_response_headers.py::test_what_is_refused")
+
+
+def in_decide(name, old, new):
+    return mutant(name, "src/decide/decide.c", old, new, "unit_decide")
+
+
 def lint(name, old, new, test="test_credentials", file="src/model/lint.c"):
     return mutant(name, file, old, new, f"tests/e2e/test_warnings.py::{test}")
 
 
-ROUTE, CHECK, DOOR = "src/decide/route.c", "src/endpoints/check.c", "src/endpoints/endpoints.c"
+ROUTE, CHECK, DOOR, HEADERS = "src/decide/route.c", "src/endpoints/check.c", "src/endpoints/endpoints.c", "src/endpoints/headers.c"
 
 def in_members(name, old, new):
     return mutant(name, "src/registry/members.c", old, new, "unit_registry")
@@ -179,9 +191,31 @@ MUTANTS = [
     under_route("any caller may ask for a TokenReview under a route", DOOR, "else if (!rely_route_lets_ask(route, caller))", "else if (!rely_route_lets_ask(route, caller) && route->cache_s > 0)", "test_callers_of_a_route"),
     under_route("who is nobody is among the callers", "src/endpoints/admit.c", "(caller->identity != NULL && rely_sorted_has(&route->callers, caller->identity->name))", "(caller->identity == NULL || rely_sorted_has(&route->callers, caller->identity->name))", "test_callers_of_a_route"),
     under_route("the listener's route does not count", DOOR, "? routed->names[0] : door->route;", "? routed->names[0] : RELY_LIT(\"default\");", "test_a_listeners_route"),
-    under_route("a shadow's refusal has the client's headers", CHECK, "    add_no_identity(&headers);\n    add_check_header(&headers, RELY_LIT(\"x-relyd-would-deny\"),", "    (void)add_no_identity;\n    add_check_header(&headers, RELY_LIT(\"x-relyd-would-deny\"),", "test_shadow_lets_in_and_says_who"),
-    mutant("a comma within a group is one between two", CHECK, "!(is_item && c == ',')", "!(is_item && c == 0)", "tests/e2e/test_check.py::test_groups_of_an_allow"),
-    mutant("any number of groups fits into a header", CHECK, "    *is_hashed = value.len > VALUE_MAX;\n", "    *is_hashed = value.len > VALUE_MAX * 100;\n", "tests/e2e/test_check.py::test_groups_of_an_allow"),
+    under_route("a shadow's refusal has the client's headers", CHECK, "    rely_headers_add_nobody(headers, route);\n", "    (void)route;\n", "test_shadow_lets_in_and_says_who"),
+    in_headers("the usual headers stand beside a route's", "    if (has_headers_of_its_own(answer->review->route))\n", "    if (has_headers_of_its_own(answer->review->route))\n        add_usual(headers, answer, pool);\n    if (has_headers_of_its_own(answer->review->route))\n", "test_every_source"),
+    in_headers("nobody is said in the usual headers alone", "    if (has_headers_of_its_own(route)) {\n", "    if (has_headers_of_its_own(route) && headers->count > 0) {\n", "test_nobody_in_the_routes_headers"),
+    in_headers("any length of a claim fits", "        bool is_long = telling->values[i].shown.len > VALUE_MAX;\n", "        bool is_long = telling->values[i].shown.len > 2 * VALUE_MAX;\n", "test_long_values_are_hashed"),
+    in_headers("the head may be of any length", "    while (!has_room_for_names(telling) && (longest", "    while (telling->bytes == 0 && (longest", "test_long_values_are_hashed"),
+    in_headers("the shortest values are hashed first", "            len = telling->values[i].shown.len;\n        }\n    return longest;", "        }\n    return longest;", "test_long_values_are_hashed"),
+    in_headers("names of hashed values have room always", "has_room_for_names(&telling) ? list_hashed(&telling) : RELY_LIT(\"*\")", "list_hashed(&telling)", "test_the_head_fits_whatever_a_token_says"),
+    in_headers("a value's digest is of what stands there", "        value.hashed_of = claim->texts[0];\n", "        value.hashed_of = value.shown;\n", "test_long_values_are_hashed"),
+    in_headers("a claim may look like a digest", "            telling->values[i].shown = hide_prefix(telling->pool, telling->values[i].shown);\n", "            telling->bytes += 0;\n", "test_claims"),
+    in_decide("a route's headers have no claims", "is_claim ? say_claim(work, meaning->claim) : ", "is_claim && work->known == NULL ? say_claim(work, meaning->claim) : "),
+    in_decide("a list of more than texts is said in part", " && !says_more_than_texts(work, meaning->claim);", ";"),
+    mutant("what a remembered token has is all texts", "src/decide/slots.c", "value, rely_claim_is_mixed(claims, claim)};", "value, false};", "unit_decide"),
+    mutant("what routes ask for is not remembered", "src/snapshot/named_route.c", "        if (route->headers[i].meaning.source == RELY_HEADER_CLAIM)\n            rely_asked_claim_edit(", "        if (route->headers[i].meaning.source == RELY_HEADER_CLAIM && route->id == 0)\n            rely_asked_claim_edit(", "unit_decide"),
+    mutant("a new question is answered from memory", "src/snapshot/expression_index.c", "        next->asked_edition = next->edition;\n", "        next->asked_edition += 0;\n", "unit_decide"),
+    mutant("what nobody asks for is asked for", "src/snapshot/expression_index.c", "is_removal ? SIZE_MAX : 1;", "is_removal ? 0 : 1;", "unit_decide"),
+    of_headers("relyd's own headers are a route's", "        {{\"x-relyd-\", 8}, ", "        {{\"x-relyx-\", 8}, "),
+    of_headers("Envoy is told by a claim", "        {{\"x-envoy-\", 8}, ", "        {{\"x-envoi-\", 8}, "),
+    of_headers("nginx is told by a claim", "        {{\"x-accel-\", 8}, ", "        {{\"x-axcel-\", 8}, "),
+    of_headers("whom a proxy asks for is a claim", "        {{\"x-forwarded-\", 12}, ", "        {{\"x-forwarxed-\", 12}, "),
+    of_headers("a header has any name", "is_good = (c >= 'a' && c <= 'z') ||", "is_good = c == ':' || c == '_' || (c >= 'a' && c <= 'z') ||"),
+    of_headers("a header's name has any length", "name.len <= RELY_HEADER_NAME_MAX && ", "name.len <= 2 * RELY_HEADER_NAME_MAX && "),
+    mutant("a route without headers is one with the usual ones", "src/model/read.c", "    if (count == 0 && is_single)\n", "    if (count == 0 && is_single && body->json == NULL)\n", "tests/e2e/test_response_headers.py::test_what_is_refused"),
+    mutant("SQL takes any header", "src/store/schema.c", "AND response_headers NOT GLOB '*' || char(10) || '[^x]*')", "OR response_headers NOT GLOB '*' || char(10) || '[^x]*')", "tests/e2e/test_response_headers.py::test_sql_keeps_other_names_out"),
+    mutant("a comma within a group is one between two", HEADERS, "!(is_item && c == ',')", "!(is_item && c == 0)", "tests/e2e/test_check.py::test_groups_of_an_allow"),
+    mutant("any number of groups fits into a header", HEADERS, "    *is_hashed = value.shown.len > VALUE_MAX;\n", "    *is_hashed = value.shown.len > VALUE_MAX * 100;\n", "tests/e2e/test_check.py::test_groups_of_an_allow"),
     under_route("every OPTIONS is a preflight", CHECK, "return rely_slice_equal(request->method, RELY_LIT(\"OPTIONS\")) && origins == 1 && methods == 1 && tokens == 0;", "return rely_slice_equal(request->method, RELY_LIT(\"OPTIONS\")) && origins <= 1 && methods <= 1 && tokens == 0;", "test_preflights"),
     under_route("a preflight may have a token", CHECK, "methods == 1 && tokens == 0;", "methods == 1 && tokens <= 1;", "test_preflights"),
     under_route("any method is a preflight", CHECK, "rely_slice_equal(request->method, RELY_LIT(\"OPTIONS\")) && origins", "request->method.len > 0 && origins", "test_preflights"),

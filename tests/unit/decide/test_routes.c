@@ -1,7 +1,11 @@
 /*
- * What a route takes: tokens of its issuers and of their groups, by the edition of now.
+ * What a route takes: tokens of its issuers and of their groups, by the edition of now. And what its headers say, of a
+ * token that is remembered as of one that has just come.
  */
+#include "relyd/cache.h"
 #include "relyd/edition.h"
+#include "relyd/expression.h"
+#include "relyd/named_route.h"
 #include "scene.h"
 
 #include "../mint/mint.h"
@@ -20,9 +24,17 @@
 
 struct route_world {
     struct scene scene;
+    struct rely_cache *cache;
     int64_t issuer;
     const char *token;
 };
+
+static const char *sign_with(const char *claims)
+{
+    return mint_token(
+        mint_key("p256"), "ES256", "{\"alg\":\"ES256\",\"kid\":\"a\"}",
+        mint_print("{\"iss\":\"" URL "\",\"sub\":\"app\",\"aud\":[\"relyd\"],\"exp\":%d,%s}", NOW + 60, claims));
+}
 
 static int set_up_routes(void **state)
 {
@@ -31,9 +43,8 @@ static int set_up_routes(void **state)
     scene_init(scene);
     world->issuer = scene_add_issuer(scene, "one", URL, mint_jwks(mint_jwk(mint_key("p256"), "a", "ES256"), NULL));
     scene_add_credential(scene, world->issuer, scene_add_identity(scene, "app-one"), "app", "relyd");
-    world->token =
-        mint_token(mint_key("p256"), "ES256", "{\"alg\":\"ES256\",\"kid\":\"a\"}",
-                   mint_print("{\"iss\":\"" URL "\",\"sub\":\"app\",\"aud\":[\"relyd\"],\"exp\":%d}", NOW + 60));
+    world->token = sign_with("\"team\":\"a\"");
+    world->cache = rely_cache_new(64);
     *state = world;
     return 0;
 }
@@ -41,6 +52,7 @@ static int set_up_routes(void **state)
 static int tear_down_routes(void **state)
 {
     struct route_world *world = *state;
+    rely_cache_free(world->cache);
     scene_free(&world->scene);
     free(world);
     mint_reset();
@@ -113,11 +125,90 @@ static void test_one_of_sixteen_groups(void **state)
     }
 }
 
+/* --- headers --------------------------------------------------------------------------------------------------------- */
+
+static void put_claim_headers(struct route_world *world, const char *const *sources, size_t count)
+{
+    struct rely_text_entry entries[4];
+    struct rely_slice texts[4];
+    scene_begin_edition(&world->scene);
+    for (size_t i = 0; i < count; i++) {
+        texts[i] = rely_slice_of(sources[i]);
+        entries[i] = (struct rely_text_entry){rely_slice_of(mint_print("x-%zu", i)), {&texts[i], 1}};
+    }
+    put_route(world, (struct rely_route_record){.response_headers = {entries, count}});
+}
+
+/* In: expected - of each header its texts with `|` behind each. */
+static void assert_header_claims(struct route_world *world, bool is_hit, const char *expected)
+{
+    static struct rely_review review;
+    struct rely_buf told = {0};
+    rely_pool_reset(&world->scene.pool);
+    const struct rely_review_request request = {.token = rely_slice_of(world->token),
+                                                .route = RELY_LIT("shop"),
+                                                .form = RELY_ANSWER_HEADERS,
+                                                .is_single = true,
+                                                .pool = &world->scene.pool};
+    assert_int_equal(rely_cache_review(world->cache, world->scene.snapshot, &request, NOW, &review), is_hit);
+    assert_int_equal(review.decision.reason, RELY_OK);
+    rely_buf_put(&told, RELY_LIT(""));
+    for (size_t i = 0; i < review.route->header_count; i++) {
+        for (size_t k = 0; k < review.header_claims[i].count; k++)
+            rely_buf_printf(&told, "%.*s|", RELY_ARG(review.header_claims[i].texts[k]));
+        rely_buf_putc(&told, ';');
+    }
+    assert_string_equal(told.ptr, expected);
+    rely_buf_fini(&told);
+}
+
+static void assert_asked_thrice(struct route_world *world, const char *expected)
+{
+    for (int i = 0; i < 3; i++)
+        assert_header_claims(world, i == 2, expected);
+}
+
+static void test_claims_of_a_remembered_token(void **state)
+{
+    static const char *const sources[] = {"claim:team", "uid", "claim:/roles", "claim:sub"};
+    struct route_world *world = *state;
+    world->token = sign_with("\"team\":\"a\",\"roles\":[\"x\",7]");
+    put_claim_headers(world, sources, 4);
+    assert_int_equal(world->scene.snapshot->asked_count, 3);
+    assert_asked_thrice(world, "a|;;x|7|;app|;");
+    scene_begin_edition(&world->scene); /* nobody asks for more */
+    assert_header_claims(world, true, "a|;;x|7|;app|;");
+    /* One more: what was remembered does not say whether the token has it. */
+    put_claim_headers(world, (const char *const[]){"claim:team", "claim:other"}, 2);
+    assert_header_claims(world, false, "a|;;");
+    assert_header_claims(world, true, "a|;;");
+}
+
+static void test_a_list_of_more_than_texts(void **state)
+{
+    struct route_world *world = *state;
+    world->token = sign_with("\"team\":[\"a\",{\"b\":\"c\"}],\"none\":[],\"object\":{}");
+    put_claim_headers(world, (const char *const[]){"claim:team", "claim:none", "claim:object", "claim:/team/0"}, 4);
+    assert_asked_thrice(world, ";;;a|;");
+}
+
+static void test_what_nobody_asks_for_any_more(void **state)
+{
+    struct route_world *world = *state;
+    put_claim_headers(world, (const char *const[]){"claim:team"}, 1);
+    scene_begin_edition(&world->scene);
+    assert_true(rely_snapshot_remove(world->scene.snapshot, RELY_OBJECT_ROUTE, ROUTE));
+    assert_int_equal(world->scene.snapshot->asked_count, 0);
+}
+
 int run_route_tests(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_issuers_and_their_groups, set_up_routes, tear_down_routes),
         cmocka_unit_test_setup_teardown(test_one_of_sixteen_groups, set_up_routes, tear_down_routes),
+        cmocka_unit_test_setup_teardown(test_claims_of_a_remembered_token, set_up_routes, tear_down_routes),
+        cmocka_unit_test_setup_teardown(test_a_list_of_more_than_texts, set_up_routes, tear_down_routes),
+        cmocka_unit_test_setup_teardown(test_what_nobody_asks_for_any_more, set_up_routes, tear_down_routes),
     };
     return cmocka_run_group_tests_name("routes", tests, NULL, NULL);
 }

@@ -77,7 +77,7 @@ static bool is_within_limits(const struct probe *probe, struct rely_json *value)
     rely_json_print(body, &text);
     rely_buf_putc(&text, '\0');
     read_as(&reading, rely_kind_at(probe->kind)->object, text.ptr, NULL);
-    for (size_t i = 0; i < reading.problems.count; i++)
+    for (size_t i = 0; i < reading.problems.count && i < RELY_PROBLEMS_MAX; i++)
         if (strncmp(reading.problems.items[i].field, probe->field, strlen(probe->field)) == 0 &&
             is_limit_code(reading.problems.items[i].code))
             is_within = false;
@@ -239,6 +239,32 @@ static void probe_list(const struct probe *probe, const struct rely_json *schema
     assert_limit(probe, "no list", wrap_list(wrap, rely_json_of_integer(1)), false);
 }
 
+/* A route's headers: each key has one text. */
+static struct rely_json *headers_of(int64_t count, const char *source)
+{
+    struct rely_json *map = rely_json_object();
+    for (int64_t i = 0; i < count; i++) {
+        char key[48];
+        snprintf(key, sizeof key, "x-k%lld", (long long)i);
+        rely_json_set(map, key, rely_json_of_text(rely_slice_of(source)));
+    }
+    return map;
+}
+
+static void probe_headers(const struct probe *probe, int64_t most)
+{
+    int64_t longest = number_in(rely_json_get(probe->schema, "additionalProperties"), "maxLength", -1);
+    char source[300];
+    assert_int_equal(number_in(probe->schema, "minProperties", 0), 1);
+    assert_limit(probe, "most keys", headers_of(most, "uid"), true);
+    assert_limit(probe, "one key more", headers_of(most + 1, "uid"), false);
+    assert_limit(probe, "no key", headers_of(0, "uid"), false);
+    snprintf(source, sizeof source, "claim:%0*d", (int)longest - 6, 0);
+    assert_limit(probe, "the longest text", headers_of(1, source), true);
+    snprintf(source, sizeof source, "claim:%0*d", (int)longest - 5, 0);
+    assert_limit(probe, "a longer text", headers_of(1, source), false);
+}
+
 static struct rely_json *map_of(int64_t count)
 {
     struct rely_json *map = rely_json_object();
@@ -256,6 +282,10 @@ static void probe_map(const struct probe *probe)
 {
     int64_t most = number_in(probe->schema, "maxProperties", -1);
     assert_true(most > 0);
+    if (has_type(rely_json_get(probe->schema, "additionalProperties"), "string")) {
+        probe_headers(probe, most);
+        return;
+    }
     assert_limit(probe, "most keys", map_of(most), true);
     assert_limit(probe, "one key more", map_of(most + 1), false);
     probe_list(probe, rely_json_get(probe->schema, "additionalProperties"), "example.com/k");
