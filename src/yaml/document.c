@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <yaml.h>
 
-#define DEPTH_MAX 8 /* settings need 3, presets 7; a nest of 100,000 lists costs nothing then */
+#define DEPTH_MAX 8 /* settings need 3, presets 6; a nest of 100,000 lists costs nothing then */
 
 /* A parse in progress. */
 struct reading {

@@ -3,10 +3,12 @@
 import re
 import time
 
+import contract
+import jsonschema
 import pytest
 import tokens
 import yaml
-from service import ROOT
+from service import BINARY, ROOT
 
 FILES = sorted((ROOT / "policies/presets").glob("*.yaml"))
 PRESETS = {path.stem: yaml.safe_load(path.read_text()) for path in FILES}
@@ -54,7 +56,7 @@ def test_of_a_preset(world, name, test):
     issuer = make_issuer(world, name, test)
     subject = next(item for item in preset["subjects"] if item["name"] == test["subject"])
     rule = {"audiences": ["relyd"]} | fill(subject["credential"], parameters_of(preset, test) | test["fields"])
-    world.put(RULE, rule | {"issuerName": name})
+    assert world.put(RULE, rule | {"issuerName": name})["warnings"] == issuer["warnings"] == []
     now = int(time.time())
     token = signer_of(preset).sign({"iss": issuer["issuer"], "iat": now, "nbf": now, "exp": now + 300} | test["claims"])
     expected = "ok" if test["expect"] == "allow" else test["expect"]["deny"]
@@ -161,3 +163,16 @@ def test_the_name_stays(start):
     assert relyd.put("/v1/issuers/github", shown)["preset"] == "github-actions"
     relyd.admin("DELETE", "/v1/issuers/github")
     assert "preset" not in relyd.put("/v1/issuers/github", issuer)
+
+
+def test_the_schema_of_a_body():
+    """Whole, or what a preset leaves to say."""
+    document = contract.document(BINARY)
+    operation = document["paths"]["/v1/issuers"]["post"]
+    assert "preset" in [parameter["name"] for parameter in operation["parameters"]]
+    checker = jsonschema.Draft202012Validator(operation["requestBody"]["content"]["application/json"]["schema"], resolver=jsonschema.RefResolver("", document))
+    whole = {"name": "prod", "issuer": "https://issuer.example"}
+    for body in (whole, {"name": "prod"}, {"name": "prod", "leewaySeconds": 3, "presetParameters": {"region": "eu-1"}}):
+        assert checker.is_valid(body), body
+    for body in ({}, {"presetParameters": {}}, {"name": "prod", "presetParameters": {"region": 1}}, {"name": "prod", "leewaySeconds": "3"}, {"name": "prod", "surprise": 1}):
+        assert not checker.is_valid(body), body

@@ -55,6 +55,7 @@ static const struct {
     {"uuid", "0fe1a2b3-1234-4abc-8def-0123456789abc", false},
     {"uuid", "0fe1a2b31-234-4abc-8def-0123456789ab", false},
     {"uuid", "0fe1a2b3-1234-4abc-8def-0123456789ag", false},
+    {"uuid", "0fe1a2b3_1234-4abc-8def-0123456789ab", false},
     {"uuid", "{fe1a2b3-1234-4abc-8def-0123456789a}", false},
     {"hex", "A1b2", true},
     {"hex", "", false},

@@ -1,0 +1,1 @@
+relyd_fuzz(preset USES base json policy)
