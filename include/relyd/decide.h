@@ -15,6 +15,7 @@ struct rely_named_route;
 struct rely_revocation;
 
 struct rely_try_budget;
+struct rely_verified;
 
 /* What an answer says of whom it lets in, where a route has a say in it. */
 enum rely_answer_form {
@@ -128,6 +129,10 @@ struct rely_try_budget {
  */
 void rely_review_run(const struct rely_snapshot *snapshot, const struct rely_review_request *request, int64_t now_s,
                      struct rely_review *review);
+
+/* The same for who needs the payload, too. Out: verified - set whole when review->key is; borrowed from the pool. */
+void rely_review_new(const struct rely_snapshot *snapshot, const struct rely_review_request *request, int64_t now_s,
+                     struct rely_review *review, struct rely_verified *verified);
 
 /* Is the key that the token names there, and refuses it? Then another one may have taken its name since the set was
  * fetched: of another family, or strong where it was weak. */

@@ -94,6 +94,10 @@ RELY_MUST_USE bool rely_expression_matches(const struct rely_expression *express
 /* Does a text match a pattern, as `matches` has it? In: both UTF-8; pattern - at most RELY_TEXT_MAX characters. */
 bool rely_text_matches(struct rely_slice pattern, struct rely_slice text);
 
+/* Does one term, from 0, match one text of its claim? */
+RELY_MUST_USE bool rely_term_matches(const struct rely_expression *expression, size_t term,
+                                     struct rely_claim_value value);
+
 /* Where the characters of its claims and texts begin. */
 static inline const char *rely_expression_chars(const struct rely_expression *expression)
 {

@@ -40,6 +40,12 @@ void rely_snapshot_each_expression(const struct rely_snapshot *snapshot, const s
                                    void (*visit)(const struct rely_credential *credential, void *context),
                                    void *context);
 
+/* Visit what rules of a scope are looked for by that a subject reaches: a prefix that some may have, and each claim by
+ * which those that have it are told apart, "" for those that are found by it alone. In: query - said is not asked. */
+void rely_snapshot_each_place(const struct rely_snapshot *snapshot, const struct rely_expression_query *query,
+                              void (*visit)(struct rely_slice prefix, struct rely_slice claim, void *context),
+                              void *context);
+
 /* Visit each claim that some rule or route asks for, the subject where one does. */
 void rely_snapshot_each_asked_claim(const struct rely_snapshot *snapshot,
                                     void (*visit)(struct rely_slice claim, void *context), void *context);

@@ -112,16 +112,30 @@ struct rely_object_page {
 RELY_MUST_USE bool rely_registry_list(struct rely_registry *registry, const struct rely_object_path *parent,
                                       struct rely_object_page *page, struct rely_err *err);
 
-/* What explain asks when a subject matched no credential. */
+/* By what rules by expression are looked up that a token may nearly match. */
+struct rely_near_place {
+    int64_t scope;
+    struct rely_slice prefix; /* that its subject has */
+    struct rely_slice claim;  /* by which they are told apart; "": by none */
+    struct rely_slice text;   /* what the token says there */
+};
+
+/* What explain asks when a subject matched no credential. All borrowed. */
 struct rely_near_question {
     int64_t issuer_id;
     struct rely_slice subject;
-    size_t limit; /* of credentials */
+    size_t limit; /* of credentials with a subject */
+    const struct rely_near_place *places;
+    size_t place_count;
+    const int64_t *scopes; /* the issuer's and its groups' */
+    size_t scope_count;
 };
 
 /**
- * Visit the credentials nearest to a subject: those with the same subject, or one that differs in letter case, of every
- * issuer; then the issuer's neighbours in the order of subjects. Records are borrowed during the visit.
+ * Visit the credentials nearest to a token, of which some may come twice: those with the same subject, or one that
+ * differs in letter case, of every issuer; then the issuer's neighbours in the order of subjects; then those with an
+ * expression, a few at each place, and a few of each scope whose prefix is next to the subject. Records are borrowed
+ * during the visit.
  */
 RELY_MUST_USE bool rely_registry_each_near(struct rely_registry *registry, const struct rely_near_question *question,
                                            void (*visit)(const union rely_any_record *record, void *context),

@@ -68,6 +68,14 @@ enum rely_stored_question {
     RELY_STORED_NEAR_OTHERS,
     RELY_STORED_NEAR_BEFORE,
     RELY_STORED_NEAR_BEHIND,
+    /* number: a scope, text: a prefix. Credentials with an expression of this prefix, as reviews see them: those that are
+     * found by it alone; more: a key: those of the keys from it on, and before it. */
+    RELY_STORED_NEAR_KEYLESS,
+    RELY_STORED_NEAR_KEY_BEHIND,
+    RELY_STORED_NEAR_KEY_BEFORE,
+    /* number: a scope, text: a subject: the same of the prefixes behind it, and before it. */
+    RELY_STORED_NEAR_PREFIX_BEHIND,
+    RELY_STORED_NEAR_PREFIX_BEFORE,
     RELY_STORED_BY_CERTIFICATE, /* text: the name of a certificate: identities' names */
     RELY_STORED_OWNED,          /* text: an owner's name: identities, whole */
     /* Identities' names: enabled administrators with a way in that does not end by itself; of the one that text names

@@ -6,6 +6,7 @@
 #include "explain.h"
 #include "relyd/issuer_group.h"
 #include "relyd/named_route.h"
+#include "relyd/signature.h"
 #include "relyd/snapshot.h"
 #include "relyd/text.h"
 #include <stdio.h>
@@ -72,6 +73,7 @@ struct explaining {
     bool sees_all;
     struct rely_slice asker;        /* in the pool */
     struct rely_near_question near; /* its subject is in the pool */
+    struct rely_explain_places places;
     struct rely_explain_neighbours neighbours;
 };
 
@@ -87,7 +89,7 @@ static void keep_neighbour(const union rely_any_record *record, void *context)
 {
     struct rely_explain_neighbours *neighbours = context;
     const struct rely_kind *kind = rely_kind_of(RELY_OBJECT_CREDENTIAL);
-    if (neighbours->count < RELY_NEIGHBOURS_MAX)
+    if (neighbours->count < RELY_NEAR_MAX)
         neighbours->records[neighbours->count++] = rely_record_copy(kind, record);
 }
 
@@ -101,8 +103,14 @@ static void find_neighbours(struct rely_work *work, struct rely_registry *regist
 
 /* --- reviewing ------------------------------------------------------------------------------------------- */
 
+/* What a review leaves behind: large, and so on the heap. */
+struct reviewed {
+    struct rely_review review;
+    struct rely_verified verified;
+};
+
 static void run_review(const struct explaining *explaining, struct rely_explanation *explanation,
-                       struct rely_review *review)
+                       struct reviewed *reviewed)
 {
     const struct rely_admin_wait *wait = &explaining->wait;
     const struct rely_explain_question *question = &explaining->question;
@@ -110,11 +118,12 @@ static void run_review(const struct explaining *explaining, struct rely_explanat
                                              .snapshot = wait->admin->snapshot(wait->admin->service),
                                              .question = question,
                                              .request = &question->review,
-                                             .review = review,
+                                             .review = &reviewed->review,
+                                             .verified = &reviewed->verified,
                                              .neighbours = &explaining->neighbours,
                                              .sees_all = explaining->sees_all,
                                              .asker = explaining->asker};
-    rely_review_run(explanation->snapshot, &question->review, question->at_s, review);
+    rely_review_new(explanation->snapshot, &question->review, question->at_s, &reviewed->review, &reviewed->verified);
 }
 
 static void send_explanation(const struct explaining *explaining, struct rely_explanation *explanation)
@@ -126,30 +135,45 @@ static void send_explanation(const struct explaining *explaining, struct rely_ex
 static void answer_with_neighbours(struct rely_admin_wait *wait)
 {
     const struct explaining *explaining = (const struct explaining *)wait;
-    struct rely_review *review = rely_alloc(sizeof *review);
+    struct reviewed *reviewed = rely_alloc(sizeof *reviewed);
     struct rely_explanation explanation;
     /* A fault of the registry leaves the comparison shorter: the explanation itself does not depend on it. */
     if (!wait->is_ok)
         wait->admin->note_fault(wait->admin->service, "explain", wait->err.message);
-    run_review(explaining, &explanation, review);
+    run_review(explaining, &explanation, reviewed);
     send_explanation(explaining, &explanation);
-    free(review);
+    free(reviewed);
+}
+
+/* What is near to a token that nothing matched stands in the registry alone. */
+static void ask_for_neighbours(struct explaining *explaining, const struct rely_explanation *explanation)
+{
+    const struct rely_review *review = explanation->review;
+    rely_explain_find_places(explanation, &explaining->places);
+    explaining->near = (struct rely_near_question){
+        .issuer_id = review->issuer->id,
+        .subject = rely_pool_copy(&explaining->wait.pool, review->claims.subject),
+        .limit = RELY_NEIGHBOURS_MAX,
+        .places = explaining->places.items,
+        .place_count = explaining->places.count,
+        .scopes = explaining->places.scopes,
+        .scope_count = explaining->places.scope_count,
+    };
+    rely_admin_ask(&explaining->wait);
 }
 
 static void answer_question(struct explaining *explaining)
 {
-    struct rely_review *review = rely_alloc(sizeof *review);
+    struct reviewed *reviewed = rely_alloc(sizeof *reviewed);
     struct rely_explanation explanation;
-    run_review(explaining, &explanation, review);
-    if (review->last_step == RELY_STEP_CREDENTIALS) { /* nothing matched */
-        explaining->near = (struct rely_near_question){
-            review->issuer->id, rely_pool_copy(&explaining->wait.pool, review->claims.subject), RELY_NEIGHBOURS_MAX};
-        rely_admin_ask(&explaining->wait);
+    run_review(explaining, &explanation, reviewed);
+    if (reviewed->review.last_step == RELY_STEP_CREDENTIALS) { /* nothing matched */
+        ask_for_neighbours(explaining, &explanation);
     } else {
         send_explanation(explaining, &explanation);
         rely_admin_wait_free(&explaining->wait);
     }
-    free(review);
+    free(reviewed);
 }
 
 /* Whether the route is there is asked of the newest registry, as the review is. */

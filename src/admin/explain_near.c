@@ -3,8 +3,8 @@
  * compared with it field by field, nearest first. Decides what is near; the decision itself stands. Called by
  * explain_steps.c.
  */
-#include "compare.h"
 #include "explain.h"
+#include "near.h"
 #include "relyd/issuer_group.h"
 #include "relyd/marks.h"
 #include "relyd/snapshot.h"
@@ -12,24 +12,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* One thing compared, and how far it is. */
-struct near_item {
-    size_t weight;
-    struct rely_json *shown;  /* owned until it is shown */
-    struct rely_json *fields; /* of a credential; borrowed from shown */
-    char sentence[320];
-};
-
 struct near_list {
     const struct rely_explanation *explanation;
-    struct near_item items[RELY_NEAREST_SHOWN + 1]; /* sorted; the last is room for one more */
+    struct rely_near_item items[RELY_NEAREST_SHOWN + 1]; /* sorted; the last is room for one more */
     size_t count;
     int64_t seen[64]; /* ids of credentials, so that none comes twice */
     size_t seen_count;
 };
 
 /* Keep the nearest: a stable insertion, and what falls off the end is freed. */
-static void keep_near(struct near_list *list, const struct near_item *item)
+static void keep_near(struct near_list *list, const struct rely_near_item *item)
 {
     size_t at = list->count;
     while (at > 0 && list->items[at - 1].weight > item->weight) {
@@ -63,7 +55,7 @@ static bool weigh_issuer(const void *item, void *context)
     rely_difference_find(list->explanation->review->token.iss, issuer->url, "record", &difference);
     if (list->count == RELY_NEAREST_SHOWN && difference.weight >= list->items[RELY_NEAREST_SHOWN - 1].weight)
         return true;
-    struct near_item near = {.weight = difference.weight, .shown = rely_json_object()};
+    struct rely_near_item near = {.weight = difference.weight, .shown = rely_json_object()};
     rely_admin_set_text(near.shown, "issuerName", issuer->name);
     rely_admin_set_text(near.shown, "issuer", issuer->url);
     rely_admin_set_text(near.shown, "note", rely_slice_of(difference.note));
@@ -82,9 +74,8 @@ struct rely_json *rely_explain_near_issuers(struct rely_explanation *explanation
 
 /* --- credentials ------------------------------------------------------------------------------------------ */
 
-/* Add one field to a comparison. Weights of several fields add up. */
-static void compare_field(struct near_item *near, const char *name, struct rely_json *token,
-                          struct rely_json *credential, const struct rely_difference *difference)
+void rely_near_compare_field(struct rely_near_item *near, const char *name, struct rely_json *token,
+                             struct rely_json *credential, const struct rely_difference *difference)
 {
     struct rely_json *field = rely_json_object();
     rely_admin_set_text(field, "field", rely_slice_of(name));
@@ -155,7 +146,7 @@ static bool has_record(const struct rely_snapshot *snapshot, int64_t issuer_id, 
 }
 
 static void compare_group(const struct near_list *list, const struct rely_credential *credential,
-                          struct near_item *near)
+                          struct rely_near_item *near)
 {
     const struct rely_issuer *signer = list->explanation->review->issuer;
     const struct rely_issuer_group *group = rely_explain_group_of(list->explanation, credential);
@@ -165,12 +156,12 @@ static void compare_group(const struct near_list *list, const struct rely_creden
         snprintf(difference.note, sizeof difference.note, "does not have the record that signed, %.*s",
                  RELY_ARG(signer->name));
     }
-    compare_field(near, "issuerGroup", rely_json_of_text(signer->name),
-                  group == NULL ? rely_json_of_null() : rely_json_of_text(group->name), &difference);
+    rely_near_compare_field(near, "issuerGroup", rely_json_of_text(signer->name),
+                            group == NULL ? rely_json_of_null() : rely_json_of_text(group->name), &difference);
 }
 
 static void compare_record(const struct near_list *list, const struct rely_credential *credential,
-                           struct near_item *near)
+                           struct rely_near_item *near)
 {
     const struct rely_review *review = list->explanation->review;
     const struct rely_issuer *issuer = rely_snapshot_issuer(list->explanation->snapshot, credential->scope);
@@ -185,22 +176,31 @@ static void compare_record(const struct near_list *list, const struct rely_crede
             snprintf(difference.note, sizeof difference.note, "the credential is for %.*s, the token is of %.*s",
                      RELY_ARG(issuer->name), RELY_ARG(review->issuer->name));
     }
-    compare_field(near, "issuer", rely_json_of_text(review->issuer->name),
-                  issuer == NULL ? rely_json_of_null() : rely_json_of_text(issuer->name), &difference);
+    rely_near_compare_field(near, "issuer", rely_json_of_text(review->issuer->name),
+                            issuer == NULL ? rely_json_of_null() : rely_json_of_text(issuer->name), &difference);
 }
 
-static void compare_issuer_and_subject(const struct near_list *list, const struct rely_credential *credential,
-                                       struct near_item *near)
+static void compare_exact_subject(const struct rely_explanation *explanation, const struct rely_credential *credential,
+                                  struct rely_near_item *near)
 {
-    const struct rely_review *review = list->explanation->review;
+    struct rely_slice subject = explanation->review->claims.subject;
     struct rely_difference difference = {.weight = 0};
+    rely_difference_find(subject, credential->subject, "credential", &difference);
+    rely_near_compare_field(near, "subject", rely_json_of_text(subject), rely_json_of_text(credential->subject),
+                            &difference);
+}
+
+static void compare_whose(const struct near_list *list, const struct rely_credential *credential,
+                          struct rely_near_item *near)
+{
     if (credential->scope > 0)
         compare_record(list, credential, near);
     else
         compare_group(list, credential, near);
-    rely_difference_find(review->claims.subject, credential->subject, "credential", &difference);
-    compare_field(near, "subject", rely_json_of_text(review->claims.subject), rely_json_of_text(credential->subject),
-                  &difference);
+    if (credential->expression == NULL)
+        compare_exact_subject(list->explanation, credential, near);
+    else
+        rely_near_compare_expression(list->explanation, credential, near);
 }
 
 /* Not the second in which it was disabled: when anything of it was changed last. It stands in the registry alone. */
@@ -226,29 +226,31 @@ static struct rely_json *show_moment(int64_t at_s)
 
 /* What a review knows nothing of: that it is not in force. */
 static void compare_force(const struct near_list *list, const struct rely_credential *credential,
-                          struct near_item *near)
+                          struct rely_near_item *near)
 {
     int64_t at_s = list->explanation->review->now_s, end_s = credential->not_after_s;
     if (!credential->is_enabled) {
         struct rely_difference difference = {.note = "is false: the credential is disabled", .weight = 1};
         put_last_change(list, credential->id, &difference);
-        compare_field(near, "credentialEnabled", rely_json_of_bool(true), rely_json_of_bool(false), &difference);
+        rely_near_compare_field(near, "credentialEnabled", rely_json_of_bool(true), rely_json_of_bool(false),
+                                &difference);
     }
     if (end_s != 0) {
         struct rely_difference difference = {.weight = at_s > end_s ? 1 : 0};
         snprintf(difference.note, sizeof difference.note, "was %lld s before at", (long long)(at_s - end_s));
-        compare_field(near, "notAfter", show_moment(at_s), show_moment(end_s), &difference);
+        rely_near_compare_field(near, "notAfter", show_moment(at_s), show_moment(end_s), &difference);
     }
     if (credential->is_shadow) {
         struct rely_difference difference = {.note = "is shadow: it lets nobody in", .weight = 1};
         put_last_change(list, credential->id, &difference);
-        compare_field(near, "mode", rely_json_of_text(RELY_LIT("enforce")), rely_json_of_text(RELY_LIT("shadow")),
-                      &difference);
+        rely_near_compare_field(near, "mode", rely_json_of_text(RELY_LIT("enforce")),
+                                rely_json_of_text(RELY_LIT("shadow")), &difference);
     }
 }
 
 /* The identity matters when the caller asked for another one, or when it is disabled. */
-static void compare_identity(const struct near_list *list, const struct rely_identity *identity, struct near_item *near)
+static void compare_identity(const struct near_list *list, const struct rely_identity *identity,
+                             struct rely_near_item *near)
 {
     struct rely_slice wanted = list->explanation->request->identity;
     struct rely_difference difference = {.weight = 0};
@@ -257,11 +259,12 @@ static void compare_identity(const struct near_list *list, const struct rely_ide
             difference.weight = 2;
             snprintf(difference.note, sizeof difference.note, "is not the one that the caller asks for");
         }
-        compare_field(near, "identity", rely_json_of_text(wanted), rely_json_of_text(identity->name), &difference);
+        rely_near_compare_field(near, "identity", rely_json_of_text(wanted), rely_json_of_text(identity->name),
+                                &difference);
     }
     if (!identity->is_enabled) {
         difference = (struct rely_difference){.note = "the identity is disabled", .weight = 1};
-        compare_field(near, "enabled", rely_json_of_bool(true), rely_json_of_bool(false), &difference);
+        rely_near_compare_field(near, "enabled", rely_json_of_bool(true), rely_json_of_bool(false), &difference);
     }
 }
 
@@ -289,17 +292,17 @@ static void compare_credential(const struct rely_credential *credential, struct 
     const struct rely_identity *identity = rely_snapshot_identity(list->explanation->snapshot, credential->identity_id);
     if (identity == NULL || !rely_explain_may_show(list->explanation, identity) || is_seen_before(list, credential->id))
         return;
-    struct near_item near = {.shown = rely_json_object(), .fields = rely_json_array()};
+    struct rely_near_item near = {.shown = rely_json_object(), .fields = rely_json_array()};
     struct rely_difference difference;
     snprintf(near.sentence, sizeof near.sentence, "the nearest credential is %.*s/%.*s", RELY_ARG(identity->name),
              RELY_ARG(credential->name));
     rely_admin_set_text(near.shown, "identity", identity->name);
     rely_admin_set_text(near.shown, "credential", credential->name);
     rely_json_set(near.shown, "fields", near.fields);
-    compare_issuer_and_subject(list, credential, &near);
+    compare_whose(list, credential, &near);
     compare_audiences(list->explanation, credential, &difference);
-    compare_field(&near, "audiences", list_texts(claims->audiences, claims->audience_count),
-                  list_texts(credential->audiences, credential->audience_count), &difference);
+    rely_near_compare_field(&near, "audiences", list_texts(claims->audiences, claims->audience_count),
+                            list_texts(credential->audiences, credential->audience_count), &difference);
     compare_force(list, credential, &near);
     compare_identity(list, identity, &near);
     keep_near(list, &near);

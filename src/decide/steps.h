@@ -31,9 +31,6 @@ struct rely_known_token {
     size_t slot_count;
 };
 
-/* rely_review_run, for who remembers what has verified. Out: verified - set whole when review->key is. */
-void rely_review_new(const struct rely_snapshot *snapshot, const struct rely_review_request *request, int64_t now_s,
-                     struct rely_review *review, struct rely_verified *verified);
 /* rely_review_run from the claims on. */
 void rely_review_known(const struct rely_snapshot *snapshot, const struct rely_review_request *request,
                        const struct rely_known_token *known, int64_t now_s, struct rely_review *review);

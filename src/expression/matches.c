@@ -45,7 +45,7 @@ static bool does_term_match(const struct rely_expression *expression, size_t ter
                                 rely_slice(text.ptr + len, text.len - len));
 }
 
-static bool does_value_match(const struct rely_expression *expression, size_t term, struct rely_claim_value value)
+bool rely_term_matches(const struct rely_expression *expression, size_t term, struct rely_claim_value value)
 {
     for (size_t i = 0; i < value.count; i++)
         if (does_term_match(expression, term, value.texts[i]))
@@ -57,7 +57,7 @@ bool rely_expression_matches(const struct rely_expression *expression,
                              struct rely_claim_value (*value_of)(void *context, size_t term), void *context)
 {
     for (size_t i = 0; i < expression->term_count; i++)
-        if (!does_value_match(expression, i, value_of(context, i)))
+        if (!rely_term_matches(expression, i, value_of(context, i)))
             return false;
     return expression->term_count > 0;
 }

@@ -39,20 +39,19 @@ bool rely_expressions_check(const struct rely_writing *write, struct rely_err *e
 
 /* --- by which term ------------------------------------------------------------------------------------------------- */
 
-/* The term's claim and text, as one column has them: U+001F in place of U+0000, and in front of the text. Neither stands
- * in either. Copied into the pool. */
-static struct rely_slice print_key(const struct rely_expression *expression, size_t term, struct rely_pool *pool)
+/* Claim and text as one column has them: U+001F in place of U+0000, and in front of the text. Neither stands in either. */
+struct rely_slice rely_expressions_print_key(struct rely_slice claim, struct rely_slice text, struct rely_pool *pool)
 {
-    struct rely_buf text = {0};
-    rely_buf_put(&text, rely_term_claim(expression, term));
-    for (size_t i = 0; i < text.len; i++)
-        if (text.ptr[i] == '\0')
-            text.ptr[i] = RELY_KEY_SEPARATOR;
-    rely_buf_putc(&text, RELY_KEY_SEPARATOR);
-    rely_buf_put(&text, rely_term_text(expression, term));
-    struct rely_slice key = rely_pool_copy(pool, rely_buf_slice(&text));
-    rely_buf_fini(&text);
-    return key;
+    struct rely_buf key = {0};
+    rely_buf_put(&key, claim);
+    for (size_t i = 0; i < key.len; i++)
+        if (key.ptr[i] == '\0')
+            key.ptr[i] = RELY_KEY_SEPARATOR;
+    rely_buf_putc(&key, RELY_KEY_SEPARATOR);
+    rely_buf_put(&key, text);
+    struct rely_slice copy = rely_pool_copy(pool, rely_buf_slice(&key));
+    rely_buf_fini(&key);
+    return copy;
 }
 
 struct counting_alike {
@@ -99,7 +98,8 @@ static bool choose_key(struct rely_writing *write, size_t *count, struct rely_er
         size_t found = 0;
         if (!rely_term_tells_apart(expression, i))
             continue;
-        struct rely_slice key = print_key(expression, i, write->body.pool);
+        struct rely_slice key =
+            rely_expressions_print_key(rely_term_claim(expression, i), rely_term_text(expression, i), write->body.pool);
         if (!count_found_with(write, key, &found, err))
             return false;
         if (found < *count) {

@@ -101,6 +101,8 @@ RELY_MUST_USE bool rely_revocations_bind(struct rely_writing *write, struct rely
 
 RELY_MUST_USE bool rely_expressions_bind(struct rely_writing *write, struct rely_err *err);
 RELY_MUST_USE bool rely_expressions_check(const struct rely_writing *write, struct rely_err *err);
+/* By which term a rule is found, as its column has it. Copied into the pool. */
+struct rely_slice rely_expressions_print_key(struct rely_slice claim, struct rely_slice text, struct rely_pool *pool);
 
 /* --- groups.c: groups of issuers' records. False with the fault ---------------------------------------------- */
 

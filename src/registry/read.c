@@ -1,7 +1,6 @@
 /*
- * Reading objects: one by its name, a page of a collection, all of a kind, or those near to a subject. Decides nothing;
- * an object that is not there is a fault only for whoever asked for it. Called by admin/ and by the builder of the first
- * snapshot.
+ * Reading objects: one by its name, a page of a collection, or all of a kind. Decides nothing; an object that is not
+ * there is a fault only for whoever asked for it. Called by admin/ and by the builder of the first snapshot.
  */
 #include "inside.h"
 #include <stdio.h>
@@ -104,7 +103,7 @@ bool rely_registry_list(struct rely_registry *registry, const struct rely_object
     return false;
 }
 
-/* Whoever visits for the snapshot or for explain takes whatever comes. */
+/* Whoever visits for the snapshot takes whatever comes. */
 struct visiting {
     void (*visit)(const union rely_any_record *record, void *context);
     void *context;
@@ -125,24 +124,4 @@ bool rely_registry_each(struct rely_registry *registry, enum rely_object object,
     struct visiting visiting = {visit, context};
     return rely_stored_read_all(registry->store, rely_kind_of(object), &(struct rely_stored_visit){take_any, &visiting},
                                 err);
-}
-
-bool rely_registry_each_near(struct rely_registry *registry, const struct rely_near_question *question,
-                             void (*visit)(const union rely_any_record *record, void *context), void *context,
-                             struct rely_err *err)
-{
-    static const enum rely_stored_question questions[] = {RELY_STORED_NEAR_OWN, RELY_STORED_NEAR_OTHERS,
-                                                          RELY_STORED_NEAR_BEFORE, RELY_STORED_NEAR_BEHIND};
-    const size_t count = sizeof questions / sizeof questions[0], share = question->limit / count;
-    struct visiting visiting = {visit, context};
-    const struct rely_stored_visit take = {take_any, &visiting};
-    for (size_t i = 0; i < count; i++) {
-        const struct rely_stored_asked asked = {.question = questions[i],
-                                                .number = question->issuer_id,
-                                                .text = question->subject,
-                                                .limit = i == 0 ? question->limit - (count - 1) * share : share};
-        if (!rely_stored_ask(registry->store, &asked, &take, err))
-            return false;
-    }
-    return true;
 }

@@ -150,6 +150,24 @@ void rely_snapshot_each_expression(const struct rely_snapshot *snapshot, const s
     }
 }
 
+void rely_snapshot_each_place(const struct rely_snapshot *snapshot, const struct rely_expression_query *query,
+                              void (*visit)(struct rely_slice prefix, struct rely_slice claim, void *context),
+                              void *context)
+{
+    const struct rely_tally *lengths = rely_tally_find(&snapshot->tallies, hash_scope(query->scope));
+    size_t count = lengths == NULL ? 0 : lengths->count;
+    for (size_t i = 0; i < count; i++) {
+        uint16_t len;
+        memcpy(&len, rely_tally_word(lengths, i).ptr, sizeof len);
+        if (len > query->subject.len)
+            continue;
+        struct rely_slice prefix = rely_slice(query->subject.ptr, len);
+        const struct rely_tally *claims = rely_tally_find(&snapshot->tallies, hash_prefix(query->scope, prefix));
+        for (size_t k = 0; claims != NULL && k < claims->count; k++)
+            visit(prefix, rely_tally_word(claims, k), context);
+    }
+}
+
 void rely_snapshot_each_asked_claim(const struct rely_snapshot *snapshot,
                                     void (*visit)(struct rely_slice claim, void *context), void *context)
 {

@@ -10,7 +10,7 @@
 #include "table.h"
 
 #define RELY_KINDS_MAX 8
-#define RELY_QUESTIONS_MAX 32
+#define RELY_QUESTIONS_MAX 40
 
 struct rely_store {
     struct rely_sql sql; /* owned */

@@ -196,6 +196,10 @@ bool rely_stored_read_all(struct rely_store *store, const struct rely_kind *kind
     "SELECT id FROM issuer WHERE url IN (SELECT url FROM issuer WHERE id = ?1 OR id IN"                                \
     " (SELECT issuer_id FROM issuer_group_member WHERE group_id = ?2))"
 
+/* Rules by expression of the scope ?1, by the index that has their prefixes and keys in order. */
+#define OF_SCOPE                                                                                                       \
+    " INDEXED BY credential_match WHERE o.expression IS NOT NULL AND coalesce(o.issuer_id, -o.group_id) = ?1"
+
 /* Is ?1 a line of this list? */
 #define HAS_LINE(list) "instr(char(10) || o." list ", char(10) || ?1 || char(10)) > 0"
 #define WITH(condition) " WHERE " condition " ORDER BY o.name LIMIT ?2"
@@ -227,11 +231,10 @@ static const struct question {
                                    "ont"},
     /* From the prefix to the empty one: each is looked for in the index. */
     [RELY_STORED_ALIKE] = {RELY_OBJECT_CREDENTIAL, RELY_COLUMNS_NAMES, "",
-                           " INDEXED BY credential_match WHERE o.expression IS NOT NULL"
-                           " AND coalesce(o.issuer_id, -o.group_id) = ?1 AND o.match_prefix IN"
-                           " (WITH RECURSIVE part (prefix) AS (SELECT ?2 UNION ALL SELECT substr(prefix, 1,"
-                           " length(prefix) - 1) FROM part WHERE length(prefix) > 0) SELECT prefix FROM part)"
-                           " AND (o.match_key IS NULL OR o.match_key IS ?3) LIMIT ?4",
+                           OF_SCOPE " AND o.match_prefix IN"
+                                    " (WITH RECURSIVE part (prefix) AS (SELECT ?2 UNION ALL SELECT substr(prefix, 1,"
+                                    " length(prefix) - 1) FROM part WHERE length(prefix) > 0) SELECT prefix FROM part)"
+                                    " AND (o.match_key IS NULL OR o.match_key IS ?3) LIMIT ?4",
                            "ntml"},
     [RELY_STORED_MAY_MATCH] = {RELY_OBJECT_CREDENTIAL, RELY_COLUMNS_NAMES, ", d.name",
                                " JOIN identity d ON d.id = o.identity_id WHERE o.expression IS NOT NULL"
@@ -261,6 +264,21 @@ static const struct question {
                                  " WHERE o.issuer_id = ?1 AND o.subject > ?2 AND o.subject <> ?2 COLLATE NOCASE"
                                  " ORDER BY o.subject LIMIT ?3",
                                  "ntl"},
+    [RELY_STORED_NEAR_KEYLESS] = {RELY_OBJECT_CREDENTIAL, RELY_COLUMNS_TIMED, "",
+                                  OF_SCOPE " AND o.match_prefix = ?2 AND o.match_key IS NULL LIMIT ?3", "ntl"},
+    [RELY_STORED_NEAR_KEY_BEHIND] = {RELY_OBJECT_CREDENTIAL, RELY_COLUMNS_TIMED, "",
+                                     OF_SCOPE " AND o.match_prefix = ?2 AND o.match_key >= ?3"
+                                              " ORDER BY o.match_key LIMIT ?4",
+                                     "ntml"},
+    [RELY_STORED_NEAR_KEY_BEFORE] = {RELY_OBJECT_CREDENTIAL, RELY_COLUMNS_TIMED, "",
+                                     OF_SCOPE " AND o.match_prefix = ?2 AND o.match_key < ?3"
+                                              " ORDER BY o.match_key DESC LIMIT ?4",
+                                     "ntml"},
+    [RELY_STORED_NEAR_PREFIX_BEHIND] = {RELY_OBJECT_CREDENTIAL, RELY_COLUMNS_TIMED, "",
+                                        OF_SCOPE " AND o.match_prefix > ?2 ORDER BY o.match_prefix LIMIT ?3", "ntl"},
+    [RELY_STORED_NEAR_PREFIX_BEFORE] = {RELY_OBJECT_CREDENTIAL, RELY_COLUMNS_TIMED, "",
+                                        OF_SCOPE " AND o.match_prefix < ?2 ORDER BY o.match_prefix DESC LIMIT ?3",
+                                        "ntl"},
     /* A few of them have any: what stands in a line of the list is looked for in the index alone. */
     [RELY_STORED_BY_CERTIFICATE] = {RELY_OBJECT_IDENTITY, RELY_COLUMNS_NAMES, "",
                                     " INDEXED BY identity_certificates WHERE o.certificates <> '' AND"

@@ -6,6 +6,7 @@ import time
 import pytest
 import tokens
 from service import ISSUER
+from test_callers import Guarded
 
 STEPS = ["token", "issuer", "keys", "signature", "claims", "route", "revocations", "credentials", "decision"]
 
@@ -112,3 +113,40 @@ def test_d_year_0(shared):
         assert [error["code"] for error in answer.json()["errors"]] == ["out_of_range"], at
     for at in ("1970-01-01T00:00:00Z", "5138-11-16T09:46:40Z"):
         assert shared.admin("POST", "/v1/explain", {"token": "x", "at": at}).json()["at"] == at
+
+
+def rule(value, **fields):
+    return {"issuerName": "prod", "claimsMatchingExpression": {"value": value, "languageVersion": 1}, "audiences": ["relyd"]} | fields
+
+
+def test_the_nearest_rule(relyd):
+    """Of many that begin alike the one that is next to what the token says, and its first term that does not match."""
+    signer = relyd.put_world()
+    rules = "/v1/identities/payments-api/federatedIdentityCredentials"
+    for number in range(15):
+        relyd.put(f"{rules}/r{number:02}", {"issuerName": "prod", "github": {"repository": f"acme/app-{number:02}", "environment": "prod"}, "audiences": ["relyd"]})
+    said = {"sub": "repo:acme/app-07:environment:dev", "repository_owner": "acme", "repository": "acme/app-07", "environment": "dev", "kubernetes.io": None}
+    found = relyd.explain(signer.sign(tokens.claims(ISSUER, **said)))
+    assert found["reason"] == "no_matching_credential"
+    assert found["nearest"].startswith("the nearest credential is payments-api/r07: claimsMatchingExpression claims['environment'] eq 'prod': ")
+    [step] = [step for step in found["steps"] if step["step"] == "credentials"]
+    nearest = step["compared"][0]
+    [field] = [field for field in nearest["fields"] if field["field"] == "claimsMatchingExpression"]
+    assert (nearest["credential"], field["token"], field["equal"]) == ("r07", "dev", False)
+    assert field["credential"] == relyd.admin("GET", f"{rules}/r07").json()["claimsMatchingExpression"]["value"]
+    found = relyd.explain(signer.sign(tokens.claims(ISSUER, **said | {"repository": "acme/app-7", "environment": "prod"})))
+    assert "claims['repository'] eq 'acme/app-" in found["nearest"]
+    assert "payments-api" not in relyd.explain(signer.sign(tokens.claims(ISSUER, **said)) + "x").get("nearest", "")  # nothing of it was verified
+
+
+def test_an_owner_is_told_of_his_own_rules(start, tmp_path):
+    guarded = Guarded(start, tmp_path)
+    guarded.relyd.put_identity("app", owners=["other"])
+    for name, suffix in (("app", "mine"), ("payments-api", "theirs")):
+        guarded.relyd.put(f"/v1/identities/{name}/federatedIdentityCredentials/{suffix}", rule(f"claims['sub'] matches 'team:*' and claims['a'] eq '{suffix}'"))
+    token = guarded.token("team:x", a="theirz", **{"kubernetes.io": None})
+    for names, expected in (("cn:other", ["mine"]), ("uri:spiffe://prod/ops", ["theirs", "mine"])):
+        answer = guarded.ask("POST", "/v1/explain", guarded.context(names), guarded.control, {"token": token})
+        [step] = [step for step in answer.json()["steps"] if step["step"] == "credentials"]
+        assert [item["credential"] for item in step["compared"] if item["credential"] in ("mine", "theirs")] == expected
+        assert ("theirs" in json.dumps(answer.json())) == ("theirs" in expected)

@@ -48,8 +48,8 @@ MUTANTS = [
     mutant("expression-looked-up-by-the-shortest", MATCHES, "longest.ptr == NULL || len > longest.len", "longest.ptr == NULL || len < longest.len"),
     mutant("expression-looked-up-by-another-claim", MATCHES, "rely_slice_equal(rely_term_claim(expression, i), claim)", "rely_slice_starts(rely_term_claim(expression, i), claim)"),
     # values
-    mutant("expression-of-which-one-term-is-enough", MATCHES, "        if (!does_value_match(expression, i, value_of(context, i)))\n            return false;\n    return expression->term_count > 0;",
-           "        if (does_value_match(expression, i, value_of(context, i)))\n            return true;\n    return false;"),
+    mutant("expression-of-which-one-term-is-enough", MATCHES, "        if (!rely_term_matches(expression, i, value_of(context, i)))\n            return false;\n    return expression->term_count > 0;",
+           "        if (rely_term_matches(expression, i, value_of(context, i)))\n            return true;\n    return false;"),
     mutant("expression-of-no-terms-matches", MATCHES, "return expression->term_count > 0;", "return true;"),
     mutant("expression-tries-the-first-item-only", MATCHES, "for (size_t i = 0; i < value.count; i++)", "for (size_t i = 0; i < value.count && i < 1; i++)"),
     mutant("expression-matches-what-is-absent", MATCHES, "if (text.ptr == NULL)", "if (text.ptr == NULL && len > 0)"),

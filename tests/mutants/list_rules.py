@@ -55,6 +55,10 @@ def in_shorthand(name, old, new, file="src/model/shorthand.c"):
     return mutant(name, file, old, new, "unit_model")
 
 
+def near(name, old, new):
+    return mutant(name, "src/admin/explain_rules.c", old, new, "unit_admin")
+
+
 def forced(name, old, new, file):
     return mutant(name, file, old, new, "unit_registry")
 
@@ -103,6 +107,15 @@ MUTANTS = [
     lint("a warning refuses nothing", "if (warnings->count == 0 || !write->writer->is_strict)", "if (warnings->count == 0 || write->writer->is_strict)", "test_credentials", "src/registry/write.c"),
     lint("what is said of a write may not come back", "else if (is_fixed(field) && !has_flag(field, RELY_FIELD_IN_ANSWERS))", "else if (is_fixed(field))", "test_credentials", "src/model/read.c"),
     lint("a discovery document is an issuer", "    rely_problems_add(body->problems, \"issuer\", \"issuer_well_known\",", "    rely_problems_add(&(struct rely_problems){.count = 0}, \"issuer\", \"issuer_well_known\",", "test_the_url_of_a_discovery_document", "src/model/issuer.c"),
+    near("a rule's last term is told", "        if (said != NULL) {\n", "        if (said != NULL && i + 1 < expression->term_count) {\n"),
+    near("a term that matches is told", "        if (rely_term_matches(expression, i, value))\n", "        if (!rely_term_matches(expression, i, value))\n"),
+    near("rules of groups are not near", "    while (out->scope_count <= RELY_GROUPS_PER_ISSUER_MAX &&", "    while (out->scope_count == 0 &&"),
+    near("a list is its first item", "        if (i == 0 || one.weight < out->weight)\n", "        if (i == 0)\n"),
+    near("a pointer's slash parts its names", "rely_buf_printf(out, \"~%c\", c == '~' ? '0' : '1');", "rely_buf_putc(out, c);"),
+    near("a quote in a term is one", "        if (c == '\\'')\n            rely_buf_putc(out, c);\n", ""),
+    near("a pattern differs behind its beginning", "    } else if (rely_slice_starts(said, literal)) {", "    } else if (rely_slice_starts(said, wanted)) {"),
+    mutant("keys before are not near", "src/registry/near.c", "    is_read = is_read && ask_near(finding, &asked);\n", "", "unit_registry"),
+    mutant("prefixes before are not near", "src/registry/near.c", "    asked.question = RELY_STORED_NEAR_PREFIX_BEFORE;\n", "", "unit_registry"),
     forced("everybody forces", "bool may = write->writer->may_override && !write->writer->is_owner_only;", "bool may = write->writer->may_override;", "src/registry/write.c"),
     forced("nothing is forced", "if (may || rely_rules_want_as_before(write))", "if (!may && rely_rules_want_as_before(write))", "src/registry/write.c"),
     forced("what was forced is for any tokens", "before != NULL && before->issuer_id == after->issuer_id &&\n           before->group_id == after->group_id && rely_slice_same(before->subject, after->subject) &&", "before != NULL &&\n           rely_slice_same(before->subject, after->subject) &&", "src/registry/rules.c"),

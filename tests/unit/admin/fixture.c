@@ -113,6 +113,16 @@ static void carry_route(const union rely_any_record *record, void *context)
     rely_snapshot_carry(((struct fixture *)context)->snapshot, RELY_OBJECT_ROUTE, record);
 }
 
+static void carry_group(const union rely_any_record *record, void *context)
+{
+    rely_snapshot_carry(((struct fixture *)context)->snapshot, RELY_OBJECT_ISSUER_GROUP, record);
+}
+
+static void carry_member(const union rely_any_record *record, void *context)
+{
+    rely_snapshot_carry(((struct fixture *)context)->snapshot, RELY_OBJECT_ISSUER_GROUP_MEMBER, record);
+}
+
 static void rebuild_snapshot(struct fixture *fixture)
 {
     struct rely_err err = {0};
@@ -124,6 +134,8 @@ static void rebuild_snapshot(struct fixture *fixture)
     assert_true(rely_registry_each(fixture->registry, RELY_OBJECT_IDENTITY, carry_identity, fixture, &err));
     assert_true(rely_registry_each(fixture->registry, RELY_OBJECT_CREDENTIAL, carry_credential, fixture, &err));
     assert_true(rely_registry_each(fixture->registry, RELY_OBJECT_ROUTE, carry_route, fixture, &err));
+    assert_true(rely_registry_each(fixture->registry, RELY_OBJECT_ISSUER_GROUP, carry_group, fixture, &err));
+    assert_true(rely_registry_each(fixture->registry, RELY_OBJECT_ISSUER_GROUP_MEMBER, carry_member, fixture, &err));
 }
 
 static bool commit_or_lose(struct fixture *fixture, struct rely_work *work, struct rely_err *err)

@@ -127,6 +127,109 @@ static void puts_the_nearest_first(void **state)
     mint_reset();
 }
 
+static void put_rule_at(struct fixture *fixture, const char *path, const char *expression, const char *more)
+{
+    send_request(fixture, "PUT", path,
+                 mint_print("{%s,\"claimsMatchingExpression\":{\"value\":\"%s\",\"languageVersion\":1},"
+                            "\"audiences\":[\"relyd\"]}",
+                            more, expression));
+    assert_true(fixture->status == 200 || fixture->status == 201);
+}
+
+#define RULES "/v1/identities/web/federatedIdentityCredentials"
+#define OF_CLUSTER "\"issuerName\":\"cluster\""
+
+/* In: claims - members behind the subject, with a comma in front. */
+static const char *token_that_says(const char *sub, const char *claims, const char *aud)
+{
+    return mint_token(mint_key("p256"), "ES256", HEADER,
+                      mint_print("{\"iss\":\"https://issuer.example/a\",\"sub\":\"%s\",\"aud\":[\"%s\"],"
+                                 "\"exp\":1700000600%s}",
+                                 sub, aud, claims));
+}
+
+/* The first of its terms that the token does not match, with both sides. */
+static void explains_an_expression(void **state)
+{
+    static const struct {
+        const char *expression, *claims, *token, *note;
+    } cases[] = {
+        {"claims['sub'] matches 'repo:acme*' and claims['repository'] eq 'acme/app'", ",\"repository\":\"acme/apq\"",
+         "acme/apq",
+         "claims['repository'] eq 'acme/app': differs at character 8: the token has \"q\", the credential \"p\""},
+        {"claims['sub'] matches 'repo:acme*' and claims['repository'] eq 'acme/app'", ",\"repository\":\"Acme/app\"",
+         "Acme/app", "claims['repository'] eq 'acme/app': differs only in letter case"},
+        {"claims['sub'] matches 'repo:acme*' and claims['/a~1b/it''s'] eq 'x''y'", ",\"repository\":\"acme/app\"",
+         "null", "claims['/a~1b/it''s'] eq 'x''y': the token has no such claim"},
+        {"claims['sub'] matches 'repo:acme*' and claims['env'] matches 'prod-?'", ",\"env\":[\"dev\",\"prod-12\"]",
+         "[\"dev\",\"prod-12\"]", "claims['env'] matches 'prod-?': the token's begins so, and goes on otherwise"},
+        {"claims['sub'] matches 'repo:acme*' and claims['n'] eq '12'", ",\"n\":13", "13",
+         "claims['n'] eq '12': differs at character 2: the token has \"3\", the credential \"2\""},
+        {"claims['sub'] matches 'repo:acme-evil/*' and claims['a'] eq 'b'", ",\"a\":\"c\"", "repo:acme/app:main",
+         "claims['sub'] matches 'repo:acme-evil/*': differs at character 10: the token has \"/app:m\", the credential "
+         "\"-evil/\""},
+    };
+    struct fixture *fixture = *state;
+    make_scene(fixture);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        put_rule_at(fixture, RULES "/rule", cases[i].expression, OF_CLUSTER);
+        ask(fixture, token_that_says("repo:acme/app:main", cases[i].claims, "relyd"), "");
+        assert_value(fixture, "reason", "no_matching_credential");
+        assert_value(fixture, "steps.7.compared.0.credential", "rule");
+        assert_value(fixture, "steps.7.compared.0.fields.0.field", "issuer");
+        assert_value(fixture, "steps.7.compared.0.fields.1.field", "claimsMatchingExpression");
+        assert_value(fixture, "steps.7.compared.0.fields.1.token", cases[i].token);
+        assert_value(fixture, "steps.7.compared.0.fields.1.credential", cases[i].expression);
+        assert_value(fixture, "steps.7.compared.0.fields.1.equal", "false");
+        assert_value(fixture, "steps.7.compared.0.fields.1.note", cases[i].note);
+        assert_value_has(fixture, "nearest", "the nearest credential is web/rule: claimsMatchingExpression claims['");
+    }
+    mint_reset();
+}
+
+/* All of its terms match: something else was wrong. */
+static void explains_a_rule_that_would_match(void **state)
+{
+    struct fixture *fixture = *state;
+    const char *rule = "claims['sub'] matches 'repo:*' and claims['a'] eq 'b'";
+    make_scene(fixture);
+    put_rule_at(fixture, RULES "/rule", rule, OF_CLUSTER);
+    ask(fixture, token_that_says("repo:acme/app", ",\"a\":\"b\"", "Relyd"), "");
+    assert_value(fixture, "reason", "audience_mismatch");
+    assert_value(fixture, "steps.7.compared.0.fields.1.equal", "true");
+    assert_value(fixture, "steps.7.compared.0.fields.2.note", "differs only in letter case");
+    put_rule_at(fixture, RULES "/rule", rule, OF_CLUSTER ",\"enabled\":false");
+    ask(fixture, token_that_says("repo:acme/app", ",\"a\":\"b\"", "relyd"), "");
+    assert_value(fixture, "reason", "no_matching_credential");
+    assert_value_has(fixture, "nearest", "web/rule: credentialEnabled is false: the credential is disabled, last");
+    mint_reset();
+}
+
+/* By what it says in the claim that tells them apart, by its groups, and by prefixes that its subject nearly has. */
+static void finds_the_nearest_rules(void **state)
+{
+    struct fixture *fixture = *state;
+    make_scene(fixture);
+    send_request(fixture, "PUT", "/v1/issuerGroups/fleet", "{\"issuers\":[\"cluster\"]}");
+    for (int i = 0; i < 12; i++)
+        put_rule_at(fixture, mint_print(RULES "/rule-%02d", i),
+                    mint_print("claims['sub'] matches 'repo:acme*' and claims['repository'] eq 'acme/app-%02d'", i),
+                    OF_CLUSTER);
+    put_rule_at(fixture, RULES "/of-group", "claims['sub'] matches 'repo:acme/ap*' and claims['a'] eq 'b'",
+                "\"issuerGroup\":\"fleet\"");
+    put_rule_at(fixture, RULES "/beside", "claims['sub'] matches 'repo:acmf/*'", OF_CLUSTER);
+    ask(fixture, token_that_says("repo:acme/app:x", ",\"repository\":\"acme/app-0x\"", "relyd"), "");
+    assert_int_equal(fixture->reads, 1);
+    assert_value(fixture, "steps.7.compared.0.credential", "rule-09");
+    assert_value(fixture, "steps.7.compared.1.credential", "rule-08");
+    ask(fixture, token_that_says("repo:acme/app:x", ",\"a\":\"c\"", "relyd"), "");
+    assert_value(fixture, "steps.7.compared.0.credential", "of-group");
+    assert_value(fixture, "steps.7.compared.0.fields.0.field", "issuerGroup");
+    ask(fixture, token_that_says("repo:acmg/app:x", "", "relyd"), "");
+    assert_value(fixture, "steps.7.compared.0.credential", "beside");
+    mint_reset();
+}
+
 static void explains_an_audience(void **state)
 {
     struct fixture *fixture = *state;
@@ -427,6 +530,9 @@ int run_explain_tests(void)
     const struct CMUnitTest tests[] = {
         A_TEST(explains_an_allow),
         A_TEST(explains_a_subject),
+        A_TEST(explains_an_expression),
+        A_TEST(explains_a_rule_that_would_match),
+        A_TEST(finds_the_nearest_rules),
         A_TEST(puts_the_nearest_first),
         A_TEST(explains_an_audience),
         A_TEST(explains_an_identity),

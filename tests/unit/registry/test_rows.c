@@ -127,13 +127,73 @@ static void visits_the_nearest(void **state)
     put_credential(fixture, "same-elsewhere", "other", "ns:b:app1");
     put_credential(fixture, "other-case", "cluster", "NS:b:app1");
     put_credential(fixture, "unrelated", "other", "ns:b:app2");
-    const struct rely_near_question question = {1, RELY_LIT("ns:b:app1"), 4};
+    const struct rely_near_question question = {.issuer_id = 1, .subject = RELY_LIT("ns:b:app1"), .limit = 4};
     assert_true(rely_registry_each_near(fixture->registry, &question, note_credential, &seen, &fixture->err));
     assert_string_equal(seen.text.ptr, "other-case/1 NS:b:app1 x y\n"
                                        "same-elsewhere/2 ns:b:app1 x y\n"
                                        "before/1 ns:a:app x y\n"
                                        "behind/1 ns:b:app2 x y\n");
     rely_buf_fini(&seen.text);
+}
+
+static void put_rule(struct fixture *fixture, const char *name, const char *expression)
+{
+    char *body = format_body("{\"issuerName\":\"cluster\",\"claimsMatchingExpression\":{\"value\":\"%s\","
+                             "\"languageVersion\":1},\"audiences\":[\"x\"]}",
+                             expression);
+    must_replace(fixture, credential_path("web", name), body);
+    free(body);
+}
+
+static void note_name(const union rely_any_record *record, void *context)
+{
+    struct seen *seen = context;
+    rely_buf_printf(&seen->text, "%.*s ", RELY_ARG(record->credential.name));
+}
+
+static void assert_near(struct fixture *fixture, const struct rely_near_question *question, const char *expected)
+{
+    struct seen seen = {0};
+    assert_true(rely_registry_each_near(fixture->registry, question, note_name, &seen, &fixture->err));
+    assert_string_equal(seen.text.ptr == NULL ? "" : seen.text.ptr, expected);
+    rely_buf_fini(&seen.text);
+}
+
+/* A few on each side of what the token says, however many there are; and those of prefixes next to its subject. */
+static void visits_the_nearest_rules(void **state)
+{
+    static const int64_t scopes[] = {1};
+    struct fixture *fixture = *state;
+    make_issuer_and_identity(fixture);
+    assert_int_equal(run_sql(fixture, "UPDATE setting SET credentials_per_identity = 10000"), SQLITE_OK);
+    put_rule(fixture, "keyless-a", "claims['sub'] matches 'repo:acme*'");
+    put_rule(fixture, "keyless-b", "claims['sub'] matches 'repo:acme*?'");
+    put_rule(fixture, "elsewhere", "claims['sub'] matches 'repo:acmf*'");
+    put_rule(fixture, "shorter", "claims['sub'] matches 'r*' and claims['/a/b'] eq 'c'");
+    assert_int_equal(
+        run_sql(fixture, "WITH RECURSIVE n (i) AS (SELECT 1000 UNION ALL SELECT i + 1 FROM n WHERE i < 4000)"
+                         " INSERT INTO credential (uuid, identity_id, issuer_id, name, expression, match_prefix,"
+                         " match_key, audiences, is_enabled, mode, created_at, updated_at)"
+                         " SELECT hex(randomblob(18)), 1, 1, 'rule-' || i, 'claims[''sub''] matches ''repo:acme*'' and"
+                         " claims[''repository''] eq ''acme/' || i || '''', 'repo:acme', 'repository' || char(31) ||"
+                         " 'acme/' || i, 'x' || char(10), 1, 1, 0, 0 FROM n"),
+        SQLITE_OK);
+    const struct rely_near_place places[] = {
+        {1, RELY_LIT("repo:acme"), RELY_LIT("repository"), RELY_LIT("acme/2000")},
+        {1, RELY_LIT("repo:acme"), RELY_LIT(""), RELY_LIT("")},
+        {1, RELY_LIT("r"), rely_slice("a\0b", 3), RELY_LIT("c")},
+        {2, RELY_LIT("repo:acme"), RELY_LIT(""), RELY_LIT("")},
+    };
+    struct rely_near_question question = {
+        .issuer_id = 1, .subject = RELY_LIT("repo:acme/app"), .limit = 4, .places = places, .place_count = 4};
+    assert_near(fixture, &question,
+                "rule-2000 rule-2001 rule-2002 rule-1999 rule-1998 rule-1997 keyless-a keyless-b shorter ");
+    question.place_count = 0;
+    question.scopes = scopes;
+    question.scope_count = 1;
+    assert_near(fixture, &question, "elsewhere rule-4000 rule-3999 rule-3998 ");
+    question.subject = RELY_LIT("repo:acmg");
+    assert_near(fixture, &question, "elsewhere rule-4000 rule-3999 ");
 }
 
 static void count_credential(const union rely_any_record *record, void *context)
@@ -202,8 +262,13 @@ static void writes_any_choice_of_fields(void **state)
 int run_row_tests(void)
 {
     const struct CMUnitTest tests[] = {
-        A_TEST(visits_issuers),     A_TEST(visits_identities),        A_TEST(visits_credentials),
-        A_TEST(visits_the_nearest), A_TEST(streams_many_credentials), A_TEST(writes_any_choice_of_fields),
+        A_TEST(visits_issuers),
+        A_TEST(visits_identities),
+        A_TEST(visits_credentials),
+        A_TEST(visits_the_nearest),
+        A_TEST(visits_the_nearest_rules),
+        A_TEST(streams_many_credentials),
+        A_TEST(writes_any_choice_of_fields),
     };
     return cmocka_run_group_tests_name("rows", tests, NULL, NULL);
 }
