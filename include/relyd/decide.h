@@ -20,7 +20,8 @@ struct rely_verified;
 /* What an answer says of whom it lets in, where a route has a say in it. */
 enum rely_answer_form {
     RELY_ANSWER_IDENTITY = 0, /* nothing but the identity */
-    RELY_ANSWER_HEADERS       /* the route's headers */
+    RELY_ANSWER_HEADERS,      /* the route's headers */
+    RELY_ANSWER_TOKENREVIEW   /* the caller's audiences, where the route trusts them */
 };
 
 /* What is asked, and what whoever asks lends for it. All borrowed. */

@@ -56,6 +56,9 @@ enum rely_role {
 };
 #define RELY_ROLES_ALL (RELY_ROLE_ADMIN | RELY_ROLE_VIEWER | RELY_ROLE_REVIEWER)
 
+/* What the audiences that a TokenReview names are to a route. */
+enum rely_caller_audiences { RELY_AUDIENCES_NARROW = 1, RELY_AUDIENCES_TRUSTED };
+
 /* Of what is tried out before it counts. */
 enum rely_mode { RELY_MODE_ENFORCE = 1, RELY_MODE_SHADOW };
 

@@ -8,15 +8,16 @@
 /* What an endpoint can ask for. */
 struct door {
     enum rely_endpoint endpoint;
+    enum rely_answer_form form;
     bool is_single;       /* its answer has room for one identity */
     bool takes_identity;  /* its request may name one */
     size_t audiences_max; /* that its request may name */
 };
 
 static const struct door doors[] = {
-    {RELY_ENDPOINT_CHECK, true, true, 1},
-    {RELY_ENDPOINT_TOKENREVIEW, true, false, RELY_REQUEST_AUDIENCES_MAX},
-    {RELY_ENDPOINT_REVIEW, false, true, RELY_REQUEST_AUDIENCES_MAX},
+    {RELY_ENDPOINT_CHECK, RELY_ANSWER_HEADERS, true, true, 1},
+    {RELY_ENDPOINT_TOKENREVIEW, RELY_ANSWER_TOKENREVIEW, true, false, RELY_REQUEST_AUDIENCES_MAX},
+    {RELY_ENDPOINT_REVIEW, RELY_ANSWER_IDENTITY, false, true, RELY_REQUEST_AUDIENCES_MAX},
 };
 
 /* The first one when none is named; NULL with the problem noted. */
@@ -126,6 +127,7 @@ bool rely_explain_read_question(const struct rely_json *body, struct rely_pool *
         return false;
     out->endpoint = door->endpoint;
     out->review.route = out->route;
+    out->review.form = door->form;
     out->review.is_single = door->is_single;
     out->review.pool = pool;
     return true;

@@ -103,6 +103,13 @@ static void find_header_claims(struct rely_review_work *work)
     work->review->header_claims = found;
 }
 
+/* Of a TokenReview under a route whose audiences stand for the caller's, which kube-apiserver sends always. */
+static bool trusts_callers_audiences(const struct rely_review_work *work)
+{
+    const struct rely_named_route *route = work->review->route;
+    return work->request->form == RELY_ANSWER_TOKENREVIEW && route != NULL && route->trusts_callers_audiences;
+}
+
 static enum rely_reason run_credentials_step(struct rely_review_work *work)
 {
     struct rely_review *review = work->review;
@@ -115,7 +122,7 @@ static enum rely_reason run_credentials_step(struct rely_review_work *work)
         .audiences = review->claims.audiences,
         .audience_count = review->claims.audience_count,
         .accepted = work->request->audiences,
-        .accepted_count = work->request->audience_count,
+        .accepted_count = trusts_callers_audiences(work) ? 0 : work->request->audience_count,
         .wanted = route == NULL ? NULL : route->audiences,
         .wanted_count = route == NULL ? 0 : route->audience_count,
         .said = work->snapshot->expressions.count > 0 ? &said : NULL,

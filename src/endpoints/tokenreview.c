@@ -68,6 +68,17 @@ static void put_extra_map(struct rely_buf *out, const struct rely_answer *answer
     rely_buf_putc(out, '}');
 }
 
+/* Those that the caller has sent, where the route's stand for them; never none, which would mean any. */
+static void put_audiences(struct rely_buf *out, const struct rely_answer *answer, const struct rely_match *match)
+{
+    const struct rely_named_route *route = answer->review->route;
+    const struct rely_review_request *asked = &answer->asked->review;
+    if (route != NULL && route->trusts_callers_audiences && asked->audience_count > 0)
+        rely_answer_put_texts(out, asked->audiences, asked->audience_count);
+    else
+        rely_answer_put_audiences(out, match);
+}
+
 static void put_allow(struct rely_reviewer *reviewer, const struct rely_answer *answer)
 {
     struct rely_buf *out = &reviewer->out;
@@ -81,7 +92,7 @@ static void put_allow(struct rely_reviewer *reviewer, const struct rely_answer *
     rely_buf_putc(out, ',');
     put_extra_map(out, answer, match);
     rely_buf_put(out, RELY_LIT("},\"audiences\":"));
-    rely_answer_put_audiences(out, match);
+    put_audiences(out, answer, match);
     rely_buf_putc(out, '}');
 }
 
@@ -189,6 +200,7 @@ void rely_tokenreview_handle(struct rely_reviewer *reviewer, struct rely_http_re
 {
     struct rely_asked asked = {.endpoint = RELY_ENDPOINT_TOKENREVIEW, .reply = reply_tokenreview};
     asked.review.is_single = true;
+    asked.review.form = RELY_ANSWER_TOKENREVIEW;
     asked.review.route = place->route;
     if (!rely_body_is_json(request)) {
         reply_status(reviewer, request, 415, "the body must be JSON, with Content-Type: application/json");

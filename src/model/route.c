@@ -1,16 +1,22 @@
 /*
  * What the table of fields cannot say of a route: that only the one that is always there may take any audience, and what
- * its headers may be called and say. Whether what it names is registered, registry/ finds. Called by the reader of
+ * its headers may be called and say; and that a caller's audiences give way to some. Whether what it names is registered, registry/ finds. Called by the reader of
  * bodies.
  */
 #include "kind.h"
 #include "relyd/response_header.h"
 
-static void check_audiences(const struct rely_body *body)
+static void check_audiences(const struct rely_body *body, const struct rely_route_record *route)
 {
     const struct rely_json *audiences = rely_json_get(body->json, "audiences");
     bool is_empty = rely_json_type(audiences) == RELY_JSON_ARRAY && rely_json_size(audiences) == 0;
-    if (rely_slice_equal(body->name, RELY_LIT(RELY_BUILT_IN_ROUTE)) || (audiences != NULL && !is_empty))
+    bool may_be_empty = rely_slice_equal(body->name, RELY_LIT(RELY_BUILT_IN_ROUTE));
+    if (audiences != NULL && !is_empty)
+        return;
+    if (may_be_empty && route->caller_audiences == RELY_AUDIENCES_TRUSTED)
+        rely_problems_add(body->problems, "audiences", "required",
+                          "audiences is required: with callerAudiences \"trusted\" they stand for the caller's");
+    if (may_be_empty)
         return;
     rely_problems_add(body->problems, "audiences", "too_few",
                       "audiences must have one item at least: only the route " RELY_BUILT_IN_ROUTE " takes any");
@@ -45,7 +51,7 @@ static void check_header(const struct rely_body *body, const struct rely_text_en
 void rely_route_check(const struct rely_body *body, void *record)
 {
     const struct rely_route_record *route = record;
-    check_audiences(body);
+    check_audiences(body, route);
     for (size_t i = 0; i < route->response_headers.count; i++)
         check_header(body, &route->response_headers.items[i]);
 }

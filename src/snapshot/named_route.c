@@ -93,6 +93,8 @@ struct rely_named_route *rely_named_route_of_record(const struct rely_route_reco
     *route = (struct rely_named_route){.id = record->record.id,
                                        .name = copy_into(&block, record->name),
                                        .audience_count = record->audiences.count,
+                                       .trusts_callers_audiences = record->caller_audiences == RELY_AUDIENCES_TRUSTED &&
+                                                                   record->audiences.count > 0,
                                        .headers = block.headers,
                                        .header_count = record->response_headers.count,
                                        .strips_authorization = record->strips_authorization,

@@ -29,6 +29,10 @@ def in_headers(name, old, new, test):
     return mutant(name, HEADERS, old, new, f"tests/e2e/test_response_headers.py::{test}")
 
 
+def trusting(name, file, old, new, test):
+    return mutant(name, file, old, new, f"tests/e2e/test_trusting_routes.py::{test}")
+
+
 def of_headers(name, old, new):
     return mutant(name, "src/model/response_header.c", old, new, "tests/e2e/test_response_headers.py::test_what_is_refused")
 
@@ -42,6 +46,7 @@ def lint(name, old, new, test="test_credentials", file="src/model/lint.c"):
 
 
 ROUTE, CHECK, DOOR, HEADERS = "src/decide/route.c", "src/endpoints/check.c", "src/endpoints/endpoints.c", "src/endpoints/headers.c"
+TOKENREVIEW = "src/endpoints/tokenreview.c"
 
 def in_members(name, old, new):
     return mutant(name, "src/registry/members.c", old, new, "unit_registry")
@@ -205,6 +210,12 @@ MUTANTS = [
     under_route("who is nobody is among the callers", "src/endpoints/admit.c", "(caller->identity != NULL && rely_sorted_has(&route->callers, caller->identity->name))", "(caller->identity == NULL || rely_sorted_has(&route->callers, caller->identity->name))", "test_callers_of_a_route"),
     under_route("the listener's route does not count", DOOR, "? routed->names[0] : door->route;", "? routed->names[0] : RELY_LIT(\"default\");", "test_a_listeners_route"),
     under_route("a shadow's refusal has the client's headers", CHECK, "    rely_headers_add_nobody(headers, route);\n", "    (void)route;\n", "test_shadow_lets_in_and_says_who"),
+    trusting("a caller's audiences always narrow", "src/decide/decide.c", "trusts_callers_audiences(work) ? 0 : work->request->audience_count", "trusts_callers_audiences(work) ? work->request->audience_count : work->request->audience_count", "test_trusted_audiences"),
+    trusting("every door trusts its caller", "src/decide/decide.c", "return work->request->form == RELY_ANSWER_TOKENREVIEW && route != NULL && route->trusts_callers_audiences;", "return route != NULL && route->trusts_callers_audiences;", "test_trusted_by_tokenreviews_alone"),
+    trusting("what nobody has named is answered", TOKENREVIEW, "route->trusts_callers_audiences && asked->audience_count > 0)", "route->trusts_callers_audiences)", "test_trusted_audiences"),
+    trusting("what a trusted caller has named is not answered", TOKENREVIEW, "route->trusts_callers_audiences && asked->audience_count > 0)", "route->trusts_callers_audiences && asked->audience_count > 90)", "test_trusted_audiences"),
+    trusting("trust needs no audiences", "src/model/route.c", "may_be_empty && route->caller_audiences == RELY_AUDIENCES_TRUSTED", "may_be_empty && route->caller_audiences == 0", "test_trusted_needs_audiences"),
+    trusting("SQL trusts without audiences", "src/store/schema.c", "caller_audiences = 1 OR audiences <> ''", "caller_audiences <> 0 OR audiences <> ''", "test_trusted_needs_audiences"),
     in_headers("the usual headers stand beside a route's", "    if (has_headers_of_its_own(answer->review->route))\n", "    if (has_headers_of_its_own(answer->review->route))\n        add_usual(headers, answer, pool);\n    if (has_headers_of_its_own(answer->review->route))\n", "test_every_source"),
     in_headers("nobody is said in the usual headers alone", "    if (has_headers_of_its_own(route)) {\n", "    if (has_headers_of_its_own(route) && headers->count > 0) {\n", "test_nobody_in_the_routes_headers"),
     in_headers("any length of a claim fits", "        bool is_long = telling->values[i].shown.len > VALUE_MAX;\n", "        bool is_long = telling->values[i].shown.len > 2 * VALUE_MAX;\n", "test_long_values_are_hashed"),
@@ -241,7 +252,7 @@ MUTANTS = [
     under_route("who may ask may go", "src/store/query.c", "WITH(HAS_LINE(\"identities\") \" OR \" HAS_LINE(\"callers\"))", "WITH(HAS_LINE(\"identities\"))", "test_what_a_route_names_stays"),
     under_route("what a route names need not be there", "src/registry/routes.c", "    if (found.record.id == 0)\n", "    if (found.record.id < 0)\n", "test_what_is_refused"),
     under_route("the route that is always there may go", "src/registry/delete.c", "    if (name == NULL || !rely_slice_equal(removal->path->name, rely_slice_of(name)))\n", "    if (name == NULL || rely_slice_equal(removal->path->name, rely_slice_of(name)))\n", "test_the_route_that_is_always_there"),
-    under_route("a route takes any audience", "src/model/route.c", "(audiences != NULL && !is_empty))", "(audiences != NULL || is_empty))", "test_what_is_refused"),
+    under_route("a route takes any audience", "src/model/route.c", "    if (audiences != NULL && !is_empty)\n", "    if (audiences != NULL || is_empty)\n", "test_what_is_refused"),
     under_route("there may be any number of routes", "src/store/schema.c", "(SELECT count(*) FROM route) >= 10000", "(SELECT count(*) FROM route) >= 10001", "test_ten_thousand_are_the_most"),
     under_route("a route that is gone restricts nothing", ROUTE, "    return review->route != NULL\n", "    return review->route != NULL || work->review != NULL\n", "test_a_route_that_goes_while_a_request_waits"),
     in_review("what is over still hits", "revocation->until_s == 0 || now_s < revocation->until_s", "true || now_s < revocation->until_s"),
