@@ -326,6 +326,28 @@ static void test_complaints_are_bounded(void **state)
     rely_buf_fini(&text);
 }
 
+static void test_passed_sockets_and_routes(void **state)
+{
+    static const char *const wrong[] = {"fd:", "fd:a:b", "fd:a/b", "fd:a b"};
+    (void)state;
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        char text[100], complaint[200];
+        snprintf(text, sizeof text, "listeners: [{address: \"%s\"}]\n", wrong[i]);
+        snprintf(complaint, sizeof complaint,
+                 "r.yaml:1:23: listeners[0].address: expected fd: and the FileDescriptorName of a socket unit, found "
+                 "%s\n",
+                 wrong[i]);
+        expect_complaints(text, complaint);
+    }
+    expect_complaints("listeners: [{address: \"fd:data\", callers: anyone}]\n", "");
+    expect_complaints("listeners: [{address: \"unix:/a\", route: orders}]\n", "");
+    expect_complaints("listeners: [{address: \"127.0.0.1:1\", route: _x}]\n",
+                      "r.yaml:1:45: listeners[0].route: expected a name of 3-120 of A-Z a-z 0-9 _ - that begins with a "
+                      "letter or digit\n");
+    expect_complaints("listeners: [{address: \"unix:/a\", serves: control, route: orders}]\n",
+                      "r.yaml:1:58: listeners[0].route: expected none: only the data plane has routes\n");
+}
+
 static void test_listeners(void **state)
 {
     (void)state;
@@ -895,6 +917,7 @@ int main(void)
         cmocka_unit_test(test_every_complaint_is_shown),
         cmocka_unit_test(test_fetching),
         cmocka_unit_test(test_complaints_are_bounded),
+        cmocka_unit_test(test_passed_sockets_and_routes),
         cmocka_unit_test(test_listeners),
         cmocka_unit_test(test_a_list_of_listeners),
         cmocka_unit_test(test_wrong_listeners),
