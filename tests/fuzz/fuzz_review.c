@@ -2,10 +2,13 @@
  * The whole review over small registries, tokens and times that the input chooses. It knows which tokens it signed, and
  * with what, and checks after each review: no allow without the record's key, an audience in all three places, and
  * times within bounds; the rightful record found, whoever its neighbours are; the same decision from the cache, from a
- * registry that was filled the other way round, and once more after a change; and rules that are disabled, have ended or are
- * in shadow decide as if they were gone.
+ * registry that was filled the other way round, and once more after a change; rules by subject and by expression, for
+ * records and groups, found when and only when the token fits them; and rules that are disabled, have ended or are in
+ * shadow decide as if they were gone.
  */
+#include "choices.h"
 #include "mint.h"
+#include "review_rules.h"
 
 #include "relyd/base.h"
 #include "relyd/cache.h"
@@ -26,37 +29,10 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-#define NOW 1800000000
-#define RECORDS 4
 #define KEYS_A_RECORD 2
-#define RULES 6
 #define SIGNING_KEYS 6
-#define FIRST_RULE 200
 
-/* --- the input as small choices ------------------------------------------------------------------------------- */
-
-static const uint8_t *input;
-static size_t input_left;
-
-/* 0 to count - 1; zeros when the input is at its end. Zeros alone are one record, one rule and tokens that are allowed.
- */
-static unsigned choose(unsigned count)
-{
-    if (input_left == 0)
-        return 0;
-    input_left--;
-    return *input++ % count;
-}
-
-static const char *choose_text(const char *const *texts, unsigned count)
-{
-    return texts[choose(count)];
-}
-
-#define CHOOSE_TEXT(...)                                                                                               \
-    choose_text((const char *const[]){__VA_ARGS__},                                                                    \
-                (unsigned)(sizeof((const char *const[]){__VA_ARGS__}) / sizeof(const char *)))
-
+/* Zeros alone are one record, one rule and tokens that are allowed. */
 static const struct signing_key {
     const char *name, *alg, *other_alg;
 } signing_keys[SIGNING_KEYS] = {
@@ -88,7 +64,7 @@ struct record {
 struct world {
     struct record records[RECORDS];
     size_t record_count;
-    unsigned rule_count; /* ids from FIRST_RULE */
+    struct rules rules;
     struct rely_snapshot *snapshot, *reversed;
     struct rely_keyset *old_keyset; /* owned: replaced, and perhaps still looked at */
     struct rely_cache *cache;
@@ -144,9 +120,9 @@ static void put_record(struct rely_snapshot *snapshot, const struct record *reco
     rely_snapshot_put_issuer(snapshot, rely_issuer_copy(&issuer));
 }
 
-static void put_rules(struct world *world)
+static unsigned put_identities(struct world *world)
 {
-    unsigned identities = 1 + choose(3), rules = (1 + choose(RULES + 1)) % (RULES + 1);
+    unsigned identities = 1 + choose(3);
     for (unsigned i = 0; i < identities; i++) {
         char name[32];
         snprintf(name, sizeof name, "app-%u", i);
@@ -159,21 +135,7 @@ static void put_rules(struct world *world)
         rely_snapshot_put_identity(world->snapshot, rely_identity_copy(&identity));
         rely_snapshot_put_identity(world->reversed, rely_identity_copy(&identity));
     }
-    world->rule_count = rules;
-    for (unsigned i = 0; i < rules; i++) {
-        struct rely_slice audiences[] = {rely_slice_of(CHOOSE_TEXT("x", "y", "z")),
-                                         rely_slice_of(CHOOSE_TEXT("x", "y"))};
-        struct rely_credential rule = {.id = FIRST_RULE + i,
-                                       .scope = 1 + choose((unsigned)world->record_count),
-                                       .identity_id = 100 + choose(identities),
-                                       .name = RELY_LIT("rule"),
-                                       .subject = rely_slice_of(CHOOSE_TEXT("s", "s", "system:t")),
-                                       .audiences = audiences,
-                                       .audience_count = 1 + choose(2),
-                                       .is_enabled = true};
-        rely_snapshot_put_credential(world->snapshot, rely_credential_copy(&rule));
-        rely_snapshot_put_credential(world->reversed, rely_credential_copy(&rule));
-    }
+    return identities;
 }
 
 static struct rely_snapshot *begin_registry(bool may_use_system_names)
@@ -196,7 +158,9 @@ static void make_registry(struct world *world)
         put_record(world->snapshot, &world->records[i]);
         put_record(world->reversed, &world->records[world->record_count - 1 - i]);
     }
-    put_rules(world);
+    unsigned identity_count = put_identities(world);
+    put_rules(&world->rules, (struct rely_snapshot *[]){world->snapshot, world->reversed},
+              (unsigned)world->record_count, identity_count);
     world->cache = rely_cache_new(64);
     rely_pool_init(&world->pool);
 }
@@ -238,8 +202,9 @@ static void hide_rule(struct rely_credential *rule, unsigned way)
 static void hide_rules(struct world *world)
 {
     world->snapshot = rely_snapshot_next(world->snapshot, 3);
-    for (unsigned i = 0; i < world->rule_count; i++) {
+    for (unsigned i = 0; i < world->rules.count; i++) {
         unsigned way = choose(4);
+        world->rules.items[i].is_hidden = way != 0;
         struct rely_credential *rule =
             rely_credential_copy(rely_snapshot_credential_by_id(world->snapshot, FIRST_RULE + i));
         hide_rule(rule, way);
@@ -250,16 +215,19 @@ static void hide_rules(struct world *world)
     rely_snapshot_free_replaced(world->snapshot);
 }
 
-/* --- tokens ---------------------------------------------------------------------------------------------------- */
+/* Some records leave groups or come into them. */
+static void change_groups(struct world *world)
+{
+    world->snapshot = rely_snapshot_next(world->snapshot, 4);
+    for (unsigned group = 0; group < GROUPS; group++)
+        for (unsigned record = 0; record < world->record_count; record++)
+            if (choose(2) == 1)
+                toggle_member(&world->rules, (struct rely_snapshot *[]){world->snapshot, world->reversed}, group,
+                              record);
+    rely_snapshot_free_replaced(world->snapshot);
+}
 
-struct sent {
-    const char *text, *iss, *kid, *typ;
-    enum rely_alg alg;
-    unsigned key; /* that signed */
-    bool is_forged;
-    int64_t exp, nbf, iat; /* 0: absent */
-    const char *subject, *aud[2];
-};
+/* --- tokens ---------------------------------------------------------------------------------------------------- */
 
 static int64_t choose_time(void)
 {
@@ -276,8 +244,9 @@ static const char *print_payload(const struct sent *sent)
         times = mint_print("%s,\"nbf\":%lld", times, (long long)sent->nbf);
     if (sent->iat != 0)
         times = mint_print("%s,\"iat\":%lld", times, (long long)sent->iat);
-    return mint_print("{\"iss\":\"%s\",\"sub\":\"%s\",\"aud\":[\"%s\",\"%s\"]%s}", sent->iss, sent->subject,
-                      sent->aud[0], sent->aud[1], times);
+    const char *said = sent->said == NULL ? "" : mint_print(",\"c\":\"%s\"", sent->said);
+    return mint_print("{\"iss\":\"%s\",\"sub\":\"%s\",\"aud\":[\"%s\",\"%s\"]%s,\"l\":[\"%s\",\"%s\"]%s}", sent->iss,
+                      sent->subject, sent->aud[0], sent->aud[1], times, sent->listed[0], sent->listed[1], said);
 }
 
 /* One bit somewhere in the text, a signature of something else, or a header that says another alg than signed. */
@@ -302,6 +271,8 @@ static struct sent choose_token(void)
                         .typ = CHOOSE_TEXT(NULL, "JWT", "at+jwt"),
                         .subject = CHOOSE_TEXT("s", "system:t", "nobody"),
                         .aud = {CHOOSE_TEXT("x", "y", "w"), CHOOSE_TEXT("x", "z")},
+                        .said = CHOOSE_TEXT("one", "one", "", NULL),
+                        .listed = {CHOOSE_TEXT("one", "two", ""), CHOOSE_TEXT("two", "t", "one")},
                         .exp = choose(16) == 15 ? 0 : choose_time(),
                         .nbf = choose(2) == 0 ? 0 : choose_time(),
                         .iat = choose(2) == 0 ? 0 : choose_time()};
@@ -386,14 +357,22 @@ static bool has_audience(const struct rely_slice *texts, size_t count, const cha
     return false;
 }
 
-static void check_match(const struct sent *sent, const struct rely_review_request *request,
-                        const struct rely_review *review, const struct rely_match *match)
+/* What the token and whoever asks about it bring. */
+struct question {
+    const struct sent *sent;
+    const struct rely_review_request *request;
+};
+
+static void check_match(const struct world *world, const struct question *question, const struct rely_review *review,
+                        const struct rely_match *match)
 {
+    const struct sent *sent = question->sent;
+    const struct rely_review_request *request = question->request;
     const struct rely_credential *rule = match->credential;
     bool has_common = false;
-    RELY_ASSERT(rule->scope == review->issuer->id && rule->identity_id == match->identity->id);
+    RELY_ASSERT(rule_fits(&world->rules, &world->rules.items[rule->id - FIRST_RULE], review->issuer->id, sent));
     RELY_ASSERT(rule->is_enabled && !rule->is_shadow && rule->not_after_s == 0);
-    RELY_ASSERT(rely_slice_equal(rule->subject, rely_slice_of(sent->subject)) && match->identity->is_enabled);
+    RELY_ASSERT(rule->identity_id == match->identity->id && match->identity->is_enabled);
     RELY_ASSERT(request->identity.ptr == NULL || rely_slice_equal(request->identity, match->identity->name));
     for (size_t i = 0; i < 2; i++)
         has_common |=
@@ -402,21 +381,41 @@ static void check_match(const struct sent *sent, const struct rely_review_reques
     RELY_ASSERT(has_common);
 }
 
-static void check_decision(const struct world *world, const struct sent *sent,
-                           const struct rely_review_request *request, const struct rely_review *review)
+/* No rule is overlooked. */
+static void check_nothing_fits(const struct world *world, const struct question *question,
+                               const struct rely_review *review)
+{
+    struct rely_slice wanted = question->request->identity;
+    for (unsigned i = 0; i < world->rules.count; i++) {
+        const struct rule *rule = &world->rules.items[i];
+        bool is_wanted = wanted.ptr == NULL ||
+                         rely_slice_equal(wanted, rely_slice_of(mint_print("app-%d", (int)(rule->identity - 100))));
+        RELY_ASSERT(!is_wanted || !rule_fits(&world->rules, rule, review->issuer->id, question->sent));
+    }
+}
+
+static void check_refusal(const struct world *world, const struct question *question, const struct rely_review *review)
 {
     struct rely_detail told;
+    rely_review_tell(review, &told);
+    RELY_ASSERT(review->matches.count == 0 || review->decision.reason == RELY_AMBIGUOUS_IDENTITY);
+    RELY_ASSERT(told.text[0] != '\0' && (review->key != NULL || strstr(told.text, "record-") == NULL));
+    if (review->decision.reason == RELY_NO_MATCHING_CREDENTIAL)
+        check_nothing_fits(world, question, review);
+}
+
+static void check_decision(const struct world *world, const struct question *question, const struct rely_review *review)
+{
+    const struct sent *sent = question->sent;
     if (review->decision.reason != RELY_OK) {
-        rely_review_tell(review, &told);
-        RELY_ASSERT(review->matches.count == 0 || review->decision.reason == RELY_AMBIGUOUS_IDENTITY);
-        RELY_ASSERT(told.text[0] != '\0' && (review->key != NULL || strstr(told.text, "record-") == NULL));
+        check_refusal(world, question, review);
         return;
     }
     RELY_ASSERT(!sent->is_forged && review->key != NULL && review->matches.count > 0);
-    RELY_ASSERT(review->matches.count == 1 || !request->is_single);
+    RELY_ASSERT(review->matches.count == 1 || !question->request->is_single);
     check_times(sent, review);
     for (size_t i = 0; i < review->matches.count; i++) {
-        check_match(sent, request, review, &review->matches.items[i]);
+        check_match(world, question, review, &review->matches.items[i]);
         struct rely_slice username = review->matches.items[i].username;
         RELY_ASSERT(username.len > 0 && rely_match_may_be_named(world->snapshot, &review->matches.items[i]));
         RELY_ASSERT(world->snapshot->may_use_system_names || !rely_slice_starts(username, RELY_LIT("system:")));
@@ -440,10 +439,11 @@ static void check_same(const struct rely_review *a, const struct rely_review *b)
 static void review_all_ways(struct world *world, const struct sent *sent, const struct rely_review_request *request)
 {
     static struct rely_review fresh, other;
+    const struct question question = {sent, request};
     rely_review_run(world->snapshot, request, NOW, &fresh);
     check_signer(world, sent, &fresh);
     check_tries(&fresh);
-    check_decision(world, sent, request, &fresh);
+    check_decision(world, &question, &fresh);
     rely_review_run(world->reversed, request, NOW, &other);
     check_same(&fresh, &other);
     RELY_ASSERT(fresh.decision.reason == RELY_OK || fresh.matches.count > 0 ||
@@ -451,7 +451,7 @@ static void review_all_ways(struct world *world, const struct sent *sent, const 
     for (int i = 0; i < 3; i++) {
         rely_cache_review(world->cache, world->snapshot, request, NOW, &other);
         check_same(&fresh, &other);
-        check_decision(world, sent, request, &other);
+        check_decision(world, &question, &other);
     }
     rely_pool_reset(&world->pool);
 }
@@ -461,12 +461,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct world world;
     struct sent sent[3];
     struct rely_slice accepted[2];
-    input = data;
-    input_left = size;
+    choices_begin(data, size);
     make_registry(&world);
     for (size_t i = 0; i < 3; i++)
         sent[i] = choose_token();
-    for (int edition = 0; edition < 3; edition++) {
+    for (int edition = 0; edition < 4; edition++) {
         for (size_t i = 0; i < 3; i++) {
             struct rely_review_request request = {.token = rely_slice_of(sent[i].text),
                                                   .audiences = accepted,
@@ -483,6 +482,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             change_registry(&world);
         else if (edition == 1)
             hide_rules(&world);
+        else if (edition == 2)
+            change_groups(&world);
     }
     free_registry(&world);
     mint_reset();

@@ -5,8 +5,13 @@ MATCH, INDEX = "src/credentials/credentials.c", "src/snapshot/expression_index.c
 CACHE, SLOTS, REVOKED = "src/decide/cache.c", "src/decide/slots.c", "src/decide/revoked.c"
 
 
-def mutant(name, file, old, new):
-    return dict(name=name, row="10", file=file, old=old, new=new, caught_by="unit_tenants")
+def mutant(name, file, old, new, caught_by="unit_tenants"):
+    return dict(name=name, row="10", file=file, old=old, new=new, caught_by=caught_by)
+
+
+def in_corpus(name, file, old, new):
+    """What the review's fuzzer finds in its corpus alone."""
+    return mutant(name, file, old, new, "fuzz_review")
 
 
 MUTANTS = [
@@ -38,4 +43,8 @@ MUTANTS = [
     mutant("an expression of which the last term is not asked", "src/expression/matches.c", "    for (size_t i = 0; i < expression->term_count; i++)\n        if (!rely_term_matches", "    for (size_t i = 0; i + (expression->term_count > 2) < expression->term_count; i++)\n        if (!rely_term_matches"),
     mutant("a pattern ends where its last piece stands", "src/expression/pattern.c", "    return match_back(&pattern, &value) && search_pieces(pattern, value);", "    return match_back(&pattern, &value) && (search_pieces(pattern, value) || pattern.len > 0);"),
     mutant("a route's identities pass with any group", "src/decide/route.c", "        if (rely_sorted_has(&route->groups, identity->groups[i]))\n            return true;\n    return false;", "        if (rely_sorted_has(&route->groups, identity->groups[i]))\n            return true;\n    return identity->group_count > 1;"),
+    in_corpus("replayed: every term asks for the claim of the first", MATCH, "rely_term_claim(asking->expression, term)", "rely_term_claim(asking->expression, term - term)"),
+    in_corpus("replayed: a beginning of the very subject is not looked for", INDEX, "if (len <= query->subject.len)\n        ", "if (len < query->subject.len)\n        "),
+    in_corpus("replayed: a remembered token says the first item alone", SLOTS, "{put_slot_text(from->claim, &next), {texts, from->value.count}, from", "{put_slot_text(from->claim, &next), {texts, from->value.count > 1}, from"),
+    in_corpus("replayed: what a group's credential says hits nobody", MATCH, "        int64_t number = rely_scope_of_group(membership->group_id);\n", "        int64_t number = membership->group_id;\n"),
 ]
