@@ -32,7 +32,7 @@ E2E = {
     "admin": ["callers", "rest", "explain", "limits", "observe", "openapi"],
     "http": ["http", "connections", "client_paths", "doors", "openapi", "smuggling"],
     "loop": ["http", "connections", "storms", "tls", "callers"],
-    "decide": TOKENS + DOORS + ["routes", "response_headers", "trusting_routes", "groups", "revocations", "explain", "siblings", "fleet", "modes", "guards"],
+    "decide": TOKENS + DOORS + ["routes", "response_headers", "trusting_routes", "groups", "revocations", "explain", "siblings", "fleet", "modes", "guards", "pins"],
     "registry": [*WRITES, "revocations", "routes", "response_headers", "warnings", "force", "groups", "tenants"],
     "store": WRITES,
     "model": ["warnings", "force", "shorthands", "rest", "limits", "migration", "openapi", "guards", "tenants"],

@@ -35,6 +35,7 @@ struct rely_match_query {
     size_t wanted_count;
     const struct rely_said *said;       /* what the token says in other claims, for expressions; NULL: none matches */
     int64_t now_s;                      /* for notAfter */
+    struct rely_slice account_uid;      /* of the token's service account; ptr NULL: it has none */
     struct rely_slice identity;         /* only this identity's credentials count; ptr NULL: all */
     struct rely_credentials_memo *memo; /* of queries with this issuer and subject: read and written; NULL: none */
     void (*make_room)(void *context);   /* takes those out of full matches that cannot pass anyhow; NULL: all may */
@@ -68,8 +69,8 @@ struct rely_matches {
  *           has, the credential lists and, where they name some, the caller and the route accept. What is disabled, or
  *           behind its notAfter, is not there; what is in shadow neither, but for out->shadow.
  * Out:      *out - always set.
- * Reasons:  RELY_OK (count >= 1), RELY_NO_MATCHING_CREDENTIAL, RELY_AUDIENCE_MISMATCH (issuer and subject match, no
- *           audience does), RELY_IDENTITY_DISABLED (all that match are of disabled identities).
+ * Reasons:  RELY_OK (count >= 1), RELY_NO_MATCHING_CREDENTIAL, RELY_UID_CHANGED (one would match, but for the uid of the
+ *           service account), RELY_AUDIENCE_MISMATCH (issuer and subject match, no audience does), RELY_IDENTITY_DISABLED (all that match are of disabled identities).
  * Cost:     one map look-up, one for its groups and each of them, and one per match, none with a memo of this edition;
  *           independent of the registry's size.
  */

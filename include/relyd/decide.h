@@ -12,6 +12,7 @@
 struct rely_claim_value;
 struct rely_key;
 struct rely_named_route;
+struct rely_pin;
 struct rely_revocation;
 
 struct rely_try_budget;
@@ -88,6 +89,7 @@ struct rely_review {
     struct rely_claims claims;                /* from RELY_STEP_CLAIMS */
     uint64_t rule_hash;                       /* of issuer and subject, from RELY_STEP_CLAIMS */
     const struct rely_named_route *route;     /* under which it was asked; NULL: none, or an unknown one */
+    const struct rely_credential *unpinned;   /* whose first use this is: RELY_PIN_PENDING */
     const struct rely_revocation *revocation; /* that hit: RELY_REVOKED */
     /* On an allow in the form of headers, where the route has some: what the token says, one for each of them; those of
      * other sources are empty. In the pool, and its texts in the token's payload or the cache. */
@@ -150,6 +152,15 @@ static inline bool rely_review_wants_keys(const struct rely_review *review)
     return (reason == RELY_KEY_UNKNOWN || reason == RELY_KEYS_UNAVAILABLE || rely_review_doubts_keys(review)) &&
            !review->is_fetch_useless;
 }
+
+/* Would it pass, if only the uid of its service account were written down? */
+static inline bool rely_review_wants_pin(const struct rely_review *review)
+{
+    return review->decision.reason == RELY_PIN_PENDING;
+}
+
+/* What is to be written down. In: review - one that wants it. */
+struct rely_pin rely_review_pin(const struct rely_review *review);
 
 /* Is there an enabled record of this iss with a usable key of this kid, or without kid for this alg? Without reading
  * the token again. In: token - of it only iss, kid and alg are read. */

@@ -27,8 +27,11 @@ struct rely_reviewer_hooks {
     void (*ask_for_keys)(void *service, int64_t issuer_id, bool is_replaced);
     /* Tell it that this issuer's key of this serial has verified often enough for a table (rely_signature_wants_table). */
     void (*ask_for_table)(void *service, int64_t issuer_id, uint64_t key_serial);
+    /* Tell it that a review waits for this uid to be written down; it answers with rely_reviewer_pin_answered. */
+    void (*ask_for_pin)(void *service, const struct rely_pin *pin);
 };
 
+#define RELY_PINS_ASKED 64       /* uids that a worker has asked for lately */
 #define RELY_WAITING_BUCKETS 256 /* for a thousand at most: O(1) */
 
 /* Requests that wait for a key set (waiting.c). */
@@ -57,6 +60,10 @@ struct rely_reviewer {
     struct rely_buf out;       /* owned: the answer being written; reused */
     struct rely_pool later;    /* owned: scratch of reviews made outside a handler */
     struct rely_waiting_list waiting;
+    struct rely_pin_asked {
+        int64_t credential_id;               /* 0: free */
+        int64_t until_ms;                    /* monotonic: asking again before that is useless */
+    } pins_asked[RELY_PINS_ASKED];           /* by the credential's id */
     struct rely_map cooldowns;               /* owned: struct rely_cooldown by issuer, changed in place (cooldown.c) */
     char decision_id[RELY_DECISION_ID_SIZE]; /* of the last review: random per worker, and a count */
 };
@@ -88,5 +95,7 @@ void rely_endpoints_refuse(struct rely_http_request *request, void *context, con
  * more, on the snapshot of now, and answered; those that came too late for this fetch ask for the next one. */
 void rely_reviewer_keys_answered(struct rely_reviewer *reviewer, int64_t issuer_id,
                                  const struct rely_key_notice *notice);
+/* The uid that was asked for is written down, or cannot be: the same for those that wait for this credential. */
+void rely_reviewer_pin_answered(struct rely_reviewer *reviewer, int64_t credential_id, bool is_written);
 
 #endif

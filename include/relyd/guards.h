@@ -5,6 +5,7 @@
 #define RELYD_GUARDS_H
 
 #include "relyd/base.h"
+#include "relyd/limits.h"
 
 /* A claim that must have one of these values. */
 struct rely_required_claim {
@@ -21,6 +22,14 @@ struct rely_guards {
     size_t subject_count;
     bool is_single_audience;
     bool refuses_stretched;
+    bool pins_uid; /* a credential of an exact subject gets the uid of the first account that uses it */
+};
+
+/* The uid that the first use of a credential asks to have written down. */
+struct rely_pin {
+    int64_t credential_id, issuer_id;
+    uint64_t rule_hash; /* rely_rule_hash of the issuer and the subject that the review saw */
+    char uid[RELY_ACCOUNT_UID_CHARS];
 };
 
 #endif

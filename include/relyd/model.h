@@ -59,6 +59,9 @@ enum rely_role {
 /* What the audiences that a TokenReview names are to a route. */
 enum rely_caller_audiences { RELY_AUDIENCES_NARROW = 1, RELY_AUDIENCES_TRUSTED };
 
+/* The uid of a service account: may one that was made anew go on? */
+enum rely_pin_rule { RELY_PIN_OFF = 1, RELY_PIN_FIRST_USE };
+
 /* Of what is tried out before it counts. */
 enum rely_mode { RELY_MODE_ENFORCE = 1, RELY_MODE_SHADOW };
 

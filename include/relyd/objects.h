@@ -8,6 +8,7 @@
 #include "relyd/changes.h"
 
 struct rely_json;
+struct rely_pin;
 struct rely_registry;
 
 /* Which object: `parent` is the name of its parent, absent where the kind has none. */
@@ -95,6 +96,11 @@ RELY_MUST_USE bool rely_registry_leave_group(struct rely_registry *registry, con
 #define RELY_SWEPT_AT_ONCE 200
 RELY_MUST_USE bool rely_registry_sweep(struct rely_registry *registry, int64_t now_s, struct rely_changes *changes,
                                        size_t *count, struct rely_err *err);
+
+/* Write down the uid of the service account that is the first to use a credential, if it has none by now and is what the
+ * pin was asked for; else nothing is done. Out: changes - what was done is added. */
+RELY_MUST_USE bool rely_registry_pin(struct rely_registry *registry, const struct rely_pin *pin, int64_t now_s,
+                                     struct rely_changes *changes, struct rely_err *err);
 
 /* Read one object as JSON. *object is owned by the caller; etag takes 32 bytes. */
 RELY_MUST_USE bool rely_registry_read(struct rely_registry *registry, const struct rely_object_path *path,

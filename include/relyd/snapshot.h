@@ -110,6 +110,7 @@ struct rely_credential {
     const struct rely_expression *expression; /* NULL: it has a subject */
     uint16_t prefix_len;                      /* of the expression's literal prefix of the subject, in bytes */
     int8_t key_term;                          /* of the expression, by which it is found; -1: none */
+    const char *account_uid; /* RELY_ACCOUNT_UID_CHARS that the token's service account must have; NULL: any */
     const struct rely_slice *audiences;
     size_t audience_count; /* 1..RELY_AUDIENCES_PER_CREDENTIAL_MAX */
     bool is_enabled;

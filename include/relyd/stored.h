@@ -138,10 +138,15 @@ RELY_MUST_USE bool rely_stored_put_keys(struct rely_store *store, const struct r
 /* The stored set was fetched again: only its time is news. */
 RELY_MUST_USE bool rely_stored_touch_keys(struct rely_store *store, int64_t issuer_id, int64_t at_s,
                                           struct rely_err *err);
-/* The issuer of one row, whole; id 0 when it is gone. */
-RELY_MUST_USE bool rely_stored_find_issuer(struct rely_store *store, int64_t id, struct rely_pool *pool,
-                                           union rely_any_record *record, struct rely_err *err);
+/* Which row. */
+struct rely_stored_row {
+    const struct rely_kind *kind;
+    int64_t id;
+};
 
+/* The record of one row, whole; id 0 when it is gone. */
+RELY_MUST_USE bool rely_stored_find_row(struct rely_store *store, const struct rely_stored_row *asked,
+                                        struct rely_pool *pool, union rely_any_record *record, struct rely_err *err);
 /* A row that no relyd has written; always false. */
 RELY_MUST_USE bool rely_stored_damaged(struct rely_store *store, const struct rely_kind *kind, int64_t id,
                                        struct rely_err *err);

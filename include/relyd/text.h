@@ -40,6 +40,8 @@ bool rely_utf8_count(struct rely_slice text, size_t *count);
 
 /* Does the text hold a control character (U+0000-1F, U+007F-9F)? In: UTF-8. */
 bool rely_text_has_control(struct rely_slice text);
+/* RFC 4122 s3, in lower case: 36 characters. */
+bool rely_text_is_uuid(struct rely_slice text);
 
 /* RFC 3339 in UTC, `2026-11-22T10:00:00Z`. RELY_TIME_SIZE holds every time from year 0 to 9999. */
 #define RELY_TIME_SIZE 32

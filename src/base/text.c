@@ -131,3 +131,15 @@ size_t rely_bytes_measure_plain(const char *text, size_t len)
 {
     return rely_bytes_find(text, len, mark_unplain);
 }
+
+bool rely_text_is_uuid(struct rely_slice text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.ptr[i];
+        bool is_dash = i == 8 || i == 13 || i == 18 || i == 23;
+        bool is_digit = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+        if (is_dash ? c != '-' : !is_digit)
+            return false;
+    }
+    return text.len == 36;
+}

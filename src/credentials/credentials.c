@@ -111,12 +111,28 @@ static enum rely_reason refuse_audiences(const struct rely_match_query *query, c
                        (int)(near->name.len < 40 ? near->name.len : 40), near->name.ptr, of_credential);
 }
 
-static enum rely_reason refuse_match(const struct rely_match_query *query, const struct rely_identity *disabled,
+/* What came out of judging all credentials of an issuer and subject. */
+struct judged {
+    const struct rely_identity *disabled;
+    const struct rely_credential *of_other_uid; /* would match, but for the uid */
+    const struct rely_identity *identity;       /* of the last one */
+    const struct rely_credential *credential;
+    size_t count;
+};
+
+static enum rely_reason refuse_match(const struct rely_match_query *query, const struct judged *judged,
                                      const struct rely_credential *near_audience, struct rely_detail *detail)
 {
     char subject[RELY_QUOTED_SIZE];
-    if (disabled != NULL)
-        return rely_refuse(detail, RELY_IDENTITY_DISABLED, "identity %.*s is disabled", RELY_ARG(disabled->name));
+    if (judged->of_other_uid != NULL)
+        return rely_refuse(detail, RELY_UID_CHANGED,
+                           "credential %.*s is for the service account with uid %.*s, and the token's has %s",
+                           RELY_ARG(judged->of_other_uid->name), RELY_ACCOUNT_UID_CHARS,
+                           judged->of_other_uid->account_uid,
+                           query->account_uid.ptr == NULL ? "none" : rely_quote(query->account_uid, subject));
+    if (judged->disabled != NULL)
+        return rely_refuse(detail, RELY_IDENTITY_DISABLED, "identity %.*s is disabled",
+                           RELY_ARG(judged->disabled->name));
     if (near_audience != NULL)
         return refuse_audiences(query, near_audience, detail);
     return rely_refuse(detail, RELY_NO_MATCHING_CREDENTIAL,
@@ -125,13 +141,11 @@ static enum rely_reason refuse_match(const struct rely_match_query *query, const
                        rely_quote(query->subject, subject));
 }
 
-/* What came out of judging all credentials of an issuer and subject. */
-struct judged {
-    const struct rely_identity *disabled;
-    const struct rely_identity *identity; /* of the last one */
-    const struct rely_credential *credential;
-    size_t count;
-};
+static bool has_wanted_uid(const struct rely_match_query *query, const struct rely_credential *credential)
+{
+    return credential->account_uid == NULL ||
+           rely_slice_equal(rely_slice(credential->account_uid, RELY_ACCOUNT_UID_CHARS), query->account_uid);
+}
 
 static void judge_credential(const struct rely_match_query *query, const struct rely_credential *credential,
                              const struct rely_identity *identity, struct rely_matches *out, struct judged *judged)
@@ -147,6 +161,11 @@ static void judge_credential(const struct rely_match_query *query, const struct 
                                      identity->is_username_subject ? query->subject : identity->username,
                                      find_audiences(query, credential), choose_list(query, credential, &unused)};
     bool would_count = match.audiences != 0 && identity->is_enabled;
+    if (!has_wanted_uid(query, credential)) {
+        if (would_count && !credential->is_shadow)
+            judged->of_other_uid = credential;
+        return;
+    }
     if (credential->is_shadow && would_count)
         keep_shadow(out, match);
     if (credential->is_shadow)
@@ -258,5 +277,5 @@ enum rely_reason rely_credentials_match(const struct rely_snapshot *snapshot, co
         judge_credential(query, memo->credential, memo->identity, out, &judged);
     else
         judge_all(snapshot, query, out, &judged);
-    return out->count > 0 ? RELY_OK : refuse_match(query, judged.disabled, out->near_audience, detail);
+    return out->count > 0 ? RELY_OK : refuse_match(query, &judged, out->near_audience, detail);
 }

@@ -127,6 +127,7 @@ static enum rely_reason run_credentials_step(struct rely_review_work *work)
         .wanted_count = route == NULL ? 0 : route->audience_count,
         .said = work->snapshot->expressions.count > 0 ? &said : NULL,
         .now_s = review->now_s,
+        .account_uid = review->claims.kubernetes.account_uid,
         .identity = work->request->identity,
         .memo = work->known != NULL ? work->known->memo : NULL,
         .make_room = drop_identities,
@@ -173,7 +174,8 @@ static enum rely_reason run_decision_step(struct rely_review_work *work)
                            matches->count, matches->is_truncated ? " or more" : "",
                            RELY_ARG(matches->items[0].identity->name), RELY_ARG(matches->items[1].identity->name));
     find_header_claims(work);
-    return check_names(work);
+    reason = check_names(work);
+    return reason != RELY_OK ? reason : rely_judge_pins(review);
 }
 
 /* A request is this table: what restricts one more is a step, or part of one, and no other code changes. */
@@ -214,7 +216,8 @@ static bool are_matches_in_force(const struct rely_review *review, int64_t *unti
     bool are_in_force = true;
     for (size_t i = 0; i < review->matches.count; i++) {
         const struct rely_credential *credential = review->matches.items[i].credential;
-        are_in_force &= rely_credential_is_in_force(credential, review->now_s) && !credential->is_shadow;
+        are_in_force &= rely_credential_is_in_force(credential, review->now_s) && !credential->is_shadow &&
+                        !rely_match_wants_pin(review, &review->matches.items[i]);
         if (credential->not_after_s != 0 && credential->not_after_s < *until_s)
             *until_s = credential->not_after_s;
     }

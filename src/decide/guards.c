@@ -79,6 +79,9 @@ static enum rely_reason judge_guards(struct rely_review_work *work, const struct
         return rely_refuse(detail, RELY_GUARD_REFUSED,
                            "guard refuseStretched of the issuer: the token has warnafter: its API server has "
                            "stretched it; ask for one with expirationSeconds and an audience");
+    if (guards->pins_uid && !rely_text_is_uuid(claims->kubernetes.account_uid))
+        return rely_refuse(detail, RELY_GUARD_REFUSED,
+                           "guard pinServiceAccountUid of the issuer: the token names no service account's uid");
     if (!is_allowed_subject(guards, claims->subject))
         return rely_refuse(detail, RELY_GUARD_REFUSED, "guard allowedSubjects of the issuer: the subject is %s",
                            rely_quote(claims->subject, quoted));

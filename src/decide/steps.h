@@ -67,6 +67,13 @@ bool rely_would_drop(struct rely_review_work *work, const struct rely_identity *
 /* Is the token what its issuer's guards want? Reasons: RELY_GUARD_REFUSED. */
 enum rely_reason rely_judge_guards(struct rely_review_work *work);
 
+/* --- pins.c: uids of service accounts ---------------------------------------------------------------------------- */
+
+/* Must this one wait until the uid of its first use is written down? */
+bool rely_match_wants_pin(const struct rely_review *review, const struct rely_match *match);
+/* Must any? Sets the review's unpinned. Reasons: RELY_PIN_PENDING. */
+enum rely_reason rely_judge_pins(struct rely_review *review);
+
 /* --- route.c: what the route takes ------------------------------------------------------------------------------- */
 
 /* Sets the review's route. Reasons: RELY_UNKNOWN_ROUTE. */

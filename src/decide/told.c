@@ -39,7 +39,8 @@ void rely_review_tell(const struct rely_review *review, struct rely_detail *out)
 {
     enum rely_reason reason = review->decision.reason;
     bool is_own_fault = reason == RELY_OVERLOADED || reason == RELY_INTERNAL_ERROR || reason == RELY_UNDECIDED;
-    bool is_own_matter = reason == RELY_TOKEN_TOO_LARGE || reason == RELY_CALLER_NOT_PERMITTED;
+    bool is_of_pins = reason == RELY_UID_CHANGED || reason == RELY_PIN_PENDING; /* whose credential, and which uid */
+    bool is_own_matter = reason == RELY_TOKEN_TOO_LARGE || reason == RELY_CALLER_NOT_PERMITTED || is_of_pins;
     if (is_own_fault || is_own_matter)
         snprintf(out->text, sizeof out->text, "%s", rely_reason_sentence(reason));
     else if (reason == RELY_AUDIENCE_MISMATCH && review->claims.audience_count > 0)

@@ -14,7 +14,7 @@ static void review_caller(void *context, const struct rely_review_request *asked
 {
     struct rely_reviewer *reviewer = context;
     rely_reviewer_review(reviewer, asked, asked->pool, review);
-    if (rely_review_wants_keys(review))
+    if (rely_review_wants_keys(review) || rely_review_wants_pin(review))
         rely_waiting_ask_only(reviewer, review);
 }
 

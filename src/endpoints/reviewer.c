@@ -159,6 +159,7 @@ void rely_reviewer_ask(struct rely_reviewer *reviewer, struct rely_http_request 
     struct rely_review review;
     int64_t start_us = rely_clock_monotonic_us();
     rely_reviewer_review(reviewer, &asked->review, request->scratch, &review);
-    if (!rely_review_wants_keys(&review) || !rely_waiting_begin(reviewer, request, asked, &review, start_us))
+    bool may_wait = rely_review_wants_keys(&review) || rely_review_wants_pin(&review);
+    if (!may_wait || !rely_waiting_begin(reviewer, request, asked, &review, start_us))
         rely_reviewer_finish(reviewer, request, asked, &review, start_us);
 }

@@ -45,8 +45,8 @@ void rely_reviewer_finish(struct rely_reviewer *reviewer, struct rely_http_reque
 
 /* --- waiting.c -------------------------------------------------------------------------------------- */
 
-/* Ask for the keys that a refused review misses, and defer the request until they have come, at most key_wait_ms.
- * False: nothing will come, or there is no room: answer now. */
+/* Ask for the keys that a refused review misses, or to have a uid written down, and defer the request until that is
+ * done, at most key_wait_ms. False: nothing will come, or there is no room: answer now. */
 bool rely_waiting_begin(struct rely_reviewer *reviewer, struct rely_http_request *request,
                         const struct rely_asked *asked, const struct rely_review *review, int64_t start_us);
 /* The same for who has no time to wait. */
@@ -80,6 +80,13 @@ bool rely_cooldown_ask(struct rely_reviewer *reviewer, int64_t issuer_id, bool i
 void rely_cooldown_set(struct rely_reviewer *reviewer, int64_t issuer_id, const struct rely_key_notice *notice,
                        int64_t now_ms);
 void rely_cooldowns_fini(struct rely_reviewer *reviewer);
+
+/* --- pins.c ------------------------------------------------------------------------------------ */
+
+/* Ask for what a review that wants a pin waits for, unless that was done a moment ago. */
+void rely_pin_ask(struct rely_reviewer *reviewer, const struct rely_review *review, int64_t now_ms);
+/* It is written down: should somebody take it away again, it is asked for at once. */
+void rely_pin_forget(struct rely_reviewer *reviewer, int64_t credential_id);
 
 /* --- the protocols: of each, who answers its requests, and who words what never becomes one ------------ */
 

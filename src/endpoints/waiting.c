@@ -26,7 +26,8 @@ struct rely_waiting {
     struct rely_waiting_share *share;  /* borrowed: of its iss; lives as long as this is in the list */
     int64_t start_us;                  /* when it was asked */
     int64_t issuer_ids[RELY_CANDIDATES_MAX];
-    size_t issuer_count; /* of those whose answer is still to come */
+    size_t issuer_count;   /* of those whose answer is still to come */
+    int64_t credential_id; /* whose uid is to be written down; 0: it waits for none */
     size_t bytes;
     bool is_replaced; /* it waits for a key that may have taken another's name */
     bool is_due;      /* to be reviewed */
@@ -61,15 +62,29 @@ static void forget_gone_request(void *context)
 
 /* --- reviewing those that are due ---------------------------------------------------------------------------- */
 
-/* On the snapshot of this turn. It goes on waiting only while another issuer's keys may still come. */
+/* It needs no other key: what it waits for now is its uid, unless that was what it has waited for, in vain. */
+static bool waits_for_pin(struct rely_waiting *waiting, const struct rely_review *review, int64_t answered_id)
+{
+    if (!rely_review_wants_pin(review) || waiting->is_last || review->unpinned->id == answered_id)
+        return false;
+    waiting->issuer_count = 0;
+    waiting->credential_id = review->unpinned->id;
+    rely_pin_ask(waiting->reviewer, review, rely_clock_monotonic_ms());
+    return true;
+}
+
+/* On the snapshot of this turn. It goes on waiting only while another issuer's keys may still come, or a uid. */
 static void review_due(struct rely_waiting *waiting)
 {
     struct rely_reviewer *reviewer = waiting->reviewer;
     struct rely_review review;
+    int64_t answered_id = waiting->credential_id;
     waiting->is_due = false;
     rely_pool_reset(&reviewer->later);
     rely_reviewer_review(reviewer, &waiting->asked.review, &reviewer->later, &review);
     if (rely_review_wants_keys(&review) && waiting->issuer_count > 0 && !waiting->is_last)
+        return;
+    if (waits_for_pin(waiting, &review, answered_id))
         return;
     unlink_waiting(waiting);
     rely_reviewer_finish(reviewer, waiting->request, &waiting->asked, &review, waiting->start_us);
@@ -174,29 +189,47 @@ static size_t ask_for_missing_keys(struct rely_reviewer *reviewer, const struct 
 void rely_waiting_ask_only(struct rely_reviewer *reviewer, const struct rely_review *review)
 {
     int64_t unused[RELY_CANDIDATES_MAX];
-    ask_for_missing_keys(reviewer, review, unused);
+    if (rely_review_wants_pin(review))
+        rely_pin_ask(reviewer, review, rely_clock_monotonic_ms());
+    else
+        ask_for_missing_keys(reviewer, review, unused);
+}
+
+/* What it waits for by now. Returns: how many issuers' answers will come; or a pin's. */
+static size_t ask_for_what_is_missing(struct rely_reviewer *reviewer, const struct rely_review *review,
+                                      int64_t ids[RELY_CANDIDATES_MAX])
+{
+    if (!rely_review_wants_pin(review))
+        return ask_for_missing_keys(reviewer, review, ids);
+    rely_pin_ask(reviewer, review, rely_clock_monotonic_ms());
+    return 1;
 }
 
 bool rely_waiting_begin(struct rely_reviewer *reviewer, struct rely_http_request *request,
                         const struct rely_asked *asked, const struct rely_review *review, int64_t start_us)
 {
-    int64_t ids[RELY_CANDIDATES_MAX];
-    size_t count = ask_for_missing_keys(reviewer, review, ids);
-    size_t bytes = measure_waiting(asked, &review->token);
-    if (count == 0 || reviewer->key_wait_ms == 0 || !rely_share_has_room(&reviewer->waiting, review->token.iss, bytes))
+    int64_t ids[RELY_CANDIDATES_MAX] = {0};
+    bool wants_pin = rely_review_wants_pin(review);
+    const struct rely_unverified known = {.iss = wants_pin ? review->issuer->url : review->token.iss};
+    const struct rely_unverified *token = wants_pin ? &known : &review->token; /* which a cache leaves empty */
+    size_t count = ask_for_what_is_missing(reviewer, review, ids);
+    size_t bytes = measure_waiting(asked, token);
+    if (count == 0 || reviewer->key_wait_ms == 0 || !rely_share_has_room(&reviewer->waiting, token->iss, bytes))
         return false;
-    struct rely_waiting *waiting = make_waiting(asked, &review->token, bytes);
+    struct rely_waiting *waiting = make_waiting(asked, token, bytes);
     waiting->reviewer = reviewer;
     waiting->request = request;
     waiting->start_us = start_us;
     waiting->is_replaced = rely_review_doubts_keys(review);
-    waiting->issuer_count = count;
+    waiting->issuer_count = wants_pin ? 0 : count;
+    waiting->credential_id = wants_pin ? review->unpinned->id : 0;
     memcpy(waiting->issuer_ids, ids, count * sizeof ids[0]);
     link_waiting(waiting);
     waiting->timer.run = answer_after_timeout;
     rely_timer_start(reviewer->loop, &waiting->timer, reviewer->key_wait_ms);
     rely_http_defer(request, forget_gone_request, waiting);
-    rely_count(&reviewer->counters->key_waits, 1);
+    if (!wants_pin)
+        rely_count(&reviewer->counters->key_waits, 1);
     return true;
 }
 
@@ -240,6 +273,16 @@ void rely_reviewer_keys_answered(struct rely_reviewer *reviewer, int64_t issuer_
     rely_cooldown_set(reviewer, issuer_id, notice, now_ms);
     for (struct rely_waiting *waiting = reviewer->waiting.oldest; waiting != NULL; waiting = waiting->next)
         take_notice(waiting, issuer_id, notice, now_ms);
+    review_some(reviewer);
+}
+
+void rely_reviewer_pin_answered(struct rely_reviewer *reviewer, int64_t credential_id, bool is_written)
+{
+    if (is_written)
+        rely_pin_forget(reviewer, credential_id);
+    for (struct rely_waiting *waiting = reviewer->waiting.oldest; waiting != NULL; waiting = waiting->next)
+        if (waiting->credential_id == credential_id)
+            waiting->is_due = true;
     review_some(reviewer);
 }
 

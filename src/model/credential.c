@@ -43,7 +43,11 @@ void rely_credential_complete_patch(struct rely_json *changes)
 
 void rely_credential_check(const struct rely_body *body, void *record)
 {
-    (void)record;
+    const struct rely_credential_record *credential = record;
+    if (credential->account_uid.ptr != NULL && !rely_text_is_uuid(credential->account_uid))
+        rely_problems_add(body->problems, "serviceAccountUid", "invalid_text",
+                          "serviceAccountUid is no UUID as Kubernetes writes it: "
+                          "f7e2a3d4-0000-4000-8000-0123456789ab, in lower case");
     bool has_record = rely_json_get(body->json, "issuer") != NULL || rely_json_get(body->json, "issuerName") != NULL;
     bool has_group = rely_json_get(body->json, "issuerGroup") != NULL;
     if (!has_record && !has_group)

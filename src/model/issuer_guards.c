@@ -140,6 +140,17 @@ static bool read_switch(const struct guard_member *member)
     return rely_json_true(member->value);
 }
 
+static int64_t read_pin(const struct guard_member *member)
+{
+    int64_t found = rely_json_type(member->value) == RELY_JSON_STRING
+                        ? rely_find_word("|off|first-use", rely_json_text(member->value))
+                        : 0;
+    if (member->value != NULL && found == 0)
+        rely_problems_add(member->body->problems, member->path, "invalid_value",
+                          "%s must be \"off\" or \"first-use\", or be left out", member->path);
+    return found == 0 ? RELY_PIN_OFF : found;
+}
+
 static void read_allowed_subjects(const struct guard_member *member, struct rely_texts *out)
 {
     static const struct rely_list_rule rule = {0, RELY_ALLOWED_SUBJECTS_MAX, {.min = 1, .max = RELY_TEXT_MAX}, false};
@@ -151,15 +162,18 @@ void rely_issuer_guards_read(const struct rely_body *body, const struct rely_fie
                              struct rely_issuer_record *issuer)
 {
     const struct guard_member guards = {body, rely_json_get(body->json, field->json), field->json};
+    issuer->pin_uid = RELY_PIN_OFF;
     if (guards.value == NULL || !check_object(&guards))
         return;
     const struct guard_member single = member_of(body, "singleAudience", "guards.singleAudience");
     const struct guard_member stretched = member_of(body, "refuseStretched", "guards.refuseStretched");
+    const struct guard_member pin = member_of(body, "pinServiceAccountUid", "guards.pinServiceAccountUid");
     const struct guard_member subjects = member_of(body, "allowedSubjects", "guards.allowedSubjects");
     check_guard_members(&guards, field->words);
     read_required_claims(body, issuer);
     issuer->is_single_audience = read_switch(&single);
     issuer->refuses_stretched = read_switch(&stretched);
+    issuer->pin_uid = read_pin(&pin);
     read_allowed_subjects(&subjects, &issuer->allowed_subjects);
 }
 
@@ -177,6 +191,8 @@ struct rely_json *rely_issuer_guards_show(const struct rely_issuer_record *issue
     rely_json_set(guards, "requiredClaims", required);
     rely_json_set(guards, "singleAudience", rely_json_of_bool(issuer->is_single_audience));
     rely_json_set(guards, "refuseStretched", rely_json_of_bool(issuer->refuses_stretched));
+    rely_json_set(guards, "pinServiceAccountUid",
+                  rely_json_of_text(issuer->pin_uid == RELY_PIN_FIRST_USE ? RELY_LIT("first-use") : RELY_LIT("off")));
     rely_json_set(guards, "allowedSubjects", rely_texts_show(&issuer->allowed_subjects));
     return guards;
 }
@@ -193,6 +209,7 @@ struct rely_json *rely_issuer_guards_schema(void)
             "\"items\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":600}}},"
             "\"required\":[\"claim\",\"anyOf\"],\"additionalProperties\":false}},"
             "\"singleAudience\":{\"type\":\"boolean\"},\"refuseStretched\":{\"type\":\"boolean\"},"
+            "\"pinServiceAccountUid\":{\"type\":\"string\",\"enum\":[\"off\",\"first-use\"]},"
             "\"allowedSubjects\":{\"type\":\"array\",\"maxItems\":32,\"uniqueItems\":true,"
             "\"items\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":600}}},\"additionalProperties\":false}"),
         &unused);

@@ -77,7 +77,9 @@ static bool store_fetched_set(struct rely_registry *registry, const struct rely_
 {
     union rely_any_record found;
     struct rely_issuer_record *issuer = &found.issuer;
-    if (!rely_stored_find_issuer(registry->store, fetched->issuer_id, pool, &found, err))
+    if (!rely_stored_find_row(registry->store,
+                              &(struct rely_stored_row){rely_kind_of(RELY_OBJECT_ISSUER), fetched->issuer_id}, pool,
+                              &found, err))
         return false;
     if (found.record.id == 0)
         return rely_err_set(err, RELY_ERR_NOT_FOUND, "the issuer with row %lld is gone", (long long)fetched->issuer_id);

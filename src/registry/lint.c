@@ -56,7 +56,9 @@ static bool lint_credential(const struct rely_writing *write, struct rely_proble
     const struct rely_stored_place place = {.kind = rely_kind_of(RELY_OBJECT_IDENTITY), .name = write->path->parent};
     if (credential->issuer_id == 0) /* of a group, whose records may be of many kinds */
         issuer = (union rely_any_record){.issuer = {.url = RELY_LIT("")}};
-    else if (!rely_stored_find_issuer(write->registry->store, credential->issuer_id, write->body.pool, &issuer, err))
+    else if (!rely_stored_find_row(write->registry->store,
+                                   &(struct rely_stored_row){rely_kind_of(RELY_OBJECT_ISSUER), credential->issuer_id},
+                                   write->body.pool, &issuer, err))
         return false;
     if (!rely_stored_find(write->registry->store, &place, write->body.pool, &identity, err))
         return false;

@@ -6,6 +6,7 @@
 
 #include "relyd/bind.h"
 #include "relyd/clock.h"
+#include "relyd/guards.h"
 #include "relyd/snapshot.h"
 
 #include <unistd.h>
@@ -51,6 +52,10 @@ void rely_callers_review(void *context, const struct rely_review_request *asked,
     bounded.turn = thread->caller_turns;
     rely_cache_review(thread->caller_cache, rely_control_snapshot(thread->control), &bounded, rely_clock_now_s(),
                       review);
+    if (rely_review_wants_pin(review)) {
+        const struct rely_pin pin = rely_review_pin(review);
+        rely_pins_ask(thread, &pin);
+    }
     if (!rely_review_wants_keys(review))
         return;
     thread->caller_turns++;

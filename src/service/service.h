@@ -125,6 +125,7 @@ struct rely_control_thread {
     struct rely_try_budget caller_tries;
     uint64_t caller_turns;
     struct rely_sweeper sweeper;
+    size_t pins_on_their_way;
 };
 
 /* What is read again while relyd serves. */
@@ -252,6 +253,11 @@ struct rely_keeper *rely_rooms_new_keeper(struct rely_control_thread *thread);
 
 /* Delete what is over, every ten seconds until the loop ends. */
 void rely_sweeper_start(struct rely_sweeper *sweeper, struct rely_control_thread *thread);
+
+/* --- pins.c -------------------------------------------------------------------------------------------------- */
+
+/* A review asks for a pin. Every worker is told when it is written down, or cannot be. */
+void rely_pins_ask(struct rely_control_thread *thread, const struct rely_pin *pin);
 
 /* --- fetching.c ---------------------------------------------------------------------------------------- */
 

@@ -4,16 +4,19 @@
  */
 #include "service.h"
 
+#include "relyd/guards.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
-/* To the control thread, about an issuer or one of its keys. */
+/* To the control thread, about an issuer, one of its keys, or a pin. */
 struct question {
     struct rely_message message; /* first */
     struct rely_control_thread *thread;
     int64_t issuer_id;
     uint64_t key_serial; /* for a table */
     bool is_replaced;    /* for keys: as in rely_keeper_ask */
+    struct rely_pin pin;
 };
 
 static void drop_question(struct rely_message *message)
@@ -58,6 +61,18 @@ static void ask_control_for_table(void *context, int64_t issuer_id, uint64_t key
                                             .key_serial = key_serial});
 }
 
+static void pass_question_to_pins(struct rely_message *message)
+{
+    struct question *question = (struct question *)message;
+    rely_pins_ask(question->thread, &question->pin);
+    free(question);
+}
+
+static void ask_control_for_pin(void *context, const struct rely_pin *pin)
+{
+    ask_control(context, &(struct question){.message = {.run = pass_question_to_pins}, .pin = *pin});
+}
+
 static void set_up_reviewer(struct rely_worker *worker, struct rely_log_ring *ring)
 {
     const struct rely_config *config = worker->service->config;
@@ -67,7 +82,7 @@ static void set_up_reviewer(struct rely_worker *worker, struct rely_log_ring *ri
         .counters = &worker->counters->requests,
         .ring = ring,
         .cache = rely_cache_new((size_t)config->cache_entries),
-        .hooks = {worker, ask_control_for_keys, ask_control_for_table},
+        .hooks = {worker, ask_control_for_keys, ask_control_for_table, ask_control_for_pin},
         .caller_rules = &worker->service->reload.caller_rules,
         .key_wait_ms = (int)config->key_miss_wait_ms,
         .tries = {.limit = (uint32_t)config->key_kidless_failures_per_s},

@@ -31,15 +31,17 @@ static const struct rely_required_claim *read_required(const struct rely_issuer_
 static const struct rely_guards *read_guards(const struct rely_issuer_record *record, struct rely_pool *pool,
                                              struct rely_guards *guards)
 {
+    bool pins_uid = record->pin_uid == RELY_PIN_FIRST_USE;
     if (record->required_claims.count == 0 && record->allowed_subjects.count == 0 && !record->is_single_audience &&
-        !record->refuses_stretched)
+        !record->refuses_stretched && !pins_uid)
         return NULL;
     *guards = (struct rely_guards){.required = read_required(record, pool),
                                    .required_count = record->required_claims.count,
                                    .subjects = record->allowed_subjects.items,
                                    .subject_count = record->allowed_subjects.count,
                                    .is_single_audience = record->is_single_audience,
-                                   .refuses_stretched = record->refuses_stretched};
+                                   .refuses_stretched = record->refuses_stretched,
+                                   .pins_uid = pins_uid};
     return guards;
 }
 
@@ -151,6 +153,7 @@ struct rely_credential *rely_credential_of_record(const struct rely_credential_r
                                          .name = record->name,
                                          .subject = record->subject,
                                          .key_term = -1,
+                                         .account_uid = record->account_uid.ptr,
                                          .audiences = record->audiences.items,
                                          .audience_count = record->audiences.count,
                                          .is_enabled = record->is_enabled,

@@ -235,7 +235,8 @@ struct rely_credential *rely_credential_copy(const struct rely_credential *from)
     size_t arrays = from->audience_count * sizeof(struct rely_slice);
     size_t text = from->name.len + from->subject.len + measure_texts(from->audiences, from->audience_count);
     size_t expression = from->expression == NULL ? 0 : from->expression->bytes;
-    struct rely_credential *credential = rely_alloc(sizeof *credential + arrays + expression + text);
+    size_t uid = from->account_uid == NULL ? 0 : RELY_ACCOUNT_UID_CHARS;
+    struct rely_credential *credential = rely_alloc(sizeof *credential + arrays + expression + uid + text);
     struct rely_slice *audiences = (struct rely_slice *)(credential + 1);
     char *behind = (char *)(credential + 1) + arrays;
     struct block block = {behind + expression};
@@ -247,6 +248,8 @@ struct rely_credential *rely_credential_copy(const struct rely_credential *from)
     }
     credential->name = put_text(&block, from->name);
     credential->subject = put_text(&block, from->subject);
+    if (uid != 0)
+        credential->account_uid = put_text(&block, rely_slice(from->account_uid, uid)).ptr;
     put_texts(&block, audiences, from->audiences, from->audience_count);
     credential->audiences = audiences;
     return credential;

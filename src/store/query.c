@@ -69,12 +69,11 @@ static bool get_stored(struct rely_store *store, struct rely_row *row, int64_t i
     return step == RELY_SQL_ROW ? read_one(store, row, record, err) : step == RELY_SQL_DONE;
 }
 
-bool rely_stored_find_issuer(struct rely_store *store, int64_t id, struct rely_pool *pool,
-                             union rely_any_record *record, struct rely_err *err)
+bool rely_stored_find_row(struct rely_store *store, const struct rely_stored_row *asked, struct rely_pool *pool,
+                          union rely_any_record *record, struct rely_err *err)
 {
-    struct rely_row row = {
-        .kind = rely_kind_of(RELY_OBJECT_ISSUER), .wanted = RELY_COLUMNS_ALL, .is_kept = true, .pool = pool};
-    return get_stored(store, &row, id, record, err);
+    struct rely_row row = {.kind = asked->kind, .wanted = RELY_COLUMNS_ALL, .is_kept = true, .pool = pool};
+    return get_stored(store, &row, asked->id, record, err);
 }
 
 /* A trigger of a hand's own, or damage: what would be in force and what a restart would find were two things. */

@@ -77,7 +77,7 @@ static const struct rely_schema_item other_items[] = {
      "  object TEXT NOT NULL,\n"
      "  name TEXT NOT NULL,\n"
      "  operation TEXT NOT NULL CHECK (operation = 'create' OR operation = 'replace' OR operation = 'delete'"
-     " OR operation = 'fetch'),\n"
+     " OR operation = 'fetch' OR operation = 'pin'),\n"
      "  before TEXT,\n" /* JSON, as the REST interface shows the object */
      "  after TEXT\n) STRICT"},
     {"index", "credential_subject", "CREATE INDEX credential_subject ON credential (issuer_id, subject)"},

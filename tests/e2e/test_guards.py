@@ -5,7 +5,7 @@ import tokens
 from service import ISSUER
 
 PROD = "/v1/issuers/prod"
-OFF = {"requiredClaims": [], "singleAudience": False, "refuseStretched": False, "allowedSubjects": []}
+OFF = {"requiredClaims": [], "singleAudience": False, "refuseStretched": False, "pinServiceAccountUid": "off", "allowedSubjects": []}
 
 
 @pytest.fixture
@@ -111,6 +111,8 @@ def test_times_are_judged_first_and_rules_behind(world):
     ({"requiredClaims": [{"claim": f"c{i}", "anyOf": ["b"]} for i in range(17)]}, "guards.requiredClaims", "too_many"),
     ({"singleAudience": 1}, "guards.singleAudience", "wrong_type"),
     ({"refuseStretched": "yes"}, "guards.refuseStretched", "wrong_type"),
+    ({"pinServiceAccountUid": "always"}, "guards.pinServiceAccountUid", "invalid_value"),
+    ({"pinServiceAccountUid": True}, "guards.pinServiceAccountUid", "invalid_value"),
     ({"allowedSubjects": "a"}, "guards.allowedSubjects", "wrong_type"),
     ({"allowedSubjects": [str(i) for i in range(33)]}, "guards.allowedSubjects", "too_many"),
     ({"allowedSubjects": ["x" * 601]}, "guards.allowedSubjects[0]", "too_long"),

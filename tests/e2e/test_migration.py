@@ -30,7 +30,7 @@ def start_old(tmp_path, **settings):
 # Fields that 0.1 did not have.
 OF_IDENTITIES = {"roles": [], "owners": [], "certificates": []}
 OF_CREDENTIALS = {"enabled": True, "mode": "enforce"}
-GUARDS = {"requiredClaims": [], "singleAudience": False, "refuseStretched": False, "allowedSubjects": []}
+GUARDS = {"requiredClaims": [], "singleAudience": False, "refuseStretched": False, "pinServiceAccountUid": "off", "allowedSubjects": []}
 OF_ISSUERS = {"guards": GUARDS, "isShared": False, "pinClaims": [], "issuerGroups": []}
 
 

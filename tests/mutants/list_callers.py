@@ -102,9 +102,9 @@ MUTANTS = [
     on_data("a-refused-caller-of-a-review-is-not-in-the-log", "src/endpoints/endpoints.c",
             "    rely_reviewer_note_refused(reviewer, request, protocol->endpoint, RELY_CALLER_NOT_PERMITTED, caller->why.text);\n",
             "    (void)rely_reviewer_note_refused;\n", "test_every_refused_caller_is_in_the_log"),
-    on_data("a-callers-own-key-is-not-fetched", "src/endpoints/admit.c", "    if (rely_review_wants_keys(review))\n        rely_waiting_ask_only(reviewer, review);", "    if (rely_review_wants_keys(review) && review->candidate_count == 0)\n        rely_waiting_ask_only(reviewer, review);", "test_a_callers_own_key_is_fetched"),
+    on_data("a-callers-own-key-is-not-fetched", "src/endpoints/admit.c", "    if (rely_review_wants_keys(review) || rely_review_wants_pin(review))\n        rely_waiting_ask_only(reviewer, review);", "    if (rely_review_wants_keys(review) && review->candidate_count == 0)\n        rely_waiting_ask_only(reviewer, review);", "test_a_callers_own_key_is_fetched"),
     on_data("an-administrators-own-key-is-not-fetched", "src/service/callers.c", "    if (!rely_review_wants_keys(review))\n        return;", "    if (!rely_review_wants_keys(review) || review->candidate_count > 0)\n        return;", "test_a_callers_own_key_is_fetched"),
-    mutant("a-gateways-client-is-told-of-the-gateway", "src/decide/told.c", "reason == RELY_TOKEN_TOO_LARGE || reason == RELY_CALLER_NOT_PERMITTED;", "reason == RELY_TOKEN_TOO_LARGE;", "unit_decide"),
+    mutant("a-gateways-client-is-told-of-the-gateway", "src/decide/told.c", "reason == RELY_TOKEN_TOO_LARGE || reason == RELY_CALLER_NOT_PERMITTED || is_of_pins;", "reason == RELY_TOKEN_TOO_LARGE || is_of_pins;", "unit_decide"),
     # settings
     mutant("a-listener-of-the-network-asks-nobody", "src/config/check.c", "listener->serves == RELY_SERVES_DATA && !is_local ? RELY_CALLERS_REVIEWERS", "listener->serves == RELY_SERVES_HEALTH && !is_local ? RELY_CALLERS_REVIEWERS", "unit_config"),
     mutant("a-control-plane-asks-nobody", "src/config/check.c", "        return RELY_CALLERS_ADMINISTRATORS;", "        return RELY_CALLERS_ANYONE;", "unit_config"),

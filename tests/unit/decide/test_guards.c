@@ -123,12 +123,53 @@ static void keeps_all_that_it_wants(void **state)
     assert_always(world, sign_with(",\"env\":{\"name\":\"own\"}"), RELY_GUARD_REFUSED);
 }
 
+/* --- pins -------------------------------------------------------------------------------------------------------- */
+
+#define UID "11111111-aaaa-4bbb-8ccc-000000000001"
+
+static const char *sign_for_account(const char *uid)
+{
+    return mint_token(
+        mint_key("p256"), "ES256", "{\"alg\":\"ES256\",\"kid\":\"a\"}",
+        mint_print("{\"iss\":\"" URL "\",\"sub\":\"system:serviceaccount:n:a\",\"aud\":[\"relyd\"],\"exp\":%d,"
+                   "\"kubernetes.io\":{\"namespace\":\"n\",\"serviceaccount\":{\"name\":\"a\",\"uid\":\"%s\"}}}",
+                   NOW + 3600, uid));
+}
+
+static void waits_until_a_uid_is_written_down(void **state)
+{
+    struct guard_world *world = *state;
+    const struct rely_guards guards = {.pins_uid = true};
+    const char *token = sign_for_account(UID), *other = sign_for_account("11111111-aaaa-4bbb-8ccc-000000000002");
+    int64_t id = scene_add_credential(&world->scene, world->issuer, scene_add_identity(&world->scene, "account"),
+                                      "system:serviceaccount:n:a", "relyd");
+    assert_always(world, token, RELY_OK);
+    guard(world, &guards);
+    assert_always(world, token, RELY_PIN_PENDING);
+    assert_int_equal(world->review.unpinned->id, id);
+    assert_int_equal(world->review.matches.count, 0);
+    const struct rely_pin pin = rely_review_pin(&world->review);
+    assert_memory_equal(pin.uid, UID, sizeof pin.uid);
+    assert_true(pin.credential_id == id && pin.issuer_id == world->issuer);
+    assert_int_equal(pin.rule_hash, rely_rule_hash(world->issuer, RELY_LIT("system:serviceaccount:n:a")));
+    scene_begin_edition(&world->scene);
+    scene_edit_credential(&world->scene, id)->account_uid = UID;
+    assert_always(world, token, RELY_OK);
+    assert_always(world, other, RELY_UID_CHANGED);
+    assert_non_null(strstr(world->review.decision.detail.text, "credential rule"));
+    guard(world, NULL); /* what is written down by hand holds without the guard */
+    assert_always(world, other, RELY_UID_CHANGED);
+    guard(world, &guards);
+    assert_always(world, sign_for_account("no uid at all"), RELY_GUARD_REFUSED);
+}
+
 int run_guard_tests(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(judges_each_token, set_up_guards, tear_down_guards),
         cmocka_unit_test_setup_teardown(holds_from_the_next_review_on, set_up_guards, tear_down_guards),
         cmocka_unit_test_setup_teardown(keeps_all_that_it_wants, set_up_guards, tear_down_guards),
+        cmocka_unit_test_setup_teardown(waits_until_a_uid_is_written_down, set_up_guards, tear_down_guards),
     };
     return cmocka_run_group_tests_name("guards", tests, NULL, NULL);
 }

@@ -5,6 +5,7 @@
 #include "../decide/scene.h"
 #include "../mint/mint.h"
 #include "relyd/clock.h"
+#include "relyd/guards.h"
 #include "relyd/notice.h"
 
 #include <setjmp.h>
@@ -126,6 +127,16 @@ static void ignore_table(void *service, int64_t issuer_id, uint64_t key_serial)
     (void)key_serial;
 }
 
+static size_t asked_for_pins;
+static struct rely_pin last_pin;
+
+static void note_pin(void *service, const struct rely_pin *pin)
+{
+    (void)service;
+    last_pin = *pin;
+    asked_for_pins++;
+}
+
 static int set_up_worker(void **state)
 {
     struct worker *worker = aligned_alloc(64, (sizeof *worker + 63) / 64 * 64);
@@ -133,6 +144,7 @@ static int set_up_worker(void **state)
     memset(worker, 0, sizeof *worker);
     memset(answered, 0, sizeof answered);
     answered_count = asked_for_keys = running_count = 0;
+    asked_for_pins = 0;
     scene_init(&worker->scene);
     worker->scene.snapshot->token_max_bytes = RELY_TOKEN_BYTES_MAX;
     rely_pool_init(&worker->scratch);
@@ -144,7 +156,7 @@ static int set_up_worker(void **state)
     worker->reviewer = (struct rely_reviewer){.snapshot = worker->scene.snapshot,
                                               .counters = &worker->counters,
                                               .ring = rely_log_ring_new(worker->log),
-                                              .hooks = {worker, note_question, ignore_table},
+                                              .hooks = {worker, note_question, ignore_table, note_pin},
                                               .key_wait_ms = 150,
                                               .tries = {.limit = 100}};
     rely_reviewer_init(&worker->reviewer);
@@ -507,6 +519,95 @@ static void test_an_open_door_asks_nobody(void **state)
     assert_int_equal(caller.roles, RELY_ROLE_REVIEWER);
 }
 
+/* --- pins -------------------------------------------------------------------------------------------------------- */
+
+#define UID "11111111-aaaa-4bbb-8ccc-000000000001"
+
+static const char *make_token_of_account(const char *account)
+{
+    return mint_token(
+        mint_key("p256"), "ES256", "{\"alg\":\"ES256\",\"kid\":\"a\"}",
+        mint_print("{\"iss\":\"" URL "\",\"sub\":\"system:serviceaccount:n:%s\",\"aud\":\"relyd\",\"exp\":%lld,"
+                   "\"kubernetes.io\":{\"namespace\":\"n\",\"serviceaccount\":{\"name\":\"%s\",\"uid\":\"" UID "\"}}}",
+                   account, (long long)time(NULL) + 3600, account));
+}
+
+static int64_t add_account(struct worker *worker, const char *account)
+{
+    return scene_add_credential(&worker->scene, worker->issuer, scene_add_identity(&worker->scene, account),
+                                mint_print("system:serviceaccount:n:%s", account), "relyd");
+}
+
+static void pin_first_uses(struct worker *worker)
+{
+    static const struct rely_guards guards = {.pins_uid = true};
+    scene_change_issuer(&worker->scene, worker->issuer, guards, &guards);
+}
+
+static void write_down(struct worker *worker, int64_t credential)
+{
+    scene_edit_credential(&worker->scene, credential)->account_uid = UID;
+    rely_reviewer_pin_answered(&worker->reviewer, credential, true);
+}
+
+static void test_who_waits_for_a_uid(void **state)
+{
+    struct worker *worker = *state;
+    int64_t one = add_account(worker, "one"), two = add_account(worker, "two");
+    bring_key(worker, worker->issuer);
+    pin_first_uses(worker);
+    for (int i = 0; i < 3; i++)
+        ask(worker, make_token_of_account("one"));
+    assert_int_equal(asked_for_pins, 1);
+    assert_int_equal(last_pin.credential_id, one);
+    ask(worker, make_token_of_account("two"));
+    assert_int_equal(asked_for_pins, 2);
+    assert_int_equal(worker->reviewer.waiting.count, 4);
+    write_down(worker, one);
+    assert_int_equal(answered[RELY_OK], 3);
+    write_down(worker, two);
+    assert_int_equal(answered[RELY_OK], 4);
+    assert_int_equal(worker->reviewer.waiting.count, 0);
+    assert_int_equal(asked_for_keys + worker->counters.key_waits, 0);
+}
+
+static void test_who_waits_for_a_uid_in_vain(void **state)
+{
+    struct worker *worker = *state;
+    int64_t one = add_account(worker, "one");
+    bring_key(worker, worker->issuer);
+    pin_first_uses(worker);
+    ask(worker, make_token_of_account("one"));
+    rely_reviewer_pin_answered(&worker->reviewer, one, false);
+    assert_int_equal(answered[RELY_PIN_PENDING], 1);
+    ask(worker, make_token_of_account("one")); /* it has been asked for a moment ago */
+    assert_int_equal(asked_for_pins, 1);
+    run_timers_of(150);
+    assert_int_equal(answered[RELY_PIN_PENDING], 2);
+    assert_int_equal(worker->reviewer.waiting.count, 0);
+    rely_reviewer_pin_answered(&worker->reviewer, one, true); /* and somebody has taken it away again */
+    ask(worker, make_token_of_account("one"));
+    assert_int_equal(asked_for_pins, 2);
+    worker->reviewer.key_wait_ms = 0;
+    ask(worker, make_token_of_account("one"));
+    assert_int_equal(answered[RELY_PIN_PENDING], 3);
+}
+
+static void test_who_waits_for_a_key_and_then_for_a_uid(void **state)
+{
+    struct worker *worker = *state;
+    int64_t one = add_account(worker, "one");
+    pin_first_uses(worker);
+    ask(worker, make_token_of_account("one"));
+    assert_int_equal(asked_for_pins, 0);
+    bring_key(worker, worker->issuer);
+    settle(worker, worker->issuer);
+    assert_int_equal(asked_for_pins, 1);
+    assert_int_equal(worker->reviewer.waiting.count, 1);
+    write_down(worker, one);
+    assert_int_equal(answered[RELY_OK], 1);
+}
+
 #define WORKER_TEST(name) cmocka_unit_test_setup_teardown(name, set_up_worker, tear_down_worker)
 
 int main(void)
@@ -526,6 +627,9 @@ int main(void)
         WORKER_TEST(test_who_doubts_a_key_asks_again_when_that_is_of_use),
         WORKER_TEST(test_b7_a_client_that_leaves_is_forgotten),
         WORKER_TEST(test_d_the_duration_has_the_wait_in_it),
+        WORKER_TEST(test_who_waits_for_a_uid),
+        WORKER_TEST(test_who_waits_for_a_uid_in_vain),
+        WORKER_TEST(test_who_waits_for_a_key_and_then_for_a_uid),
         WORKER_TEST(test_a_caller_is_proven_by_his_token),
         WORKER_TEST(test_an_open_door_asks_nobody),
     };

@@ -311,7 +311,8 @@ static void leaves_the_rest_alone(void **state)
                   "{\"name\":\"prod\",\"issuer\":\"https://a.example\",\"keys\":{\"jwksUri\":\"https://a.example/l\"},"
                   "\"allowHttp\":false,\"allowPrivateAddresses\":false,\"algorithms\":[\"ES256\"],\"types\":[\"x\"],"
                   "\"leewaySeconds\":7,\"maxTokenLifetimeSeconds\":9,\"guards\":{\"requiredClaims\":[],"
-                  "\"singleAudience\":false,\"refuseStretched\":false,\"allowedSubjects\":[]},\"isShared\":false,"
+                  "\"singleAudience\":false,\"refuseStretched\":false,\"pinServiceAccountUid\":\"off\","
+                  "\"allowedSubjects\":[]},\"isShared\":false,"
                   "\"pinClaims\":[],\"description\":\"one\",\"enabled\":true,\"issuerGroups\":[],"
                   "\"createdAt\":\"1970-01-01T00:00:00Z\",\"updatedAt\":\"1970-01-01T00:00:00Z\"}");
     end_reading(&second);

@@ -85,6 +85,7 @@ int run_issuer_tests(void);
 int run_identity_tests(void);
 int run_credential_tests(void);
 int run_power_tests(void);
+int run_pin_tests(void);
 int run_revocation_tests(void);
 int run_way_tests(void);
 int run_forced_tests(void);

@@ -17,9 +17,9 @@
 
 #define INSERT_ISSUER(name, url, allow_http, source, jwks_uri)                                                         \
     "INSERT INTO issuer (name, url, allow_http, allow_private_addresses, is_enabled, key_source, jwks_uri, "           \
-    "algorithms, types, leeway_s, required_claims, is_single_audience, refuses_stretched, allowed_subjects,"           \
+    "algorithms, types, leeway_s, required_claims, is_single_audience, refuses_stretched, pin_uid, allowed_subjects,"  \
     " is_shared, pin_claims, created_at, updated_at) VALUES ('" name "', " url ", " allow_http ", 0, 1, " source       \
-    ", " jwks_uri ", 2, 'x'||char(10), 0, '', 0, 0, '', 0, '', 0, 0)"
+    ", " jwks_uri ", 2, 'x'||char(10), 0, '', 0, 0, 1, '', 0, '', 0, 0)"
 
 struct sql_case {
     const char *sql;
@@ -76,6 +76,9 @@ static void limits_credentials_in_sql(void **state)
         {"UPDATE credential SET mode = 3 WHERE name = 'one'", CHECK_FAILED},
         {"UPDATE credential SET mode = NULL WHERE name = 'one'", SQLITE_CONSTRAINT_NOTNULL},
         {"UPDATE credential SET mode = 2 WHERE name = 'one'", SQLITE_OK},
+        {"UPDATE credential SET account_uid = 'short' WHERE name = 'one'", CHECK_FAILED},
+        {"UPDATE credential SET account_uid = " TIMES("'u'", "36") " WHERE name = 'one'", SQLITE_OK},
+        {"UPDATE credential SET account_uid = NULL WHERE name = 'one'", SQLITE_OK},
         {"UPDATE credential SET not_after = 0 WHERE name = 'one'", CHECK_FAILED},
         {"UPDATE credential SET not_after = 1 WHERE name = 'one'", SQLITE_OK},
         {"UPDATE credential SET not_after = 100000000001 WHERE name = 'one'", CHECK_FAILED},
@@ -144,6 +147,7 @@ static void limits_issuers_in_sql(void **state)
         {"UPDATE issuer SET allowed_subjects = " TIMES("'x'||char(10)", "33"), CHECK_FAILED},
         {"UPDATE issuer SET pin_claims = " TIMES("'x'", "201") "||char(10)", TRIGGER_FAILED},
         {"UPDATE issuer SET is_shared = 2", CHECK_FAILED},
+        {"UPDATE issuer SET pin_uid = 3", CHECK_FAILED},
         {"UPDATE issuer SET tenant_subject = ''", CHECK_FAILED},
         {"UPDATE issuer SET is_enabled = 2", CHECK_FAILED},
         {INSERT_ISSUER("new", "'https://a#b'", "0", "1", "NULL"), CHECK_FAILED},
