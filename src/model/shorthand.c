@@ -48,7 +48,9 @@ static bool may_be_dns(struct rely_slice text, bool may_have_dots)
     char before = '.';
     for (size_t i = 0; i <= text.len; i++) {
         bool is_end = i == text.len;
-        char c = is_end ? '.' : text.ptr[i];
+        char c = '.';
+        if (!is_end)
+            c = text.ptr[i];
         bool is_inner = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || is_wildcard(c);
         bool is_dash = c == '-' && before != '.';
         bool is_dot = c == '.' && before != '.' && before != '-' && (is_end || may_have_dots);
