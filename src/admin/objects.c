@@ -257,9 +257,11 @@ static void note_forced(const struct rely_admin_wait *wait)
 {
     const struct rely_write_result *result = &((const struct writing *)wait)->result;
     struct rely_buf text = {0};
-    struct rely_slice name = rely_json_text(rely_json_get(result->object, name_member(wait)));
+    struct rely_slice name = wait->path.name;
     if (result->overridden_count == 0)
         return;
+    if (result->object != NULL) /* a member has none; of a creation the name stands in the object alone */
+        name = rely_json_text(rely_json_get(result->object, name_member(wait)));
     rely_buf_printf(&text, "%.*s has written %s %.*s%s%.*s with force=true, in spite of", RELY_ARG(wait->actor),
                     rely_kind_of(wait->path.object)->word, RELY_ARG(wait->path.parent),
                     wait->path.parent.ptr == NULL ? "" : "/", RELY_ARG(name));
@@ -396,23 +398,29 @@ static void leave_group(struct rely_work *work, struct rely_registry *registry)
     rely_changes_move(&work->changes, &writing->result.changes);
 }
 
+/* In: has_parameters - those of a write. */
 static void ask_to_change(struct rely_admin_call *call,
-                          void (*run)(struct rely_work *work, struct rely_registry *registry))
+                          void (*run)(struct rely_work *work, struct rely_registry *registry), bool has_parameters)
 {
     struct writing *writing = new_writing(call);
     if (writing == NULL)
         return;
+    if (has_parameters && !read_write_parameters(call, &writing->write.writer)) {
+        rely_admin_wait_free(&writing->wait);
+        return;
+    }
     writing->wait.work.run = run;
+    writing->wait.note = note_forced;
     writing->wait.answer = answer_done;
     rely_admin_ask(&writing->wait);
 }
 
 void rely_admin_join_group(struct rely_admin_call *call)
 {
-    ask_to_change(call, join_group);
+    ask_to_change(call, join_group, true);
 }
 
 void rely_admin_leave_group(struct rely_admin_call *call)
 {
-    ask_to_change(call, leave_group);
+    ask_to_change(call, leave_group, false);
 }

@@ -38,7 +38,7 @@ void rely_warnings_print(struct rely_buf *out)
 static const struct {
     const char *code;
     enum rely_warning warning;
-} overridable[] = {{"too_broad", RELY_WARNING_TOO_BROAD}};
+} overridable[] = {{"too_broad", RELY_WARNING_TOO_BROAD}, {"unpinned_credential", RELY_WARNING_ISSUER_UNPINNED}};
 
 static bool find_overridable(const char *code, enum rely_warning *warning)
 {

@@ -4,6 +4,7 @@
  * Called by rules.c and members.c.
  */
 #include "inside.h"
+#include "relyd/lint.h"
 #include "relyd/tenant.h"
 #include "relyd/text.h"
 #include <stdio.h>
@@ -60,8 +61,7 @@ bool rely_tenants_bind_credential(const struct rely_writing *write, struct rely_
     bool is_of_group = credential->group_id != 0;
     const struct rely_stored_asked asked = {.question = is_of_group ? RELY_STORED_SHARED_OF_GROUP : RELY_STORED_SHARED,
                                             .number = is_of_group ? credential->group_id : credential->issuer_id};
-    if (asked.number == 0 || rely_rules_want_as_before(write) ||
-        (credential->subject.ptr == NULL && credential->expression.ptr == NULL))
+    if (asked.number == 0 || (credential->subject.ptr == NULL && credential->expression.ptr == NULL))
         return true;
     return rely_stored_ask(write->registry->store, &asked, &(struct rely_stored_visit){note_unpinned, &judging}, err);
 }
@@ -143,6 +143,21 @@ struct joining_shared {
     struct rely_err *err;
 };
 
+static bool takes_it_upon_himself(const struct rely_joining *joining)
+{
+    const struct rely_writer *writer = joining->writer;
+    return writer->may_override && !writer->is_owner_only && !writer->is_strict;
+}
+
+static void note_forced_member(const struct joining_shared *shared, const struct rely_issuer_record *issuer)
+{
+    struct rely_write_result *result = shared->joining->result;
+    rely_warn(&result->warnings, RELY_WARNING_ISSUER_UNPINNED, "issuers",
+              "issuer %.*s is shared by many tenants, and credentials of group %.*s let in each of them",
+              RELY_ARG(issuer->name), RELY_ARG(shared->group->name));
+    result->overridden_count++;
+}
+
 static bool refuse_shared_member(const union rely_any_record *issuer, struct rely_slice parent, void *context)
 {
     const struct joining_shared *shared = context;
@@ -150,7 +165,9 @@ static bool refuse_shared_member(const union rely_any_record *issuer, struct rel
     (void)parent;
     bool is_good =
         find_unpinned(shared->joining->registry, RELY_STORED_OF_GROUP, shared->group->id, &unpinned, shared->err);
-    if (is_good && unpinned.count > 0)
+    if (is_good && unpinned.count > 0 && takes_it_upon_himself(shared->joining))
+        note_forced_member(shared, &issuer->issuer);
+    else if (is_good && unpinned.count > 0)
         is_good = rely_write_refuse(shared->joining->result, shared->err, RELY_ERR_INVALID, CODE,
                                     "issuer %.*s is shared by many tenants, and %zu of the credentials of group %.*s "
                                     "would let in each of them: %.200s",

@@ -147,3 +147,37 @@ def test_what_is_shown(ci):
     assert {name: shown[name] for name in SHARED} == SHARED
     assert ci.admin("PUT", CI, shown).status == 200
     assert ci.admin("GET", CI).header("etag") == ci.admin("PUT", CI, shown).header("etag")
+
+
+def warned(answer):
+    return [(warning["code"], warning["field"]) for warning in answer.json()["warnings"]]
+
+
+def test_what_is_forced(relyd):
+    """A credential, an issuer, a group and a member: each with a line in the log; what stands is warned of, and not forced again."""
+    relyd.put(CI, issuer(**SHARED))
+    relyd.put_identity("deployer")
+    refused = relyd.admin("PUT", RULE + "?force=true&strict=true", rule("free"))
+    assert problems(refused) == [("subject", "issuer_unpinned")]
+    answer = relyd.admin("PUT", RULE + "?force=true", rule("free"))
+    assert (answer.status, warned(answer)) == (201, [("issuer_unpinned", "subject")])
+    again = relyd.admin("PUT", RULE, relyd.admin("GET", RULE).json() | {"description": "as it was"})
+    assert (again.status, warned(again)) == (200, [("issuer_unpinned", "subject")])
+    assert problems(relyd.admin("PUT", RULE, rule("other"))) == [("subject", "unpinned_credential")]
+    signer = tokens.key("ci")
+    assert relyd.reason(signer.sign(tokens.claims(URL, sub="free", **{"kubernetes.io": None}))) == "ok"
+    assert problems(relyd.admin("PUT", CI, issuer(**SHARED | {"pinClaims": ["x"]}))) == [("isShared", "unpinned_credential")]
+    answer = relyd.admin("PUT", CI + "?force=true", issuer(**SHARED | {"pinClaims": ["x"]}))
+    assert (answer.status, warned(answer)) == (200, [("issuer_unpinned", "isShared")])
+    relyd.put("/v1/issuerGroups/all", {"issuers": []})
+    relyd.put(RULE + "2", {"issuerGroup": "all", "subject": "free", "audiences": ["relyd"]})
+    for path, body in (("/v1/issuerGroups/all/issuers/cloud-ci", None), ("/v1/issuerGroups/all", {"issuers": ["cloud-ci"]})):
+        for query in ("", "?force=true&strict=true"):
+            answer = relyd.admin("PUT", path + query, body)
+            assert (answer.status, answer.json()["code"]) == (400, "unpinned_credential")
+        assert relyd.admin("PUT", path + "?force=true", body).status in (200, 204)
+        assert relyd.admin("DELETE", "/v1/issuerGroups/all/issuers/cloud-ci").status == 204
+    said = [event["message"] for event in relyd.events() if event.get("event") == "write_forced"]
+    assert [line.split(" with force")[0].removeprefix("uid:0 has written ") for line in said] == [
+        "federatedIdentityCredential deployer/rule", "issuer cloud-ci", "issuerGroupMember all/cloud-ci", "issuerGroup all"]
+    assert all("in spite of issuer_unpinned" in line for line in said)
