@@ -98,7 +98,8 @@ static bool run_claims(void)
 {
     struct rely_detail detail;
     struct rely_time_rules rules = {.leeway_s = 60};
-    return rely_claims_read(&scene.verified, &scene.pool, &scene.claims, &detail) == RELY_OK &&
+    return rely_claims_read(&scene.verified, scene.issuer->subject_claim, &scene.pool, &scene.claims, &detail) ==
+               RELY_OK &&
            rely_claims_check_time(&scene.claims, &rules, NOW_S, &detail) == RELY_OK;
 }
 

@@ -18,7 +18,7 @@ struct rely_kubernetes_claims {
 
 /* The registered claims. Slices are borrowed from the verified payload. Times are seconds since 1970, cut to whole. */
 struct rely_claims {
-    struct rely_slice subject;
+    struct rely_slice subject;          /* `sub`, or what stands for it; never empty */
     const struct rely_slice *audiences; /* borrowed from the pool; none is empty */
     size_t audience_count;              /* at least 1 */
     double expires, not_before, issued_at;
@@ -31,14 +31,16 @@ struct rely_claims {
  * Read the registered claims of a verified token.
  *
  * Spec:     RFC 7519 s4.1.1-4.1.7, s2 (NumericDate may have a fraction; here 0 < exp and |t| <= RELY_TIME_MAX_S); RFC
- * 8725 s3.8, s3.9. `exp`, `sub` and `aud` are required; `aud` is a string or a non-empty array of at most
+ * 8725 s3.8, s3.9. `exp`, `aud` and the subject are required; `aud` is a string or a non-empty array of at most
  *           RELY_AUDIENCES_IN_TOKEN_MAX non-empty strings. `kubernetes.io`, when an object that names a namespace or
- *           an account, must agree with a `system:serviceaccount:` subject.
+ *           an account, must agree with a `sub` that begins with `system:serviceaccount:`.
+ * In:       subject_claim - where the subject is a string that is not empty, as rely_claim_parse has it; `sub`, which need
+ *           not be there then, is such a string where it is. ptr NULL: `sub` is the subject.
  * Out:      *out - set only on RELY_OK.
  * Reasons:  RELY_OK, RELY_MISSING_CLAIM, RELY_INVALID_CLAIM.
  */
-enum rely_reason rely_claims_read(const struct rely_verified *verified, struct rely_pool *pool, struct rely_claims *out,
-                                  struct rely_detail *detail);
+enum rely_reason rely_claims_read(const struct rely_verified *verified, struct rely_slice subject_claim,
+                                  struct rely_pool *pool, struct rely_claims *out, struct rely_detail *detail);
 
 /* An issuer's rules about time. */
 struct rely_time_rules {

@@ -59,7 +59,13 @@ RELY_MUST_USE bool rely_expression_parse(struct rely_slice text, struct rely_poo
 RELY_MUST_USE bool rely_claim_parse(struct rely_slice name, struct rely_pool *pool, struct rely_slice *out,
                                     struct rely_expression_fault *fault);
 
-/* The claim by which rules are looked up. */
+/* Do both names, as they are written, mean one claim: `sub` and `/sub`? False for what is no name. */
+bool rely_claim_is_same(struct rely_slice a, struct rely_slice b);
+
+/* The shortest way to write a claim as rely_claim_parse makes it; copied into the pool. */
+struct rely_slice rely_claim_spell(struct rely_slice claim, struct rely_pool *pool);
+
+/* The claim that is the subject of a token, by which rules are looked up, where its issuer's record says no other. */
 #define RELY_SUBJECT_CLAIM RELY_LIT("sub")
 
 /**

@@ -13,8 +13,15 @@ struct rely_snapshot;
 /* Of a term that is kept as a text: between the names of its claim, and behind them. No name has it. */
 #define RELY_KEY_SEPARATOR '\x1f'
 
-/* May a rule be found by this term: one that wants one text of another claim? */
-bool rely_term_tells_apart(const struct rely_expression *expression, size_t term);
+/* May a rule be found by this term: one that wants one text of another claim than the subject's? In: subject - that
+ * claim, as rely_claim_parse makes it. */
+bool rely_term_tells_apart(const struct rely_expression *expression, size_t term, struct rely_slice subject);
+
+/* The first term on this claim; -1: there is none. */
+int8_t rely_expression_term_on(const struct rely_expression *expression, struct rely_slice claim);
+
+/* What every subject begins with that a rule by expression lets in; it has one. */
+struct rely_slice rely_rule_prefix(const struct rely_credential *rule);
 
 /* What a token says, for whoever asks for a claim by its name. */
 struct rely_said {

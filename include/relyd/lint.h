@@ -30,6 +30,7 @@ struct rely_linted {
     const struct rely_credential_record *credential;
     struct rely_slice issuer_url, jwks_uri; /* of its record; jwks_uri: ptr NULL: none is named */
     bool is_username_subject;               /* of its identity */
+    bool is_other_claim;                    /* the subject is not `sub`, of which the platform's form is known */
     bool may_use_system_names;              /* identities.allow_system_names */
 };
 

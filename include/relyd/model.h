@@ -68,6 +68,7 @@ enum rely_mode { RELY_MODE_ENFORCE = 1, RELY_MODE_SHADOW };
 #define FIELD_NAME(field, json, flags, sentence) struct rely_slice field;
 #define FIELD_UUID(field, json, flags, sentence) struct rely_slice field;
 #define FIELD_TEXT(field, json, least, most, flags, sentence) struct rely_slice field; /* ptr NULL: none */
+#define FIELD_TEXT_OR(field, json, least, most, value, flags, sentence) struct rely_slice field;
 #define FIELD_BOOL(field, json, value, flags, sentence) bool field;
 #define FIELD_INTEGER(field, json, least, most, value, flags, sentence) int64_t field;
 #define FIELD_BITS(field, json, words, least, all, value, flags, sentence) int64_t field;
@@ -131,6 +132,7 @@ struct rely_revocation_record {
 #undef FIELD_NAME
 #undef FIELD_UUID
 #undef FIELD_TEXT
+#undef FIELD_TEXT_OR
 #undef FIELD_BOOL
 #undef FIELD_INTEGER
 #undef FIELD_BITS
@@ -203,7 +205,7 @@ struct rely_field {
     int64_t item_least, item_most; /* characters of an item or a value */
     int64_t values_most;           /* of one key of a map */
     int64_t value;                 /* the default of a boolean, an integer, a set or a word */
-    const char *words;             /* "|a|b", also of what stands in an own field */
+    const char *words;             /* "|a|b", also of what stands in an own field; of a text: its default, or NULL */
     const char *sentence;
 };
 

@@ -5,9 +5,13 @@
 #define RELYD_SAID_H
 
 #include "relyd/expression.h"
+#include <stdint.h>
 
 struct rely_pool;
 struct rely_view;
+
+/* Where a claim is, as rely_term_claim has it; 0: nowhere. */
+uint32_t rely_claim_find(const struct rely_view *view, struct rely_slice claim);
 
 /**
  * What a payload says in one claim.

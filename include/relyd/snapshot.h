@@ -43,8 +43,9 @@ struct rely_issuer_source {
 struct rely_issuer {
     int64_t id; /* row, never reused */
     struct rely_slice name;
-    struct rely_slice url; /* compared with `iss` byte for byte */
-    uint32_t algs;         /* rely_alg_set */
+    struct rely_slice url;           /* compared with `iss` byte for byte */
+    struct rely_slice subject_claim; /* as rely_claim_parse makes it; ptr NULL: `sub` */
+    uint32_t algs;                   /* rely_alg_set */
     int32_t leeway_s;
     int64_t max_lifetime_s;         /* 0 = no limit */
     const struct rely_slice *types; /* accepted `typ`, lower case, without "application/" */
@@ -109,7 +110,8 @@ struct rely_credential {
     struct rely_slice subject;                /* ptr NULL: it has an expression in its place */
     const struct rely_expression *expression; /* NULL: it has a subject */
     uint16_t prefix_len;                      /* of the expression's literal prefix of the subject, in bytes */
-    int8_t key_term;                          /* of the expression, by which it is found; -1: none */
+    int8_t subject_term;                      /* of the expression, the first on what is the subject; -1: none */
+    int8_t key_term;                          /* by which it is found; -1: none */
     const char *account_uid; /* RELY_ACCOUNT_UID_CHARS that the token's service account must have; NULL: any */
     const struct rely_slice *audiences;
     size_t audience_count; /* 1..RELY_AUDIENCES_PER_CREDENTIAL_MAX */
@@ -122,6 +124,11 @@ struct rely_credential {
 static inline int64_t rely_scope_of_group(int64_t group_id)
 {
     return -group_id;
+}
+
+static inline struct rely_slice rely_issuer_subject_claim(const struct rely_issuer *issuer)
+{
+    return issuer->subject_claim.ptr == NULL ? RELY_SUBJECT_CLAIM : issuer->subject_claim;
 }
 
 /* Is it there for a review at this time? In shadow it lets nobody in even so. */

@@ -5,6 +5,7 @@
 #include "explain.h"
 #include "keys.h"
 #include "path.h"
+#include "relyd/expression.h"
 #include "relyd/issuer_group.h"
 #include "relyd/named_route.h"
 #include "relyd/snapshot.h"
@@ -150,6 +151,16 @@ static void show_kubernetes_claims(const struct rely_kubernetes_claims *claims, 
     rely_json_set(step, "kubernetes", object);
 }
 
+static void show_subject(const struct rely_explanation *explanation, struct rely_json *step)
+{
+    const struct rely_review *review = explanation->review;
+    bool is_sub = review->issuer->subject_claim.ptr == NULL;
+    if (!is_sub)
+        rely_admin_set_text(step, "subjectClaim",
+                            rely_claim_spell(review->issuer->subject_claim, explanation->request->pool));
+    rely_admin_set_text(step, is_sub ? "sub" : "subject", review->claims.subject);
+}
+
 static void show_claims_step(struct rely_explanation *explanation, struct rely_json *step)
 {
     const struct rely_review *review = explanation->review;
@@ -159,7 +170,7 @@ static void show_claims_step(struct rely_explanation *explanation, struct rely_j
         rely_json_set(step, "maxTokenLifetimeSeconds", rely_json_of_integer(review->issuer->max_lifetime_s));
     if (claims->audience_count == 0)
         return; /* they could not be read */
-    rely_admin_set_text(step, "sub", claims->subject);
+    show_subject(explanation, step);
     rely_json_set(step, "aud", show_texts(claims->audiences, claims->audience_count));
     set_text_if_any(step, "jti", claims->token_id);
     set_moment(step, "exp", claims->expires, review->now_s);

@@ -1,6 +1,6 @@
 /*
  * Reads what a Kubernetes API server says of a service account, its pod and its node, and decides whether it agrees
- * with the subject. Does not ask whether the issuer is a Kubernetes at all: guards and rules do. Called by
+ * with `sub`. Does not ask whether the issuer is a Kubernetes at all: guards and rules do. Called by
  * registered.c.
  */
 #include "kubernetes.h"
@@ -35,28 +35,28 @@ static bool contradicts(struct rely_slice claimed, struct rely_slice of_subject)
 
 /* A rule may match by subject and a guard by `kubernetes.io`: a token in which they differ could pass each as another
  * account. */
-static enum rely_reason compare_subject(struct rely_slice subject, const struct rely_kubernetes_claims *kubernetes,
-                                        struct rely_detail *detail)
+static enum rely_reason compare_sub(struct rely_slice sub, const struct rely_kubernetes_claims *kubernetes,
+                                    struct rely_detail *detail)
 {
     const struct rely_slice prefix = RELY_LIT("system:serviceaccount:");
-    if (!rely_slice_starts(subject, prefix))
+    if (!rely_slice_starts(sub, prefix))
         return RELY_OK;
-    struct rely_slice space = rely_slice(subject.ptr + prefix.len, subject.len - prefix.len);
-    struct rely_slice account = rely_slice(subject.ptr + subject.len, 0);
+    struct rely_slice space = rely_slice(sub.ptr + prefix.len, sub.len - prefix.len);
+    struct rely_slice account = rely_slice(sub.ptr + sub.len, 0);
     const char *colon = memchr(space.ptr, ':', space.len);
     if (colon != NULL) {
-        account = rely_slice(colon + 1, (size_t)(subject.ptr + subject.len - colon - 1));
+        account = rely_slice(colon + 1, (size_t)(sub.ptr + sub.len - colon - 1));
         space.len = (size_t)(colon - space.ptr);
     }
     if (contradicts(kubernetes->namespace_name, space) || contradicts(kubernetes->account_name, account)) {
         char quoted[RELY_QUOTED_SIZE];
         return rely_refuse(detail, RELY_INVALID_CLAIM, "`kubernetes.io` names another account than `sub` %s",
-                           rely_quote(subject, quoted));
+                           rely_quote(sub, quoted));
     }
     return RELY_OK;
 }
 
-enum rely_reason rely_kubernetes_read(const struct rely_view *claims, uint32_t place, struct rely_slice subject,
+enum rely_reason rely_kubernetes_read(const struct rely_view *claims, uint32_t place, struct rely_slice sub,
                                       struct rely_kubernetes_claims *out, struct rely_detail *detail)
 {
     struct rely_kubernetes_claims found = {0};
@@ -68,7 +68,7 @@ enum rely_reason rely_kubernetes_read(const struct rely_view *claims, uint32_t p
         read_object_reference(claims, place, RELY_LIT("pod"), &found.pod_name, &found.pod_uid);
         read_object_reference(claims, place, RELY_LIT("secret"), &secret_name, &found.secret_uid);
         read_object_reference(claims, place, RELY_LIT("node"), &found.node_name, &found.node_uid);
-        enum rely_reason reason = compare_subject(subject, &found, detail);
+        enum rely_reason reason = compare_sub(sub, &found, detail);
         if (reason != RELY_OK)
             return reason;
     }

@@ -7,6 +7,7 @@
 #include "relyd/pool.h"
 
 #include "kubernetes.h"
+#include "relyd/said.h"
 #include "relyd/signature.h"
 #include "relyd/text.h"
 
@@ -33,10 +34,11 @@ static const char *const claim_names[CLAIM_COUNT] = {
 
 /* A payload and where its claims are. */
 struct claim_reader {
-    const struct rely_view *view; /* borrowed */
-    struct rely_pool *pool;       /* borrowed */
-    struct rely_detail *detail;   /* borrowed */
-    uint32_t places[CLAIM_COUNT]; /* 0 = absent */
+    const struct rely_view *view;    /* borrowed */
+    struct rely_slice subject_claim; /* borrowed; ptr NULL: `sub` */
+    struct rely_pool *pool;          /* borrowed */
+    struct rely_detail *detail;      /* borrowed */
+    uint32_t places[CLAIM_COUNT];    /* 0 = absent */
 };
 
 /* CLAIM_COUNT for all other names. Byte for byte: `SUB` and a `sub` spelled with a long s are other claims (RFC 7519
@@ -67,14 +69,40 @@ static enum rely_reason refuse_claim(const struct claim_reader *reader, enum cla
     return rely_refuse(reader->detail, reason, "`%s` %s", claim_names[claim], why);
 }
 
-static enum rely_reason read_subject(const struct claim_reader *reader, struct rely_slice *out)
+/* Absent: *out stays so. */
+static enum rely_reason read_sub(const struct claim_reader *reader, struct rely_slice *out)
 {
     uint32_t place = reader->places[CLAIM_SUBJECT];
     if (place == 0)
-        return refuse_claim(reader, CLAIM_SUBJECT, "is missing");
+        return reader->subject_claim.ptr != NULL ? RELY_OK : refuse_claim(reader, CLAIM_SUBJECT, "is missing");
     const struct rely_view_node *value = &reader->view->nodes[place];
     if (value->type != RELY_VIEW_STRING || value->text.len == 0)
         return refuse_claim(reader, CLAIM_SUBJECT, "is not a string with at least one character");
+    *out = value->text;
+    return RELY_OK;
+}
+
+static enum rely_reason refuse_subject_claim(const struct claim_reader *reader, enum rely_reason reason,
+                                             const char *why)
+{
+    char quoted[RELY_QUOTED_SIZE];
+    struct rely_slice spelled = rely_claim_spell(reader->subject_claim, reader->pool);
+    return rely_refuse(reader->detail, reason, "the claim %s, which the issuer's record has as the subject, %s",
+                       rely_quote(spelled, quoted), why);
+}
+
+/* In: sub - what stands there, or absent. */
+static enum rely_reason read_subject(const struct claim_reader *reader, struct rely_slice sub, struct rely_slice *out)
+{
+    *out = sub;
+    if (reader->subject_claim.ptr == NULL)
+        return RELY_OK;
+    uint32_t place = rely_claim_find(reader->view, reader->subject_claim);
+    if (place == 0)
+        return refuse_subject_claim(reader, RELY_MISSING_CLAIM, "is missing");
+    const struct rely_view_node *value = &reader->view->nodes[place];
+    if (value->type != RELY_VIEW_STRING || value->text.len == 0)
+        return refuse_subject_claim(reader, RELY_INVALID_CLAIM, "is not a string with at least one character");
     *out = value->text;
     return RELY_OK;
 }
@@ -157,7 +185,10 @@ static enum rely_reason read_token_id(const struct claim_reader *reader, struct 
 
 static enum rely_reason read_claims(const struct claim_reader *reader, struct rely_claims *claims)
 {
-    enum rely_reason reason = read_subject(reader, &claims->subject);
+    struct rely_slice sub = {NULL, 0};
+    enum rely_reason reason = read_sub(reader, &sub);
+    if (reason == RELY_OK)
+        reason = read_subject(reader, sub, &claims->subject);
     if (reason == RELY_OK)
         reason = read_audiences(reader, claims);
     if (reason == RELY_OK)
@@ -169,15 +200,16 @@ static enum rely_reason read_claims(const struct claim_reader *reader, struct re
     if (reason == RELY_OK)
         reason = read_token_id(reader, &claims->token_id);
     if (reason == RELY_OK)
-        reason = rely_kubernetes_read(reader->view, reader->places[CLAIM_KUBERNETES], claims->subject,
-                                      &claims->kubernetes, reader->detail);
+        reason = rely_kubernetes_read(reader->view, reader->places[CLAIM_KUBERNETES], sub, &claims->kubernetes,
+                                      reader->detail);
     return reason;
 }
 
-enum rely_reason rely_claims_read(const struct rely_verified *verified, struct rely_pool *pool, struct rely_claims *out,
-                                  struct rely_detail *detail)
+enum rely_reason rely_claims_read(const struct rely_verified *verified, struct rely_slice subject_claim,
+                                  struct rely_pool *pool, struct rely_claims *out, struct rely_detail *detail)
 {
-    struct claim_reader reader = {.view = &verified->claims, .pool = pool, .detail = detail};
+    struct claim_reader reader = {
+        .view = &verified->claims, .subject_claim = subject_claim, .pool = pool, .detail = detail};
     struct rely_claims claims = {0};
     find_claims(&reader);
     enum rely_reason reason = read_claims(&reader, &claims);

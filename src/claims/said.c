@@ -33,8 +33,7 @@ static uint32_t find_in_list(const struct rely_view *view, uint32_t list, struct
     return item;
 }
 
-/* 0: it is not there. */
-static uint32_t find_claim(const struct rely_view *view, struct rely_slice claim)
+uint32_t rely_claim_find(const struct rely_view *view, struct rely_slice claim)
 {
     struct rely_slice name;
     uint32_t at = 0;
@@ -85,7 +84,7 @@ static struct rely_claim_value list_texts_of(const struct rely_view *view, uint3
 
 bool rely_claim_is_mixed(const struct rely_view *view, struct rely_slice claim)
 {
-    uint32_t found = find_claim(view, claim);
+    uint32_t found = rely_claim_find(view, claim);
     if (rely_view_type(view, found) != RELY_VIEW_ARRAY)
         return false;
     for (uint32_t item = rely_view_first(view, found); item != 0; item = rely_view_next(view, found, item))
@@ -96,7 +95,7 @@ bool rely_claim_is_mixed(const struct rely_view *view, struct rely_slice claim)
 
 struct rely_claim_value rely_claim_said(const struct rely_view *view, struct rely_slice claim, struct rely_pool *pool)
 {
-    uint32_t found = find_claim(view, claim);
+    uint32_t found = rely_claim_find(view, claim);
     if (rely_view_type(view, found) == RELY_VIEW_ARRAY)
         return list_texts_of(view, found, pool);
     struct rely_slice text = text_of(view, found);

@@ -269,7 +269,8 @@ static void admit_token(struct rely_cache *cache, const struct admitting *admitt
         return; /* an unusual token: verified each time */
     struct rely_claim_slots *slots = NULL;
     if (snapshot->asked_count > 0 &&
-        (slots = rely_claim_slots_keep(snapshot, admitting->verified, admitting->pool, TEXT_BYTES - size)) == NULL)
+        (slots = rely_claim_slots_keep(snapshot, admitting->verified, rely_issuer_subject_claim(review->issuer),
+                                       admitting->pool, TEXT_BYTES - size)) == NULL)
         return; /* it says much where it is asked: the same */
     size_t place = choose_place(cache, set, name);
     if (place == WAYS) {

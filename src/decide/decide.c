@@ -24,7 +24,8 @@ static enum rely_reason run_claims_step(struct rely_review_work *work)
     if (work->known != NULL)
         review->claims = *work->known->claims;
     else
-        reason = rely_claims_read(&work->verified, work->request->pool, &review->claims, &review->decision.detail);
+        reason = rely_claims_read(&work->verified, review->issuer->subject_claim, work->request->pool, &review->claims,
+                                  &review->decision.detail);
     if (reason != RELY_OK)
         return reason;
     review->rule_hash =
@@ -75,7 +76,7 @@ static struct rely_claim_value say_claim(void *context, struct rely_slice claim)
     const struct rely_review_work *work = context;
     if (work->known == NULL)
         return rely_claim_said(&work->verified.claims, claim, work->request->pool);
-    if (rely_slice_equal(claim, RELY_SUBJECT_CLAIM))
+    if (rely_slice_equal(claim, rely_issuer_subject_claim(work->review->issuer)))
         return (struct rely_claim_value){&work->review->claims.subject, 1};
     const struct rely_claim_slot *slot = find_slot(work->known, claim);
     return slot != NULL ? slot->value : (struct rely_claim_value){NULL, 0};

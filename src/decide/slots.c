@@ -16,6 +16,7 @@
 /* What is to be kept, in the request's pool. */
 struct gathering {
     const struct rely_verified *verified;
+    struct rely_slice subject; /* the claim that is it */
     struct rely_pool *pool;
     struct rely_claim_slot items[SLOTS_MAX];
     size_t count, texts, bytes; /* texts: how many; bytes: of claims and texts */
@@ -26,7 +27,7 @@ static void gather_claim(struct rely_slice claim, void *context)
 {
     struct gathering *gathering = context;
     const struct rely_view *claims = &gathering->verified->claims;
-    if (gathering->is_too_much || rely_slice_equal(claim, RELY_SUBJECT_CLAIM))
+    if (gathering->is_too_much || rely_slice_equal(claim, gathering->subject))
         return;
     const struct rely_claim_value value = rely_claim_said(claims, claim, gathering->pool);
     if (value.count == 0)
@@ -52,10 +53,11 @@ static struct rely_slice put_slot_text(struct rely_slice text, char **next)
 }
 
 struct rely_claim_slots *rely_claim_slots_keep(const struct rely_snapshot *snapshot,
-                                               const struct rely_verified *verified, struct rely_pool *pool,
-                                               size_t most)
+                                               const struct rely_verified *verified, struct rely_slice subject,
+                                               struct rely_pool *pool, size_t most)
 {
-    struct gathering gathering = {.verified = verified, .pool = pool, .is_too_much = snapshot->asked_count > ASKED_MAX};
+    struct gathering gathering = {
+        .verified = verified, .subject = subject, .pool = pool, .is_too_much = snapshot->asked_count > ASKED_MAX};
     rely_snapshot_each_asked_claim(snapshot, gather_claim, &gathering);
     size_t arrays = gathering.count * sizeof(struct rely_claim_slot) + gathering.texts * sizeof(struct rely_slice);
     size_t bytes = sizeof(struct rely_claim_slots) + arrays + gathering.bytes;

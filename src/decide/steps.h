@@ -107,9 +107,10 @@ struct rely_claim_slots {
     struct rely_claim_slot items[];
 };
 
-/* In: verified - borrowed. most - bytes. NULL: it would be more, or there are too many claims. */
+/* In: verified - borrowed. subject - the claim that is its subject. most - bytes. NULL: it would be more, or there are too
+ * many claims. */
 struct rely_claim_slots *rely_claim_slots_keep(const struct rely_snapshot *snapshot,
-                                               const struct rely_verified *verified, struct rely_pool *pool,
-                                               size_t most);
+                                               const struct rely_verified *verified, struct rely_slice subject,
+                                               struct rely_pool *pool, size_t most);
 
 #endif

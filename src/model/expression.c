@@ -1,6 +1,6 @@
 /*
- * A credential's `claimsMatchingExpression`: that it is an expression, and not so broad that it stands for everybody.
- * Decides nothing beside other rules; registry/ does. Called by credential.c.
+ * A credential's `claimsMatchingExpression`: that it is an expression. Whether it is so broad that it stands for
+ * everybody, only who knows its issuer can say: registry/. Called by credential.c.
  */
 #include "relyd/expression.h"
 #include "kind.h"
@@ -34,12 +34,6 @@ void rely_credential_take_expression(const struct rely_body *body, struct rely_s
         return;
     }
     credential->expression = rely_pool_copy(body->pool, text);
-    struct rely_slice prefix = rely_expression_prefix(expression, RELY_SUBJECT_CLAIM);
-    credential->match_prefix = prefix.len == 0 ? RELY_LIT("") : rely_pool_copy(body->pool, prefix);
-    if (prefix.len == 0)
-        rely_problems_add(body->problems, path, "too_broad",
-                          "%s %s: whoever is let in, his `sub` must begin with something", path,
-                          prefix.ptr == NULL ? "says nothing of claims['sub']" : "matches any claims['sub']");
 }
 
 static void read_value(const struct rely_body *body, const struct rely_json *value,
@@ -139,12 +133,26 @@ struct rely_json *rely_credential_schema_own(const struct rely_field *field)
         &unused);
 }
 
+bool rely_subject_claim_is_whole(struct rely_slice name)
+{
+    struct rely_pool pool;
+    struct rely_slice claim;
+    if (name.ptr == NULL || rely_slice_equal(name, RELY_SUBJECT_CLAIM)) /* nearly all there are */
+        return true;
+    rely_pool_init(&pool);
+    bool is_good = rely_claim_parse(name, &pool, &claim, &(struct rely_expression_fault){0});
+    rely_pool_fini(&pool);
+    return is_good;
+}
+
 /* One way, and an expression that is one. */
 bool rely_credential_is_whole(const void *record)
 {
     struct rely_pool pool;
     const struct rely_credential_record *credential = record;
     const struct rely_expression *expression;
+    if (!rely_subject_claim_is_whole(credential->subject_claim))
+        return false;
     if (credential->expression.ptr == NULL)
         return credential->subject.ptr != NULL;
     rely_pool_init(&pool);

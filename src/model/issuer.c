@@ -4,6 +4,7 @@
  */
 #include "kind.h"
 #include "relyd/compose.h"
+#include "relyd/expression.h"
 #include <stdio.h>
 
 #define ED25519 "Ed25519" /* RFC 9864: another name for EdDSA, which is shown */
@@ -118,6 +119,15 @@ static void check_not_document(const struct rely_body *body, struct rely_slice u
                       (int)(url.len - end.len < 200 ? url.len - end.len : 200), url.ptr);
 }
 
+static void check_subject_claim(const struct rely_body *body, struct rely_slice name)
+{
+    struct rely_slice claim;
+    struct rely_expression_fault fault;
+    if (name.ptr != NULL && !rely_claim_parse(name, body->pool, &claim, &fault))
+        rely_problems_add(body->problems, "subjectClaim", "invalid_value",
+                          "subjectClaim: as character %zu there should be %s", fault.column, fault.expected);
+}
+
 void rely_issuer_check(const struct rely_body *body, void *record)
 {
     static const struct rely_slice types[] = {{"jwt", 3}, {"jose", 4}, {"at+jwt", 6}};
@@ -128,6 +138,7 @@ void rely_issuer_check(const struct rely_body *body, void *record)
     check_not_document(body, issuer->url);
     check_discovery_url(body, issuer);
     check_ca_bundle(body, issuer->ca_bundle);
+    check_subject_claim(body, issuer->subject_claim);
     rely_issuer_guards_check(body, issuer);
 }
 
@@ -136,7 +147,7 @@ void rely_issuer_check(const struct rely_body *body, void *record)
 bool rely_issuer_is_whole(const void *record)
 {
     const struct rely_issuer_record *issuer = record;
-    return (issuer->algorithms & 1) == 0 &&
+    return (issuer->algorithms & 1) == 0 && rely_subject_claim_is_whole(issuer->subject_claim) &&
            (issuer->key_source != RELY_KEYS_JWKS_URI || issuer->jwks_uri.ptr != NULL) &&
            (issuer->key_source != RELY_KEYS_UPLOADED || issuer->jwks.ptr != NULL) &&
            rely_issuer_guards_are_whole(issuer);

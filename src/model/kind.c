@@ -18,6 +18,9 @@
           .sentence = (text))
 #define FIELD_TEXT(field, json, min, max, flags, text)                                                                 \
     FIELD(field, json, RELY_FIELD_TEXT, flags, .least = (min), .most = (max), .sentence = (text))
+#define FIELD_TEXT_OR(field, json, min, max, default_text, flags, text)                                                \
+    FIELD(field, json, RELY_FIELD_TEXT, (flags) | RELY_FIELD_NEVER_NONE, .least = (min), .most = (max),                \
+          .words = (default_text), .sentence = (text))
 #define FIELD_BOOL(field, json, default_value, flags, text)                                                            \
     FIELD(field, json, RELY_FIELD_BOOL, flags, .most = 1, .value = (default_value), .sentence = (text))
 #define FIELD_INTEGER(field, json, min, max, default_value, flags, text)                                               \

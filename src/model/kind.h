@@ -69,6 +69,8 @@ struct rely_json *rely_identity_show_own(const struct rely_field *field, const v
 struct rely_json *rely_identity_schema_own(const struct rely_field *field);
 bool rely_identity_is_whole(const void *record);
 bool rely_identity_shows(const struct rely_field *field, const void *record);
+/* Of a stored record: is it a claim's name, or none? */
+bool rely_subject_claim_is_whole(struct rely_slice name);
 void rely_credential_check(const struct rely_body *body, void *record);
 void rely_credential_read_own(const struct rely_body *body, const struct rely_field *field, void *record);
 struct rely_json *rely_credential_show_own(const struct rely_field *field, const void *record);

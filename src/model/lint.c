@@ -227,10 +227,10 @@ static void lint_audience(const struct rely_linted *linted, size_t index, struct
                       "%s differs from audiences[%zu] by a slash at the end or by letter case", field, i);
 }
 
-static void lint_subject(const struct rely_linted *linted, struct rely_problems *warnings)
+/* Of a `sub`, as the platforms write it. */
+static void lint_form(const struct rely_linted *linted, struct rely_problems *warnings)
 {
     struct rely_slice subject = linted->credential->subject;
-    lint_signs(subject, warnings);
     lint_account(linted, warnings);
     lint_spiffe(subject, warnings);
     if (rely_slice_equal(linted->issuer_url, RELY_LIT(GITHUB_ISSUER)))
@@ -239,6 +239,14 @@ static void lint_subject(const struct rely_linted *linted, struct rely_problems 
         rely_warn(warnings, RELY_WARNING_SUBJECT_CLONE_URL, "subject",
                   "subject is a repository's URL: platforms name it in a form of their own, such as "
                   "repo:OWNER/NAME:ref:refs/heads/main");
+}
+
+static void lint_subject(const struct rely_linted *linted, struct rely_problems *warnings)
+{
+    struct rely_slice subject = linted->credential->subject;
+    lint_signs(subject, warnings);
+    if (!linted->is_other_claim)
+        lint_form(linted, warnings);
     if (linted->is_username_subject && rely_slice_starts(subject, RELY_LIT("system:")) && !linted->may_use_system_names)
         rely_warn(warnings, RELY_WARNING_SYSTEM_NAME, "subject",
                   "the identity's username would be this subject, which begins with system: and is always refused "

@@ -166,7 +166,9 @@ static void read_text_field(const struct rely_body *body, const struct rely_fiel
                                         .is_required = has_flag(field, RELY_FIELD_REQUIRED),
                                         .may_be_null = has_flag(field, RELY_FIELD_NULLABLE),
                                         .may_have_lines = has_flag(field, RELY_FIELD_LINES)};
-    if (has_flag(field, RELY_FIELD_BYTES))
+    if (value == NULL && field->words != NULL)
+        *out = rely_slice_of(field->words);
+    else if (has_flag(field, RELY_FIELD_BYTES))
         rely_field_read_bytes(value, field->json, &rule, body->problems, out);
     else
         rely_field_read_text(value, field->json, &rule, body->problems, out);

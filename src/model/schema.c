@@ -169,7 +169,7 @@ static bool is_always_shown(const struct rely_field *field)
     if ((field->flags & (RELY_FIELD_WRITE_ONLY | RELY_FIELD_IN_ANSWERS)) != 0)
         return false;
     if (field->type == RELY_FIELD_TEXT)
-        return (field->flags & (RELY_FIELD_REQUIRED | RELY_FIELD_SHOWN_NULL)) != 0;
+        return (field->flags & (RELY_FIELD_REQUIRED | RELY_FIELD_SHOWN_NULL)) != 0 || field->words != NULL;
     if (field->type == RELY_FIELD_INTEGER || field->type == RELY_FIELD_MOMENT || field->type == RELY_FIELD_OWN)
         return (field->flags & RELY_FIELD_ZERO_IS_NONE) == 0;
     if (field->type == RELY_FIELD_MAP)

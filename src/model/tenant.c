@@ -69,13 +69,21 @@ static bool does_guard_name_tenant(const struct rely_issuer_record *issuer, stru
     return false;
 }
 
+/* Its subjectClaim as rely_term_claim has it. */
+static struct rely_slice subject_claim_of(const struct rely_issuer_record *issuer, struct rely_pool *pool)
+{
+    struct rely_slice claim = RELY_SUBJECT_CLAIM;
+    rely_drop(rely_claim_parse(issuer->subject_claim, pool, &claim, &(struct rely_expression_fault){0}));
+    return claim;
+}
+
 static bool does_expression_name_tenant(struct rely_slice text, const struct rely_issuer_record *issuer,
                                         struct rely_pool *pool)
 {
     const struct rely_expression *expression;
     if (!rely_expression_parse(text, pool, &expression, &(struct rely_expression_fault){0}))
         return false;
-    if (reaches_through(rely_expression_prefix(expression, RELY_SUBJECT_CLAIM), issuer->tenant_subject))
+    if (reaches_through(rely_expression_prefix(expression, subject_claim_of(issuer, pool)), issuer->tenant_subject))
         return true;
     for (size_t i = 0; i < expression->term_count; i++)
         if (rely_term_is_literal(expression, i) && rely_term_text(expression, i).len > 0 &&
@@ -95,7 +103,7 @@ bool rely_credential_names_tenant(const struct rely_credential_record *credentia
         is_found = does_expression_name_tenant(credential->expression, issuer, &pool);
     else if (!is_found)
         is_found = reaches_through(credential->subject, issuer->tenant_subject) ||
-                   (credential->subject.ptr != NULL && is_named(&issuer->pin_claims, RELY_SUBJECT_CLAIM));
+                   (credential->subject.ptr != NULL && is_named(&issuer->pin_claims, subject_claim_of(issuer, &pool)));
     rely_pool_fini(&pool);
     return is_found;
 }

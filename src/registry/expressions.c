@@ -1,6 +1,6 @@
 /*
- * Rules by expression beside others: that an identity has one once, by which of its terms it is found, and that not too
- * many are found together. Called by rules.c.
+ * Rules by expression beside others: that one is not so broad that it stands for everybody, that an identity has it once,
+ * by which of its terms it is found, and that not too many are found together. Called by rules.c.
  */
 #include "relyd/expressions.h"
 #include "inside.h"
@@ -84,19 +84,47 @@ static bool count_found_with(const struct rely_writing *write, struct rely_slice
     return is_read;
 }
 
+/* The expression of a credential that is bound, and the claim on which it must have a term. */
+struct bound_expression {
+    const struct rely_expression *expression;
+    struct rely_slice subject; /* the claim, as rely_claim_parse makes it */
+};
+
+static bool read_bound(const struct rely_writing *write, struct bound_expression *out, struct rely_err *err)
+{
+    const struct rely_credential_record *credential = &write->after.credential;
+    struct rely_expression_fault unused;
+    out->subject = RELY_SUBJECT_CLAIM;
+    return (rely_expression_parse(credential->expression, write->body.pool, &out->expression, &unused) &&
+            (credential->subject_claim.ptr == NULL ||
+             rely_claim_parse(credential->subject_claim, write->body.pool, &out->subject, &unused))) ||
+           rely_err_set(err, RELY_ERR_INVALID, "an expression or a claim that was read is none");
+}
+
+/* In: prefix - absent: no term is on the claim. */
+static void note_too_broad(const struct rely_writing *write, struct rely_slice prefix)
+{
+    char quoted[RELY_QUOTED_SIZE];
+    const struct rely_credential_record *credential = &write->after.credential;
+    struct rely_slice claim = credential->subject_claim.ptr == NULL ? RELY_SUBJECT_CLAIM : credential->subject_claim;
+    rely_problems_add(
+        write->body.problems, "claimsMatchingExpression.value", "too_broad",
+        "claimsMatchingExpression.value %s claim %.150s, which is the subject: whoever is let in, his must "
+        "begin with something",
+        prefix.ptr == NULL ? "says nothing of" : "matches anything in", rely_quote(claim, quoted));
+}
+
 /* Out: match_key - absent: it has no such term. count - how many it is found with. */
-static bool choose_key(struct rely_writing *write, size_t *count, struct rely_err *err)
+static bool choose_key(struct rely_writing *write, const struct bound_expression *bound, size_t *count,
+                       struct rely_err *err)
 {
     struct rely_credential_record *credential = &write->after.credential;
-    const struct rely_expression *expression;
-    struct rely_expression_fault unused;
-    if (!rely_expression_parse(credential->expression, write->body.pool, &expression, &unused))
-        return rely_err_set(err, RELY_ERR_INVALID, "an expression that was read is none");
+    const struct rely_expression *expression = bound->expression;
     struct rely_slice chosen = {NULL, 0};
     *count = SIZE_MAX;
     for (size_t i = 0; i < expression->term_count; i++) {
         size_t found = 0;
-        if (!rely_term_tells_apart(expression, i))
+        if (!rely_term_tells_apart(expression, i, bound->subject))
             continue;
         struct rely_slice key =
             rely_expressions_print_key(rely_term_claim(expression, i), rely_term_text(expression, i), write->body.pool);
@@ -115,20 +143,30 @@ bool rely_expressions_bind(struct rely_writing *write, struct rely_err *err)
 {
     const struct rely_credential_record *before = write->body.before;
     struct rely_credential_record *credential = &write->after.credential;
+    struct bound_expression bound;
+    if (rely_scope_of_record(credential) == 0) /* of nobody, which has been noted */
+        return true;
+    if (!read_bound(write, &bound, err))
+        return false;
+    bool is_refused = write->body.problems->count > 0;
+    struct rely_slice prefix = rely_expression_prefix(bound.expression, bound.subject);
+    credential->match_prefix = prefix.len == 0 ? RELY_LIT("") : prefix;
+    if (prefix.len == 0 && rely_json_get(write->body.json, "claimsMatchingExpression") != NULL)
+        note_too_broad(write, prefix); /* of a shorthand it has been said */
     if (before != NULL && rely_scope_of_record(before) == rely_scope_of_record(credential) &&
         rely_slice_same(before->expression, credential->expression)) {
         credential->match_key = before->match_key;
         return true;
     }
     size_t count = 0;
-    if (write->body.problems->count > 0)
+    if (is_refused)
         return true;
-    if (!choose_key(write, &count, err))
+    if (!choose_key(write, &bound, &count, err))
         return false;
     return count < RELY_EXPRESSIONS_ALIKE_MAX ||
            rely_write_refuse(write->result, err, RELY_ERR_CONFLICT, "too_many_alike",
                              "%d expressions of this issuer or group begin like this one and cannot be told from it: "
-                             "lengthen what stands in front of the first wildcard of claims['sub'], or add an eq on "
-                             "another claim",
+                             "lengthen what stands in front of the first wildcard of the subject's claim, or add an "
+                             "eq on another claim",
                              RELY_EXPRESSIONS_ALIKE_MAX);
 }

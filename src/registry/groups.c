@@ -1,5 +1,5 @@
 /*
- * Groups of issuers' records: that the records are registered, and which of them come and go with a write of the whole
+ * Groups of issuers' records: that the records are registered and of one `subjectClaim`, and which of them come and go with a write of the whole
  * group: each is a write of its own in the change log. Decides nothing about one record; members.c does. Called by
  * rules.c.
  */
@@ -10,8 +10,10 @@
 
 /* --- before ------------------------------------------------------------------------------------------------------- */
 
-static bool bind_item(struct rely_writing *write, size_t index, struct rely_err *err)
+/* In and out: *claim - the subject's, of those before it. */
+static bool bind_item(struct rely_writing *write, size_t index, struct rely_slice *claim, struct rely_err *err)
 {
+    bool is_same = true;
     char field[32], quoted[RELY_QUOTED_SIZE];
     union rely_any_record issuer;
     struct rely_slice name = write->after.issuer_group.issuers.items[index];
@@ -24,6 +26,14 @@ static bool bind_item(struct rely_writing *write, size_t index, struct rely_err 
     if (issuer.record.id == 0)
         rely_problems_add(write->body.problems, field, "not_registered", "%s: no registered issuer has the name %.150s",
                           field, rely_quote(name, quoted));
+    else if (!rely_subjects_take_member(write, issuer.record.id, claim, &is_same, err))
+        return false;
+    if (!is_same)
+        rely_problems_add(
+            write->body.problems, field, "other_subject_claim",
+            "%s: the record's subjectClaim is another one than that of the group's credentials, or of its "
+            "records before, which is %.150s",
+            field, rely_quote(*claim, quoted));
     return true;
 }
 
@@ -31,8 +41,11 @@ static bool bind_item(struct rely_writing *write, size_t index, struct rely_err 
 bool rely_groups_bind(struct rely_writing *write, struct rely_err *err)
 {
     struct rely_texts *issuers = &write->after.issuer_group.issuers;
+    struct rely_slice claim;
+    if (!rely_subjects_begin_group(write, &claim, err))
+        return false;
     for (size_t i = 0; i < issuers->count; i++)
-        if (!bind_item(write, i, err))
+        if (!bind_item(write, i, &claim, err))
             return false;
     struct rely_slice *sorted = rely_pool_alloc(write->body.pool, issuers->count * sizeof *sorted);
     for (size_t i = 0; i < issuers->count; i++)

@@ -49,6 +49,12 @@ struct rely_joining {
     struct rely_write_result *result; /* its changes grow, and their revision */
 };
 
+/* A group's row and name. */
+struct rely_joined_group {
+    int64_t id;
+    struct rely_slice name;
+};
+
 /* An identity that goes. All borrowed. */
 struct rely_leaving {
     struct rely_registry *registry;
@@ -104,6 +110,24 @@ RELY_MUST_USE bool rely_expressions_check(const struct rely_writing *write, stru
 /* By which term a rule is found, as its column has it. Copied into the pool. */
 struct rely_slice rely_expressions_print_key(struct rely_slice claim, struct rely_slice text, struct rely_pool *pool);
 
+/* --- subjects.c: which claim is the subject. False with the fault -------------------------------------------- */
+
+/* Of a credential that is bound: its record's, or its group's. */
+RELY_MUST_USE bool rely_subjects_bind(struct rely_writing *write, struct rely_err *err);
+/* A whole group is written. Out: *claim - its credentials'; absent: it has none. */
+RELY_MUST_USE bool rely_subjects_begin_group(const struct rely_writing *write, struct rely_slice *claim,
+                                             struct rely_err *err);
+/* One more of its records: has it the same? In and out: *claim - those before it; it is the first where that is absent. */
+RELY_MUST_USE bool rely_subjects_take_member(const struct rely_writing *write, int64_t issuer_id,
+                                             struct rely_slice *claim, bool *is_same, struct rely_err *err);
+/* May a record come into a group that stays as it is? */
+RELY_MUST_USE bool rely_subjects_check_join(const struct rely_joining *joining, const struct rely_joined_group *group,
+                                            int64_t issuer_id, struct rely_pool *pool, struct rely_err *err);
+/* Has a record that is there another one from now on? */
+bool rely_subjects_is_new_claim(const struct rely_writing *write);
+/* May it? */
+RELY_MUST_USE bool rely_subjects_check_issuer(const struct rely_writing *write, struct rely_err *err);
+
 /* --- groups.c: groups of issuers' records. False with the fault ---------------------------------------------- */
 
 RELY_MUST_USE bool rely_groups_bind(struct rely_writing *write, struct rely_err *err);
@@ -112,12 +136,6 @@ bool rely_groups_are_same(const struct rely_writing *write);
 RELY_MUST_USE bool rely_groups_store(struct rely_writing *write, struct rely_err *err);
 
 /* --- members.c: one record in one group. False with the fault ------------------------------------------------ */
-
-/* A group's row and name. */
-struct rely_joined_group {
-    int64_t id;
-    struct rely_slice name;
-};
 
 /* Put a record that is not in the group into it. RELY_ERR_NOT_FOUND: there is no such record. */
 RELY_MUST_USE bool rely_members_add(const struct rely_joining *joining, const struct rely_joined_group *group,

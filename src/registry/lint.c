@@ -66,6 +66,7 @@ static bool lint_credential(const struct rely_writing *write, struct rely_proble
                                                .issuer_url = issuer.issuer.url,
                                                .jwks_uri = issuer.issuer.jwks_uri,
                                                .is_username_subject = identity.identity.is_username_subject != 0,
+                                               .is_other_claim = credential->subject_claim.ptr != NULL,
                                                .may_use_system_names = write->registry->rules.may_use_system_names},
                          warnings);
     return find_overlaps(write, warnings, err);
@@ -135,6 +136,11 @@ static bool note_twin(const union rely_any_record *record, struct rely_slice par
 
 static bool lint_issuer(const struct rely_writing *write, struct rely_problems *warnings, struct rely_err *err)
 {
+    if (rely_subjects_is_new_claim(write))
+        rely_warn(
+            warnings, RELY_WARNING_SUBJECT_CLAIM_CHANGED, "subjectClaim",
+            "what is called the subject is another claim from now on: a revocation by subject without issuerName no "
+            "longer hits what it has hit of this record");
     struct spellings spellings = {.count = 0};
     struct twins twins = {write, warnings};
     bool is_asked = true;

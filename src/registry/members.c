@@ -181,6 +181,18 @@ struct changing {
     bool is_join;
 };
 
+/* Alone into a group that stays as it is otherwise. */
+static bool join_alone(const struct changing *changing, const struct rely_joined_group *group, struct rely_pool *pool,
+                       struct rely_err *err)
+{
+    union rely_any_record issuer;
+    const struct rely_joining *joining = &changing->joining;
+    const struct rely_stored_place place = {.kind = rely_kind_of(RELY_OBJECT_ISSUER), .name = changing->path->name};
+    return rely_stored_find_name(joining->registry->store, &place, pool, &issuer, err) &&
+           rely_subjects_check_join(joining, group, issuer.record.id, pool, err) &&
+           rely_members_add(joining, group, changing->path->name, err);
+}
+
 /* With the group there. Out: changes - empty: there was nothing to do. */
 static bool change_found(const struct changing *changing, const struct rely_joined_group *group, struct rely_pool *pool,
                          struct rely_err *err)
@@ -192,7 +204,7 @@ static bool change_found(const struct changing *changing, const struct rely_join
         return false;
     if ((member.record.id != 0) == changing->is_join)
         return true;
-    return (changing->is_join ? rely_members_add(joining, group, changing->path->name, err)
+    return (changing->is_join ? join_alone(changing, group, pool, err)
                               : rely_members_remove(joining, group, changing->path->name, err)) &&
            rely_members_touch_group(joining, group->id, err);
 }

@@ -229,7 +229,7 @@ static bool bind_scope(struct rely_writing *write, struct rely_err *err)
 
 static bool bind_credential(struct rely_writing *write, struct rely_err *err)
 {
-    return bind_scope(write, err) &&
+    return bind_scope(write, err) && rely_subjects_bind(write, err) &&
            (write->after.credential.expression.ptr == NULL || rely_expressions_bind(write, err)) &&
            rely_tenants_bind_credential(write, err);
 }
@@ -295,7 +295,11 @@ static const struct rules {
     bool (*is_same)(const struct rely_writing *write);
     RELY_MUST_USE bool (*store)(struct rely_writing *write, struct rely_err *err);
 } rules[] = {
-    {.object = RELY_OBJECT_ISSUER, .bind = bind_issuer, .is_same = has_same_source, .store = store_keys},
+    {.object = RELY_OBJECT_ISSUER,
+     .bind = bind_issuer,
+     .check = rely_subjects_check_issuer,
+     .is_same = has_same_source,
+     .store = store_keys},
     {.object = RELY_OBJECT_ISSUER_GROUP,
      .bind = rely_groups_bind,
      .is_same = rely_groups_are_same,

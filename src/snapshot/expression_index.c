@@ -39,17 +39,32 @@ static uint64_t hash_place(uint64_t prefix, struct rely_slice claim, struct rely
 
 /* --- which term ----------------------------------------------------------------------------------------------- */
 
-bool rely_term_tells_apart(const struct rely_expression *expression, size_t term)
+bool rely_term_tells_apart(const struct rely_expression *expression, size_t term, struct rely_slice subject)
 {
     struct rely_slice claim = rely_term_claim(expression, term);
-    return rely_term_is_literal(expression, term) && claim.len > 0 && !rely_slice_equal(claim, RELY_SUBJECT_CLAIM);
+    return rely_term_is_literal(expression, term) && claim.len > 0 && !rely_slice_equal(claim, subject);
+}
+
+int8_t rely_expression_term_on(const struct rely_expression *expression, struct rely_slice claim)
+{
+    for (int8_t i = 0; i < expression->term_count; i++)
+        if (rely_slice_equal(rely_term_claim(expression, (size_t)i), claim))
+            return i;
+    return -1;
+}
+
+struct rely_slice rely_rule_prefix(const struct rely_credential *rule)
+{
+    if (rule->subject_term < 0)
+        return RELY_LIT("");
+    return rely_expression_prefix(rule->expression, rely_term_claim(rule->expression, (size_t)rule->subject_term));
 }
 
 static uint64_t hash_rule_place(const struct rely_credential *credential)
 {
     int8_t term = credential->key_term;
     const struct rely_expression *expression = credential->expression;
-    uint64_t prefix = hash_prefix(credential->scope, rely_expression_prefix(expression, RELY_SUBJECT_CLAIM));
+    uint64_t prefix = hash_prefix(credential->scope, rely_rule_prefix(credential));
     if (term < 0)
         return hash_place(prefix, RELY_LIT(""), RELY_LIT(""));
     return hash_place(prefix, rely_term_claim(expression, (size_t)term), rely_term_text(expression, (size_t)term));
@@ -71,7 +86,7 @@ static void change_words(struct rely_snapshot *next, const struct rely_credentia
 {
     struct rely_edit edit = rely_snapshot_edit(next);
     const struct rely_expression *expression = credential->expression;
-    struct rely_slice prefix = rely_expression_prefix(expression, RELY_SUBJECT_CLAIM);
+    struct rely_slice prefix = rely_rule_prefix(credential);
     uint16_t len = (uint16_t)prefix.len;
     struct rely_slice claim =
         credential->key_term < 0 ? RELY_LIT("") : rely_term_claim(expression, (size_t)credential->key_term);

@@ -45,6 +45,17 @@ static const struct rely_guards *read_guards(const struct rely_issuer_record *re
     return guards;
 }
 
+/* Absent: it is `sub`, or none is said. */
+static struct rely_slice read_subject_claim(struct rely_slice name, struct rely_pool *pool)
+{
+    struct rely_slice claim = {NULL, 0};
+    struct rely_expression_fault fault;
+    bool is_read =
+        name.ptr == NULL || rely_slice_equal(name, RELY_SUBJECT_CLAIM) || rely_claim_parse(name, pool, &claim, &fault);
+    RELY_ASSERT(is_read); /* the record is whole */
+    return rely_slice_equal(claim, RELY_SUBJECT_CLAIM) ? (struct rely_slice){NULL, 0} : claim;
+}
+
 struct rely_issuer *rely_issuer_of_record(const struct rely_issuer_record *record, bool may_use_http)
 {
     struct rely_pool pool;
@@ -54,6 +65,7 @@ struct rely_issuer *rely_issuer_of_record(const struct rely_issuer_record *recor
         rely_issuer_copy(&(struct rely_issuer){.id = record->record.id,
                                                .name = record->name,
                                                .url = record->url,
+                                               .subject_claim = read_subject_claim(record->subject_claim, &pool),
                                                .algs = (uint32_t)record->algorithms,
                                                .leeway_s = (int32_t)record->leeway_s,
                                                .max_lifetime_s = record->max_lifetime_s,
@@ -111,11 +123,11 @@ struct rely_identity *rely_identity_of_record(const struct rely_identity_record 
 }
 
 /* -1: none has the key. */
-static int8_t find_key_term(const struct rely_expression *expression, struct rely_slice key)
+static int8_t find_key_term(const struct rely_expression *expression, struct rely_slice key, struct rely_slice subject)
 {
     for (int8_t i = 0; key.ptr != NULL && i < expression->term_count; i++) {
         struct rely_slice claim = rely_term_claim(expression, (size_t)i), text = rely_term_text(expression, (size_t)i);
-        bool is_same = rely_term_tells_apart(expression, (size_t)i) && key.len == claim.len + 1 + text.len &&
+        bool is_same = rely_term_tells_apart(expression, (size_t)i, subject) && key.len == claim.len + 1 + text.len &&
                        key.ptr[claim.len] == RELY_KEY_SEPARATOR &&
                        rely_slice_equal(rely_slice(key.ptr + claim.len + 1, text.len), text);
         for (size_t k = 0; is_same && k < claim.len; k++)
@@ -134,7 +146,10 @@ static struct rely_credential *copy_with_expression(struct rely_credential *cred
     rely_pool_init(&pool);
     bool is_read = rely_expression_parse(record->expression, &pool, &credential->expression, &fault);
     RELY_ASSERT(is_read); /* the record is whole */
-    credential->key_term = find_key_term(credential->expression, record->match_key);
+    struct rely_slice claim = read_subject_claim(record->subject_claim, &pool);
+    struct rely_slice subject = claim.ptr == NULL ? RELY_SUBJECT_CLAIM : claim;
+    credential->subject_term = rely_expression_term_on(credential->expression, subject);
+    credential->key_term = find_key_term(credential->expression, record->match_key, subject);
     struct rely_credential *copy = rely_credential_copy(credential);
     rely_pool_fini(&pool);
     return copy;
@@ -152,6 +167,7 @@ struct rely_credential *rely_credential_of_record(const struct rely_credential_r
                                          .identity_id = record->record.parent_id,
                                          .name = record->name,
                                          .subject = record->subject,
+                                         .subject_term = -1,
                                          .key_term = -1,
                                          .account_uid = record->account_uid.ptr,
                                          .audiences = record->audiences.items,

@@ -142,14 +142,16 @@ struct rely_issuer *rely_issuer_copy(const struct rely_issuer *from)
     size_t arrays = from->type_count * sizeof(struct rely_slice);
     size_t guards_text = measure_guards(from->guards, &arrays);
     const struct rely_issuer_source *source = &from->source;
-    size_t text = from->name.len + from->url.len + measure_texts(from->types, from->type_count) +
-                  source->discovery_url.len + source->jwks_uri.len + source->ca_bundle.len + guards_text;
+    size_t text = from->name.len + from->url.len + from->subject_claim.len +
+                  measure_texts(from->types, from->type_count) + source->discovery_url.len + source->jwks_uri.len +
+                  source->ca_bundle.len + guards_text;
     struct rely_issuer *issuer = rely_alloc(sizeof *issuer + arrays + text);
     struct rely_slice *types = (struct rely_slice *)(issuer + 1);
     struct block block = {(char *)(issuer + 1) + arrays};
     *issuer = *from;
     issuer->name = put_text(&block, from->name);
     issuer->url = put_text(&block, from->url);
+    issuer->subject_claim = put_text(&block, from->subject_claim);
     issuer->source.discovery_url = put_text(&block, source->discovery_url);
     issuer->source.jwks_uri = put_text(&block, source->jwks_uri);
     issuer->source.ca_bundle = put_text(&block, source->ca_bundle);
@@ -244,7 +246,7 @@ struct rely_credential *rely_credential_copy(const struct rely_credential *from)
     if (from->expression != NULL) {
         memcpy(behind, from->expression, expression);
         credential->expression = (const struct rely_expression *)(const void *)behind;
-        credential->prefix_len = (uint16_t)rely_expression_prefix(credential->expression, RELY_SUBJECT_CLAIM).len;
+        credential->prefix_len = (uint16_t)rely_rule_prefix(credential).len;
     }
     credential->name = put_text(&block, from->name);
     credential->subject = put_text(&block, from->subject);

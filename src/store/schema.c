@@ -220,7 +220,7 @@ static void put_beside(struct rely_buf *out, const struct rely_kind *kind, const
 static void print_default(struct rely_buf *out, const struct rely_field *field)
 {
     if (is_text(field))
-        rely_buf_printf(out, "''");
+        rely_buf_printf(out, "'%s'", field->type == RELY_FIELD_TEXT && field->words != NULL ? field->words : "");
     else
         rely_buf_printf(out, "%lld", (long long)field->value);
 }
@@ -283,7 +283,8 @@ static bool may_come_later(const struct rely_field *field)
 {
     bool is_unique =
         field->type == RELY_FIELD_NAME || field->type == RELY_FIELD_UUID || (field->flags & RELY_FIELD_UNIQUE) != 0;
-    bool has_default = is_text(field) ? field->least == 0 : field->least <= field->value;
+    bool is_given = field->type == RELY_FIELD_TEXT && field->words != NULL;
+    bool has_default = is_text(field) ? field->least == 0 || is_given : field->least <= field->value;
     return !is_unique && (may_be_null(field) || has_default);
 }
 

@@ -129,7 +129,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     rely_pool_init(&pool);
     if (rely_view_parse(rely_slice((const char *)data, size), &pool, &verified.claims, &fault)) {
-        enum rely_reason reason = rely_claims_read(&verified, &pool, &claims, &detail);
+        enum rely_reason reason = rely_claims_read(&verified, rely_slice(NULL, 0), &pool, &claims, &detail);
+        struct rely_claims named = {0}; /* `sub` by its name is the same, and is walked to as any claim */
+        RELY_ASSERT(rely_claims_read(&verified, RELY_LIT("sub"), &pool, &named, &detail) == reason);
+        RELY_ASSERT(rely_slice_same(named.subject, claims.subject));
         json_t *payload = json_loadb((const char *)data, size, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, NULL);
         RELY_ASSERT(payload == NULL || reason == judge_again(payload)); /* NULL: a number overflows */
         if (reason == RELY_OK && payload != NULL)

@@ -65,7 +65,7 @@ static int8_t choose_key_term(const struct rely_expression *expression)
 {
     int8_t chosen = -1;
     for (int8_t i = 0; i < expression->term_count; i++)
-        if (rely_term_tells_apart(expression, (size_t)i) && choose(4) != 3)
+        if (rely_term_tells_apart(expression, (size_t)i, RELY_SUBJECT_CLAIM) && choose(4) != 3)
             chosen = i;
     return chosen;
 }
@@ -98,6 +98,7 @@ static void put_rule(const struct rules *rules, struct rule *rule, struct rely_s
                                    .scope = rule->record != 0 ? rule->record : rely_scope_of_group(rule->group),
                                    .identity_id = rule->identity,
                                    .name = rely_slice_of(name_rule(rules, rule)),
+                                   .subject_term = -1,
                                    .key_term = -1,
                                    .audiences = audiences,
                                    .audience_count = 1 + choose(2),
@@ -110,10 +111,12 @@ static void put_rule(const struct rules *rules, struct rule *rule, struct rely_s
         rule->expression = NULL;
         rule->subject = "s";
     }
-    if (rule->expression == NULL)
+    if (rule->expression == NULL) {
         made.subject = rely_slice_of(rule->subject);
-    else
+    } else {
+        made.subject_term = rely_expression_term_on(made.expression, RELY_SUBJECT_CLAIM);
         made.key_term = choose_key_term(made.expression);
+    }
     for (int i = 0; i < 2; i++)
         rely_snapshot_put_credential(snapshots[i], rely_credential_copy(&made));
     rely_pool_fini(&pool);

@@ -26,7 +26,7 @@ void judge(struct rely_claims *claims, const struct rely_time_rules *rules, stru
     "dropped claims": """
 void judge(const struct rely_verified *verified, struct rely_pool *pool, struct rely_claims *out, struct rely_detail *detail)
 {
-    rely_claims_read(verified, pool, out, detail);
+    rely_claims_read(verified, RELY_LIT("sub"), pool, out, detail);
 }
 """,
     "dropped signature": """

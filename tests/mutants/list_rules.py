@@ -201,7 +201,7 @@ MUTANTS = [
     mutant("only the first item of a list is looked for", "src/snapshot/expression_index.c", "k < value.count; k++", "k < value.count && k < 1; k++", "unit_decide"),
     mutant("a null is a text", "src/claims/said.c", "    case RELY_VIEW_ABSENT:\n    case RELY_VIEW_NULL:\n", "    case RELY_VIEW_NULL:\n        return RELY_LIT(\"null\");\n    case RELY_VIEW_ABSENT:\n", "unit_claims"),
     mutant("a place may begin with 0", "src/claims/said.c", " || (name.ptr[0] == '0' && name.len > 1)", "", "unit_claims"),
-    mutant("an expression may match everybody", "src/model/expression.c", "    if (prefix.len == 0)", "    if (prefix.ptr == NULL)", "tests/e2e/test_expressions.py::test_what_is_no_rule"),
+    mutant("an expression may match everybody", "src/registry/expressions.c", "    if (prefix.len == 0 &&", "    if (prefix.ptr == NULL &&", "tests/e2e/test_expressions.py::test_what_is_no_rule"),
     mutant("an expression is twice in an identity", "src/registry/rules.c", "        return rely_expressions_check(write, err);", "        return true;", "tests/e2e/test_expressions.py::test_once_in_an_identity"),
     mutant("any number is alike", "src/registry/expressions.c", "return count < RELY_EXPRESSIONS_ALIKE_MAX ||", "return count < 100000 ||", "tests/e2e/test_expressions.py::test_too_many_alike"),
     mutant("a credential is for an issuer and a group", "src/model/credential.c", "if (has_record && has_group)", "if (has_record && has_group && body->json == NULL)", "unit_registry"),

@@ -28,6 +28,9 @@ struct claims_case {
 
 /* Read a payload that must be right JSON. The pool belongs to the tests and is emptied by every call. */
 enum rely_reason read_payload(const char *payload, struct rely_claims *out, struct rely_detail *detail);
+/* The same with another claim as the subject, as rely_claim_parse makes it. */
+enum rely_reason read_payload_by(const char *payload, struct rely_slice subject_claim, struct rely_claims *out,
+                                 struct rely_detail *detail);
 /* The payload of a case, in a static buffer. */
 const char *build_payload(const struct claims_case *row);
 /* Fail the test, naming the case, unless rely_claims_read says exactly its reason; a refusal must have a detail and
@@ -38,5 +41,6 @@ int run_registered_tests(void);
 int run_kubernetes_tests(void);
 int run_time_tests(void);
 int run_said_tests(void);
+int run_subject_tests(void);
 
 #endif

@@ -13,12 +13,18 @@ static struct rely_buf payload_text;
 
 enum rely_reason read_payload(const char *payload, struct rely_claims *out, struct rely_detail *detail)
 {
+    return read_payload_by(payload, rely_slice(NULL, 0), out, detail);
+}
+
+enum rely_reason read_payload_by(const char *payload, struct rely_slice subject_claim, struct rely_claims *out,
+                                 struct rely_detail *detail)
+{
     struct rely_verified verified = {0};
     const char *fault = NULL;
     rely_pool_reset(&pool);
     if (!rely_view_parse(rely_slice_of(payload), &pool, &verified.claims, &fault))
         fail_msg("%s: %s", payload, fault);
-    return rely_claims_read(&verified, &pool, out, detail);
+    return rely_claims_read(&verified, subject_claim, &pool, out, detail);
 }
 
 static void put_member(const char *name, const char *value, const char *otherwise)
@@ -65,7 +71,8 @@ void expect_claims(const struct claims_case *row, struct rely_claims *out)
 int main(void)
 {
     rely_pool_init(&pool);
-    int failed = run_registered_tests() + run_kubernetes_tests() + run_time_tests() + run_said_tests();
+    int failed =
+        run_registered_tests() + run_kubernetes_tests() + run_time_tests() + run_said_tests() + run_subject_tests();
     rely_buf_fini(&payload_text);
     rely_pool_fini(&pool);
     return failed;

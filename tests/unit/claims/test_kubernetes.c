@@ -155,7 +155,7 @@ static enum rely_reason read_vector(struct rely_pool *pool, const char *name, st
     struct rely_slice kept = rely_pool_copy(pool, rely_slice(text, len));
     assert_int_equal(rely_token_read(kept, sizeof text, pool, &token, &detail), RELY_OK);
     const struct rely_verified verified = {.claims = token.payload.view_};
-    return rely_claims_read(&verified, pool, out, &detail);
+    return rely_claims_read(&verified, rely_slice(NULL, 0), pool, out, &detail);
 }
 
 static void test_real_tokens(void **state)

@@ -20,5 +20,6 @@ int main(void)
     failed += run_expression_tests();
     failed += run_route_tests();
     failed += run_guard_tests();
+    failed += run_subject_claim_tests();
     return failed;
 }

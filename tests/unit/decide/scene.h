@@ -68,5 +68,6 @@ int run_issuer_group_tests(void);
 int run_expression_tests(void);
 int run_route_tests(void);
 int run_guard_tests(void);
+int run_subject_claim_tests(void);
 
 #endif

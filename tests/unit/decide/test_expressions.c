@@ -62,7 +62,7 @@ static int8_t choose_term(const struct rely_expression *expression)
 {
     int8_t chosen = -1;
     for (int8_t i = 0; i < expression->term_count; i++)
-        if (rely_term_tells_apart(expression, (size_t)i))
+        if (rely_term_tells_apart(expression, (size_t)i, RELY_LIT("sub")))
             chosen = i;
     return chosen;
 }
@@ -81,6 +81,7 @@ static int64_t add_named(struct expression_world *world, const struct wanted_rul
                                          .identity_id = wanted->identity,
                                          .name = rely_slice_of(wanted->name),
                                          .expression = expression,
+                                         .subject_term = rely_expression_term_on(expression, RELY_LIT("sub")),
                                          .key_term = choose_term(expression),
                                          .audiences = &audience,
                                          .audience_count = 1,

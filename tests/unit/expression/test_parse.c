@@ -363,6 +363,36 @@ static void test_claims_alone(void **state)
                  (struct rely_slice){0});
 }
 
+static void test_claims_are_spelled_and_compared(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name, *spelled;
+    } names[] = {
+        {"sub", "sub"},   {"/sub", "sub"},
+        {"a/b", "a/b"},   {"/a~1b", "a/b"},
+        {"/~1a", "/~1a"}, {"/a/b~0~1c/0", "/a/b~0~1c/0"},
+        {"/", "/"},       {"//", "//"},
+        {"it's", "it's"}, {"oidc.circleci.com/project-id", "oidc.circleci.com/project-id"},
+    };
+    struct rely_pool pool;
+    rely_pool_init(&pool);
+    for (size_t i = 0; i < COUNT(names); i++) {
+        struct rely_slice claim, name = rely_slice_of(names[i].name), spelled = rely_slice_of(names[i].spelled);
+        struct rely_expression_fault fault;
+        assert_true(rely_claim_parse(name, &pool, &claim, &fault));
+        struct rely_slice found = rely_claim_spell(claim, &pool);
+        if (!rely_slice_equal(found, spelled))
+            fail_msg("%s: %.*s", names[i].name, RELY_ARG(found));
+        assert_true(rely_claim_is_same(name, spelled) && rely_claim_is_same(spelled, name));
+    }
+    assert_false(rely_claim_is_same(RELY_LIT("sub"), RELY_LIT("SUB")));
+    assert_false(rely_claim_is_same(RELY_LIT("a/b"), RELY_LIT("/a/b")));
+    assert_false(rely_claim_is_same(RELY_LIT("a"), (struct rely_slice){NULL, 0}));
+    assert_false(rely_claim_is_same(RELY_LIT("/~"), RELY_LIT("/~2")));
+    rely_pool_fini(&pool);
+}
+
 static void test_claims_are_cut_into_names(void **state)
 {
     (void)state;
@@ -469,6 +499,7 @@ int run_parse_tests(void)
         cmocka_unit_test(test_limits_of_terms_and_characters),
         cmocka_unit_test(test_claims),
         cmocka_unit_test(test_claims_alone),
+        cmocka_unit_test(test_claims_are_spelled_and_compared),
         cmocka_unit_test(test_claims_are_cut_into_names),
         cmocka_unit_test(test_terms),
         cmocka_unit_test(test_block),

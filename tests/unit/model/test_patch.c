@@ -86,7 +86,7 @@ static void replaces_by_what_is_no_object(void **state)
 #define PROD                                                                                                           \
     "{\"name\":\"prod\",\"issuer\":\"https://a.example\",\"keys\":{\"jwksUri\":\"https://a.example/k\"},"              \
     "\"algorithms\":[\"ES256\"],\"types\":[\"x\"],\"leewaySeconds\":7,\"maxTokenLifetimeSeconds\":9,"                  \
-    "\"description\":\"one\",\"enabled\":false}"
+    "\"subjectClaim\":\"id\",\"description\":\"one\",\"enabled\":false}"
 #define WEB                                                                                                            \
     "{\"name\":\"web\",\"username\":\"u\",\"groups\":[\"a\",\"b\"],\"extra\":{\"example.com/a\":[\"1\"],"              \
     "\"example.com/b\":[\"2\"]}}"
@@ -108,6 +108,8 @@ static const struct {
     {RELY_OBJECT_ISSUER, PROD, "{\"maxTokenLifetimeSeconds\":null,\"description\":null}",
      "maxTokenLifetimeSeconds description ", ""},
     {RELY_OBJECT_ISSUER, PROD, "{\"algorithms\":null,\"types\":null}", "algorithms types ", ""},
+    {RELY_OBJECT_ISSUER, PROD, "{\"subjectClaim\":null}", "subjectClaim ", ""},
+    {RELY_OBJECT_ISSUER, PROD, "{\"subjectClaim\":\"/~\"}", "", "subjectClaim:invalid_value "},
     {RELY_OBJECT_ISSUER, PROD, "{\"keys\":null}", "keys ", ""},
     {RELY_OBJECT_ISSUER, PROD, "{\"keys\":{\"jwksUri\":null,\"discovery\":true}}", "keys ", ""},
     {RELY_OBJECT_ISSUER, PROD, "{\"keys\":{\"jwksUri\":\"https://a.example/l\"}}", "keys ", ""},
@@ -332,14 +334,15 @@ static void leaves_the_rest_alone(void **state)
     read_as(&first, RELY_OBJECT_ISSUER, PROD, NULL);
     apply_patch(&first, RELY_OBJECT_ISSUER, "{\"enabled\":true,\"keys\":{\"jwksUri\":\"https://a.example/l\"}}",
                 &second);
-    assert_prints(second.json,
-                  "{\"name\":\"prod\",\"issuer\":\"https://a.example\",\"keys\":{\"jwksUri\":\"https://a.example/l\"},"
-                  "\"allowHttp\":false,\"allowPrivateAddresses\":false,\"algorithms\":[\"ES256\"],\"types\":[\"x\"],"
-                  "\"leewaySeconds\":7,\"maxTokenLifetimeSeconds\":9,\"guards\":{\"requiredClaims\":[],"
-                  "\"singleAudience\":false,\"refuseStretched\":false,\"pinServiceAccountUid\":\"off\","
-                  "\"allowedSubjects\":[]},\"isShared\":false,"
-                  "\"pinClaims\":[],\"description\":\"one\",\"enabled\":true,\"issuerGroups\":[],"
-                  "\"createdAt\":\"1970-01-01T00:00:00Z\",\"updatedAt\":\"1970-01-01T00:00:00Z\"}");
+    assert_prints(
+        second.json,
+        "{\"name\":\"prod\",\"issuer\":\"https://a.example\",\"keys\":{\"jwksUri\":\"https://a.example/l\"},"
+        "\"allowHttp\":false,\"allowPrivateAddresses\":false,\"algorithms\":[\"ES256\"],\"types\":[\"x\"],"
+        "\"leewaySeconds\":7,\"maxTokenLifetimeSeconds\":9,\"subjectClaim\":\"id\",\"guards\":{\"requiredClaims\":[],"
+        "\"singleAudience\":false,\"refuseStretched\":false,\"pinServiceAccountUid\":\"off\","
+        "\"allowedSubjects\":[]},\"isShared\":false,"
+        "\"pinClaims\":[],\"description\":\"one\",\"enabled\":true,\"issuerGroups\":[],"
+        "\"createdAt\":\"1970-01-01T00:00:00Z\",\"updatedAt\":\"1970-01-01T00:00:00Z\"}");
     end_reading(&second);
     end_reading(&first);
 }

@@ -31,18 +31,19 @@ static void shows_what_was_given(void **state)
 {
     struct reading reading;
     (void)state;
-    read_as(&reading, RELY_OBJECT_ISSUER,
-            "{\"name\":\"prod\",\"issuer\":\"https://a.example\",\"keys\":{\"jwksUri\":\"https://a.example/k\"},"
-            "\"caBundle\":\"-----BEGIN CERTIFICATE-----\",\"allowHttp\":true,\"allowPrivateAddresses\":true,"
-            "\"algorithms\":[\"ES256\",\"Ed25519\"],\"types\":[\"application/JWT\",\"x\"],\"leewaySeconds\":0,"
-            "\"maxTokenLifetimeSeconds\":9,\"description\":\"two\\nlines\",\"enabled\":false}",
-            NULL);
+    read_as(
+        &reading, RELY_OBJECT_ISSUER,
+        "{\"name\":\"prod\",\"issuer\":\"https://a.example\",\"keys\":{\"jwksUri\":\"https://a.example/k\"},"
+        "\"caBundle\":\"-----BEGIN CERTIFICATE-----\",\"allowHttp\":true,\"allowPrivateAddresses\":true,"
+        "\"algorithms\":[\"ES256\",\"Ed25519\"],\"types\":[\"application/JWT\",\"x\"],\"leewaySeconds\":0,"
+        "\"maxTokenLifetimeSeconds\":9,\"subjectClaim\":\"/a/b\",\"description\":\"two\\nlines\",\"enabled\":false}",
+        NULL);
     assert_int_equal(reading.problems.count, 0);
     assert_shown(&reading, RELY_OBJECT_ISSUER,
                  "{\"name\":\"prod\",\"issuer\":\"https://a.example\",\"keys\":{\"jwksUri\":\"https://a.example/k\"},"
                  "\"caBundle\":\"-----BEGIN CERTIFICATE-----\",\"allowHttp\":true,\"allowPrivateAddresses\":true,"
                  "\"algorithms\":[\"ES256\",\"EdDSA\"],\"types\":[\"jwt\",\"x\"],\"leewaySeconds\":0,"
-                 "\"maxTokenLifetimeSeconds\":9," GUARDS
+                 "\"maxTokenLifetimeSeconds\":9,\"subjectClaim\":\"/a/b\"," GUARDS
                  "\"description\":\"two\\nlines\",\"enabled\":false,\"issuerGroups\":[]," TIMES);
     end_reading(&reading);
     read_as(&reading, RELY_OBJECT_CREDENTIAL,
@@ -77,7 +78,7 @@ static void fills_in_defaults(void **state)
         "{\"name\":\"prod\",\"issuer\":\"https://a.example\",\"keys\":{\"discovery\":true},\"allowHttp\":false,"
         "\"allowPrivateAddresses\":false,\"algorithms\":[\"RS256\",\"RS384\",\"RS512\",\"PS256\",\"PS384\","
         "\"PS512\",\"ES256\",\"ES384\",\"ES512\",\"EdDSA\"],\"types\":[\"jwt\",\"jose\",\"at+jwt\"],"
-        "\"leewaySeconds\":60," GUARDS "\"enabled\":true,\"issuerGroups\":[]," TIMES);
+        "\"leewaySeconds\":60,\"subjectClaim\":\"sub\"," GUARDS "\"enabled\":true,\"issuerGroups\":[]," TIMES);
     end_reading(&reading);
     read_as(&reading, RELY_OBJECT_IDENTITY, "{\"name\":\"web\"}", NULL);
     reading.record.identity.uid = RELY_LIT("u");

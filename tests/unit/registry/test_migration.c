@@ -70,7 +70,7 @@ static char *collect_rows(struct fixture *fixture)
                                          "credential", "change_log", "sqlite_sequence"};
     struct rely_buf out = {0};
     for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
-        char sql[384];
+        char sql[512];
         const char *columns = strcmp(tables[i], "issuer") == 0       ? ISSUER_COLUMNS
                               : strcmp(tables[i], "identity") == 0   ? IDENTITY_COLUMNS
                               : strcmp(tables[i], "credential") == 0 ? CREDENTIAL_COLUMNS
@@ -91,8 +91,8 @@ static char *collect_rows(struct fixture *fixture)
     "WITH RECURSIVE part (type, name, line, rest) AS (SELECT type, name, NULL, sql || char(10) FROM sqlite_schema"     \
     " WHERE sql IS NOT NULL UNION ALL SELECT type, name, substr(rest, 1, instr(rest, char(10)) - 1),"                  \
     " substr(rest, instr(rest, char(10)) + 1) FROM part WHERE rest <> '')"                                             \
-    " SELECT type, name, replace(replace(replace(rtrim(line, ','), ' DEFAULT 0', ''), ' DEFAULT 1', ''),"              \
-    " ' DEFAULT ''''', '') FROM part"                                                                                  \
+    " SELECT type, name, replace(replace(replace(replace(rtrim(line, ','), ' DEFAULT 0', ''), ' DEFAULT 1', ''),"      \
+    " ' DEFAULT ''''', ''), ' DEFAULT ''sub''', '') FROM part"                                                         \
     " WHERE line IS NOT NULL ORDER BY 1, 2, 3"
 
 static void test_c6_c9_carries_an_old_registry_over(void **state)
@@ -113,6 +113,7 @@ static void test_c6_c9_carries_an_old_registry_over(void **state)
     assert_int_equal(count_rows(fixture, "SELECT count(*) FROM credential WHERE is_enabled = 1 AND mode = 1 AND"
                                          " not_after IS NULL"),
                      3);
+    assert_int_equal(count_rows(fixture, "SELECT count(*) FROM issuer WHERE subject_claim = 'sub'"), 4);
     assert_int_equal(rely_registry_revision(fixture->registry), 18);
     must_create(fixture, issuer_path(NULL), "{\"name\":\"next\",\"issuer\":\"https://next.example\"}");
     assert_string_equal(fixture->result.etag, "\"13\"");

@@ -17,9 +17,10 @@
 
 #define INSERT_ISSUER(name, url, allow_http, source, jwks_uri)                                                         \
     "INSERT INTO issuer (name, url, allow_http, allow_private_addresses, is_enabled, key_source, jwks_uri, "           \
-    "algorithms, types, leeway_s, required_claims, is_single_audience, refuses_stretched, pin_uid, allowed_subjects,"  \
+    "algorithms, types, leeway_s, subject_claim, required_claims, is_single_audience, refuses_stretched, pin_uid, "    \
+    "allowed_subjects,"                                                                                                \
     " is_shared, pin_claims, created_at, updated_at) VALUES ('" name "', " url ", " allow_http ", 0, 1, " source       \
-    ", " jwks_uri ", 2, 'x'||char(10), 0, '', 0, 0, 1, '', 0, '', 0, 0)"
+    ", " jwks_uri ", 2, 'x'||char(10), 0, 'sub', '', 0, 0, 1, '', 0, '', 0, 0)"
 
 struct sql_case {
     const char *sql;
@@ -84,6 +85,9 @@ static void limits_credentials_in_sql(void **state)
         {"UPDATE credential SET not_after = 100000000001 WHERE name = 'one'", CHECK_FAILED},
         {"UPDATE credential SET not_after = 100000000000 WHERE name = 'one'", SQLITE_OK},
         {"UPDATE credential SET not_after = NULL WHERE name = 'one'", SQLITE_OK},
+        {"UPDATE credential SET subject_claim = '' WHERE name = 'one'", CHECK_FAILED},
+        {"UPDATE credential SET subject_claim = " TIMES("'c'", "201") " WHERE name = 'one'", CHECK_FAILED},
+        {"UPDATE credential SET subject_claim = " TIMES("'c'", "200") " WHERE name = 'one'", SQLITE_OK},
         {"UPDATE credential SET issuer_id = 99 WHERE name = 'one'", SQLITE_CONSTRAINT_FOREIGNKEY},
         {"UPDATE credential SET name = 'ten' WHERE name = 'one'", TRIGGER_FAILED},
         {"UPDATE credential SET uuid = hex(randomblob(18)) WHERE name = 'one'", TRIGGER_FAILED},
@@ -150,6 +154,10 @@ static void limits_issuers_in_sql(void **state)
         {"UPDATE issuer SET pin_uid = 3", CHECK_FAILED},
         {"UPDATE issuer SET tenant_subject = ''", CHECK_FAILED},
         {"UPDATE issuer SET is_enabled = 2", CHECK_FAILED},
+        {"UPDATE issuer SET subject_claim = ''", CHECK_FAILED},
+        {"UPDATE issuer SET subject_claim = " TIMES(EMOJI, "201"), CHECK_FAILED},
+        {"UPDATE issuer SET subject_claim = " TIMES(EMOJI, "200"), SQLITE_OK},
+        {"UPDATE issuer SET subject_claim = NULL", SQLITE_CONSTRAINT_NOTNULL},
         {INSERT_ISSUER("new", "'https://a#b'", "0", "1", "NULL"), CHECK_FAILED},
         {INSERT_ISSUER("new", "'https://a?b'", "0", "1", "NULL"), CHECK_FAILED},
         {INSERT_ISSUER("new", "'https://a/b'", "0", "1", "NULL"), SQLITE_OK},

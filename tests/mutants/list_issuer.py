@@ -1,0 +1,38 @@
+"""Deliberate errors in what an issuer's record says of its tokens: which claim is the subject."""
+
+
+def mutant(name, file, old, new, caught_by):
+    return dict(name=name, row="10", file=file, old=old, new=new, caught_by=caught_by)
+
+
+def of_claim(name, file, old, new, test):
+    return mutant(name, file, old, new, f"tests/e2e/test_subject_claim.py::{test}")
+
+
+READER, SUBJECTS, IN_USE, GROUP = "src/claims/registered.c", "src/registry/subjects.c", "test_another_claim_where_rules_are", "test_one_claim_in_a_group"
+
+MUTANTS = [
+    mutant("sub is the subject, whatever the record says", READER, "    if (reader->subject_claim.ptr == NULL)\n        return RELY_OK;\n    uint32_t", "    if (reader->subject_claim.ptr == NULL || sub.ptr != NULL)\n        return RELY_OK;\n    uint32_t", "unit_claims"),
+    mutant("sub must be there beside the subject", READER, "return reader->subject_claim.ptr != NULL ? RELY_OK :", "return reader->subject_claim.len > 9999 ? RELY_OK :", "unit_claims"),
+    mutant("the subject is not there, and nothing is missing", READER, "    if (place == 0)\n        return refuse_subject_claim(reader, RELY_MISSING_CLAIM, \"is missing\");\n", "    if (place == 0)\n        return RELY_OK;\n", "unit_claims"),
+    mutant("any value is a subject", READER, "    if (value->type != RELY_VIEW_STRING || value->text.len == 0)\n        return refuse_subject_claim", "    if (value->type == RELY_VIEW_STRING && value->text.len == 0)\n        return refuse_subject_claim", "unit_claims"),
+    mutant("a cluster's account agrees with the subject's claim", READER, "reader->places[CLAIM_KUBERNETES], sub,", "reader->places[CLAIM_KUBERNETES], claims->subject,", "unit_claims"),
+    mutant("a remembered token says sub in the subject's claim", "src/decide/decide.c", "if (rely_slice_equal(claim, rely_issuer_subject_claim(work->review->issuer)))", "if (rely_slice_equal(claim, RELY_SUBJECT_CLAIM))", "unit_decide"),
+    mutant("sub is not remembered beside the subject", "src/decide/slots.c", "rely_slice_equal(claim, gathering->subject))", "rely_slice_equal(claim, RELY_SUBJECT_CLAIM))", "unit_decide"),
+    mutant("a rule is found by its first term", "src/snapshot/expression_index.c", "rely_term_claim(rule->expression, (size_t)rule->subject_term)", "rely_term_claim(rule->expression, (size_t)(rule->subject_term * 0))", "unit_decide"),
+    of_claim("an expression needs a term on sub", "src/registry/expressions.c", "             rely_claim_parse(credential->subject_claim, write->body.pool, &out->subject, &unused))) ||", "             rely_claim_parse(RELY_LIT(\"sub\"), write->body.pool, &out->subject, &unused))) ||", "test_an_expression_needs_the_claim"),
+    of_claim("any text is a claim", "src/model/issuer.c", "if (name.ptr != NULL && !rely_claim_parse(name, body->pool, &claim, &fault))", "if (name.len > 999 && !rely_claim_parse(name, body->pool, &claim, &fault))", "test_what_is_no_claim"),
+    of_claim("sub and /sub are two claims", "src/expression/claim.c", "                   rely_slice_equal(left, right);", "                   rely_slice_equal(a, b);", IN_USE),
+    of_claim("rules come to mean another claim", SUBJECTS, "    if (!rely_subjects_is_new_claim(write))\n        return true;\n", "    if (write != NULL || !rely_subjects_is_new_claim(write))\n        return true;\n", IN_USE),
+    of_claim("rules of a group come to mean another claim", "src/store/subjects.c", " WHERE c.group_id IN (", " WHERE -c.group_id IN (", IN_USE),
+    of_claim("a revocation comes to mean another claim", "src/store/subjects.c", "WHERE subject IS NOT NULL AND issuer_name = ?2", "WHERE subject IS NULL AND issuer_name = ?2", IN_USE),
+    of_claim("another claim is not said", "src/registry/lint.c", "    if (rely_subjects_is_new_claim(write))\n", "    if (!rely_subjects_is_new_claim(write))\n", IN_USE),
+    of_claim("a record changes its claim alone in a group", "src/store/subjects.c", "o.issuer_id <> ?1)", "o.issuer_id = -?1)", GROUP),
+    of_claim("a group's records have several claims", "src/registry/groups.c", "    if (!is_same)\n", "    if (!is_same && index > 9999)\n", GROUP),
+    of_claim("a record with another claim joins alone", "src/registry/members.c", "           rely_subjects_check_join(joining, group, issuer.record.id, pool, err) &&\n", "", GROUP),
+    of_claim("an emptied group forgets what its rules mean", SUBJECTS, "const struct rely_claim_asked rules = {RELY_CLAIM_OF_RULES, write->after.record.id};", "const struct rely_claim_asked rules = {RELY_CLAIM_OF_RULES, -write->after.record.id};", GROUP),
+    of_claim("an exact subject pins sub", "src/model/tenant.c", "is_named(&issuer->pin_claims, subject_claim_of(issuer, &pool))", "is_named(&issuer->pin_claims, RELY_SUBJECT_CLAIM)", "test_tenants_are_named_by_the_claim"),
+    of_claim("a tenant's name stands in sub", "src/model/tenant.c", "rely_expression_prefix(expression, subject_claim_of(issuer, pool))", "rely_expression_prefix(expression, RELY_SUBJECT_CLAIM)", "test_tenants_are_named_by_the_claim"),
+    of_claim("a shorthand means another claim than sub", SUBJECTS, "    if (credential->subject_claim.ptr != NULL)\n        refuse_shorthand(write);\n", "    if (credential->subject_claim.len > 9999)\n        refuse_shorthand(write);\n", "test_forms_of_sub_are_not_looked_for"),
+    of_claim("a form of sub is wanted of another claim", "src/model/lint.c", "if (!linted->is_other_claim)", "if (!linted->is_other_claim || linted->credential != NULL)", "test_forms_of_sub_are_not_looked_for"),
+]
