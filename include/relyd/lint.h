@@ -36,5 +36,7 @@ struct rely_linted {
 
 /* What its texts can never match, or match too much of. */
 void rely_lint_credential(const struct rely_linted *linted, struct rely_problems *warnings);
+/* What a route answers that some callers must not be told. */
+void rely_lint_route(const struct rely_route_record *route, struct rely_problems *warnings);
 
 #endif

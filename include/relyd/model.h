@@ -59,6 +59,9 @@ enum rely_role {
 /* What the audiences that a TokenReview names are to a route. */
 enum rely_caller_audiences { RELY_AUDIENCES_NARROW = 1, RELY_AUDIENCES_TRUSTED };
 
+/* Who the user of a TokenReview's answer is. */
+enum rely_user { RELY_USER_IDENTITY = 1, RELY_USER_KUBERNETES };
+
 /* The uid of a service account: may one that was made anew go on? */
 enum rely_pin_rule { RELY_PIN_OFF = 1, RELY_PIN_FIRST_USE };
 

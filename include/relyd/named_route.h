@@ -30,6 +30,7 @@ struct rely_named_route {
     const struct rely_slice *audiences; /* as they were given; at most RELY_AUDIENCES_PER_CREDENTIAL_MAX */
     size_t audience_count;              /* 0: any */
     bool trusts_callers_audiences;      /* of a TokenReview: its own stand for the caller's; there are some */
+    bool answers_as_cluster;            /* a TokenReview: the user is the token's service account */
     struct rely_sorted_texts identities, groups, issuers, issuer_groups, callers;
     const struct rely_named_header *headers; /* of an allow of the check */
     size_t header_count;                     /* 0: those that an allow has otherwise */

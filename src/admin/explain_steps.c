@@ -263,6 +263,8 @@ static void show_route_step(struct rely_explanation *explanation, struct rely_js
         show_groups(explanation, step);
     if (route->trusts_callers_audiences && explanation->question->endpoint == RELY_ENDPOINT_TOKENREVIEW)
         rely_admin_set_text(step, "callerAudiences", RELY_LIT("trusted"));
+    if (route->answers_as_cluster && explanation->question->endpoint == RELY_ENDPOINT_TOKENREVIEW)
+        rely_admin_set_text(step, "user", RELY_LIT("kubernetes"));
     if (route->header_count > 0 && explanation->question->endpoint == RELY_ENDPOINT_CHECK)
         show_headers(route, step);
     if (route->is_shadow)

@@ -191,6 +191,14 @@ static struct writing *new_writing(const struct rely_admin_call *call)
 
 /* --- saving --- */
 
+static bool has_warnings(const struct rely_kind *kind)
+{
+    bool is_found = false;
+    for (size_t i = 0; i < kind->field_count; i++)
+        is_found |= (kind->fields[i].flags & RELY_FIELD_IN_ANSWERS) != 0;
+    return is_found;
+}
+
 /* What somebody may have meant otherwise: behind the object, and no part of it. */
 static void show_warnings(const struct rely_admin_wait *wait, const struct rely_write_result *result)
 {
@@ -204,7 +212,7 @@ static void show_warnings(const struct rely_admin_wait *wait, const struct rely_
         rely_admin_set_text(item, "message", rely_slice_of(warning->message));
         rely_json_append(list, item);
     }
-    if (wait->path.object == RELY_OBJECT_ISSUER || wait->path.object == RELY_OBJECT_CREDENTIAL)
+    if (has_warnings(rely_kind_of(wait->path.object)))
         rely_json_set(result->object, "warnings", list);
     else
         rely_json_free(list);

@@ -49,8 +49,11 @@ static bool has_forbidden_name(const struct rely_snapshot *snapshot, const struc
 /* Would the decision refuse what one in shadow would let in? */
 static bool would_be_refused(struct rely_review_work *work, const struct rely_match *match)
 {
-    return !rely_match_may_be_named(work->snapshot, match) || has_forbidden_name(work->snapshot, match) ||
-           rely_would_drop(work, match->identity) || !rely_route_lets_pass(work->review->route, match->identity);
+    bool has_names = rely_route_answers_as_cluster(work)
+                         ? rely_route_finds_account(work->review)
+                         : rely_match_may_be_named(work->snapshot, match) && !has_forbidden_name(work->snapshot, match);
+    return !has_names || rely_would_drop(work, match->identity) ||
+           !rely_route_lets_pass(work->review->route, match->identity);
 }
 
 /* Whether any is left, the decision says: more are to come. */
@@ -160,6 +163,16 @@ static enum rely_reason check_names(struct rely_review_work *work)
     return RELY_OK;
 }
 
+/* No name of the identity leaves here, but the token's own. */
+static enum rely_reason check_account(struct rely_review *review)
+{
+    if (rely_route_finds_account(review))
+        return RELY_OK;
+    return rely_refuse(&review->decision.detail, RELY_IDENTITY_NOT_ALLOWED,
+                       "route %.*s answers with the token's service account, and this is no service account's token",
+                       RELY_ARG(review->route->name));
+}
+
 static enum rely_reason run_decision_step(struct rely_review_work *work)
 {
     struct rely_review *review = work->review;
@@ -175,7 +188,7 @@ static enum rely_reason run_decision_step(struct rely_review_work *work)
                            matches->count, matches->is_truncated ? " or more" : "",
                            RELY_ARG(matches->items[0].identity->name), RELY_ARG(matches->items[1].identity->name));
     find_header_claims(work);
-    reason = check_names(work);
+    reason = rely_route_answers_as_cluster(work) ? check_account(review) : check_names(work);
     return reason != RELY_OK ? reason : rely_judge_pins(review);
 }
 

@@ -1,6 +1,6 @@
 /*
- * Step "route": what the route under which a review was asked for takes: of which issuers, and which identities. Its
- * audiences are judged with those of the credentials. Called by decide.c.
+ * Step "route": what the route under which a review was asked for takes: of which issuers, which identities, and
+ * whether only service accounts. Its audiences are judged with those of the credentials. Called by decide.c.
  */
 #include "steps.h"
 
@@ -83,4 +83,42 @@ enum rely_reason rely_route_choose_identities(struct rely_review *review)
     return rely_refuse(&review->decision.detail, RELY_IDENTITY_NOT_ALLOWED,
                        "the token maps to identity %.*s, which may not pass route %.*s", RELY_ARG(last->name),
                        RELY_ARG(route->name));
+}
+
+/* --- the token's own account ------------------------------------------------------------------------------------- */
+
+bool rely_route_answers_as_cluster(const struct rely_review_work *work)
+{
+    const struct rely_named_route *route = work->review->route;
+    return work->request->form == RELY_ANSWER_TOKENREVIEW && route != NULL && route->answers_as_cluster;
+}
+
+/* RFC 1123 as Kubernetes has it: of a namespace a label, of an account labels with dots between. So neither has a colon,
+ * which would be another account to who splits a name. */
+static bool is_kubernetes_name(struct rely_slice name, size_t most, bool may_have_dots)
+{
+    bool is_good = name.ptr != NULL && name.len > 0 && name.len <= most;
+    for (size_t i = 0; is_good && i < name.len; i++) {
+        char c = name.ptr[i];
+        is_good = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || (c == '.' && may_have_dots);
+    }
+    return is_good;
+}
+
+static bool is_subject_of(struct rely_slice subject, const struct rely_kubernetes_claims *claims)
+{
+    struct rely_slice prefix = RELY_LIT("system:serviceaccount:");
+    size_t space = claims->namespace_name.len, at = prefix.len;
+    return rely_slice_starts(subject, prefix) && subject.len == at + space + 1 + claims->account_name.len &&
+           rely_slice_equal(rely_slice(subject.ptr + at, space), claims->namespace_name) &&
+           subject.ptr[at + space] == ':' &&
+           rely_slice_equal(rely_slice(subject.ptr + at + space + 1, claims->account_name.len), claims->account_name);
+}
+
+bool rely_route_finds_account(const struct rely_review *review)
+{
+    const struct rely_kubernetes_claims *claims = &review->claims.kubernetes;
+    return is_kubernetes_name(claims->namespace_name, 63, false) &&
+           is_kubernetes_name(claims->account_name, 253, true) && claims->account_uid.len > 0 &&
+           is_subject_of(review->claims.subject, claims);
 }

@@ -85,6 +85,10 @@ bool rely_route_lets_pass(const struct rely_named_route *route, const struct rel
 /* Of the identities that the token maps to those that may not pass are no more. Reasons: RELY_IDENTITY_NOT_ALLOWED, when
  * none may. */
 enum rely_reason rely_route_choose_identities(struct rely_review *review);
+/* Is the answer in this form the token's own account? */
+bool rely_route_answers_as_cluster(const struct rely_review_work *work);
+/* Is it a service account's token, as its API server makes one? */
+bool rely_route_finds_account(const struct rely_review *review);
 
 /* A number for the records, with their editions, among which the signer of a token was looked for: while it stays the
  * same, a review of the same token finds the same signer. In: token - of it only iss, kid and alg are read. */

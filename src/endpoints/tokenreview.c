@@ -1,8 +1,8 @@
 /*
  * Kubernetes' TokenReview, v1 and v1beta1, in JSON: for kube-apiserver's webhook and for clients that take the user of
- * an identity. Those that want what the token's own API server would say (Vault, istiod, SPIRE: the service account's
- * uid, names of system:, pod and node) are not served, nor is protobuf. A refusal is 200 with authenticated false; only
- * a body that is no TokenReview gets a 4xx with a Kubernetes Status.
+ * an identity; and, under a route that says so, for those that want what the token's own API server would say (Vault,
+ * istiod, SPIRE: the service account's uid, names of system:, pod and node). Protobuf is not served. A refusal is 200
+ * with authenticated false; only a body that is no TokenReview gets a 4xx with a Kubernetes Status.
  */
 #include "reviewer.h"
 
@@ -79,11 +79,9 @@ static void put_audiences(struct rely_buf *out, const struct rely_answer *answer
         rely_answer_put_audiences(out, match);
 }
 
-static void put_allow(struct rely_reviewer *reviewer, const struct rely_answer *answer)
+/* The identity. */
+static void put_identity_user(struct rely_buf *out, const struct rely_answer *answer, const struct rely_match *match)
 {
-    struct rely_buf *out = &reviewer->out;
-    const struct rely_match *match = &answer->review->matches.items[0];
-    rely_buf_put(out, RELY_LIT("{\"authenticated\":true,\"user\":{"));
     rely_answer_put_member(out, "username", match->username);
     rely_buf_putc(out, ',');
     rely_answer_put_member(out, "uid", match->identity->uid);
@@ -91,6 +89,55 @@ static void put_allow(struct rely_reviewer *reviewer, const struct rely_answer *
     rely_answer_put_texts(out, match->identity->groups, match->identity->group_count);
     rely_buf_putc(out, ',');
     put_extra_map(out, answer, match);
+}
+
+/* What the token's own API server would say, to the letter: pkg/serviceaccount's UserInfo. */
+static void put_account_user(struct rely_buf *out, const struct rely_claims *claims, struct rely_pool *pool)
+{
+    const struct rely_kubernetes_claims *account = &claims->kubernetes;
+    bool has_id = claims->token_id.len > 0;
+    const struct {
+        const char *key;
+        struct rely_slice value;
+    } extra[] = {
+        {"credential-id",
+         has_id ? rely_pool_printf(pool, "JTI=%.*s", RELY_ARG(claims->token_id)) : (struct rely_slice){NULL, 0}},
+        {"node-name", account->node_name},
+        {"node-uid", account->node_uid},
+        {"pod-name", account->pod_name},
+        {"pod-uid", account->pod_uid},
+    };
+    const char *separator = "";
+    const struct rely_slice groups[] = {
+        RELY_LIT("system:serviceaccounts"),
+        rely_pool_printf(pool, "system:serviceaccounts:%.*s", RELY_ARG(account->namespace_name)),
+        RELY_LIT("system:authenticated")};
+    rely_answer_put_member(out, "username", claims->subject);
+    rely_buf_putc(out, ',');
+    rely_answer_put_member(out, "uid", account->account_uid);
+    rely_buf_put(out, RELY_LIT(",\"groups\":"));
+    rely_answer_put_texts(out, groups, sizeof groups / sizeof groups[0]);
+    rely_buf_put(out, RELY_LIT(",\"extra\":{"));
+    for (size_t i = 0; i < sizeof extra / sizeof extra[0]; i++) {
+        if (extra[i].value.len == 0)
+            continue;
+        rely_buf_printf(out, "%s\"authentication.kubernetes.io/%s\":", separator, extra[i].key);
+        rely_answer_put_texts(out, &extra[i].value, 1);
+        separator = ",";
+    }
+    rely_buf_putc(out, '}');
+}
+
+static void put_allow(struct rely_reviewer *reviewer, const struct rely_answer *answer)
+{
+    struct rely_buf *out = &reviewer->out;
+    const struct rely_review *review = answer->review;
+    const struct rely_match *match = &review->matches.items[0];
+    rely_buf_put(out, RELY_LIT("{\"authenticated\":true,\"user\":{"));
+    if (review->route != NULL && review->route->answers_as_cluster)
+        put_account_user(out, &review->claims, &reviewer->later);
+    else
+        put_identity_user(out, answer, match);
     rely_buf_put(out, RELY_LIT("},\"audiences\":"));
     put_audiences(out, answer, match);
     rely_buf_putc(out, '}');

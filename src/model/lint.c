@@ -260,3 +260,14 @@ void rely_lint_credential(const struct rely_linted *linted, struct rely_problems
     for (size_t i = 0; i < linted->credential->audiences.count; i++)
         lint_audience(linted, i, warnings);
 }
+
+/* --- routes ---------------------------------------------------------------------------------------------------------- */
+
+void rely_lint_route(const struct rely_route_record *route, struct rely_problems *warnings)
+{
+    if (route->user == RELY_USER_KUBERNETES)
+        rely_warn(
+            warnings, RELY_WARNING_KUBERNETES_USER, "user",
+            "its TokenReviews are answered with names of Kubernetes' own: never have a kube-apiserver's webhook ask "
+            "under it, which would take another cluster's service accounts for its own");
+}

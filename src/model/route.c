@@ -1,6 +1,7 @@
 /*
  * What the table of fields cannot say of a route: that only the one that is always there may take any audience, and what
- * its headers may be called and say; and that a caller's audiences give way to some. Whether what it names is registered, registry/ finds. Called by the reader of
+ * its headers may be called and say; that a caller's audiences give way to some, and that not everybody is
+ * answered as by a cluster. Whether what it names is registered, registry/ finds. Called by the reader of
  * bodies.
  */
 #include "kind.h"
@@ -48,9 +49,19 @@ static void check_header(const struct rely_body *body, const struct rely_text_en
                           field);
 }
 
+/* What is asked under no route is judged under that one, by a kube-apiserver's webhook, too. */
+static void check_user(const struct rely_body *body, const struct rely_route_record *route)
+{
+    if (route->user == RELY_USER_KUBERNETES && rely_slice_equal(body->name, RELY_LIT(RELY_BUILT_IN_ROUTE)))
+        rely_problems_add(body->problems, "user", "not_allowed",
+                          "user must not be \"kubernetes\" of the route " RELY_BUILT_IN_ROUTE
+                          ", under which everybody asks who names none");
+}
+
 void rely_route_check(const struct rely_body *body, void *record)
 {
     const struct rely_route_record *route = record;
+    check_user(body, route);
     check_audiences(body, route);
     for (size_t i = 0; i < route->response_headers.count; i++)
         check_header(body, &route->response_headers.items[i]);

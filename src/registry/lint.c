@@ -160,5 +160,7 @@ bool rely_lints_run(const struct rely_writing *write, struct rely_problems *warn
 {
     if (write->path->object == RELY_OBJECT_CREDENTIAL)
         return lint_credential(write, warnings, err);
+    if (write->path->object == RELY_OBJECT_ROUTE)
+        rely_lint_route(&write->after.route, warnings);
     return write->path->object != RELY_OBJECT_ISSUER || lint_issuer(write, warnings, err);
 }

@@ -95,6 +95,7 @@ struct rely_named_route *rely_named_route_of_record(const struct rely_route_reco
                                        .audience_count = record->audiences.count,
                                        .trusts_callers_audiences = record->caller_audiences == RELY_AUDIENCES_TRUSTED &&
                                                                    record->audiences.count > 0,
+                                       .answers_as_cluster = record->user == RELY_USER_KUBERNETES,
                                        .headers = block.headers,
                                        .header_count = record->response_headers.count,
                                        .strips_authorization = record->strips_authorization,

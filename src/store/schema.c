@@ -33,6 +33,7 @@ static const struct {
     {"issuer", "ca_bundle", "ca_bundle IS NULL OR instr(ca_bundle, '-----BEGIN CERTIFICATE-----') > 0", ""},
     {"route", "audiences", "audiences <> '' OR name = 'default'", ""}, /* RELY_BUILT_IN_ROUTE */
     {"route", "caller_audiences", "caller_audiences = 1 OR audiences <> ''", ""},
+    {"route", "user", "user = 1 OR name <> 'default'", ""}, /* RELY_BUILT_IN_ROUTE */
     {"route", "response_headers",
      "response_headers = '' OR (response_headers GLOB 'x-*' AND response_headers NOT GLOB '*' || char(10) || '[^x]*')",
      ""},
