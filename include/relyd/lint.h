@@ -19,8 +19,8 @@ enum rely_warning {
 /* Note one. In: field - as in a problem. */
 void rely_warn(struct rely_problems *warnings, enum rely_warning warning, const char *field, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
-/* Turn problems that an administrator may override into warnings: the others stay. In: warnings - NULL: they are left
- * out. Which those are, a table in lint.c says. */
+/* Turn problems that an administrator may override into warnings: the others stay. Which those are, a
+ * table in lint.c says. */
 void rely_override(struct rely_problems *problems, struct rely_problems *warnings);
 /* The table as a list for docs/api.md. */
 void rely_warnings_print(struct rely_buf *out);

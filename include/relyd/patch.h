@@ -14,7 +14,7 @@
  *           field that is not as it stands. They are left as they are, so that each is noted once.
  * In:       patch - `json` is the patch, `name` the object's, `before` the record as it is.
  * Out:      problems - what was refused, and what is wrong with the body that came of it, in the order of the fields.
- * Returns:  a body that rely_record_read has no problem with, but for those that may be overridden (lint.h). NULL: there are problems, or, without one, the record
+ * Returns:  a body that rely_record_read has no problem with. NULL: there are problems, or, without one, the record
  *           cannot be shown. Owner: the caller.
  */
 struct rely_json *rely_record_patch(const struct rely_body *patch);

@@ -60,7 +60,7 @@ void rely_override(struct rely_problems *problems, struct rely_problems *warning
         struct rely_problem *problem = &problems->items[i];
         if (!find_overridable(problem->code, &warning))
             problems->items[kept++] = *problem;
-        else if (warnings != NULL)
+        else
             rely_warn(warnings, warning, problem->field, "%s", problem->message);
     }
     problems->count = kept;

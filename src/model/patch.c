@@ -6,7 +6,6 @@
 #include "relyd/patch.h"
 #include "kind.h"
 #include "relyd/compose.h"
-#include "relyd/lint.h"
 
 struct rely_json *rely_merge_patch(const struct rely_json *target, const struct rely_json *patch)
 {
@@ -74,7 +73,6 @@ struct rely_json *rely_record_patch(const struct rely_body *patch)
         return NULL;
     struct rely_json *merged = rely_merge_patch(present, changes);
     check_merged(patch, merged);
-    rely_override(patch->problems, NULL); /* whoever writes what comes of it is asked */
     if (patch->problems->count == 0)
         return merged;
     rely_json_free(merged);

@@ -137,7 +137,6 @@ MUTANTS = [
     near("a pattern differs behind its beginning", "    } else if (rely_slice_starts(said, literal)) {", "    } else if (rely_slice_starts(said, wanted)) {"),
     mutant("keys before are not near", "src/registry/near.c", "    is_read = is_read && ask_near(finding, &asked);\n", "", "unit_registry"),
     mutant("prefixes before are not near", "src/registry/near.c", "    asked.question = RELY_STORED_NEAR_PREFIX_BEFORE;\n", "", "unit_registry"),
-    in_shorthand("a patch may not be forced", "    rely_override(patch->problems, NULL);", "    rely_override(&(struct rely_problems){.count = 0}, NULL);", "src/model/patch.c"),
     forced("everybody forces", "bool may = write->writer->may_override && !write->writer->is_owner_only;", "bool may = write->writer->may_override;", "src/registry/write.c"),
     forced("nothing is forced", "if (may || rely_rules_want_as_before(write))", "if (!may && rely_rules_want_as_before(write))", "src/registry/write.c"),
     forced("what was forced is for any tokens", "before != NULL && before->issuer_id == after->issuer_id &&\n           before->group_id == after->group_id && rely_slice_same(before->subject, after->subject) &&", "before != NULL &&\n           rely_slice_same(before->subject, after->subject) &&", "src/registry/rules.c"),

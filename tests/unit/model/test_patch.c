@@ -239,31 +239,6 @@ static void patches_objects(void **state)
     }
 }
 
-/* Whoever writes what comes of a patch is asked whether he overrides it; nothing else is left to him. */
-static void leaves_what_may_be_overridden(void **state)
-{
-    static const struct {
-        const char *expression;
-        bool is_left;
-    } cases[] = {{"claims['a'] eq 'b'", true}, {"claims['a'] is 'b'", false}};
-    (void)state;
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        struct reading first, second;
-        char patch[256], wrong[256];
-        snprintf(patch, sizeof patch,
-                 "{\"subject\":null,\"claimsMatchingExpression\":{\"value\":\"%s\",\"languageVersion\":1}}",
-                 cases[i].expression);
-        read_as(&first, RELY_OBJECT_CREDENTIAL, MAIN, NULL);
-        apply_patch(&first, RELY_OBJECT_CREDENTIAL, patch, &second);
-        assert_int_equal(second.json != NULL, cases[i].is_left);
-        list_problems(&second.problems, wrong, sizeof wrong);
-        assert_string_equal(wrong, cases[i].is_left ? "claimsMatchingExpression.value:too_broad "
-                                                    : "claimsMatchingExpression.value:invalid_expression ");
-        end_reading(&second);
-        end_reading(&first);
-    }
-}
-
 /* Another value of a field that one can be made for, and which is not its default, as JSON; NULL: none. */
 static struct rely_json *another_value(const struct rely_field *field)
 {
@@ -406,7 +381,7 @@ int run_patch_tests(void)
         cmocka_unit_test(merges_as_the_rfc_says), cmocka_unit_test(replaces_by_what_is_no_object),
         cmocka_unit_test(patches_objects),        cmocka_unit_test(patches_every_field),
         cmocka_unit_test(leaves_the_rest_alone),  cmocka_unit_test(patches_what_is_deep),
-        cmocka_unit_test(shows_differences),      cmocka_unit_test(leaves_what_may_be_overridden),
+        cmocka_unit_test(shows_differences),
     };
     return cmocka_run_group_tests_name("patch", tests, NULL, NULL);
 }
