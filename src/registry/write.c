@@ -197,7 +197,6 @@ static bool write_in_transaction(struct rely_writing *write, bool may_replace, b
         return false;
     rely_record_check_members(&write->body);
     rely_record_read(&write->body, &write->after);
-    override_problems(write);
     if (!rely_rules_bind(write, err))
         return false;
     override_problems(write);
