@@ -2,6 +2,7 @@
 
 import pytest
 import tokens
+import wire
 
 URL = "https://ci.example"
 CI = "/v1/issuers/cloud-ci"
@@ -153,6 +154,11 @@ def warned(answer):
     return [(warning["code"], warning["field"]) for warning in answer.json()["warnings"]]
 
 
+def forced_lines(relyd, count):
+    found = [event["message"] for event in relyd.events() if event.get("event") == "write_forced"]
+    return found if len(found) == count else None
+
+
 def test_what_is_forced(relyd):
     """A credential, an issuer, a group and a member: each with a line in the log; what stands is warned of, and not forced again."""
     relyd.put(CI, issuer(**SHARED))
@@ -177,7 +183,7 @@ def test_what_is_forced(relyd):
             assert (answer.status, answer.json()["code"]) == (400, "unpinned_credential")
         assert relyd.admin("PUT", path + "?force=true", body).status in (200, 204)
         assert relyd.admin("DELETE", "/v1/issuerGroups/all/issuers/cloud-ci").status == 204
-    said = [event["message"] for event in relyd.events() if event.get("event") == "write_forced"]
+    said = wire.wait_for(lambda: forced_lines(relyd, 4), 10, "the log")
     assert [line.split(" with force")[0].removeprefix("uid:0 has written ") for line in said] == [
         "federatedIdentityCredential deployer/rule", "issuer cloud-ci", "issuerGroupMember all/cloud-ci", "issuerGroup all"]
     assert all("in spite of issuer_unpinned" in line for line in said)
