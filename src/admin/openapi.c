@@ -205,6 +205,37 @@ static struct rely_json *list_answers(const struct rely_operation *operation)
     return answers;
 }
 
+/* --- who asks --------------------------------------------------------------------------------------------- */
+
+static struct rely_json *parse_own(const char *text)
+{
+    struct rely_err unused = {0};
+    return rely_json_parse(rely_slice_of(text), &unused);
+}
+
+/* What proves who asks; at the check Authorization is the workload's. */
+static struct rely_json *show_schemes(void)
+{
+    return parse_own("{\"token\":{\"type\":\"http\",\"scheme\":\"bearer\",\"bearerFormat\":\"JWT\",\"description\":\"A "
+                     "token of a registered "
+                     "issuer for the audience auth.audience, or a bootstrap token.\"},"
+                     "\"callerToken\":{\"type\":\"apiKey\",\"in\":\"header\",\"name\":\"x-relyd-caller\","
+                     "\"description\":\"Bearer and the "
+                     "gateway's own token.\"},"
+                     "\"certificate\":{\"type\":\"mutualTLS\",\"description\":\"A client certificate with a name of an "
+                     "identity, where the "
+                     "listener has client_ca.\"}}");
+}
+
+/* One of these; or nothing, where the listener asks nobody, or a unix socket's peer is known. */
+static struct rely_json *show_security(const struct rely_operation *operation)
+{
+    if (operation->plane == RELY_PLANE_HEALTH)
+        return parse_own("[]");
+    return parse_own(strncmp(operation->path, "/check/", 7) == 0 ? "[{\"callerToken\":[]},{\"certificate\":[]},{}]"
+                                                                 : "[{\"token\":[]},{\"certificate\":[]},{}]");
+}
+
 /* --- the document ----------------------------------------------------------------------------------------- */
 
 static struct rely_json *show_operation(const struct rely_operation *operation, const char *path)
@@ -215,6 +246,7 @@ static struct rely_json *show_operation(const struct rely_operation *operation, 
     rely_json_append(list, rely_json_of_text(rely_slice_of(tags[operation->plane])));
     rely_json_set(shown, "tags", list);
     set_string(shown, "description", operation->sentence);
+    rely_json_set(shown, "security", show_security(operation));
     rely_json_set(shown, "parameters", list_parameters(operation, path));
     if (operation->takes != NOTHING) {
         struct rely_json *body = wrap_in("content", content_of("application/json", body_schema(operation)));
@@ -254,14 +286,12 @@ static struct rely_json *show_paths(void)
 
 static struct rely_json *problem_schema(void)
 {
-    struct rely_err unused = {0};
-    return rely_json_parse(
-        RELY_LIT("{\"type\":\"object\",\"properties\":{\"type\":{\"type\":\"string\"},\"title\":{\"type\":\"string\"},"
-                 "\"status\":{\"type\":\"integer\"},\"code\":{\"type\":\"string\"},\"detail\":{\"type\":\"string\"},"
-                 "\"errors\":{\"type\":\"array\",\"items\":{\"type\":\"object\",\"properties\":{\"field\":{\"type\":"
-                 "\"string\"},\"code\":{\"type\":\"string\"},\"message\":{\"type\":\"string\"}},\"required\":"
-                 "[\"field\",\"code\",\"message\"]}}},\"required\":[\"type\",\"title\",\"status\",\"code\"]}"),
-        &unused);
+    return parse_own(
+        "{\"type\":\"object\",\"properties\":{\"type\":{\"type\":\"string\"},\"title\":{\"type\":\"string\"},"
+        "\"status\":{\"type\":\"integer\"},\"code\":{\"type\":\"string\"},\"detail\":{\"type\":\"string\"},"
+        "\"errors\":{\"type\":\"array\",\"items\":{\"type\":\"object\",\"properties\":{\"field\":{\"type\":"
+        "\"string\"},\"code\":{\"type\":\"string\"},\"message\":{\"type\":\"string\"}},\"required\":"
+        "[\"field\",\"code\",\"message\"]}}},\"required\":[\"type\",\"title\",\"status\",\"code\"]}");
 }
 
 static struct rely_json *show_schemas(void)
@@ -289,7 +319,9 @@ void rely_admin_print_openapi(struct rely_buf *out)
     set_string(info, "version", RELYD_VERSION);
     rely_json_set(document, "info", info);
     rely_json_set(document, "paths", show_paths());
-    rely_json_set(document, "components", wrap_in("schemas", show_schemas()));
+    struct rely_json *components = wrap_in("schemas", show_schemas());
+    rely_json_set(components, "securitySchemes", show_schemes());
+    rely_json_set(document, "components", components);
     rely_json_print(document, out);
     rely_buf_putc(out, '\n');
 }

@@ -38,6 +38,18 @@ def test_the_schemas_are_schemas():
         jsonschema.Draft202012Validator.check_schema(schema)
 
 
+def test_who_may_ask():
+    """Every operation says how one proves who one is, by schemes that are there; probes ask nobody."""
+    document = contract.document(BINARY)
+    schemes = document["components"]["securitySchemes"]
+    assert {name: scheme["type"] for name, scheme in schemes.items()} == {"token": "http", "callerToken": "apiKey", "certificate": "mutualTLS"}
+    for path, methods in document["paths"].items():
+        for operation in methods.values():
+            ways = [list(way) for way in operation["security"]]
+            own = "callerToken" if path.startswith("/check/") else "token"
+            assert ways == ([] if operation["tags"] == ["health"] else [[own], ["certificate"], []]), path
+
+
 def test_every_reference_leads_somewhere():
     document = contract.document(BINARY)
 
