@@ -56,8 +56,9 @@ struct rely_claim_slots *rely_claim_slots_keep(const struct rely_snapshot *snaps
                                                const struct rely_verified *verified, struct rely_slice subject,
                                                struct rely_pool *pool, size_t most)
 {
-    struct gathering gathering = {
-        .verified = verified, .subject = subject, .pool = pool, .is_too_much = snapshot->asked_count > ASKED_MAX};
+    struct gathering gathering = {.verified = verified, .subject = subject, .pool = pool};
+    if (snapshot->asked_count > ASKED_MAX)
+        return NULL;
     rely_snapshot_each_asked_claim(snapshot, gather_claim, &gathering);
     size_t arrays = gathering.count * sizeof(struct rely_claim_slot) + gathering.texts * sizeof(struct rely_slice);
     size_t bytes = sizeof(struct rely_claim_slots) + arrays + gathering.bytes;

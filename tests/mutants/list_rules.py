@@ -258,6 +258,7 @@ MUTANTS = [
     mutant("what a remembered token has is all texts", "src/decide/slots.c", "value, rely_claim_is_mixed(claims, claim)};", "value, false};", "unit_decide"),
     mutant("what routes ask for is not remembered", "src/snapshot/named_route.c", "        if (route->headers[i].meaning.source == RELY_HEADER_CLAIM)\n            rely_asked_claim_edit(", "        if (route->headers[i].meaning.source == RELY_HEADER_CLAIM && route->id == 0)\n            rely_asked_claim_edit(", "unit_decide"),
     mutant("a new question is answered from memory", "src/snapshot/expression_index.c", "        next->asked_edition = next->edition;\n", "        next->asked_edition += 0;\n", "unit_decide"),
+    mutant("any number of claims is looked for", "src/decide/slots.c", "    if (snapshot->asked_count > ASKED_MAX)\n", "    if (snapshot->asked_count > 100 * ASKED_MAX)\n", "unit_decide"),
     mutant("what nobody asks for is asked for", "src/snapshot/expression_index.c", "is_removal ? SIZE_MAX : 1;", "is_removal ? 0 : 1;", "unit_decide"),
     of_headers("relyd's own headers are a route's", "        {{\"x-relyd-\", 8}, ", "        {{\"x-relyx-\", 8}, "),
     of_headers("Envoy is told by a claim", "        {{\"x-envoy-\", 8}, ", "        {{\"x-envoi-\", 8}, "),

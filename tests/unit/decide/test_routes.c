@@ -201,6 +201,32 @@ static void test_what_nobody_asks_for_any_more(void **state)
     assert_int_equal(world->scene.snapshot->asked_count, 0);
 }
 
+/* Routes of other names, each with a claim of its own. */
+static void ask_for_claims(struct route_world *world, int count)
+{
+    for (int i = 0; i < count; i++) {
+        const struct rely_slice source = rely_slice_of(mint_print("claim:c%d", i));
+        const struct rely_text_entry entry = {RELY_LIT("x-c"), {&source, 1}};
+        const struct rely_route_record record = {.record = {.id = ROUTE + 1 + i},
+                                                 .name = rely_slice_of(mint_print("other-%d", i)),
+                                                 .response_headers = {&entry, 1}};
+        rely_snapshot_carry(world->scene.snapshot, RELY_OBJECT_ROUTE, &record);
+    }
+}
+
+static void test_more_claims_than_are_looked_for(void **state)
+{
+    struct route_world *world = *state;
+    put_claim_headers(world, (const char *const[]){"claim:team"}, 1);
+    ask_for_claims(world, 255);
+    assert_int_equal(world->scene.snapshot->asked_count, 256);
+    assert_asked_thrice(world, "a|;");
+    scene_begin_edition(&world->scene);
+    ask_for_claims(world, 256);
+    for (int i = 0; i < 3; i++)
+        assert_header_claims(world, false, "a|;");
+}
+
 int run_route_tests(void)
 {
     const struct CMUnitTest tests[] = {
@@ -209,6 +235,7 @@ int run_route_tests(void)
         cmocka_unit_test_setup_teardown(test_claims_of_a_remembered_token, set_up_routes, tear_down_routes),
         cmocka_unit_test_setup_teardown(test_a_list_of_more_than_texts, set_up_routes, tear_down_routes),
         cmocka_unit_test_setup_teardown(test_what_nobody_asks_for_any_more, set_up_routes, tear_down_routes),
+        cmocka_unit_test_setup_teardown(test_more_claims_than_are_looked_for, set_up_routes, tear_down_routes),
     };
     return cmocka_run_group_tests_name("routes", tests, NULL, NULL);
 }
