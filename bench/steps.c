@@ -69,7 +69,7 @@ static bool run_token_read(void)
 static bool run_issuer(void)
 {
     size_t cursor = 0;
-    scene.issuer = rely_snapshot_issuer_by_url(scene.snapshot, scene.token.iss, &cursor);
+    scene.issuer = rely_snapshot_issuer_by_name(scene.snapshot, scene.token.iss, &cursor);
     return scene.issuer != NULL;
 }
 

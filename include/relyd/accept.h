@@ -23,16 +23,18 @@ int64_t rely_accept_until_s(int64_t fetched_s, int64_t max_age_s, int64_t now_s)
 
 #define RELY_REPEATS_SIZE 400
 
-/* Another record of this `iss` than the one of this id that has the key and lets tokens through; NULL: none. */
-const struct rely_issuer *rely_repeats_find_holder(const struct rely_snapshot *snapshot, struct rely_slice url,
-                                                   int64_t id, const struct rely_key *key, int64_t now_s);
-/* Take the keys that other records of the same URL have in this snapshot out of a set that is not in it yet.
+/* Another record that has the key, one of the names of this one, and lets tokens through; NULL: none. In: issuer - of it
+ * its id and its names count. */
+const struct rely_issuer *rely_repeats_find_holder(const struct rely_snapshot *snapshot,
+                                                   const struct rely_issuer *issuer, const struct rely_key *key,
+                                                   int64_t now_s);
+/* Take the keys that other records of one of its names have in this snapshot out of a set that is not in it yet.
  * Out: sentence - for people, naming both records; empty when there are none.  Returns how many were taken out. */
 size_t rely_repeats_take_out(const struct rely_snapshot *snapshot, const struct rely_issuer *issuer,
                              struct rely_keyset *keyset, int64_t now_s, char sentence[RELY_REPEATS_SIZE]);
 /* Has nobody a key that was taken out of this record's set in force? */
 bool rely_repeats_are_free(const struct rely_snapshot *snapshot, const struct rely_issuer *issuer, int64_t now_s);
-/* Has another record of the URL a key of this one's set in force? */
+/* Has another record of one of its names a key of this one's set in force? */
 bool rely_repeats_are_in(const struct rely_snapshot *snapshot, const struct rely_issuer *issuer, int64_t now_s);
 
 #endif

@@ -140,6 +140,7 @@ struct rely_log_decision {
     enum rely_reason reason;
     struct rely_slice detail; /* the refusal's sentence */
     struct rely_slice issuer; /* the record's name, or the unverified `iss` when the issuer is unknown */
+    struct rely_slice alias;  /* the token's `iss` where it is an alias of that record */
     struct rely_slice subject, token_id, identity, credential;
     struct rely_slice shadow; /* `identity/credential` of one in shadow that would have let it in */
     struct rely_slice peer;

@@ -14,8 +14,7 @@ struct rely_registry;
 
 /* A key set that is about to be uploaded. All borrowed. */
 struct rely_registry_keys {
-    struct rely_slice url; /* of the record */
-    int64_t issuer_id;     /* its row; 0: it is new */
+    const struct rely_issuer_record *record; /* as it is to be; its row is 0 where it is new */
     struct rely_slice jwks;
 };
 
@@ -27,7 +26,7 @@ struct rely_registry_options {
     size_t jwks_max_bytes;        /* keys.max_bytes; 0: RELY_JWKS_BYTES_MAX */
     /* keys/'s judgement of an uploaded set. NULL: all are good. */
     RELY_MUST_USE bool (*check_jwks)(void *context, struct rely_slice jwks, struct rely_err *err);
-    /* Is no key of an uploaded set another record's with the same URL? Asked when the set is new. NULL: always. */
+    /* Is no key of an uploaded set another record's with one of the same names? Asked when the set is new. NULL: always. */
     RELY_MUST_USE bool (*check_repeats)(void *context, const struct rely_registry_keys *keys, struct rely_err *err);
     void *check_context; /* borrowed: first argument of the two */
     /* Told once, when damage is found while the registry is open: nothing is written from then on. May be NULL. */

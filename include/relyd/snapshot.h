@@ -43,7 +43,9 @@ struct rely_issuer_source {
 struct rely_issuer {
     int64_t id; /* row, never reused */
     struct rely_slice name;
-    struct rely_slice url;           /* compared with `iss` byte for byte */
+    struct rely_slice url;            /* compared with `iss` byte for byte */
+    const struct rely_slice *aliases; /* the same; none is the URL, and none is there twice */
+    size_t alias_count;
     struct rely_slice subject_claim; /* as rely_claim_parse makes it; ptr NULL: `sub` */
     uint32_t algs;                   /* rely_alg_set */
     int32_t leeway_s;
@@ -62,11 +64,33 @@ struct rely_issuer {
     uint64_t edition; /* that brought this record and key set: what was verified under another is not believed */
 };
 
+/* The names by which tokens find a record are numbered: 0 is the URL, the aliases are behind it. */
+static inline size_t rely_issuer_name_count(const struct rely_issuer *issuer)
+{
+    return 1 + issuer->alias_count;
+}
+
+/* In: index - below rely_issuer_name_count. */
+static inline struct rely_slice rely_issuer_name_at(const struct rely_issuer *issuer, size_t index)
+{
+    return index == 0 ? issuer->url : issuer->aliases[index - 1];
+}
+
+/* Of a name; the count of names when it has no such name. */
+static inline size_t rely_issuer_name_index(const struct rely_issuer *issuer, struct rely_slice name)
+{
+    size_t index = 0, count = rely_issuer_name_count(issuer);
+    while (index < count && !rely_slice_equal(rely_issuer_name_at(issuer, index), name))
+        index++;
+    return index;
+}
+
 /* The records of one `iss`. Immutable once its edition is published. */
 struct rely_issuer_set {
-    uint64_t edition;     /* that last changed it */
-    size_t enabled_count; /* of the members */
-    size_t keyed_count;   /* enabled, and with a key set */
+    struct rely_slice name; /* that `iss`; borrowed from a member */
+    uint64_t edition;       /* that last changed it */
+    size_t enabled_count;   /* of the members */
+    size_t keyed_count;     /* enabled, and with a key set */
     size_t count;
     size_t cap;
     const struct rely_issuer *members[]; /* by id */
@@ -145,8 +169,8 @@ struct rely_snapshot {
     bool may_use_system_names; /* identities.allow_system_names */
     size_t token_max_bytes;    /* token.max_bytes */
     struct rely_map issuers_by_id;
-    struct rely_map issuer_sets;    /* struct rely_issuer_set by URL */
-    struct rely_map issuers_by_key; /* by URL and kid, algorithm or key: which of many may have signed */
+    struct rely_map issuer_sets;    /* struct rely_issuer_set by name */
+    struct rely_map issuers_by_key; /* by name and kid, algorithm or key: which of many may have signed */
     struct rely_map identities_by_id;
     struct rely_map identities_by_name;
     struct rely_map identities_by_more; /* marks.h */
@@ -171,23 +195,24 @@ struct rely_snapshot {
 
 /* Look-ups: NULL when there is none. What they return is borrowed from the snapshot. */
 const struct rely_issuer *rely_snapshot_issuer(const struct rely_snapshot *snapshot, int64_t id);
-/* All records with exactly this URL, or NULL: there is none. */
-const struct rely_issuer_set *rely_snapshot_issuer_set(const struct rely_snapshot *snapshot, struct rely_slice url);
-/* The cursor-th record with exactly this URL, in the order of ids. NULL at the end. */
-const struct rely_issuer *rely_snapshot_issuer_by_url(const struct rely_snapshot *snapshot, struct rely_slice url,
-                                                      size_t *cursor);
-/* The cursor-th enabled record of this URL with a usable key of this kid; each once. NULL at the end. The cost is that
- * of those which have it, however many share the URL. */
-const struct rely_issuer *rely_snapshot_issuer_by_kid(const struct rely_snapshot *snapshot, struct rely_slice url,
+/* All records with exactly this name, or NULL: there is none. */
+const struct rely_issuer_set *rely_snapshot_issuer_set(const struct rely_snapshot *snapshot, struct rely_slice name);
+/* The cursor-th record with exactly this name, in the order of ids. NULL at the end. */
+const struct rely_issuer *rely_snapshot_issuer_by_name(const struct rely_snapshot *snapshot, struct rely_slice name,
+                                                       size_t *cursor);
+/* The cursor-th enabled record of this name with a usable key of this kid; each once. NULL at the end. The cost is that
+ * of those which have it, however many share the name. */
+const struct rely_issuer *rely_snapshot_issuer_by_kid(const struct rely_snapshot *snapshot, struct rely_slice name,
                                                       struct rely_slice kid, size_t *cursor);
 /* The same for those which know the kid, but are disabled or have skipped its key. */
-const struct rely_issuer *rely_snapshot_issuer_by_spare_kid(const struct rely_snapshot *snapshot, struct rely_slice url,
-                                                            struct rely_slice kid, size_t *cursor);
+const struct rely_issuer *rely_snapshot_issuer_by_spare_kid(const struct rely_snapshot *snapshot,
+                                                            struct rely_slice name, struct rely_slice kid,
+                                                            size_t *cursor);
 /* The same for enabled records that allow this algorithm (a bit number of algs) and have a key for it. */
-const struct rely_issuer *rely_snapshot_issuer_by_alg(const struct rely_snapshot *snapshot, struct rely_slice url,
+const struct rely_issuer *rely_snapshot_issuer_by_alg(const struct rely_snapshot *snapshot, struct rely_slice name,
                                                       unsigned alg, size_t *cursor);
-/* The cursor-th record of this URL, enabled or not, with this very public key among its usable ones. */
-const struct rely_issuer *rely_snapshot_issuer_by_material(const struct rely_snapshot *snapshot, struct rely_slice url,
+/* The cursor-th record of this name, enabled or not, with this very public key among its usable ones. */
+const struct rely_issuer *rely_snapshot_issuer_by_material(const struct rely_snapshot *snapshot, struct rely_slice name,
                                                            const uint8_t material[RELY_MATERIAL_BYTES], size_t *cursor);
 const struct rely_identity *rely_snapshot_identity(const struct rely_snapshot *snapshot, int64_t id);
 const struct rely_identity *rely_snapshot_identity_by_name(const struct rely_snapshot *snapshot,

@@ -79,7 +79,7 @@ static const struct rely_issuer *find_record(const struct rely_snapshot *snapsho
     struct rely_slice name = rely_json_text(rely_json_get(shown, "name"));
     const struct rely_issuer *issuer;
     size_t cursor = 0;
-    while ((issuer = rely_snapshot_issuer_by_url(snapshot, url, &cursor)) != NULL)
+    while ((issuer = rely_snapshot_issuer_by_name(snapshot, url, &cursor)) != NULL)
         if (rely_slice_equal(issuer->name, name))
             break;
     return issuer;

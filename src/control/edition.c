@@ -84,14 +84,24 @@ static void set_stored_times(const struct rely_growing *growing, const struct re
                                                                            rely_control_now_s(growing->control));
 }
 
-/* A disabled record's keys were free. Enabled again it does without those that another has by now, and has those that
- * another had when the set was prepared. */
+static bool has_other_names(const struct rely_issuer *old, const struct rely_issuer *issuer)
+{
+    for (size_t i = 0; i < rely_issuer_name_count(issuer); i++)
+        if (rely_issuer_name_index(old, rely_issuer_name_at(issuer, i)) == rely_issuer_name_count(old))
+            return true;
+    return false;
+}
+
+/* A disabled record's keys were free, and nobody's under a name that it had not. It does without those that another has
+ * by now, and has those that another had when the set was prepared. */
 static bool must_prepare_again(const struct rely_growing *growing, const struct rely_issuer *old,
                                const struct rely_issuer *issuer)
 {
-    bool is_woken = !old->is_enabled && issuer->is_enabled && old->keyset != NULL;
+    struct rely_issuer as_it_is = *issuer;
+    as_it_is.keyset = old->keyset;
+    bool is_woken = (!old->is_enabled || has_other_names(old, issuer)) && issuer->is_enabled && old->keyset != NULL;
     return is_woken && (rely_keyset_taken_out_count(old->keyset) > 0 ||
-                        rely_repeats_are_in(growing->next, old, rely_control_now_s(growing->control)));
+                        rely_repeats_are_in(growing->next, &as_it_is, rely_control_now_s(growing->control)));
 }
 
 /* A set that is younger than the stored one is in force and not stored yet. It cannot be prepared again, and the stored

@@ -21,16 +21,30 @@ static bool refuse_repeated(struct uploaded *uploaded, const struct rely_key *ke
     uploaded->is_free = false;
     return rely_err_set(
         uploaded->err, RELY_ERR_CONFLICT,
-        "the key with kid %.100s is one of issuer %.*s, which has the same issuer URL: tokens could not "
+        "the key with kid %.100s is one of issuer %.*s, which has the same issuer or alias: tokens could not "
         "be told apart",
         rely_quote(rely_key_kid(key), kid), RELY_ARG(holder));
 }
 
 /* A record that was written in the open batch: no snapshot shows it yet. */
+static bool has_such_name(const struct rely_issuer_record *record, struct rely_slice name)
+{
+    return rely_slice_equal(record->url, name) ||
+           rely_slice_is_among(record->aliases.items, record->aliases.count, name);
+}
+
+static bool share_a_name(const struct rely_issuer_record *a, const struct rely_issuer_record *b)
+{
+    bool do_share = has_such_name(b, a->url);
+    for (size_t i = 0; i < a->aliases.count && !do_share; i++)
+        do_share = has_such_name(b, a->aliases.items[i]);
+    return do_share;
+}
+
 static void compare_with_pending(const struct rely_issuer_record *record, struct uploaded *uploaded)
 {
-    if (record->record.id == uploaded->keys->issuer_id || record->jwks.ptr == NULL || !record->is_enabled ||
-        !rely_slice_equal(record->url, uploaded->keys->url))
+    if (record->record.id == uploaded->keys->record->record.id || record->jwks.ptr == NULL || !record->is_enabled ||
+        !share_a_name(record, uploaded->keys->record))
         return;
     struct rely_keyset *pending = rely_keyset_parse(record->jwks, &(struct rely_err){0});
     for (size_t i = 0; pending != NULL && i < rely_keyset_count(pending); i++)
@@ -61,14 +75,18 @@ static void compare_with_batch(const struct rely_changes *changes, struct upload
 bool rely_control_check_upload(const struct rely_control *control, const struct rely_changes *open,
                                const struct rely_registry_keys *keys, struct rely_err *err)
 {
+    const struct rely_issuer_record *record = keys->record;
+    const struct rely_issuer named = {.id = record->record.id,
+                                      .url = record->url,
+                                      .aliases = record->aliases.items,
+                                      .alias_count = record->aliases.count};
     struct rely_keyset *keyset = rely_keyset_parse(keys->jwks, err);
     struct uploaded uploaded = {keys, keyset, err, keyset != NULL};
     for (size_t i = 0; keyset != NULL && uploaded.is_free && i < rely_keyset_count(keyset); i++) {
         const struct rely_issuer *holder =
-            control->snapshot == NULL
-                ? NULL
-                : rely_repeats_find_holder(control->snapshot, keys->url, keys->issuer_id, rely_keyset_at(keyset, i),
-                                           rely_control_now_s(control));
+            control->snapshot == NULL ? NULL
+                                      : rely_repeats_find_holder(control->snapshot, &named, rely_keyset_at(keyset, i),
+                                                                 rely_control_now_s(control));
         if (holder != NULL)
             refuse_repeated(&uploaded, rely_keyset_at(keyset, i), holder->name);
     }

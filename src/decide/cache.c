@@ -23,6 +23,7 @@ struct cache_entry {
     uint64_t candidates_mark;   /* of the records among which the signer was looked for */
     const struct rely_key *key; /* borrowed: valid while issuer_edition is the snapshot's */
     bool has_kid;               /* the token names one, which is the key's */
+    uint8_t name;               /* of the names of that record the one in the token */
     enum rely_alg alg;          /* of the token */
     uint64_t rule_hash;
     uint64_t issuers_edition; /* of the snapshot in which issuer was looked up */
@@ -120,7 +121,7 @@ static const struct rely_issuer *look_up_issuer(const struct cache_entry *entry,
     const struct rely_issuer *issuer = rely_snapshot_issuer(snapshot, entry->issuer_id);
     if (issuer == NULL || issuer->edition != entry->issuer_edition)
         return NULL;
-    struct rely_unverified token = {.iss = issuer->url, .alg = entry->alg};
+    struct rely_unverified token = {.iss = rely_issuer_name_at(issuer, entry->name), .alg = entry->alg};
     if (entry->has_kid)
         token.kid = rely_key_kid(entry->key);
     return rely_candidates_mark(snapshot, &token) == entry->candidates_mark ? issuer : NULL;
@@ -160,6 +161,7 @@ static bool find_hit(struct rely_cache *cache, const struct rely_snapshot *snaps
         if (set->tags[i] != name->tag || entry == NULL || !rely_fingerprint_is_same(&entry->print, &name->print))
             continue;
         known->issuer = find_current_issuer(entry, snapshot);
+        known->name = entry->name;
         known->key = entry->key;
         known->claims = &entry->claims;
         known->rule_hash = entry->rule_hash;
@@ -289,6 +291,7 @@ static void admit_token(struct rely_cache *cache, const struct admitting *admitt
     entry->issuers_edition = snapshot->issuers_edition;
     entry->key = review->key;
     entry->has_kid = review->token.kid.ptr != NULL;
+    entry->name = (uint8_t)rely_issuer_name_index(review->issuer, review->iss);
     entry->alg = review->token.alg;
     entry->rule_hash = review->rule_hash;
     entry->verified_s = review->now_s;

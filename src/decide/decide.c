@@ -302,6 +302,7 @@ void rely_review_known(const struct rely_snapshot *snapshot, const struct rely_r
     struct rely_review_work work = {.snapshot = snapshot, .request = request, .review = review, .known = known};
     clear_review(review, now_s);
     review->issuer = known->issuer;
+    review->iss = rely_issuer_name_at(known->issuer, known->name);
     review->key = known->key;
     run_steps(&work, RELY_STEP_CLAIMS);
 }

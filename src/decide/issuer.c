@@ -176,6 +176,7 @@ enum rely_reason rely_step_issuer(struct rely_review_work *work)
     if (set == NULL)
         return rely_refuse(&review->decision.detail, RELY_UNKNOWN_ISSUER, "no registered issuer has iss %s",
                            rely_quote(review->token.iss, text));
+    review->iss = review->token.iss;
     if (set->count > 1)
         return choose_among(work, set);
     consider_record(review, set->members[0], &passed);

@@ -21,6 +21,7 @@ struct rely_claim_slot {
  * set of this very snapshot. Borrowed. */
 struct rely_known_token {
     const struct rely_issuer *issuer;
+    size_t name; /* of the issuer's names the one in the token */
     const struct rely_key *key;
     const struct rely_claims *claims;
     uint64_t rule_hash;

@@ -35,6 +35,7 @@ static void put_allowed_members(struct rely_reviewer *reviewer, const struct rel
 {
     struct rely_buf *out = &reviewer->out;
     const struct rely_review *review = answer->review;
+    struct rely_slice alias = rely_review_alias(review);
     char until[RELY_TIME_SIZE];
     rely_time_print((int64_t)review->claims.expires, until);
     rely_buf_putc(out, ',');
@@ -52,6 +53,10 @@ static void put_allowed_members(struct rely_reviewer *reviewer, const struct rel
     rely_buf_putc(out, ']');
     if (review->matches.is_truncated)
         rely_buf_put(out, RELY_LIT(",\"isTruncated\":true"));
+    if (alias.ptr != NULL) {
+        rely_buf_putc(out, ',');
+        rely_answer_put_member(out, "iss", alias);
+    }
 }
 
 static void reply_review(struct rely_reviewer *reviewer, struct rely_http_request *request,

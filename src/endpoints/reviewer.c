@@ -60,6 +60,12 @@ static struct rely_slice print_shadow(const struct rely_review *review, char out
     return rely_slice_of(out);
 }
 
+struct rely_slice rely_review_alias(const struct rely_review *review)
+{
+    bool is_alias = review->issuer != NULL && !rely_slice_equal(review->iss, review->issuer->url);
+    return is_alias ? review->iss : (struct rely_slice){NULL, 0};
+}
+
 static void log_review(struct rely_reviewer *reviewer, const struct rely_http_request *request,
                        const struct rely_answer *answer, uint32_t duration_us)
 {
@@ -73,6 +79,7 @@ static void log_review(struct rely_reviewer *reviewer, const struct rely_http_re
                                         .reason = review->decision.reason,
                                         .detail = rely_slice_of(review->decision.detail.text),
                                         .issuer = review->issuer != NULL ? review->issuer->name : review->token.iss,
+                                        .alias = rely_review_alias(review),
                                         .subject = review->claims.subject,
                                         .token_id = review->claims.token_id,
                                         .identity = match != NULL ? match->identity->name : (struct rely_slice){0},

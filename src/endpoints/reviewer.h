@@ -29,6 +29,9 @@ struct rely_answer {
 void rely_reviewer_ask(struct rely_reviewer *reviewer, struct rely_http_request *request,
                        const struct rely_asked *asked);
 
+/* The token's `iss` where it is an alias of the record; absent: it is the record's own `issuer`, or there is none. */
+struct rely_slice rely_review_alias(const struct rely_review *review);
+
 /* Refuse before any review: counted, logged and answered like one. */
 void rely_reviewer_refuse(struct rely_reviewer *reviewer, struct rely_http_request *request,
                           const struct rely_asked *asked, enum rely_reason reason, const char *detail);

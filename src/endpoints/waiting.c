@@ -210,7 +210,7 @@ bool rely_waiting_begin(struct rely_reviewer *reviewer, struct rely_http_request
 {
     int64_t ids[RELY_CANDIDATES_MAX] = {0};
     bool wants_pin = rely_review_wants_pin(review);
-    const struct rely_unverified known = {.iss = wants_pin ? review->issuer->url : review->token.iss};
+    const struct rely_unverified known = {.iss = review->iss};
     const struct rely_unverified *token = wants_pin ? &known : &review->token; /* which a cache leaves empty */
     size_t count = ask_for_what_is_missing(reviewer, review, ids);
     size_t bytes = measure_waiting(asked, token);

@@ -1,6 +1,6 @@
 /*
- * How keys are fetched: the discovery document, whose `issuer` must equal the record's byte for byte (OpenID Connect
- * Discovery s4.3), then the key set it names, or the key set at once where the record says where it is. Whoever
+ * How keys are fetched: the discovery document, whose `issuer` must equal the record's or one of its aliases byte for byte
+ * (OpenID Connect Discovery s4.3), then the key set it names, or the key set at once where the record says where it is. Whoever
  * fetches hands back bytes; all judging is here. An answer is for the record as it was when it was asked: one that has
  * changed since, whatever in it, is asked anew. Called by keeper.c.
  */
@@ -22,7 +22,7 @@
 struct source {
     uint64_t revision; /* of the record that asks */
     enum rely_key_source kind;
-    char *issuer_name, *issuer_url, *first_url, *ca_bundle; /* owned */
+    char *issuer_name, *first_url, *ca_bundle; /* owned */
     bool may_use_http, may_use_private_addresses;
 };
 
@@ -38,7 +38,6 @@ struct rely_key_fetch {
 static void free_source(struct source *source)
 {
     free(source->issuer_name);
-    free(source->issuer_url);
     free(source->first_url);
     free(source->ca_bundle);
 }
@@ -49,7 +48,6 @@ static void copy_source(const struct rely_issuer *issuer, struct source *out)
     out->revision = issuer->revision;
     out->kind = source->kind;
     out->issuer_name = rely_strdup_slice(issuer->name);
-    out->issuer_url = rely_strdup_slice(issuer->url);
     out->may_use_http = source->may_use_http;
     out->may_use_private_addresses = source->may_use_private_addresses;
     if (source->ca_bundle.ptr != NULL)
@@ -136,6 +134,13 @@ static void finish_with_fault(struct rely_keeper_issuer *issuer, const char *iss
     rely_keeper_finish(issuer, -1, err);
 }
 
+/* The record is the one that was asked for: rely_keeper_take_answer has looked. */
+static bool is_registered_name(const struct rely_key_fetch *fetch, struct rely_slice name)
+{
+    const struct rely_issuer *record = rely_keeper_record(fetch->issuer);
+    return record != NULL && rely_issuer_name_index(record, name) < rely_issuer_name_count(record);
+}
+
 /* The key set's address in a discovery document; owned by the caller. */
 static char *parse_discovery(const struct rely_key_fetch *fetch, struct rely_slice body, struct rely_err *err)
 {
@@ -150,7 +155,7 @@ static char *parse_discovery(const struct rely_key_fetch *fetch, struct rely_sli
     if (issuer.ptr == NULL)
         rely_err_set(err, RELY_ERR_INVALID,
                      "the discovery document at %s has no issuer, and must name the registered one", fetch->url);
-    else if (!rely_slice_equal(issuer, rely_slice_of(fetch->source.issuer_url)))
+    else if (!is_registered_name(fetch, issuer))
         rely_err_set(err, RELY_ERR_INVALID, "the discovery document at %s names issuer %s, not the registered one",
                      fetch->url, rely_quote(issuer, found));
     else if (jwks_uri.len == 0 || jwks_uri.len > URL_MAX)

@@ -34,10 +34,27 @@ struct rely_keeper_issuer *rely_keeper_add(struct rely_keeper *keeper, int64_t i
     return issuer;
 }
 
-char *rely_keeper_follow_url(struct rely_keeper_issuer *issuer, const struct rely_issuer *record)
+static struct rely_kept_names *copy_names(const struct rely_issuer *record)
 {
-    char *before = issuer->url;
-    issuer->url = record == NULL ? NULL : rely_strdup_slice(record->url);
+    size_t count = rely_issuer_name_count(record), text = 0;
+    for (size_t i = 0; i < count; i++)
+        text += rely_issuer_name_at(record, i).len;
+    struct rely_kept_names *names = rely_alloc(sizeof *names + count * sizeof names->items[0] + text);
+    char *next = (char *)(names->items + count);
+    names->count = count;
+    for (size_t i = 0; i < count; i++) {
+        struct rely_slice name = rely_issuer_name_at(record, i);
+        memcpy(next, name.ptr, name.len);
+        names->items[i] = rely_slice(next, name.len);
+        next += name.len;
+    }
+    return names;
+}
+
+struct rely_kept_names *rely_keeper_follow_names(struct rely_keeper_issuer *issuer, const struct rely_issuer *record)
+{
+    struct rely_kept_names *before = issuer->names;
+    issuer->names = record == NULL ? NULL : copy_names(record);
     return before;
 }
 
@@ -47,7 +64,7 @@ static void forget_issuer(struct rely_keeper_issuer *issuer)
     rely_keeper_cancel_timer(keeper, &issuer->timer);
     rely_keeper_drop_unstored(issuer);
     rely_keeper_forget_fetched(issuer);
-    free(issuer->url);
+    free(issuer->names);
     rely_map_remove(&keeper->issuers, &(struct rely_edit){1, &keeper->unused}, hash_issuer_id(issuer->id), issuer);
     free(issuer);
 }
@@ -180,14 +197,21 @@ static void offer_in_turn(struct rely_keeper_issuer *issuer)
 }
 
 /* Those records of this iss that did without a key which nobody has now fetch once more. */
-static void offer_keys(struct rely_keeper *keeper, const char *url, void (*offer)(struct rely_keeper_issuer *issuer))
+static void offer_keys(struct rely_keeper *keeper, struct rely_slice name,
+                       void (*offer)(struct rely_keeper_issuer *issuer))
 {
-    const struct rely_issuer_set *set = rely_snapshot_issuer_set(rely_keeper_snapshot(keeper), rely_slice_of(url));
+    const struct rely_issuer_set *set = rely_snapshot_issuer_set(rely_keeper_snapshot(keeper), name);
     for (size_t i = 0; set != NULL && i < set->count; i++) {
         struct rely_keeper_issuer *sibling = rely_keeper_find(keeper, set->members[i]->id);
         if (sibling != NULL && has_free_keys(sibling, set->members[i]))
             offer(sibling);
     }
+}
+
+static void offer_keys_of(struct rely_keeper_issuer *issuer)
+{
+    for (size_t i = 0; issuer->names != NULL && i < issuer->names->count; i++)
+        offer_keys(issuer->keeper, issuer->names->items[i], offer_in_turn);
 }
 
 /* A fetch has ended. Has the record lost keys: by a rotation, by their age, or by another source, which is asked first
@@ -198,7 +222,7 @@ static void offer_after_fetch(struct rely_keeper_issuer *issuer)
     if (record == NULL)
         return;
     if (issuer->has_news || rely_keeper_now_s(issuer->keeper) > record->keys_until_s)
-        offer_keys(issuer->keeper, issuer->url, offer_in_turn);
+        offer_keys_of(issuer);
 }
 
 /* --- the end of a fetch ------------------------------------------------------------------------------- */
@@ -265,7 +289,7 @@ void rely_keeper_rest(struct rely_keeper_issuer *issuer)
     issuer->status.next_fetch_s = 0;
     if (issuer->is_asked)
         tell_all_of_issuer(issuer, issuer->keeper->config->key_miss_cooldown_ms);
-    offer_keys(issuer->keeper, issuer->url, offer_in_turn); /* of the set before */
+    offer_keys_of(issuer); /* of the set before */
 }
 
 /* Overtaken by a change of the record: no failure of the issuer's. Whoever waits goes on waiting. */
@@ -302,11 +326,16 @@ void rely_keeper_finish(struct rely_keeper_issuer *issuer, int64_t fresh_s, cons
 
 /* --- the record ------------------------------------------------------------------------------------------ */
 
-/* Whoever had keys in force under this URL until now: are they free? */
-static bool are_keys_free(const char *url_before, const struct rely_issuer *record)
+/* Of the names under which it had keys in force until now those stay under which they are free. */
+static void keep_free_names(struct rely_kept_names *names, const struct rely_issuer *record)
 {
-    return url_before != NULL &&
-           (record == NULL || !record->is_enabled || !rely_slice_equal(record->url, rely_slice_of(url_before)));
+    size_t kept = 0;
+    for (size_t i = 0; names != NULL && i < names->count; i++)
+        if (record == NULL || !record->is_enabled ||
+            rely_issuer_name_index(record, names->items[i]) == rely_issuer_name_count(record))
+            names->items[kept++] = names->items[i];
+    if (names != NULL)
+        names->count = kept;
 }
 
 /* The record is another one, or gone: what is known of its fetches is of the one before. */
@@ -336,12 +365,12 @@ void rely_keeper_note_issuer(struct rely_keeper *keeper, int64_t issuer_id, bool
         return;
     if (issuer == NULL)
         issuer = rely_keeper_add(keeper, issuer_id);
-    char *url_before = rely_keeper_follow_url(issuer, record);
-    bool are_free = are_keys_free(url_before, record);
+    struct rely_kept_names *before = rely_keeper_follow_names(issuer, record);
+    keep_free_names(before, record);
     begin_anew(issuer, is_removed); /* the record may be another one afterwards, and the issuer is gone when it is */
-    if (are_free)
-        offer_keys(keeper, url_before, offer_at_once);
-    free(url_before);
+    for (size_t i = 0; before != NULL && i < before->count; i++)
+        offer_keys(keeper, before->items[i], offer_at_once);
+    free(before);
 }
 
 bool rely_keeper_status(struct rely_keeper *keeper, int64_t issuer_id, struct rely_key_status *out)

@@ -69,12 +69,18 @@ struct rely_fetched_before {
     int64_t fresh_s;                /* of the key set */
 };
 
+/* One block. */
+struct rely_kept_names {
+    size_t count;
+    struct rely_slice items[];
+};
+
 struct rely_keeper_issuer {
     int64_t id;
-    struct rely_keeper *keeper; /* borrowed */
-    char *url;                  /* owned: `iss` of its record, as the keeper heard of it last */
-    struct rely_timer timer;    /* the next fetch */
-    int64_t due_ms;             /* when that is; monotonic, as all _ms here */
+    struct rely_keeper *keeper;    /* borrowed */
+    struct rely_kept_names *names; /* owned: of its record, as the keeper heard of it last; NULL: it is gone */
+    struct rely_timer timer;       /* the next fetch */
+    int64_t due_ms;                /* when that is; monotonic, as all _ms here */
     bool is_fetching;
     bool is_asked;         /* workers wait for the fetch under way, or for one that is near */
     bool is_owed;          /* the next fetch is due because a worker asked */
@@ -165,8 +171,8 @@ static inline const struct rely_issuer *rely_keeper_newest(const struct rely_kee
 /* NULL when no such issuer is kept. */
 struct rely_keeper_issuer *rely_keeper_find(struct rely_keeper *keeper, int64_t issuer_id);
 struct rely_keeper_issuer *rely_keeper_add(struct rely_keeper *keeper, int64_t issuer_id);
-/* NULL: it is gone. Returns the URL before; owned by the caller, NULL for none. */
-char *rely_keeper_follow_url(struct rely_keeper_issuer *issuer, const struct rely_issuer *record);
+/* NULL: it is gone. Returns the names before; owned by the caller: free(), NULL for none. */
+struct rely_kept_names *rely_keeper_follow_names(struct rely_keeper_issuer *issuer, const struct rely_issuer *record);
 void rely_keeper_schedule(struct rely_keeper_issuer *issuer, int64_t delay_ms);
 /* There is nothing to fetch: the key set was uploaded. */
 void rely_keeper_rest(struct rely_keeper_issuer *issuer);

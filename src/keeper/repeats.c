@@ -19,21 +19,24 @@ static bool holds_keys(const struct rely_issuer *issuer, int64_t now_s)
     return issuer->is_enabled && now_s <= issuer->keys_until_s;
 }
 
-static const struct rely_issuer *find_holder_of(const struct rely_snapshot *snapshot, struct rely_slice url, int64_t id,
+static const struct rely_issuer *find_holder_of(const struct rely_snapshot *snapshot, const struct rely_issuer *issuer,
                                                 const uint8_t *material, int64_t now_s)
 {
-    const struct rely_issuer *holder;
-    size_t cursor = 0;
-    do
-        holder = rely_snapshot_issuer_by_material(snapshot, url, material, &cursor);
-    while (holder != NULL && (holder->id == id || !holds_keys(holder, now_s)));
+    const struct rely_issuer *holder = NULL;
+    for (size_t i = 0; i < rely_issuer_name_count(issuer) && holder == NULL; i++) {
+        size_t cursor = 0;
+        do
+            holder = rely_snapshot_issuer_by_material(snapshot, rely_issuer_name_at(issuer, i), material, &cursor);
+        while (holder != NULL && (holder->id == issuer->id || !holds_keys(holder, now_s)));
+    }
     return holder;
 }
 
-const struct rely_issuer *rely_repeats_find_holder(const struct rely_snapshot *snapshot, struct rely_slice url,
-                                                   int64_t id, const struct rely_key *key, int64_t now_s)
+const struct rely_issuer *rely_repeats_find_holder(const struct rely_snapshot *snapshot,
+                                                   const struct rely_issuer *issuer, const struct rely_key *key,
+                                                   int64_t now_s)
 {
-    return find_holder_of(snapshot, url, id, rely_key_material(key), now_s);
+    return find_holder_of(snapshot, issuer, rely_key_material(key), now_s);
 }
 
 bool rely_repeats_are_free(const struct rely_snapshot *snapshot, const struct rely_issuer *issuer, int64_t now_s)
@@ -42,8 +45,7 @@ bool rely_repeats_are_free(const struct rely_snapshot *snapshot, const struct re
         return false;
     for (size_t i = 0; i < rely_keyset_skipped_count(issuer->keyset); i++) {
         const struct rely_keyset_skipped *skipped = rely_keyset_skipped_at(issuer->keyset, i);
-        if (skipped->is_taken_out &&
-            find_holder_of(snapshot, issuer->url, issuer->id, skipped->material, now_s) == NULL)
+        if (skipped->is_taken_out && find_holder_of(snapshot, issuer, skipped->material, now_s) == NULL)
             return true;
     }
     return false;
@@ -53,8 +55,7 @@ bool rely_repeats_are_in(const struct rely_snapshot *snapshot, const struct rely
 {
     size_t count = issuer->keyset == NULL ? 0 : rely_keyset_count(issuer->keyset);
     for (size_t i = 0; i < count; i++)
-        if (rely_repeats_find_holder(snapshot, issuer->url, issuer->id, rely_keyset_at(issuer->keyset, i), now_s) !=
-            NULL)
+        if (rely_repeats_find_holder(snapshot, issuer, rely_keyset_at(issuer->keyset, i), now_s) != NULL)
             return true;
     return false;
 }
@@ -74,8 +75,7 @@ size_t rely_repeats_take_out(const struct rely_snapshot *snapshot, const struct 
     size_t taken = 0;
     sentence[0] = '\0';
     for (size_t i = 0; i < rely_keyset_count(keyset);) {
-        const struct rely_issuer *holder =
-            rely_repeats_find_holder(snapshot, issuer->url, issuer->id, rely_keyset_at(keyset, i), now_s);
+        const struct rely_issuer *holder = rely_repeats_find_holder(snapshot, issuer, rely_keyset_at(keyset, i), now_s);
         char why[160];
         if (holder == NULL) {
             i++;

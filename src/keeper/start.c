@@ -41,7 +41,7 @@ static bool list_for_start(const void *item, void *context)
     struct start_list *list = context;
     struct rely_keeper_issuer *issuer = rely_keeper_add(list->keeper, row->id);
     issuer->noted_s = row->keys_fetched_s;
-    rely_keeper_follow_url(issuer, row);
+    rely_keeper_follow_names(issuer, row);
     if (!row->has_uploaded_keys)
         list->issuers[list->count++] = row;
     return true;
@@ -122,7 +122,7 @@ static bool free_kept_issuer(const void *item, void *context)
     (void)context;
     rely_keeper_drop_unstored(issuer);
     rely_keeper_forget_fetched(issuer);
-    free(issuer->url);
+    free(issuer->names);
     free(issuer);
     return true;
 }

@@ -83,6 +83,21 @@ static void check_name(const struct rely_body *body, const struct rely_issuer_re
         rely_field_check_issuer(issuer->url, "issuer", body->problems);
 }
 
+/* What an issuer may be called, whose keys come from wherever they do. */
+static void check_aliases(const struct rely_body *body, const struct rely_issuer_record *issuer)
+{
+    for (size_t i = 0; i < issuer->aliases.count; i++) {
+        char field[32];
+        struct rely_slice alias = issuer->aliases.items[i];
+        snprintf(field, sizeof field, "aliases[%zu]", i);
+        if (alias.ptr == NULL)
+            continue;
+        rely_field_check_issuer(alias, field, body->problems);
+        if (issuer->url.ptr != NULL && rely_slice_equal(alias, issuer->url))
+            rely_problems_add(body->problems, field, "duplicate", "%s is the issuer itself", field);
+    }
+}
+
 static void check_discovery_url(const struct rely_body *body, const struct rely_issuer_record *issuer)
 {
     if (issuer->discovery_url.ptr == NULL)
@@ -136,6 +151,7 @@ void rely_issuer_check(const struct rely_body *body, void *record)
         issuer->types = (struct rely_texts){types, sizeof types / sizeof types[0]};
     check_name(body, issuer);
     check_not_document(body, issuer->url);
+    check_aliases(body, issuer);
     check_discovery_url(body, issuer);
     check_ca_bundle(body, issuer->ca_bundle);
     check_subject_claim(body, issuer->subject_claim);

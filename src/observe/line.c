@@ -30,6 +30,7 @@ static void put_decision(const struct record *record, const struct rely_slice te
                     rely_reason_word(reason));
     put_member(out, "detail", texts[FIELD_DETAIL]);
     put_member(out, "issuer", texts[FIELD_ISSUER]);
+    put_member(out, "iss", texts[FIELD_ALIAS]);
     put_member(out, "subject", texts[FIELD_SUBJECT]);
     put_member(out, "jti", texts[FIELD_TOKEN_ID]);
     put_member(out, "identity", texts[FIELD_IDENTITY]);

@@ -312,10 +312,15 @@ void rely_log_decide(struct rely_log_ring *ring, const struct rely_log_decision 
         .duration_us = decision->duration_us,
     };
     struct rely_slice texts[FIELD_COUNT] = {
-        [FIELD_DETAIL] = decision->detail,           [FIELD_ISSUER] = decision->issuer,
-        [FIELD_SUBJECT] = decision->subject,         [FIELD_TOKEN_ID] = decision->token_id,
-        [FIELD_IDENTITY] = decision->identity,       [FIELD_CREDENTIAL] = decision->credential,
-        [FIELD_SHADOW] = decision->shadow,           [FIELD_PEER] = decision->peer,
+        [FIELD_DETAIL] = decision->detail,
+        [FIELD_ISSUER] = decision->issuer,
+        [FIELD_ALIAS] = decision->alias,
+        [FIELD_SUBJECT] = decision->subject,
+        [FIELD_TOKEN_ID] = decision->token_id,
+        [FIELD_IDENTITY] = decision->identity,
+        [FIELD_CREDENTIAL] = decision->credential,
+        [FIELD_SHADOW] = decision->shadow,
+        [FIELD_PEER] = decision->peer,
         [FIELD_DECISION_ID] = decision->decision_id,
     };
     rely_ring_put(is_allow ? &ring->allows : &ring->refusals, is_allow ? EVENT_BYTES : 0, &record, texts);

@@ -18,6 +18,7 @@ enum record_field {
     FIELD_EVENT,  /* of an event: its word */
     FIELD_DETAIL, /* the message, or the refusal's sentence */
     FIELD_ISSUER,
+    FIELD_ALIAS,
     FIELD_SUBJECT,
     FIELD_TOKEN_ID,
     FIELD_IDENTITY,

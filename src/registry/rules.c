@@ -14,17 +14,26 @@ static bool is_woken(const struct rely_writing *write)
     return before != NULL && !before->is_enabled && write->after.issuer.is_enabled;
 }
 
-/* The set that is stored may stay as it is, unless its record was disabled and held no key: a record must be
- * changeable, and be it only to disable it. */
+/* Does it give the record an alias, under which others may have its keys? */
+static bool has_new_name(const struct rely_writing *write)
+{
+    const struct rely_issuer_record *before = write->body.before, *after = &write->after.issuer;
+    for (size_t i = 0; before != NULL && i < after->aliases.count; i++)
+        if (!rely_slice_is_among(before->aliases.items, before->aliases.count, after->aliases.items[i]))
+            return true;
+    return false;
+}
+
+/* The set that is stored may stay as it is, unless its record was disabled and held no key, or gets a name: a record must
+ * be changeable, and be it only to disable it. */
 static void check_upload(const struct rely_writing *write)
 {
     const struct rely_registry *registry = write->registry;
     const struct rely_issuer_record *issuer = &write->after.issuer, *before = write->body.before;
     struct rely_problems *problems = write->body.problems;
-    const struct rely_registry_keys asked = {
-        .url = issuer->url, .issuer_id = write->after.record.id, .jwks = issuer->jwks};
+    const struct rely_registry_keys asked = {.record = issuer, .jwks = issuer->jwks};
     bool is_judged = before != NULL && before->key_source == RELY_KEYS_UPLOADED &&
-                     rely_slice_equal(before->jwks, issuer->jwks) && !is_woken(write);
+                     rely_slice_equal(before->jwks, issuer->jwks) && !is_woken(write) && !has_new_name(write);
     struct rely_err err = {0};
     if (issuer->jwks.len > registry->jwks_max_bytes)
         rely_problems_add(problems, "keys.jwks", "too_long",
@@ -32,21 +41,21 @@ static void check_upload(const struct rely_writing *write)
                           registry->jwks_max_bytes);
     else if (registry->check_jwks != NULL && !registry->check_jwks(registry->check_context, issuer->jwks, &err))
         rely_problems_add(problems, "keys.jwks", "invalid_key_set", "keys.jwks: %.280s", err.message);
-    else if (registry->check_repeats != NULL && asked.url.ptr != NULL && !is_judged &&
+    else if (registry->check_repeats != NULL && issuer->url.ptr != NULL && !is_judged &&
              !registry->check_repeats(registry->check_context, &asked, &err))
         rely_problems_add(problems, "keys.jwks", "duplicate_key", "keys.jwks: %.280s", err.message);
 }
 
-/* A disabled record holds no key. One that is enabled again begins without its fetched set when another record of the
- * `iss` has a key of it by now, and fetches: then the other one keeps it. */
+/* A disabled record holds no key. One that is enabled again, or gets a name, begins without its fetched set when another
+ * record of the `iss` has a key of it by now, and fetches: then the other one keeps it. */
 static bool lost_keys_asleep(const struct rely_writing *write)
 {
     const struct rely_registry *registry = write->registry;
     const struct rely_issuer_record *issuer = &write->after.issuer, *before = write->body.before;
-    if (issuer->key_source == RELY_KEYS_UPLOADED || registry->check_repeats == NULL || !is_woken(write) ||
-        before->jwks.ptr == NULL)
+    if (issuer->key_source == RELY_KEYS_UPLOADED || registry->check_repeats == NULL ||
+        !(is_woken(write) || has_new_name(write)) || before->jwks.ptr == NULL)
         return false;
-    const struct rely_registry_keys stored = {.url = issuer->url, .issuer_id = issuer->record.id, .jwks = before->jwks};
+    const struct rely_registry_keys stored = {.record = issuer, .jwks = before->jwks};
     return !registry->check_repeats(registry->check_context, &stored, &(struct rely_err){0});
 }
 

@@ -1,6 +1,6 @@
 /*
  * Which records of one `iss` may have signed a token: the set of them, and an index by kid, by algorithm for tokens
- * without kid, and by the public key itself. So a review costs the same with one record as with three thousand, and
+ * without kid, and by the public key itself, each under all names of a record. So a review costs the same with one record as with three thousand, and
  * records that are disabled or have no keys cost nothing. Changes are for the control thread.
  */
 #include "edit.h"
@@ -19,26 +19,31 @@ enum index_kind {
 
 /* --- look-ups ------------------------------------------------------------------------------------------ */
 
-static uint64_t hash_entry(uint64_t url_hash, unsigned kind, struct rely_slice text)
+static uint64_t hash_entry(uint64_t name_hash, unsigned kind, struct rely_slice text)
 {
-    return rely_hash(text, url_hash + kind);
+    return rely_hash(text, name_hash + kind);
 }
 
-const struct rely_issuer_set *rely_snapshot_issuer_set(const struct rely_snapshot *snapshot, struct rely_slice url)
+const struct rely_issuer_set *rely_snapshot_issuer_set(const struct rely_snapshot *snapshot, struct rely_slice name)
 {
     const struct rely_issuer_set *set;
     size_t cursor = 0;
     do
-        set = rely_map_find(&snapshot->issuer_sets, rely_hash(url, 0), &cursor);
-    while (set != NULL && !rely_slice_equal(set->members[0]->url, url));
+        set = rely_map_find(&snapshot->issuer_sets, rely_hash(name, 0), &cursor);
+    while (set != NULL && !rely_slice_equal(set->name, name));
     return set;
 }
 
-const struct rely_issuer *rely_snapshot_issuer_by_url(const struct rely_snapshot *snapshot, struct rely_slice url,
-                                                      size_t *cursor)
+const struct rely_issuer *rely_snapshot_issuer_by_name(const struct rely_snapshot *snapshot, struct rely_slice name,
+                                                       size_t *cursor)
 {
-    const struct rely_issuer_set *set = rely_snapshot_issuer_set(snapshot, url);
+    const struct rely_issuer_set *set = rely_snapshot_issuer_set(snapshot, name);
     return set == NULL || *cursor >= set->count ? NULL : set->members[(*cursor)++];
+}
+
+static bool has_name(const struct rely_issuer *issuer, struct rely_slice name)
+{
+    return rely_slice_equal(issuer->url, name) || rely_issuer_name_index(issuer, name) < rely_issuer_name_count(issuer);
 }
 
 static struct rely_key_marks marks_of(const struct rely_issuer *issuer)
@@ -67,27 +72,28 @@ static bool has_live_kid(const struct rely_issuer *issuer, struct rely_slice kid
     return false;
 }
 
-static const struct rely_issuer *find_by_kid(const struct rely_snapshot *snapshot, struct rely_slice url,
+static const struct rely_issuer *find_by_kid(const struct rely_snapshot *snapshot, struct rely_slice name,
                                              struct rely_slice kid, enum index_kind kind, size_t *cursor)
 {
-    uint64_t hash = hash_entry(rely_hash(url, 0), kind, kid);
+    uint64_t hash = hash_entry(rely_hash(name, 0), kind, kid);
     const struct rely_issuer *issuer;
     do
         issuer = rely_map_find(&snapshot->issuers_by_key, hash, cursor);
-    while (issuer != NULL && !(rely_slice_equal(issuer->url, url) && has_live_kid(issuer, kid, kind == BY_KID)));
+    while (issuer != NULL && !(has_name(issuer, name) && has_live_kid(issuer, kid, kind == BY_KID)));
     return issuer;
 }
 
-const struct rely_issuer *rely_snapshot_issuer_by_kid(const struct rely_snapshot *snapshot, struct rely_slice url,
+const struct rely_issuer *rely_snapshot_issuer_by_kid(const struct rely_snapshot *snapshot, struct rely_slice name,
                                                       struct rely_slice kid, size_t *cursor)
 {
-    return find_by_kid(snapshot, url, kid, BY_KID, cursor);
+    return find_by_kid(snapshot, name, kid, BY_KID, cursor);
 }
 
-const struct rely_issuer *rely_snapshot_issuer_by_spare_kid(const struct rely_snapshot *snapshot, struct rely_slice url,
-                                                            struct rely_slice kid, size_t *cursor)
+const struct rely_issuer *rely_snapshot_issuer_by_spare_kid(const struct rely_snapshot *snapshot,
+                                                            struct rely_slice name, struct rely_slice kid,
+                                                            size_t *cursor)
 {
-    return find_by_kid(snapshot, url, kid, BY_SPARE_KID, cursor);
+    return find_by_kid(snapshot, name, kid, BY_SPARE_KID, cursor);
 }
 
 /* The algorithms for which an enabled record has a key. */
@@ -100,14 +106,14 @@ static uint32_t usable_algs(const struct rely_issuer *issuer)
     return algs & issuer->algs;
 }
 
-const struct rely_issuer *rely_snapshot_issuer_by_alg(const struct rely_snapshot *snapshot, struct rely_slice url,
+const struct rely_issuer *rely_snapshot_issuer_by_alg(const struct rely_snapshot *snapshot, struct rely_slice name,
                                                       unsigned alg, size_t *cursor)
 {
-    uint64_t hash = hash_entry(rely_hash(url, 0), BY_ALG + alg, RELY_LIT(""));
+    uint64_t hash = hash_entry(rely_hash(name, 0), BY_ALG + alg, RELY_LIT(""));
     const struct rely_issuer *issuer;
     do
         issuer = rely_map_find(&snapshot->issuers_by_key, hash, cursor);
-    while (issuer != NULL && !(rely_slice_equal(issuer->url, url) && (usable_algs(issuer) & 1u << alg) != 0));
+    while (issuer != NULL && !(has_name(issuer, name) && (usable_algs(issuer) & 1u << alg) != 0));
     return issuer;
 }
 
@@ -125,31 +131,31 @@ static struct rely_slice material_text(const uint8_t material[RELY_MATERIAL_BYTE
     return rely_slice((const char *)material, RELY_MATERIAL_BYTES);
 }
 
-const struct rely_issuer *rely_snapshot_issuer_by_material(const struct rely_snapshot *snapshot, struct rely_slice url,
+const struct rely_issuer *rely_snapshot_issuer_by_material(const struct rely_snapshot *snapshot, struct rely_slice name,
                                                            const uint8_t material[RELY_MATERIAL_BYTES], size_t *cursor)
 {
-    uint64_t hash = hash_entry(rely_hash(url, 0), BY_MATERIAL, material_text(material));
+    uint64_t hash = hash_entry(rely_hash(name, 0), BY_MATERIAL, material_text(material));
     const struct rely_issuer *issuer;
     do
         issuer = rely_map_find(&snapshot->issuers_by_key, hash, cursor);
-    while (issuer != NULL && !(rely_slice_equal(issuer->url, url) && has_material(issuer, material)));
+    while (issuer != NULL && !(has_name(issuer, name) && has_material(issuer, material)));
     return issuer;
 }
 
 /* --- entries of a record ---------------------------------------------------------------------------------- */
 
-/* One edit of the index: what is done with each entry of a record. */
+/* One edit of the index: what is done with each entry of a record under one name. */
 struct index_edit {
     struct rely_snapshot *next;
     const struct rely_issuer *issuer;
-    uint64_t url_hash;
+    uint64_t name_hash;
     bool is_removal;
 };
 
 static void edit_entry(const struct index_edit *edit, unsigned kind, struct rely_slice text)
 {
     struct rely_edit batch = rely_snapshot_edit(edit->next);
-    uint64_t hash = hash_entry(edit->url_hash, kind, text);
+    uint64_t hash = hash_entry(edit->name_hash, kind, text);
     if (edit->is_removal)
         rely_map_remove(&edit->next->issuers_by_key, &batch, hash, edit->issuer);
     else
@@ -166,9 +172,10 @@ static bool is_first_of_its_kid(const struct rely_issuer *issuer, struct rely_ke
     return true;
 }
 
-static void edit_entries(struct rely_snapshot *next, const struct rely_issuer *issuer, bool is_removal)
+static void edit_entries(struct rely_snapshot *next, const struct rely_issuer *issuer, struct rely_slice name,
+                         bool is_removal)
 {
-    struct index_edit edit = {next, issuer, rely_hash(issuer->url, 0), is_removal};
+    struct index_edit edit = {next, issuer, rely_hash(name, 0), is_removal};
     struct rely_key_marks marks = marks_of(issuer);
     uint32_t algs = usable_algs(issuer);
     for (size_t i = 0; i < marks.count; i++) {
@@ -208,7 +215,8 @@ static void drop_set(struct rely_snapshot *next, const struct rely_issuer_set *s
 }
 
 /* This edition's own copy of a set, with room for one more member; NULL makes an empty one. */
-static struct rely_issuer_set *own_set(struct rely_snapshot *next, const struct rely_issuer_set *old, uint64_t url_hash)
+static struct rely_issuer_set *own_set(struct rely_snapshot *next, const struct rely_issuer_set *old,
+                                       uint64_t name_hash)
 {
     struct rely_edit edit = rely_snapshot_edit(next);
     size_t count = old == NULL ? 0 : old->count;
@@ -221,10 +229,10 @@ static struct rely_issuer_set *own_set(struct rely_snapshot *next, const struct 
     set->cap = cap;
     set->edition = next->edition;
     if (old == NULL) {
-        rely_map_put(&next->issuer_sets, &edit, url_hash, set);
+        rely_map_put(&next->issuer_sets, &edit, name_hash, set);
         return set;
     }
-    rely_map_replace(&next->issuer_sets, &edit, url_hash, old, set);
+    rely_map_replace(&next->issuer_sets, &edit, name_hash, old, set);
     drop_set(next, old);
     return set;
 }
@@ -237,31 +245,40 @@ static void count_member(struct rely_issuer_set *set, const struct rely_issuer *
         set->keyed_count += step;
 }
 
-static void add_member(struct rely_snapshot *next, const struct rely_issuer *issuer)
+/* The name is the first member's own text, which lives as long as the set: an alias to one, and the URL to another. */
+static void borrow_name(struct rely_issuer_set *set, struct rely_slice name)
 {
-    const struct rely_issuer_set *old = rely_snapshot_issuer_set(next, issuer->url);
-    struct rely_issuer_set *set = own_set(next, old, rely_hash(issuer->url, 0));
+    const struct rely_issuer *first = set->members[0];
+    set->name = rely_issuer_name_at(first, rely_issuer_name_index(first, name));
+}
+
+static void add_member(struct rely_snapshot *next, const struct rely_issuer *issuer, struct rely_slice name)
+{
+    const struct rely_issuer_set *old = rely_snapshot_issuer_set(next, name);
+    struct rely_issuer_set *set = own_set(next, old, rely_hash(name, 0));
     size_t at = find_place_in_set(set, issuer->id);
     memmove(&set->members[at + 1], &set->members[at], (set->count - at) * sizeof(const struct rely_issuer *));
     set->members[at] = issuer;
     set->count++;
+    borrow_name(set, name);
     count_member(set, issuer, 1);
 }
 
-static void remove_member(struct rely_snapshot *next, const struct rely_issuer *issuer)
+static void remove_member(struct rely_snapshot *next, const struct rely_issuer *issuer, struct rely_slice name)
 {
     struct rely_edit edit = rely_snapshot_edit(next);
-    uint64_t url_hash = rely_hash(issuer->url, 0);
-    const struct rely_issuer_set *old = rely_snapshot_issuer_set(next, issuer->url);
+    uint64_t name_hash = rely_hash(name, 0);
+    const struct rely_issuer_set *old = rely_snapshot_issuer_set(next, name);
     if (old->count == 1) {
-        rely_map_remove(&next->issuer_sets, &edit, url_hash, old);
+        rely_map_remove(&next->issuer_sets, &edit, name_hash, old);
         drop_set(next, old);
         return;
     }
-    struct rely_issuer_set *set = own_set(next, old, url_hash);
+    struct rely_issuer_set *set = own_set(next, old, name_hash);
     size_t at = find_place_in_set(set, issuer->id);
     set->count--;
     memmove(&set->members[at], &set->members[at + 1], (set->count - at) * sizeof(const struct rely_issuer *));
+    borrow_name(set, name);
     count_member(set, issuer, (size_t)-1);
 }
 
@@ -270,11 +287,14 @@ static void remove_member(struct rely_snapshot *next, const struct rely_issuer *
 void rely_issuer_index_edit(struct rely_snapshot *next, const void *item, bool is_removal)
 {
     const struct rely_issuer *issuer = item;
-    if (is_removal)
-        remove_member(next, issuer);
-    else
-        add_member(next, issuer);
-    edit_entries(next, issuer, is_removal);
+    for (size_t i = 0; i < rely_issuer_name_count(issuer); i++) {
+        struct rely_slice name = rely_issuer_name_at(issuer, i);
+        if (is_removal)
+            remove_member(next, issuer, name);
+        else
+            add_member(next, issuer, name);
+        edit_entries(next, issuer, name, is_removal);
+    }
     next->issuers_edition = next->edition;
 }
 

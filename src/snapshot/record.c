@@ -65,6 +65,8 @@ struct rely_issuer *rely_issuer_of_record(const struct rely_issuer_record *recor
         rely_issuer_copy(&(struct rely_issuer){.id = record->record.id,
                                                .name = record->name,
                                                .url = record->url,
+                                               .aliases = record->aliases.items,
+                                               .alias_count = record->aliases.count,
                                                .subject_claim = read_subject_claim(record->subject_claim, &pool),
                                                .algs = (uint32_t)record->algorithms,
                                                .leeway_s = (int32_t)record->leeway_s,

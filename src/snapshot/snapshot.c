@@ -139,14 +139,14 @@ static const struct rely_guards *put_guards(struct block *block, void *to, const
 
 struct rely_issuer *rely_issuer_copy(const struct rely_issuer *from)
 {
-    size_t arrays = from->type_count * sizeof(struct rely_slice);
+    size_t arrays = (from->type_count + from->alias_count) * sizeof(struct rely_slice);
     size_t guards_text = measure_guards(from->guards, &arrays);
     const struct rely_issuer_source *source = &from->source;
-    size_t text = from->name.len + from->url.len + from->subject_claim.len +
-                  measure_texts(from->types, from->type_count) + source->discovery_url.len + source->jwks_uri.len +
-                  source->ca_bundle.len + guards_text;
+    size_t text = from->name.len + from->url.len + measure_texts(from->aliases, from->alias_count) +
+                  from->subject_claim.len + measure_texts(from->types, from->type_count) + source->discovery_url.len +
+                  source->jwks_uri.len + source->ca_bundle.len + guards_text;
     struct rely_issuer *issuer = rely_alloc(sizeof *issuer + arrays + text);
-    struct rely_slice *types = (struct rely_slice *)(issuer + 1);
+    struct rely_slice *types = (struct rely_slice *)(issuer + 1), *aliases = types + from->type_count;
     struct block block = {(char *)(issuer + 1) + arrays};
     *issuer = *from;
     issuer->name = put_text(&block, from->name);
@@ -157,7 +157,9 @@ struct rely_issuer *rely_issuer_copy(const struct rely_issuer *from)
     issuer->source.ca_bundle = put_text(&block, source->ca_bundle);
     put_texts(&block, types, from->types, from->type_count);
     issuer->types = types;
-    issuer->guards = put_guards(&block, types + from->type_count, from->guards);
+    put_texts(&block, aliases, from->aliases, from->alias_count);
+    issuer->aliases = aliases;
+    issuer->guards = put_guards(&block, aliases + from->alias_count, from->guards);
     return issuer;
 }
 

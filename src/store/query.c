@@ -190,10 +190,18 @@ bool rely_stored_read_all(struct rely_store *store, const struct rely_kind *kind
 
 /* --- questions -------------------------------------------------------------------------------------------------- */
 
-/* The records with a URL of the record ?1 or of one in the group ?2. */
+/* The first line of what is left, and what is left then. */
+#define NEXT_LINE "substr(rest, 1, instr(rest, char(10)) - 1), substr(rest, instr(rest, char(10)) + 1)"
+
+/* The records with a name, URL or alias, of the record ?1 or of one in the group ?2. */
 #define LIKE_SCOPE                                                                                                     \
-    "SELECT id FROM issuer WHERE url IN (SELECT url FROM issuer WHERE id = ?1 OR id IN"                                \
-    " (SELECT issuer_id FROM issuer_group_member WHERE group_id = ?2))"
+    "WITH RECURSIVE own (name, rest) AS (SELECT url, aliases FROM issuer WHERE id = ?1 OR id IN"                       \
+    " (SELECT issuer_id FROM issuer_group_member WHERE group_id = ?2)"                                                 \
+    " UNION SELECT " NEXT_LINE " FROM own WHERE rest <> ''),"                                                          \
+    " other (id, name, rest) AS (SELECT id, NULL, aliases FROM issuer INDEXED BY issuer_aliases WHERE aliases <> ''"   \
+    " UNION ALL SELECT id, " NEXT_LINE " FROM other WHERE rest <> '')"                                                 \
+    " SELECT id FROM issuer WHERE url IN (SELECT name FROM own)"                                                       \
+    " UNION ALL SELECT id FROM other WHERE name IN (SELECT name FROM own)"
 
 /* Rules by expression of the scope ?1, by the index that has their prefixes and keys in order. */
 #define OF_SCOPE                                                                                                       \

@@ -98,6 +98,7 @@ static const struct rely_schema_item other_items[] = {
      "CREATE INDEX identity_certificates ON identity (certificates) WHERE certificates <> ''"},
     {"index", "identity_owners", "CREATE INDEX identity_owners ON identity (owners) WHERE owners <> ''"},
     {"index", "identity_roles", "CREATE INDEX identity_roles ON identity (roles) WHERE roles <> 0"},
+    {"index", "issuer_aliases", "CREATE INDEX issuer_aliases ON issuer (aliases) WHERE aliases <> ''"},
     {"index", "issuer_shared", "CREATE INDEX issuer_shared ON issuer (is_shared) WHERE is_shared = 1"},
     {"trigger", "credential_quota",
      "CREATE TRIGGER credential_quota BEFORE INSERT ON credential"

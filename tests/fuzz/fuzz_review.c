@@ -59,6 +59,7 @@ struct record {
     struct rely_keyset *keyset; /* owned; NULL: none */
     int32_t leeway_s;
     int64_t max_lifetime_s;
+    const char *alias; /* NULL: none */
 };
 
 struct world {
@@ -93,6 +94,9 @@ static void choose_record(struct record *record, int64_t id)
 {
     record->id = id;
     record->url = CHOOSE_TEXT("https://a", "https://a", "https://b");
+    record->alias = CHOOSE_TEXT(NULL, NULL, "https://c");
+    if (record->alias != NULL && choose(2) == 1)
+        record->alias = strcmp(record->url, "https://a") == 0 ? "https://b" : "https://a";
     record->is_enabled = choose(4) != 3;
     record->takes_typ = choose(4) != 3;
     record->only_alg = choose(4) == 3 ? rely_alg_of(rely_slice_of(signing_keys[choose(SIGNING_KEYS)].alg)) : 0;
@@ -104,11 +108,14 @@ static void choose_record(struct record *record, int64_t id)
 static void put_record(struct rely_snapshot *snapshot, const struct record *record)
 {
     static const struct rely_slice types[] = {{"jwt", 3}, {"at+jwt", 6}};
+    const struct rely_slice alias = rely_slice_of(record->alias);
     char name[32];
     snprintf(name, sizeof name, "record-%lld", (long long)record->id);
     struct rely_issuer issuer = {.id = record->id,
                                  .name = rely_slice_of(name),
                                  .url = rely_slice_of(record->url),
+                                 .aliases = &alias,
+                                 .alias_count = record->alias == NULL ? 0 : 1,
                                  .algs = record->only_alg == 0 ? RELY_ALGS_ALL : 1u << record->only_alg,
                                  .leeway_s = record->leeway_s,
                                  .max_lifetime_s = record->max_lifetime_s,
@@ -185,6 +192,8 @@ static void change_registry(struct world *world)
     world->snapshot = rely_snapshot_next(world->snapshot, 2);
     choose_record(record, record->id);
     record->url = url;
+    if (record->alias != NULL && strcmp(record->alias, url) == 0)
+        record->alias = NULL;
     put_record(world->snapshot, record);
     put_record(world->reversed, record);
     rely_snapshot_free_replaced(world->snapshot);
@@ -305,7 +314,9 @@ static bool is_rightful(const struct record *record, const struct sent *sent)
 {
     bool is_type_taken = record->takes_typ || sent->typ == NULL || strcmp(sent->typ, "JWT") == 0;
     bool is_alg_taken = record->only_alg == 0 || record->only_alg == sent->alg;
-    if (!record->is_enabled || strcmp(record->url, sent->iss) != 0 || !is_type_taken || !is_alg_taken)
+    bool is_name =
+        strcmp(record->url, sent->iss) == 0 || (record->alias != NULL && strcmp(record->alias, sent->iss) == 0);
+    if (!record->is_enabled || !is_name || !is_type_taken || !is_alg_taken)
         return false;
     for (size_t i = 0; i < record->key_count; i++)
         if (fits_key(&record->keys[i], sent))

@@ -1,4 +1,4 @@
-"""Deliberate errors in what an issuer's record says of its tokens: which claim is the subject."""
+"""Deliberate errors in what an issuer's record says of its tokens: which claim is the subject, and what they may be called."""
 
 
 def mutant(name, file, old, new, caught_by):
@@ -7,6 +7,10 @@ def mutant(name, file, old, new, caught_by):
 
 def of_claim(name, file, old, new, test):
     return mutant(name, file, old, new, f"tests/e2e/test_subject_claim.py::{test}")
+
+
+def of_alias(name, file, old, new, test):
+    return mutant(name, file, old, new, f"tests/e2e/test_aliases.py::{test}")
 
 
 READER, SUBJECTS, IN_USE, GROUP = "src/claims/registered.c", "src/registry/subjects.c", "test_another_claim_where_rules_are", "test_one_claim_in_a_group"
@@ -35,4 +39,21 @@ MUTANTS = [
     of_claim("a tenant's name stands in sub", "src/model/tenant.c", "rely_expression_prefix(expression, subject_claim_of(issuer, pool))", "rely_expression_prefix(expression, RELY_SUBJECT_CLAIM)", "test_tenants_are_named_by_the_claim"),
     of_claim("a shorthand means another claim than sub", SUBJECTS, "    if (credential->subject_claim.ptr != NULL)\n        refuse_shorthand(write);\n", "    if (credential->subject_claim.len > 9999)\n        refuse_shorthand(write);\n", "test_forms_of_sub_are_not_looked_for"),
     of_claim("a form of sub is wanted of another claim", "src/model/lint.c", "if (!linted->is_other_claim)", "if (!linted->is_other_claim || linted->credential != NULL)", "test_forms_of_sub_are_not_looked_for"),
+    mutant("a record is found under its URL alone", "src/snapshot/issuer_index.c", "rely_issuer_name_index(issuer, name) < rely_issuer_name_count(issuer);", "issuer->id == 0;", "unit_decide"),
+    mutant("an alias has no keys", "src/snapshot/issuer_index.c", "        edit_entries(next, issuer, name, is_removal);\n", "        if (i == 0)\n            edit_entries(next, issuer, name, is_removal);\n", "unit_decide"),
+    mutant("a set is called as it was", "src/snapshot/issuer_index.c", "    borrow_name(set, name);\n    count_member(set, issuer, (size_t)-1);", "    count_member(set, issuer, (size_t)-1);", "unit_decide"),
+    mutant("a remembered token has the record's URL", "src/decide/cache.c", ".iss = rely_issuer_name_at(issuer, entry->name)", ".iss = issuer->url", "unit_decide"),
+    mutant("a remembered token's name is forgotten", "src/decide/decide.c", "review->iss = rely_issuer_name_at(known->issuer, known->name);", "review->iss = known->issuer->url;", "unit_decide"),
+    of_alias("the issuer is its own alias", "src/model/issuer.c", "rely_slice_equal(alias, issuer->url))", "rely_slice_equal(alias, issuer->name))", "test_what_is_no_alias"),
+    of_alias("any text is an alias", "src/model/issuer.c", "        rely_field_check_issuer(alias, field, body->problems);\n", "", "test_what_is_no_alias"),
+    of_alias("an uploaded key is anybody's under an alias", "src/registry/rules.c", "&& !is_woken(write) && !has_new_name(write);", "&& !is_woken(write);", "test_a_key_is_one_records_under_each_name"),
+    of_alias("keys are compared under the URL alone", "src/keeper/repeats.c", "i < rely_issuer_name_count(issuer) && holder == NULL;", "i < 1 && holder == NULL;", "test_a_key_is_one_records_under_each_name"),
+    of_alias("what is written in one commit has no aliases", "src/control/uploads.c", "i < a->aliases.count && !do_share;", "i < 0 && !do_share;", "test_writes_that_share_a_commit_are_compared_by_each_name"),
+    of_alias("a fetched key stays with a new name", "src/registry/rules.c", "!(is_woken(write) || has_new_name(write)) ||", "!is_woken(write) ||", "test_a_fetched_key_goes_with_the_name"),
+    of_alias("a name that goes keeps its keys", "src/keeper/keeper.c", "            rely_issuer_name_index(record, names->items[i]) == rely_issuer_name_count(record))", "            names->items[i].len == 0)", "test_a_name_that_goes_frees_its_keys"),
+    of_alias("keys that are given up are free under the URL alone", "src/keeper/keeper.c", "issuer->names != NULL && i < issuer->names->count; i++)", "issuer->names != NULL && i < 0; i++)", "test_a_fetched_key_goes_with_the_name"),
+    of_alias("a discovery document names the URL alone", "src/keeper/fetch.c", "rely_issuer_name_index(record, name) < rely_issuer_name_count(record);", "rely_issuer_name_index(record, name) == 0;", "test_a_discovery_document_may_name_an_alias"),
+    of_alias("no answer says which alias came", "src/endpoints/reviewer.c", "return is_alias ? review->iss", "return is_alias && review->iss.len == 0 ? review->iss", "test_each_name"),
+    mutant("an owner takes a subject by an alias of another's", "src/store/query.c", "WHERE name IN (SELECT name FROM own)", "WHERE name IN (SELECT name FROM own WHERE rest = name)", "unit_registry"),
+    mutant("an owner takes a subject by an alias of his", "src/store/query.c", "\" UNION SELECT \" NEXT_LINE \" FROM own WHERE rest <> '')", "\" UNION SELECT \" NEXT_LINE \" FROM own WHERE rest = '-')", "unit_registry"),
 ]

@@ -363,5 +363,5 @@ const struct rely_snapshot *newest(const struct fixture *fixture)
 const struct rely_issuer *find_issuer(const struct fixture *fixture, const char *url)
 {
     size_t cursor = 0;
-    return rely_snapshot_issuer_by_url(newest(fixture), rely_slice_of(url), &cursor);
+    return rely_snapshot_issuer_by_name(newest(fixture), rely_slice_of(url), &cursor);
 }

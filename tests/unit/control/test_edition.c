@@ -92,7 +92,7 @@ static void test_a6_a_key_is_uploaded_once(void **state)
 {
     struct fixture *fixture = *state;
     static const char sentence[] =
-        "keys.jwks: the key with kid \"one\" is one of issuer aaa, which has the same issuer URL: tokens "
+        "keys.jwks: the key with kid \"one\" is one of issuer aaa, which has the same issuer or alias: tokens "
         "could not be told apart";
     put_issuer(fixture, "aaa", uploaded("one", ""));
     assert_upload_refused(fixture, "bbb", uploaded("one", ""), sentence); /* in the open batch */
@@ -126,7 +126,7 @@ static void test_a6_every_uploaded_key_is_compared(void **state)
 {
     struct fixture *fixture = *state;
     static const char sentence[] =
-        "keys.jwks: the key with kid \"one\" is one of issuer aaa, which has the same issuer URL: tokens "
+        "keys.jwks: the key with kid \"one\" is one of issuer aaa, which has the same issuer or alias: tokens "
         "could not be told apart";
     const char *body = mint_print("{\"issuer\":\"" URL "\",\"keys\":{\"jwks\":%s}}", two_keys("two", "one"));
     put_issuer(fixture, "aaa", mint_print("{\"issuer\":\"" URL "\",\"keys\":{\"jwks\":%s}}", two_keys("three", "one")));
@@ -263,11 +263,11 @@ static void test_a6_stored_sets_that_repeat_are_told_apart(void **state)
     put_issuer(fixture, "bbb", FETCHED(""));
     commit(fixture);
     const struct rely_issuer *issuer;
-    while ((issuer = rely_snapshot_issuer_by_url(newest(fixture), RELY_LIT(URL), &cursor)) != NULL)
+    while ((issuer = rely_snapshot_issuer_by_name(newest(fixture), RELY_LIT(URL), &cursor)) != NULL)
         store_fetched(fixture, issuer, NOW_S);
     load_again(fixture);
     cursor = 0;
-    while ((issuer = rely_snapshot_issuer_by_url(newest(fixture), RELY_LIT(URL), &cursor)) != NULL)
+    while ((issuer = rely_snapshot_issuer_by_name(newest(fixture), RELY_LIT(URL), &cursor)) != NULL)
         with_keys += rely_keyset_count(issuer->keyset);
     assert_int_equal(with_keys, 1);
     assert_int_equal(cursor, 2);

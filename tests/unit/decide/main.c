@@ -21,5 +21,6 @@ int main(void)
     failed += run_route_tests();
     failed += run_guard_tests();
     failed += run_subject_claim_tests();
+    failed += run_name_tests();
     return failed;
 }

@@ -69,5 +69,6 @@ int run_expression_tests(void);
 int run_route_tests(void);
 int run_guard_tests(void);
 int run_subject_claim_tests(void);
+int run_name_tests(void);
 
 #endif

@@ -125,7 +125,7 @@ static void expressions_are_found_by_the_claim(void **state)
 {
     struct claim_world *world = *state;
     struct rely_slice subject = RELY_LIT("repository\0id");
-    add_expression(world, world->issuer, "claims['/repository/id'] matches 'acme-*' and claims['sub'] eq 'run'",
+    add_expression(world, world->issuer, "claims['sub'] eq 'run' and claims['/repository/id'] matches 'acme-*'",
                    subject);
     add_expression(world, world->issuer, "claims['/repository/id'] matches 'x*' and claims['sub'] matches '*n'",
                    subject);

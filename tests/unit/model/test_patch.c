@@ -84,7 +84,8 @@ static void replaces_by_what_is_no_object(void **state)
 /* --- objects ------------------------------------------------------------------------------------------------ */
 
 #define PROD                                                                                                           \
-    "{\"name\":\"prod\",\"issuer\":\"https://a.example\",\"keys\":{\"jwksUri\":\"https://a.example/k\"},"              \
+    "{\"name\":\"prod\",\"issuer\":\"https://a.example\",\"aliases\":[\"b\"],\"keys\":{\"jwksUri\":\"https://"         \
+    "a.example/k\"},"                                                                                                  \
     "\"algorithms\":[\"ES256\"],\"types\":[\"x\"],\"leewaySeconds\":7,\"maxTokenLifetimeSeconds\":9,"                  \
     "\"subjectClaim\":\"id\",\"description\":\"one\",\"enabled\":false}"
 #define WEB                                                                                                            \
@@ -109,6 +110,8 @@ static const struct {
      "maxTokenLifetimeSeconds description ", ""},
     {RELY_OBJECT_ISSUER, PROD, "{\"algorithms\":null,\"types\":null}", "algorithms types ", ""},
     {RELY_OBJECT_ISSUER, PROD, "{\"subjectClaim\":null}", "subjectClaim ", ""},
+    {RELY_OBJECT_ISSUER, PROD, "{\"aliases\":null}", "aliases ", ""},
+    {RELY_OBJECT_ISSUER, PROD, "{\"aliases\":[\"c\",\"https://a.example\"]}", "", "aliases[1]:duplicate "},
     {RELY_OBJECT_ISSUER, PROD, "{\"subjectClaim\":\"/~\"}", "", "subjectClaim:invalid_value "},
     {RELY_OBJECT_ISSUER, PROD, "{\"keys\":null}", "keys ", ""},
     {RELY_OBJECT_ISSUER, PROD, "{\"keys\":{\"jwksUri\":null,\"discovery\":true}}", "keys ", ""},
@@ -311,7 +314,8 @@ static void leaves_the_rest_alone(void **state)
                 &second);
     assert_prints(
         second.json,
-        "{\"name\":\"prod\",\"issuer\":\"https://a.example\",\"keys\":{\"jwksUri\":\"https://a.example/l\"},"
+        "{\"name\":\"prod\",\"issuer\":\"https://a.example\",\"aliases\":[\"b\"],\"keys\":{\"jwksUri\":\"https://"
+        "a.example/l\"},"
         "\"allowHttp\":false,\"allowPrivateAddresses\":false,\"algorithms\":[\"ES256\"],\"types\":[\"x\"],"
         "\"leewaySeconds\":7,\"maxTokenLifetimeSeconds\":9,\"subjectClaim\":\"id\",\"guards\":{\"requiredClaims\":[],"
         "\"singleAudience\":false,\"refuseStretched\":false,\"pinServiceAccountUid\":\"off\","

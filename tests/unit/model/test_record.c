@@ -33,15 +33,17 @@ static void shows_what_was_given(void **state)
     (void)state;
     read_as(
         &reading, RELY_OBJECT_ISSUER,
-        "{\"name\":\"prod\",\"issuer\":\"https://a.example\",\"keys\":{\"jwksUri\":\"https://a.example/k\"},"
-        "\"caBundle\":\"-----BEGIN CERTIFICATE-----\",\"allowHttp\":true,\"allowPrivateAddresses\":true,"
+        "{\"name\":\"prod\",\"issuer\":\"https://a.example\",\"aliases\":[\"urn:a\",\"b\"],"
+        "\"keys\":{\"jwksUri\":\"https://a.example/k\"},\"caBundle\":\"-----BEGIN "
+        "CERTIFICATE-----\",\"allowHttp\":true,\"allowPrivateAddresses\":true,"
         "\"algorithms\":[\"ES256\",\"Ed25519\"],\"types\":[\"application/JWT\",\"x\"],\"leewaySeconds\":0,"
         "\"maxTokenLifetimeSeconds\":9,\"subjectClaim\":\"/a/b\",\"description\":\"two\\nlines\",\"enabled\":false}",
         NULL);
     assert_int_equal(reading.problems.count, 0);
     assert_shown(&reading, RELY_OBJECT_ISSUER,
-                 "{\"name\":\"prod\",\"issuer\":\"https://a.example\",\"keys\":{\"jwksUri\":\"https://a.example/k\"},"
-                 "\"caBundle\":\"-----BEGIN CERTIFICATE-----\",\"allowHttp\":true,\"allowPrivateAddresses\":true,"
+                 "{\"name\":\"prod\",\"issuer\":\"https://a.example\",\"aliases\":[\"urn:a\",\"b\"],"
+                 "\"keys\":{\"jwksUri\":\"https://a.example/k\"},\"caBundle\":\"-----BEGIN "
+                 "CERTIFICATE-----\",\"allowHttp\":true,\"allowPrivateAddresses\":true,"
                  "\"algorithms\":[\"ES256\",\"EdDSA\"],\"types\":[\"jwt\",\"x\"],\"leewaySeconds\":0,"
                  "\"maxTokenLifetimeSeconds\":9,\"subjectClaim\":\"/a/b\"," GUARDS
                  "\"description\":\"two\\nlines\",\"enabled\":false,\"issuerGroups\":[]," TIMES);
@@ -73,12 +75,12 @@ static void fills_in_defaults(void **state)
     struct reading reading;
     (void)state;
     read_as(&reading, RELY_OBJECT_ISSUER, "{\"name\":\"prod\",\"issuer\":\"https://a.example\"}", NULL);
-    assert_shown(
-        &reading, RELY_OBJECT_ISSUER,
-        "{\"name\":\"prod\",\"issuer\":\"https://a.example\",\"keys\":{\"discovery\":true},\"allowHttp\":false,"
-        "\"allowPrivateAddresses\":false,\"algorithms\":[\"RS256\",\"RS384\",\"RS512\",\"PS256\",\"PS384\","
-        "\"PS512\",\"ES256\",\"ES384\",\"ES512\",\"EdDSA\"],\"types\":[\"jwt\",\"jose\",\"at+jwt\"],"
-        "\"leewaySeconds\":60,\"subjectClaim\":\"sub\"," GUARDS "\"enabled\":true,\"issuerGroups\":[]," TIMES);
+    assert_shown(&reading, RELY_OBJECT_ISSUER,
+                 "{\"name\":\"prod\",\"issuer\":\"https://"
+                 "a.example\",\"aliases\":[],\"keys\":{\"discovery\":true},\"allowHttp\":false,"
+                 "\"allowPrivateAddresses\":false,\"algorithms\":[\"RS256\",\"RS384\",\"RS512\",\"PS256\",\"PS384\","
+                 "\"PS512\",\"ES256\",\"ES384\",\"ES512\",\"EdDSA\"],\"types\":[\"jwt\",\"jose\",\"at+jwt\"],"
+                 "\"leewaySeconds\":60,\"subjectClaim\":\"sub\"," GUARDS "\"enabled\":true,\"issuerGroups\":[]," TIMES);
     end_reading(&reading);
     read_as(&reading, RELY_OBJECT_IDENTITY, "{\"name\":\"web\"}", NULL);
     reading.record.identity.uid = RELY_LIT("u");

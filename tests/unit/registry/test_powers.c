@@ -370,6 +370,46 @@ static void keeps_expressions_from_an_owner(void **state)
     free(disabled);
 }
 
+/* Records are of one name by their aliases, too, whichever of them has which. */
+static void keeps_an_owner_from_the_subjects_under_each_name(void **state)
+{
+    struct fixture *fixture = *state;
+    static const struct {
+        const char *theirs, *own; /* aliases */
+        bool may;
+    } cases[] = {
+        {"[]", "[]", true},
+        {"[\"urn:b\"]", "[]", false},
+        {"[]", "[\"urn:a\"]", false},
+        {"[\"urn:x\",\"urn:c\"]", "[\"urn:c\",\"urn:y\"]", false},
+        {"[\"urn:c\",\"urn:x\"]", "[\"urn:y\",\"urn:c\"]", false},
+        {"[\"urn:c\"]", "[\"urn:cc\",\"rn:c\"]", true},
+    };
+    must_create(fixture, identity_path(NULL), "{\"name\":\"lead\"}");
+    must_create(fixture, identity_path(NULL), "{\"name\":\"app\",\"owners\":[\"lead\"]}");
+    must_create(fixture, identity_path(NULL), "{\"name\":\"other\"}");
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char *theirs =
+            format_body("{\"issuer\":\"urn:a\",\"keys\":{\"jwksUri\":\"https://a\"},\"aliases\":%s}", cases[i].theirs);
+        char *own =
+            format_body("{\"issuer\":\"urn:b\",\"keys\":{\"jwksUri\":\"https://b\"},\"aliases\":%s}", cases[i].own);
+        assert_true(try_replace(fixture, issuer_path("theirs"), theirs, NULL));
+        assert_true(try_replace(fixture, issuer_path("own"), own, NULL));
+        assert_true(try_replace(fixture, credential_path("other", "build"),
+                                "{\"issuerName\":\"theirs\",\"subject\":\"s\",\"audiences\":[\"a\"]}", NULL));
+        become(fixture, "lead", true);
+        bool is_done = try_replace(fixture, credential_path("app", "build"),
+                                   "{\"issuerName\":\"own\",\"subject\":\"s\",\"audiences\":[\"a\"]}", NULL);
+        become_root(fixture);
+        if (is_done != cases[i].may)
+            fail_msg("%s and %s: %s", cases[i].theirs, cases[i].own, is_done ? "taken" : fixture->err.message);
+        if (is_done)
+            assert_true(try_delete(fixture, credential_path("app", "build"), NULL, false));
+        free(theirs);
+        free(own);
+    }
+}
+
 int run_power_tests(void)
 {
     const struct CMUnitTest tests[] = {
@@ -382,6 +422,7 @@ int run_power_tests(void)
         A_TEST(keeps_an_owner_from_identities_with_a_role),
         A_TEST(keeps_an_owner_from_the_subjects_of_others),
         A_TEST(keeps_expressions_from_an_owner),
+        A_TEST(keeps_an_owner_from_the_subjects_under_each_name),
         A_TEST(lets_nobody_change_his_own_roles),
         A_TEST(keeps_the_last_administrator),
         A_TEST(lets_root_take_the_last_one_away),

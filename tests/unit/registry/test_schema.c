@@ -16,10 +16,10 @@
 #define EMOJI "char(128512)"
 
 #define INSERT_ISSUER(name, url, allow_http, source, jwks_uri)                                                         \
-    "INSERT INTO issuer (name, url, allow_http, allow_private_addresses, is_enabled, key_source, jwks_uri, "           \
+    "INSERT INTO issuer (name, url, aliases, allow_http, allow_private_addresses, is_enabled, key_source, jwks_uri, "  \
     "algorithms, types, leeway_s, subject_claim, required_claims, is_single_audience, refuses_stretched, pin_uid, "    \
     "allowed_subjects,"                                                                                                \
-    " is_shared, pin_claims, created_at, updated_at) VALUES ('" name "', " url ", " allow_http ", 0, 1, " source       \
+    " is_shared, pin_claims, created_at, updated_at) VALUES ('" name "', " url ", '', " allow_http ", 0, 1, " source   \
     ", " jwks_uri ", 2, 'x'||char(10), 0, 'sub', '', 0, 0, 1, '', 0, '', 0, 0)"
 
 struct sql_case {
@@ -145,6 +145,11 @@ static void limits_issuers_in_sql(void **state)
         {"UPDATE issuer SET ca_bundle = '-----BEGIN CERTIFICATE-----' || " TIMES("'x'", "65510"), CHECK_FAILED},
         {"UPDATE issuer SET ca_bundle = '-----BEGIN CERTIFICATE-----' || " TIMES("'x'", "65509"), SQLITE_OK},
         {"UPDATE issuer SET max_lifetime_s = 0", CHECK_FAILED},
+        {"UPDATE issuer SET aliases = " TIMES("'a'||char(10)", "9"), CHECK_FAILED},
+        {"UPDATE issuer SET aliases = " TIMES("'a'||char(10)", "8"), SQLITE_OK},
+        {"UPDATE issuer SET aliases = 'a'", TRIGGER_FAILED},
+        {"UPDATE issuer SET aliases = " TIMES(EMOJI, "601") "||char(10)", TRIGGER_FAILED},
+        {"UPDATE issuer SET aliases = " TIMES(EMOJI, "600") "||char(10)", SQLITE_OK},
         {"UPDATE issuer SET required_claims = 'a'||char(9)||'b'||char(10)", SQLITE_OK},
         {"UPDATE issuer SET required_claims = 'a'||char(9)||'b'", TRIGGER_FAILED},
         {"UPDATE issuer SET required_claims = char(9)||'b'||char(10)", TRIGGER_FAILED},
