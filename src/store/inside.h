@@ -9,7 +9,7 @@
 #include "relyd/stored.h"
 #include "table.h"
 
-#define RELY_KINDS_MAX 8
+#define RELY_KINDS_MAX 16
 #define RELY_QUESTIONS_MAX 40
 
 struct rely_store {
