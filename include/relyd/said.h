@@ -24,6 +24,24 @@ uint32_t rely_claim_find(const struct rely_view *view, struct rely_slice claim);
  */
 struct rely_claim_value rely_claim_said(const struct rely_view *view, struct rely_slice claim, struct rely_pool *pool);
 
+struct rely_said_place;
+
+/* A payload of which many rules ask for the same claims. */
+struct rely_said_once {
+    const struct rely_view *view;   /* borrowed */
+    struct rely_pool *pool;         /* borrowed */
+    struct rely_said_place *places; /* of the pool; NULL: nothing has been asked yet */
+};
+
+/**
+ * The same, for whoever asks again and again: each claim is looked for once, and no text is there twice.
+ *
+ * In:       claim - lives as long as the pool's memory.
+ * Cost:     of all that is asked of one payload: once its length for each claim, however many rules ask, as long as they
+ *           ask for a few dozen.
+ */
+struct rely_claim_value rely_claim_said_once(struct rely_said_once *once, struct rely_slice claim);
+
 /* Is it a list that has more than texts? */
 bool rely_claim_is_mixed(const struct rely_view *view, struct rely_slice claim);
 

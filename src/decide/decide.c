@@ -73,16 +73,27 @@ static const struct rely_claim_slot *find_slot(const struct rely_known_token *kn
     return NULL;
 }
 
-/* Of the payload, or what was remembered of it. */
-static struct rely_claim_value say_claim(void *context, struct rely_slice claim)
+/* What was remembered of a token. */
+static struct rely_claim_value say_known_claim(const struct rely_review_work *work, struct rely_slice claim)
 {
-    const struct rely_review_work *work = context;
-    if (work->known == NULL)
-        return rely_claim_said(&work->verified.claims, claim, work->request->pool);
     if (rely_slice_equal(claim, rely_issuer_subject_claim(work->review->issuer)))
         return (struct rely_claim_value){&work->review->claims.subject, 1};
     const struct rely_claim_slot *slot = find_slot(work->known, claim);
     return slot != NULL ? slot->value : (struct rely_claim_value){NULL, 0};
+}
+
+/* For rules, of which many ask for the same. */
+static struct rely_claim_value say_claim(void *context, struct rely_slice claim)
+{
+    struct rely_review_work *work = context;
+    return work->known != NULL ? say_known_claim(work, claim) : rely_claim_said_once(&work->said, claim);
+}
+
+/* As the token has it. */
+static struct rely_claim_value say_whole_claim(const struct rely_review_work *work, struct rely_slice claim)
+{
+    return work->known != NULL ? say_known_claim(work, claim)
+                               : rely_claim_said(&work->verified.claims, claim, work->request->pool);
 }
 
 static bool says_more_than_texts(const struct rely_review_work *work, struct rely_slice claim)
@@ -102,7 +113,7 @@ static void find_header_claims(struct rely_review_work *work)
     for (size_t i = 0; i < route->header_count; i++) {
         const struct rely_header_meaning *meaning = &route->headers[i].meaning;
         bool is_claim = meaning->source == RELY_HEADER_CLAIM && !says_more_than_texts(work, meaning->claim);
-        found[i] = is_claim ? say_claim(work, meaning->claim) : (struct rely_claim_value){NULL, 0};
+        found[i] = is_claim ? say_whole_claim(work, meaning->claim) : (struct rely_claim_value){NULL, 0};
     }
     work->review->header_claims = found;
 }
@@ -119,6 +130,7 @@ static enum rely_reason run_credentials_step(struct rely_review_work *work)
     struct rely_review *review = work->review;
     const struct rely_named_route *route = review->route;
     const struct rely_said said = {say_claim, work};
+    work->said = (struct rely_said_once){.view = &work->verified.claims, .pool = work->request->pool};
     struct rely_match_query query = {
         .issuer = review->issuer,
         .subject = review->claims.subject,

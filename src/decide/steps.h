@@ -7,6 +7,7 @@
 
 #include "relyd/decide.h"
 #include "relyd/expression.h"
+#include "relyd/said.h"
 #include "relyd/signature.h"
 #include "relyd/snapshot.h"
 
@@ -43,6 +44,7 @@ struct rely_review_work {
     struct rely_verified verified;             /* from RELY_STEP_SIGNATURE */
     const struct rely_known_token *known;      /* NULL: the signature is verified in this review */
     bool has_met_over;                         /* a revocation of what the token says is over */
+    struct rely_said_once said;                /* from RELY_STEP_CREDENTIALS, of a token that is not known */
 };
 
 /* The records that have this `iss`, are enabled and accept this `typ`; several are narrowed by `kid`, or without one by

@@ -132,9 +132,10 @@ class Relyd:
         """The log's lines that are one, as objects; not the last, while it is being written."""
         return [json.loads(line) for line in self.log().split("\n")[:-1] if line.startswith("{")]
 
-    def resident_bytes(self):
+    def resident_bytes(self, which="VmRSS"):
+        """VmHWM: the most that there has been."""
         status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
-        return int(re.search(r"VmRSS:\s+(\d+) kB", status).group(1)) * 1024
+        return int(re.search(rf"{which}:\s+(\d+) kB", status).group(1)) * 1024
 
     # --- the control plane ---------------------------------------------------------------------------------------
 

@@ -57,6 +57,20 @@ def test_a_rule_is_live_for_remembered_tokens(world):
         assert world.admin("DELETE", f"{RULES}/rule").status == 204
 
 
+def test_one_text_many_times_is_one_text(world):
+    """Who signs its own tokens fills a claim by which rules are found: each is asked once, and the list is not copied for each."""
+    for number in range(20):
+        world.put(f"/v1/identities/owner-{number:02}", {"username": f"owner-{number:02}"})
+        world.put(f"/v1/identities/owner-{number:02}/federatedIdentityCredentials/rule",
+                  body(f"claims['sub'] matches 'repo:acme*' and claims['repository_owner'] eq 'acme' and claims['ref'] matches 'x{number}*'"))
+    before = world.resident_bytes("VmHWM")
+    for ref, reason in (("y", "no_matching_credential"), ("x7", "ok")):
+        token = signed(world, "repo:acme/app", repository_owner=["acme"] * 1400, ref=[ref] * 200)
+        for _ in range(4):
+            assert world.reason(token) == reason
+    assert world.resident_bytes("VmHWM") - before < 64 << 20
+
+
 BAD = [
     ("", "invalid_expression", 1), ("claims['sub']", "invalid_expression", 14), ("claims['sub'] is 'a'", "invalid_expression", 15),
     ("claims['sub'] eq 'a' or claims['b'] eq 'c'", "invalid_expression", 22), ("claims['ü'] eq 'a' x", "invalid_expression", 20),

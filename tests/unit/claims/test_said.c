@@ -6,6 +6,7 @@
 #include "relyd/said.h"
 #include "relyd/view.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* As expressions write a claim; with `|` between the texts, and `none` for none. */
@@ -102,11 +103,75 @@ static void follows_pointers(void **state)
     assert_said("{}", "/a/b", "none");
 }
 
+/* --- once --------------------------------------------------------------------------------------------------------- */
+
+static int set_up_payload(void **state)
+{
+    static struct rely_pool pool;
+    rely_pool_init(&pool);
+    *state = &pool;
+    return 0;
+}
+
+static int tear_down_payload(void **state)
+{
+    rely_pool_fini(*state);
+    return 0;
+}
+
+static struct rely_said_once ask_once(const char *payload, struct rely_pool *pool)
+{
+    const char *fault = NULL;
+    struct rely_view *view = rely_pool_alloc(pool, sizeof *view);
+    assert_true(rely_view_parse(rely_slice_of(payload), pool, view, &fault));
+    return (struct rely_said_once){.view = view, .pool = pool};
+}
+
+static void says_each_text_once(void **state)
+{
+    struct rely_said_once once = ask_once(
+        "{\"l\":[\"b\",\"a\",\"b\",1,\"1\",null,\"a\",true,\"\",\"\",\"true\"],\"t\":\"a\",\"u\":null}", *state);
+    const struct rely_claim_value list = rely_claim_said_once(&once, RELY_LIT("l"));
+    static const char *const expected[] = {"b", "a", "1", "true", ""};
+    assert_int_equal(list.count, 5);
+    for (size_t i = 0; i < 5; i++)
+        assert_true(rely_slice_equal(list.texts[i], rely_slice_of(expected[i])));
+    assert_int_equal(rely_claim_said_once(&once, RELY_LIT("t")).count, 1);
+    assert_int_equal(rely_claim_said_once(&once, RELY_LIT("u")).count, 0);
+    assert_int_equal(rely_claim_said_once(&once, RELY_LIT("missing")).count, 0);
+    assert_ptr_equal(rely_claim_said_once(&once, RELY_LIT("l")).texts, list.texts); /* it is not made anew */
+}
+
+/* More claims than are remembered at a time: each is still its own. */
+static void tells_many_claims_apart(void **state)
+{
+    struct rely_buf payload = {0};
+    char name[16];
+    rely_buf_printf(&payload, "{\"c\":[]");
+    for (int i = 0; i < 500; i++)
+        rely_buf_printf(&payload, ",\"c%d\":[\"%d\",\"%d\",\"x\"]", i, i, i);
+    rely_buf_printf(&payload, "}");
+    struct rely_said_once once = ask_once(payload.ptr, *state);
+    for (int k = 0; k < 2; k++)
+        for (int i = 0; i < 500; i++) {
+            snprintf(name, sizeof name, "c%d", i);
+            struct rely_slice claim = rely_pool_copy(*state, rely_slice_of(name));
+            const struct rely_claim_value value = rely_claim_said_once(&once, claim);
+            assert_int_equal(value.count, 2);
+            assert_true(rely_slice_equal(value.texts[0], rely_slice_of(name + 1)));
+            assert_true(rely_slice_equal(value.texts[1], RELY_LIT("x")));
+        }
+    assert_int_equal(rely_claim_said_once(&once, RELY_LIT("c")).count, 0);
+    rely_buf_fini(&payload);
+}
+
 int run_said_tests(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(takes_what_is_a_text),
         cmocka_unit_test(follows_pointers),
+        cmocka_unit_test_setup_teardown(says_each_text_once, set_up_payload, tear_down_payload),
+        cmocka_unit_test_setup_teardown(tells_many_claims_apart, set_up_payload, tear_down_payload),
     };
     return cmocka_run_group_tests_name("said", tests, NULL, NULL);
 }
