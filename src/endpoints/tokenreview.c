@@ -143,13 +143,18 @@ static void put_allow(struct rely_reviewer *reviewer, const struct rely_answer *
     rely_buf_putc(out, '}');
 }
 
-/* Without `error` kube-apiserver caches the refusal: right for a final one, wrong for one that a fetched key may mend.
- */
+/* Without `error` kube-apiserver caches the refusal: right for a final one, wrong for one that a fetched key or a uid
+ * that is being written down may mend. */
+static bool is_for_now(const struct rely_review *review)
+{
+    return rely_review_wants_keys(review) || rely_review_wants_pin(review);
+}
+
 static void put_deny(struct rely_reviewer *reviewer, struct rely_pool *pool, const struct rely_answer *answer)
 {
     struct rely_buf *out = &reviewer->out;
     rely_buf_put(out, RELY_LIT("{\"authenticated\":false,\"user\":{}"));
-    if (reviewer->has_error_on_refusal || rely_review_wants_keys(answer->review)) {
+    if (reviewer->has_error_on_refusal || is_for_now(answer->review)) {
         rely_buf_putc(out, ',');
         struct rely_slice sentence = rely_answer_sentence(answer, pool);
         rely_answer_put_member(out, "error",

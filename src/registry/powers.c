@@ -87,11 +87,19 @@ static int64_t end_of(const struct rely_credential_record *credential)
     return credential->not_after == 0 ? INT64_MAX : credential->not_after;
 }
 
+/* One without a uid lets in accounts of any. */
+static bool lets_in_uids_as_before(const struct rely_credential_record *before,
+                                   const struct rely_credential_record *after)
+{
+    return after->account_uid.ptr == NULL || rely_slice_same(before->account_uid, after->account_uid);
+}
+
 static bool lets_in_as_before(const struct rely_credential_record *before, const struct rely_credential_record *after)
 {
     return before->issuer_id == after->issuer_id && before->group_id == after->group_id &&
            rely_slice_same(before->subject, after->subject) && rely_slice_same(before->expression, after->expression) &&
-           has_all(&after->audiences, &before->audiences) && end_of(after) >= end_of(before);
+           lets_in_uids_as_before(before, after) && has_all(&after->audiences, &before->audiences) &&
+           end_of(after) >= end_of(before);
 }
 
 struct sharing {

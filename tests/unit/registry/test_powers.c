@@ -228,6 +228,31 @@ static void keeps_an_owner_from_the_subjects_of_others(void **state)
     assert_true(try_delete(fixture, credential_path("app", "build"), NULL, false));
 }
 
+#define UID_ONE "11111111-aaaa-4bbb-8ccc-000000000001"
+#define UID_TWO "11111111-aaaa-4bbb-8ccc-000000000002"
+#define TRUSTS_UID(name, uid)                                                                                          \
+    "{\"name\":\"" name "\",\"issuer\":\"https://issuer.example\",\"subject\":\"alice\",\"audiences\":[\"relyd\"],"    \
+    "\"serviceAccountUid\":\"" uid "\"}"
+
+/* Two accounts of one name, told apart by their uids: who owns the one does not take in the other's tokens. */
+static void keeps_an_owner_from_the_uids_of_others(void **state)
+{
+    struct fixture *fixture = *state;
+    make_admin(fixture);
+    must_create(fixture, identity_path(NULL), "{\"name\":\"lead\"}");
+    must_create(fixture, identity_path(NULL), "{\"name\":\"app\",\"owners\":[\"lead\"]}");
+    must_create(fixture, credential_path("app", NULL), TRUSTS_UID("build", UID_ONE));
+    become(fixture, "lead", true);
+    assert_false(try_replace(fixture, credential_path("app", "build"), TRUSTS("build", "alice"), NULL));
+    assert_refused(fixture, RELY_ERR_FORBIDDEN, "not_permitted");
+    assert_false(try_replace(fixture, credential_path("app", "build"), TRUSTS_UID("build", UID_TWO), NULL));
+    assert_refused(fixture, RELY_ERR_FORBIDDEN, "not_permitted");
+    become(fixture, NULL, false);
+    must_replace(fixture, credential_path("app", "build"), TRUSTS("build", "alice"));
+    become(fixture, "lead", true);
+    must_replace(fixture, credential_path("app", "build"), TRUSTS_UID("build", UID_ONE)); /* fewer than before */
+}
+
 /* --- administrators ------------------------------------------------------------------------------------------- */
 
 static void lets_nobody_change_his_own_roles(void **state)
@@ -266,6 +291,8 @@ static void keeps_the_last_administrator(void **state)
                      try_replace(fixture, identity_path("ops"), "{\"roles\":[\"admin\"],\"enabled\":false}", NULL));
     must_refuse_last(fixture, try_delete(fixture, credential_path("ops", "alice"), NULL, false));
     must_refuse_last(fixture, try_replace(fixture, credential_path("ops", "alice"), TRUSTS("alice", "bob"), NULL));
+    must_refuse_last(fixture,
+                     try_replace(fixture, credential_path("ops", "alice"), TRUSTS_UID("alice", UID_ONE), NULL));
     must_refuse_last(fixture, try_delete(fixture, issuer_path("cluster"), NULL, true));
     must_replace(fixture, identity_path("ops"), "{\"roles\":[\"admin\"],\"description\":\"stays\"}");
     must_create(fixture, credential_path("ops", NULL), TRUSTS("bob", "bob"));
@@ -421,6 +448,7 @@ int run_power_tests(void)
         A_TEST(lets_an_owner_have_the_credentials),
         A_TEST(keeps_an_owner_from_identities_with_a_role),
         A_TEST(keeps_an_owner_from_the_subjects_of_others),
+        A_TEST(keeps_an_owner_from_the_uids_of_others),
         A_TEST(keeps_expressions_from_an_owner),
         A_TEST(keeps_an_owner_from_the_subjects_under_each_name),
         A_TEST(lets_nobody_change_his_own_roles),
