@@ -132,7 +132,7 @@ MUTANTS = [
     in_powers("the-last-way-in-goes-into-shadow", "if (!credential->is_enabled || credential->mode != RELY_MODE_ENFORCE)", "if (!credential->is_enabled)"),
     in_powers("the-last-way-in-may-end", "return credential->not_after == 0 ? INT64_MAX : credential->not_after;", "return INT64_MAX;"),
     in_powers("what-lets-nobody-in-is-kept", "return end_of(credential) >= powers->writer->now_s;", "return credential != NULL && powers->writer->now_s > 0;"),
-    in_powers("an-owner-enables-what-is-not-his", " && end_of(after) >= end_of(before);", ";"),
+    in_powers("an-owner-enables-what-is-not-his", " &&\n           end_of(after) >= end_of(before);", ";"),
     mutant("a-way-in-that-goes-with-the-issuer-counts", "src/store/query.c", " AND c.issuer_id IS NOT ?4", " AND c.issuer_id IS NOT ?4 - ?4", "unit_registry"),
     in_powers("an-issuer-is-kept-for-nobody", "    if (left.has_others)\n        return true;\n", ""),
     mutant("a-disabled-way-in-counts", "src/store/query.c", " AND c.is_enabled = 1", " AND c.is_enabled >= 0", "unit_registry"),
