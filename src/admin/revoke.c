@@ -42,7 +42,8 @@ static struct rely_json *make_body(const struct revoking *revoking, const struct
     if (!is_verified || review->claims.token_id.ptr == NULL || review->claims.token_id.len == 0) {
         if (is_verified)
             rely_problems_add(revoking->problems, "token", "no_jti",
-                              "the token has no jti: revoke its subject, or what else it is known by");
+                              "the token has no jti: revoke its subject, with issuedBefore where new tokens shall "
+                              "pass, or what else it is known by");
         else
             rely_problems_add(revoking->problems, "token", "not_verified",
                               "the token is none that would be accepted: %s: %.200s",

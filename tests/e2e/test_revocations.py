@@ -129,6 +129,12 @@ def test_what_is_refused(shared, body, field, code):
     assert shared.admin("GET", REVOCATIONS + "?limit=1000").json()["value"] == before
 
 
+def test_who_has_no_jti_is_told_what_spares_new_tokens(shared):
+    nameless = shared.signer.sign(tokens.claims(ISSUER) | {"jti": ""})
+    answer = shared.admin("POST", REVOCATIONS, {"reason": "r", "token": nameless})
+    assert answer.json()["detail"] == "the token has no jti: revoke its subject, with issuedBefore where new tokens shall pass, or what else it is known by"
+
+
 def test_pages_and_etags(relyd):
     made = [revoke(relyd, jti=f"j-{number}") for number in range(5)]
     listed, path = [], f"{REVOCATIONS}?limit=2"
