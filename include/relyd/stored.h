@@ -81,8 +81,8 @@ enum rely_stored_question {
     /* Identities' names: enabled administrators with a way in that does not end by itself; of the one that text names
      * also one that has not ended at number, the time now. What is of the scope other is no way in: an issuer, or, below 0, a group. */
     RELY_STORED_ADMINS,
-    /* number: the issuer, text: the subject, other: an identity: credentials of others as reviews see them, with the
-     * identity's name. */
+    /* number: the scope, text: the subject, other: an identity: credentials of others as reviews see them, with the
+     * identity's name: of an issuer also those of its groups, of a group those of its issuers. */
     RELY_STORED_OVERLAPPING,
     RELY_STORED_ADMINS_OF_GROUP, /* number: a group: administrators' credentials, whole, with the identity's name */
     /* text: its name: names of routes that name it, in their order. At most limit. */

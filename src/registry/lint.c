@@ -4,6 +4,7 @@
  */
 #include "relyd/lint.h"
 #include "inside.h"
+#include "relyd/issuer_group.h"
 #include "relyd/text.h"
 
 /* --- credentials ---------------------------------------------------------------------------------------------- */
@@ -40,7 +41,7 @@ static bool find_overlaps(const struct rely_writing *write, struct rely_problems
     struct overlapping overlapping = {write, warnings};
     const struct rely_credential_record *credential = &write->after.credential;
     const struct rely_stored_asked asked = {.question = RELY_STORED_OVERLAPPING,
-                                            .number = credential->issuer_id,
+                                            .number = rely_scope_of_record(credential),
                                             .other = credential->record.parent_id,
                                             .text = credential->subject,
                                             .limit = 3};

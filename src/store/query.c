@@ -306,8 +306,11 @@ static const struct question {
          " LIMIT ?3",
          "ntlo"},
     [RELY_STORED_OVERLAPPING] = {RELY_OBJECT_CREDENTIAL, RELY_COLUMNS_REVIEWED, ", d.name",
-                                 " JOIN identity d ON d.id = o.identity_id WHERE o.issuer_id = ?1 AND o.subject = ?2"
-                                 " AND o.identity_id <> ?3 LIMIT ?4",
+                                 " JOIN identity d ON d.id = o.identity_id WHERE o.subject = ?2 AND o.identity_id <> ?3"
+                                 " AND (o.issuer_id = ?1 OR o.group_id = -?1 OR o.group_id IN"
+                                 " (SELECT m.group_id FROM issuer_group_member m WHERE m.issuer_id = ?1)"
+                                 " OR o.issuer_id IN"
+                                 " (SELECT m.issuer_id FROM issuer_group_member m WHERE m.group_id = -?1)) LIMIT ?4",
                                  "ntol"},
     /* From the few administrators, and not from the group, which many may trust. */
     [RELY_STORED_ADMINS_OF_GROUP] = {RELY_OBJECT_CREDENTIAL, RELY_COLUMNS_ALL, ", d.name",

@@ -108,6 +108,29 @@ def test_overlaps(relyd):
     assert codes_of(relyd.admin("PUT", other, body | {"subject": "another"})) == []
 
 
+def test_overlaps_of_a_record_and_its_group(relyd):
+    """A group's credential is for its records' tokens, and so is one of the same group; another group's is not."""
+    relyd.put_world()
+    record = relyd.admin("GET", "/v1/identities/payments-api/federatedIdentityCredentials/builder").json()["issuerName"]
+    for group, issuers in (("fleet", [record]), ("empty", [])):
+        assert relyd.admin("PUT", f"/v1/issuerGroups/{group}", {"issuers": issuers}).status == 201
+    for identity in ("second", "third"):
+        relyd.put_identity(identity)
+
+    def put(identity, **members):
+        body = {"subject": "system:serviceaccount:team-a:builder", "audiences": ["relyd"]} | members
+        return relyd.admin("PUT", f"/v1/identities/{identity}/federatedIdentityCredentials/own", body)
+
+    assert codes_of(put("second", issuerGroup="empty")) == []
+    answer = put("second", issuerGroup="fleet")  # beside the record's
+    assert codes_of(answer) == [("overlap", "subject")]
+    assert "payments-api/builder" in answer.json()["warnings"][0]["message"]
+    said = [warning["message"] for warning in put("third", issuerGroup="fleet").json()["warnings"]]
+    assert len(said) == 2 and any("second/own" in text for text in said)
+    said = [warning["message"] for warning in put("third", issuerName=record).json()["warnings"]]  # and the record's beside the group's
+    assert len(said) == 2 and any("second/own" in text for text in said)
+
+
 def test_system_names(start):
     relyd = start()
     relyd.put_world()
