@@ -8,7 +8,7 @@
 
 /* A sentence for "the token has `token`, the other side has `other`"; empty for equal texts. */
 struct rely_difference {
-    char note[320];
+    char note[512];
     size_t weight; /* 0: equal; the more, the farther: nearness in explain is its order */
 };
 

@@ -49,7 +49,7 @@ struct rely_explanation {
     const struct rely_explain_neighbours *neighbours; /* borrowed; empty: none, or not asked for */
     bool sees_all;                                    /* whoever asks may see every credential */
     struct rely_slice asker;                          /* else those of what this identity owns; borrowed */
-    char nearest[320];                                /* one sentence: what came closest; empty: nothing did */
+    char nearest[800];                                /* one sentence: what came closest; empty: nothing did */
 };
 
 /* The steps with what each found. Owner: the caller. Sets explanation->nearest on the way. */

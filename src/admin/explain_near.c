@@ -151,10 +151,11 @@ static void compare_group(const struct near_list *list, const struct rely_creden
     const struct rely_issuer *signer = list->explanation->review->issuer;
     const struct rely_issuer_group *group = rely_explain_group_of(list->explanation, credential);
     struct rely_difference difference = {.weight = 0};
-    if (!has_record(list->explanation->snapshot, signer->id, credential->scope)) {
+    if (group != NULL && !has_record(list->explanation->snapshot, signer->id, credential->scope)) {
         difference.weight = 4;
-        snprintf(difference.note, sizeof difference.note, "does not have the record that signed, %.*s",
-                 RELY_ARG(signer->name));
+        snprintf(difference.note, sizeof difference.note,
+                 "does not have the record that signed, %.*s: PUT /v1/issuerGroups/%.*s/issuers/%.*s adds it",
+                 RELY_ARG(signer->name), RELY_ARG(group->name), RELY_ARG(signer->name));
     }
     rely_near_compare_field(near, "issuerGroup", rely_json_of_text(signer->name),
                             group == NULL ? rely_json_of_null() : rely_json_of_text(group->name), &difference);

@@ -15,7 +15,7 @@ struct rely_near_item {
     size_t weight;            /* how far it is: those of its fields together */
     struct rely_json *shown;  /* owned until it is shown */
     struct rely_json *fields; /* of a credential; borrowed from shown */
-    char sentence[320];
+    char sentence[800];
 };
 
 /* Add one field to a comparison. In: token, credential - what stands on both sides, taken over. */
