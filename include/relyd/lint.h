@@ -34,6 +34,8 @@ struct rely_linted {
     bool may_use_system_names;              /* identities.allow_system_names */
 };
 
+/* What a replacement has taken away by saying nothing of it. In: after - the record as it is to be. */
+void rely_lint_left_out(const struct rely_body *body, const void *after, struct rely_problems *warnings);
 /* What its texts can never match, or match too much of. */
 void rely_lint_credential(const struct rely_linted *linted, struct rely_problems *warnings);
 /* What a route answers that some callers must not be told. */

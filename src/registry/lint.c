@@ -159,6 +159,7 @@ static bool lint_issuer(const struct rely_writing *write, struct rely_problems *
 
 bool rely_lints_run(const struct rely_writing *write, struct rely_problems *warnings, struct rely_err *err)
 {
+    rely_lint_left_out(&write->body, &write->after, warnings);
     if (write->path->object == RELY_OBJECT_CREDENTIAL)
         return lint_credential(write, warnings, err);
     if (write->path->object == RELY_OBJECT_ROUTE)

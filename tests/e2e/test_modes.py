@@ -44,7 +44,7 @@ def test_the_fields_are_kept_and_shown_in_their_order(relyd):
     relyd.restart()
     assert relyd.admin("GET", PATH).json() == {name: value for name, value in changed.items() if name != "warnings"}
     assert relyd.admin("PUT", PATH, changed).header("etag") == etag
-    assert relyd.put_credential(notAfter=None) == shown.json() | {"warnings": []} | {"updatedAt": relyd.admin("GET", PATH).json()["updatedAt"]}
+    assert relyd.put_credential(notAfter=None, enabled=True, mode="enforce") == shown.json() | {"warnings": []} | {"updatedAt": relyd.admin("GET", PATH).json()["updatedAt"]}
 
 
 def test_what_is_no_time_and_no_mode_is_refused(relyd):

@@ -173,3 +173,34 @@ def test_strict_is_yes_or_no(shared):
         answer = shared.admin("PUT", f"/v1/issuers/strict?strict={value}", {"issuer": "https://strict.example", "keys": {"jwks": tokens.jwks(tokens.key("strict"))}})
         assert answer.status == status, value
         assert status < 400 or answer.json()["code"] == "invalid_query"
+
+
+def left_out(answer):
+    return [warning["field"] for warning in answer.json()["warnings"] if warning["code"] == "protection_left_out"]
+
+
+def test_what_a_replacement_leaves_out(relyd):
+    """Who renews keys or adds an audience has not meant to open a door: told, with strict refused, and not told of what is said."""
+    guards = {"requiredClaims": [], "singleAudience": True, "refuseStretched": False, "pinServiceAccountUid": "off", "allowedSubjects": []}
+    narrow = {"algorithms": ["RS256"], "maxTokenLifetimeSeconds": 3600, "guards": guards, "isShared": True, "tenantSubject": "a:{tenant}:", "pinClaims": ["sub"], "enabled": False}
+    bare = {"issuer": "https://left.example", "keys": {"jwks": tokens.jwks(tokens.key("left"))}}
+    uid = "11111111-aaaa-4bbb-8ccc-000000000001"
+    rule = {"issuerName": "left", "subject": "a:b:c", "audiences": ["relyd"]}
+    some = {"serviceAccountUid": uid, "enabled": False, "notAfter": "2099-01-01T00:00:00Z", "mode": "shadow"}
+    only = {"identities": ["left"], "groups": ["g"], "issuers": ["left"], "issuerGroups": ["left"], "callers": ["left"]}
+    relyd.put_identity("left")
+    for path, least, more in (("/v1/issuers/left", bare, narrow), ("/v1/identities/left/federatedIdentityCredentials/rule", rule, some), ("/v1/routes/left", {"audiences": ["relyd"]}, only)):
+        if path.startswith("/v1/routes"):
+            relyd.put("/v1/issuerGroups/left", {"issuers": ["left"]})
+        answer = relyd.admin("PUT", path, least | more)
+        assert (answer.status, left_out(answer)) == (201, []), answer
+        assert left_out(relyd.admin("PUT", path, relyd.admin("GET", path).json())) == []
+        refused = relyd.admin("PUT", path + "?strict=true", least)
+        assert sorted(error["field"] for error in refused.json()["errors"] if error["code"] == "protection_left_out") == sorted(more)
+        for name in more:
+            others = {other: value for other, value in more.items() if other != name}
+            unshared = {"isShared": False} if name in ("tenantSubject", "pinClaims") else {}
+            assert left_out(relyd.admin("PUT", path, least | others | unshared)) == [name]
+            relyd.put(path, least | more)
+        assert sorted(left_out(relyd.admin("PUT", path, least))) == sorted(more)
+        assert left_out(relyd.admin("PUT", path, least)) == []

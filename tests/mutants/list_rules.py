@@ -130,6 +130,8 @@ MUTANTS = [
     lint("twins of an issuer are not looked for", "        if (is_asked && !rely_slice_equal(asked.text, write->after.issuer.url))\n", "        if (is_asked && rely_slice_equal(asked.text, write->after.issuer.url))\n", "test_issuers", "src/registry/lint.c"),
     lint("a warning refuses nothing", "if (warnings->count == 0 || !write->writer->is_strict)", "if (warnings->count == 0 || write->writer->is_strict)", "test_credentials", "src/registry/write.c"),
     lint("what is said of a write may not come back", "else if (is_fixed(field) && !has_flag(field, RELY_FIELD_IN_ANSWERS))", "else if (is_fixed(field))", "test_credentials", "src/model/read.c"),
+    lint("what is left out is as it was", "rely_slice_equal(rely_buf_slice(&old_text), rely_buf_slice(&new_text));", "old_text.len > 0 && new_text.len > 0;", "test_what_a_replacement_leaves_out", "src/model/lint_left_out.c"),
+    lint("what is said is told, too", " || rely_json_get(body->json, field->json) != NULL ||", " ||", "test_what_a_replacement_leaves_out", "src/model/lint_left_out.c"),
     lint("a discovery document is an issuer", "    rely_problems_add(body->problems, \"issuer\", \"issuer_well_known\",", "    rely_problems_add(&(struct rely_problems){.count = 0}, \"issuer\", \"issuer_well_known\",", "test_the_url_of_a_discovery_document", "src/model/issuer.c"),
     near("a rule's last term is told", "        if (said != NULL) {\n", "        if (said != NULL && i + 1 < expression->term_count) {\n"),
     near("a term that matches is told", "        if (rely_term_matches(expression, i, value))\n", "        if (!rely_term_matches(expression, i, value))\n"),
