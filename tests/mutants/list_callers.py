@@ -118,7 +118,7 @@ MUTANTS = [
     in_powers("a-disabled-owner-writes-on", "(writer->is_owner_only ? found.identity.is_enabled : is_admin(", "(writer->is_owner_only ? true : is_admin("),
     in_powers("an-owner-shuts-out-others", "    if (!powers->writer->is_owner_only || is_no_more)", "    if (true || is_no_more)"),
     in_powers("an-owner-lets-in-more-than-before", "bool is_no_more = before != NULL && lets_in_as_before(after, before);", "bool is_no_more = before != NULL && lets_in_as_before(before, after);"),
-    in_powers("an-owner-takes-in-any-uid", "           lets_in_uids_as_before(before, after) && has_all(", "           has_all("),
+    in_powers("an-owner-takes-in-any-uid", "lets_in_uids_as_before(before, after) && has_all(", "lets_in_uids_as_before(after, after) && has_all("),
     in_powers("a-uid-is-no-less-than-any", "after->account_uid.ptr == NULL ||", "before->account_uid.ptr == NULL ||"),
     in_powers("an-owner-shares-no-subject-with-himself", "if (id == sharing->identity_id || check_owner(", "if (id == sharing->identity_id && check_owner("),
     in_powers("an-owner-writes-identities", "    if (powers->path->object != RELY_OBJECT_CREDENTIAL)\n        return rely_write_refuse", "    if (powers->path->object == RELY_OBJECT_IDENTITY)\n        return true;\n    if (powers->path->object != RELY_OBJECT_CREDENTIAL)\n        return rely_write_refuse"),
