@@ -31,23 +31,25 @@ struct rely_said {
 
 /* Where is looked, and for what. */
 struct rely_expression_query {
-    int64_t scope;
+    const int64_t *scopes;
+    size_t scope_count;
     struct rely_slice subject;
     const struct rely_said *said;
 };
 
 /**
- * Visit the rules of a scope whose expression a token may match: whoever is visited asks it.
+ * Visit the rules of some scopes whose expression a token may match: whoever is visited asks it.
  *
  * In:       visit - may be given one twice, where a list says one thing twice.
- * Cost:     one look-up for each length of prefix that the scope's expressions have and the subject reaches, and for each
- *           claim by which those of such a prefix are told apart; then one for each rule that is visited.
+ * Cost:     one look-up for each length of prefix that a scope's expressions have and the subject reaches, and for each
+ *           claim by which those of such a prefix are told apart; then one for each rule that is visited. The memory of
+ *           many look-ups is waited for once.
  */
 void rely_snapshot_each_expression(const struct rely_snapshot *snapshot, const struct rely_expression_query *query,
                                    void (*visit)(const struct rely_credential *credential, void *context),
                                    void *context);
 
-/* Visit what rules of a scope are looked for by that a subject reaches: a prefix that some may have, and each claim by
+/* Visit what rules of the first of the scopes are looked for by that a subject reaches: a prefix that some may have, and each claim by
  * which those that have it are told apart, "" for those that are found by it alone. In: query - said is not asked. */
 void rely_snapshot_each_place(const struct rely_snapshot *snapshot, const struct rely_expression_query *query,
                               void (*visit)(struct rely_slice prefix, struct rely_slice claim, void *context),

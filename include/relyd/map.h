@@ -51,6 +51,11 @@ struct rely_edit {
  */
 const void *rely_map_find(const struct rely_map *map, uint64_t hash, size_t *cursor);
 
+/* Have the memory come that rely_map_find will look at, and do not wait for it. For who has several hashes to find: first
+ * all of them by the one, then all by the other. */
+void rely_map_expect(const struct rely_map *map, uint64_t hash);
+void rely_map_expect_leaf(const struct rely_map *map, uint64_t hash);
+
 struct rely_map_entry {
     uint64_t hash;
     const void *item; /* borrowed: the map's user owns the items */

@@ -217,8 +217,22 @@ const struct rely_issuer *rely_snapshot_issuer_by_material(const struct rely_sna
 const struct rely_identity *rely_snapshot_identity(const struct rely_snapshot *snapshot, int64_t id);
 const struct rely_identity *rely_snapshot_identity_by_name(const struct rely_snapshot *snapshot,
                                                            struct rely_slice name);
-/* What credentials of this scope and subject are found by; never 0. The same for the life of the process. */
+/* What credentials of this scope and subject are found by. The same for the life of the process. */
 uint64_t rely_rule_hash(int64_t scope, struct rely_slice subject);
+/* Of the same subject in another scope. Scopes are our own numbers: nobody can choose them so that two hashes meet. */
+static inline uint64_t rely_rule_hash_in(uint64_t hash, int64_t scope, int64_t other)
+{
+    return hash + ((uint64_t)other - (uint64_t)scope) * 0x9e3779b97f4a7c15ULL;
+}
+/* Have the memory come that looking for them will want, of several that are looked for. */
+static inline void rely_snapshot_expect_credentials(const struct rely_snapshot *snapshot, const uint64_t *hashes,
+                                                    size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        rely_map_expect(&snapshot->credentials, hashes[i]);
+    for (size_t i = 0; i < count; i++)
+        rely_map_expect_leaf(&snapshot->credentials, hashes[i]);
+}
 /* The cursor-th credential with exactly this scope and subject; NULL at the end. In: hash - rely_rule_hash of both. */
 const struct rely_credential *rely_snapshot_credential(const struct rely_snapshot *snapshot, uint64_t hash,
                                                        int64_t scope, struct rely_slice subject, size_t *cursor);

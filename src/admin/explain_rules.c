@@ -53,7 +53,7 @@ static void keep_place(struct rely_slice prefix, struct rely_slice claim, void *
 static void find_places_in(struct finding_places *finding, int64_t scope)
 {
     const struct rely_explanation *explanation = finding->explanation;
-    const struct rely_expression_query query = {scope, explanation->review->claims.subject, NULL};
+    const struct rely_expression_query query = {&scope, 1, explanation->review->claims.subject, NULL};
     finding->scope = scope;
     finding->out->scopes[finding->out->scope_count++] = scope;
     rely_snapshot_each_place(explanation->snapshot, &query, keep_place, finding);

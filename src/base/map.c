@@ -13,6 +13,7 @@ struct leaf {
     uint64_t edition;
     uint32_t count;
     uint32_t cap;
+    uint64_t marks; /* a bit for each entry by its hash: most that are not here are told by this line of memory alone */
     struct rely_map_entry entries[];
 };
 
@@ -36,6 +37,12 @@ static size_t branch_index(uint64_t hash)
     return hash >> 48 & (FAN_OUT - 1);
 }
 
+/* By bits that do not say where it is. */
+static uint64_t mark_of(uint64_t hash)
+{
+    return (uint64_t)1 << (hash >> 42 & 63);
+}
+
 void rely_retired_add(struct rely_retired *retired, void *memory, void (*release)(void *))
 {
     if (retired->count == retired->cap) {
@@ -53,18 +60,39 @@ void rely_retired_free(struct rely_retired *retired)
     *retired = (struct rely_retired){0};
 }
 
-static const struct leaf *find_leaf(const struct rely_map *map, uint64_t hash)
+/* NULL: there is none. */
+static struct leaf *const *find_leaf_place(const struct rely_map *map, uint64_t hash)
 {
     if (map->root == NULL)
         return NULL;
     const struct branch *branch = map->root->branches[root_index(hash)];
-    return branch == NULL ? NULL : branch->leaves[branch_index(hash)];
+    return branch == NULL ? NULL : &branch->leaves[branch_index(hash)];
+}
+
+static const struct leaf *find_leaf(const struct rely_map *map, uint64_t hash)
+{
+    struct leaf *const *place = find_leaf_place(map, hash);
+    return place == NULL ? NULL : *place;
+}
+
+void rely_map_expect(const struct rely_map *map, uint64_t hash)
+{
+    struct leaf *const *place = find_leaf_place(map, hash);
+    if (place != NULL)
+        __builtin_prefetch(place);
+}
+
+void rely_map_expect_leaf(const struct rely_map *map, uint64_t hash)
+{
+    const struct leaf *leaf = find_leaf(map, hash);
+    if (leaf != NULL)
+        __builtin_prefetch(leaf);
 }
 
 const void *rely_map_find(const struct rely_map *map, uint64_t hash, size_t *cursor)
 {
     const struct leaf *leaf = find_leaf(map, hash);
-    if (leaf == NULL)
+    if (leaf == NULL || (leaf->marks & mark_of(hash)) == 0)
         return NULL;
     for (size_t i = *cursor; i < leaf->count; i++) {
         if (leaf->entries[i].hash == hash) {
@@ -98,6 +126,8 @@ static struct leaf *copy_leaf(const struct leaf *old, uint32_t cap, uint64_t edi
     leaf->count = old == NULL ? 0 : old->count;
     if (leaf->count != 0)
         memcpy(leaf->entries, old->entries, leaf->count * sizeof leaf->entries[0]);
+    for (uint32_t i = 0; i < leaf->count; i++)
+        leaf->marks |= mark_of(leaf->entries[i].hash);
     return leaf;
 }
 
@@ -132,6 +162,7 @@ void rely_map_put(struct rely_map *map, const struct rely_edit *edit, uint64_t h
     RELY_ASSERT(item != NULL && edit->edition != 0);
     struct leaf *leaf = own_leaf(map, edit, hash, 1);
     leaf->entries[leaf->count++] = (struct rely_map_entry){hash, item};
+    leaf->marks |= mark_of(hash);
     map->count++;
 }
 
@@ -154,6 +185,7 @@ void rely_map_fill(struct rely_map *map, const struct rely_edit *edit, const str
         if (*place == NULL)
             *place = copy_leaf(NULL, counts[number], edit->edition);
         (*place)->entries[(*place)->count++] = entries[i];
+        (*place)->marks |= mark_of(entries[i].hash);
     }
     map->count = count;
     free(counts);

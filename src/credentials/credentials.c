@@ -178,29 +178,51 @@ static void judge_credential(const struct rely_match_query *query, const struct 
         judged->disabled = identity;
 }
 
-/* Where rules are looked for. */
-struct scope {
-    int64_t number;
-    uint64_t hash; /* rely_rule_hash of it and the subject */
-};
-
-static void judge_scope(const struct rely_snapshot *snapshot, const struct rely_match_query *query, struct scope scope,
-                        struct rely_matches *out, struct judged *judged)
-{
-    const struct rely_credential *credential;
-    size_t cursor = 0;
-    while ((credential = rely_snapshot_credential(snapshot, scope.hash, scope.number, query->subject, &cursor)) != NULL)
-        judge_credential(query, credential, rely_snapshot_identity(snapshot, credential->identity_id), out, judged);
-}
-
-/* --- expressions -------------------------------------------------------------------------------------------------- */
-
 struct judging {
     const struct rely_snapshot *snapshot;
     const struct rely_match_query *query;
     struct rely_matches *out;
     struct judged *judged;
+    int64_t scopes[1 + RELY_GROUPS_PER_ISSUER_MAX]; /* where rules are looked for: the record, then its groups */
+    size_t scope_count;
 };
+
+static void find_scopes(struct judging *judging)
+{
+    const struct rely_snapshot *snapshot = judging->snapshot;
+    int64_t issuer = judging->query->issuer->id;
+    const struct rely_membership *membership;
+    size_t cursor = 0;
+    judging->scopes[0] = issuer;
+    judging->scope_count = 1;
+    while (snapshot->memberships.count > 0 && judging->scope_count <= RELY_GROUPS_PER_ISSUER_MAX &&
+           (membership = rely_snapshot_membership(snapshot, issuer, &cursor)) != NULL)
+        judging->scopes[judging->scope_count++] = rely_scope_of_group(membership->group_id);
+}
+
+static void judge_scope(struct judging *judging, int64_t scope, uint64_t hash)
+{
+    const struct rely_snapshot *snapshot = judging->snapshot;
+    const struct rely_match_query *query = judging->query;
+    const struct rely_credential *credential;
+    size_t cursor = 0;
+    while ((credential = rely_snapshot_credential(snapshot, hash, scope, query->subject, &cursor)) != NULL)
+        judge_credential(query, credential, rely_snapshot_identity(snapshot, credential->identity_id), judging->out,
+                         judging->judged);
+}
+
+static void judge_exact(struct judging *judging)
+{
+    uint64_t hashes[1 + RELY_GROUPS_PER_ISSUER_MAX];
+    for (size_t i = 0; i < judging->scope_count; i++)
+        hashes[i] = rely_rule_hash_in(judging->query->rule_hash, judging->scopes[0], judging->scopes[i]);
+    if (judging->scope_count > 1)
+        rely_snapshot_expect_credentials(judging->snapshot, hashes, judging->scope_count);
+    for (size_t i = 0; i < judging->scope_count; i++)
+        judge_scope(judging, judging->scopes[i], hashes[i]);
+}
+
+/* --- expressions -------------------------------------------------------------------------------------------------- */
 
 /* Asked for the claims of one expression. */
 struct asking {
@@ -223,43 +245,24 @@ static void judge_expression(const struct rely_credential *credential, void *con
                          judging->out, judging->judged);
 }
 
-static void judge_expressions(struct judging *judging, int64_t scope)
+static void judge_expressions(struct judging *judging)
 {
-    const struct rely_expression_query query = {scope, judging->query->subject, judging->query->said};
+    const struct rely_expression_query query = {judging->scopes, judging->scope_count, judging->query->subject,
+                                                judging->query->said};
     if (query.said != NULL)
         rely_snapshot_each_expression(judging->snapshot, &query, judge_expression, judging);
 }
 
 /* --- all ---------------------------------------------------------------------------------------------------------- */
 
-/* The record, then each group that it is in. */
-static void judge_exact(struct judging *judging)
-{
-    const struct rely_snapshot *snapshot = judging->snapshot;
-    const struct rely_match_query *query = judging->query;
-    const struct rely_membership *membership;
-    size_t cursor = 0;
-    judge_scope(snapshot, query, (struct scope){query->issuer->id, query->rule_hash}, judging->out, judging->judged);
-    while (snapshot->memberships.count > 0 &&
-           (membership = rely_snapshot_membership(snapshot, query->issuer->id, &cursor)) != NULL) {
-        int64_t number = rely_scope_of_group(membership->group_id);
-        judge_scope(snapshot, query, (struct scope){number, rely_rule_hash(number, query->subject)}, judging->out,
-                    judging->judged);
-    }
-}
-
 static void judge_all(const struct rely_snapshot *snapshot, const struct rely_match_query *query,
                       struct rely_matches *out, struct judged *judged)
 {
-    const struct rely_membership *membership;
-    struct judging judging = {snapshot, query, out, judged};
-    size_t cursor = 0;
+    struct judging judging = {.snapshot = snapshot, .query = query, .out = out, .judged = judged};
+    find_scopes(&judging);
     judge_exact(&judging);
-    if (snapshot->expressions.count > 0) {
-        judge_expressions(&judging, query->issuer->id);
-        while ((membership = rely_snapshot_membership(snapshot, query->issuer->id, &cursor)) != NULL)
-            judge_expressions(&judging, rely_scope_of_group(membership->group_id));
-    }
+    if (snapshot->expressions.count > 0)
+        judge_expressions(&judging);
     if (query->memo != NULL && judged->count == 1)
         *query->memo = (struct rely_credentials_memo){snapshot->edition, judged->credential, judged->identity};
 }

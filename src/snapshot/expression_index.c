@@ -18,12 +18,12 @@
 
 static uint64_t hash_scope(int64_t scope)
 {
-    return rely_hash(rely_slice((const char *)&scope, sizeof scope), OF_SCOPES);
+    return rely_rule_hash_in(rely_hash(RELY_LIT("scope"), OF_SCOPES), 0, scope);
 }
 
 static uint64_t hash_prefix(int64_t scope, struct rely_slice prefix)
 {
-    return rely_hash(prefix, hash_scope(scope) + OF_PREFIXES);
+    return rely_rule_hash_in(rely_hash(prefix, OF_PREFIXES), 0, scope);
 }
 
 /* Ten thousand routes may ask for claims of their own: what is counted is in parts, so that one more copies few. */
@@ -123,57 +123,145 @@ void rely_expression_index_fini(struct rely_snapshot *last)
 
 /* --- look-ups ---------------------------------------------------------------------------------------------------- */
 
+/* A processor waits for memory that nobody has touched lately as long as for a hundred steps of work: that of so many
+ * look-ups is asked for at once. */
+#define TOGETHER 32
+
+/* What is to be looked up under a hash, and for which scope. */
+struct sought {
+    int64_t scope;
+    uint64_t hash;
+};
+
+struct seeking {
+    struct sought items[TOGETHER];
+    size_t count;
+};
+
 struct looking {
     const struct rely_snapshot *snapshot;
     const struct rely_expression_query *query;
     void (*visit)(const struct rely_credential *credential, void *context);
     void *context;
+    struct seeking prefixes, places;
+    size_t hashed_len; /* of the subject's beginning that was hashed last, and its hash without a scope */
+    uint64_t hashed;
 };
 
-static void visit_place(const struct looking *looking, uint64_t hash)
+static void visit_places(struct looking *looking)
 {
-    size_t cursor = 0;
+    const struct rely_map *rules = &looking->snapshot->expressions;
+    const struct seeking *places = &looking->places;
     const struct rely_credential *credential;
-    while ((credential = rely_map_find(&looking->snapshot->expressions, hash, &cursor)) != NULL)
-        if (credential->scope == looking->query->scope)
-            looking->visit(credential, looking->context);
+    for (size_t i = 0; i < places->count; i++)
+        rely_map_expect_leaf(rules, places->items[i].hash);
+    for (size_t i = 0; i < places->count; i++) {
+        size_t cursor = 0;
+        while ((credential = rely_map_find(rules, places->items[i].hash, &cursor)) != NULL)
+            if (credential->scope == places->items[i].scope)
+                looking->visit(credential, looking->context);
+    }
+    looking->places.count = 0;
 }
 
-static void visit_prefix(const struct looking *looking, struct rely_slice prefix)
+static void seek_place(struct looking *looking, int64_t scope, uint64_t hash)
 {
-    uint64_t hash = hash_prefix(looking->query->scope, prefix);
-    const struct rely_tally *claims = rely_tally_find(&looking->snapshot->tallies, hash);
+    if (looking->places.count == TOGETHER)
+        visit_places(looking);
+    rely_map_expect(&looking->snapshot->expressions, hash);
+    looking->places.items[looking->places.count++] = (struct sought){scope, hash};
+}
+
+/* By what those of one beginning are told apart. */
+static void seek_places(struct looking *looking, const struct sought *prefix)
+{
+    const struct rely_said *said = looking->query->said;
+    const struct rely_tally *claims = rely_tally_find(&looking->snapshot->tallies, prefix->hash);
     for (size_t i = 0; claims != NULL && i < claims->count; i++) {
         struct rely_slice claim = rely_tally_word(claims, i);
         if (claim.len == 0) {
-            visit_place(looking, hash_place(hash, claim, claim));
+            seek_place(looking, prefix->scope, hash_place(prefix->hash, claim, claim));
             continue;
         }
-        struct rely_claim_value value = looking->query->said->of_claim(looking->query->said->context, claim);
+        struct rely_claim_value value = said->of_claim(said->context, claim);
         for (size_t k = 0; k < value.count; k++)
-            visit_place(looking, hash_place(hash, claim, value.texts[k]));
+            seek_place(looking, prefix->scope, hash_place(prefix->hash, claim, value.texts[k]));
     }
+}
+
+static void seek_all_places(struct looking *looking)
+{
+    const struct seeking *prefixes = &looking->prefixes;
+    for (size_t i = 0; i < prefixes->count; i++)
+        rely_map_expect_leaf(&looking->snapshot->tallies, prefixes->items[i].hash);
+    for (size_t i = 0; i < prefixes->count; i++)
+        seek_places(looking, &prefixes->items[i]);
+    looking->prefixes.count = 0;
+}
+
+/* Most scopes have beginnings of the same lengths. */
+static uint64_t hash_beginning(struct looking *looking, int64_t scope, size_t len)
+{
+    if (looking->hashed_len != len)
+        looking->hashed = hash_prefix(0, rely_slice(looking->query->subject.ptr, len));
+    looking->hashed_len = len;
+    return rely_rule_hash_in(looking->hashed, 0, scope);
+}
+
+static void seek_prefixes(struct looking *looking, const struct sought *scope)
+{
+    const struct rely_tally *lengths = rely_tally_find(&looking->snapshot->tallies, scope->hash);
+    for (size_t i = 0; lengths != NULL && i < lengths->count; i++) {
+        uint16_t len;
+        memcpy(&len, rely_tally_word(lengths, i).ptr, sizeof len);
+        if (len > looking->query->subject.len)
+            continue;
+        if (looking->prefixes.count == TOGETHER)
+            seek_all_places(looking);
+        uint64_t hash = hash_beginning(looking, scope->scope, len);
+        rely_map_expect(&looking->snapshot->tallies, hash);
+        looking->prefixes.items[looking->prefixes.count++] = (struct sought){scope->scope, hash};
+    }
+}
+
+static void seek_some(struct looking *looking, const int64_t *scopes, size_t count)
+{
+    const struct rely_map *tallies = &looking->snapshot->tallies;
+    struct sought sought[TOGETHER];
+    for (size_t i = 0; i < count; i++) {
+        sought[i] = (struct sought){scopes[i], hash_scope(scopes[i])};
+        rely_map_expect(tallies, sought[i].hash);
+    }
+    for (size_t i = 0; i < count; i++)
+        rely_map_expect_leaf(tallies, sought[i].hash);
+    for (size_t i = 0; i < count; i++)
+        seek_prefixes(looking, &sought[i]);
 }
 
 void rely_snapshot_each_expression(const struct rely_snapshot *snapshot, const struct rely_expression_query *query,
                                    void (*visit)(const struct rely_credential *credential, void *context),
                                    void *context)
 {
-    const struct looking looking = {snapshot, query, visit, context};
-    const struct rely_tally *lengths = rely_tally_find(&snapshot->tallies, hash_scope(query->scope));
-    for (size_t i = 0; lengths != NULL && i < lengths->count; i++) {
-        uint16_t len;
-        memcpy(&len, rely_tally_word(lengths, i).ptr, sizeof len);
-        if (len <= query->subject.len)
-            visit_prefix(&looking, rely_slice(query->subject.ptr, len));
+    struct looking looking;
+    looking.snapshot = snapshot;
+    looking.query = query;
+    looking.visit = visit;
+    looking.context = context;
+    looking.prefixes.count = looking.places.count = 0;
+    looking.hashed_len = SIZE_MAX;
+    for (size_t done = 0, some; done < query->scope_count; done += some) {
+        some = query->scope_count - done < TOGETHER ? query->scope_count - done : TOGETHER;
+        seek_some(&looking, query->scopes + done, some);
     }
+    seek_all_places(&looking);
+    visit_places(&looking);
 }
 
 void rely_snapshot_each_place(const struct rely_snapshot *snapshot, const struct rely_expression_query *query,
                               void (*visit)(struct rely_slice prefix, struct rely_slice claim, void *context),
                               void *context)
 {
-    const struct rely_tally *lengths = rely_tally_find(&snapshot->tallies, hash_scope(query->scope));
+    const struct rely_tally *lengths = rely_tally_find(&snapshot->tallies, hash_scope(query->scopes[0]));
     size_t count = lengths == NULL ? 0 : lengths->count;
     for (size_t i = 0; i < count; i++) {
         uint16_t len;
@@ -181,7 +269,7 @@ void rely_snapshot_each_place(const struct rely_snapshot *snapshot, const struct
         if (len > query->subject.len)
             continue;
         struct rely_slice prefix = rely_slice(query->subject.ptr, len);
-        const struct rely_tally *claims = rely_tally_find(&snapshot->tallies, hash_prefix(query->scope, prefix));
+        const struct rely_tally *claims = rely_tally_find(&snapshot->tallies, hash_prefix(query->scopes[0], prefix));
         for (size_t k = 0; claims != NULL && k < claims->count; k++)
             visit(prefix, rely_tally_word(claims, k), context);
     }

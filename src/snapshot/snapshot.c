@@ -14,8 +14,7 @@
 
 uint64_t rely_rule_hash(int64_t scope, struct rely_slice subject)
 {
-    uint64_t hash = rely_hash(subject, (uint64_t)scope);
-    return hash == 0 ? 1 : hash;
+    return rely_rule_hash_in(rely_hash(subject, 0), 0, scope);
 }
 
 const struct rely_issuer *rely_snapshot_issuer(const struct rely_snapshot *snapshot, int64_t id)

@@ -836,5 +836,8 @@ MUTANTS = [
     ),
     dict(name="a-filled-leaf-has-no-room", row="E", file="src/base/map.c", old="            *place = copy_leaf(NULL, counts[number], edit->edition);",
          new="            *place = copy_leaf(NULL, counts[number] - (counts[number] > 1), edit->edition);", caught_by="unit_base"),
+    dict(name="a-filled-entry-has-no-mark", row="10", file="src/base/map.c", old="        (*place)->marks |= mark_of(entries[i].hash);\n", new="", caught_by="unit_base"),
+    dict(name="an-entry-has-no-mark", row="10", file="src/base/map.c", old="    leaf->marks |= mark_of(hash);\n    map->count++;", new="    map->count++;", caught_by="unit_base"),
+    dict(name="a-copied-leaf-has-no-marks", row="10", file="src/base/map.c", old="        leaf->marks |= mark_of(leaf->entries[i].hash);\n", new="        leaf->marks |= 0 * mark_of(leaf->entries[i].hash);\n", caught_by="unit_base"),
     dict(name="a-filled-map-is-empty", row="E", file="src/base/map.c", old="    map->count = count;\n", new="    map->count = 0 * count;\n", caught_by="unit_base"),
 ]

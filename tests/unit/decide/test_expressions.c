@@ -247,6 +247,41 @@ static struct rely_claim_value say_from(void *context, struct rely_slice claim)
     return (struct rely_claim_value){NULL, 0};
 }
 
+static struct rely_claim_value say_list(void *context, struct rely_slice claim)
+{
+    return (struct rely_claim_value){context, rely_slice_equal(claim, RELY_LIT("list")) ? 100 : 0};
+}
+
+/* A hundred of each of what look-ups go by, which is more than are looked up together. */
+static void finds_all_of_many(void **state)
+{
+    struct expression_world *world = *state;
+    static const char subject[101] = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+                                     "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+    struct rely_slice texts[100];
+    const struct rely_said said = {say_list, texts};
+    int64_t scopes[100];
+    char text[300];
+    for (int i = 0; i < 100; i++) {
+        scopes[i] = -1000 - i;
+        texts[i] = rely_slice_of(mint_print("item-%d", i));
+        snprintf(text, sizeof text, "claims['sub'] matches '%.*s*'", i + 1, subject);
+        add(world, text);
+        snprintf(text, sizeof text, "claims['sub'] matches 'a*' and claims['list'] eq 'item-%d'", i);
+        add(world, text);
+        add_named(world, &(struct wanted_rule){scopes[i], world->identity, "rule", "claims['sub'] matches 'a*'"});
+    }
+    struct rely_expression_query query = {&world->issuer, 1, rely_slice(subject, 100), &said};
+    size_t met = 0;
+    rely_snapshot_each_expression(world->scene.snapshot, &query, count_visit, &met);
+    assert_int_equal(met, 200);
+    query.scopes = scopes;
+    query.scope_count = 100;
+    met = 0;
+    rely_snapshot_each_expression(world->scene.snapshot, &query, count_visit, &met);
+    assert_int_equal(met, 100);
+}
+
 /* Ten thousand repositories of one owner have one prefix: few are met, and none when all are gone. */
 static void tells_apart_what_has_one_prefix(void **state)
 {
@@ -254,7 +289,7 @@ static void tells_apart_what_has_one_prefix(void **state)
     char text[200];
     const struct rely_slice texts[] = {RELY_LIT("acme"), RELY_LIT("acme/app77")};
     const struct rely_said said = {say_from, (void *)(uintptr_t)texts};
-    const struct rely_expression_query query = {world->issuer, RELY_LIT("repo:acme/app77"), &said};
+    const struct rely_expression_query query = {&world->issuer, 1, RELY_LIT("repo:acme/app77"), &said};
     int64_t first = world->next_rule;
     for (int i = 0; i < 10000; i++) {
         snprintf(
@@ -368,6 +403,7 @@ int run_expression_tests(void)
         cmocka_unit_test_setup_teardown(verifies_anew_where_more_is_asked, set_up_expressions, tear_down_expressions),
         cmocka_unit_test_setup_teardown(asks_what_says_much_each_time, set_up_expressions, tear_down_expressions),
         cmocka_unit_test_setup_teardown(names_the_first, set_up_expressions, tear_down_expressions),
+        cmocka_unit_test_setup_teardown(finds_all_of_many, set_up_expressions, tear_down_expressions),
         cmocka_unit_test_setup_teardown(tells_apart_what_has_one_prefix, set_up_expressions, tear_down_expressions),
         cmocka_unit_test_setup_teardown(finds_what_asking_every_rule_finds, set_up_expressions, tear_down_expressions),
     };
