@@ -17,6 +17,7 @@ MULTIARCH = sysconfig.get_config_var("MULTIARCH")  # of Debian's libraries: x86_
 ISSUER = "https://oidc.bench.example"
 FIRST_ISSUER = ISSUER + "/00000"
 AUDIENCE = "relyd-bench"
+STRIDE = 7919  # of bench_tokens: token i is for credential (i * STRIDE) mod all of them
 
 
 def say(text):
