@@ -63,6 +63,7 @@
 #define RELY_ALIASES_PER_ISSUER_MAX 8
 #define RELY_CLAIM_NAME_MAX 200
 #define RELY_CLAIM_VALUE_MAX 2048 /* a longer one matches nothing */
+#define RELY_ITEMS_SOUGHT_MAX 256 /* of a list in a token: by so many of its items rules are looked up */
 
 /* keys */
 #define RELY_MATERIAL_BYTES 32      /* of a public key: SHA-256 */

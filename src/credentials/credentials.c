@@ -183,9 +183,17 @@ struct judging {
     const struct rely_match_query *query;
     struct rely_matches *out;
     struct judged *judged;
-    int64_t scopes[1 + RELY_GROUPS_PER_ISSUER_MAX]; /* where rules are looked for: the record, then its groups */
     size_t scope_count;
+    int64_t scopes[1 + RELY_GROUPS_PER_ISSUER_MAX];  /* where rules are looked for: the record, then its groups */
+    uint64_t hashes[1 + RELY_GROUPS_PER_ISSUER_MAX]; /* of each of them and the subject */
 };
+
+static void add_scope(struct judging *judging, int64_t scope)
+{
+    const struct rely_match_query *query = judging->query;
+    judging->scopes[judging->scope_count] = scope;
+    judging->hashes[judging->scope_count++] = rely_rule_hash_in(query->rule_hash, query->issuer->id, scope);
+}
 
 static void find_scopes(struct judging *judging)
 {
@@ -193,11 +201,10 @@ static void find_scopes(struct judging *judging)
     int64_t issuer = judging->query->issuer->id;
     const struct rely_membership *membership;
     size_t cursor = 0;
-    judging->scopes[0] = issuer;
-    judging->scope_count = 1;
+    add_scope(judging, issuer);
     while (snapshot->memberships.count > 0 && judging->scope_count <= RELY_GROUPS_PER_ISSUER_MAX &&
            (membership = rely_snapshot_membership(snapshot, issuer, &cursor)) != NULL)
-        judging->scopes[judging->scope_count++] = rely_scope_of_group(membership->group_id);
+        add_scope(judging, rely_scope_of_group(membership->group_id));
 }
 
 static void judge_scope(struct judging *judging, int64_t scope, uint64_t hash)
@@ -213,13 +220,10 @@ static void judge_scope(struct judging *judging, int64_t scope, uint64_t hash)
 
 static void judge_exact(struct judging *judging)
 {
-    uint64_t hashes[1 + RELY_GROUPS_PER_ISSUER_MAX];
-    for (size_t i = 0; i < judging->scope_count; i++)
-        hashes[i] = rely_rule_hash_in(judging->query->rule_hash, judging->scopes[0], judging->scopes[i]);
     if (judging->scope_count > 1)
-        rely_snapshot_expect_credentials(judging->snapshot, hashes, judging->scope_count);
+        rely_snapshot_expect_credentials(judging->snapshot, judging->hashes, judging->scope_count);
     for (size_t i = 0; i < judging->scope_count; i++)
-        judge_scope(judging, judging->scopes[i], hashes[i]);
+        judge_scope(judging, judging->scopes[i], judging->hashes[i]);
 }
 
 /* --- expressions -------------------------------------------------------------------------------------------------- */

@@ -4,6 +4,7 @@
  */
 #include "steps.h"
 
+#include "relyd/cache.h"
 #include "relyd/expressions.h"
 #include "relyd/pool.h"
 #include "relyd/said.h"
@@ -11,6 +12,9 @@
 #include <stdlib.h>
 
 #define SLOTS_MAX 32
+
+_Static_assert(RELY_CACHE_ENTRY_BYTES / sizeof(struct rely_slice) < RELY_ITEMS_SOUGHT_MAX,
+               "of a remembered token rules are looked up by all items of a list, as when it came");
 #define ASKED_MAX 256 /* each is looked for in a token that is to be remembered */
 
 /* What is to be kept, in the request's pool. */

@@ -172,7 +172,8 @@ static void seek_place(struct looking *looking, int64_t scope, uint64_t hash)
     looking->places.items[looking->places.count++] = (struct sought){scope, hash};
 }
 
-/* By what those of one beginning are told apart. */
+/* By what those of one beginning are told apart. Of a list whose length whoever fills the token chooses, by the first
+ * items alone: what is behind them finds nothing, and lets nobody in. */
 static void seek_places(struct looking *looking, const struct sought *prefix)
 {
     const struct rely_said *said = looking->query->said;
@@ -184,7 +185,7 @@ static void seek_places(struct looking *looking, const struct sought *prefix)
             continue;
         }
         struct rely_claim_value value = said->of_claim(said->context, claim);
-        for (size_t k = 0; k < value.count; k++)
+        for (size_t k = 0; k < value.count && k < RELY_ITEMS_SOUGHT_MAX; k++)
             seek_place(looking, prefix->scope, hash_place(prefix->hash, claim, value.texts[k]));
     }
 }

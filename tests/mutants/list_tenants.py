@@ -20,7 +20,7 @@ MUTANTS = [
     mutant("whoever is asked for gets any identity", MATCH, "query->identity.ptr == NULL || rely_slice_equal(query->identity, identity->name)", "query->identity.ptr == NULL || identity->name.ptr != NULL"),
     mutant("a rule that has ended is in force", MATCH, "!rely_credential_is_in_force(credential, query->now_s)", "!credential->is_enabled"),
     mutant("every term asks for the claim of the first", MATCH, "rely_term_claim(asking->expression, term)", "rely_term_claim(asking->expression, term - term)"),
-    mutant("rules of groups are found for any record", MATCH, "        judging->scopes[judging->scope_count++] = rely_scope_of_group(membership->group_id);", "        judging->scopes[judging->scope_count++] = rely_scope_of_group(1 + membership->group_id * 0);"),
+    mutant("rules of groups are found for any record", MATCH, "add_scope(judging, rely_scope_of_group(membership->group_id));", "add_scope(judging, rely_scope_of_group(1 + membership->group_id * 0));"),
     mutant("expressions of the record are found in groups alone", MATCH, "{judging->scopes, judging->scope_count, judging->query->subject,", "{judging->scopes + 1, judging->scope_count - 1, judging->query->subject,"),
     mutant("of several rules of an identity the last by name is named", MATCH, "return rely_slice_compare(&a->name, &b->name) < 0;", "return rely_slice_compare(&a->name, &b->name) > 0;"),
     mutant("of several rules of an identity the first that is found is named", MATCH, "            *kept = *match;\n", "            (void)kept;\n"),
@@ -46,5 +46,5 @@ MUTANTS = [
     in_corpus("replayed: every term asks for the claim of the first", MATCH, "rely_term_claim(asking->expression, term)", "rely_term_claim(asking->expression, term - term)"),
     in_corpus("replayed: a beginning of the very subject is not looked for", INDEX, "if (len > looking->query->subject.len)", "if (len >= looking->query->subject.len)"),
     in_corpus("replayed: a remembered token says the first item alone", SLOTS, "{put_slot_text(from->claim, &next), {texts, from->value.count}, from", "{put_slot_text(from->claim, &next), {texts, from->value.count > 1}, from"),
-    in_corpus("replayed: what a group's credential says hits nobody", MATCH, "        judging->scopes[judging->scope_count++] = rely_scope_of_group(membership->group_id);", "        judging->scopes[judging->scope_count++] = membership->group_id;"),
+    in_corpus("replayed: what a group's credential says hits nobody", MATCH, "add_scope(judging, rely_scope_of_group(membership->group_id));", "add_scope(judging, membership->group_id);"),
 ]

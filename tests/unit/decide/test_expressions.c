@@ -282,6 +282,28 @@ static void finds_all_of_many(void **state)
     assert_int_equal(met, 100);
 }
 
+/* A token may have thousands of items in a list; by the first ones rules are looked up, each text once. */
+static void looks_up_the_first_items_of_a_list(void **state)
+{
+    struct expression_world *world = *state;
+    const char *list = "\"many\",\"many\"";
+    for (int i = 1; i < RELY_ITEMS_SOUGHT_MAX; i++)
+        list = mint_print("%s,\"item-%d\"", list, i);
+    const char *token = sign("team", mint_print(",\"list\":[%s,\"behind\"]", list));
+    const char *front = sign("team", mint_print(",\"list\":[\"behind\",%s]", list));
+    int64_t rule = add(world, "claims['sub'] matches 't*' and claims['list'] eq 'behind'");
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(ask(world, token), RELY_NO_MATCHING_CREDENTIAL);
+        assert_int_equal(ask(world, front), RELY_OK);
+    }
+    take_away(world, rule);
+    add(world, mint_print("claims['sub'] matches 't*' and claims['list'] eq 'item-%d'", RELY_ITEMS_SOUGHT_MAX - 1));
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(ask(world, token), RELY_OK);
+        assert_int_equal(ask(world, front), RELY_NO_MATCHING_CREDENTIAL);
+    }
+}
+
 /* Ten thousand repositories of one owner have one prefix: few are met, and none when all are gone. */
 static void tells_apart_what_has_one_prefix(void **state)
 {
@@ -404,6 +426,7 @@ int run_expression_tests(void)
         cmocka_unit_test_setup_teardown(asks_what_says_much_each_time, set_up_expressions, tear_down_expressions),
         cmocka_unit_test_setup_teardown(names_the_first, set_up_expressions, tear_down_expressions),
         cmocka_unit_test_setup_teardown(finds_all_of_many, set_up_expressions, tear_down_expressions),
+        cmocka_unit_test_setup_teardown(looks_up_the_first_items_of_a_list, set_up_expressions, tear_down_expressions),
         cmocka_unit_test_setup_teardown(tells_apart_what_has_one_prefix, set_up_expressions, tear_down_expressions),
         cmocka_unit_test_setup_teardown(finds_what_asking_every_rule_finds, set_up_expressions, tear_down_expressions),
     };
