@@ -138,11 +138,11 @@ def test_long_values_are_hashed(world):
     assert (answer.header("x-short"), answer.header("x-relyd-hashed")) == ("s" * 640, "x-one,x-list")
     names = [f"x-{letter}" for letter in "abcdefgh"]
     put_headers(world, {name: f"claim:{name}" for name in names})
-    values = {name: name[2] * (500 + 10 * number) for number, name in enumerate(names)}
+    values = {name: name[2] * (500 + 10 * (3 * number % 8)) for number, name in enumerate(names)}
     token = world.signer.sign(tokens.claims(ISSUER, **values))
     answer = ask(world, token)
     hashed = answer.header("x-relyd-hashed").split(",")
-    assert hashed == ["x-g", "x-h"] and len(head_of(world, token)) < 4096
+    assert hashed == ["x-c", "x-f"] and len(head_of(world, token)) < 4096
     assert {name: answer.header(name) for name in names} == {name: digest(values[name]) if name in hashed else values[name] for name in names}
 
 
