@@ -84,7 +84,7 @@ struct rely_review {
     enum rely_step last_step; /* the step that refused; RELY_STEP_DECISION on an allow */
     int64_t now_s;
     struct rely_unverified token;     /* from RELY_STEP_TOKEN */
-    struct rely_slice iss;            /* of the token, when a record has it: its `issuer` or one of its aliases */
+    struct rely_slice name;           /* of the token's issuer, by which records were found; borrowed */
     const struct rely_issuer *issuer; /* who signed, from RELY_STEP_SIGNATURE; before: the only candidate, or NULL */
     const struct rely_key *key;
     struct rely_claims claims;                /* from RELY_STEP_CLAIMS */

@@ -61,6 +61,7 @@
 #define RELY_EXPRESSION_TERMS_MAX 16
 #define RELY_EXPRESSIONS_ALIKE_MAX 1000
 #define RELY_ALIASES_PER_ISSUER_MAX 8
+#define RELY_TRUST_DOMAIN_MAX 255
 #define RELY_CLAIM_NAME_MAX 200
 #define RELY_CLAIM_VALUE_MAX 2048 /* a longer one matches nothing */
 #define RELY_ITEMS_SOUGHT_MAX 256 /* of a list in a token: by so many of its items rules are looked up */

@@ -43,9 +43,11 @@ struct rely_issuer_source {
 struct rely_issuer {
     int64_t id; /* row, never reused */
     struct rely_slice name;
-    struct rely_slice url;            /* compared with `iss` byte for byte */
+    struct rely_slice url;            /* compared with `iss` byte for byte; ptr NULL: it has none */
     const struct rely_slice *aliases; /* the same; none is the URL, and none is there twice */
     size_t alias_count;
+    struct rely_slice
+        trust_domain; /* of SPIFFE IDs in tokens without `iss`; ptr NULL: none. In front of it is U+0000 */
     struct rely_slice subject_claim; /* as rely_claim_parse makes it; ptr NULL: `sub` */
     uint32_t algs;                   /* rely_alg_set */
     int32_t leeway_s;
@@ -64,16 +66,21 @@ struct rely_issuer {
     uint64_t edition; /* that brought this record and key set: what was verified under another is not believed */
 };
 
-/* The names by which tokens find a record are numbered: 0 is the URL, the aliases are behind it. */
+/* The names by which tokens find a record (rely_unverified.issuer) are numbered: 0 is the URL, the aliases are behind it,
+ * then the trust domain with U+0000. */
 static inline size_t rely_issuer_name_count(const struct rely_issuer *issuer)
 {
-    return 1 + issuer->alias_count;
+    return 1 + issuer->alias_count + (issuer->trust_domain.ptr != NULL);
 }
 
-/* In: index - below rely_issuer_name_count. */
+/* In: index - below rely_issuer_name_count. Absent: it has no URL. */
 static inline struct rely_slice rely_issuer_name_at(const struct rely_issuer *issuer, size_t index)
 {
-    return index == 0 ? issuer->url : issuer->aliases[index - 1];
+    if (index == 0)
+        return issuer->url;
+    if (index <= issuer->alias_count)
+        return issuer->aliases[index - 1];
+    return rely_slice(issuer->trust_domain.ptr - 1, issuer->trust_domain.len + 1);
 }
 
 /* Of a name; the count of names when it has no such name. */
@@ -85,9 +92,9 @@ static inline size_t rely_issuer_name_index(const struct rely_issuer *issuer, st
     return index;
 }
 
-/* The records of one `iss`. Immutable once its edition is published. */
+/* The records of one name. Immutable once its edition is published. */
 struct rely_issuer_set {
-    struct rely_slice name; /* that `iss`; borrowed from a member */
+    struct rely_slice name; /* borrowed from a member */
     uint64_t edition;       /* that last changed it */
     size_t enabled_count;   /* of the members */
     size_t keyed_count;     /* enabled, and with a key set */

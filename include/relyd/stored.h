@@ -50,6 +50,7 @@ enum rely_stored_question {
     RELY_STORED_GROUPS_OF,       /* number: an issuer: its memberships, whole, with the group's name */
     RELY_STORED_BY_URL,          /* text: names of issuers, in any order */
     RELY_STORED_BY_URL_IN_ORDER, /* the same by name */
+    RELY_STORED_BY_TRUST_DOMAIN, /* text: the issuer's name */
     RELY_STORED_BY_PAIR,         /* other: the identity, number: the issuer, text: the subject: credentials' names */
     RELY_STORED_BY_EXPRESSION,   /* other: the identity, number: the scope, text: the expression: credentials' names */
     /* number: a scope, text: a prefix, more: a key, or none: credentials' names: of this prefix or a shorter one, found by

@@ -45,9 +45,11 @@ struct rely_unverified_payload {
 struct rely_unverified {
     enum rely_alg alg; /* RELY_ALG_UNKNOWN: a name that relyd does not know */
     struct rely_slice alg_name;
-    struct rely_slice kid;          /* ptr NULL: absent */
-    struct rely_slice typ;          /* ptr NULL: absent */
-    struct rely_slice iss;          /* as claimed; ptr NULL: absent. Only to find the keys to check it with */
+    struct rely_slice kid;    /* ptr NULL: absent */
+    struct rely_slice typ;    /* ptr NULL: absent */
+    struct rely_slice iss;    /* as claimed; ptr NULL: absent. Only to find the keys to check it with */
+    struct rely_slice issuer; /* by what records are found: iss; without one, of a `sub` that is a SPIFFE ID U+0000,
+                                     * which no iss has, and its trust domain. ptr NULL: neither */
     struct rely_slice signed_bytes; /* header "." payload, as sent */
     struct rely_slice signature;    /* decoded */
     struct rely_unverified_payload payload;

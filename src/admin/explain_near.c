@@ -52,6 +52,8 @@ static bool weigh_issuer(const void *item, void *context)
     const struct rely_issuer *issuer = item;
     struct near_list *list = context;
     struct rely_difference difference;
+    if (issuer->url.ptr == NULL || list->explanation->review->token.iss.ptr == NULL)
+        return true;
     rely_difference_find(list->explanation->review->token.iss, issuer->url, "record", &difference);
     if (list->count == RELY_NEAREST_SHOWN && difference.weight >= list->items[RELY_NEAREST_SHOWN - 1].weight)
         return true;
@@ -169,7 +171,7 @@ static void compare_record(const struct near_list *list, const struct rely_crede
     struct rely_difference difference = {.weight = 0};
     if (issuer != NULL && issuer != review->issuer) {
         difference.weight = 4;
-        if (rely_slice_equal(issuer->url, review->issuer->url))
+        if (issuer->url.ptr != NULL && rely_slice_equal(issuer->url, review->issuer->url))
             snprintf(difference.note, sizeof difference.note,
                      "is another record with the same `issuer`: the token was signed by a key of %.*s",
                      RELY_ARG(review->issuer->name));

@@ -72,16 +72,29 @@ static void show_key_source(const struct rely_issuer *issuer, struct rely_json *
     rely_json_set(object, "generation", rely_json_of_integer((int64_t)issuer->keys_generation));
 }
 
+/* By what tokens find it: its URL, or else its trust domain. In: buffer - the caller's, freed by him. */
+static struct rely_slice name_of_issuer(const struct rely_json *shown, struct rely_buf *buffer)
+{
+    struct rely_slice url = rely_json_text(rely_json_get(shown, "issuer"));
+    if (url.ptr != NULL)
+        return url;
+    rely_buf_putc(buffer, '\0');
+    rely_buf_put(buffer, rely_json_text(rely_json_get(shown, "trustDomain")));
+    return rely_buf_slice(buffer);
+}
+
 /* The record of this name in the snapshot: found by its URL, which several may share. */
 static const struct rely_issuer *find_record(const struct rely_snapshot *snapshot, const struct rely_json *shown)
 {
-    struct rely_slice url = rely_json_text(rely_json_get(shown, "issuer"));
+    struct rely_buf buffer = {0};
+    struct rely_slice url = name_of_issuer(shown, &buffer);
     struct rely_slice name = rely_json_text(rely_json_get(shown, "name"));
     const struct rely_issuer *issuer;
     size_t cursor = 0;
     while ((issuer = rely_snapshot_issuer_by_name(snapshot, url, &cursor)) != NULL)
         if (rely_slice_equal(issuer->name, name))
             break;
+    rely_buf_fini(&buffer);
     return issuer;
 }
 
@@ -89,7 +102,8 @@ static struct rely_json *show_keys(const struct rely_admin *admin, const struct 
 {
     struct rely_json *answer = rely_json_object();
     rely_admin_set_text(answer, "issuerName", issuer->name);
-    rely_admin_set_text(answer, "issuer", issuer->url);
+    if (issuer->url.ptr != NULL)
+        rely_admin_set_text(answer, "issuer", issuer->url);
     show_key_source(issuer, answer);
     rely_admin_set_time(answer, "fetchedAt", issuer->keys_fetched_s);
     rely_admin_set_keyset(answer, issuer->keyset);

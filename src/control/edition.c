@@ -87,7 +87,8 @@ static void set_stored_times(const struct rely_growing *growing, const struct re
 static bool has_other_names(const struct rely_issuer *old, const struct rely_issuer *issuer)
 {
     for (size_t i = 0; i < rely_issuer_name_count(issuer); i++)
-        if (rely_issuer_name_index(old, rely_issuer_name_at(issuer, i)) == rely_issuer_name_count(old))
+        if (rely_issuer_name_at(issuer, i).ptr != NULL &&
+            rely_issuer_name_index(old, rely_issuer_name_at(issuer, i)) == rely_issuer_name_count(old))
             return true;
     return false;
 }

@@ -29,13 +29,13 @@ static bool refuse_repeated(struct uploaded *uploaded, const struct rely_key *ke
 /* A record that was written in the open batch: no snapshot shows it yet. */
 static bool has_such_name(const struct rely_issuer_record *record, struct rely_slice name)
 {
-    return rely_slice_equal(record->url, name) ||
+    return (record->url.ptr != NULL && rely_slice_equal(record->url, name)) ||
            rely_slice_is_among(record->aliases.items, record->aliases.count, name);
 }
 
 static bool share_a_name(const struct rely_issuer_record *a, const struct rely_issuer_record *b)
 {
-    bool do_share = has_such_name(b, a->url);
+    bool do_share = a->url.ptr != NULL && has_such_name(b, a->url);
     for (size_t i = 0; i < a->aliases.count && !do_share; i++)
         do_share = has_such_name(b, a->aliases.items[i]);
     return do_share;

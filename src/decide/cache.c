@@ -121,7 +121,7 @@ static const struct rely_issuer *look_up_issuer(const struct cache_entry *entry,
     const struct rely_issuer *issuer = rely_snapshot_issuer(snapshot, entry->issuer_id);
     if (issuer == NULL || issuer->edition != entry->issuer_edition)
         return NULL;
-    struct rely_unverified token = {.iss = rely_issuer_name_at(issuer, entry->name), .alg = entry->alg};
+    struct rely_unverified token = {.issuer = rely_issuer_name_at(issuer, entry->name), .alg = entry->alg};
     if (entry->has_kid)
         token.kid = rely_key_kid(entry->key);
     return rely_candidates_mark(snapshot, &token) == entry->candidates_mark ? issuer : NULL;
@@ -291,7 +291,7 @@ static void admit_token(struct rely_cache *cache, const struct admitting *admitt
     entry->issuers_edition = snapshot->issuers_edition;
     entry->key = review->key;
     entry->has_kid = review->token.kid.ptr != NULL;
-    entry->name = (uint8_t)rely_issuer_name_index(review->issuer, review->iss);
+    entry->name = (uint8_t)rely_issuer_name_index(review->issuer, review->name);
     entry->alg = review->token.alg;
     entry->rule_hash = review->rule_hash;
     entry->verified_s = review->now_s;

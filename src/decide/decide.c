@@ -8,12 +8,28 @@
 #include "relyd/named_route.h"
 #include "relyd/pool.h"
 #include "relyd/said.h"
+#include "relyd/spiffe.h"
 #include "relyd/text.h"
 
 static enum rely_reason run_token_step(struct rely_review_work *work)
 {
     return rely_token_read(work->request->token, work->snapshot->token_max_bytes, work->request->pool,
                            &work->review->token, &work->review->decision.detail);
+}
+
+/* What its record was found by has been the sender's word until its signature was verified. */
+static enum rely_reason check_trust_domain(struct rely_review_work *work)
+{
+    char text[RELY_QUOTED_SIZE];
+    const struct rely_view *claims = &work->verified.claims;
+    struct rely_slice trust_domain = work->review->issuer->trust_domain;
+    uint32_t place = rely_view_member(claims, 0, RELY_LIT("sub"));
+    bool is_text = rely_view_type(claims, place) == RELY_VIEW_STRING;
+    if (is_text && trust_domain.ptr != NULL && rely_spiffe_is_of(claims->nodes[place].text, trust_domain))
+        return RELY_OK;
+    return rely_refuse(&work->review->decision.detail, RELY_INVALID_CLAIM,
+                       "`sub` is no SPIFFE ID of a workload in the trust domain %s, and `iss` is missing",
+                       rely_quote(trust_domain, text));
 }
 
 static enum rely_reason run_claims_step(struct rely_review_work *work)
@@ -26,6 +42,8 @@ static enum rely_reason run_claims_step(struct rely_review_work *work)
     else
         reason = rely_claims_read(&work->verified, review->issuer->subject_claim, work->request->pool, &review->claims,
                                   &review->decision.detail);
+    if (reason == RELY_OK && work->known == NULL && review->token.iss.ptr == NULL)
+        reason = check_trust_domain(work);
     if (reason != RELY_OK)
         return reason;
     review->rule_hash =
@@ -314,7 +332,7 @@ void rely_review_known(const struct rely_snapshot *snapshot, const struct rely_r
     struct rely_review_work work = {.snapshot = snapshot, .request = request, .review = review, .known = known};
     clear_review(review, now_s);
     review->issuer = known->issuer;
-    review->iss = rely_issuer_name_at(known->issuer, known->name);
+    review->name = rely_issuer_name_at(known->issuer, known->name);
     review->key = known->key;
     run_steps(&work, RELY_STEP_CLAIMS);
 }

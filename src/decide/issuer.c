@@ -1,7 +1,8 @@
 /*
- * Step "issuer": which registered records a token may come from. `iss` is compared byte for byte; several clusters may
- * share one `iss` (the default of kubeadm), and are told apart by who has the `kid`, or, without one, a key for the
- * `alg`: by index, so that thousands cost what one does. Called by decide.c, and by cache.c for what a hit rests on.
+ * Step "issuer": which registered records a token may come from. `iss` is compared byte for byte; without one it is the
+ * trust domain of `sub` that is looked for. Several clusters may share one `iss` (the default of kubeadm), and are told
+ * apart by who has the `kid`, or, without one, a key for the `alg`: by index, so that thousands cost what one does.
+ * Called by decide.c, and by cache.c for what a hit rests on.
  */
 #include "steps.h"
 
@@ -61,19 +62,19 @@ typedef const struct rely_issuer *next_record(const struct rely_snapshot *snapsh
 static const struct rely_issuer *next_named(const struct rely_snapshot *snapshot, const struct rely_unverified *token,
                                             size_t *cursor)
 {
-    return rely_snapshot_issuer_by_kid(snapshot, token->iss, token->kid, cursor);
+    return rely_snapshot_issuer_by_kid(snapshot, token->issuer, token->kid, cursor);
 }
 
 static const struct rely_issuer *next_spare(const struct rely_snapshot *snapshot, const struct rely_unverified *token,
                                             size_t *cursor)
 {
-    return rely_snapshot_issuer_by_spare_kid(snapshot, token->iss, token->kid, cursor);
+    return rely_snapshot_issuer_by_spare_kid(snapshot, token->issuer, token->kid, cursor);
 }
 
 static const struct rely_issuer *next_fitting(const struct rely_snapshot *snapshot, const struct rely_unverified *token,
                                               size_t *cursor)
 {
-    return rely_snapshot_issuer_by_alg(snapshot, token->iss, (unsigned)token->alg, cursor);
+    return rely_snapshot_issuer_by_alg(snapshot, token->issuer, (unsigned)token->alg, cursor);
 }
 
 /* Strangers write `kid` and neighbours choose theirs: more records than are looked at are refused, not tried in part.
@@ -165,18 +166,27 @@ static enum rely_reason choose_among(struct rely_review_work *work, const struct
     return reason != RELY_OK ? reason : refuse_unknown_key(work, set);
 }
 
+static enum rely_reason refuse_unknown_issuer(struct rely_review *review)
+{
+    struct rely_detail *detail = &review->decision.detail;
+    struct rely_slice name = review->token.issuer;
+    char text[RELY_QUOTED_SIZE];
+    if (review->token.iss.ptr != NULL)
+        return rely_refuse(detail, RELY_UNKNOWN_ISSUER, "no registered issuer has iss %s", rely_quote(name, text));
+    return rely_refuse(detail, RELY_UNKNOWN_ISSUER, "`iss` is missing, and no registered issuer has trust domain %s",
+                       rely_quote(rely_slice(name.ptr + 1, name.len - 1), text));
+}
+
 enum rely_reason rely_step_issuer(struct rely_review_work *work)
 {
     struct rely_review *review = work->review;
     struct passed_over passed = {0};
-    char text[RELY_QUOTED_SIZE];
-    if (review->token.iss.ptr == NULL)
+    if (review->token.issuer.ptr == NULL)
         return rely_refuse(&review->decision.detail, RELY_MISSING_CLAIM, "`iss` is missing");
-    const struct rely_issuer_set *set = rely_snapshot_issuer_set(work->snapshot, review->token.iss);
+    const struct rely_issuer_set *set = rely_snapshot_issuer_set(work->snapshot, review->token.issuer);
     if (set == NULL)
-        return rely_refuse(&review->decision.detail, RELY_UNKNOWN_ISSUER, "no registered issuer has iss %s",
-                           rely_quote(review->token.iss, text));
-    review->iss = review->token.iss;
+        return refuse_unknown_issuer(review);
+    review->name = review->token.issuer;
     if (set->count > 1)
         return choose_among(work, set);
     consider_record(review, set->members[0], &passed);

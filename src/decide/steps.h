@@ -94,7 +94,7 @@ bool rely_route_answers_as_cluster(const struct rely_review_work *work);
 bool rely_route_finds_account(const struct rely_review *review);
 
 /* A number for the records, with their editions, among which the signer of a token was looked for: while it stays the
- * same, a review of the same token finds the same signer. In: token - of it only iss, kid and alg are read. */
+ * same, a review of the same token finds the same signer. In: token - of it only issuer, kid and alg are read. */
 uint64_t rely_candidates_mark(const struct rely_snapshot *snapshot, const struct rely_unverified *token);
 
 /* Which of the candidates' keys may be tried: sets try_count and base_count, and sorts the keys. Reasons: RELY_OK,

@@ -62,8 +62,10 @@ static struct rely_slice print_shadow(const struct rely_review *review, char out
 
 struct rely_slice rely_review_alias(const struct rely_review *review)
 {
-    bool is_alias = review->issuer != NULL && !rely_slice_equal(review->iss, review->issuer->url);
-    return is_alias ? review->iss : (struct rely_slice){NULL, 0};
+    struct rely_slice name = review->name; /* empty, or with U+0000 in front where it is no iss */
+    bool is_alias =
+        review->issuer != NULL && name.len > 0 && name.ptr[0] != '\0' && !rely_slice_equal(name, review->issuer->url);
+    return is_alias ? name : (struct rely_slice){NULL, 0};
 }
 
 static void log_review(struct rely_reviewer *reviewer, const struct rely_http_request *request,

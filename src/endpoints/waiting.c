@@ -22,7 +22,7 @@ struct rely_waiting {
     struct rely_reviewer *reviewer;    /* borrowed */
     struct rely_http_request *request; /* borrowed until answered or gone */
     struct rely_asked asked;           /* slices point behind the struct */
-    struct rely_unverified token;      /* iss, kid and alg alone: what its key is looked for by */
+    struct rely_unverified token;      /* issuer, kid and alg alone: what its key is looked for by */
     struct rely_waiting_share *share;  /* borrowed: of its iss; lives as long as this is in the list */
     int64_t start_us;                  /* when it was asked */
     int64_t issuer_ids[RELY_CANDIDATES_MAX];
@@ -42,7 +42,7 @@ static void link_waiting(struct rely_waiting *waiting)
     waiting->previous = list->newest;
     *(list->newest == NULL ? &list->oldest : &list->newest->next) = waiting;
     list->newest = waiting;
-    waiting->share = rely_share_take(list, waiting->token.iss, waiting->bytes);
+    waiting->share = rely_share_take(list, waiting->token.issuer, waiting->bytes);
 }
 
 static void unlink_waiting(struct rely_waiting *waiting)
@@ -143,7 +143,7 @@ static size_t measure_waiting(const struct rely_asked *asked, const struct rely_
 {
     const struct rely_review_request *review = &asked->review;
     size_t bytes = sizeof(struct rely_waiting) + review->token.len + review->identity.len + review->route.len +
-                   token->iss.len + token->kid.len + review->audience_count * sizeof(struct rely_slice);
+                   token->issuer.len + token->kid.len + review->audience_count * sizeof(struct rely_slice);
     for (size_t i = 0; i < review->audience_count; i++)
         bytes += review->audiences[i].len;
     return bytes;
@@ -164,7 +164,7 @@ static struct rely_waiting *make_waiting(const struct rely_asked *asked, const s
     waiting->asked.review.identity = keep_copy(asked->review.identity, &next);
     waiting->asked.review.route = keep_copy(asked->review.route, &next);
     waiting->token = (struct rely_unverified){
-        .iss = keep_copy(token->iss, &next), .kid = keep_copy(token->kid, &next), .alg = token->alg};
+        .issuer = keep_copy(token->issuer, &next), .kid = keep_copy(token->kid, &next), .alg = token->alg};
     return waiting;
 }
 
@@ -210,11 +210,11 @@ bool rely_waiting_begin(struct rely_reviewer *reviewer, struct rely_http_request
 {
     int64_t ids[RELY_CANDIDATES_MAX] = {0};
     bool wants_pin = rely_review_wants_pin(review);
-    const struct rely_unverified known = {.iss = review->iss};
+    const struct rely_unverified known = {.issuer = review->name};
     const struct rely_unverified *token = wants_pin ? &known : &review->token; /* which a cache leaves empty */
     size_t count = ask_for_what_is_missing(reviewer, review, ids);
     size_t bytes = measure_waiting(asked, token);
-    if (count == 0 || reviewer->key_wait_ms == 0 || !rely_share_has_room(&reviewer->waiting, token->iss, bytes))
+    if (count == 0 || reviewer->key_wait_ms == 0 || !rely_share_has_room(&reviewer->waiting, token->issuer, bytes))
         return false;
     struct rely_waiting *waiting = make_waiting(asked, token, bytes);
     waiting->reviewer = reviewer;

@@ -41,11 +41,12 @@ static struct rely_kept_names *copy_names(const struct rely_issuer *record)
         text += rely_issuer_name_at(record, i).len;
     struct rely_kept_names *names = rely_alloc(sizeof *names + count * sizeof names->items[0] + text);
     char *next = (char *)(names->items + count);
-    names->count = count;
     for (size_t i = 0; i < count; i++) {
         struct rely_slice name = rely_issuer_name_at(record, i);
+        if (name.ptr == NULL)
+            continue;
         memcpy(next, name.ptr, name.len);
-        names->items[i] = rely_slice(next, name.len);
+        names->items[names->count++] = rely_slice(next, name.len);
         next += name.len;
     }
     return names;

@@ -25,6 +25,8 @@ static const struct rely_issuer *find_holder_of(const struct rely_snapshot *snap
     const struct rely_issuer *holder = NULL;
     for (size_t i = 0; i < rely_issuer_name_count(issuer) && holder == NULL; i++) {
         size_t cursor = 0;
+        if (rely_issuer_name_at(issuer, i).ptr == NULL)
+            continue;
         do
             holder = rely_snapshot_issuer_by_material(snapshot, rely_issuer_name_at(issuer, i), material, &cursor);
         while (holder != NULL && (holder->id == issuer->id || !holds_keys(holder, now_s)));

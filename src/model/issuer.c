@@ -71,6 +71,38 @@ static void check_discoverable(const struct rely_body *body, const struct rely_i
                           found.items[0].message);
 }
 
+/* By what tokens find it. `issuer` is never taken away: it is immutable. */
+static void check_has_name(const struct rely_body *body)
+{
+    const struct rely_issuer_record *before = body->before;
+    bool had_issuer = before != NULL && before->url.ptr != NULL;
+    bool has_keys = rely_json_get(body->json, "keys") != NULL;
+    if (rely_json_get(body->json, "issuer") != NULL)
+        return;
+    if (had_issuer || rely_json_get(body->json, "trustDomain") == NULL)
+        rely_problems_add(body->problems, "issuer", "required", "issuer is required%s",
+                          had_issuer ? "" : ", or trustDomain");
+    else if (!has_keys || rely_json_get(rely_json_get(body->json, "keys"), "discovery") != NULL)
+        rely_problems_add(body->problems, "keys", has_keys ? "not_allowed" : "required",
+                          "keys cannot be discovered without issuer: give keys.jwksUri or keys.jwks");
+    if (!had_issuer && rely_json_get(body->json, "aliases") != NULL &&
+        rely_json_size(rely_json_get(body->json, "aliases")) > 0)
+        rely_problems_add(body->problems, "aliases", "not_allowed", "aliases goes only with issuer");
+}
+
+/* SPIFFE-ID s2.1. */
+static void check_domain_text(const struct rely_body *body, struct rely_slice name)
+{
+    bool is_good = true;
+    for (size_t i = 0; i < name.len && is_good; i++) {
+        char c = name.ptr[i];
+        is_good = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '-' || c == '_';
+    }
+    if (!is_good)
+        rely_problems_add(body->problems, "trustDomain", "invalid_value",
+                          "trustDomain is of a-z, 0-9, ., - and _, without spiffe:// and path");
+}
+
 static void check_name(const struct rely_body *body, const struct rely_issuer_record *issuer)
 {
     bool is_noted =
@@ -149,7 +181,9 @@ void rely_issuer_check(const struct rely_body *body, void *record)
     struct rely_issuer_record *issuer = record;
     if (rely_json_get(body->json, "types") == NULL)
         issuer->types = (struct rely_texts){types, sizeof types / sizeof types[0]};
+    check_has_name(body);
     check_name(body, issuer);
+    check_domain_text(body, issuer->trust_domain);
     check_not_document(body, issuer->url);
     check_aliases(body, issuer);
     check_discovery_url(body, issuer);
@@ -163,7 +197,9 @@ void rely_issuer_check(const struct rely_body *body, void *record)
 bool rely_issuer_is_whole(const void *record)
 {
     const struct rely_issuer_record *issuer = record;
-    return (issuer->algorithms & 1) == 0 && rely_subject_claim_is_whole(issuer->subject_claim) &&
+    bool is_named =
+        issuer->url.ptr != NULL || (issuer->trust_domain.ptr != NULL && issuer->key_source != RELY_KEYS_DISCOVERY);
+    return is_named && (issuer->algorithms & 1) == 0 && rely_subject_claim_is_whole(issuer->subject_claim) &&
            (issuer->key_source != RELY_KEYS_JWKS_URI || issuer->jwks_uri.ptr != NULL) &&
            (issuer->key_source != RELY_KEYS_UPLOADED || issuer->jwks.ptr != NULL) &&
            rely_issuer_guards_are_whole(issuer);

@@ -128,6 +128,10 @@ bool rely_subjects_is_new_claim(const struct rely_writing *write);
 /* May it? */
 RELY_MUST_USE bool rely_subjects_check_issuer(const struct rely_writing *write, struct rely_err *err);
 
+/* --- trust_domains.c: false with the fault ------------------------------------------------------------------------ */
+
+RELY_MUST_USE bool rely_trust_domains_check(const struct rely_writing *write, struct rely_err *err);
+
 /* --- groups.c: groups of issuers' records. False with the fault ---------------------------------------------- */
 
 RELY_MUST_USE bool rely_groups_bind(struct rely_writing *write, struct rely_err *err);

@@ -63,8 +63,9 @@ static bool lint_credential(const struct rely_writing *write, struct rely_proble
         return false;
     if (!rely_stored_find(write->registry->store, &place, write->body.pool, &identity, err))
         return false;
+    bool is_named = issuer.issuer.url.ptr != NULL;
     rely_lint_credential(&(struct rely_linted){.credential = credential,
-                                               .issuer_url = issuer.issuer.url,
+                                               .issuer_url = is_named ? issuer.issuer.url : RELY_LIT(""),
                                                .jwks_uri = issuer.issuer.jwks_uri,
                                                .is_username_subject = identity.identity.is_username_subject != 0,
                                                .is_other_claim = credential->subject_claim.ptr != NULL,
@@ -145,7 +146,8 @@ static bool lint_issuer(const struct rely_writing *write, struct rely_problems *
     struct spellings spellings = {.count = 0};
     struct twins twins = {write, warnings};
     bool is_asked = true;
-    spell(write->after.issuer.url, &spellings);
+    if (write->after.issuer.url.ptr != NULL)
+        spell(write->after.issuer.url, &spellings);
     for (size_t i = 0; i < spellings.count; i++) {
         struct rely_stored_asked asked = {
             .question = RELY_STORED_BY_URL, .text = rely_buf_slice(&spellings.texts[i]), .limit = 1};

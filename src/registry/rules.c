@@ -198,8 +198,8 @@ static bool bind_by_name(struct rely_writing *write, struct rely_err *err)
     struct rely_slice url = issuer.issuer.url;
     if (credential->issuer.ptr != NULL && !rely_slice_equal(url, credential->issuer))
         rely_problems_add(write->body.problems, "issuer", "issuer_mismatch",
-                          "issuer is not that of the record that issuerName names, which is %.200s",
-                          rely_quote(url, quoted));
+                          "issuer is not that of the record that issuerName names, which %s%.200s",
+                          url.ptr == NULL ? "has none" : "is ", url.ptr == NULL ? "" : rely_quote(url, quoted));
     credential->issuer_id = issuer.record.id;
     credential->issuer = url;
     return true;
@@ -290,6 +290,11 @@ static bool bind_issuer(struct rely_writing *write, struct rely_err *err)
     return rely_tenants_bind_issuer(write, err);
 }
 
+static bool check_issuer(const struct rely_writing *write, struct rely_err *err)
+{
+    return rely_subjects_check_issuer(write, err) && rely_trust_domains_check(write, err);
+}
+
 static bool has_same_source(const struct rely_writing *write)
 {
     return rely_issuer_has_same_source(&write->before.issuer, &write->after.issuer);
@@ -306,7 +311,7 @@ static const struct rules {
 } rules[] = {
     {.object = RELY_OBJECT_ISSUER,
      .bind = bind_issuer,
-     .check = rely_subjects_check_issuer,
+     .check = check_issuer,
      .is_same = has_same_source,
      .store = store_keys},
     {.object = RELY_OBJECT_ISSUER_GROUP,

@@ -289,6 +289,8 @@ void rely_issuer_index_edit(struct rely_snapshot *next, const void *item, bool i
     const struct rely_issuer *issuer = item;
     for (size_t i = 0; i < rely_issuer_name_count(issuer); i++) {
         struct rely_slice name = rely_issuer_name_at(issuer, i);
+        if (name.ptr == NULL)
+            continue;
         if (is_removal)
             remove_member(next, issuer, name);
         else

@@ -67,6 +67,7 @@ struct rely_issuer *rely_issuer_of_record(const struct rely_issuer_record *recor
                                                .url = record->url,
                                                .aliases = record->aliases.items,
                                                .alias_count = record->aliases.count,
+                                               .trust_domain = record->trust_domain,
                                                .subject_claim = read_subject_claim(record->subject_claim, &pool),
                                                .algs = (uint32_t)record->algorithms,
                                                .leeway_s = (int32_t)record->leeway_s,

@@ -85,6 +85,13 @@ static struct rely_slice put_text(struct block *block, struct rely_slice text)
     return rely_slice(copy, text.len);
 }
 
+/* With U+0000 in front. */
+static struct rely_slice put_marked(struct block *block, struct rely_slice text)
+{
+    *block->next++ = '\0';
+    return put_text(block, text);
+}
+
 static size_t measure_texts(const struct rely_slice *texts, size_t count)
 {
     size_t size = 0;
@@ -141,9 +148,9 @@ struct rely_issuer *rely_issuer_copy(const struct rely_issuer *from)
     size_t arrays = (from->type_count + from->alias_count) * sizeof(struct rely_slice);
     size_t guards_text = measure_guards(from->guards, &arrays);
     const struct rely_issuer_source *source = &from->source;
-    size_t text = from->name.len + from->url.len + measure_texts(from->aliases, from->alias_count) +
-                  from->subject_claim.len + measure_texts(from->types, from->type_count) + source->discovery_url.len +
-                  source->jwks_uri.len + source->ca_bundle.len + guards_text;
+    size_t text = from->name.len + from->url.len + measure_texts(from->aliases, from->alias_count) + 1 +
+                  from->trust_domain.len + from->subject_claim.len + measure_texts(from->types, from->type_count) +
+                  source->discovery_url.len + source->jwks_uri.len + source->ca_bundle.len + guards_text;
     struct rely_issuer *issuer = rely_alloc(sizeof *issuer + arrays + text);
     struct rely_slice *types = (struct rely_slice *)(issuer + 1), *aliases = types + from->type_count;
     struct block block = {(char *)(issuer + 1) + arrays};
@@ -158,6 +165,7 @@ struct rely_issuer *rely_issuer_copy(const struct rely_issuer *from)
     issuer->types = types;
     put_texts(&block, aliases, from->aliases, from->alias_count);
     issuer->aliases = aliases;
+    issuer->trust_domain = put_marked(&block, from->trust_domain);
     issuer->guards = put_guards(&block, aliases + from->alias_count, from->guards);
     return issuer;
 }

@@ -53,7 +53,7 @@ static bool count_indexes(struct rely_sql *sql, struct rely_err *err)
                     HAS_ALL("issuer_group_member", "sqlite_autoindex_issuer_group_member_2", "group_id > 0")
                         HAS_ALL("issuer_group_member", "issuer_group_member_issuer_id", "issuer_id > 0")),
         COUNTED("issuer", HAS_ALL("issuer", "sqlite_autoindex_issuer_1", "name > ''")
-                              HAS_ALL("issuer", "issuer_url", "url > ''")),
+                              HAS_EITHER("issuer", "issuer_url", "url > ''", "url IS NULL")),
         COUNTED("identity", HAS_ALL("identity", "sqlite_autoindex_identity_1", "name > ''")
                                 HAS_ALL("identity", "sqlite_autoindex_identity_2", "uid > ''")),
         COUNTED("credential",

@@ -193,14 +193,15 @@ bool rely_stored_read_all(struct rely_store *store, const struct rely_kind *kind
 /* The first line of what is left, and what is left then. */
 #define NEXT_LINE "substr(rest, 1, instr(rest, char(10)) - 1), substr(rest, instr(rest, char(10)) + 1)"
 
-/* The records with a name, URL or alias, of the record ?1 or of one in the group ?2. */
+/* The record ?1, those in the group ?2, and those with a name of one of them, URL or alias; a trust domain is one record's. */
 #define LIKE_SCOPE                                                                                                     \
     "WITH RECURSIVE own (name, rest) AS (SELECT url, aliases FROM issuer WHERE id = ?1 OR id IN"                       \
     " (SELECT issuer_id FROM issuer_group_member WHERE group_id = ?2)"                                                 \
     " UNION SELECT " NEXT_LINE " FROM own WHERE rest <> ''),"                                                          \
     " other (id, name, rest) AS (SELECT id, NULL, aliases FROM issuer INDEXED BY issuer_aliases WHERE aliases <> ''"   \
     " UNION ALL SELECT id, " NEXT_LINE " FROM other WHERE rest <> '')"                                                 \
-    " SELECT id FROM issuer WHERE url IN (SELECT name FROM own)"                                                       \
+    " SELECT id FROM issuer WHERE id = ?1 OR url IN (SELECT name FROM own)"                                            \
+    " UNION ALL SELECT issuer_id FROM issuer_group_member WHERE group_id = ?2"                                         \
     " UNION ALL SELECT id FROM other WHERE name IN (SELECT name FROM own)"
 
 /* Rules by expression of the scope ?1, by the index that has their prefixes and keys in order. */
@@ -226,6 +227,7 @@ static const struct question {
     [RELY_STORED_GROUPS_OF] = {RELY_OBJECT_ISSUER_GROUP_MEMBER, RELY_COLUMNS_ALL, ", d.name",
                                " JOIN issuer_group d ON d.id = o.group_id WHERE o.issuer_id = ?1", "n"},
     [RELY_STORED_BY_URL] = {RELY_OBJECT_ISSUER, RELY_COLUMNS_NAMES, "", " WHERE o.url = ?1 LIMIT ?2", "tl"},
+    [RELY_STORED_BY_TRUST_DOMAIN] = {RELY_OBJECT_ISSUER, RELY_COLUMNS_NAMES, "", " WHERE o.trust_domain = ?1", "t"},
     [RELY_STORED_BY_URL_IN_ORDER] = {RELY_OBJECT_ISSUER, RELY_COLUMNS_NAMES, "",
                                      " WHERE o.url = ?1 ORDER BY o.name LIMIT ?2", "tl"},
     [RELY_STORED_BY_PAIR] = {RELY_OBJECT_CREDENTIAL, RELY_COLUMNS_NAMES, "",

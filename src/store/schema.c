@@ -27,6 +27,10 @@ static const struct {
      "url NOT GLOB '*[' || char(1) || '-' || char(31) || char(127) || ']*'"
      " AND (key_source <> 1 OR (" IS_URL("url") " AND instr(url, '?') = 0))",
      ""},
+    {"issuer", "trust_domain",
+     "(url IS NOT NULL OR (trust_domain IS NOT NULL AND key_source <> 1))"
+     " AND (trust_domain IS NULL OR trust_domain NOT GLOB '*[^a-z0-9._-]*')",
+     ""},
     {"issuer", "jwks_uri",
      "(jwks_uri IS NOT NULL) = (key_source = 2) AND (jwks_uri IS NULL OR (" IS_URL("jwks_uri") "))", ""},
     {"issuer", "discovery_url", "discovery_url IS NULL OR (key_source = 1 AND " IS_URL("discovery_url") ")", ""},
@@ -98,6 +102,8 @@ static const struct rely_schema_item other_items[] = {
      "CREATE INDEX identity_certificates ON identity (certificates) WHERE certificates <> ''"},
     {"index", "identity_owners", "CREATE INDEX identity_owners ON identity (owners) WHERE owners <> ''"},
     {"index", "identity_roles", "CREATE INDEX identity_roles ON identity (roles) WHERE roles <> 0"},
+    {"index", "issuer_trust_domain",
+     "CREATE UNIQUE INDEX issuer_trust_domain ON issuer (trust_domain) WHERE trust_domain IS NOT NULL"},
     {"index", "issuer_aliases", "CREATE INDEX issuer_aliases ON issuer (aliases) WHERE aliases <> ''"},
     {"index", "issuer_shared", "CREATE INDEX issuer_shared ON issuer (is_shared) WHERE is_shared = 1"},
     {"trigger", "credential_quota",

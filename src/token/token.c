@@ -144,15 +144,36 @@ static enum rely_reason read_header(const struct rely_view *header, struct rely_
     return RELY_OK;
 }
 
-static enum rely_reason read_claimed_issuer(const struct rely_view *payload, struct rely_slice *out,
-                                            struct rely_detail *detail)
+/* JWT-SVID s3: without `iss` the trust domain of `sub` says whose keys to check it with. It is believed as little. */
+static struct rely_slice read_trust_domain(const struct rely_view *payload, struct rely_pool *pool)
+{
+    const struct rely_slice scheme = RELY_LIT("spiffe://"), none = {NULL, 0};
+    uint32_t place = rely_view_member(payload, 0, RELY_LIT("sub"));
+    struct rely_slice sub = rely_view_type(payload, place) == RELY_VIEW_STRING ? payload->nodes[place].text : none;
+    if (!rely_slice_starts(sub, scheme))
+        return none;
+    struct rely_slice rest = rely_slice(sub.ptr + scheme.len, sub.len - scheme.len);
+    const char *slash = memchr(rest.ptr, '/', rest.len);
+    if (slash == NULL || slash == rest.ptr)
+        return none;
+    size_t len = (size_t)(slash - rest.ptr);
+    char *marked = rely_pool_alloc(pool, len + 1);
+    marked[0] = '\0';
+    memcpy(marked + 1, rest.ptr, len);
+    return rely_slice(marked, len + 1);
+}
+
+static enum rely_reason read_claimed_issuer(const struct rely_view *payload, struct rely_pool *pool,
+                                            struct rely_unverified *token, struct rely_detail *detail)
 {
     uint32_t place = rely_view_member(payload, 0, RELY_LIT("iss"));
-    if (place == 0)
+    if (place == 0) {
+        token->issuer = read_trust_domain(payload, pool);
         return RELY_OK;
+    }
     if (payload->nodes[place].type != RELY_VIEW_STRING)
         return rely_refuse(detail, RELY_INVALID_CLAIM, "`iss` is not a string");
-    *out = payload->nodes[place].text;
+    token->iss = token->issuer = payload->nodes[place].text;
     return RELY_OK;
 }
 
@@ -169,7 +190,7 @@ static enum rely_reason read_parts(const struct token_parts *parts, struct rely_
     if (reason == RELY_OK)
         reason = decode_part(parts->signature, "signature", pool, &token->signature, detail);
     if (reason == RELY_OK)
-        reason = read_claimed_issuer(&token->payload.view_, &token->iss, detail);
+        reason = read_claimed_issuer(&token->payload.view_, pool, token, detail);
     return reason;
 }
 

@@ -48,6 +48,8 @@ struct record_key {
     const char *kid, *alg;
 };
 
+#define DOMAIN_OWNER 1 /* the record that has the trust domain "d" */
+
 /* What a record was made of: the model that decisions are compared with. */
 struct record {
     int64_t id;
@@ -116,6 +118,7 @@ static void put_record(struct rely_snapshot *snapshot, const struct record *reco
                                  .url = rely_slice_of(record->url),
                                  .aliases = &alias,
                                  .alias_count = record->alias == NULL ? 0 : 1,
+                                 .trust_domain = rely_slice_of(record->id == DOMAIN_OWNER ? "d" : NULL),
                                  .algs = record->only_alg == 0 ? RELY_ALGS_ALL : 1u << record->only_alg,
                                  .leeway_s = record->leeway_s,
                                  .max_lifetime_s = record->max_lifetime_s,
@@ -254,8 +257,9 @@ static const char *print_payload(const struct sent *sent)
     if (sent->iat != 0)
         times = mint_print("%s,\"iat\":%lld", times, (long long)sent->iat);
     const char *said = sent->said == NULL ? "" : mint_print(",\"c\":\"%s\"", sent->said);
-    return mint_print("{\"iss\":\"%s\",\"sub\":\"%s\",\"aud\":[\"%s\",\"%s\"]%s,\"l\":[\"%s\",\"%s\"]%s}", sent->iss,
-                      sent->subject, sent->aud[0], sent->aud[1], times, sent->listed[0], sent->listed[1], said);
+    const char *iss = sent->iss == NULL ? "" : mint_print("\"iss\":\"%s\",", sent->iss);
+    return mint_print("{%s\"sub\":\"%s\",\"aud\":[\"%s\",\"%s\"]%s,\"l\":[\"%s\",\"%s\"]%s}", iss, sent->subject,
+                      sent->aud[0], sent->aud[1], times, sent->listed[0], sent->listed[1], said);
 }
 
 /* One bit somewhere in the text, a signature of something else, or a header that says another alg than signed. */
@@ -274,7 +278,7 @@ static const char *forge(const struct sent *sent, const char *header)
 
 static struct sent choose_token(void)
 {
-    struct sent sent = {.iss = CHOOSE_TEXT("https://a", "https://b", "https://c"),
+    struct sent sent = {.iss = CHOOSE_TEXT("https://a", "https://b", "https://c", NULL),
                         .key = choose(SIGNING_KEYS),
                         .kid = CHOOSE_TEXT("a", "b", "c", NULL),
                         .typ = CHOOSE_TEXT(NULL, "JWT", "at+jwt"),
@@ -285,6 +289,10 @@ static struct sent choose_token(void)
                         .exp = choose(16) == 15 ? 0 : choose_time(),
                         .nbf = choose(2) == 0 ? 0 : choose_time(),
                         .iat = choose(2) == 0 ? 0 : choose_time()};
+    if (sent.iss == NULL && sent.said != NULL)
+        sent.subject = sent.subject[0] == 's' ? "spiffe://d/s" : "spiffe://e/s";
+    if (sent.iss == NULL && sent.nbf == sent.exp)
+        sent.subject = "spiffe://d/../s";
     const struct signing_key *key = &signing_keys[sent.key];
     const char *alg = choose(2) == 0 ? key->alg : key->other_alg;
     const char *header = mint_print("{\"alg\":\"%s\"", alg);
@@ -309,14 +317,19 @@ static bool fits_key(const struct record_key *key, const struct sent *sent)
     return key->key == sent->key && is_named && (key->alg == NULL || rely_alg_of(rely_slice_of(key->alg)) == sent->alg);
 }
 
+static bool is_name_of(const struct record *record, const struct sent *sent)
+{
+    if (sent->iss == NULL)
+        return record->id == DOMAIN_OWNER && strncmp(sent->subject, "spiffe://d/", 11) == 0;
+    return strcmp(record->url, sent->iss) == 0 || (record->alias != NULL && strcmp(record->alias, sent->iss) == 0);
+}
+
 /* May this record's keys speak for the token? */
 static bool is_rightful(const struct record *record, const struct sent *sent)
 {
     bool is_type_taken = record->takes_typ || sent->typ == NULL || strcmp(sent->typ, "JWT") == 0;
     bool is_alg_taken = record->only_alg == 0 || record->only_alg == sent->alg;
-    bool is_name =
-        strcmp(record->url, sent->iss) == 0 || (record->alias != NULL && strcmp(record->alias, sent->iss) == 0);
-    if (!record->is_enabled || !is_name || !is_type_taken || !is_alg_taken)
+    if (!record->is_enabled || !is_name_of(record, sent) || !is_type_taken || !is_alg_taken)
         return false;
     for (size_t i = 0; i < record->key_count; i++)
         if (fits_key(&record->keys[i], sent))
@@ -425,6 +438,7 @@ static void check_decision(const struct world *world, const struct question *que
     RELY_ASSERT(!sent->is_forged && review->key != NULL && review->matches.count > 0);
     RELY_ASSERT(review->matches.count == 1 || !question->request->is_single);
     check_times(sent, review);
+    RELY_ASSERT(sent->iss != NULL || strcmp(sent->subject, "spiffe://d/s") == 0);
     for (size_t i = 0; i < review->matches.count; i++) {
         check_match(world, question, review, &review->matches.items[i]);
         struct rely_slice username = review->matches.items[i].username;

@@ -52,6 +52,19 @@ static void compare_member(const json_t *object, const char *name, struct rely_s
                     rely_slice_equal(found, rely_slice(json_string_value(value), json_string_length(value))));
 }
 
+/* Without `iss`: what stands between spiffe:// and the slash behind it. */
+static void compare_trust_domain(const json_t *payload, struct rely_slice found)
+{
+    const char *scheme = "spiffe://", *sub = json_string_value(json_object_get(payload, "sub"));
+    const char *name = sub != NULL && strncmp(sub, scheme, strlen(scheme)) == 0 ? sub + strlen(scheme) : "";
+    const char *end = strchr(name, '/');
+    bool is_named = end != NULL && end != name;
+    RELY_ASSERT(is_named == (found.ptr != NULL));
+    if (is_named)
+        RELY_ASSERT(found.ptr[0] == '\0' &&
+                    rely_slice_equal(rely_slice(found.ptr + 1, found.len - 1), rely_slice(name, (size_t)(end - name))));
+}
+
 static void check_token(struct rely_slice text, const struct rely_unverified *token, struct rely_pool *pool)
 {
     const char *dot = memchr(text.ptr, '.', text.len);
@@ -72,6 +85,10 @@ static void check_token(struct rely_slice text, const struct rely_unverified *to
     }
     if (payload != NULL)
         compare_member(payload, "iss", token->iss);
+    if (payload != NULL && token->iss.ptr != NULL)
+        compare_member(payload, "iss", token->issuer);
+    else if (payload != NULL)
+        compare_trust_domain(payload, token->issuer);
     json_decref(header);
     json_decref(payload);
 }

@@ -42,5 +42,6 @@ int run_kubernetes_tests(void);
 int run_time_tests(void);
 int run_said_tests(void);
 int run_subject_tests(void);
+int run_spiffe_tests(void);
 
 #endif

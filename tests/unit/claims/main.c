@@ -71,8 +71,8 @@ void expect_claims(const struct claims_case *row, struct rely_claims *out)
 int main(void)
 {
     rely_pool_init(&pool);
-    int failed =
-        run_registered_tests() + run_kubernetes_tests() + run_time_tests() + run_said_tests() + run_subject_tests();
+    int failed = run_registered_tests() + run_kubernetes_tests() + run_time_tests() + run_said_tests() +
+                 run_subject_tests() + run_spiffe_tests();
     rely_buf_fini(&payload_text);
     rely_pool_fini(&pool);
     return failed;

@@ -1,5 +1,5 @@
 /*
- * The names of a record: `issuer` and aliases. It is found under each of them by all that records are told apart by, and
+ * The names of a record: `issuer`, aliases and its trust domain. It is found under each of them by all that records are told apart by, and
  * under no other; a remembered token stands and falls with the name that it has.
  */
 #include "scene.h"
@@ -100,8 +100,8 @@ static void expect_signer(struct name_world *world, const char *token, enum rely
 
 static void expect_iss(const struct name_world *world, const char *iss)
 {
-    if (!rely_slice_equal(world->review.iss, rely_slice_of(iss)))
-        fail_msg("%.*s, not %s", RELY_ARG(world->review.iss), iss);
+    if (!rely_slice_equal(world->review.name, rely_slice_of(iss)))
+        fail_msg("%.*s, not %s", RELY_ARG(world->review.name), iss);
 }
 
 static void is_found_under_each_name(void **state)
@@ -176,6 +176,113 @@ static void a_remembered_token_is_looked_at_with_its_name(void **state)
     assert_int_equal(rely_cache_count(world->cache).misses, misses);
     expect_signer(world, second, RELY_AMBIGUOUS_ISSUER, NULL);
     expect_signer(world, first, RELY_OK, "one");
+}
+
+/* --- trust domains ------------------------------------------------------------------------------------------------- */
+
+#define DOMAIN "prod.example"
+
+static void set_trust_domain(struct name_world *world, int64_t id, const char *name, bool has_url)
+{
+    struct rely_issuer changed = *rely_snapshot_issuer(world->scene.snapshot, id);
+    changed.trust_domain = rely_slice_of(name);
+    if (!has_url)
+        changed.url = rely_slice(NULL, 0);
+    rely_snapshot_put_issuer(world->scene.snapshot, rely_issuer_copy(&changed));
+}
+
+/* In: claims - with their comma. */
+static const char *sign_claimed(const char *key, const char *kid, const char *claims)
+{
+    return mint_token(mint_key(mint_print("p256#%s", key)), "ES256",
+                      kid == NULL ? "{\"alg\":\"ES256\"}" : mint_print("{\"alg\":\"ES256\",\"kid\":\"%s\"}", kid),
+                      mint_print("{%s\"aud\":[\"relyd\"],\"exp\":%d}", claims, NOW + 3600));
+}
+
+static void a_trust_domain_is_of_tokens_without_iss(void **state)
+{
+    struct name_world *world = *state;
+    int64_t alone = add_named(world, "alone", FIRST, ""), beside = add_named(world, "beside", SECOND, OTHER);
+    scene_add_credential(&world->scene, alone, world->identity, "spiffe://" DOMAIN "/app", "relyd");
+    scene_add_credential(&world->scene, beside, world->identity, "spiffe://dev.example/app", "relyd");
+    set_trust_domain(world, alone, DOMAIN, false);
+    set_trust_domain(world, beside, "dev.example", true);
+    static const struct {
+        const char *key, *claims;
+        enum rely_reason reason;
+    } cases[] = {
+        {"alone", "\"sub\":\"spiffe://" DOMAIN "/app\",", RELY_OK},
+        {"alone", "\"sub\":\"spiffe://" DOMAIN "/other\",", RELY_NO_MATCHING_CREDENTIAL},
+        {"beside", "\"sub\":\"spiffe://dev.example/app\",", RELY_OK},
+        {"beside", "\"iss\":\"" SECOND "\",\"sub\":\"spiffe://dev.example/app\",", RELY_OK},
+        {"beside", "\"iss\":\"" OTHER "\",\"sub\":\"spiffe://dev.example/app\",", RELY_OK},
+        {"beside", "\"iss\":\"" SECOND "\",\"sub\":\"app\",", RELY_OK},
+        /* of another's domain, or of nobody's */
+        {"alone", "\"sub\":\"spiffe://dev.example/app\",", RELY_KEY_UNKNOWN},
+        {"beside", "\"sub\":\"spiffe://" DOMAIN "/app\",", RELY_KEY_UNKNOWN},
+        {"alone", "\"sub\":\"spiffe://nobody.example/app\",", RELY_UNKNOWN_ISSUER},
+        {"alone", "\"sub\":\"spiffe://" DOMAIN ".evil/app\",", RELY_UNKNOWN_ISSUER},
+        {"alone", "\"sub\":\"spiffe://Prod.example/app\",", RELY_UNKNOWN_ISSUER},
+        /* an iss, whatever it is, is never looked for among trust domains */
+        {"alone", "\"iss\":\"" DOMAIN "\",\"sub\":\"spiffe://" DOMAIN "/app\",", RELY_UNKNOWN_ISSUER},
+        {"alone", "\"iss\":\"spiffe://" DOMAIN "\",\"sub\":\"spiffe://" DOMAIN "/app\",", RELY_UNKNOWN_ISSUER},
+        {"alone", "\"iss\":\"\",\"sub\":\"spiffe://" DOMAIN "/app\",", RELY_UNKNOWN_ISSUER},
+        {"alone", "\"iss\":\"" FIRST "\",\"sub\":\"spiffe://" DOMAIN "/app\",", RELY_UNKNOWN_ISSUER},
+        {"alone", "\"iss\":null,\"sub\":\"spiffe://" DOMAIN "/app\",", RELY_INVALID_CLAIM},
+        /* neither */
+        {"alone", "\"sub\":\"app\",", RELY_MISSING_CLAIM},
+        {"alone", "\"sub\":\"spiffe://" DOMAIN "\",", RELY_MISSING_CLAIM},
+        {"alone", "\"sub\":\"spiffe:///app\",", RELY_MISSING_CLAIM},
+        {"alone", "\"sub\":[\"spiffe://" DOMAIN "/app\"],", RELY_MISSING_CLAIM},
+        {"alone", "", RELY_MISSING_CLAIM},
+        /* what is signed must be an ID */
+        {"alone", "\"sub\":\"spiffe://" DOMAIN "/\",", RELY_INVALID_CLAIM},
+        {"alone", "\"sub\":\"spiffe://" DOMAIN "/../app\",", RELY_INVALID_CLAIM},
+        {"alone", "\"sub\":\"spiffe://" DOMAIN "/app?x\",", RELY_INVALID_CLAIM},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const char *name = cases[i].reason == RELY_OK ? cases[i].key : NULL;
+        expect_signer(world, sign_claimed(cases[i].key, cases[i].key, cases[i].claims), cases[i].reason, name);
+        enum rely_reason without = cases[i].reason == RELY_KEY_UNKNOWN ? RELY_BAD_SIGNATURE : cases[i].reason;
+        expect_signer(world, sign_claimed(cases[i].key, NULL, cases[i].claims), without, name);
+    }
+}
+
+/* Whatever stands for the subject: `sub` is what has found the record. */
+static void a_trust_domain_is_that_of_sub(void **state)
+{
+    struct name_world *world = *state;
+    int64_t id = add_named(world, "alone", FIRST, "");
+    set_trust_domain(world, id, DOMAIN, false);
+    scene_change_issuer(&world->scene, id, subject_claim, RELY_LIT("name"));
+    scene_begin_edition(&world->scene);
+    expect_signer(world, sign_claimed("alone", "alone", "\"sub\":\"spiffe://" DOMAIN "/x\",\"name\":\"app\","), RELY_OK,
+                  "alone");
+    expect_signer(world, sign_claimed("alone", "alone", "\"sub\":\"spiffe://" DOMAIN "/x/\",\"name\":\"app\","),
+                  RELY_INVALID_CLAIM, NULL);
+    expect_signer(world, sign_claimed("alone", "alone", "\"sub\":\"x\",\"name\":\"app\","), RELY_MISSING_CLAIM, NULL);
+}
+
+static void a_remembered_token_falls_with_its_trust_domain(void **state)
+{
+    struct name_world *world = *state;
+    int64_t id = add_named(world, "one", FIRST, SECOND);
+    scene_add_credential(&world->scene, id, world->identity, "spiffe://" DOMAIN "/app", "relyd");
+    const char *bare = sign_claimed("one", "one", "\"sub\":\"spiffe://" DOMAIN "/app\",");
+    const char *named = sign_claimed("one", "one", "\"iss\":\"" SECOND "\",\"sub\":\"spiffe://" DOMAIN "/app\",");
+    scene_begin_edition(&world->scene);
+    set_trust_domain(world, id, DOMAIN, true);
+    expect_signer(world, bare, RELY_OK, "one");
+    expect_signer(world, named, RELY_OK, "one");
+    scene_begin_edition(&world->scene);
+    set_trust_domain(world, id, NULL, true);
+    expect_signer(world, bare, RELY_UNKNOWN_ISSUER, NULL);
+    expect_signer(world, named, RELY_OK, "one");
+    scene_begin_edition(&world->scene);
+    set_trust_domain(world, id, DOMAIN "x", true);
+    expect_signer(world, bare, RELY_UNKNOWN_ISSUER, NULL);
+    expect_signer(world, named, RELY_OK, "one");
+    assert_true(world->scene.snapshot->issuer_sets.count == 3);
 }
 
 /* --- the index, beside looking at every record ------------------------------------------------------------------------ */
@@ -265,6 +372,9 @@ int run_name_tests(void)
         cmocka_unit_test_setup_teardown(shares_a_name_with_others, set_up_names, tear_down_names),
         cmocka_unit_test_setup_teardown(a_remembered_token_falls_with_its_name, set_up_names, tear_down_names),
         cmocka_unit_test_setup_teardown(a_remembered_token_is_looked_at_with_its_name, set_up_names, tear_down_names),
+        cmocka_unit_test_setup_teardown(a_trust_domain_is_of_tokens_without_iss, set_up_names, tear_down_names),
+        cmocka_unit_test_setup_teardown(a_trust_domain_is_that_of_sub, set_up_names, tear_down_names),
+        cmocka_unit_test_setup_teardown(a_remembered_token_falls_with_its_trust_domain, set_up_names, tear_down_names),
         cmocka_unit_test_setup_teardown(finds_what_looking_at_every_record_finds, set_up_names, tear_down_names),
     };
     return cmocka_run_group_tests_name("names of issuers", tests, NULL, NULL);

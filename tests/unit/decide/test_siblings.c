@@ -182,7 +182,7 @@ static void test_b7_a_key_of_another_kid_is_no_candidate(void **state)
 {
     struct scene *scene = *state;
     add_victim(scene, one_key("p256", "a", "ES256"));
-    struct rely_unverified token = {.iss = RELY_LIT(URL), .kid = RELY_LIT("b"), .alg = RELY_ALG_ES256};
+    struct rely_unverified token = {.issuer = RELY_LIT(URL), .kid = RELY_LIT("b"), .alg = RELY_ALG_ES256};
     assert_false(rely_review_has_candidate(scene->snapshot, &token));
     token.kid = RELY_LIT("a");
     assert_true(rely_review_has_candidate(scene->snapshot, &token));

@@ -33,7 +33,8 @@ static void shows_what_was_given(void **state)
     (void)state;
     read_as(
         &reading, RELY_OBJECT_ISSUER,
-        "{\"name\":\"prod\",\"issuer\":\"https://a.example\",\"aliases\":[\"urn:a\",\"b\"],"
+        "{\"name\":\"prod\",\"issuer\":\"https://"
+        "a.example\",\"trustDomain\":\"a.example\",\"aliases\":[\"urn:a\",\"b\"],"
         "\"keys\":{\"jwksUri\":\"https://a.example/k\"},\"caBundle\":\"-----BEGIN "
         "CERTIFICATE-----\",\"allowHttp\":true,\"allowPrivateAddresses\":true,"
         "\"algorithms\":[\"ES256\",\"Ed25519\"],\"types\":[\"application/JWT\",\"x\"],\"leewaySeconds\":0,"
@@ -41,7 +42,8 @@ static void shows_what_was_given(void **state)
         NULL);
     assert_int_equal(reading.problems.count, 0);
     assert_shown(&reading, RELY_OBJECT_ISSUER,
-                 "{\"name\":\"prod\",\"issuer\":\"https://a.example\",\"aliases\":[\"urn:a\",\"b\"],"
+                 "{\"name\":\"prod\",\"issuer\":\"https://"
+                 "a.example\",\"trustDomain\":\"a.example\",\"aliases\":[\"urn:a\",\"b\"],"
                  "\"keys\":{\"jwksUri\":\"https://a.example/k\"},\"caBundle\":\"-----BEGIN "
                  "CERTIFICATE-----\",\"allowHttp\":true,\"allowPrivateAddresses\":true,"
                  "\"algorithms\":[\"ES256\",\"EdDSA\"],\"types\":[\"jwt\",\"x\"],\"leewaySeconds\":0,"

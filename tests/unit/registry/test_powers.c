@@ -437,6 +437,35 @@ static void keeps_an_owner_from_the_subjects_under_each_name(void **state)
     }
 }
 
+/* A record without `issuer` has no name that others could have: it is looked at itself, alone or in a group. */
+static void keeps_an_owner_from_the_subjects_of_a_trust_domain(void **state)
+{
+    struct fixture *fixture = *state;
+    static const char *const scopes[] = {"\"issuerName\":\"spire\"", "\"issuerGroup\":\"all\""};
+    must_create(fixture, identity_path(NULL), "{\"name\":\"lead\"}");
+    must_create(fixture, identity_path(NULL), "{\"name\":\"app\",\"owners\":[\"lead\"]}");
+    must_create(fixture, identity_path(NULL), "{\"name\":\"other\"}");
+    assert_true(try_replace(fixture, issuer_path("spire"),
+                            "{\"trustDomain\":\"a.example\",\"keys\":{\"jwksUri\":\"https://a\"}}", NULL));
+    must_replace(fixture, (struct rely_object_path){.object = RELY_OBJECT_ISSUER_GROUP, .name = RELY_LIT("all")},
+                 "{\"issuers\":[\"spire\"]}");
+    for (size_t i = 0; i < 4; i++) {
+        char *theirs = format_body("{%s,\"subject\":\"spiffe://a.example/a\",\"audiences\":[\"a\"]}", scopes[i / 2]);
+        char *own = format_body("{%s,\"subject\":\"spiffe://a.example/a\",\"audiences\":[\"a\"]}", scopes[i % 2]);
+        assert_true(try_replace(fixture, credential_path("other", "build"), theirs, NULL));
+        become(fixture, "lead", true);
+        if (try_replace(fixture, credential_path("app", "build"), own, NULL))
+            fail_msg("%s beside %s", own, theirs);
+        become_root(fixture);
+        free(theirs);
+        free(own);
+    }
+    become(fixture, "lead", true);
+    assert_true(try_replace(fixture, credential_path("app", "build"),
+                            "{\"issuerName\":\"spire\",\"subject\":\"spiffe://a.example/b\",\"audiences\":[\"a\"]}",
+                            NULL));
+}
+
 int run_power_tests(void)
 {
     const struct CMUnitTest tests[] = {
@@ -451,6 +480,7 @@ int run_power_tests(void)
         A_TEST(keeps_an_owner_from_the_uids_of_others),
         A_TEST(keeps_expressions_from_an_owner),
         A_TEST(keeps_an_owner_from_the_subjects_under_each_name),
+        A_TEST(keeps_an_owner_from_the_subjects_of_a_trust_domain),
         A_TEST(lets_nobody_change_his_own_roles),
         A_TEST(keeps_the_last_administrator),
         A_TEST(lets_root_take_the_last_one_away),

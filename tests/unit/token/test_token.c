@@ -61,6 +61,42 @@ static void test_absent_is_not_empty(void **state)
     }
 }
 
+/* By what records are found: `iss`, as soon as there is one; else the trust domain of `sub`, with a mark that no text has. */
+static void test_names_the_issuer(void **state)
+{
+    static const struct {
+        const char *payload, *issuer; /* NULL: none */
+        size_t len;
+    } cases[] = {
+        {"{\"iss\":\"a\",\"sub\":\"spiffe://b/c\"}", "a", 1},
+        {"{\"iss\":\"\",\"sub\":\"spiffe://b/c\"}", "", 0},
+        {"{\"sub\":\"spiffe://b.example/c\"}", "\0b.example", 10},
+        {"{\"sub\":\"spiffe:\\/\\/b/\"}", "\0b", 2},
+        {"{\"sub\":\"spiffe://B@x:1/c/d\"}", "\0B@x:1", 6}, /* which nobody has */
+        {"{\"sub\":\"spiffe://b\"}", NULL, 0},
+        {"{\"sub\":\"spiffe:///c\"}", NULL, 0},
+        {"{\"sub\":\"spiffe://\"}", NULL, 0},
+        {"{\"sub\":\"Spiffe://b/c\"}", NULL, 0},
+        {"{\"sub\":\" spiffe://b/c\"}", NULL, 0},
+        {"{\"sub\":[\"spiffe://b/c\"]}", NULL, 0},
+        {"{\"Sub\":\"spiffe://b/c\"}", NULL, 0},
+        {"{\"a\":{\"sub\":\"spiffe://b/c\"}}", NULL, 0},
+        {"{}", NULL, 0},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct rely_unverified out;
+        struct rely_detail detail;
+        struct rely_slice token = make_token(*state, TEXT(GOOD_HEADER), rely_slice_of(cases[i].payload));
+        assert_int_equal(rely_token_read(token, token.len, *state, &out, &detail), RELY_OK);
+        bool is_right =
+            cases[i].issuer == NULL
+                ? out.issuer.ptr == NULL
+                : out.issuer.ptr != NULL && rely_slice_equal(out.issuer, rely_slice(cases[i].issuer, cases[i].len));
+        if (!is_right || (out.iss.ptr == NULL) != (strstr(cases[i].payload, "iss\":") == NULL))
+            fail_msg("%s: %.*s", cases[i].payload, RELY_ARG(out.issuer));
+    }
+}
+
 /* Refusing it is the step `signature`'s affair: it has no right length. */
 static void test_empty_signature_is_read(void **state)
 {
@@ -246,6 +282,7 @@ int run_token_tests(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_reads_a_token, open_pool, close_pool),
         cmocka_unit_test_setup_teardown(test_absent_is_not_empty, open_pool, close_pool),
+        cmocka_unit_test_setup_teardown(test_names_the_issuer, open_pool, close_pool),
         cmocka_unit_test_setup_teardown(test_empty_signature_is_read, open_pool, close_pool),
         cmocka_unit_test(test_algorithms),
         cmocka_unit_test_setup_teardown(test_length_limit, open_pool, close_pool),
