@@ -11,7 +11,8 @@ static const char *const scalars[] = {"x", "y", "xy", "", "\xC3\xA4", "\xC3\xA4x
 static const char *const numbers[] = {"1", "1.0", "1e0", "0", "-1"};
 static const char *const apps[] = {"x", "xy", "\xC3\xA4", "x/y"};
 static const char *const audiences[] = {"x", "y", "x", "y", "z"};
-static const char *const uids[] = {"u1", "u2", "u3", "u4", "u5", "u6", "u7", "u8"};
+#define UID(digit) "00000000-0000-4000-8000-00000000000" digit
+static const char *const uids[] = {UID("1"), UID("2"), UID("3"), UID("4")};
 
 #define PICK(list) ((list)[draw(COUNT(list))])
 
@@ -102,7 +103,10 @@ static void add_names(const struct world *world, struct token *token)
         snprintf(token->subject, sizeof token->subject, "repo:%s@1/%s:2", named, PICK(apps));
     else
         snprintf(token->subject, sizeof token->subject, "repo:%s/%s", named, PICK(apps));
-    add_member(token, 0, "sub", text_node(token->subject));
+    const struct record *signer = &world->records[token->signer];
+    add_member(token, 0, claim_forms[signer->subject_claim].path[0], text_node(token->subject));
+    if (signer->subject_claim == CLAIM_PROJECT && happens(2)) /* where nobody vouches for anything */
+        add_member(token, 0, "sub", text_node(mint_print("repo:%s/%s", PICK(tenant_names), PICK(apps))));
     if (is_true || happens(2))
         add_member(token, 0, "owner", text_node(named));
     else if (happens(2))
@@ -181,6 +185,8 @@ void draw_token(const struct world *world, struct token *token)
                             .key = happens(16) ? 1 : 0,
                             .iss = world->records[named].url,
                             .kid = world->records[named].kid};
+    if (world->records[named].alias != NULL && happens(3))
+        token->iss = world->records[named].alias;
     if (happens(24))
         token->iss = happens(2) ? "https://nobody" : world->records[draw(RECORDS)].url;
     if (happens(24))
@@ -251,10 +257,24 @@ static void draw_term(const struct token *token, struct term *term)
         loosen_text(term->text);
 }
 
-/* What it demands of the subject, by which it is found: never anything. */
-static void draw_subject_term(const struct token *token, struct term *term)
+int subject_claim_of(const struct world *world, const struct rule *rule)
 {
-    *term = (struct term){.claim = CLAIM_SUBJECT + (int)draw(2), .is_pattern = !happens(4)};
+    return rule->record >= 0              ? world->records[rule->record].subject_claim
+           : rule->group == PROJECT_GROUP ? CLAIM_PROJECT
+                                          : CLAIM_SUBJECT;
+}
+
+static bool is_on_subject(const struct world *world, const struct rule *rule, const struct term *term)
+{
+    const char *name = claim_forms[subject_claim_of(world, rule)].path[0];
+    return strcmp(claim_forms[term->claim].path[0], name) == 0;
+}
+
+/* What it demands of the subject, by which it is found: never anything. */
+static void draw_subject_term(const struct token *token, int claim, struct term *term)
+{
+    *term = (struct term){.claim = claim == CLAIM_SUBJECT ? CLAIM_SUBJECT + (int)draw(2) : claim,
+                          .is_pattern = !happens(4)};
     snprintf(term->text, TEXT, "%s", token->subject);
     for (int i = 0; term->is_pattern && i < 3 && (i == 0 || happens(3)); i++)
         loosen_text(term->text);
@@ -289,13 +309,13 @@ static void draw_scope(const struct world *world, const struct token *like, stru
 }
 
 /* Those that may be it: one text of another claim. */
-static void draw_key_term(struct rule *rule)
+static void draw_key_term(const struct world *world, struct rule *rule)
 {
     rule->key_term = -1;
     for (int i = 0; i < rule->term_count; i++) {
         const struct term *term = &rule->terms[i];
         bool is_literal = !term->is_pattern || strpbrk(term->text, "*?") == NULL;
-        if (is_literal && strcmp(claim_forms[term->claim].path[0], "sub") != 0 && !happens(4))
+        if (is_literal && !is_on_subject(world, rule, term) && !happens(4))
             rule->key_term = i;
     }
 }
@@ -309,13 +329,14 @@ void draw_rule(const struct world *world, struct rule *rule)
     if (happens(3)) {
         snprintf(rule->subject, TEXT, "%s", like->subject);
     } else {
-        draw_subject_term(like, &rule->terms[rule->term_count++]);
+        draw_subject_term(like, subject_claim_of(world, rule), &rule->terms[rule->term_count++]);
         while (rule->term_count < TERMS && !happens(3))
             draw_term(like, &rule->terms[rule->term_count++]);
     }
     if (!happens(3))
         pin_rule(world, rule);
-    draw_key_term(rule);
+    draw_key_term(world, rule);
+    rule->uid = happens(12) ? PICK(uids) : NULL;
     rule->audience_count = draw_audiences(rule->audiences, 1);
     rule->is_enabled = !happens(12);
     rule->is_shadow = happens(12);
@@ -324,8 +345,24 @@ void draw_rule(const struct world *world, struct rule *rule)
 
 /* --- the rest --- */
 
+void draw_guards(const struct world *world, struct guards *guards)
+{
+    const struct token *like = &world->tokens[draw(TOKENS)];
+    *guards = (struct guards){.is_single_audience = happens(8), .claim = -1};
+    if (happens(6)) {
+        guards->claim = (int)draw((unsigned)claim_form_count);
+        draw_said(like, &claim_forms[guards->claim], guards->any_of[0]);
+        snprintf(guards->any_of[1], TEXT, "%s", PICK(tenant_names));
+    }
+    if (happens(6)) {
+        snprintf(guards->subject, TEXT, "%s", like->subject);
+        loosen_text(guards->subject);
+    }
+}
+
 void draw_route(struct route *route)
 {
+    route->issuer_groups = !happens(4) ? 0 : draw(1U << GROUPS);
     route->audience_count = happens(2) ? 0 : draw_audiences(route->audiences, 1);
     route->identities = !happens(3) ? 0 : draw(1U << IDENTITIES);
     route->groups = !happens(3) ? 0 : draw(1U << USER_GROUPS);

@@ -26,10 +26,27 @@ static struct rely_texts named_texts(struct world *world, const char *const *nam
     return texts_of(world, chosen, chosen_count);
 }
 
+/* A quote once, where none ends the text. */
+static const char *single_quotes(struct world *world, const char *text)
+{
+    char *single = rely_pool_alloc(&world->pool, strlen(text) + 1), *next = single;
+    for (; *text != '\0'; text++)
+        if (text[0] != '\'' || text[1] != '\'')
+            *next++ = *text;
+    *next = '\0';
+    return single;
+}
+
 void enter_record(struct world *world, int record, const struct rely_keyset *keyset)
 {
     static const struct rely_slice type = {"jwt", 3};
     const struct record *from = &world->records[record];
+    const struct guards *guards = &from->guards;
+    const struct rely_slice subject = rely_slice_of(guards->subject),
+                            alias = rely_slice_of(from->alias == NULL ? "" : from->alias);
+    const struct rely_slice any_of[] = {rely_slice_of(guards->any_of[0]), rely_slice_of(guards->any_of[1])};
+    const struct rely_text_entry required = {
+        rely_slice_of(guards->claim < 0 ? "" : single_quotes(world, claim_forms[guards->claim].written)), {any_of, 2}};
     const struct rely_issuer_record to = {.record = {.id = from->id},
                                           .name = rely_slice_of(from->name),
                                           .url = rely_slice_of(from->url),
@@ -37,6 +54,12 @@ void enter_record(struct world *world, int record, const struct rely_keyset *key
                                           .algorithms = RELY_ALGORITHMS_ALL,
                                           .types = {&type, 1},
                                           .leeway_s = LEEWAY,
+                                          .subject_claim = rely_slice_of(claim_forms[from->subject_claim].written),
+                                          .aliases = {&alias, from->alias != NULL},
+                                          .required_claims = {&required, guards->claim >= 0},
+                                          .is_single_audience = guards->is_single_audience,
+                                          .pin_uid = RELY_PIN_OFF,
+                                          .allowed_subjects = {&subject, subject.len > 0},
                                           .is_enabled = from->is_enabled};
     struct rely_issuer *issuer = rely_issuer_of_record(&to, false);
     issuer->keyset = keyset;
@@ -98,6 +121,7 @@ void enter_rule(struct world *world, const struct rule *rule)
         .name = rely_slice_of(rule->name),
         .issuer_id = rule->record < 0 ? 0 : world->records[rule->record].id,
         .group_id = rule->group < 0 ? 0 : rule->group + 1,
+        .subject_claim = rely_slice_of(claim_forms[subject_claim_of(world, rule)].written),
         .audiences = texts_of(world, rule->audiences, rule->audience_count),
         .is_enabled = rule->is_enabled,
         .not_after = rule->not_after,
@@ -107,6 +131,8 @@ void enter_rule(struct world *world, const struct rule *rule)
         to.subject = rely_slice_of(rule->subject);
     else
         to.expression = print_expression(world, rule);
+    if (rule->uid != NULL)
+        to.account_uid = rely_slice_of(rule->uid);
     if (rule->key_term >= 0)
         to.match_key = print_key(world, &rule->terms[rule->key_term]);
     rely_snapshot_carry(world->snapshot, RELY_OBJECT_CREDENTIAL, &to);
@@ -126,6 +152,8 @@ void enter_route(struct world *world, const struct route *route)
         .identities = named_texts(world, identities, IDENTITIES, route->identities),
         .groups = named_texts(world, user_group_names, USER_GROUPS, route->groups),
         .issuers = named_texts(world, records, RECORDS, route->issuers),
+        .issuer_groups = named_texts(world, group_names, GROUPS, route->issuer_groups),
+        .caller_audiences = RELY_AUDIENCES_NARROW,
         .mode = RELY_MODE_ENFORCE,
     };
     rely_snapshot_carry(world->snapshot, RELY_OBJECT_ROUTE, &to);
@@ -148,9 +176,18 @@ void enter_revocation(struct world *world, const struct revocation *revocation)
     rely_snapshot_carry(world->snapshot, RELY_OBJECT_REVOCATION, &to);
 }
 
+void enter_group(struct world *world, int group)
+{
+    const struct rely_issuer_group_record to = {.record = {.id = group + 1}, .name = rely_slice_of(group_names[group])};
+    rely_snapshot_carry(world->snapshot, RELY_OBJECT_ISSUER_GROUP, &to);
+}
+
 void enter_member(struct world *world, int group, int record)
 {
     int64_t *id = &world->members[group][record];
+    bool is_project = world->records[record].subject_claim == CLAIM_PROJECT;
+    if (is_project != (group == PROJECT_GROUP))
+        return; /* the registry refuses that */
     if (*id != 0) {
         take_out(world, RELY_OBJECT_ISSUER_GROUP_MEMBER, *id);
         *id = 0;

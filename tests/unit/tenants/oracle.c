@@ -84,6 +84,13 @@ static bool fits_term(const struct token *token, const struct term *term)
 
 /* --- rules --- */
 
+static bool has_uid(const struct rule *rule, const struct token *token)
+{
+    static const char *const path[] = {"kubernetes.io", "serviceaccount", "uid", NULL};
+    const struct node *found = find_node(token, path);
+    return rule->uid == NULL || (found != NULL && found->kind == NODE_TEXT && strcmp(found->text, rule->uid) == 0);
+}
+
 static bool is_about(const struct world *world, const struct rule *rule, const struct token *token)
 {
     if (rule->record >= 0 ? rule->record != token->signer : world->members[rule->group][token->signer] == 0)
@@ -129,27 +136,29 @@ static bool has_audience(const struct rule *rule, const struct question *questio
 }
 
 /* Of what every subject that it matches begins with, the longest that it demands. */
-static size_t literal_length(const struct rule *rule)
+static size_t literal_length(const struct world *world, const struct rule *rule)
 {
+    const char *subject = claim_forms[subject_claim_of(world, rule)].path[0];
     size_t longest = 0;
     for (int i = 0; i < rule->term_count; i++) {
         const char *text = rule->terms[i].text;
-        bool is_subject = strcmp(claim_forms[rule->terms[i].claim].path[0], "sub") == 0;
+        bool is_subject = strcmp(claim_forms[rule->terms[i].claim].path[0], subject) == 0;
         size_t length = rule->terms[i].is_pattern ? strcspn(text, "*?") : strlen(text);
         longest = is_subject && length > longest ? length : longest;
     }
     return longest;
 }
 
-static bool comes_first(const struct rule *a, const struct rule *b)
+static bool comes_first(const struct world *world, const struct rule *a, const struct rule *b)
 {
+    size_t a_length = literal_length(world, a), b_length = literal_length(world, b);
     bool a_is_exact = a->subject[0] != '\0', b_is_exact = b->subject[0] != '\0';
     if (a_is_exact != b_is_exact)
         return a_is_exact;
     if ((a->record >= 0) != (b->record >= 0))
         return a->record >= 0;
-    if (!a_is_exact && literal_length(a) != literal_length(b))
-        return literal_length(a) > literal_length(b);
+    if (!a_is_exact && a_length != b_length)
+        return a_length > b_length;
     return strcmp(a->name, b->name) < 0;
 }
 
@@ -213,7 +222,8 @@ static enum rely_reason judge_signer(const struct world *world, const struct tok
     bool is_known = false, is_alive = false, is_disabled = false;
     for (int i = 0; i < RECORDS; i++) {
         const struct record *record = &world->records[i];
-        if (strcmp(record->url, token->iss) != 0)
+        bool is_alias = record->alias != NULL && strcmp(record->alias, token->iss) == 0;
+        if (strcmp(record->url, token->iss) != 0 && !is_alias)
             continue;
         bool has_kid = strcmp(record->kid, token->kid) == 0;
         if (has_kid && record->is_enabled)
@@ -225,12 +235,34 @@ static enum rely_reason judge_signer(const struct world *world, const struct tok
     return !is_known ? RELY_UNKNOWN_ISSUER : is_disabled || !is_alive ? RELY_ISSUER_DISABLED : RELY_KEY_UNKNOWN;
 }
 
+/* What the record wants of each of its tokens. */
+static bool passes_guards(const struct world *world, const struct token *token)
+{
+    const struct guards *guards = &world->records[token->signer].guards;
+    struct term term = {.claim = guards->claim};
+    bool has_value = guards->claim < 0;
+    for (int i = 0; guards->claim >= 0 && i < 2; i++) {
+        snprintf(term.text, sizeof term.text, "%s", guards->any_of[i]);
+        has_value = has_value || fits_term(token, &term);
+    }
+    return has_value && (!guards->is_single_audience || token->audience_count == 1) &&
+           (guards->subject[0] == '\0' || fits_pattern(guards->subject, token->subject));
+}
+
+static bool takes_issuer(const struct world *world, const struct route *route, int record)
+{
+    bool is_in_group = false;
+    for (int i = 0; i < GROUPS; i++)
+        is_in_group = is_in_group || ((route->issuer_groups >> i & 1) != 0 && world->members[i][record] != 0);
+    return (route->issuers == 0 && route->issuer_groups == 0) || (route->issuers >> record & 1) != 0 || is_in_group;
+}
+
 /* What becomes of the rules that match: those that count are kept, the first one of each identity. */
 static enum rely_reason judge_rules(const struct world *world, const struct question *question, struct verdict *verdict,
                                     const struct rule **first)
 {
     const struct route *route = oracle_route(world, question);
-    bool is_near = false, is_disabled = false, is_found = false;
+    bool is_near = false, is_disabled = false, is_found = false, is_other_uid = false;
     for (int i = 0; i < RULES; i++) {
         const struct rule *rule = &world->rules[i];
         const struct identity *identity = &world->identities[rule->identity];
@@ -239,6 +271,9 @@ static enum rely_reason judge_rules(const struct world *world, const struct ques
             !is_about(world, rule, question->token))
             continue;
         bool would_count = has_audience(rule, question, route) && identity->is_enabled;
+        is_other_uid = is_other_uid || (would_count && !rule->is_shadow && !has_uid(rule, question->token));
+        if (!has_uid(rule, question->token))
+            continue;
         if (rule->is_shadow && would_count && may_pass(route, world, rule->identity) &&
             !is_revoked(world, question, BY_IDENTITY, identity->name))
             verdict->shadows[verdict->shadow_count++] = rule;
@@ -247,13 +282,14 @@ static enum rely_reason judge_rules(const struct world *world, const struct ques
         is_near = is_near || !has_audience(rule, question, route);
         is_disabled = is_disabled || (has_audience(rule, question, route) && !identity->is_enabled);
         is_found = is_found || would_count;
-        if (would_count && (first[rule->identity] == NULL || comes_first(rule, first[rule->identity])))
+        if (would_count && (first[rule->identity] == NULL || comes_first(world, rule, first[rule->identity])))
             first[rule->identity] = rule;
     }
-    return is_found      ? RELY_OK
-           : is_disabled ? RELY_IDENTITY_DISABLED
-           : is_near     ? RELY_AUDIENCE_MISMATCH
-                         : RELY_NO_MATCHING_CREDENTIAL;
+    return is_found       ? RELY_OK
+           : is_other_uid ? RELY_UID_CHANGED
+           : is_disabled  ? RELY_IDENTITY_DISABLED
+           : is_near      ? RELY_AUDIENCE_MISMATCH
+                          : RELY_NO_MATCHING_CREDENTIAL;
 }
 
 /* Of the identities that it maps to those are left that are neither revoked nor kept out by the route. */
@@ -289,7 +325,9 @@ static enum rely_reason judge_all_of_it(const struct world *world, const struct 
         return reason;
     if (question->now >= token->expires + LEEWAY)
         return RELY_EXPIRED;
-    if (route != NULL && route->issuers != 0 && (route->issuers >> token->signer & 1) == 0)
+    if (!passes_guards(world, token))
+        return RELY_GUARD_REFUSED;
+    if (route != NULL && !takes_issuer(world, route, token->signer))
         return RELY_ISSUER_NOT_ALLOWED;
     if (is_stopped(world, question))
         return RELY_REVOKED;
@@ -310,6 +348,7 @@ struct verdict oracle_judge(const struct world *world, const struct question *qu
 bool oracle_is_pinned(const struct world *world, const struct rule *rule)
 {
     int tenant = world->identities[rule->identity].tenant;
+    const char *subject = claim_forms[subject_claim_of(world, rule)].path[0];
     char beginning[TEXT];
     size_t length = (size_t)snprintf(beginning, sizeof beginning, "repo:%s/", tenant_names[tenant]);
     if (rule->record >= 0 && world->records[rule->record].tenant >= 0)
@@ -321,7 +360,7 @@ bool oracle_is_pinned(const struct world *world, const struct rule *rule)
         const char *claim = claim_forms[term->claim].path[0];
         bool is_owner =
             strcmp(claim, "owner") == 0 && !term->is_pattern && strcmp(term->text, tenant_names[tenant]) == 0;
-        bool is_subject = strcmp(claim, "sub") == 0 && strncmp(term->text, beginning, length) == 0;
+        bool is_subject = strcmp(claim, subject) == 0 && strncmp(term->text, beginning, length) == 0;
         if (is_owner || is_subject)
             return true;
     }

@@ -22,14 +22,19 @@ static void show_rule(struct world *world, const struct rule *rule)
     else
         printf(" %.*s; found by term %d", RELY_ARG(print_expression(world, rule)), rule->key_term);
     show_texts("audiences", rule->audiences, rule->audience_count);
-    printf("%s%s%s notAfter=%lld\n", rule->is_enabled ? "" : " disabled", rule->is_shadow ? " shadow" : "",
-           oracle_is_pinned(world, rule) ? " pinned" : "", (long long)rule->not_after);
+    printf("%s%s%s notAfter=%lld uid=%s\n", rule->is_enabled ? "" : " disabled", rule->is_shadow ? " shadow" : "",
+           oracle_is_pinned(world, rule) ? " pinned" : "", (long long)rule->not_after,
+           rule->uid == NULL ? "any" : rule->uid);
 }
 
 static void show_registry(struct world *world)
 {
     for (const struct record *record = world->records; record < world->records + RECORDS; record++) {
-        printf("  issuer %s (%lld) iss %s kid %s%s%s", record->name, (long long)record->id, record->url, record->kid,
+        printf("  issuer %s (%lld) iss %s alias %s subject in %s; one audience %d, claim %d of %s,%s, subject %s; kid "
+               "%s%s%s",
+               record->name, (long long)record->id, record->url, record->alias == NULL ? "none" : record->alias,
+               claim_forms[record->subject_claim].written, record->guards.is_single_audience, record->guards.claim,
+               record->guards.any_of[0], record->guards.any_of[1], record->guards.subject, record->kid,
                record->tenant < 0 ? " shared" : "", record->is_enabled ? "" : " disabled");
         for (int i = 0; i < GROUPS; i++)
             if (world->members[i][record - world->records] != 0)
@@ -43,8 +48,8 @@ static void show_registry(struct world *world)
         if (rule->id != 0)
             show_rule(world, rule);
     for (const struct route *route = world->routes; route < world->routes + ROUTES; route++) {
-        printf("  route %s identities %x groups %x issuers %x", route->name, route->identities, route->groups,
-               route->issuers);
+        printf("  route %s identities %x groups %x issuers %x of groups %x", route->name, route->identities,
+               route->groups, route->issuers, route->issuer_groups);
         show_texts("audiences", route->audiences, route->audience_count);
         printf("\n");
     }

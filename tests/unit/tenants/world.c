@@ -28,6 +28,7 @@ const struct claim_form claim_forms[] = {
     {"/o", {"o"}},
     {"/l/01", {"l", "01"}},
     {"/a~1b/~0", {"a/b", "~"}},
+    {"project", {"project"}},
 };
 const int claim_form_count = sizeof claim_forms / sizeof claim_forms[0];
 
@@ -51,14 +52,29 @@ unsigned draw(unsigned below)
 
 /* --- beginning and end --- */
 
-/* Four are somebody's own, two of which have one `iss`; two sign for all. The first two have one kid. */
+/* Four are somebody's own, two of which have one `iss`; two sign for all. The first two have one kid, and one alias is
+ * another's. */
 static const struct record records[RECORDS] = {
-    {.name = "own-0", .url = "https://zero", .kid = "k", .keys = {"p256#zero", "p256#zero-b"}, .tenant = 0},
+    {.name = "own-0",
+     .url = "https://zero",
+     .alias = "https://cluster",
+     .kid = "k",
+     .keys = {"p256#zero", "p256#zero-b"}},
     {.name = "own-1", .url = "https://one", .kid = "k", .keys = {"p256#one", "p256#one-b"}, .tenant = 1},
-    {.name = "sibling-2", .url = "https://cluster", .kid = "k2", .keys = {"p256#two", "p256#two-b"}, .tenant = 2},
-    {.name = "sibling-0", .url = "https://cluster", .kid = "k3", .keys = {"p256#three", "p256#three-b"}, .tenant = 0},
+    {.name = "sibling-2",
+     .url = "https://cluster",
+     .alias = "https://two",
+     .kid = "k2",
+     .keys = {"p256#two", "p256#two-b"},
+     .tenant = 2},
+    {.name = "sibling-0", .url = "https://cluster", .kid = "k3", .keys = {"p256#three", "p256#three-b"}},
     {.name = "shared-a", .url = "https://shared", .kid = "k4", .keys = {"p256#four", "p256#four-b"}, .tenant = -1},
-    {.name = "shared-b", .url = "https://shared/", .kid = "k5", .keys = {"p256#five", "p256#five-b"}, .tenant = -1},
+    {.name = "shared-b",
+     .url = "https://shared/",
+     .kid = "k5",
+     .keys = {"p256#five", "p256#five-b"},
+     .tenant = -1,
+     .subject_claim = CLAIM_PROJECT},
 };
 static const char *const identity_names[IDENTITIES] = {"id-0", "id-1", "id-2", "id-3", "id-4", "id-5"};
 static const char *const route_names[ROUTES] = {"default", "gate", "gate-2"};
@@ -121,6 +137,7 @@ static void put_all(struct world *world)
         world->records[i] = records[i];
         world->records[i].id = world->next_id++;
         world->records[i].is_enabled = true;
+        world->records[i].guards.claim = -1;
         enter_record(world, i, keyset_of(world, i));
     }
     for (int i = 0; i < IDENTITIES; i++) {
@@ -133,8 +150,10 @@ static void put_all(struct world *world)
         world->routes[i] = (struct route){.id = world->next_id++, .name = route_names[i]};
         enter_route(world, &world->routes[i]);
     }
-    for (int i = 0; i < GROUPS; i++)
+    for (int i = 0; i < GROUPS; i++) {
+        enter_group(world, i);
         enter_member(world, i, (int)draw(RECORDS));
+    }
 }
 
 void world_begin(struct world *world)
@@ -226,6 +245,7 @@ static void change_record(struct world *world)
     }
     record->is_enabled = draw(10) > 0;
     record->key = draw(16) == 0 ? 1 : 0;
+    draw_guards(world, &record->guards);
     enter_record(world, at, keyset_of(world, at));
 }
 

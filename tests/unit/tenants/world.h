@@ -1,8 +1,9 @@
 /*
  * A registry and tokens of several tenants, drawn at random, as plain texts and numbers beside the snapshot that relyd
  * reviews with. Some issuers are one tenant's own, others sign for all of them and vouch for who is who: there a token's
- * `owner` is its tenant, and its subject begins with `repo:TENANT/` or `repo:TENANT@`. Whoever has an issuer of his own
- * says in his tokens whatever he likes. Few letters, so that what matches and what nearly does are frequent.
+ * `owner` is its tenant, and its subject begins with `repo:TENANT/` or `repo:TENANT@`. One of these has its subject in
+ * `project`, and anything in `sub`. Whoever has an issuer of his own says in his tokens whatever he likes. Few letters, so
+ * that what matches and what nearly does are frequent.
  */
 #ifndef RELYD_TESTS_TENANTS_WORLD_H
 #define RELYD_TESTS_TENANTS_WORLD_H
@@ -50,12 +51,22 @@ struct token {
     const char *text; /* owned by mint */
 };
 
+/* What each of a record's tokens must be. */
+struct guards {
+    bool is_single_audience;
+    int claim; /* of claim_forms, which must have one of these values; -1: none must */
+    char any_of[2][TEXT];
+    char subject[TEXT]; /* a pattern; empty: any */
+};
+
 struct record {
     int64_t id;
-    const char *name, *url, *kid, *keys[KEYS];
-    int tenant; /* -1: it signs for all */
+    const char *name, *url, *alias, *kid, *keys[KEYS]; /* alias NULL: it has none */
+    int tenant;                                        /* -1: it signs for all */
+    int subject_claim;                                 /* of claim_forms */
     bool is_enabled;
     int key; /* that it has now, under the same kid */
+    struct guards guards;
 };
 
 struct identity {
@@ -79,6 +90,7 @@ struct rule {
     char subject[TEXT];          /* empty: it has terms in its place */
     struct term terms[TERMS];
     int term_count, key_term; /* key_term: by which it is found; -1: none */
+    const char *uid;          /* that the token's service account must have; NULL: any */
     const char *audiences[2];
     int audience_count;
     bool is_enabled, is_shadow;
@@ -90,7 +102,7 @@ struct route {
     const char *name;
     const char *audiences[2];
     int audience_count;
-    unsigned identities, groups, issuers; /* bits; none: any */
+    unsigned identities, groups, issuers, issuer_groups; /* bits; none: any */
 };
 
 /* What it hits: a word of the interface. */
@@ -145,6 +157,8 @@ extern const struct claim_form claim_forms[];
 extern const int claim_form_count;
 #define CLAIM_SUBJECT 0
 #define CLAIM_OWNER 2
+#define CLAIM_PROJECT 13
+#define PROJECT_GROUP (GROUPS - 1) /* of those who have their subject there; the others have it in `sub` */
 extern const char *const tenant_names[TENANTS], *const group_names[GROUPS], *const user_group_names[USER_GROUPS];
 
 /* --- world.c: chance, and a world from its beginning to its end ----------------------------------------------------- */
@@ -160,6 +174,9 @@ void world_change(struct world *world);
 /* --- draw.c ---------------------------------------------------------------------------------------------------- */
 
 void draw_token(const struct world *world, struct token *token);
+void draw_guards(const struct world *world, struct guards *guards);
+/* Whether a rule's terms are of records with the subject elsewhere. */
+int subject_claim_of(const struct world *world, const struct rule *rule);
 /* Draws all but id and name. */
 void draw_rule(const struct world *world, struct rule *rule);
 void draw_route(struct route *route);
@@ -169,6 +186,7 @@ struct question draw_question(const struct world *world);
 /* --- enter.c: into the snapshot, as records of the registry --------------------------------------------------------- */
 
 void enter_record(struct world *world, int record, const struct rely_keyset *keyset);
+void enter_group(struct world *world, int group);
 void enter_identity(struct world *world, int identity);
 void enter_rule(struct world *world, const struct rule *rule);
 void enter_route(struct world *world, const struct route *route);
