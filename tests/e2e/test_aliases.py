@@ -7,6 +7,7 @@ import tokens
 import wire
 from issuer import DISCOVERY, Issuer, response
 from service import ISSUER
+from test_key_sources import Gate
 
 pytestmark = pytest.mark.threads
 
@@ -22,9 +23,9 @@ def put_uploaded(relyd, name, url, key, **fields):
     put_rule(relyd, name)
 
 
-def put_fetched(relyd, issuer, name, url, *keys, **fields):
+def put_fetched(relyd, issuer, name, url, *keys, answer=None, **fields):
     """A record whose set is fetched from a path of its own."""
-    issuer.answers[f"/{name}"] = response({"keys": [key.jwk() for key in keys]})
+    issuer.answers[f"/{name}"] = answer or response({"keys": [key.jwk() for key in keys]})
     relyd.put_issuer(name, url, keys={"jwksUri": f"{issuer.url}/{name}"}, caBundle=issuer.ca, allowPrivateAddresses=True, **fields)
     put_rule(relyd, name)
 
@@ -135,8 +136,10 @@ def test_a_fetched_key_goes_with_the_name(start, issuer):
     put_fetched(relyd, issuer, "second", NEW, key, own)
     await_everywhere(relyd, lambda: len(kids_of(relyd, "second")) == 2, what="the second record's keys")
     assert whose(relyd, sign(key, NEW)) == ["of-second"]
-    put_fetched(relyd, issuer, "second", NEW, key, own, aliases=[ISSUER])
-    assert key.kid not in kids_of(relyd, "second")
+    gate = Gate(issuer.answers["/second"])
+    put_fetched(relyd, issuer, "second", NEW, answer=gate, aliases=[ISSUER])
+    assert kids_of(relyd, "second") == []  # until it is fetched anew
+    gate.let_go()
     await_everywhere(relyd, lambda: kids_of(relyd, "second") == [own.kid], what="the set without the other's key")
     assert whose(relyd, sign(own, ISSUER)) == ["of-second"] and whose(relyd, sign(key, ISSUER)) == ["of-first"]
     assert whose(relyd, sign(key, NEW)) == "key_unknown"
@@ -150,6 +153,11 @@ def test_a_fetched_key_goes_with_the_name(start, issuer):
     put_fetched(relyd, issuer, "second", NEW, own, description="fetch at once")
     await_everywhere(relyd, lambda: kids_of(relyd, "third") == [key.kid], what="the key that was given up")
     assert whose(relyd, sign(key, NEW)) == ["of-third"]
+    # What is given up under an alias goes to whom has it for its `iss`.
+    put_fetched(relyd, issuer, "fourth", NEW, key)
+    await_everywhere(relyd, lambda: "third with the same iss has it" in json.dumps(relyd.admin("GET", "/v1/issuers/fourth/keys").json()), what="the warning")
+    put_fetched(relyd, issuer, "third", "https://third.example", tokens.key("third"), aliases=[NEW], description="fetch at once")
+    await_everywhere(relyd, lambda: kids_of(relyd, "fourth") == [key.kid], what="the key that the alias had")
 
 
 def test_a_name_that_goes_frees_its_keys(start, issuer):

@@ -68,6 +68,9 @@ def test_tokens_without_iss(relyd):
     told = relyd.explain(cases[11][0])
     assert told["reason"] == "unknown_issuer" and "nobody.example" in told["detail"]
     assert relyd.explain(cases[0][0])["reason"] == "ok"
+    told = relyd.explain(sign(key, ID, ISSUER + "/"))
+    assert told["reason"] == "unknown_issuer" and "dev" in told["nearest"]
+    assert [item["issuerName"] for step in told["steps"] for item in step.get("compared", [])] == ["dev"]
     shown = relyd.admin("GET", "/v1/issuers/prod/keys").json()
     assert [item["kid"] for item in shown["keys"]] == [key.kid] and "issuer" not in shown
     token = cases[0][0]
@@ -89,6 +92,7 @@ def test_a_trust_domain_is_one_records(relyd):
     relyd.put("/v1/issuers/other", body)
     assert relyd.admin("DELETE", "/v1/issuers/other").status == 204
     relyd.put("/v1/issuers/third", body)
+    relyd.put("/v1/issuers/third", body | {"leewaySeconds": 5})
 
 
 KEYS = {"jwks": {"keys": []}}
