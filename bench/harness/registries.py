@@ -13,7 +13,6 @@ from . import prepare, servers
 TYPES = "jwt\njose\nat+jwt\n"
 ALL_ALGORITHMS = 2046  # bits 1 to 10
 GROUPS_MAX = 16  # of one issuer
-WHAT_IS_NEEDED = {"is_enabled": 1, "mode": 1}  # where a column must have something, and nothing is said: else 0 or no text
 
 
 class Size(typing.NamedTuple):
@@ -34,9 +33,10 @@ class Size(typing.NamedTuple):
 
 
 def make_empty(kind):
-    """A database with the schema of this relyd and nothing in it."""
+    """A database with the schema of this relyd, and one issuer, identity and credential, which say what a column must have."""
     path = prepare.DATA / f"empty-{kind.name}.db"
     with kind() as relyd:
+        relyd.register(1)
         relyd.keep_registry(path)
     return path
 
@@ -100,14 +100,16 @@ def credentials(size):
 
 
 def insert(database, table, columns, rows):
-    """Columns that the table does not have are left out, and those that it must have are filled: a schema may be an older or a newer one."""
+    """Columns that the table does not have are left out, and those that it must have are filled as relyd has filled them in its own row,
+    which goes: a schema may be an older or a newer one."""
     there = {row[1]: row for row in database.execute(f"PRAGMA table_info({table})")}
     columns = columns.split()
     chosen = [at for at, name in enumerate(columns) if name in there]
-    needed = {name: WHAT_IS_NEEDED.get(name, "" if row[2] == "TEXT" else 0) for name, row in there.items()
-              if row[3] and row[4] is None and not row[5] and name not in columns}
-    now = int(time.time())
-    needed |= {name: now for name in ("created_at", "updated_at") if name in there}
+    must = [name for name, row in there.items() if row[3] and row[4] is None and not row[5] and name not in columns]
+    own = database.execute(f"SELECT {', '.join(must)} FROM {table}").fetchone() if must else ()
+    needed = dict(zip(must, own or [int(time.time())] * len(must)))  # without a row: created_at and updated_at
+    database.execute(f"DELETE FROM {table}")
+    database.execute("DELETE FROM sqlite_sequence WHERE name = ?", (table,))
     names = ", ".join([columns[at] for at in chosen] + list(needed))
     marks = ", ".join("?" * (len(chosen) + len(needed)))
     behind = tuple(needed.values())
