@@ -114,6 +114,9 @@ static bool log_write(struct rely_writing *write, struct rely_err *err)
 
 static bool refuse_full(const struct rely_writing *write, struct rely_err *err)
 {
+    if (write->path->object == RELY_OBJECT_ISSUER)
+        return rely_write_refuse(write->result, err, RELY_ERR_LIMIT, "too_many_objects",
+                                 "there are %d issuers, which is the most that there may be", RELY_ISSUERS_MAX);
     if (write->path->object == RELY_OBJECT_ROUTE)
         return rely_write_refuse(write->result, err, RELY_ERR_LIMIT, "too_many_objects",
                                  "there are %d routes, which is the most that there may be", RELY_ROUTES_MAX);

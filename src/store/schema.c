@@ -112,6 +112,11 @@ static const struct rely_schema_item other_items[] = {
      "   >= (SELECT credentials_per_identity FROM setting)"
      " BEGIN SELECT RAISE(ABORT, 'too_many_credentials'); END"},
     /* Rows are counted only when there may be so many. */
+    {"trigger", "issuer_quota",
+     "CREATE TRIGGER issuer_quota BEFORE INSERT ON issuer"
+     " WHEN (SELECT max(id) FROM issuer) >= 100000" /* RELY_ISSUERS_MAX */
+     "   AND (SELECT count(*) FROM issuer) >= 100000"
+     " BEGIN SELECT RAISE(ABORT, 'too_many_issuers'); END"},
     {"trigger", "revocation_quota",
      "CREATE TRIGGER revocation_quota BEFORE INSERT ON revocation"
      " WHEN (SELECT max(id) FROM revocation) >= 1000000" /* RELY_REVOCATIONS_MAX */

@@ -101,6 +101,14 @@ MUTANTS = [
         caught_by="unit_registry",
     ),
     dict(
+        name="issuers-are-not-counted",
+        row="objects",
+        file="src/store/schema.c",
+        old="WHEN (SELECT max(id) FROM issuer) >= 100000",
+        new="WHEN (SELECT max(id) FROM issuer) >= 100001",
+        caught_by="unit_registry",
+    ),
+    dict(
         name="indexes-are-not-looked-at",
         row="B22",
         file="src/store/inspect.c",

@@ -56,6 +56,28 @@ static void limits_texts_in_characters(void **state)
     }
 }
 
+static void counts_issuers(void **state)
+{
+    struct fixture *fixture = *state;
+    char doubled[17 * 48] = "";
+    for (int i = 0; i < 17; i++)
+        strcat(doubled, "INSERT INTO filled SELECT * FROM filled; ");
+    must_create(fixture, issuer_path(NULL), "{\"name\":\"cluster\",\"issuer\":\"https://issuer.example/a\"}");
+    char *fill = format_body("CREATE TEMP TABLE filled AS SELECT * FROM issuer; %s"
+                             "DELETE FROM filled WHERE rowid > %d; UPDATE filled SET id = rowid + 1000,"
+                             " name = 'filled' || rowid, url = 'https://filled.example/' || rowid;"
+                             "INSERT INTO issuer SELECT * FROM filled",
+                             doubled, RELY_ISSUERS_MAX - 2);
+    assert_int_equal(run_sql(fixture, fill), SQLITE_OK);
+    free(fill);
+    must_create(fixture, issuer_path(NULL), "{\"name\":\"hundred-thousandth\",\"issuer\":\"https://b.example\"}");
+    assert_false(try_create(fixture, issuer_path(NULL), "{\"name\":\"one-more\",\"issuer\":\"https://c.example\"}"));
+    assert_refused(fixture, RELY_ERR_LIMIT, "too_many_objects");
+    assert_true(try_replace(fixture, issuer_path("filled7"), "{\"issuer\":\"https://filled.example/7\"}", NULL));
+    assert_true(try_delete(fixture, issuer_path("filled7"), NULL, false));
+    must_create(fixture, issuer_path(NULL), "{\"name\":\"one-more\",\"issuer\":\"https://c.example\"}");
+}
+
 static void limits_urls(void **state)
 {
     struct fixture *fixture = *state;
@@ -270,6 +292,7 @@ int run_limit_tests(void)
 {
     const struct CMUnitTest tests[] = {
         A_TEST(limits_texts_in_characters),
+        A_TEST(counts_issuers),
         A_TEST(limits_urls),
         A_TEST(limits_names),
         A_TEST(limits_lists),
