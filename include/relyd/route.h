@@ -60,7 +60,21 @@ int rely_route_find(const struct rely_route_table *table, const struct rely_http
 bool rely_route_read_query(struct rely_slice query, const char *names, struct rely_pool *pool,
                            struct rely_slice values[RELY_ROUTE_PARAMETERS_MAX], struct rely_problems *problems);
 
-/* The same for a request of this row. False: it has been answered with 400 `invalid_query`, one entry in `errors` for
+/**
+ * Read a body of the media type application/x-www-form-urlencoded by the names that it may have. Names that are not
+ * among them are nothing to us (RFC 6749 s3.2), and are judged as the others.
+ *
+ * Spec:     decoded as a query is. Refused: any parameter that is there twice (RFC 6749 s3.2: none may), has no name or
+ *           is badly encoded, and more than RELY_ROUTE_FORM_PARAMETERS_MAX of them.
+ * Out:      values - one for each name, in the pool; ptr NULL: absent, or empty, which is the same (RFC 6749 s3.2).
+ *           *why - on false: what is wrong. Static: it has nothing of what was sent.
+ * Cost:     one pass, and a comparison of each name with those before it.
+ */
+#define RELY_ROUTE_FORM_PARAMETERS_MAX 32
+RELY_MUST_USE bool rely_route_read_form(struct rely_slice form, const char *names, struct rely_pool *pool,
+                                        struct rely_slice values[RELY_ROUTE_PARAMETERS_MAX], const char **why);
+
+/* The query of a request of this row. False: it has been answered with 400 `invalid_query`, one entry in `errors` for
  * each parameter that is wrong. */
 bool rely_route_admit_query(const struct rely_route *row, struct rely_http_request *request,
                             struct rely_slice values[RELY_ROUTE_PARAMETERS_MAX]);

@@ -18,6 +18,7 @@ static const struct door doors[] = {
     {RELY_ENDPOINT_CHECK, RELY_ANSWER_HEADERS, true, true, 1},
     {RELY_ENDPOINT_TOKENREVIEW, RELY_ANSWER_TOKENREVIEW, true, false, RELY_REQUEST_AUDIENCES_MAX},
     {RELY_ENDPOINT_REVIEW, RELY_ANSWER_IDENTITY, false, true, RELY_REQUEST_AUDIENCES_MAX},
+    {RELY_ENDPOINT_INTROSPECTION, RELY_ANSWER_IDENTITY, true, false, 0},
 };
 
 /* The first one when none is named; NULL with the problem noted. */
@@ -29,7 +30,8 @@ static const struct door *read_door(const struct rely_json *value, struct rely_p
     for (size_t i = 0; i < sizeof doors / sizeof doors[0]; i++)
         if (rely_slice_equal(name, rely_slice_of(rely_endpoint_name(doors[i].endpoint))))
             return &doors[i];
-    rely_problems_add(problems, "endpoint", "invalid_value", "endpoint must be one of check, tokenreview, review");
+    rely_problems_add(problems, "endpoint", "invalid_value",
+                      "endpoint must be one of check, tokenreview, review, introspection");
     return NULL;
 }
 
@@ -77,9 +79,10 @@ static void read_accepted(const struct rely_json *list, const struct door *door,
         rely_problems_add(problems, "audiences", "invalid_value", "audiences must be an array of at most %d strings",
                           RELY_REQUEST_AUDIENCES_MAX);
     else if (door != NULL && count > door->audiences_max)
-        rely_problems_add(
-            problems, "audiences", "too_many",
-            "a check names one audience; ask with \"endpoint\": \"tokenreview\" or \"review\" for several");
+        rely_problems_add(problems, "audiences", "too_many",
+                          "of the endpoint %s audiences has at most %zu; ask with \"endpoint\": \"tokenreview\" or "
+                          "\"review\" for more",
+                          rely_endpoint_name(door->endpoint), door->audiences_max);
     out->audiences = accepted;
     out->audience_count = is_good ? count : 0;
 }
@@ -91,7 +94,8 @@ static void read_identity(const struct rely_json *value, const struct door *door
     if (value != NULL && out->ptr == NULL)
         rely_problems_add(problems, "identity", "wrong_type", "identity must be a string");
     else if (value != NULL && door != NULL && !door->takes_identity)
-        rely_problems_add(problems, "identity", "not_allowed", "a TokenReview cannot name an identity");
+        rely_problems_add(problems, "identity", "not_allowed", "what asks the endpoint %s cannot name an identity",
+                          rely_endpoint_name(door->endpoint));
 }
 
 static void refuse_unknown_members(const struct rely_json *body, struct rely_problems *problems)

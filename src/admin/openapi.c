@@ -122,10 +122,19 @@ static struct rely_json *allow_part(struct rely_json *whole, enum rely_object ob
     return wrap_in("anyOf", either);
 }
 
+static struct rely_json *parse_own(const char *text)
+{
+    struct rely_err unused = {0};
+    return rely_json_parse(rely_slice_of(text), &unused);
+}
+
 static struct rely_json *body_schema(const struct rely_operation *operation)
 {
     if (operation->takes == DOCUMENT)
         return type_schema("object");
+    if (operation->takes == TOKEN_FORM)
+        return parse_own("{\"type\":\"object\",\"properties\":{\"token\":{\"type\":\"string\"},"
+                         "\"token_type_hint\":{\"type\":\"string\"}},\"required\":[\"token\"]}");
     struct rely_json *schema = refer_to_kind(operation->object, false);
     if (strcmp(operation->method, "POST") == 0)
         schema = require_name(schema);
@@ -135,6 +144,11 @@ static struct rely_json *body_schema(const struct rely_operation *operation)
 static struct rely_json *content_of(const char *media_type, struct rely_json *schema)
 {
     return wrap_in(media_type, wrap_in("schema", schema));
+}
+
+static const char *body_type(const struct rely_operation *operation)
+{
+    return operation->takes == TOKEN_FORM ? "application/x-www-form-urlencoded" : "application/json";
 }
 
 /* --- what it gives ---------------------------------------------------------------------------------------- */
@@ -164,6 +178,8 @@ static struct rely_json *answer_content(const struct rely_operation *operation)
         return content_of("application/json", page_schema(operation->object));
     case DOCUMENT:
         return content_of("application/json", type_schema("object"));
+    case TOKEN_FORM: /* nobody gives one */
+        return NULL;
     case TEXT:
         return content_of("text/plain", type_schema("string"));
     }
@@ -207,12 +223,6 @@ static struct rely_json *list_answers(const struct rely_operation *operation)
 
 /* --- who asks --------------------------------------------------------------------------------------------- */
 
-static struct rely_json *parse_own(const char *text)
-{
-    struct rely_err unused = {0};
-    return rely_json_parse(rely_slice_of(text), &unused);
-}
-
 /* What proves who asks; at the check Authorization is the workload's. */
 static struct rely_json *show_schemes(void)
 {
@@ -249,7 +259,7 @@ static struct rely_json *show_operation(const struct rely_operation *operation, 
     rely_json_set(shown, "security", show_security(operation));
     rely_json_set(shown, "parameters", list_parameters(operation, path));
     if (operation->takes != NOTHING) {
-        struct rely_json *body = wrap_in("content", content_of("application/json", body_schema(operation)));
+        struct rely_json *body = wrap_in("content", content_of(body_type(operation), body_schema(operation)));
         rely_json_set(body, "required", rely_json_of_bool(true));
         rely_json_set(shown, "requestBody", body);
     }

@@ -15,7 +15,8 @@ enum rely_content {
     OBJECT,   /* of the operation's kind */
     PAGE,     /* of such objects */
     DOCUMENT, /* JSON of its own: docs/api.md */
-    TEXT
+    TEXT,
+    TOKEN_FORM /* application/x-www-form-urlencoded, with a token */
 };
 
 /* Who may: the lowest that is enough. Administrators may everything, but see registry/powers.c. */

@@ -36,3 +36,16 @@ struct rely_slice rely_answer_sentence(const struct rely_answer *answer, struct 
     return rely_pool_printf(pool, "%s: %s", rely_reason_word(reason),
                             told.text[0] != '\0' ? told.text : rely_reason_sentence(reason));
 }
+
+struct rely_slice rely_answer_plain(struct rely_slice sentence, struct rely_pool *pool)
+{
+    char *plain = rely_pool_alloc(pool, sentence.len);
+    for (size_t i = 0; i < sentence.len; i++) {
+        char c = sentence.ptr[i];
+        bool is_plain = c != '"' && c != '\\' && c >= 0x20 && c <= 0x7e;
+        plain[i] = c;
+        if (!is_plain)
+            plain[i] = '\'';
+    }
+    return rely_slice(plain, sentence.len);
+}

@@ -1,6 +1,7 @@
 /*
  * Reads the bodies of the data plane: small JSON objects from strangers. Wrong types are refused; unknown members are,
- * too, in relyd's own protocol, and not in Kubernetes'. Used by tokenreview and review.
+ * too, in relyd's own protocol, and not in Kubernetes'. And says of what type a body is. Used by tokenreview,
+ * review and introspect.
  */
 #include "reviewer.h"
 
@@ -9,16 +10,26 @@
 #include <stdio.h>
 #include <strings.h>
 
+/* In any case, with parameters or without. */
+static bool is_body_type(struct rely_slice value, struct rely_slice type)
+{
+    if (value.len < type.len || strncasecmp(value.ptr, type.ptr, type.len) != 0)
+        return false;
+    return value.len == type.len || value.ptr[type.len] == ';' || value.ptr[type.len] == ' ';
+}
+
 bool rely_body_is_json(const struct rely_http_request *request)
 {
     static const char json[] = "application/json";
     struct rely_slice type = rely_http_find_header(request, RELY_LIT("content-type"), NULL);
-    size_t len = sizeof json - 1;
-    if (type.ptr == NULL)
-        return true;
-    if (type.len < len || strncasecmp(type.ptr, json, len) != 0)
-        return false;
-    return type.len == len || type.ptr[len] == ';' || type.ptr[len] == ' ';
+    return type.ptr == NULL || is_body_type(type, rely_slice(json, sizeof json - 1));
+}
+
+bool rely_body_is_form(const struct rely_http_request *request)
+{
+    size_t count;
+    struct rely_slice type = rely_http_find_header(request, RELY_LIT("content-type"), &count);
+    return count == 1 && is_body_type(type, RELY_LIT("application/x-www-form-urlencoded"));
 }
 
 static void note_no_list(struct rely_problems *problems)

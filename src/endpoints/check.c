@@ -74,22 +74,15 @@ static void reply_shadow_deny(struct rely_http_request *request, const struct re
     respond_with(request, &headers);
 }
 
-/* RFC 6750 s3: no error code when no token was sent; error_description takes no quote and no backslash. */
+/* RFC 6750 s3: no error code when no token was sent. */
 static struct rely_slice make_challenge(struct rely_pool *pool, enum rely_reason reason, struct rely_slice sentence)
 {
     const char *error = rely_reason_status(reason) == 403 ? "insufficient_scope" : "invalid_token";
     if (reason == RELY_NO_TOKEN)
         return RELY_LIT("Bearer realm=\"relyd\"");
-    char *plain = rely_pool_alloc(pool, sentence.len);
-    for (size_t i = 0; i < sentence.len; i++) {
-        char c = sentence.ptr[i];
-        bool is_plain = c != '"' && c != '\\' && c >= 0x20 && c <= 0x7e;
-        plain[i] = c;
-        if (!is_plain)
-            plain[i] = '\'';
-    }
+    struct rely_slice plain = rely_answer_plain(sentence, pool);
     return rely_pool_printf(pool, "Bearer realm=\"relyd\", error=\"%s\", error_description=\"%.*s\"", error,
-                            (int)sentence.len, plain);
+                            RELY_ARG(plain));
 }
 
 static void put_refusal_body(struct rely_buf *out, const struct rely_answer *answer, struct rely_slice sentence)

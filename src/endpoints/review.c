@@ -94,6 +94,8 @@ void rely_review_refuse(struct rely_reviewer *reviewer, struct rely_http_request
     (void)reviewer;
     if (refused->allow != NULL)
         rely_http_refuse_method(request, refused->allow);
+    else if (refused->problems != NULL)
+        rely_http_problem(request, refused->status, refused->code, refused->detail, refused->problems);
     else
         rely_http_problem_with(
             request, refused->status, refused->code, refused->detail,

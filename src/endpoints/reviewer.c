@@ -60,12 +60,17 @@ static struct rely_slice print_shadow(const struct rely_review *review, char out
     return rely_slice_of(out);
 }
 
-struct rely_slice rely_review_alias(const struct rely_review *review)
+struct rely_slice rely_review_iss(const struct rely_review *review)
 {
     struct rely_slice name = review->name; /* empty, or with U+0000 in front where it is no iss */
-    bool is_alias =
-        review->issuer != NULL && name.len > 0 && name.ptr[0] != '\0' && !rely_slice_equal(name, review->issuer->url);
-    return is_alias ? name : (struct rely_slice){NULL, 0};
+    return name.len > 0 && name.ptr[0] != '\0' ? name : (struct rely_slice){NULL, 0};
+}
+
+struct rely_slice rely_review_alias(const struct rely_review *review)
+{
+    struct rely_slice iss = rely_review_iss(review);
+    bool is_alias = review->issuer != NULL && iss.ptr != NULL && !rely_slice_equal(iss, review->issuer->url);
+    return is_alias ? iss : (struct rely_slice){NULL, 0};
 }
 
 static void log_review(struct rely_reviewer *reviewer, const struct rely_http_request *request,

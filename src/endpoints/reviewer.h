@@ -29,6 +29,8 @@ struct rely_answer {
 void rely_reviewer_ask(struct rely_reviewer *reviewer, struct rely_http_request *request,
                        const struct rely_asked *asked);
 
+/* The token's `iss`; absent: it has none. */
+struct rely_slice rely_review_iss(const struct rely_review *review);
 /* The token's `iss` where it is an alias of the record; absent: it is the record's own `issuer`, or there is none. */
 struct rely_slice rely_review_alias(const struct rely_review *review);
 
@@ -94,11 +96,12 @@ void rely_pin_forget(struct rely_reviewer *reviewer, int64_t credential_id);
 /* --- the protocols: of each, who answers its requests, and who words what never becomes one ------------ */
 
 struct rely_refused {
-    int status;            /* 4xx */
-    const char *code;      /* of a problem */
-    const char *detail;    /* a sentence */
-    const char *allow;     /* with 405; NULL otherwise */
-    const char *challenge; /* with 401; NULL otherwise */
+    int status;                           /* 4xx */
+    const char *code;                     /* of a problem */
+    const char *detail;                   /* a sentence */
+    const char *allow;                    /* with 405; NULL otherwise */
+    const char *challenge;                /* with 401; NULL otherwise */
+    const struct rely_problems *problems; /* of a query; NULL otherwise */
 };
 
 /* Where it was asked. */
@@ -120,6 +123,10 @@ void rely_review_handle(struct rely_reviewer *reviewer, struct rely_http_request
                         const struct rely_place *place);
 void rely_review_refuse(struct rely_reviewer *reviewer, struct rely_http_request *request,
                         const struct rely_refused *refused);
+void rely_introspect_handle(struct rely_reviewer *reviewer, struct rely_http_request *request,
+                            const struct rely_place *place);
+void rely_introspect_refuse(struct rely_reviewer *reviewer, struct rely_http_request *request,
+                            const struct rely_refused *refused);
 /* Does the path begin with the bytes `/check/`, as it was sent? Then it is a check and nothing else. */
 bool rely_check_is_asked(const struct rely_http_request *request);
 void rely_check_handle(struct rely_reviewer *reviewer, struct rely_http_request *request,
@@ -133,6 +140,8 @@ void rely_check_refuse_caller(struct rely_reviewer *reviewer, struct rely_http_r
 
 /* Is the body JSON by its Content-Type? One that names none is (kubectl create --raw sends none). */
 bool rely_body_is_json(const struct rely_http_request *request);
+/* Is it a form by its one Content-Type? A body that says nothing of itself is none. */
+bool rely_body_is_form(const struct rely_http_request *request);
 
 /**
  * Read `token`, `audiences` and (when there) `identity` of an object. Other members are not looked at.
@@ -155,6 +164,8 @@ void rely_body_refuse_unknown(const struct rely_view *body, const char *names, s
 void rely_answer_put_texts(struct rely_buf *out, const struct rely_slice *texts, size_t count);
 /* The audiences by which the match counts, as a JSON array: in the caller's order when it named some. */
 void rely_answer_put_audiences(struct rely_buf *out, const struct rely_match *match);
+/* As RFC 6750 s3 and RFC 6749 s5.2 have it: printable ASCII without quote and backslash, others as an apostrophe. */
+struct rely_slice rely_answer_plain(struct rely_slice sentence, struct rely_pool *pool);
 /* `reason: detail`. */
 struct rely_slice rely_answer_sentence(const struct rely_answer *answer, struct rely_pool *pool);
 

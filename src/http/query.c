@@ -1,7 +1,7 @@
 /*
- * Reads query strings against the names that they may have. What is misspelt, doubled or cannot be read is refused,
- * since a parameter that is not seen restricts nothing. Decides nothing about values. Called by the handlers of both
- * planes.
+ * Reads query strings and forms against the names that they may have. What is doubled or cannot be read is refused, and
+ * in a query what is misspelt, since a parameter that is not seen restricts nothing. Decides nothing about values.
+ * Called by the handlers of both planes.
  */
 #include "relyd/route.h"
 
@@ -96,15 +96,27 @@ static void refuse_parameter(struct rely_problems *problems, struct rely_slice n
     rely_problems_add(problems, field, code, "the query parameter %s%s %s", quoted, is_cut ? " and so on" : "", what);
 }
 
-static void read_pair(struct rely_slice pair, const char *names, struct rely_pool *pool, struct rely_slice *values,
-                      struct rely_problems *problems)
+/* Out: *name - as it was sent where it cannot be decoded. */
+static bool decode_pair(struct rely_slice pair, struct rely_pool *pool, struct rely_slice *name,
+                        struct rely_slice *value)
 {
     const char *equals = pair.len == 0 ? NULL : memchr(pair.ptr, '=', pair.len);
     size_t len = equals == NULL ? pair.len : (size_t)(equals - pair.ptr);
-    struct rely_slice name, value, encoded = {pair.ptr, len};
     struct rely_slice rest = equals == NULL ? (struct rely_slice){"", 0} : rely_slice(equals + 1, pair.len - len - 1);
-    if (!decode_text(encoded, pool, &name) || !decode_text(rest, pool, &value)) {
-        refuse_parameter(problems, encoded, "invalid_value", "is badly encoded");
+    struct rely_slice decoded;
+    *name = rely_slice(pair.ptr, len);
+    if (!decode_text(*name, pool, &decoded) || !decode_text(rest, pool, value))
+        return false;
+    *name = decoded;
+    return true;
+}
+
+static void read_pair(struct rely_slice pair, const char *names, struct rely_pool *pool, struct rely_slice *values,
+                      struct rely_problems *problems)
+{
+    struct rely_slice name, value;
+    if (!decode_pair(pair, pool, &name, &value)) {
+        refuse_parameter(problems, name, "invalid_value", "is badly encoded");
         return;
     }
     int place = find_name(names, name);
@@ -142,4 +154,39 @@ bool rely_route_admit_query(const struct rely_route *row, struct rely_http_reque
         return true;
     rely_http_problem(request, 400, "invalid_query", problems->items[0].message, problems);
     return false;
+}
+
+/* --- forms ------------------------------------------------------------------------------------------------ */
+
+/* In: seen - the names so far, this one the last. Static; NULL: it is good. */
+static const char *judge_parameter(const struct rely_slice *seen, size_t count)
+{
+    struct rely_slice name = seen[count - 1];
+    if (name.len == 0)
+        return "a parameter has no name";
+    return rely_slice_is_among(seen, count - 1, name) ? "a parameter is there more than once" : NULL;
+}
+
+bool rely_route_read_form(struct rely_slice form, const char *names, struct rely_pool *pool,
+                          struct rely_slice values[RELY_ROUTE_PARAMETERS_MAX], const char **why)
+{
+    struct rely_slice seen[RELY_ROUTE_FORM_PARAMETERS_MAX], value;
+    size_t count = 0;
+    *why = NULL;
+    memset(values, 0, RELY_ROUTE_PARAMETERS_MAX * sizeof values[0]);
+    if (form.len == 0)
+        return true;
+    while (form.ptr != NULL && *why == NULL) {
+        struct rely_slice pair = take_pair(&form);
+        if (count == RELY_ROUTE_FORM_PARAMETERS_MAX)
+            *why = "there are too many parameters";
+        else if (!decode_pair(pair, pool, &seen[count++], &value))
+            *why = "a parameter is badly encoded";
+        else
+            *why = judge_parameter(seen, count);
+        int place = *why == NULL ? find_name(names, seen[count - 1]) : -1;
+        if (place >= 0 && value.len > 0)
+            values[place] = value;
+    }
+    return *why == NULL;
 }

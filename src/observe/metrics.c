@@ -23,9 +23,8 @@ struct scrape {
 const char *rely_endpoint_name(enum rely_endpoint endpoint)
 {
     static const char *const names[RELY_ENDPOINT_COUNT] = {
-        [RELY_ENDPOINT_TOKENREVIEW] = "tokenreview",
-        [RELY_ENDPOINT_CHECK] = "check",
-        [RELY_ENDPOINT_REVIEW] = "review",
+        [RELY_ENDPOINT_TOKENREVIEW] = "tokenreview", [RELY_ENDPOINT_CHECK] = "check",
+        [RELY_ENDPOINT_REVIEW] = "review",           [RELY_ENDPOINT_INTROSPECTION] = "introspection",
         [RELY_ENDPOINT_EXPLAIN] = "explain",
     };
     RELY_ASSERT((unsigned)endpoint < RELY_ENDPOINT_COUNT);

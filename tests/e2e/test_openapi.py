@@ -10,7 +10,7 @@ from service import BINARY, ROOT
 
 OPERATIONS = re.findall(r'^OPERATION\("(\w+)", "([^"]+)"', (ROOT / "include/relyd/operation.def").read_text(), re.M)
 PATHS = {path: [method for method, other in OPERATIONS if other == path] for _, path in OPERATIONS}
-DATA = [path for path in PATHS if path.startswith(("/apis/", "/routes/")) or path == "/v1/review"]
+DATA = [path for path in PATHS if path.startswith(("/apis/", "/routes/")) or path in ("/v1/review", "/v1/introspect")]
 
 
 def test_the_document_has_every_path():

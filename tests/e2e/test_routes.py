@@ -37,13 +37,15 @@ def token_of(relyd, *audiences):
 
 
 def ask_all(relyd, token, route="shop", **fields):
-    """The check's, the TokenReview's and the review's reason; three times, so that it is remembered."""
+    """The check's, the TokenReview's and the review's reason; three times, so that it is remembered. An introspection says yes where the TokenReview does."""
     found = []
     for _ in range(3):
         check = relyd.check(token, f"/check/{route}/any/path")
         body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": {"token": token}}
         status = wire.ask(relyd.data, "POST", f"/routes/{route}{TOKENREVIEWS}", body).json()["status"]
         review = wire.ask(relyd.data, "POST", f"/routes/{route}/review", {"token": token} | fields).json()
+        asked = wire.ask(relyd.data, "POST", f"/routes/{route}/introspect", f"token={token}".encode(), {"Content-Type": "application/x-www-form-urlencoded"})
+        assert asked.json()["active"] == status["authenticated"]
         found.append((check.header("x-relyd-reason") or "ok", (status.get("error") or "ok").split(":")[0], review["reason"]))
     assert found[0] == found[1] == found[2]
     return found[0]

@@ -1,6 +1,6 @@
 /*
- * Fuzzes the pure readers of http/: raw heads, chunks, targets, bearer values, query strings. What they accept must be what
- * they promise.
+ * Fuzzes the pure readers of http/: raw heads, chunks, targets, bearer values, query strings, forms. What they accept must
+ * be what they promise.
  */
 #include "head.h"
 #include "relyd/pool.h"
@@ -94,6 +94,49 @@ static void fuzz_query(struct rely_slice input)
     rely_pool_fini(&pool);
 }
 
+/* What is read is what was sent: encoded once more and read again it is the same. */
+static void check_form_again(const struct rely_slice values[RELY_ROUTE_PARAMETERS_MAX], struct rely_pool *pool)
+{
+    struct rely_slice again[RELY_ROUTE_PARAMETERS_MAX];
+    const char *why;
+    struct rely_buf out = {0};
+    rely_buf_put(&out, RELY_LIT("token="));
+    for (size_t i = 0; i < values[0].len; i++)
+        rely_buf_printf(&out, "%%%02x", (unsigned)(unsigned char)values[0].ptr[i]);
+    RELY_ASSERT(rely_route_read_form(rely_buf_slice(&out), "token token_type_hint", pool, again, &why));
+    RELY_ASSERT(again[0].len == values[0].len && rely_slice_equal(again[0], values[0]));
+    rely_buf_fini(&out);
+}
+
+static size_t count_byte(struct rely_slice text, char byte)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < text.len; i++)
+        count += text.ptr[i] == byte;
+    return count;
+}
+
+/* What a query takes with the same names a form takes, too, unless it has more than a form may. */
+static void fuzz_form(struct rely_slice input)
+{
+    struct rely_pool pool;
+    rely_pool_init(&pool);
+    struct rely_problems problems = {0};
+    struct rely_slice values[RELY_ROUTE_PARAMETERS_MAX], of_query[RELY_ROUTE_PARAMETERS_MAX];
+    const char *why = NULL, *names = "token token_type_hint";
+    bool is_read = rely_route_read_form(input, names, &pool, values, &why);
+    RELY_ASSERT(is_read == (why == NULL));
+    RELY_ASSERT(!is_read || input.len == 0 || count_byte(input, '&') < RELY_ROUTE_FORM_PARAMETERS_MAX);
+    for (size_t i = 0; is_read && i < RELY_ROUTE_PARAMETERS_MAX; i++)
+        RELY_ASSERT(values[i].ptr == NULL || (values[i].len > 0 && values[i].len < input.len &&
+                                              memchr(values[i].ptr, '\0', values[i].len) == NULL));
+    if (is_read && values[0].ptr != NULL)
+        check_form_again(values, &pool);
+    if (rely_route_read_query(input, names, &pool, of_query, &problems))
+        RELY_ASSERT(is_read && rely_slice_equal(values[0], of_query[0]) && rely_slice_equal(values[1], of_query[1]));
+    rely_pool_fini(&pool);
+}
+
 /* Whatever a target is, its path is found in it as it stands, and names no slash and no dot segment that was not sent.
  */
 static void fuzz_target(struct rely_slice input)
@@ -124,6 +167,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     fuzz_chunks(input);
     fuzz_bearer(input);
     fuzz_query(input);
+    fuzz_form(input);
     fuzz_target(input);
     return 0;
 }

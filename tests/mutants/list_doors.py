@@ -298,7 +298,7 @@ MUTANTS = [
     dict(
         name='a backslash may stand in a challenge',
         row='D',
-        file='src/endpoints/check.c',
+        file='src/endpoints/answer.c',
         old='c != \'"\' && c != \'\\\\\' && c >= 0x20',
         new='c != \'"\' && c >= 0x20',
         caught_by='tests/e2e/test_check.py::test_quotes_cannot_end_the_challenge',

@@ -270,11 +270,122 @@ static void test_many_parameters(void **state)
     rely_pool_fini(&pool);
 }
 
+/* --- forms -------------------------------------------------------------------------------------------- */
+
+/* In: token, hint - NULL: absent. wrong - NULL: it is good, and a part of what is said otherwise. */
+static const struct {
+    const char *form, *token, *hint, *wrong;
+} forms[] = {
+    {"token=a.b.c", "a.b.c", NULL, NULL},
+    {"token=a&hint=b", "a", "b", NULL},
+    {"hint=b&token=a", "a", "b", NULL},
+    {"", NULL, NULL, NULL},
+    {NULL, NULL, NULL, NULL},
+    {"token", NULL, NULL, NULL},
+    {"token=", NULL, NULL, NULL},
+    {"other=1&more&token=a&x=", "a", NULL, NULL},
+    {"Token=b&token=a&token%20=c&tokens=d", "a", NULL, NULL},
+    {"%74oken=a%2Eb%2e%63", "a.b.c", NULL, NULL},
+    {"token=a+b%2B%20c", "a b+ c", NULL, NULL},
+    {"token=a=b==", "a=b==", NULL, NULL},
+    {"token=\xc3\xa4%C3%A4", "\xc3\xa4\xc3\xa4", NULL, NULL},
+    {"token=a;hint=b", "a;hint=b", NULL, NULL},
+    {"token=a\r\n", "a\r\n", NULL, NULL},
+    {"token=a&token=a", NULL, NULL, "more than once"},
+    {"token=a&%74oken=b", NULL, NULL, "more than once"},
+    {"token=&token=a", NULL, NULL, "more than once"},
+    {"token&token=a", NULL, NULL, "more than once"},
+    {"token=a&x=1&y=2&x=1", NULL, NULL, "more than once"},
+    {"token=a&", NULL, NULL, "no name"},
+    {"&token=a", NULL, NULL, "no name"},
+    {"token=a&&hint=b", NULL, NULL, "no name"},
+    {"token=a&=b", NULL, NULL, "no name"},
+    {"=", NULL, NULL, "no name"},
+    {"token=a&x=%zz", NULL, NULL, "badly encoded"},
+    {"token=a&%=1", NULL, NULL, "badly encoded"},
+    {"token=a%2", NULL, NULL, "badly encoded"},
+    {"token=a%", NULL, NULL, "badly encoded"},
+    {"token=a%00", NULL, NULL, "badly encoded"},
+    {"token=a&x%00=1", NULL, NULL, "badly encoded"},
+    {"token=\xff", NULL, NULL, "badly encoded"},
+    {"token=%c3", NULL, NULL, "badly encoded"},
+    {"token=%ed%a0%80", NULL, NULL, "badly encoded"},
+    {"token=%c0%80", NULL, NULL, "badly encoded"},
+};
+
+static void test_forms_are_read_whole_or_not(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
+        struct rely_pool pool;
+        rely_pool_init(&pool);
+        struct rely_slice values[RELY_ROUTE_PARAMETERS_MAX];
+        const char *why = "unset";
+        size_t len = forms[i].form == NULL ? 0 : strlen(forms[i].form);
+        char *exact = forms[i].form == NULL ? NULL : malloc(len); /* AddressSanitizer sees whoever reads on */
+        if (len > 0)
+            memcpy(exact, forms[i].form, len);
+        bool is_read = rely_route_read_form(rely_slice(exact, len), "token hint", &pool, values, &why);
+        if (is_read != (forms[i].wrong == NULL) || is_read != (why == NULL) ||
+            (!is_read && strstr(why, forms[i].wrong) == NULL))
+            fail_msg("%s: %s", forms[i].form, why);
+        if (is_read) {
+            assert_text(values[0], forms[i].token);
+            assert_text(values[1], forms[i].hint);
+        }
+        free(exact);
+        rely_pool_fini(&pool);
+    }
+}
+
+static void test_a_nul_in_a_form(void **state)
+{
+    (void)state;
+    struct rely_pool pool;
+    rely_pool_init(&pool);
+    struct rely_slice values[RELY_ROUTE_PARAMETERS_MAX];
+    const char *why;
+    assert_false(rely_route_read_form(RELY_LIT("token=a\0"), "token", &pool, values, &why));
+    assert_string_equal(why, "a parameter is badly encoded");
+    rely_pool_fini(&pool);
+}
+
+/* In: count - of parameters, the last of them the token. */
+static bool read_many(size_t count, const char **why)
+{
+    struct rely_pool pool;
+    rely_pool_init(&pool);
+    struct rely_slice values[RELY_ROUTE_PARAMETERS_MAX];
+    struct rely_buf form = {0};
+    for (size_t i = 1; i < count; i++)
+        rely_buf_printf(&form, "x%zu=1&", i);
+    rely_buf_put(&form, RELY_LIT("token=a"));
+    bool is_read = rely_route_read_form(rely_buf_slice(&form), "token", &pool, values, why);
+    assert_true(!is_read || rely_slice_equal(values[0], RELY_LIT("a")));
+    rely_buf_fini(&form);
+    rely_pool_fini(&pool);
+    return is_read;
+}
+
+static void test_many_parameters_of_a_form(void **state)
+{
+    (void)state;
+    const char *why;
+    assert_true(read_many(RELY_ROUTE_FORM_PARAMETERS_MAX, &why));
+    for (size_t count = RELY_ROUTE_FORM_PARAMETERS_MAX + 1; count < 40000; count = 2 * count + 1) {
+        assert_false(read_many(count, &why));
+        assert_string_equal(why, "there are too many parameters");
+    }
+}
+
 const struct CMUnitTest route_tests[] = {
     cmocka_unit_test(test_a1_targets_stay_as_they_were_sent),
     cmocka_unit_test(test_a2_paths_are_split_as_they_were_sent),
     cmocka_unit_test(test_a3_queries_are_read_whole_or_not),
     cmocka_unit_test(test_a_nul_in_a_query),
     cmocka_unit_test(test_many_parameters),
+    cmocka_unit_test(test_forms_are_read_whole_or_not),
+    cmocka_unit_test(test_a_nul_in_a_form),
+    cmocka_unit_test(test_many_parameters_of_a_form),
 };
 const size_t route_count = sizeof(route_tests) / sizeof(route_tests[0]);

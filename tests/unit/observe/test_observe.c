@@ -146,6 +146,7 @@ static void test_names(void **state)
     assert_string_equal(rely_endpoint_name(RELY_ENDPOINT_TOKENREVIEW), "tokenreview");
     assert_string_equal(rely_endpoint_name(RELY_ENDPOINT_CHECK), "check");
     assert_string_equal(rely_endpoint_name(RELY_ENDPOINT_REVIEW), "review");
+    assert_string_equal(rely_endpoint_name(RELY_ENDPOINT_INTROSPECTION), "introspection");
     assert_string_equal(rely_endpoint_name(RELY_ENDPOINT_EXPLAIN), "explain");
     for (size_t i = 1; i < RELY_LATENCY_BUCKETS; i++)
         assert_true(rely_latency_bounds_us[i] > rely_latency_bounds_us[i - 1]);
