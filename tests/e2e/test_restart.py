@@ -234,8 +234,10 @@ def held_up(thread):
 
 
 def find_thread(relyd, name):
+    """A thread gives itself its name, a moment after it was begun."""
     tasks = pathlib.Path(f"/proc/{relyd.process.pid}/task")
-    return next(int(task.name) for task in tasks.iterdir() if (task / "comm").read_text() == f"{name}\n")
+    named = wire.wait_for(lambda: [int(task.name) for task in tasks.iterdir() if (task / "comm").read_text() == f"{name}\n"], what=f"the thread {name}")
+    return named[0]
 
 
 def waits_in(relyd, thread, place):
