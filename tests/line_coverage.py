@@ -36,6 +36,7 @@ FLOORS = {
     "model": 85,
     "observe": 97,
     "policy": 97,
+    "protobuf": 99,
     "registry": 96,
     "service": 5,
     "signature": 93,

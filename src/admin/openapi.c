@@ -130,7 +130,7 @@ static struct rely_json *parse_own(const char *text)
 
 static struct rely_json *body_schema(const struct rely_operation *operation)
 {
-    if (operation->takes == DOCUMENT)
+    if (operation->takes == DOCUMENT || operation->takes == DOCUMENT_OR_PROTOBUF)
         return type_schema("object");
     if (operation->takes == TOKEN_FORM)
         return parse_own("{\"type\":\"object\",\"properties\":{\"token\":{\"type\":\"string\"},"
@@ -149,6 +149,14 @@ static struct rely_json *content_of(const char *media_type, struct rely_json *sc
 static const char *body_type(const struct rely_operation *operation)
 {
     return operation->takes == TOKEN_FORM ? "application/x-www-form-urlencoded" : "application/json";
+}
+
+static struct rely_json *body_content(const struct rely_operation *operation)
+{
+    struct rely_json *content = content_of(body_type(operation), body_schema(operation));
+    if (operation->takes == DOCUMENT_OR_PROTOBUF)
+        rely_json_set(content, "application/vnd.kubernetes.protobuf", rely_json_object());
+    return content;
 }
 
 /* --- what it gives ---------------------------------------------------------------------------------------- */
@@ -177,6 +185,7 @@ static struct rely_json *answer_content(const struct rely_operation *operation)
     case PAGE:
         return content_of("application/json", page_schema(operation->object));
     case DOCUMENT:
+    case DOCUMENT_OR_PROTOBUF:
         return content_of("application/json", type_schema("object"));
     case TOKEN_FORM: /* nobody gives one */
         return NULL;
@@ -259,7 +268,7 @@ static struct rely_json *show_operation(const struct rely_operation *operation, 
     rely_json_set(shown, "security", show_security(operation));
     rely_json_set(shown, "parameters", list_parameters(operation, path));
     if (operation->takes != NOTHING) {
-        struct rely_json *body = wrap_in("content", content_of(body_type(operation), body_schema(operation)));
+        struct rely_json *body = wrap_in("content", body_content(operation));
         rely_json_set(body, "required", rely_json_of_bool(true));
         rely_json_set(shown, "requestBody", body);
     }

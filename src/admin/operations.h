@@ -15,6 +15,7 @@ enum rely_content {
     OBJECT,   /* of the operation's kind */
     PAGE,     /* of such objects */
     DOCUMENT, /* JSON of its own: docs/api.md */
+    DOCUMENT_OR_PROTOBUF,
     TEXT,
     TOKEN_FORM /* application/x-www-form-urlencoded, with a token */
 };

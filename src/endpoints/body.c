@@ -25,11 +25,21 @@ bool rely_body_is_json(const struct rely_http_request *request)
     return type.ptr == NULL || is_body_type(type, rely_slice(json, sizeof json - 1));
 }
 
-bool rely_body_is_form(const struct rely_http_request *request)
+static bool is_only_type(const struct rely_http_request *request, struct rely_slice wanted)
 {
     size_t count;
     struct rely_slice type = rely_http_find_header(request, RELY_LIT("content-type"), &count);
-    return count == 1 && is_body_type(type, RELY_LIT("application/x-www-form-urlencoded"));
+    return count == 1 && is_body_type(type, wanted);
+}
+
+bool rely_body_is_form(const struct rely_http_request *request)
+{
+    return is_only_type(request, RELY_LIT("application/x-www-form-urlencoded"));
+}
+
+bool rely_body_is_protobuf(const struct rely_http_request *request)
+{
+    return is_only_type(request, RELY_LIT("application/vnd.kubernetes.protobuf"));
 }
 
 static void note_no_list(struct rely_problems *problems)

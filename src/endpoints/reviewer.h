@@ -119,6 +119,11 @@ void rely_tokenreview_handle(struct rely_reviewer *reviewer, struct rely_http_re
                              const struct rely_place *place);
 void rely_tokenreview_refuse(struct rely_reviewer *reviewer, struct rely_http_request *request,
                              const struct rely_refused *refused);
+/* The body of a TokenReview, in its Content-Type's form. In: of_path - the path's apiVersion, static. Out: *asked - its
+ * api_version and review, borrowed from the body and the pool; *status - of the answer, where something is wrong.
+ * Returns: what is, a sentence; NULL: nothing. */
+const char *rely_tokenreview_read(struct rely_http_request *request, const char *of_path, struct rely_asked *asked,
+                                  int *status);
 void rely_review_handle(struct rely_reviewer *reviewer, struct rely_http_request *request,
                         const struct rely_place *place);
 void rely_review_refuse(struct rely_reviewer *reviewer, struct rely_http_request *request,
@@ -142,6 +147,8 @@ void rely_check_refuse_caller(struct rely_reviewer *reviewer, struct rely_http_r
 bool rely_body_is_json(const struct rely_http_request *request);
 /* Is it a form by its one Content-Type? A body that says nothing of itself is none. */
 bool rely_body_is_form(const struct rely_http_request *request);
+/* Is it protobuf as Kubernetes has it, by its one Content-Type? */
+bool rely_body_is_protobuf(const struct rely_http_request *request);
 
 /**
  * Read `token`, `audiences` and (when there) `identity` of an object. Other members are not looked at.

@@ -1,8 +1,9 @@
 /*
- * Kubernetes' TokenReview, v1 and v1beta1, in JSON: for kube-apiserver's webhook and for clients that take the user of
- * an identity; and, under a route that says so, for those that want what the token's own API server would say (Vault,
- * istiod, SPIRE: the service account's uid, names of system:, pod and node). Protobuf is not served. A refusal is 200
- * with authenticated false; only a body that is no TokenReview gets a 4xx with a Kubernetes Status.
+ * Kubernetes' TokenReview, v1 and v1beta1: for kube-apiserver's webhook and for clients that take the user of an
+ * identity; and, under a route that says so, for those that want what the token's own API server would say (Vault,
+ * istiod, SPIRE: the service account's uid, names of system:, pod and node). The answer is JSON, whatever the body was
+ * (tokenreview_body.c). A refusal is 200 with authenticated false; only a body that is no TokenReview gets a 4xx with a
+ * Kubernetes Status.
  */
 #include "reviewer.h"
 
@@ -200,44 +201,6 @@ static void reply_tokenreview(struct rely_reviewer *reviewer, struct rely_http_r
     rely_pool_reset(&reviewer->later);
 }
 
-/* The body's own apiVersion is answered: kube-apiserver takes no other. */
-static const char *read_api_version(const struct rely_view *body, const char *of_path, const char **wrong)
-{
-    static const char *const versions[] = {"authentication.k8s.io/v1", "authentication.k8s.io/v1beta1"};
-    uint32_t version = rely_view_member(body, 0, RELY_LIT("apiVersion"));
-    uint32_t kind = rely_view_member(body, 0, RELY_LIT("kind"));
-    if (kind != 0 && (rely_view_type(body, kind) != RELY_VIEW_STRING ||
-                      !rely_slice_equal(body->nodes[kind].text, RELY_LIT("TokenReview"))))
-        *wrong = "kind is not TokenReview";
-    if (version == 0)
-        return of_path;
-    for (size_t i = 0; i < sizeof versions / sizeof versions[0]; i++)
-        if (rely_view_type(body, version) == RELY_VIEW_STRING &&
-            rely_slice_equal(body->nodes[version].text, rely_slice_of(versions[i])))
-            return versions[i];
-    *wrong = "apiVersion is neither authentication.k8s.io/v1 nor authentication.k8s.io/v1beta1";
-    return of_path;
-}
-
-static const char *read_tokenreview(struct rely_http_request *request, const char *api_version,
-                                    struct rely_asked *asked)
-{
-    struct rely_view body;
-    const char *wrong = NULL;
-    if (!rely_view_parse(request->body, request->scratch, &body, &wrong))
-        return rely_pool_printf(request->scratch, "the body is not a strict JSON object: %s", wrong).ptr;
-    asked->api_version = read_api_version(&body, api_version, &wrong);
-    uint32_t spec = rely_view_member(&body, 0, RELY_LIT("spec"));
-    if (wrong == NULL && rely_view_type(&body, spec) != RELY_VIEW_OBJECT)
-        wrong = "spec is required, and is an object";
-    struct rely_problems problems;
-    problems.count = 0;
-    if (wrong == NULL && !rely_body_read_review(&body, spec, request->scratch, &asked->review, &problems))
-        wrong = rely_pool_copy(request->scratch, rely_slice_of(problems.items[0].message)).ptr;
-    asked->review.identity = (struct rely_slice){0}; /* no member of a TokenReview */
-    return wrong;
-}
-
 void rely_tokenreview_refuse(struct rely_reviewer *reviewer, struct rely_http_request *request,
                              const struct rely_refused *refused)
 {
@@ -254,13 +217,10 @@ void rely_tokenreview_handle(struct rely_reviewer *reviewer, struct rely_http_re
     asked.review.is_single = true;
     asked.review.form = RELY_ANSWER_TOKENREVIEW;
     asked.review.route = place->route;
-    if (!rely_body_is_json(request)) {
-        reply_status(reviewer, request, 415, "the body must be JSON, with Content-Type: application/json");
-        return;
-    }
-    const char *wrong = read_tokenreview(request, place->api_version, &asked);
+    int status = 400;
+    const char *wrong = rely_tokenreview_read(request, place->api_version, &asked, &status);
     if (wrong != NULL)
-        reply_status(reviewer, request, 400, wrong);
+        reply_status(reviewer, request, status, wrong);
     else
         rely_reviewer_ask(reviewer, request, &asked);
 }

@@ -11,6 +11,7 @@ from service import BINARY, ROOT
 OPERATIONS = re.findall(r'^OPERATION\("(\w+)", "([^"]+)"', (ROOT / "include/relyd/operation.def").read_text(), re.M)
 PATHS = {path: [method for method, other in OPERATIONS if other == path] for _, path in OPERATIONS}
 DATA = [path for path in PATHS if path.startswith(("/apis/", "/routes/")) or path in ("/v1/review", "/v1/introspect")]
+OTHER_TYPES = {"tokenreviews": ["application/json", "application/vnd.kubernetes.protobuf"], "introspect": ["application/x-www-form-urlencoded"]}
 
 
 def test_the_document_has_every_path():
@@ -36,6 +37,15 @@ def test_the_schemas_are_schemas():
                              "Route", "RouteShown", "Revocation", "RevocationShown", "Problem"]
     for schema in schemas.values():
         jsonschema.Draft202012Validator.check_schema(schema)
+
+
+def test_media_types_of_bodies():
+    """JSON; a TokenReview may be protobuf, too; an introspection is a form."""
+    for path, methods in contract.document(BINARY)["paths"].items():
+        for method, operation in methods.items():
+            types = list(operation.get("requestBody", {"content": {}})["content"])
+            wanted = OTHER_TYPES.get(path.split("/")[-1], ["application/json"])
+            assert types in ([], wanted), (path, method)
 
 
 def test_who_may_ask():

@@ -1,0 +1,1 @@
+relyd_fuzz(tokenreview USES protobuf base)

@@ -1,0 +1,39 @@
+"""Deliberate errors in TokenReviews: bodies in protobuf, and what Kubernetes' clients are answered."""
+
+PROTOBUF, UNPACK, BODY = "src/protobuf/tokenreview.c", "src/protobuf/unpack.c", "src/endpoints/tokenreview_body.c"
+BODY_TYPES = "src/endpoints/body.c"
+E2E = "tests/e2e/test_tokenreview_protobuf.py::"
+
+
+def mutant(name, file, old, new, caught_by="unit_protobuf"):
+    return dict(name=name, row="11", file=file, old=old, new=new, caught_by=caught_by)
+
+
+MUTANTS = [
+    mutant("protobuf takes what it likes", UNPACK, "if (size > budget->left)", "if (size > budget->left && budget->pool == NULL)"),
+    mutant("what protobuf has taken is not counted", UNPACK, "budget->left -= cost", "budget->left -= 0 * cost"),
+    mutant("of a field that is there twice one counts", PROTOBUF, "    if (count > 1)\n", "    if (count > 1 && out == NULL)\n"),
+    mutant("of two kinds one counts", PROTOBUF, "envelope->n_type_meta > 1", "envelope->n_type_meta > 9"),
+    mutant("of two objects in an envelope one counts", PROTOBUF, "envelope->n_raw != 1)", "envelope->n_raw == 0)"),
+    mutant("of two specs one counts", PROTOBUF, "if (review->n_spec != 1)", "if (review->n_spec == 0)"),
+    mutant("texts of protobuf are any bytes", PROTOBUF, "return rely_utf8_count(text, &count) && ", "return (rely_utf8_count(text, &count) || text.len > 0) && "),
+    mutant("texts of protobuf end at a NUL", PROTOBUF, " && memchr(text.ptr, '\\0', text.len) == NULL;", ";"),
+    mutant("the first audience alone is looked at", PROTOBUF, "if (!is_clean_text(audiences[i]))", "if (i == 0 && !is_clean_text(audiences[i]))",
+           E2E + "test_bodies_that_are_no_tokenreview[NUL in an audience]"),
+    mutant("a body names as many audiences as it likes", PROTOBUF, "spec->n_audiences > RELY_REQUEST_AUDIENCES_MAX", "spec->n_audiences > 2 * RELY_REQUEST_AUDIENCES_MAX"),
+    mutant("what is packed is read as it is", PROTOBUF, "if (encoding.len > 0)", "if (encoding.len > 99)"),
+    mutant("what is in an envelope is protobuf whatever it says", PROTOBUF, "if (type.len > 0 && ", "if (type.len > 99 && "),
+    mutant("any four bytes are magic", PROTOBUF, "if (!rely_slice_starts(body, MAGIC))", "if (body.len < MAGIC.len)"),
+    mutant("an empty kind is a wrong one", PROTOBUF, "return text.len == 0 ? (struct rely_slice){NULL, 0} : text;", "return text;"),
+    mutant("a message contains itself", "src/protobuf/tokenreview.proto", "    repeated bytes audiences = 2;\n", "    repeated bytes audiences = 2;\n    repeated TokenReviewSpec deeper = 3;\n"),
+    mutant("of a single field the last counts", "src/protobuf/tokenreview.proto", "    repeated bytes audiences = 2;\n", "    repeated bytes audiences = 2;\n    bytes single = 3;\n"),
+    mutant("a body in protobuf may be of any kind", BODY, "return judge_type(body.api_version, body.kind, asked);", "return judge_type(body.api_version, (struct rely_slice){NULL, 0}, asked);",
+           E2E + "test_bodies_that_are_no_tokenreview[kind Pod]"),
+    mutant("a body in protobuf is answered in the path's version", BODY, "return judge_type(body.api_version, body.kind, asked);", "return judge_type((struct rely_slice){NULL, 0}, body.kind, asked);",
+           E2E + "test_the_bodys_version_is_answered"),
+    mutant("audiences in protobuf restrict nothing", BODY, "asked->review.audience_count = body.audience_count;", "asked->review.audience_count = 0;", E2E + "test_audiences"),
+    mutant("protobuf is what begins so", BODY_TYPES, "return is_only_type(request, RELY_LIT(\"application/vnd.kubernetes.protobuf\"));", "return is_only_type(request, RELY_LIT(\"application/vnd.kubernetes\"));",
+           E2E + "test_other_media_types"),
+    mutant("nobody is told that protobuf is taken", "src/admin/openapi.c", "if (operation->takes == DOCUMENT_OR_PROTOBUF)", "if (operation->takes == DOCUMENT_OR_PROTOBUF && operation->gives == NOTHING)",
+           "tests/e2e/test_openapi.py::test_media_types_of_bodies"),
+]
