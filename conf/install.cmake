@@ -4,6 +4,7 @@ include(GNUInstallDirs)
 
 install(TARGETS relyd RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(FILES ${CMAKE_SOURCE_DIR}/docs/relyd.8 DESTINATION ${CMAKE_INSTALL_MANDIR}/man8)
+install(DIRECTORY ${CMAKE_SOURCE_DIR}/conf/gateways DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/relyd)
 install(CODE "set(conf \"${CMAKE_SOURCE_DIR}/conf\")\nset(bin \"${CMAKE_INSTALL_BINDIR}\")")
 install(CODE [[
     if(EXISTS "$ENV{DESTDIR}/etc/relyd/relyd.yaml")

@@ -65,6 +65,10 @@ def start_nginx(folder, inside):
 def start_caddy(folder, inside):
     config = folder / "Caddyfile"
     config.write_text("{\n  admin off\n  auto_https off\n}\n" + inside)
+    return run_caddy(folder, config)
+
+
+def run_caddy(folder, config):
     with open(folder / "caddy.log", "w") as log:
         command = [binary("caddy", "usr/bin/caddy"), "run", "--adapter", "caddyfile", "--config", str(config)]
         return subprocess.Popen(command, stderr=log, env={"HOME": str(folder), "XDG_DATA_HOME": str(folder)})
@@ -75,6 +79,10 @@ def start_haproxy(folder, inside, lua):
     config = folder / "haproxy.cfg"
     config.write_text(f"global\n  lua-load {folder}/ask.lua\ndefaults\n  mode http\n  timeout client 30s\n  timeout connect 5s\n"
                       "  timeout server 30s\n" + inside)
+    return run_haproxy(folder, config)
+
+
+def run_haproxy(folder, config):
     with open(folder / "haproxy.log", "w") as log:
         command = [binary("haproxy", "usr/sbin/haproxy"), "-db", "-f", str(config)]
         return subprocess.Popen(command, stdout=log, stderr=log, env=os.environ | {"LD_LIBRARY_PATH": LIBRARIES})

@@ -6,114 +6,57 @@ import json
 import ssl
 import subprocess
 
+import application
 import gateways
 import pytest
+import ready_gateways
 import tokens
 import wire
 from service import ISSUER, TOKENREVIEWS
 from test_callers import Guarded
-from test_proxies import backend, identity_at_backend  # noqa: F401 (a fixture)
-
-NGINX = """
-  server {{
-    listen 127.0.0.1:{port};
-    location / {{
-      auth_request /auth;
-      auth_request_set $relyd_identity $upstream_http_x_relyd_identity;
-      proxy_set_header X-Relyd-Identity $relyd_identity;
-      proxy_pass http://127.0.0.1:{backend};
-    }}
-    location = /auth {{
-      internal;
-      proxy_pass https://127.0.0.1:{relyd}/check/default;
-      proxy_ssl_certificate {certificate};
-      proxy_ssl_certificate_key {key};
-      proxy_ssl_trusted_certificate {trusted};
-      proxy_ssl_verify on; proxy_ssl_name localhost;
-      proxy_pass_request_body off; proxy_set_header Content-Length "";
-      proxy_set_header x-relyd-caller "";
-    }}
-  }}
-"""
-
-CADDY = """
-http://:{port} {{
-  bind 127.0.0.1
-  route {{
-    request_header -X-Relyd-*
-    forward_auth https://127.0.0.1:{relyd} {{
-      uri /check/default?
-      copy_headers X-Relyd-Identity
-      transport http {{
-        tls_client_auth {certificate} {key}
-        tls_trusted_ca_certs {trusted}
-        tls_server_name localhost
-      }}
-    }}
-    reverse_proxy 127.0.0.1:{backend}
-  }}
-}}
-"""
-
-# HAProxy's own client has no certificate in Lua: a backend of its own has, and is asked over a loopback frontend.
-HAPROXY = """
-frontend in
-  bind 127.0.0.1:{port}
-  http-request del-header x-relyd- -m beg
-  http-request lua.ask
-  http-request deny deny_status 403 unless {{ var(txn.identity) -m found }}
-  http-request set-header X-Relyd-Identity %[var(txn.identity)]
-  default_backend app
-frontend checks
-  bind 127.0.0.1:{inner}
-  default_backend relyd
-backend relyd
-  server one 127.0.0.1:{relyd} ssl crt {both} ca-file {trusted} verify required verifyhost localhost
-backend app
-  server one 127.0.0.1:{backend}
-"""
-
-LUA = """
-core.register_action("ask", {{"http-req"}}, function(txn)
-  local token = txn.sf:req_fhdr("authorization")
-  local answer = core.httpclient():get{{url = "http://127.0.0.1:{inner}/check/default", headers = {{authorization = {{token}}}}}}
-  if answer and answer.status == 200 then txn:set_var("txn.identity", answer.headers["x-relyd-identity"][0]) end
-end)
-"""
 
 
-def start_nginx(folder, **values):
-    return gateways.start_nginx(folder, NGINX.format(**values))
 
-
-def start_caddy(folder, **values):
-    return gateways.start_caddy(folder, CADDY.format(**values))
-
-
-def start_haproxy(folder, certificate, key, **values):
-    both = folder / "both.pem"
-    both.write_bytes(certificate.read_bytes() + key.read_bytes())
-    values = values | {"both": both, "inner": wire.free_port()}
-    return gateways.start_haproxy(folder, HAPROXY.format(**values), LUA.format(**values))
-
-
-@pytest.mark.parametrize("start_gateway", [start_nginx, start_caddy, start_haproxy], ids=["nginx", "caddy", "haproxy"])
-def test_a_gateway_with_a_certificate(start, tmp_path, backend, start_gateway):  # noqa: F811
+@pytest.mark.parametrize("kind", sorted(ready_gateways.STARTS))
+def test_a_gateway_with_a_certificate(start, tmp_path, kind):
+    """The files of conf/gateways with their lines for TLS."""
     guarded = Guarded(start, tmp_path)
+    guarded.relyd.put("/v1/routes/web", {"audiences": ["relyd"]})
     token = {"Authorization": f"Bearer {guarded.workload}"}
     for name, is_permitted in (("dns:gw.example", True), ("cn:other", False)):
         certificate, key = guarded.authority.issue(tmp_path, name)
-        port = wire.free_port()
-        process = start_gateway(tmp_path, port=port, relyd=guarded.data[1], backend=backend, trusted=tmp_path / "tls.crt", certificate=certificate, key=key)
-        with gateways.running(process, port):
-            answer = wire.ask(("127.0.0.1", port), "GET", "/orders", headers=token)
-            if is_permitted:
-                assert identity_at_backend(answer) == ["payments-api"]
-                forged = token | {"x-relyd-caller": "Bearer forged"}
-                assert identity_at_backend(wire.ask(("127.0.0.1", port), "GET", "/orders", headers=forged)) == ["payments-api"]
-                assert wire.ask(("127.0.0.1", port), "GET", "/orders").status in (401, 403)
-            else:
-                assert answer.status == 403, answer  # never 500, which nginx makes of a 401 without challenge or a 5xx
+        with application.running() as behind:
+            place = ready_gateways.Place(tmp_path, guarded.data[1], behind.port, tls={"certificate": certificate, "key": key, "trusted": tmp_path / "tls.crt"})
+            with gateways.running(ready_gateways.STARTS[kind](place), place.port):
+                answer = wire.ask(place.address, "GET", "/orders", headers=token)
+                if is_permitted:
+                    assert identity_at(answer) == ["payments-api"]
+                    forged = token | {"x-relyd-caller": "Bearer forged"}
+                    assert identity_at(wire.ask(place.address, "GET", "/orders", headers=forged)) == ["payments-api"]
+                    assert wire.ask(place.address, "GET", "/orders").status == 401
+                else:  # never 500, which nginx makes of a 401 without challenge or a 5xx
+                    assert (answer.status, answer.header("x-relyd-reason"), answer.header("www-authenticate")) == (403, "caller_not_permitted", None)
+                    assert behind.requests == []
+
+
+@pytest.mark.parametrize("kind", sorted(ready_gateways.STARTS))
+def test_a_gateway_asks_no_stranger(start, tmp_path, kind):
+    """Whoever has relyd's address and not its certificate says nothing that counts."""
+    guarded = Guarded(start, tmp_path)
+    guarded.relyd.put("/v1/routes/web", {"audiences": ["relyd"]})
+    certificate, key = guarded.authority.issue(tmp_path, "dns:gw.example")
+    guarded.authority.write(tmp_path / "another.crt")
+    with application.running() as behind:
+        place = ready_gateways.Place(tmp_path, guarded.data[1], behind.port, tls={"certificate": certificate, "key": key, "trusted": tmp_path / "another.crt"})
+        with gateways.running(ready_gateways.STARTS[kind](place), place.port):
+            assert wire.ask(place.address, "GET", "/orders", headers={"Authorization": f"Bearer {guarded.workload}"}).status in (502, 503)
+        assert behind.requests == []
+
+
+def identity_at(answer):
+    """Who the application was told it is."""
+    assert answer.status == 200, answer
+    return [value for name, value in answer.json() if name == "x-relyd-identity"]
 
 
 def curl(*words):

@@ -21,8 +21,11 @@ def install(tmp_path, prefix):
 def test_installs_these_files_and_no_others(tmp_path, prefix):
     found = install(tmp_path, prefix)
     inside = prefix.lstrip("/")
-    assert list(found) == sorted([f"{inside}/bin/relyd", f"{inside}/share/man/man8/relyd.8", "etc/relyd/relyd.yaml",
+    gateways = {f"{inside}/share/doc/relyd/gateways/{path.name}": path for path in (ROOT / "conf/gateways").iterdir()}
+    assert len(gateways) > 3
+    assert list(found) == sorted([*gateways, f"{inside}/bin/relyd", f"{inside}/share/man/man8/relyd.8", "etc/relyd/relyd.yaml",
                                   f"{inside}/lib/systemd/system/relyd.service"])
+    assert all(found[name].read_text() == path.read_text() for name, path in gateways.items())
     assert os.access(found[f"{inside}/bin/relyd"], os.X_OK)
     unit = found[f"{inside}/lib/systemd/system/relyd.service"].read_text()
     starts = [line for line in unit.splitlines() if line.startswith("ExecStart=")]
