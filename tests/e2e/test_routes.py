@@ -217,14 +217,18 @@ def test_callers_of_a_route(start, tmp_path):
         check = guarded.ask("GET", "/check/shop/x", context, address, headers=head)
         review = guarded.ask("POST", f"/routes/shop{TOKENREVIEWS}", context, address, body=body)
         own = guarded.ask("POST", "/routes/shop/review", context, address, body={"token": guarded.workload})
+        assert check.header("www-authenticate") is None  # no other token would help
         return [(check.status, check.header("x-relyd-reason")), (review.status, review.json().get("reason")), (own.status, own.json().get("code"))]
 
     refused = [(403, "caller_not_permitted"), (403, "Forbidden"), (403, "not_permitted")]
     assert ask_each(by) == refused
     assert ask_each(guarded.context("dns:second.example")) == [(200, None)] * 3
     assert guarded.ask("GET", "/check/default", by, headers=head).status == 200
-    put_route(relyd, mode="shadow", callers=["second-gw"])  # who asks is judged in shadow too
+    put_route(relyd, mode="shadow", passPreflight=True, callers=["second-gw"])  # who asks is judged in shadow too, and before a preflight
+    preflight = {"Origin": "https://a.example", "Access-Control-Request-Method": "GET"}
     assert ask_each(by) == refused
+    assert guarded.ask("OPTIONS", "/check/shop", by, headers=preflight).header("x-relyd-reason") == "caller_not_permitted"
+    assert guarded.ask("OPTIONS", "/check/shop", guarded.context("dns:second.example"), headers=preflight).status == 200
     put_route(relyd)
     assert ask_each(by) == [(200, None)] * 3
     put_route(relyd, callers=["gateway"])

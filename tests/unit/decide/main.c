@@ -22,5 +22,6 @@ int main(void)
     failed += run_guard_tests();
     failed += run_subject_claim_tests();
     failed += run_name_tests();
+    failed += run_seal_tests();
     return failed;
 }

@@ -70,5 +70,6 @@ int run_route_tests(void);
 int run_guard_tests(void);
 int run_subject_claim_tests(void);
 int run_name_tests(void);
+int run_seal_tests(void);
 
 #endif

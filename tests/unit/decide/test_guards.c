@@ -163,6 +163,33 @@ static void waits_until_a_uid_is_written_down(void **state)
     assert_always(world, sign_for_account("no uid at all"), RELY_GUARD_REFUSED);
 }
 
+/* Of several rules each: the first one's uid is written down. */
+static void waits_for_each_of_several(void **state)
+{
+    struct guard_world *world = *state;
+    const struct rely_guards guards = {.pins_uid = true};
+    const struct rely_review_request asked = {.token = rely_slice_of(sign_for_account(UID))};
+    int64_t rules[2];
+    for (int i = 0; i < 2; i++)
+        rules[i] = scene_add_credential(&world->scene, world->issuer, scene_add_identity(&world->scene, "account"),
+                                        "system:serviceaccount:n:a", "relyd");
+    guard(world, &guards);
+    for (int i = 0; i < 2; i++) {
+        scene_begin_edition(&world->scene);
+        scene_edit_credential(&world->scene, rules[i])->account_uid = UID;
+        scene_edit_credential(&world->scene, rules[1 - i])->account_uid = NULL;
+        const struct rely_review *review = scene_review_request(&world->scene, &asked, NOW);
+        assert_int_equal(review->decision.reason, RELY_PIN_PENDING);
+        assert_int_equal(review->unpinned->id, rules[1 - i]);
+    }
+    scene_begin_edition(&world->scene);
+    for (int i = 0; i < 2; i++)
+        scene_edit_credential(&world->scene, rules[i])->account_uid = UID;
+    const struct rely_review *review = scene_review_request(&world->scene, &asked, NOW);
+    assert_int_equal(review->decision.reason, RELY_OK);
+    assert_int_equal(review->matches.count, 2);
+}
+
 int run_guard_tests(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -170,6 +197,7 @@ int run_guard_tests(void)
         cmocka_unit_test_setup_teardown(holds_from_the_next_review_on, set_up_guards, tear_down_guards),
         cmocka_unit_test_setup_teardown(keeps_all_that_it_wants, set_up_guards, tear_down_guards),
         cmocka_unit_test_setup_teardown(waits_until_a_uid_is_written_down, set_up_guards, tear_down_guards),
+        cmocka_unit_test_setup_teardown(waits_for_each_of_several, set_up_guards, tear_down_guards),
     };
     return cmocka_run_group_tests_name("guards", tests, NULL, NULL);
 }

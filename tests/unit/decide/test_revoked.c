@@ -201,6 +201,22 @@ static void ends_when_it_says(void **state)
     }
 }
 
+/* Whatever else is asked about the token behind one that is over. */
+static void may_begin_again_where_the_clock_is_set_back(void **state)
+{
+    struct revoked_world *world = *state;
+    for (size_t i = 1; i < sizeof hitting / sizeof hitting[0]; i++) {
+        struct rely_revocation_record over = hitting[0], other = hitting[i];
+        over.until_at = NOW + 10;
+        other.issued_before = 1;
+        int64_t ids[] = {revoke(world, over), revoke(world, other)};
+        assert_int_equal(judge_revoked(world, world->token, NOW + 10), RELY_OK);
+        assert_int_equal(judge_revoked(world, world->token, NOW + 9), RELY_REVOKED);
+        take_back(world, ids[0]);
+        take_back(world, ids[1]);
+    }
+}
+
 /* One that is over, or for others, hides no other of the same value. */
 static void looks_at_all_that_are_alike(void **state)
 {
@@ -314,11 +330,17 @@ static void hits_identities_without_tokens(void **state)
 int run_revoked_tests(void)
 {
     const struct CMUnitTest tests[] = {
-        REVOKED_TEST(hits_by_each_of_its_members),          REVOKED_TEST(spares_tokens_of_other_issuers),
-        REVOKED_TEST(spares_tokens_that_were_issued_later), REVOKED_TEST(ends_when_it_says),
-        REVOKED_TEST(looks_at_all_that_are_alike),          REVOKED_TEST(another_identity_is_left),
-        REVOKED_TEST(a_revoked_token_is_remembered),        REVOKED_TEST(says_which_and_not_why),
-        REVOKED_TEST(hits_identities_without_tokens),       REVOKED_TEST(revoked_identities_hide_no_other),
+        REVOKED_TEST(hits_by_each_of_its_members),
+        REVOKED_TEST(spares_tokens_of_other_issuers),
+        REVOKED_TEST(spares_tokens_that_were_issued_later),
+        REVOKED_TEST(ends_when_it_says),
+        REVOKED_TEST(looks_at_all_that_are_alike),
+        REVOKED_TEST(another_identity_is_left),
+        REVOKED_TEST(a_revoked_token_is_remembered),
+        REVOKED_TEST(says_which_and_not_why),
+        REVOKED_TEST(hits_identities_without_tokens),
+        REVOKED_TEST(revoked_identities_hide_no_other),
+        REVOKED_TEST(may_begin_again_where_the_clock_is_set_back),
     };
     return cmocka_run_group_tests_name("revocations", tests, NULL, NULL);
 }

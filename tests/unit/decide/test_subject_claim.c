@@ -193,6 +193,45 @@ static void another_claim_is_another_subject(void **state)
     expect_each_time(world, token, RELY_MISSING_CLAIM);
 }
 
+/* Where the token's own account is answered, it is the subject, whatever claim that is: its name is given out. */
+static void an_account_is_the_subject(void **state)
+{
+    struct claim_world *world = *state;
+    static const struct rely_slice audience = {"relyd", 5};
+    static const struct {
+        const char *subject;
+        enum rely_reason reason;
+    } cases[] = {
+        {"system:serviceaccount:n:a", RELY_OK},
+        {"system:serviceaccount:n:ab", RELY_IDENTITY_NOT_ALLOWED},
+        {"system:serviceaccount:n:a:b", RELY_IDENTITY_NOT_ALLOWED},
+        {"system:serviceaccount:n:b", RELY_IDENTITY_NOT_ALLOWED},
+        {"system:serviceaccount:m:a", RELY_IDENTITY_NOT_ALLOWED},
+        {"system:serviceaccount:n.a", RELY_IDENTITY_NOT_ALLOWED},
+        {"system:serviceaccount:n:", RELY_IDENTITY_NOT_ALLOWED},
+        {"n:a", RELY_IDENTITY_NOT_ALLOWED},
+    };
+    const struct rely_route_record route = {
+        .record = {.id = 700}, .name = RELY_LIT("cluster"), .audiences = {&audience, 1}, .user = RELY_USER_KUBERNETES};
+    rely_snapshot_carry(world->scene.snapshot, RELY_OBJECT_ROUTE, &route);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        scene_add_credential(&world->scene, world->issuer, world->identity, cases[i].subject, "relyd");
+        const struct rely_review_request request = {
+            .token = rely_slice_of(sign_claims(
+                "p256", "a",
+                mint_print("\"sub\":\"system:serviceaccount:n:a\",\"repository\":{\"id\":\"%s\"},\"kubernetes.io\":{"
+                           "\"namespace\":\"n\",\"serviceaccount\":{\"name\":\"a\",\"uid\":\"u\"}}",
+                           cases[i].subject))),
+            .route = RELY_LIT("cluster"),
+            .form = RELY_ANSWER_TOKENREVIEW,
+            .is_single = true};
+        const struct rely_review *review = scene_review_request(&world->scene, &request, NOW);
+        if (review->decision.reason != cases[i].reason)
+            fail_msg("%s: %s: %s", cases[i].subject, rely_reason_word(review->decision.reason),
+                     review->decision.detail.text);
+    }
+}
+
 int run_subject_claim_tests(void)
 {
     const struct CMUnitTest tests[] = {
@@ -201,6 +240,7 @@ int run_subject_claim_tests(void)
         cmocka_unit_test_setup_teardown(a_username_is_the_claim, set_up_claims, tear_down_claims),
         cmocka_unit_test_setup_teardown(a_revocation_by_subject_hits_the_claim, set_up_claims, tear_down_claims),
         cmocka_unit_test_setup_teardown(another_claim_is_another_subject, set_up_claims, tear_down_claims),
+        cmocka_unit_test_setup_teardown(an_account_is_the_subject, set_up_claims, tear_down_claims),
     };
     return cmocka_run_group_tests_name("subject claim", tests, NULL, NULL);
 }

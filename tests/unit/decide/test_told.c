@@ -172,7 +172,8 @@ static void test_d_what_is_our_own_is_a_sentence_alone(void **state)
         enum rely_reason reason;
         bool is_own;
     } cases[] = {{RELY_OVERLOADED, true},      {RELY_INTERNAL_ERROR, true},       {RELY_UNDECIDED, true},
-                 {RELY_TOKEN_TOO_LARGE, true}, {RELY_CALLER_NOT_PERMITTED, true}, {RELY_MISSING_CLAIM, false}};
+                 {RELY_TOKEN_TOO_LARGE, true}, {RELY_CALLER_NOT_PERMITTED, true}, {RELY_UID_CHANGED, true},
+                 {RELY_PIN_PENDING, true},     {RELY_MISSING_CLAIM, false}};
     struct rely_detail told;
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {

@@ -5,6 +5,7 @@
 #include "../decide/scene.h"
 #include "../mint/mint.h"
 #include "relyd/clock.h"
+#include "relyd/edition.h"
 #include "relyd/guards.h"
 #include "relyd/notice.h"
 
@@ -464,6 +465,47 @@ static void test_d_the_duration_has_the_wait_in_it(void **state)
     assert_true(worker->counters.latency_sum_us >= 5000);
 }
 
+/* What is gone when the handler returns. */
+static struct rely_slice lend(char *lent[], const char *text)
+{
+    size_t len = strlen(text), i = 0;
+    while (lent[i] != NULL)
+        i++;
+    lent[i] = rely_alloc(len);
+    memcpy(lent[i], text, len);
+    return rely_slice(lent[i], len);
+}
+
+/* Whom, for what and under which route: as it was asked, and to the last byte. */
+static void test_what_was_asked_is_kept(void **state)
+{
+    struct worker *worker = *state;
+    char *lent[7] = {NULL};
+    struct rely_asked asked = {.endpoint = RELY_ENDPOINT_CHECK, .reply = note_answer};
+    const struct rely_slice audience = RELY_LIT("relyd");
+    const struct rely_route_record route = {
+        .record = {.id = 700}, .name = RELY_LIT("shop"), .audiences = {&audience, 1}};
+    rely_snapshot_carry(worker->scene.snapshot, RELY_OBJECT_ROUTE, &route);
+    scene_add_credential(&worker->scene, worker->issuer, scene_add_identity(&worker->scene, "other"), "app", "relyd");
+    struct rely_slice *audiences = rely_alloc(2 * sizeof *audiences);
+    audiences[0] = lend(lent, "another audience");
+    audiences[1] = lend(lent, "relyd");
+    asked.review = (struct rely_review_request){.token = lend(lent, make_token(0)),
+                                                .audiences = audiences,
+                                                .audience_count = 2,
+                                                .identity = lend(lent, "app"),
+                                                .route = lend(lent, "shop"),
+                                                .is_single = true};
+    rely_reviewer_ask(&worker->reviewer, &worker->request, &asked);
+    for (size_t i = 0; lent[i] != NULL; i++)
+        free(lent[i]);
+    free(audiences);
+    assert_int_equal(worker->reviewer.waiting.count, 1);
+    bring_key(worker, worker->issuer);
+    settle(worker, worker->issuer);
+    assert_int_equal(answered[RELY_OK], 1);
+}
+
 /* --- who asks ------------------------------------------------------------------------------------------------------ */
 
 static enum rely_proven admit(struct worker *worker, const char *path, const char *header, struct rely_caller *caller)
@@ -571,6 +613,27 @@ static void test_who_waits_for_a_uid(void **state)
     assert_int_equal(asked_for_keys + worker->counters.key_waits, 0);
 }
 
+/* What was asked for lately is noted by number: who has another's place neither keeps him waiting nor asks for him again. */
+static void test_uids_that_are_noted_in_one_place(void **state)
+{
+    struct worker *worker = *state;
+    int64_t one = add_account(worker, "one"), two = one + 1;
+    for (int i = 0; (two - one) % RELY_PINS_ASKED != 0; i++)
+        two = add_account(worker, mint_print("two-%d", i));
+    const char *account = mint_print("two-%d", RELY_PINS_ASKED / 2 - 1);
+    bring_key(worker, worker->issuer);
+    pin_first_uses(worker);
+    ask(worker, make_token_of_account("one"));
+    ask(worker, make_token_of_account(account));
+    assert_int_equal(asked_for_pins, 2);
+    assert_int_equal(last_pin.credential_id, two);
+    write_down(worker, one);
+    ask(worker, make_token_of_account(account));
+    assert_int_equal(asked_for_pins, 2);
+    write_down(worker, two);
+    assert_int_equal(answered[RELY_OK], 3);
+}
+
 static void test_who_waits_for_a_uid_in_vain(void **state)
 {
     struct worker *worker = *state;
@@ -627,7 +690,9 @@ int main(void)
         WORKER_TEST(test_who_doubts_a_key_asks_again_when_that_is_of_use),
         WORKER_TEST(test_b7_a_client_that_leaves_is_forgotten),
         WORKER_TEST(test_d_the_duration_has_the_wait_in_it),
+        WORKER_TEST(test_what_was_asked_is_kept),
         WORKER_TEST(test_who_waits_for_a_uid),
+        WORKER_TEST(test_uids_that_are_noted_in_one_place),
         WORKER_TEST(test_who_waits_for_a_uid_in_vain),
         WORKER_TEST(test_who_waits_for_a_key_and_then_for_a_uid),
         WORKER_TEST(test_a_caller_is_proven_by_his_token),

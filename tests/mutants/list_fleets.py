@@ -1,0 +1,52 @@
+"""Deliberate errors in the rules for fleets that are easily made and hard to see: in the last of several, where two steps look at the same, at a limit."""
+
+
+def mutant(name, file, old, new, caught_by):
+    return dict(name=name, row="10", file=file, old=old, new=new, caught_by=caught_by)
+
+
+def decide(name, file, old, new):
+    return mutant(name, f"src/decide/{file}.c", old, new, "unit_decide")
+
+
+def header(name, old, new):
+    return mutant(name, "src/endpoints/headers.c", old, new, "tests/e2e/test_response_headers.py::test_claims")
+
+
+OF_CALLERS = "tests/e2e/test_routes.py::test_callers_of_a_route"
+
+MUTANTS = [
+    # a step that forgets to refuse
+    decide("the seal does not ask for the guards", "decide", "review->is_guarded && review->is_spared &&", "review->is_spared &&"),
+    decide("the seal does not ask for revocations", "decide", "review->is_guarded && review->is_spared &&", "review->is_guarded &&"),
+    decide("the seal does not ask for pins", "decide", " && !credential->is_shadow &&\n                        !rely_match_wants_pin(review, &review->matches.items[i]);", " && !credential->is_shadow;"),
+    decide("the seal lets in a shadow", "decide", " && !credential->is_shadow &&\n", " &&\n"),
+    decide("the seal lets in what is not in force", "decide", "are_in_force &= rely_credential_is_in_force(credential, review->now_s) && ", "are_in_force &= "),
+    decide("the seal lets in nobody", "decide", "                    review->matches.count > 0 && review", "                    review"),
+    decide("the seal lets in without an audience", "decide", "review->matches.items[0].username.len > 0 &&\n                    review->matches.items[0].audiences != 0;", "review->matches.items[0].username.len > 0;"),
+    # of several
+    decide("only the first of several rules is pinned", "pins", "            continue;\n", "            break;\n"),
+    decide("a clock that is set back brings back the last one alone", "revoked", "work->has_met_over = work->has_met_over || is_past;", "work->has_met_over = is_past;"),
+    # whose account
+    decide("an account's name may go on", "route", "subject.len == at + space + 1 + claims->account_name.len", "subject.len >= at + space + 1 + claims->account_name.len"),
+    decide("an account's namespace ends anywhere", "route", "           subject.ptr[at + space] == ':' &&\n", ""),
+    # what strangers are told
+    decide("whose first use it is is told to strangers", "told", "reason == RELY_UID_CHANGED || reason == RELY_PIN_PENDING;", "reason == RELY_UID_CHANGED;"),
+    decide("which uid is written down is told to strangers", "told", "reason == RELY_UID_CHANGED || reason == RELY_PIN_PENDING;", "reason == RELY_PIN_PENDING;"),
+    # what waits
+    mutant("the route that was asked under is not kept", "src/endpoints/waiting.c", "    waiting->asked.review.route = keep_copy(asked->review.route, &next);\n", "", "unit_endpoints"),
+    mutant("whom a request wants is not kept", "src/endpoints/waiting.c", "    waiting->asked.review.identity = keep_copy(asked->review.identity, &next);\n", "", "unit_endpoints"),
+    mutant("audiences of a request are not kept", "src/endpoints/waiting.c", "        audiences[i] = keep_copy(asked->review.audiences[i], &next);\n", "        audiences[i] = asked->review.audiences[i];\n", "unit_endpoints"),
+    mutant("a route has no room while it is waited", "src/endpoints/waiting.c", "review->token.len + review->identity.len + review->route.len +", "review->token.len + review->identity.len +", "unit_endpoints"),
+    mutant("a pin is not asked for beside another's", "src/endpoints/pins.c", "    if (asked->credential_id == pin.credential_id && now_ms < asked->until_ms)", "    if (asked->credential_id != 0 && now_ms < asked->until_ms)", "unit_endpoints"),
+    mutant("a pin is forgotten with another's", "src/endpoints/pins.c", "    if (asked->credential_id == credential_id)\n", "    if (asked->credential_id == credential_id || asked->credential_id != 0)\n", "unit_endpoints"),
+    # headers
+    header("a delete is written as it is", "if (c > 0x20 && c < 0x7f && c != '%'", "if (c > 0x20 && c <= 0x7f && c != '%'"),
+    header("a delete is not looked for", "return (part <= ' ') | (part == 0x7f) | (part == '%');", "return (part <= ' ') | (part == '%');"),
+    header("one item with a comma is two", "return mark_unsafe(part) | (part == ',');", "return mark_unsafe(part);"),
+    header("an empty first item is none", "        if (i > 0)\n            joined[len++] = ',';", "        if (len > 0)\n            joined[len++] = ',';"),
+    # callers
+    mutant("anybody's preflight passes", "src/endpoints/check.c", "    } else if (!rely_route_lets_ask(route, caller)) {\n        rely_count",
+           "    } else if (route->passes_preflight && is_preflight(request)) {\n        pass_preflight(request, route);\n        return;\n    } else if (!rely_route_lets_ask(route, caller)) {\n        rely_count", OF_CALLERS),
+    mutant("a caller's refusal asks for another token", "src/endpoints/check.c", "status != 503 && reason != RELY_CALLER_NOT_PERMITTED;", "status != 503;", OF_CALLERS),
+]
