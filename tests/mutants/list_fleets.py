@@ -27,9 +27,15 @@ MUTANTS = [
     # of several
     decide("only the first of several rules is pinned", "pins", "            continue;\n", "            break;\n"),
     decide("a clock that is set back brings back the last one alone", "revoked", "work->has_met_over = work->has_met_over || is_past;", "work->has_met_over = is_past;"),
+    decide("only the first of several names is looked at", "decide", "    for (size_t i = 0; i < review->matches.count; i++) {\n        const struct rely_match *match = &review->matches.items[i];\n        if (!rely_match_may_be_named", "    for (size_t i = 0; i < review->matches.count && i < 1; i++) {\n        const struct rely_match *match = &review->matches.items[i];\n        if (!rely_match_may_be_named"),
+    decide("who comes behind those that had to go passes any route", "decide", "rely_route_choose_identities(work->review) == RELY_OK);\n", "rely_route_choose_identities(work->review) == RELY_OK);\n    work->review->route = NULL;\n"),
     # whose account
     decide("an account's name may go on", "route", "subject.len == at + space + 1 + claims->account_name.len", "subject.len >= at + space + 1 + claims->account_name.len"),
     decide("an account's namespace ends anywhere", "route", "           subject.ptr[at + space] == ':' &&\n", ""),
+    mutant("another uid in shadow is why", "src/credentials/credentials.c", "        if (would_count && !credential->is_shadow)\n            judged->of_other_uid", "        if (would_count)\n            judged->of_other_uid", "unit_decide"),
+    mutant("a disabled identity is why before another uid", "src/credentials/credentials.c", "    if (judged->of_other_uid != NULL)\n", "    if (judged->of_other_uid != NULL && judged->disabled == NULL)\n", "unit_decide"),
+    mutant("an audience is why before a disabled identity", "src/credentials/credentials.c", "    if (judged->disabled != NULL)\n", "    if (judged->disabled != NULL && near_audience == NULL)\n", "unit_decide"),
+    decide("a shadow would let in whoever is no service account", "decide", "                         ? rely_route_finds_account(work->review)\n", "                         ? true\n"),
     # what strangers are told
     decide("whose first use it is is told to strangers", "told", "reason == RELY_UID_CHANGED || reason == RELY_PIN_PENDING;", "reason == RELY_UID_CHANGED;"),
     decide("which uid is written down is told to strangers", "told", "reason == RELY_UID_CHANGED || reason == RELY_PIN_PENDING;", "reason == RELY_PIN_PENDING;"),
@@ -40,6 +46,9 @@ MUTANTS = [
     mutant("a route has no room while it is waited", "src/endpoints/waiting.c", "review->token.len + review->identity.len + review->route.len +", "review->token.len + review->identity.len +", "unit_endpoints"),
     mutant("a pin is not asked for beside another's", "src/endpoints/pins.c", "    if (asked->credential_id == pin.credential_id && now_ms < asked->until_ms)", "    if (asked->credential_id != 0 && now_ms < asked->until_ms)", "unit_endpoints"),
     mutant("a pin is forgotten with another's", "src/endpoints/pins.c", "    if (asked->credential_id == credential_id)\n", "    if (asked->credential_id == credential_id || asked->credential_id != 0)\n", "unit_endpoints"),
+    mutant("who waits for a pin waits for keys, too", "src/endpoints/waiting.c", "    waiting->issuer_count = 0;\n    waiting->credential_id", "    waiting->credential_id", "unit_endpoints"),
+    mutant("who has waited long enough waits for a pin", "src/endpoints/waiting.c", "if (!rely_review_wants_pin(review) || waiting->is_last ||", "if (!rely_review_wants_pin(review) ||", "unit_endpoints"),
+    mutant("keys that could not sign are asked for", "src/endpoints/waiting.c", "if (!issuer->has_uploaded_keys && (issuer->algs >> review->token.alg & 1u) != 0 &&", "if (!issuer->has_uploaded_keys &&", "unit_endpoints"),
     # headers
     header("a delete is written as it is", "if (c > 0x20 && c < 0x7f && c != '%'", "if (c > 0x20 && c <= 0x7f && c != '%'"),
     header("a delete is not looked for", "return (part <= ' ') | (part == 0x7f) | (part == '%');", "return (part <= ' ') | (part == '%');"),

@@ -234,6 +234,30 @@ static void no_identity_yields_a_system_name_unless_allowed(void **state)
     assert_int_equal(judge(world, world->token), RELY_OK);
 }
 
+/* Where all are answered, each is looked at: whoever asks may take any of them. */
+static void none_of_several_yields_a_system_name(void **state)
+{
+    struct world *world = *state;
+    const struct rely_review_request request = {.token = rely_slice_of(world->token)};
+    int64_t identities[3] = {world->identity};
+    for (int i = 1; i < 3; i++) {
+        identities[i] = scene_add_identity(&world->scene, "more");
+        scene_add_credential(&world->scene, world->issuer, identities[i], "app", "relyd");
+    }
+    assert_int_equal(scene_review_request(&world->scene, &request, NOW)->decision.reason, RELY_OK);
+    for (int i = 0; i < 3; i++) {
+        struct rely_identity *identity = scene_edit_identity(&world->scene, identities[i]);
+        identity->system_name = RELY_SYSTEM_GROUP;
+        assert_int_equal(scene_review_request(&world->scene, &request, NOW)->decision.reason,
+                         RELY_IDENTITY_NOT_ALLOWED);
+        identity->system_name = RELY_SYSTEM_NONE;
+        identity->username = RELY_LIT("system:admin");
+        assert_int_equal(scene_review_request(&world->scene, &request, NOW)->decision.reason,
+                         RELY_IDENTITY_NOT_ALLOWED);
+        identity->username = RELY_LIT("app");
+    }
+}
+
 /* Fault A10: they may have been stored while the setting was true. */
 static void test_a10_no_identity_yields_an_extra_key_of_kubernetes_unless_allowed(void **state)
 {
@@ -328,6 +352,7 @@ int run_decision_tests(void)
         WORLD_TEST(a_disabled_identity_is_said_to_be_disabled),
         WORLD_TEST(a_match_carries_its_username_and_its_audiences),
         WORLD_TEST(no_identity_yields_a_system_name_unless_allowed),
+        WORLD_TEST(none_of_several_yields_a_system_name),
         WORLD_TEST(test_a10_no_identity_yields_an_extra_key_of_kubernetes_unless_allowed),
         WORLD_TEST(a_lifetime_beyond_the_records_limit_is_refused),
         WORLD_TEST(a_missing_claim_is_named_in_one_way),

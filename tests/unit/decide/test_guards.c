@@ -190,6 +190,48 @@ static void waits_for_each_of_several(void **state)
     assert_int_equal(review->matches.count, 2);
 }
 
+/* One in shadow has no say in why a token is refused, whatever its uid. */
+static void another_uid_in_shadow_is_no_reason(void **state)
+{
+    struct guard_world *world = *state;
+    const char *token = sign_for_account("11111111-aaaa-4bbb-8ccc-000000000002");
+    int64_t id = scene_add_credential(&world->scene, world->issuer, scene_add_identity(&world->scene, "account"),
+                                      "system:serviceaccount:n:a", "relyd");
+    for (int is_shadow = 0; is_shadow <= 1; is_shadow++) {
+        scene_begin_edition(&world->scene);
+        struct rely_credential *rule = scene_edit_credential(&world->scene, id);
+        rule->account_uid = UID;
+        rule->is_shadow = is_shadow;
+        assert_always(world, token, is_shadow ? RELY_NO_MATCHING_CREDENTIAL : RELY_UID_CHANGED);
+        assert_null(world->review.matches.shadow.credential);
+    }
+}
+
+/* Of several that do not let it in the one that is nearest to it is why. */
+static void the_nearest_is_why(void **state)
+{
+    struct guard_world *world = *state;
+    static const enum rely_reason why[] = {RELY_UID_CHANGED, RELY_IDENTITY_DISABLED, RELY_AUDIENCE_MISMATCH,
+                                           RELY_NO_MATCHING_CREDENTIAL};
+    const char *token = sign_for_account("11111111-aaaa-4bbb-8ccc-000000000002");
+    int64_t rules[3], disabled = 0;
+    for (int i = 0; i < 3; i++) {
+        disabled = i == 1 ? scene_add_identity(&world->scene, "disabled") : disabled;
+        rules[i] = scene_add_credential(&world->scene, world->issuer,
+                                        i == 1 ? disabled : scene_add_identity(&world->scene, "account"),
+                                        "system:serviceaccount:n:a", i == 2 ? "other" : "relyd");
+    }
+    scene_begin_edition(&world->scene);
+    scene_edit_credential(&world->scene, rules[0])->account_uid = UID;
+    scene_edit_identity(&world->scene, disabled)->is_enabled = false;
+    for (int i = 0; i < 4; i++) {
+        assert_always(world, token, why[i]);
+        scene_begin_edition(&world->scene);
+        if (i < 3)
+            assert_true(rely_snapshot_remove(world->scene.snapshot, RELY_OBJECT_CREDENTIAL, rules[i]));
+    }
+}
+
 int run_guard_tests(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -198,6 +240,8 @@ int run_guard_tests(void)
         cmocka_unit_test_setup_teardown(keeps_all_that_it_wants, set_up_guards, tear_down_guards),
         cmocka_unit_test_setup_teardown(waits_until_a_uid_is_written_down, set_up_guards, tear_down_guards),
         cmocka_unit_test_setup_teardown(waits_for_each_of_several, set_up_guards, tear_down_guards),
+        cmocka_unit_test_setup_teardown(another_uid_in_shadow_is_no_reason, set_up_guards, tear_down_guards),
+        cmocka_unit_test_setup_teardown(the_nearest_is_why, set_up_guards, tear_down_guards),
     };
     return cmocka_run_group_tests_name("guards", tests, NULL, NULL);
 }

@@ -125,6 +125,21 @@ static void test_one_of_sixteen_groups(void **state)
     }
 }
 
+/* However many the token maps to: those behind the ones for which there is room are judged as well. */
+static void test_none_of_many_may_pass(void **state)
+{
+    struct route_world *world = *state;
+    const struct rely_slice other = RELY_LIT("other"), many = RELY_LIT("many");
+    for (int i = 0; i <= RELY_MATCHES_MAX; i++)
+        scene_add_credential(&world->scene, world->issuer, scene_add_identity(&world->scene, "many"), "app", "relyd");
+    put_route(world, (struct rely_route_record){.identities = {&other, 1}});
+    assert_asked(world, RELY_IDENTITY_NOT_ALLOWED);
+    put_route(world, (struct rely_route_record){.groups = {&other, 1}});
+    assert_asked(world, RELY_IDENTITY_NOT_ALLOWED);
+    put_route(world, (struct rely_route_record){.identities = {&many, 1}});
+    assert_asked(world, RELY_AMBIGUOUS_IDENTITY);
+}
+
 /* --- headers --------------------------------------------------------------------------------------------------------- */
 
 static void put_claim_headers(struct route_world *world, const char *const *sources, size_t count)
@@ -232,6 +247,7 @@ int run_route_tests(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_issuers_and_their_groups, set_up_routes, tear_down_routes),
         cmocka_unit_test_setup_teardown(test_one_of_sixteen_groups, set_up_routes, tear_down_routes),
+        cmocka_unit_test_setup_teardown(test_none_of_many_may_pass, set_up_routes, tear_down_routes),
         cmocka_unit_test_setup_teardown(test_claims_of_a_remembered_token, set_up_routes, tear_down_routes),
         cmocka_unit_test_setup_teardown(test_a_list_of_more_than_texts, set_up_routes, tear_down_routes),
         cmocka_unit_test_setup_teardown(test_what_nobody_asks_for_any_more, set_up_routes, tear_down_routes),

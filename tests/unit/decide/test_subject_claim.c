@@ -215,7 +215,7 @@ static void an_account_is_the_subject(void **state)
         .record = {.id = 700}, .name = RELY_LIT("cluster"), .audiences = {&audience, 1}, .user = RELY_USER_KUBERNETES};
     rely_snapshot_carry(world->scene.snapshot, RELY_OBJECT_ROUTE, &route);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        scene_add_credential(&world->scene, world->issuer, world->identity, cases[i].subject, "relyd");
+        int64_t rule = scene_add_credential(&world->scene, world->issuer, world->identity, cases[i].subject, "relyd");
         const struct rely_review_request request = {
             .token = rely_slice_of(sign_claims(
                 "p256", "a",
@@ -229,6 +229,11 @@ static void an_account_is_the_subject(void **state)
         if (review->decision.reason != cases[i].reason)
             fail_msg("%s: %s: %s", cases[i].subject, rely_reason_word(review->decision.reason),
                      review->decision.detail.text);
+        scene_begin_edition(&world->scene); /* and in shadow it would let in the same */
+        scene_edit_credential(&world->scene, rule)->is_shadow = true;
+        review = scene_review_request(&world->scene, &request, NOW);
+        assert_int_equal(review->decision.reason, RELY_NO_MATCHING_CREDENTIAL);
+        assert_true((review->matches.shadow.credential != NULL) == (cases[i].reason == RELY_OK));
     }
 }
 

@@ -374,7 +374,9 @@ static void test_b7_the_last_answer_ends_the_wait(void **state)
 {
     struct worker *worker = *state;
     int64_t uploaded = scene_add_issuer(&worker->scene, "uploaded", URL, NULL);
+    int64_t of_other_alg = scene_add_issuer(&worker->scene, "of-other-alg", URL, NULL);
     scene_change_issuer(&worker->scene, uploaded, has_uploaded_keys, true);
+    scene_change_issuer(&worker->scene, of_other_alg, algs, 1u << RELY_ALG_RS256);
     ask(worker, make_token(0));
     assert_int_equal(asked_for_keys, 1);
     settle(worker, worker->issuer);
@@ -671,6 +673,36 @@ static void test_who_waits_for_a_key_and_then_for_a_uid(void **state)
     assert_int_equal(answered[RELY_OK], 1);
 }
 
+/* While another record's keys are still to come, which are not waited for any more. */
+static void test_who_waits_for_a_uid_waits_for_no_key(void **state)
+{
+    struct worker *worker = *state;
+    int64_t one = add_account(worker, "one"), sibling = scene_add_issuer(&worker->scene, "sibling", URL, NULL);
+    pin_first_uses(worker);
+    ask(worker, make_token_of_account("one"));
+    assert_int_equal(asked_for_keys, 2);
+    bring_key(worker, worker->issuer);
+    settle(worker, worker->issuer);
+    assert_int_equal(asked_for_pins, 1);
+    settle(worker, sibling);
+    assert_int_equal(answered_count, 0);
+    write_down(worker, one);
+    assert_int_equal(answered[RELY_OK], 1);
+}
+
+/* His time is over, whatever he could wait for now: no timer would end it. */
+static void test_whose_key_comes_at_the_end_waits_for_no_uid(void **state)
+{
+    struct worker *worker = *state;
+    add_account(worker, "one");
+    pin_first_uses(worker);
+    ask(worker, make_token_of_account("one"));
+    bring_key(worker, worker->issuer);
+    run_timers_of(150);
+    assert_int_equal(answered[RELY_PIN_PENDING], 1);
+    assert_int_equal(worker->reviewer.waiting.count, 0);
+}
+
 #define WORKER_TEST(name) cmocka_unit_test_setup_teardown(name, set_up_worker, tear_down_worker)
 
 int main(void)
@@ -695,6 +727,8 @@ int main(void)
         WORKER_TEST(test_uids_that_are_noted_in_one_place),
         WORKER_TEST(test_who_waits_for_a_uid_in_vain),
         WORKER_TEST(test_who_waits_for_a_key_and_then_for_a_uid),
+        WORKER_TEST(test_who_waits_for_a_uid_waits_for_no_key),
+        WORKER_TEST(test_whose_key_comes_at_the_end_waits_for_no_uid),
         WORKER_TEST(test_a_caller_is_proven_by_his_token),
         WORKER_TEST(test_an_open_door_asks_nobody),
     };
