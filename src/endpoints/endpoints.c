@@ -94,6 +94,12 @@ static bool admit_query(struct rely_reviewer *reviewer, struct rely_http_request
     return false;
 }
 
+static void refuse_unknown_path(struct rely_reviewer *reviewer, struct rely_http_request *request)
+{
+    if (!rely_tokenreview_refuse_path(reviewer, request))
+        rely_http_problem(request, 404, "not_found", "no such path on the data plane; see docs/api.md", NULL);
+}
+
 static void handle_by_table(const struct rely_data_door *door, struct rely_http_request *request,
                             const struct rely_caller *caller)
 {
@@ -102,7 +108,7 @@ static void handle_by_table(const struct rely_data_door *door, struct rely_http_
     int status = find_data_route(request, &routed);
     const struct data_route *row = (const struct data_route *)routed.row;
     if (status == 404)
-        rely_http_problem(request, 404, "not_found", "no such path on the data plane; see docs/api.md", NULL);
+        refuse_unknown_path(reviewer, request);
     else if (status == 405)
         row->protocol->refuse(
             reviewer, request,

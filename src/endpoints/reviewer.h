@@ -119,6 +119,9 @@ void rely_tokenreview_handle(struct rely_reviewer *reviewer, struct rely_http_re
                              const struct rely_place *place);
 void rely_tokenreview_refuse(struct rely_reviewer *reviewer, struct rely_http_request *request,
                              const struct rely_refused *refused);
+/* A path that nobody has is answered in Kubernetes' words, where it is one of its API: its clients read no others. False:
+ * it is none. */
+bool rely_tokenreview_refuse_path(struct rely_reviewer *reviewer, struct rely_http_request *request);
 /* The body of a TokenReview, in its Content-Type's form. In: of_path - the path's apiVersion, static. Out: *asked - its
  * api_version and review, borrowed from the body and the pool; *status - of the answer, where something is wrong.
  * Returns: what is, a sentence; NULL: nothing. */

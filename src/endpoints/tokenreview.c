@@ -7,17 +7,23 @@
  */
 #include "reviewer.h"
 
-/* The words of Kubernetes' API (metav1.StatusReason). */
+#include "relyd/route.h"
+
+/* The words of Kubernetes' API (metav1.StatusReason), by which its clients choose what to do: kube-apiserver's webhook
+ * asks again after Timeout and InternalError. What it has no word for is a bad request, or the server's if it is 5xx, as
+ * client-go has it. */
 static const char *reason_of_status(int status)
 {
-    return status == 405   ? "MethodNotAllowed"
-           : status == 413 ? "RequestEntityTooLarge"
-           : status == 415 ? "UnsupportedMediaType"
-           : status == 401 ? "Unauthorized"
-           : status == 403 ? "Forbidden"
-           : status == 404 ? "NotFound"
-           : status == 503 ? "ServiceUnavailable"
-                           : "BadRequest";
+    static const struct {
+        int status;
+        const char *word;
+    } words[] = {{401, "Unauthorized"},         {403, "Forbidden"},         {404, "NotFound"},
+                 {405, "MethodNotAllowed"},     {408, "Timeout"},           {413, "RequestEntityTooLarge"},
+                 {415, "UnsupportedMediaType"}, {503, "ServiceUnavailable"}};
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+        if (words[i].status == status)
+            return words[i].word;
+    return status >= 500 ? "InternalError" : "BadRequest";
 }
 
 /* In: header - one more than an ordinary one has: Allow, WWW-Authenticate; its value NULL: none. */
@@ -208,6 +214,36 @@ void rely_tokenreview_refuse(struct rely_reviewer *reviewer, struct rely_http_re
     const struct rely_http_header header = {is_challenge ? RELY_LIT("www-authenticate") : RELY_LIT("allow"),
                                             rely_slice_of(is_challenge ? refused->challenge : refused->allow)};
     reply_status_with(reviewer, request, refused->status, refused->detail, &header);
+}
+
+/* Below the prefix of Kubernetes' API, or below the same under a route. */
+static bool is_of_kubernetes(struct rely_slice path)
+{
+    static const struct rely_slice apis = {"/apis/", 6}, routes = {"/routes/", 8};
+    if (!rely_slice_starts(path, routes))
+        return rely_slice_starts(path, apis);
+    const char *name = path.ptr + routes.len;
+    size_t len = path.len - routes.len;
+    const char *end = memchr(name, '/', len);
+    return end != NULL && rely_slice_starts(rely_slice(end, len - (size_t)(end - name)), apis);
+}
+
+bool rely_tokenreview_refuse_path(struct rely_reviewer *reviewer, struct rely_http_request *request)
+{
+    static const struct rely_route namespaced[] = {
+        {"POST", "/apis/authentication.k8s.io/v1/namespaces/{namespace}/tokenreviews", NULL},
+        {"POST", "/apis/authentication.k8s.io/v1beta1/namespaces/{namespace}/tokenreviews", NULL},
+        {"POST", "/routes/{route}/apis/authentication.k8s.io/v1/namespaces/{namespace}/tokenreviews", NULL},
+        {"POST", "/routes/{route}/apis/authentication.k8s.io/v1beta1/namespaces/{namespace}/tokenreviews", NULL}};
+    struct rely_routed unused;
+    if (rely_route_find(&RELY_ROUTE_TABLE(namespaced), request, &unused) == 200)
+        reply_status(reviewer, request, 400, "namespace is not allowed on this type: a TokenReview has none");
+    else if (is_of_kubernetes(request->path))
+        reply_status(reviewer, request, 404,
+                     "the server could not find the requested resource: here are TokenReviews alone");
+    else
+        return false;
+    return true;
 }
 
 void rely_tokenreview_handle(struct rely_reviewer *reviewer, struct rely_http_request *request,

@@ -266,6 +266,81 @@ def test_b21_extra_members_are_there_once(start):
     assert answer.json()["status"]["user"]["extra"]["example.com/team"] == ["a"]
 
 
-def test_namespaced_path_is_not_there(shared, token):
-    path = "/apis/authentication.k8s.io/v1/namespaces/team-a/tokenreviews"
-    assert post(shared, {"spec": {"token": token}}, path).status == 404
+def test_a_namespace_in_the_path(shared, token):
+    """As Kubernetes answers it, also under a route; by another method there is no such resource."""
+    for base in ("", "/routes/default", "/routes/nowhere"):
+        for version in ("v1", "v1beta1"):
+            path = f"{base}/apis/authentication.k8s.io/{version}/namespaces/team-a/tokenreviews"
+            answer = post(shared, {"spec": {"token": token}}, path + "?timeout=30s")
+            assert kubernetes_status(answer) == (400, "BadRequest"), path
+            assert answer.json()["message"] == "namespace is not allowed on this type: a TokenReview has none"
+            assert kubernetes_status(wire.ask(shared.data, "GET", path)) == (404, "NotFound")
+
+
+OTHER_RESOURCES = [
+    "/apis/authorization.k8s.io/v1/subjectaccessreviews",
+    "/apis/authentication.k8s.io/v2/tokenreviews",
+    "/apis/authentication.k8s.io/v1/namespaces//tokenreviews",
+    "/apis/authentication.k8s.io/v1/namespaces/a/b/tokenreviews",
+    "/apis/authentication.k8s.io/v1/tokenreviews/status",
+    "/apis/",
+    "/routes/default/apis/authorization.k8s.io/v1/subjectaccessreviews",
+    "/routes/nowhere/apis/x",
+    "/routes//apis/x",
+]
+NO_RESOURCES = ["/apis", "/api/v1/pods", "/version", "/routes/default/x/apis/x", "/routes/default/apis", "/routes/default/xapis/y", "/routes/apis/", "/x/apis/y", "//apis/x"]
+
+
+def test_other_resources_of_kubernetes(shared, token):
+    """kube-rbac-proxy asks for a SubjectAccessReview beside: client-go reads a `Status`, and nothing else."""
+    for path in OTHER_RESOURCES:
+        answer = post(shared, {"spec": {"token": token}}, path)
+        assert kubernetes_status(answer) == (404, "NotFound"), path
+        assert answer.json()["message"] == "the server could not find the requested resource: here are TokenReviews alone"
+    for path in NO_RESOURCES:
+        answer = post(shared, {"spec": {"token": token}}, path)
+        assert (answer.status, answer.header("content-type"), answer.json()["code"]) == (404, "application/problem+json", "not_found"), path
+
+
+@pytest.mark.threads
+def test_the_short_path_under_a_route(shared, token):
+    for route, status in (("default", 200), ("nowhere", 404)):
+        short = post(shared, {"spec": {"token": token, "audiences": ["relyd"]}}, f"/routes/{route}/tokenreviews?timeout=30s")
+        long = post(shared, {"spec": {"token": token, "audiences": ["relyd"]}}, f"/routes/{route}{TOKENREVIEWS}")
+        assert (short.status, short.body) == (status, long.body)
+    for version in ("v1", "v1beta1"):
+        body = {"apiVersion": f"authentication.k8s.io/{version}", "kind": "TokenReview", "spec": {"token": token}}
+        assert post(shared, body, "/routes/default/tokenreviews").json()["apiVersion"] == f"authentication.k8s.io/{version}"
+    assert kubernetes_status(wire.ask(shared.data, "GET", "/routes/default/tokenreviews")) == (405, "MethodNotAllowed")
+    assert wire.ask(shared.data, "POST", "/tokenreviews", {"spec": {"token": token}}).status == 404
+
+
+# What is refused before it is a TokenReview, and by which words: clients choose by them what to do.
+BEFORE = {
+    "another version of HTTP": ("POST %s HTTP/2.0\r\nHost: x\r\n\r\n", 505, "InternalError"),
+    "another transfer coding": ("POST %s HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n", 501, "InternalError"),
+    "another expectation": ("POST %s HTTP/1.1\r\nHost: x\r\nExpect: x\r\nContent-Length: 2\r\n\r\n{}", 417, "BadRequest"),
+    "broken chunks": ("POST %s HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n", 400, "BadRequest"),
+    "a head too large": ("POST %s HTTP/1.1\r\nHost: x\r\nX: " + "y" * 70_000 + "\r\n\r\n", 431, "BadRequest"),
+    "a body too large": ("POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: 3000000\r\n\r\n", 413, "RequestEntityTooLarge"),
+}
+
+
+@pytest.mark.parametrize("path", [TOKENREVIEWS, V1BETA1, f"/routes/default{TOKENREVIEWS}", "/routes/default/tokenreviews"])
+@pytest.mark.parametrize("name", BEFORE)
+def test_what_is_refused_before(shared, name, path):
+    request, status, reason = BEFORE[name]
+    received = wire.exchange(shared.data, (request % path).encode(), seconds=5, is_open=True)
+    assert wire.statuses(received) == [status]
+    body = json.loads(received.partition(b"\r\n\r\n")[2])
+    assert (body["kind"], body["reason"], body["code"]) == ("Status", reason, status)
+
+
+def test_a_body_that_takes_too_long(start):
+    """Asking again is right: kube-apiserver does after Timeout."""
+    relyd = start(http__body_timeout_ms=300)
+    head = f"POST {TOKENREVIEWS} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{{"
+    received = wire.exchange(relyd.data, head.encode(), seconds=20, is_open=True)
+    assert wire.statuses(received) == [408]
+    body = json.loads(received.partition(b"\r\n\r\n")[2])
+    assert (body["kind"], body["reason"], body["code"]) == ("Status", "Timeout", 408)

@@ -1,5 +1,7 @@
 """Deliberate errors in TokenReviews: bodies in protobuf, and what Kubernetes' clients are answered."""
 
+REVIEW, DOOR = "src/endpoints/tokenreview.c", "src/endpoints/endpoints.c"
+JSON_E2E = "tests/e2e/test_tokenreview.py::"
 PROTOBUF, UNPACK, BODY = "src/protobuf/tokenreview.c", "src/protobuf/unpack.c", "src/endpoints/tokenreview_body.c"
 BODY_TYPES = "src/endpoints/body.c"
 E2E = "tests/e2e/test_tokenreview_protobuf.py::"
@@ -36,4 +38,11 @@ MUTANTS = [
            E2E + "test_other_media_types"),
     mutant("nobody is told that protobuf is taken", "src/admin/openapi.c", "if (operation->takes == DOCUMENT_OR_PROTOBUF)", "if (operation->takes == DOCUMENT_OR_PROTOBUF && operation->gives == NOTHING)",
            "tests/e2e/test_openapi.py::test_media_types_of_bodies"),
+    mutant("who was too slow is told that his request is bad", REVIEW, "{408, \"Timeout\"}", "{499, \"Timeout\"}", JSON_E2E + "test_a_body_that_takes_too_long"),
+    mutant("a fault of the server's is a bad request", REVIEW, "return status >= 500 ?", "return status >= 600 ?", JSON_E2E + "test_what_is_refused_before"),
+    mutant("a namespace is a resource that is not there", REVIEW, "request, &unused) == 200)", "request, &unused) == 405)", JSON_E2E + "test_a_namespace_in_the_path"),
+    mutant("what is not there under a route is none of Kubernetes'", REVIEW, "return end != NULL && rely_slice_starts(", "return end == path.ptr && rely_slice_starts(", JSON_E2E + "test_other_resources_of_kubernetes"),
+    mutant("all that is not there is Kubernetes'", REVIEW, "        return rely_slice_starts(path, apis);\n", "        return rely_slice_starts(path, rely_slice(apis.ptr, 1));\n", JSON_E2E + "test_other_resources_of_kubernetes"),
+    mutant("what is not there is refused twice", DOOR, "    if (!rely_tokenreview_refuse_path(reviewer, request))\n", "    if (!rely_tokenreview_refuse_path(reviewer, request) || request->path.len > 0)\n", JSON_E2E + "test_other_resources_of_kubernetes"),
+    mutant("the short path has no route", "include/relyd/operation.def", '"/routes/{route}/tokenreviews"', '"/tokenreviews"', JSON_E2E + "test_the_short_path_under_a_route"),
 ]
