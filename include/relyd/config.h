@@ -111,6 +111,11 @@ void rely_config_list_listeners(const struct rely_config *config, struct rely_li
 void rely_listeners_fini(struct rely_listener_list *listeners);
 /* How many of them serve this. */
 size_t rely_listeners_count(const struct rely_listener_list *listeners, enum rely_serves serves);
+/* Probes are asked by HTTP/1.1 alone. */
+static inline bool rely_listener_has_http2(const struct rely_listener_config *listener)
+{
+    return listener->has_http2 && listener->serves != RELY_SERVES_HEALTH;
+}
 
 /* Note each setting that is not the same in both, and whether it is one that is taken up while relyd runs. */
 void rely_config_compare(const struct rely_config *before, const struct rely_config *after,

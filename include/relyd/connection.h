@@ -57,6 +57,7 @@ struct rely_protocol {
     void (*resume)(struct rely_connection *connection);  /* the next turn has come, which was wanted */
     void (*expire)(struct rely_connection *connection);  /* it has been in HEAD or BODY for too long, or the
                                                             drain ends in ANSWER: nobody will answer but this */
+    void (*drain)(struct rely_connection *connection);   /* the loop's drain begins: there is time for a word */
     void (*fini)(struct rely_connection *connection);    /* it closes: free what it holds */
 };
 
@@ -77,6 +78,8 @@ void rely_connection_want_input(struct rely_connection *connection, bool is_want
 void rely_connection_want_output(struct rely_connection *connection);
 /* Call `resume` in one of the next turns of the loop, when all who have wanted one before had theirs. */
 void rely_connection_want_turn(struct rely_connection *connection);
+/* Over TLS: has the client chosen HTTP/2, which it was offered (RFC 7301)? */
+bool rely_connection_has_chosen_http2(const struct rely_connection *connection);
 /* Nothing more will be sent. */
 void rely_connection_end_output(struct rely_connection *connection);
 /* Close it; calls `fini` and frees it. */

@@ -1,6 +1,6 @@
 /*
- * http: the bytes of connections to struct rely_http_request and back, by HTTP/1.1; what carries a request is behind
- * struct rely_http_transport.
+ * http: the bytes of connections to struct rely_http_request and back, by HTTP/1.1 and HTTP/2; what carries a request is
+ * behind struct rely_http_transport.
  */
 #ifndef RELYD_HTTP_H
 #define RELYD_HTTP_H
@@ -48,9 +48,10 @@ struct rely_http_plane {
      * always. */
     bool (*needs_body)(const struct rely_http_request *request);
     void *context; /* borrowed until the loop is freed: all get it */
+    bool speaks_http2; /* HTTP/2, too: by ALPN where there is TLS, else by prior knowledge */
 };
 
-/* HTTP/1.1, for rely_loop_options. */
+/* HTTP/1.1 and HTTP/2, for rely_loop_options. */
 extern const struct rely_protocol rely_http_protocol;
 /* Accept on a bound descriptor (taken over, also on failure) for this plane, which is copied. As rely_loop_listen. */
 RELY_MUST_USE bool rely_http_listen(struct rely_loop *loop, int fd, const struct rely_http_plane *plane,
@@ -77,7 +78,8 @@ struct rely_http_request {
     struct rely_slice body;    /* ptr NULL: none */
     struct rely_pool *scratch; /* the loop's: reset when the handler, message or timer that runs now returns */
     struct rely_loop *loop;
-    bool is_unix; /* came by a unix socket; then peer_uid is the kernel's word */
+    bool has_trailers; /* its answer may have some: it came by HTTP/2 */
+    bool is_unix;      /* came by a unix socket; then peer_uid is the kernel's word */
     uint32_t peer_uid;
     bool is_tls;
     const struct rely_certificate *certificate; /* the client's, whose chain was good; NULL: it has shown none */
@@ -107,7 +109,10 @@ struct rely_http_response {
     const struct rely_http_header *headers;
     size_t header_count;
     struct rely_slice body; /* not sent to HEAD */
+    const struct rely_http_header *trailers; /* behind the body: only where the request has_trailers; no content-length */
+    size_t trailer_count;                    /* at most RELY_HTTP_TRAILERS_MAX */
 };
+#define RELY_HTTP_TRAILERS_MAX 4
 
 /* Send the answer; everything in it is copied. Exactly once per request, on the loop's thread. A
  * header value with a control character is never sent: the answer becomes an empty 500, counted and logged, so that no

@@ -24,6 +24,7 @@ enum rely_cut {
     RELY_CUT_CONNECTIONS,    /* it was the longest idle when there was no room for a new one */
     RELY_CUT_HANDSHAKE_TIME, /* its TLS handshake took longer than a head may */
     RELY_CUT_DRAIN,          /* it was open at the end of the drain */
+    RELY_CUT_FRAMES,         /* HTTP/2: more in a second than leads to anything */
     RELY_CUT_COUNT
 };
 /* The word of one in metrics, by its number. */

@@ -15,11 +15,12 @@ struct rely_tls_options {
     const char *client_ca;   /* path: PEM; "": clients are asked for no certificate; borrowed */
     bool is_client_required; /* whoever shows no certificate of client_ca is refused */
     bool is_only_13;         /* TLS 1.3 alone, not 1.2 */
+    bool has_http2;          /* offered by ALPN, before http/1.1 */
 };
 
 /**
  * Read a certificate and its key. TLS 1.2 and 1.3, AEAD suites with forward secrecy, X25519 and P-256, no renegotiation;
- * ALPN is http/1.1, and who insists on another protocol is refused.
+ * ALPN is h2, where it is offered, and http/1.1, and who insists on another protocol is refused.
  *
  * Spec:     RFC 8446, RFC 5246, RFC 7301; RFC 9325 for what is left out.
  * Returns:  NULL with a sentence that names the file and what is wrong with it.

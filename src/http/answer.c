@@ -31,6 +31,12 @@ static void update_date(struct rely_http_shared *shared)
              parts.tm_min % 100, parts.tm_sec % 100);
 }
 
+struct rely_slice rely_http_date(struct rely_http_shared *shared)
+{
+    update_date(shared);
+    return rely_slice(shared->date, sizeof shared->date - 1);
+}
+
 /* --- what it says --------------------------------------------------------------------------------------- */
 
 static void put_decimal(struct rely_buf *out, size_t number)
@@ -59,13 +65,12 @@ static bool has_no_body(int status)
 static void put_head(struct rely_http_shared *shared, const struct rely_http_response *response, bool is_last)
 {
     struct rely_buf *out = &shared->output;
-    update_date(shared);
     rely_buf_put(out, RELY_LIT("HTTP/1.1 "));
     put_decimal(out, (size_t)response->status);
     rely_buf_putc(out, ' ');
     rely_buf_put(out, rely_slice_of(rely_http_phrase(response->status)));
     rely_buf_put(out, RELY_LIT("\r\nDate: "));
-    rely_buf_put(out, rely_slice(shared->date, sizeof shared->date - 1));
+    rely_buf_put(out, rely_http_date(shared));
     rely_buf_put(out, is_last ? RELY_LIT("\r\nConnection: close\r\n") : RELY_LIT("\r\nConnection: keep-alive\r\n"));
     if (!has_no_body(response->status)) { /* RFC 9110 s8.6; with HEAD it is that of GET */
         rely_buf_put(out, RELY_LIT("Content-Length: "));
@@ -140,6 +145,7 @@ void rely_http_write_answer(struct rely_http_request *request, const struct rely
         (void *)((char *)request - offsetof(struct rely_http_connection, request));
     struct rely_http_shared *shared = rely_http_shared_of(connection);
     bool was_deferred = connection->is_deferred;
+    RELY_ASSERT(response->trailer_count == 0); /* the request has none */
     RELY_ASSERT(!connection->is_answered &&
                 (connection->phase == RELY_HTTP_HANDLES || connection->phase == RELY_HTTP_WAITS));
     connection->is_answered = true;

@@ -6,7 +6,7 @@
  * A request that comes in one piece is handled where it was read, in a buffer that all connections share; only what is
  * not whole, and what stands behind the request at hand, is copied to the connection.
  */
-#include "connection.h"
+#include "h2.h"
 
 #include <stdlib.h>
 
@@ -61,9 +61,7 @@ static void append_input(struct rely_http_connection *connection, const char *by
     connection->input_len += len;
 }
 
-/* Those of the bytes at hand that are still needed: they are the connection's own already, or come from the shared
- * buffer. */
-static void keep_input(struct rely_http_connection *connection, const char *bytes, size_t len)
+void rely_http_keep_input(struct rely_http_connection *connection, const char *bytes, size_t len)
 {
     if (connection->input == NULL && len > 0)
         append_input(connection, bytes, len);
@@ -88,12 +86,14 @@ static void free_connection(struct rely_connection *base)
     struct rely_http_connection *connection = of_base(base);
     if (connection->is_deferred && connection->gone != NULL)
         connection->gone(connection->gone_context);
+    if (connection->h2 != NULL)
+        rely_h2_free(connection);
     free(connection->input);
     free(connection->output);
 }
 
-/* Nothing more is said. Who may still be sending is read for a while. */
-static void leave(struct rely_http_connection *connection)
+/* Who may still be sending is read for a while. */
+void rely_http_leave(struct rely_http_connection *connection)
 {
     drop_input(connection);
     if (!connection->has_unread) {
@@ -124,6 +124,7 @@ static void forget_request(struct rely_http_connection *connection)
     connection->head_bytes = connection->body_bytes = connection->next = 0;
     connection->chunks = (struct rely_http_chunks){0};
     connection->is_answered = false;
+    connection->has_had_request = true;
     connection->phase = RELY_HTTP_READS;
 }
 
@@ -133,7 +134,7 @@ void rely_http_end_request(struct rely_http_connection *connection)
 {
     if (connection->is_last) {
         connection->has_unread = connection->has_unread || connection->input != NULL;
-        leave(connection);
+        rely_http_leave(connection);
         return;
     }
     forget_request(connection);
@@ -264,7 +265,7 @@ static void handle_request(struct rely_http_connection *connection, struct bytes
     connection->is_in_handler = false;
     RELY_ASSERT(connection->is_answered || connection->phase == RELY_HTTP_WAITS);
     rely_http_empty_request(connection);
-    keep_input(connection, bytes.ptr + connection->next, bytes.len - connection->next);
+    rely_http_keep_input(connection, bytes.ptr + connection->next, bytes.len - connection->next);
     if (connection->phase == RELY_HTTP_HANDLES)
         rely_http_end_request(connection);
     else if (connection->phase == RELY_HTTP_WAITS)
@@ -277,7 +278,7 @@ static void wait_for_more(struct rely_http_connection *connection, struct bytes 
     enum rely_stage stage = connection->head_bytes == 0 ? RELY_STAGE_HEAD : RELY_STAGE_BODY;
     bool wants_continue = is_new && stage == RELY_STAGE_BODY && connection->is_http11 &&
                           rely_http_shared_of(connection)->head.expects_continue;
-    keep_input(connection, bytes.ptr, bytes.len);
+    rely_http_keep_input(connection, bytes.ptr, bytes.len);
     if (connection->base.stage != stage)
         rely_connection_enter(&connection->base, stage);
     rely_connection_want_input(&connection->base, true);
@@ -303,6 +304,17 @@ static void advance(struct rely_http_connection *connection, struct bytes bytes)
     if (!is_new)
         read_head_again(connection, bytes);
     handle_request(connection, bytes);
+}
+
+/* What the first bytes say, or over TLS the client by ALPN (RFC 9113 s3.2, s3.3). */
+static bool begins_http2(const struct rely_http_connection *connection, struct bytes bytes)
+{
+    struct rely_slice preface = RELY_LIT(RELY_H2_PREFACE);
+    if (connection->has_had_request || !plane_of(connection)->speaks_http2)
+        return false;
+    if (connection->base.ssl != NULL)
+        return rely_connection_has_chosen_http2(&connection->base);
+    return rely_slice_starts(rely_slice(bytes.ptr, bytes.len), preface);
 }
 
 /* --- what the loop calls ------------------------------------------------------------------------------------ */
@@ -345,6 +357,11 @@ static void read_request(struct rely_http_connection *connection)
         append_input(connection, bytes.ptr, bytes.len);
         bytes = kept_bytes(connection);
     }
+    if (begins_http2(connection, bytes)) {
+        rely_h2_begin(connection);
+        rely_h2_take(connection, rely_slice(bytes.ptr, bytes.len));
+        return;
+    }
     advance(connection, bytes);
 }
 
@@ -362,26 +379,34 @@ static void look_after_client(struct rely_http_connection *connection)
 static void receive(struct rely_connection *base)
 {
     struct rely_http_connection *connection = of_base(base);
-    if (connection->phase == RELY_HTTP_READS)
+    if (connection->phase == RELY_HTTP_LEAVES)
+        throw_away(connection);
+    else if (connection->h2 != NULL)
+        rely_h2_receive(connection);
+    else if (connection->phase == RELY_HTTP_READS)
         read_request(connection);
     else if (connection->phase == RELY_HTTP_WAITS)
         look_after_client(connection);
-    else if (connection->phase == RELY_HTTP_LEAVES)
-        throw_away(connection);
     rely_http_settle(connection);
 }
 
 static void send_more(struct rely_connection *base)
 {
     struct rely_http_connection *connection = of_base(base);
-    rely_http_flush(connection);
+    if (connection->h2 != NULL)
+        rely_h2_flush(connection);
+    else
+        rely_http_flush(connection);
     rely_http_settle(connection);
 }
 
 static void resume(struct rely_connection *base)
 {
     struct rely_http_connection *connection = of_base(base);
-    advance(connection, kept_bytes(connection));
+    if (connection->h2 != NULL)
+        rely_h2_resume(connection);
+    else
+        advance(connection, kept_bytes(connection));
     rely_http_settle(connection);
 }
 
@@ -396,6 +421,11 @@ static void give_up_answer(struct rely_http_connection *connection)
 static void refuse_slow(struct rely_connection *base)
 {
     struct rely_http_connection *connection = of_base(base);
+    if (connection->h2 != NULL) {
+        rely_h2_expire(connection);
+        rely_http_settle(connection);
+        return;
+    }
     if (base->stage == RELY_STAGE_ANSWER) {
         give_up_answer(connection);
         return;
@@ -408,15 +438,27 @@ static void refuse_slow(struct rely_connection *base)
     rely_http_settle(connection);
 }
 
+static void begin_drain(struct rely_connection *base)
+{
+    struct rely_http_connection *connection = of_base(base);
+    if (connection->h2 == NULL || connection->phase != RELY_HTTP_READS)
+        return;
+    rely_h2_drain(connection);
+    rely_http_settle(connection);
+}
+
 static void *open_loop(void)
 {
-    return rely_alloc(sizeof(struct rely_http_shared));
+    struct rely_http_shared *shared = rely_alloc(sizeof *shared);
+    shared->h2 = rely_h2_open_loop();
+    return shared;
 }
 
 static void close_loop(void *context)
 {
     struct rely_http_shared *shared = context;
     rely_buf_fini(&shared->output);
+    rely_h2_close_loop(shared->h2);
     free(shared);
 }
 
@@ -428,6 +470,7 @@ const struct rely_protocol rely_http_protocol = {
     .send = send_more,
     .resume = resume,
     .expire = refuse_slow,
+    .drain = begin_drain,
     .fini = free_connection,
 };
 

@@ -45,6 +45,8 @@ struct rely_http_connection {
     size_t thrown_away;          /* bytes, since it leaves */
     void (*gone)(void *context); /* of a deferred request; may be NULL */
     void *gone_context;
+    bool has_had_request; /* what it speaks is known */
+    struct rely_h2 *h2;   /* owned: it speaks HTTP/2, and phase says whether it closes; NULL: it does not */
 };
 
 /* What all connections of a loop share, because only one is at work at a time. */
@@ -54,6 +56,7 @@ struct rely_http_shared {
     struct rely_buf output;     /* the answer being written */
     int64_t date_s;
     char date[30]; /* RFC 9110 s5.6.7, of that second */
+    struct rely_h2_shared *h2; /* owned */
     char input[RELY_HTTP_READ_BYTES];
 };
 
@@ -72,6 +75,11 @@ static inline void rely_http_count_held(struct rely_http_connection *connection)
 void rely_http_settle(struct rely_http_connection *connection);
 /* The answer is out, or will go out without us: on to the next request, or to the end. */
 void rely_http_end_request(struct rely_http_connection *connection);
+/* Nothing more is said. */
+void rely_http_leave(struct rely_http_connection *connection);
+/* Those of the bytes at hand that are still needed: they are the connection's own already, or come from the shared
+ * buffer. */
+void rely_http_keep_input(struct rely_http_connection *connection, const char *bytes, size_t len);
 
 /* exchange.c: what handlers see of a request. */
 extern const struct rely_http_transport rely_http_transport;
@@ -83,10 +91,15 @@ void rely_http_empty_request(struct rely_http_connection *connection);
 /* answer.c */
 void rely_http_write_answer(struct rely_http_request *request, const struct rely_http_response *response);
 void rely_http_send_continue(struct rely_http_connection *connection);
+/* Of this second; borrowed. */
+struct rely_slice rely_http_date(struct rely_http_shared *shared);
 /* Sends what is left of an answer. */
 void rely_http_flush(struct rely_http_connection *connection);
 
-/* refuse.c: answer a request that no handler sees, and end its connection. Its first bytes, as far as they have come,
+/* refuse.c: have the plane, or else a problem, word a refusal as the answer to a request. */
+void rely_http_word_refusal(struct rely_http_request *request, const struct rely_http_plane *plane,
+                            const struct rely_http_fault *fault);
+/* Answer a request that no handler sees, and end its connection. Its first bytes, as far as they have come,
  * say whose words that takes. */
 void rely_http_refuse(struct rely_http_connection *connection, struct rely_slice input,
                       const struct rely_http_fault *fault);

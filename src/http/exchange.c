@@ -41,14 +41,10 @@ static bool has_authority(const struct rely_http_head *head, struct rely_slice *
     return target.authority.ptr != NULL;
 }
 
-static struct rely_slice find_header(const struct rely_http_request *request, struct rely_slice name, size_t *count)
+struct rely_slice rely_http_head_find(const struct rely_http_head *head, struct rely_slice name, size_t *count)
 {
-    const struct rely_http_connection *connection =
-        (const void *)((const char *)request - offsetof(struct rely_http_connection, request));
-    const struct rely_http_head *head = &rely_http_shared_of(connection)->head;
-    struct rely_slice first = {NULL, 0}, authority;
+    struct rely_slice first = {NULL, 0};
     size_t seen = 0;
-    RELY_ASSERT(connection->phase == RELY_HTTP_HANDLES); /* else they are another request's */
     for (size_t i = 0; i < head->field_count; i++) {
         const struct rely_http_field *field = &head->fields[i];
         if (field->name.len != name.len || strncasecmp(field->name.ptr, name.ptr, name.len) != 0)
@@ -56,6 +52,20 @@ static struct rely_slice find_header(const struct rely_http_request *request, st
         if (seen++ == 0)
             first = field->value;
     }
+    if (count != NULL)
+        *count = seen;
+    return first;
+}
+
+static struct rely_slice find_header(const struct rely_http_request *request, struct rely_slice name, size_t *count)
+{
+    const struct rely_http_connection *connection =
+        (const void *)((const char *)request - offsetof(struct rely_http_connection, request));
+    const struct rely_http_head *head = &rely_http_shared_of(connection)->head;
+    struct rely_slice authority;
+    size_t seen = 0;
+    RELY_ASSERT(connection->phase == RELY_HTTP_HANDLES); /* else they are another request's */
+    struct rely_slice first = rely_http_head_find(head, name, &seen);
     if (seen == 1 && rely_slice_equal(name, RELY_LIT("host")) && has_authority(head, &authority))
         first = authority;
     if (count != NULL)

@@ -83,6 +83,11 @@ static rely_sixteen mark_target_ends(rely_sixteen part)
     return ((part >= 0) & (part <= ' ')) | (part == 0x7f);
 }
 
+bool rely_http_is_target(struct rely_slice text)
+{
+    return rely_bytes_find(text.ptr, text.len, mark_target_ends) == text.len;
+}
+
 /* What is not ASCII stays as it is: gateways pass on what their clients wrote. */
 static struct rely_slice take_target(struct rely_slice *rest)
 {
@@ -160,8 +165,7 @@ static struct rely_slice trim_blanks(struct rely_slice text)
     return text;
 }
 
-/* RFC 9112 s3.2: what can be a host and its port (RFC 3986 s3.2.2), or nothing. */
-static bool can_be_host(struct rely_slice value)
+bool rely_http_can_be_host(struct rely_slice value)
 {
     for (size_t i = 0; i < value.len; i++) {
         char byte = value.ptr[i];
@@ -173,7 +177,7 @@ static bool can_be_host(struct rely_slice value)
     return true;
 }
 
-static bool read_length(struct rely_slice value, uint64_t *length)
+bool rely_http_read_length(struct rely_slice value, uint64_t *length)
 {
     *length = 0;
     for (size_t i = 0; i < value.len; i++) {
@@ -224,7 +228,7 @@ static bool note_field(const struct rely_http_field *field, struct rely_http_hea
         if (!is_same_word(field->name, RELY_LIT("host")))
             return true;
         counts->host++;
-        return can_be_host(field->value) || fail_head(fault, "The Host header is no host and port.");
+        return rely_http_can_be_host(field->value) || fail_head(fault, "The Host header is no host and port.");
     case 6:
         if (is_same_word(field->name, RELY_LIT("expect")))
             note_expectation(field->value, out);
@@ -237,7 +241,7 @@ static bool note_field(const struct rely_http_field *field, struct rely_http_hea
         if (!is_same_word(field->name, RELY_LIT("content-length")))
             return true;
         counts->length++;
-        return read_length(field->value, &out->length) ||
+        return rely_http_read_length(field->value, &out->length) ||
                fail_head(fault, "The Content-Length header is not one number.");
     case 17:
         if (!is_same_word(field->name, RELY_LIT("transfer-encoding")))

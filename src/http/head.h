@@ -79,6 +79,14 @@ void rely_http_peek_line(struct rely_slice input, struct rely_slice *method, str
 
 /* May the byte stand in a token (RFC 9110 s5.6.2)? */
 bool rely_http_is_token_byte(char byte);
+/* Is it free of blanks and control characters? */
+bool rely_http_is_target(struct rely_slice text);
+/* RFC 9112 s3.2: what can be a host and its port (RFC 3986 s3.2.2), or nothing. */
+bool rely_http_can_be_host(struct rely_slice value);
+/* The value of a Content-Length header: digits; more than there are numbers is the largest. */
+RELY_MUST_USE bool rely_http_read_length(struct rely_slice value, uint64_t *length);
+/* The value of the first header of this name, and how many there are. In: count - may be NULL. */
+struct rely_slice rely_http_head_find(const struct rely_http_head *head, struct rely_slice name, size_t *count);
 
 /* --- chunks.c ---------------------------------------------------------------------------------------- */
 

@@ -22,24 +22,29 @@ static const struct rely_http_refusal refusals[RELY_HTTP_REFUSAL_COUNT] = {
     [RELY_HTTP_TOO_SLOW] = {RELY_HTTP_TOO_SLOW, 408, "request_timeout", "The request takes too long."},
 };
 
+void rely_http_word_refusal(struct rely_http_request *request, const struct rely_http_plane *plane,
+                            const struct rely_http_fault *fault)
+{
+    struct rely_http_refusal refusal = refusals[fault->kind];
+    if (fault->detail != NULL)
+        refusal.detail = fault->detail;
+    if (plane->refuse != NULL)
+        plane->refuse(request, plane->context, &refusal);
+    else
+        rely_http_problem(request, refusal.status, refusal.code, refusal.detail, NULL);
+}
+
 void rely_http_refuse(struct rely_http_connection *connection, struct rely_slice input,
                       const struct rely_http_fault *fault)
 {
-    const struct rely_http_plane *plane = connection->base.service;
-    struct rely_http_refusal refusal = refusals[fault->kind];
     struct rely_slice method, target;
-    if (fault->detail != NULL)
-        refusal.detail = fault->detail;
     rely_http_peek_line(input, &method, &target);
     rely_http_shared_of(connection)->head.field_count = 0;
     rely_http_fill_request(connection, method, target);
     connection->is_head = rely_slice_equal(method, RELY_LIT("HEAD"));
     connection->is_last = connection->has_unread = true;
     connection->phase = RELY_HTTP_HANDLES;
-    if (plane->refuse != NULL)
-        plane->refuse(&connection->request, plane->context, &refusal);
-    else
-        rely_http_problem(&connection->request, refusal.status, refusal.code, refusal.detail, NULL);
+    rely_http_word_refusal(&connection->request, connection->base.service, fault);
     RELY_ASSERT(connection->is_answered && connection->status >= 300);
     rely_http_empty_request(connection);
     if (connection->phase == RELY_HTTP_HANDLES)

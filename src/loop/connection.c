@@ -288,6 +288,11 @@ void rely_connection_want_turn(struct rely_connection *connection)
     enter_ready(connection);
 }
 
+bool rely_connection_has_chosen_http2(const struct rely_connection *connection)
+{
+    return rely_secure_has_chosen_http2(connection->ssl);
+}
+
 void rely_connection_end_output(struct rely_connection *connection)
 {
     if (connection->ssl != NULL)

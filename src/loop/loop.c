@@ -136,6 +136,14 @@ static void cut_off_all(struct rely_timer *timer)
     rely_timer_start(loop, timer, CUT_AGAIN_MS);
 }
 
+static void begin_drain_of(struct rely_connection *connection, void *context)
+{
+    struct rely_loop *loop = context;
+    if (!connection->is_shaking_hands)
+        loop->options.protocol->drain(connection);
+    rely_pool_reset(&loop->scratch);
+}
+
 static void drain_if_told(struct rely_loop *loop)
 {
     int drain_ms = atomic_exchange(&loop->stop_ms, -1);
@@ -149,6 +157,7 @@ static void drain_if_told(struct rely_loop *loop)
         return;
     loop->is_draining = true;
     rely_listeners_drain(loop);
+    rely_connections_each(loop, RELY_STAGE_IDLE, RELY_STAGE_UNSENT, begin_drain_of, loop);
 }
 
 void rely_loop_run(struct rely_loop *loop)

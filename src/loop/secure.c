@@ -41,6 +41,14 @@ enum rely_handshake rely_secure_shake_hands(SSL *ssl, enum rely_handshake_end *e
     return code == SSL_ERROR_WANT_WRITE ? RELY_HANDSHAKE_WANTS_OUTPUT : RELY_HANDSHAKE_FAILED;
 }
 
+bool rely_secure_has_chosen_http2(const SSL *ssl)
+{
+    const unsigned char *chosen = NULL;
+    unsigned len = 0;
+    SSL_get0_alpn_selected(ssl, &chosen, &len);
+    return len == 2 && memcmp(chosen, "h2", 2) == 0;
+}
+
 bool rely_secure_has_input(const SSL *ssl)
 {
     return SSL_has_pending(ssl) == 1;

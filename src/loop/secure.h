@@ -30,6 +30,9 @@ void rely_handshake_note(struct rely_connection *connection, enum rely_handshake
 /* certificate.c: the client's, after the handshake; NULL: it has shown none. Owner: the caller: free(). */
 struct rely_certificate *rely_secure_read_certificate(const struct ssl_st *ssl);
 
+/* By ALPN. */
+bool rely_secure_has_chosen_http2(const struct ssl_st *ssl);
+
 /* As rely_connection_receive, peek and send have it. */
 ssize_t rely_secure_receive(struct ssl_st *ssl, char *out, size_t size);
 ssize_t rely_secure_peek(struct ssl_st *ssl);

@@ -27,7 +27,7 @@ struct trace {
 
 struct rely_tls {
     char *certificate, *key, *client_ca; /* owned: paths; client_ca "": none */
-    bool is_client_required, is_only_13;
+    bool is_client_required, is_only_13, has_http2;
     pthread_mutex_t lock; /* held for a moment by who accepts and who reloads */
     SSL_CTX *context;     /* owned, under the lock: in force */
     int64_t expires_s;
@@ -62,26 +62,27 @@ static bool check_readers(const char *path, struct rely_err *err)
 
 /* --- a context ---------------------------------------------------------------------------------------------- */
 
-/* RFC 7301 s3.2: a client that names protocols and not this one is told so. */
+/* RFC 7301 s3.2: a client that names protocols and none of these is told so. */
 static int choose_protocol(SSL *ssl, const unsigned char **out, unsigned char *out_len, const unsigned char *offered,
                            unsigned offered_len, void *context)
 {
-    static const unsigned char http11[] = "\x08http/1.1";
+    static const unsigned char spoken[] = "\x02h2\x08http/1.1";
+    const struct rely_tls *tls = context;
+    const unsigned char *from = tls->has_http2 ? spoken : spoken + 3;
     unsigned char *chosen = NULL;
     (void)ssl;
-    (void)context;
-    if (SSL_select_next_proto(&chosen, out_len, http11, sizeof http11 - 1, offered, offered_len) !=
+    if (SSL_select_next_proto(&chosen, out_len, from, tls->has_http2 ? 12 : 9, offered, offered_len) !=
         OPENSSL_NPN_NEGOTIATED)
         return SSL_TLSEXT_ERR_ALERT_FATAL;
     *out = chosen;
     return SSL_TLSEXT_ERR_OK;
 }
 
-static void set_protocol(SSL_CTX *context, bool is_only_13)
+static void set_protocol(SSL_CTX *context, const struct rely_tls *tls)
 {
     static const unsigned char name[] = "relyd";
     char groups[] = GROUPS; /* OpenSSL's macro drops a const */
-    bool is_set = SSL_CTX_set_min_proto_version(context, is_only_13 ? TLS1_3_VERSION : TLS1_2_VERSION) == 1 &&
+    bool is_set = SSL_CTX_set_min_proto_version(context, tls->is_only_13 ? TLS1_3_VERSION : TLS1_2_VERSION) == 1 &&
                   SSL_CTX_set_cipher_list(context, SUITES_12) == 1 && SSL_CTX_set1_groups_list(context, groups) == 1 &&
                   SSL_CTX_set_session_id_context(context, name, sizeof name - 1) == 1;
     RELY_ASSERT(is_set);
@@ -92,7 +93,7 @@ static void set_protocol(SSL_CTX *context, bool is_only_13)
                      SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_set_read_ahead(context, 1);
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF); /* tickets carry what is resumed */
-    SSL_CTX_set_alpn_select_cb(context, choose_protocol, NULL);
+    SSL_CTX_set_alpn_select_cb(context, choose_protocol, rely_as_owner(tls));
 }
 
 static bool read_end(const SSL_CTX *context, int64_t *expires_s)
@@ -161,7 +162,7 @@ static SSL_CTX *make_context(const struct rely_tls *tls, int64_t *expires_s, str
     SSL_CTX *context = SSL_CTX_new(TLS_server_method());
     RELY_ASSERT(context != NULL);
     SSL_CTX_set_default_passwd_cb(context, refuse_passphrase);
-    set_protocol(context, tls->is_only_13);
+    set_protocol(context, tls);
     if (load_files(tls, context, expires_s, err) && load_clients(tls, context, err))
         return context;
     SSL_CTX_free(context);
@@ -218,7 +219,8 @@ struct rely_tls *rely_tls_new(const struct rely_tls_options *options, struct rel
                              .key = rely_strdup_slice(rely_slice_of(options->key)),
                              .client_ca = rely_strdup_slice(rely_slice_of(options->client_ca)),
                              .is_client_required = options->is_client_required,
-                             .is_only_13 = options->is_only_13};
+                             .is_only_13 = options->is_only_13,
+                             .has_http2 = options->has_http2};
     pthread_mutex_init(&tls->lock, NULL);
     if (rely_tls_reload(tls, err))
         return tls;

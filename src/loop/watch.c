@@ -28,6 +28,7 @@ const char *const rely_cut_words[RELY_CUT_COUNT] = {
     [RELY_CUT_UNSENT] = "unsent",
     [RELY_CUT_MEMORY] = "memory",
     [RELY_CUT_DRAIN] = "drain",
+    [RELY_CUT_FRAMES] = "frames",
     [RELY_CUT_CONNECTIONS] = "connections",
 };
 
@@ -136,6 +137,8 @@ static const char *describe_cut(enum rely_cut cut)
         return "a request's head takes longer than http.head_timeout_ms";
     if (cut == RELY_CUT_BODY_TIME)
         return "a request's body takes longer than http.body_timeout_ms";
+    if (cut == RELY_CUT_FRAMES)
+        return "an HTTP/2 connection sends more frames, or more that are wrong, than lead to anything";
     if (cut == RELY_CUT_HANDSHAKE_TIME)
         return "a TLS handshake takes longer than http.head_timeout_ms";
     return NULL;

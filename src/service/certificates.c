@@ -38,7 +38,8 @@ bool rely_certificates_open(struct rely_service *service, struct rely_err *err)
                                                  .client_ca = listener->tls_client_ca,
                                                  .is_client_required = listener->tls_client_certificates ==
                                                                        RELY_CLIENT_CERTIFICATES_REQUIRED,
-                                                 .is_only_13 = listener->tls_min_version == RELY_TLS_13};
+                                                 .is_only_13 = listener->tls_min_version == RELY_TLS_13,
+                                                 .has_http2 = rely_listener_has_http2(listener)};
         if (listener->tls_certificate[0] == '\0')
             continue;
         service->tls[i] = rely_tls_new(&options, err);

@@ -140,7 +140,8 @@ static bool listen_on(struct rely_control_thread *thread, size_t item, struct re
     bool is_for_probes = listener->serves == RELY_SERVES_HEALTH;
     struct rely_admin_door *door = &thread->doors[item];
     *door = (struct rely_admin_door){.admin = &thread->admin, .is_open = listener->callers == RELY_CALLERS_ANYONE};
-    struct rely_http_plane plane = {.handle = handle_control_request, .context = door};
+    struct rely_http_plane plane = {
+        .handle = handle_control_request, .context = door, .speaks_http2 = rely_listener_has_http2(listener)};
     if (is_for_probes)
         plane = (struct rely_http_plane){.handle = handle_health_request, .context = thread};
     char bound[RELY_BOUND_SIZE];

@@ -67,6 +67,7 @@ static void give_socket(struct rely_service *service, size_t item, size_t index,
     worker->sockets[worker->socket_count++] =
         (struct rely_worker_socket){.fd = fd,
                                     .is_shared = strncmp(listener->address, RELY_PASSED, sizeof RELY_PASSED - 1) == 0,
+                                    .has_http2 = rely_listener_has_http2(listener),
                                     .tls = service->tls[item],
                                     .door = {.reviewer = &worker->reviewer,
                                              .is_open = listener->callers == RELY_CALLERS_ANYONE,

@@ -116,6 +116,7 @@ static void open_data_plane(struct rely_message *message)
     for (size_t i = 0; i < worker->socket_count && is_ok; i++) {
         struct rely_worker_socket *socket = &worker->sockets[i];
         plane.context = &socket->door;
+        plane.speaks_http2 = socket->has_http2;
         is_ok = rely_http_listen(worker->loop, socket->fd, &plane, &err);
         if (is_ok)
             rely_loop_secure(worker->loop, socket->tls);

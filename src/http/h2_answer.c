@@ -1,0 +1,132 @@
+/*
+ * Queues the answer to a request of HTTP/2, its body and its trailers. Decides what HEAD, 204 and 304 leave out; does
+ * not decide what is answered. Called by request.c, which has looked at the answer, and by h2_stream.c.
+ */
+#include "h2.h"
+
+#include "relyd/pool.h"
+
+#include <stdlib.h>
+
+/* What libnghttp2 takes for its own to change, and does not. */
+static nghttp2_nv make_pair(struct rely_slice name, struct rely_slice value)
+{
+    return (nghttp2_nv){.name = rely_as_owner(name.ptr),
+                        .value = rely_as_owner(value.ptr),
+                        .namelen = name.len,
+                        .valuelen = value.len,
+                        .flags = NGHTTP2_NV_FLAG_NONE};
+}
+
+/* RFC 9113 s8.2.1: no value begins or ends in a blank; over HTTP/1.1 whoever reads it leaves those out. */
+static struct rely_slice trim_value(struct rely_slice value)
+{
+    while (value.len > 0 && (value.ptr[0] == ' ' || value.ptr[0] == '\t'))
+        value = rely_slice(value.ptr + 1, value.len - 1);
+    while (value.len > 0 && (value.ptr[value.len - 1] == ' ' || value.ptr[value.len - 1] == '\t'))
+        value.len--;
+    return value;
+}
+
+struct pairs {
+    nghttp2_nv *items;
+    size_t count;
+};
+
+static void add_pair(struct pairs *pairs, struct rely_slice name, struct rely_slice value)
+{
+    pairs->items[pairs->count++] = make_pair(name, trim_value(value));
+}
+
+static bool leaves_body_out(const struct rely_h2_stream *stream, const struct rely_http_response *response)
+{
+    return stream->is_head || response->status == 204 || response->status == 304;
+}
+
+#define PAIRS_OF_OUR_OWN 4 /* :status, date, content-length, content-type */
+
+static void list_pairs(const struct rely_h2_stream *stream, const struct rely_http_response *response,
+                       struct rely_pool *pool, struct pairs *pairs)
+{
+    bool has_length = response->trailer_count == 0 && response->status != 204 && response->status != 304;
+    pairs->items = rely_pool_alloc(pool, (response->header_count + PAIRS_OF_OUR_OWN) * sizeof *pairs->items);
+    pairs->count = 0;
+    add_pair(pairs, RELY_LIT(":status"), rely_pool_printf(pool, "%d", response->status));
+    add_pair(pairs, RELY_LIT("date"), rely_http_date(rely_http_shared_of(stream->h2->connection)));
+    if (has_length)
+        add_pair(pairs, RELY_LIT("content-length"), rely_pool_printf(pool, "%zu", response->body.len));
+    if (response->content_type.ptr != NULL)
+        add_pair(pairs, RELY_LIT("content-type"), response->content_type);
+    for (size_t i = 0; i < response->header_count; i++)
+        add_pair(pairs, response->headers[i].name, response->headers[i].value);
+}
+
+static void queue_trailers(const struct rely_h2_stream *stream)
+{
+    struct rely_slice rest = rely_buf_slice(&stream->trailers), name, value;
+    nghttp2_nv items[RELY_HTTP_TRAILERS_MAX];
+    struct pairs pairs = {items, 0};
+    while (rely_h2_unpack(&rest, &name, &value))
+        add_pair(&pairs, name, value);
+    int result = nghttp2_submit_trailer(stream->h2->session, stream->id, pairs.items, pairs.count);
+    RELY_ASSERT(result == 0 || result == NGHTTP2_ERR_NOMEM);
+}
+
+static ssize_t read_answer(nghttp2_session *session, int32_t id, uint8_t *out, size_t size, uint32_t *flags,
+                           nghttp2_data_source *source, void *context)
+{
+    struct rely_h2_stream *stream = source->ptr;
+    size_t left = stream->answer_len - stream->answer_sent, len = left < size ? left : size;
+    (void)session;
+    (void)id;
+    (void)context;
+    if (len > 0)
+        memcpy(out, stream->answer + stream->answer_sent, len);
+    stream->answer_sent += len;
+    if (len < left)
+        return (ssize_t)len;
+    *flags |= NGHTTP2_DATA_FLAG_EOF;
+    if (stream->trailers.len > 0) {
+        *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
+        queue_trailers(stream);
+    }
+    return (ssize_t)len;
+}
+
+static void keep_answer(struct rely_h2_stream *stream, const struct rely_http_response *response)
+{
+    RELY_ASSERT(response->trailer_count <= RELY_HTTP_TRAILERS_MAX);
+    for (size_t i = 0; i < response->trailer_count; i++)
+        rely_h2_pack(&stream->trailers, response->trailers[i].name, response->trailers[i].value);
+    if (leaves_body_out(stream, response) || response->body.len == 0)
+        return;
+    stream->answer = rely_alloc(response->body.len);
+    memcpy(stream->answer, response->body.ptr, response->body.len);
+    stream->answer_len = response->body.len;
+    stream->h2->answers_bytes += stream->answer_len;
+}
+
+void rely_h2_respond(struct rely_http_request *request, const struct rely_http_response *response)
+{
+    struct rely_h2_stream *stream = (void *)request;
+    struct rely_h2 *h2 = stream->h2;
+    const nghttp2_data_provider body = {.source = {.ptr = stream}, .read_callback = read_answer};
+    struct pairs pairs;
+    RELY_ASSERT(stream->phase == RELY_H2_HANDLES || stream->phase == RELY_H2_WAITS);
+    rely_h2_stream_set_phase(stream, RELY_H2_ANSWERED);
+    list_pairs(stream, response, rely_loop_scratch(h2->connection->base.loop), &pairs);
+    keep_answer(stream, response);
+    bool has_more = stream->answer_len > 0 || stream->trailers.len > 0;
+    int result =
+        nghttp2_submit_response(h2->session, stream->id, pairs.items, pairs.count, has_more ? &body : NULL);
+    if (result != 0) /* there is no memory for it: the client is told */
+        nghttp2_submit_rst_stream(h2->session, NGHTTP2_FLAG_NONE, stream->id, NGHTTP2_INTERNAL_ERROR);
+    if (!h2->is_at_work)
+        rely_h2_settle(h2);
+}
+
+void rely_h2_answer_continue(struct rely_h2_stream *stream)
+{
+    const nghttp2_nv status = make_pair(RELY_LIT(":status"), RELY_LIT("100"));
+    nghttp2_submit_headers(stream->h2->session, NGHTTP2_FLAG_NONE, stream->id, NULL, &status, 1, NULL);
+}
