@@ -47,7 +47,7 @@ struct rely_http_plane {
      * whatever its length or its Expect say; what is still sent is thrown away, and the connection ends. Static; NULL:
      * always. */
     bool (*needs_body)(const struct rely_http_request *request);
-    void *context; /* borrowed until the loop is freed: all get it */
+    void *context;     /* borrowed until the loop is freed: all get it */
     bool speaks_http2; /* HTTP/2, too: by ALPN where there is TLS, else by prior knowledge */
 };
 
@@ -109,8 +109,9 @@ struct rely_http_response {
     const struct rely_http_header *headers;
     size_t header_count;
     struct rely_slice body; /* not sent to HEAD */
-    const struct rely_http_header *trailers; /* behind the body: only where the request has_trailers; no content-length */
-    size_t trailer_count;                    /* at most RELY_HTTP_TRAILERS_MAX */
+    const struct rely_http_header
+        *trailers;        /* behind the body: only where the request has_trailers; no content-length */
+    size_t trailer_count; /* at most RELY_HTTP_TRAILERS_MAX */
 };
 #define RELY_HTTP_TRAILERS_MAX 4
 

@@ -55,7 +55,7 @@ struct rely_http_shared {
     struct rely_http_head head; /* of the request that is handled now */
     struct rely_buf output;     /* the answer being written */
     int64_t date_s;
-    char date[30]; /* RFC 9110 s5.6.7, of that second */
+    char date[30];             /* RFC 9110 s5.6.7, of that second */
     struct rely_h2_shared *h2; /* owned */
     char input[RELY_HTTP_READ_BYTES];
 };

@@ -14,9 +14,11 @@
 #define RELY_H2_STREAMS_MAX 100 /* open at once, of one connection */
 
 /* What a connection holds at most before it takes no further stream: of requests that are not whole, and of answers
- * that the client does not take. One request may be as large as it likes: the oldest that is not whole. */
-#define RELY_H2_REQUESTS_BYTES ((size_t)64 * 1024)
+ * that the client does not take. Those that it has taken may come to twice as much together, and the oldest that is not
+ * whole may be as large as any: so one at least always goes on. */
+#define RELY_H2_REQUESTS_BYTES ((size_t)24 * 1024)
 #define RELY_H2_ANSWERS_BYTES ((size_t)32 * 1024)
+#define RELY_H2_BLOCKED_MAX 16                     /* answers, however small */
 #define RELY_H2_LIBRARY_BYTES ((size_t)256 * 1024) /* of libnghttp2's own: 26 KiB with nothing going on */
 
 /* What a client may do in a second that leads to nothing, beyond which it is told to calm down and let go. */
@@ -37,18 +39,18 @@ enum rely_h2_phase {
 };
 
 struct rely_h2_stream {
-    struct rely_http_request request; /* first: what handlers see */
-    struct rely_h2 *h2;               /* borrowed */
+    struct rely_http_request request;     /* first: what handlers see */
+    struct rely_h2 *h2;                   /* borrowed */
     struct rely_h2_stream *next, **place; /* the oldest first */
     int32_t id;
     enum rely_h2_phase phase;
-    bool has_head, is_ended;   /* the head is whole; the client sends no more */
+    bool has_head, is_ended; /* the head is whole; the client sends no more */
     bool is_head_too_large, is_head;
     size_t field_count;
-    struct rely_buf head;      /* owned: fields as h2_head.c packs them */
-    struct rely_buf body;      /* owned */
-    size_t counted_bytes;      /* of both, in requests_bytes */
-    int64_t since_ms;          /* it was begun */
+    struct rely_buf head;        /* owned: fields as h2_head.c packs them */
+    struct rely_buf body;        /* owned */
+    size_t counted_bytes;        /* of both, in requests_bytes */
+    int64_t since_ms;            /* it was begun */
     void (*gone)(void *context); /* of a deferred request; may be NULL */
     void *gone_context;
     char *answer; /* owned: the body of the answer; NULL: none */
@@ -62,10 +64,11 @@ struct rely_h2 {
     struct rely_h2_stream *streams, **streams_end;
     size_t library_bytes, requests_bytes, answers_bytes;
     unsigned unfinished, waiting, answered; /* streams in READS, in WAITS, in ANSWERED */
-    bool is_at_work;  /* in a call of libnghttp2, or of a handler: what was queued is sent behind it */
-    bool has_served;  /* a request was whole since the stage was last looked at */
-    bool is_leaving;  /* the client was told that there will be no more */
-    bool has_ended;   /* the client's side has: no more comes */
+    unsigned blocked;                       /* of these last: their client takes no more of them now */
+    bool is_at_work;   /* in a call of libnghttp2, or of a handler: what was queued is sent behind it */
+    bool has_served;   /* a request was whole since the stage was last looked at */
+    bool is_leaving;   /* the client was told that there will be no more */
+    bool has_ended;    /* the client's side has: no more comes */
     int64_t second_ms; /* the one that these count in: */
     unsigned frames, resets, refusals;
 };
@@ -74,6 +77,7 @@ struct rely_h2 {
 struct rely_h2_shared {
     nghttp2_session_callbacks *callbacks; /* owned */
     nghttp2_option *option;               /* owned */
+    struct rely_buf output;               /* what the connection at work will send */
 };
 
 /* --- h2_connection.c: what connection.c calls when a connection speaks HTTP/2 ----------------------------- */

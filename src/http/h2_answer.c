@@ -33,7 +33,7 @@ struct pairs {
     size_t count;
 };
 
-static void add_pair(struct pairs *pairs, struct rely_slice name, struct rely_slice value)
+static void put_pair(struct pairs *pairs, struct rely_slice name, struct rely_slice value)
 {
     pairs->items[pairs->count++] = make_pair(name, trim_value(value));
 }
@@ -51,14 +51,14 @@ static void list_pairs(const struct rely_h2_stream *stream, const struct rely_ht
     bool has_length = response->trailer_count == 0 && response->status != 204 && response->status != 304;
     pairs->items = rely_pool_alloc(pool, (response->header_count + PAIRS_OF_OUR_OWN) * sizeof *pairs->items);
     pairs->count = 0;
-    add_pair(pairs, RELY_LIT(":status"), rely_pool_printf(pool, "%d", response->status));
-    add_pair(pairs, RELY_LIT("date"), rely_http_date(rely_http_shared_of(stream->h2->connection)));
+    put_pair(pairs, RELY_LIT(":status"), rely_pool_printf(pool, "%d", response->status));
+    put_pair(pairs, RELY_LIT("date"), rely_http_date(rely_http_shared_of(stream->h2->connection)));
     if (has_length)
-        add_pair(pairs, RELY_LIT("content-length"), rely_pool_printf(pool, "%zu", response->body.len));
+        put_pair(pairs, RELY_LIT("content-length"), rely_pool_printf(pool, "%zu", response->body.len));
     if (response->content_type.ptr != NULL)
-        add_pair(pairs, RELY_LIT("content-type"), response->content_type);
+        put_pair(pairs, RELY_LIT("content-type"), response->content_type);
     for (size_t i = 0; i < response->header_count; i++)
-        add_pair(pairs, response->headers[i].name, response->headers[i].value);
+        put_pair(pairs, response->headers[i].name, response->headers[i].value);
 }
 
 static void queue_trailers(const struct rely_h2_stream *stream)
@@ -67,7 +67,7 @@ static void queue_trailers(const struct rely_h2_stream *stream)
     nghttp2_nv items[RELY_HTTP_TRAILERS_MAX];
     struct pairs pairs = {items, 0};
     while (rely_h2_unpack(&rest, &name, &value))
-        add_pair(&pairs, name, value);
+        put_pair(&pairs, name, value);
     int result = nghttp2_submit_trailer(stream->h2->session, stream->id, pairs.items, pairs.count);
     RELY_ASSERT(result == 0 || result == NGHTTP2_ERR_NOMEM);
 }
@@ -117,8 +117,7 @@ void rely_h2_respond(struct rely_http_request *request, const struct rely_http_r
     list_pairs(stream, response, rely_loop_scratch(h2->connection->base.loop), &pairs);
     keep_answer(stream, response);
     bool has_more = stream->answer_len > 0 || stream->trailers.len > 0;
-    int result =
-        nghttp2_submit_response(h2->session, stream->id, pairs.items, pairs.count, has_more ? &body : NULL);
+    int result = nghttp2_submit_response(h2->session, stream->id, pairs.items, pairs.count, has_more ? &body : NULL);
     if (result != 0) /* there is no memory for it: the client is told */
         nghttp2_submit_rst_stream(h2->session, NGHTTP2_FLAG_NONE, stream->id, NGHTTP2_INTERNAL_ERROR);
     if (!h2->is_at_work)

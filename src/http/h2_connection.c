@@ -11,7 +11,7 @@
 
 #include <stdlib.h>
 
-#define PIECE_BYTES ((size_t)4096)
+#define PIECE_BYTES ((size_t)1024) /* some forty of the smallest requests */
 #define TURN_US 1000
 #define OUTPUT_BYTES ((size_t)64 * 1024) /* of one write */
 
@@ -25,6 +25,7 @@ struct rely_h2_shared *rely_h2_open_loop(void)
 
 void rely_h2_close_loop(struct rely_h2_shared *shared)
 {
+    rely_buf_fini(&shared->output);
     nghttp2_session_callbacks_del(shared->callbacks);
     nghttp2_option_del(shared->option);
     free(shared);
@@ -70,12 +71,17 @@ static void keep_unsent(struct rely_http_connection *connection, struct rely_sli
     rely_connection_want_output(&connection->base);
 }
 
-/* As much as one write takes. */
-static bool collect_output(struct rely_h2 *h2, struct rely_buf *out)
+static struct rely_buf *output_of(const struct rely_h2 *h2)
 {
-    out->len = 0;
+    return &rely_http_shared_of(h2->connection)->h2->output;
+}
+
+/* Take what the session has to say, as much as one write takes: whatever answers it keeps its client does not take. */
+static void collect_output(struct rely_h2 *h2)
+{
+    struct rely_buf *out = output_of(h2);
     h2->is_at_work = true;
-    while (out->len < OUTPUT_BYTES) {
+    while (out->len < OUTPUT_BYTES && h2->connection->output == NULL) {
         const uint8_t *bytes = NULL;
         ssize_t len = nghttp2_session_mem_send(h2->session, &bytes);
         if (len < 0)
@@ -85,22 +91,22 @@ static bool collect_output(struct rely_h2 *h2, struct rely_buf *out)
         rely_buf_put(out, rely_slice((const char *)bytes, (size_t)len));
     }
     h2->is_at_work = false;
-    return out->len > 0 && h2->connection->phase != RELY_HTTP_CLOSES;
+    h2->blocked = h2->answered;
 }
 
 static void send_all(struct rely_h2 *h2)
 {
     struct rely_http_connection *connection = h2->connection;
-    struct rely_buf *out = &rely_http_shared_of(connection)->output;
-    while (connection->output == NULL && collect_output(h2, out)) {
+    struct rely_buf *out = output_of(h2);
+    for (collect_output(h2); out->len > 0 && connection->phase != RELY_HTTP_CLOSES; collect_output(h2)) {
         ssize_t sent = rely_connection_send(&connection->base, out->ptr, out->len);
         if (sent == RELY_BROKEN)
             connection->phase = RELY_HTTP_CLOSES;
         else if ((size_t)sent < out->len)
             keep_unsent(connection, rely_slice(out->ptr + sent, out->len - (size_t)sent));
-        if (sent == RELY_BROKEN)
-            return;
+        out->len = 0;
     }
+    out->len = 0;
 }
 
 /* Nothing more will be said: what the client still sends is thrown away for a while, so that it can read the end. */
@@ -196,6 +202,9 @@ static size_t feed(struct rely_h2 *h2, struct rely_slice bytes)
             break;
         }
         taken += (size_t)used;
+        if (h2->answered >= RELY_H2_BLOCKED_MAX)
+            collect_output(h2);
+        h2->is_at_work = true;
         if (taken < bytes.len && rely_clock_monotonic_us() >= end_us)
             break;
     }

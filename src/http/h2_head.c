@@ -76,7 +76,7 @@ static void note_pseudo(struct rely_http_head *out, struct pseudo *pseudo, struc
 }
 
 /* Where both are there they stand for one host, which is looked for by the older of the two names. */
-static bool judge_authority(struct rely_http_head *out, struct pseudo *pseudo, struct rely_http_fault *fault)
+static bool judge_stream_authority(struct rely_http_head *out, struct pseudo *pseudo, struct rely_http_fault *fault)
 {
     size_t hosts = 0;
     for (size_t i = 0; i < out->field_count; i++)
@@ -136,5 +136,5 @@ bool rely_h2_read_head(struct rely_slice packed, struct rely_http_head *out, str
             note_pseudo(out, &pseudo, name, value);
         else if (!note_stream_field(out, name, value, fault))
             return false;
-    return judge_pseudo(out, &pseudo, fault) && judge_authority(out, &pseudo, fault);
+    return judge_pseudo(out, &pseudo, fault) && judge_stream_authority(out, &pseudo, fault);
 }

@@ -8,53 +8,58 @@
 
 #include "relyd/clock.h"
 
-#include <malloc.h>
 #include <stdlib.h>
 
 /* --- memory of its own ------------------------------------------------------------------------------------------- */
 
-static void count_library(struct rely_h2 *h2, void *before, void *after)
-{
-    h2->library_bytes -= before == NULL ? 0 : malloc_usable_size(before);
-    h2->library_bytes += after == NULL ? 0 : malloc_usable_size(after);
-}
+/* In front of each piece stands its size. */
+#define SIZE_BYTES 16 /* keeps the alignment */
 
 static bool has_room_for(const struct rely_h2 *h2, size_t size)
 {
     return size <= RELY_H2_LIBRARY_BYTES && h2->library_bytes <= RELY_H2_LIBRARY_BYTES - size;
 }
 
-static void *take_memory(size_t size, void *context)
+static size_t size_of(const void *memory)
 {
-    struct rely_h2 *h2 = context;
-    void *taken = has_room_for(h2, size) ? malloc(size) : NULL;
-    count_library(h2, NULL, taken);
-    return taken;
+    size_t size = 0;
+    memcpy(&size, (const char *)memory - SIZE_BYTES, sizeof size);
+    return size;
 }
 
 static void give_memory_back(void *memory, void *context)
 {
-    count_library(context, memory, NULL);
-    free(memory);
+    struct rely_h2 *h2 = context;
+    if (memory == NULL)
+        return;
+    h2->library_bytes -= size_of(memory);
+    free((char *)memory - SIZE_BYTES);
 }
 
 static void *take_zeroed_memory(size_t count, size_t size, void *context)
 {
+    struct rely_h2 *h2 = context;
     size_t bytes = 0;
-    void *taken = __builtin_mul_overflow(count, size, &bytes) ? NULL : take_memory(bytes, context);
-    if (taken != NULL)
-        memset(taken, 0, bytes);
-    return taken;
+    if (__builtin_mul_overflow(count, size, &bytes) || !has_room_for(h2, bytes))
+        return NULL;
+    char *taken = rely_alloc(SIZE_BYTES + bytes);
+    memcpy(taken, &bytes, sizeof bytes);
+    h2->library_bytes += bytes;
+    return taken + SIZE_BYTES;
+}
+
+static void *take_memory(size_t size, void *context)
+{
+    return take_zeroed_memory(1, size, context);
 }
 
 static void *resize_memory(void *memory, size_t size, void *context)
 {
-    struct rely_h2 *h2 = context;
-    if (!has_room_for(h2, size))
-        return NULL;
-    count_library(h2, memory, NULL);
-    void *taken = realloc(memory, size); /* NULL is no case: the allocator of this process ends it first */
-    count_library(h2, NULL, taken);
+    void *taken = take_memory(size, context);
+    if (taken == NULL || memory == NULL)
+        return taken;
+    memcpy(taken, memory, size_of(memory) < size ? size_of(memory) : size);
+    give_memory_back(memory, context);
     return taken;
 }
 

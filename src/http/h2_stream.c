@@ -86,7 +86,9 @@ void rely_h2_stream_set_phase(struct rely_h2_stream *stream, enum rely_h2_phase 
 
 struct rely_h2_stream *rely_h2_stream_open(struct rely_h2 *h2, int32_t id)
 {
-    if (h2->is_leaving || h2->requests_bytes >= RELY_H2_REQUESTS_BYTES || h2->answers_bytes >= RELY_H2_ANSWERS_BYTES)
+    bool is_blocked =
+        h2->blocked >= RELY_H2_BLOCKED_MAX || (h2->blocked > 0 && h2->answers_bytes >= RELY_H2_ANSWERS_BYTES);
+    if (h2->is_leaving || is_blocked || h2->requests_bytes >= RELY_H2_REQUESTS_BYTES)
         return NULL;
     struct rely_h2_stream *stream = rely_alloc(sizeof *stream);
     stream->h2 = h2;
@@ -197,10 +199,10 @@ void rely_h2_stream_refuse(struct rely_h2_stream *stream, const struct rely_http
 bool rely_h2_stream_count_held(struct rely_h2_stream *stream)
 {
     struct rely_h2 *h2 = stream->h2;
-    size_t bytes = stream->head.cap + stream->body.cap;
+    size_t bytes = sizeof *stream + stream->head.cap + stream->body.cap;
     h2->requests_bytes += bytes - stream->counted_bytes;
     stream->counted_bytes = bytes;
-    if (h2->requests_bytes <= RELY_H2_REQUESTS_BYTES)
+    if (h2->requests_bytes <= 2 * RELY_H2_REQUESTS_BYTES)
         return true;
     const struct rely_h2_stream *oldest = h2->streams;
     while (oldest != NULL && oldest->phase != RELY_H2_READS)

@@ -39,7 +39,7 @@ struct rely_thread_counters {
 /* A listening socket of a worker: taken over by its loop. */
 struct rely_worker_socket {
     int fd;
-    bool is_shared;       /* with whoever has passed it, who keeps it */
+    bool is_shared; /* with whoever has passed it, who keeps it */
     bool has_http2;
     struct rely_tls *tls; /* borrowed; NULL: clear text */
     struct rely_data_door door;

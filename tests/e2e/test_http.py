@@ -78,7 +78,6 @@ CASES = {
     "absolute form": (line(b"GET http://evil.example/nothing HTTP/1.1"), [400, 404, 421]),
     "asterisk": (line(b"GET * HTTP/1.1"), [400, 404, 405]),
     "two slashes": (line(b"GET //evil.example/nothing HTTP/1.1"), [400, 404]),
-    "HTTP/2 preface": (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", [400, 505]),
     "a TLS hello": (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\0" * 500, [400]),
     "zeros": (b"\0" * 1000, [400]),
     "path /../../etc/passwd": (line(b"GET /../../etc/passwd HTTP/1.1"), [400, 404]),

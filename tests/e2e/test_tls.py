@@ -51,10 +51,10 @@ def free_port():
 class Secured:
     """A relyd with one listener that has TLS."""
 
-    def __init__(self, start, folder, tls=None, **settings):
+    def __init__(self, start, folder, tls=None, has_http2=True, **settings):
         make_certificate(folder)
         self.folder, self.port = folder, free_port()
-        self.relyd = start(listeners=[{"address": f"127.0.0.1:{self.port}", "tls": tls_of(folder, **(tls or {}))}], **settings)
+        self.relyd = start(listeners=[{"address": f"127.0.0.1:{self.port}", "http2": has_http2, "tls": tls_of(folder, **(tls or {}))}], **settings)
         self.signer = self.relyd.put_world()
 
     def context(self):
@@ -114,7 +114,7 @@ def test_a_check_over_tls(secured):
     done = subprocess.run(["curl", "-sS", "--cacert", secured.folder / "tls.crt", "-o", "/dev/null", "-w", "%{http_code} %{http_version}",
                            "-H", f"Authorization: Bearer {token}", f"https://localhost:{secured.port}/check/default"],
                           capture_output=True, text=True, check=True)
-    assert done.stdout == "200 1.1"
+    assert done.stdout == "200 2"
     assert handshakes(secured.relyd) == (2, {})
     assert secured.relyd.check().status == 401  # the other listener goes on in clear text
 
@@ -146,7 +146,8 @@ def test_suites_without_forward_secrecy_or_aead_are_not(secured, suites):
 
 
 @pytest.mark.parametrize("offered, chosen", [(["h2", "http/1.1"], "http/1.1"), ([], None), (["h2"], "refused"), (["http/1.0"], "refused")])
-def test_alpn(secured, offered, chosen):
+def test_alpn(start, tmp_path, offered, chosen):
+    secured = Secured(start, tmp_path, has_http2=False)
     context = trust_nobody()
     if offered:
         context.set_alpn_protocols(offered)
