@@ -9,9 +9,18 @@ def at_the_door(name, old, new, test, file="src/endpoints/introspect.c"):
     return dict(name=name, row="11", file=file, old=old, new=new, caught_by=f"tests/e2e/test_introspection.py::{test}")
 
 
+def in_apache(name, old, new, test, of="oauth2"):
+    return dict(name=f"Apache ({of}): {name}", row="11", file=f"conf/gateways/apache-mod_{of}.conf", old=old, new=new, caught_by=f"tests/e2e/test_apache.py::{test}")
+
+
 WRONG = "test_what_is_no_form"
 REFUSED = "test_a_refusal_is_inactive_and_nothing_else"
 ALLOWED = "test_everything_that_an_allow_says"
+
+FORGED = "test_what_a_client_forges_ends_at_the_gateway"
+REVOKED = "test_what_is_revoked_is_refused_at_once"
+UPGRADE = '        RequestHeader unset Upgrade "expr=! %{req_novary:Upgrade} =~ m#^websocket$#i"\n'
+CONNECTION = '        RequestHeader unset Connection "expr=! %{req_novary:Upgrade} =~ m#^websocket$#i"\n'
 
 MUTANTS = [
     of_form("a form's parameter may be there twice", "    return rely_slice_is_among(seen, count - 1, name) ?", "    return rely_slice_is_among(seen, 0, name) ?"),
@@ -38,4 +47,19 @@ MUTANTS = [
     at_the_door("who is not proven hears no challenge", "    bool is_challenge = refused->challenge != NULL;\n", "    bool is_challenge = refused->challenge != NULL && refused->status != 401;\n", "test_who_may_ask"),
     at_the_door("a query is nobody's business", "    if (names == NULL || request->query.len == 0)\n", "    if (names == NULL || request->query.len == 0 || row->protocol->endpoint == RELY_ENDPOINT_INTROSPECTION)\n", "test_a_query_says_nothing", "src/endpoints/endpoints.c"),
     at_the_door("a description has quotes", "        bool is_plain = c != '\"' && ", "        bool is_plain = c != '\\'' && ", "test_no_such_route", "src/endpoints/answer.c"),
+    in_apache("allows are remembered", "introspect expiry=0&", "introspect ", REVOKED),
+    in_apache("clients say who they are", "prefix=X-Relyd-&headers=On", "prefix=X-Relyd-&headers=Off", FORGED),
+    in_apache("the token is handed on", "        RequestHeader unset Authorization\n", "", FORGED),
+    in_apache("the token is handed on as a claim", "        RequestHeader unset X-Relyd-access_token\n", "", FORGED),
+    in_apache("who it is is whoever the token is about", "remote_user_claim=client_id", "remote_user_claim=sub", FORGED),
+    in_apache("a client names what is taken away", CONNECTION, "", "test_connection_takes_no_header_away"),
+    in_apache("the application chooses the protocol", UPGRADE, "", "test_no_other_protocol"),
+    in_apache("names are as they are", "%{escape:%{reqenv:X-Relyd-username}}", "%{reqenv:X-Relyd-username}", "test_a_name_cannot_end_its_header"),
+    in_apache("long tokens are too long", "LimitRequestFieldSize 32768", "LimitRequestFieldSize 8190", "test_long_tokens"),
+    in_apache("clients say who they are", "    OIDCClaimPrefix X-Relyd-\n", "", FORGED, "auth_openidc"),
+    in_apache("tokens are in the log", "        OIDCOAuthTokenIntrospectionInterval -1\n", "", FORGED, "auth_openidc"),
+    in_apache("anybody is relyd", "OIDCOAuthSSLValidateServer On", "OIDCOAuthSSLValidateServer Off", "test_only_relyd_is_believed", "auth_openidc"),
+    in_apache("it does not say who asks", "    OIDCOAuthIntrospectionEndpointCert /etc/apache2/gateway.crt\n    OIDCOAuthIntrospectionEndpointKey /etc/apache2/gateway.key\n", "", FORGED, "auth_openidc"),
+    in_apache("a slow relyd is waited for", "    OIDCHTTPTimeoutLong 3\n", "", "test_relyd_down_slow_and_back", "auth_openidc"),
+    in_apache("the application chooses the protocol", UPGRADE, "", "test_no_other_protocol", "auth_openidc"),
 ]
