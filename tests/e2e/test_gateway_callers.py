@@ -77,15 +77,16 @@ def test_curl(start, tmp_path):
 class Webhook:
     """What kube-apiserver's client-go sends: https only, HTTP/1.1 kept alive, the credentials of its kubeconfig, and nothing else that proves anything."""
 
-    def __init__(self, guarded, context, token=None):
+    def __init__(self, guarded, context, token=None, path=TOKENREVIEWS, audiences=("relyd",)):
+        self.path, self.audiences = path, list(audiences)
         self.line = http.client.HTTPSConnection("localhost", guarded.data[1], context=context, timeout=wire.TIMEOUT)
         self.headers = {"User-Agent": "kube-apiserver/v1.36.0", "Accept": "application/json, */*", "Content-Type": "application/json",
                         "Accept-Encoding": "gzip"} | ({"Authorization": f"Bearer {token}"} if token else {})
 
     def review(self, token, version="v1beta1"):
         body = {"kind": "TokenReview", "apiVersion": f"authentication.k8s.io/{version}", "metadata": {"creationTimestamp": None},
-                "spec": {"token": token, "audiences": ["relyd"]}, "status": {"user": {}}}
-        self.line.request("POST", TOKENREVIEWS.replace("v1/", f"{version}/") + "?timeout=30s", json.dumps(body) + "\n", self.headers)
+                "spec": {"token": token, "audiences": self.audiences}, "status": {"user": {}}}
+        self.line.request("POST", self.path.replace("v1/", f"{version}/") + "?timeout=30s", json.dumps(body) + "\n", self.headers)
         answer = self.line.getresponse()
         return answer.status, json.loads(answer.read())
 
