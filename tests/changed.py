@@ -19,7 +19,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 KEYS = ["keys", "key_sources", "key_keeping", "key_documents", "siblings", "misbehaving_issuers", "fetching", "fetch_faults"]
 TOKENS = ["hostile_tokens", "kubernetes_tokens", "straight_path"]
 WRITES = ["rest", "limits", "acknowledged", "migration", "registry_faults", "slow_disk", "crash"]
-DOORS = ["check", "tokenreview", "tokenreview_protobuf", "introspection", "told", "client_paths", "doors"]
+DOORS = ["check", "tokenreview", "tokenreview_protobuf", "kubernetes_answers", "kubernetes_clients", "introspection", "told", "client_paths", "doors"]
 
 # A folder of src/, and the black-box tests that see most of it: tests/e2e/test_NAME.py.
 E2E = {
