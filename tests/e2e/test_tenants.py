@@ -78,10 +78,12 @@ def test_a_guard_names_the_tenant_of_all(relyd):
     relyd.put(CI, issuer(**SHARED, **guard))
     relyd.put_identity("deployer")
     relyd.put(RULE, rule("anything"))
-    answer = relyd.admin("PUT", CI, issuer(**SHARED))
-    assert problems(answer) == [("isShared", "unpinned_credential")]
-    assert "deployer/rule" in answer.json()["detail"]
-    assert relyd.admin("GET", CI).json()["guards"]["requiredClaims"] != []
+    another = {"guards": {"requiredClaims": [{"claim": "branch", "anyOf": ["main"]}]}}  # which every tenant may have
+    for without in ({}, another):
+        answer = relyd.admin("PUT", CI, issuer(**SHARED, **without))
+        assert problems(answer) == [("isShared", "unpinned_credential")]
+        assert "deployer/rule" in answer.json()["detail"]
+    assert relyd.admin("GET", CI).json()["guards"]["requiredClaims"] == guard["guards"]["requiredClaims"]
     signer = tokens.key("ci")
     assert relyd.reason(signer.sign(tokens.claims(URL, sub="anything", owner="acme"))) == "ok"
     assert relyd.reason(signer.sign(tokens.claims(URL, sub="anything", owner="evil"))) == "guard_refused"
@@ -97,6 +99,7 @@ def test_an_issuer_becomes_shared(relyd):
     answer = relyd.admin("PUT", CI, issuer(**SHARED))
     assert problems(answer) == [("isShared", "unpinned_credential")]
     assert "12 of its credentials" in answer.json()["detail"] and "identity-0/rule" in answer.json()["detail"]
+    assert answer.json()["errors"][0]["message"].count("/rule") == 10
     for i in range(12):
         assert relyd.admin("DELETE", f"/v1/identities/identity-{i}").status == 204
     relyd.put(CI, issuer(**SHARED))
@@ -105,6 +108,9 @@ def test_an_issuer_becomes_shared(relyd):
     relyd.put(CI, issuer(**SHARED, description="what has nothing to do with it"))
     answer = relyd.admin("PUT", CI, issuer(**SHARED | {"tenantSubject": "repo:{tenant}:"}))
     assert problems(answer) == [("isShared", "unpinned_credential")]
+    relyd.put(CI, issuer(**SHARED | {"isShared": False}))  # what would name a tenant is said before there are many
+    relyd.put(RULE, rule("free"))
+    assert problems(relyd.admin("PUT", CI, issuer(**SHARED))) == [("isShared", "unpinned_credential")]
 
 
 def test_a_group_with_a_shared_issuer(relyd):

@@ -13,6 +13,14 @@ def header(name, old, new):
     return mutant(name, "src/endpoints/headers.c", old, new, "tests/e2e/test_response_headers.py::test_claims")
 
 
+def policy(name, file, old, new):
+    return mutant(name, f"src/policy/{file}.c", old, new, "unit_policy")
+
+
+def tenants(name, old, new, test):
+    return mutant(name, "src/model/tenant.c", old, new, f"tests/e2e/test_tenants.py::{test}")
+
+
 OF_CALLERS = "tests/e2e/test_routes.py::test_callers_of_a_route"
 
 MUTANTS = [
@@ -49,6 +57,28 @@ MUTANTS = [
     mutant("who waits for a pin waits for keys, too", "src/endpoints/waiting.c", "    waiting->issuer_count = 0;\n    waiting->credential_id", "    waiting->credential_id", "unit_endpoints"),
     mutant("who has waited long enough waits for a pin", "src/endpoints/waiting.c", "if (!rely_review_wants_pin(review) || waiting->is_last ||", "if (!rely_review_wants_pin(review) ||", "unit_endpoints"),
     mutant("keys that could not sign are asked for", "src/endpoints/waiting.c", "if (!issuer->has_uploaded_keys && (issuer->algs >> review->token.alg & 1u) != 0 &&", "if (!issuer->has_uploaded_keys &&", "unit_endpoints"),
+    mutant("pins on their way are counted up alone", "src/service/pins.c", "    thread->pins_on_their_way--;\n", "", "unit_service_asks"),
+    mutant("one worker hears of a pin", "src/service/pins.c", "i < service->worker_count && !thread->are_workers_gone; i++)", "i < service->worker_count && i < 1 && !thread->are_workers_gone; i++)", "unit_service_asks"),
+    mutant("every look at what is over is logged", "src/service/sweep.c", "    if (err == NULL && sweep->count > 0)\n", "    if (err == NULL)\n", "unit_service_asks"),
+    # presets
+    policy("a port has any number of zeros", "value", "|| i >= 5)", "|| i >= 6)"),
+    policy("an address with one slash is a URL", "value", "rely_slice_starts(value, RELY_LIT(\"http://\")) ? 7", "rely_slice_starts(value, RELY_LIT(\"http:/\")) ? 7"),
+    policy("a text is limited in bytes", "value", "count >= 1 && count <= RELY_TEXT_MAX &&", "count >= 1 && value.len <= RELY_TEXT_MAX &&"),
+    policy("a name has a character less", "template", "name.len >= 1 && name.len < RELY_TEMPLATE_NAME_SIZE;", "name.len >= 1 && name.len + 1 < RELY_TEMPLATE_NAME_SIZE;"),
+    policy("a number may begin with zeros", "file", " || (digits > 1 && text.ptr[first] == '0'))", ")"),
+    policy("a number may have sixteen digits", "file", "digits > DIGITS_MAX", "digits > DIGITS_MAX + 1"),
+    policy("a number is never below 0", "file", "    *out = first == 1 ? -number : number;", "    *out = number;"),
+    policy("what stands in quotes is a truth value", "file", "    else if (node->is_plain && rely_slice_equal(node->text, RELY_LIT(\"true\")))", "    else if (rely_slice_equal(node->text, RELY_LIT(\"true\")))"),
+    policy("a text of a preset has a character more", "file", "    else if (count > most)", "    else if (count > most + 1)"),
+    policy("a mapping is a text", "file", "    if (rely_json_type(value) != member->type)\n        rely_policy", "    if (rely_json_type(value) != member->type && rely_json_type(value) != RELY_JSON_OBJECT)\n        rely_policy"),
+    policy("an item is no mapping", "file", "    if (rely_json_type(value) != RELY_JSON_OBJECT) {\n        rely_policy_complain(file, path, \"expected a mapping", "    if (rely_json_type(value) == RELY_JSON_ABSENT) {\n        rely_policy_complain(file, path, \"expected a mapping"),
+    policy("the first item of a list is judged", "judge", "rely_json_type(value) == RELY_JSON_ARRAY && i < rely_json_size(value); i++)", "rely_json_type(value) == RELY_JSON_ARRAY && i < rely_json_size(value) && i < 1; i++)"),
+    policy("a preset may fetch in clear text", "judge", "{.may_use_http = false}", "{.may_use_http = true}"),
+    # tenants
+    tenants("an issuer becomes shared that had said how", "a->is_shared == b->is_shared && ", "", "test_an_issuer_becomes_shared"),
+    tenants("a guard of another claim is as good", "        are_same = rely_slice_equal(a->required_claims.items[i].key, b->required_claims.items[i].key);", "        are_same = a->required_claims.items[i].key.ptr != NULL && b != NULL;", "test_a_guard_names_the_tenant_of_all"),
+    tenants("a guard of any claim names the tenant", "            is_named(&issuer->pin_claims, claim))\n            return true;\n    }\n    return false;", "            is_named(&issuer->pin_claims, claim))\n            return true;\n    }\n    return issuer->required_claims.count > 0;", "test_a_guard_names_the_tenant_of_all"),
+    mutant("nine that name no tenant are named", "src/registry/tenants.c", "if (unpinned->count++ < NAMES_TOLD)", "if (unpinned->count++ < NAMES_TOLD - 1)", "tests/e2e/test_tenants.py::test_an_issuer_becomes_shared"),
     # headers
     header("a delete is written as it is", "if (c > 0x20 && c < 0x7f && c != '%'", "if (c > 0x20 && c <= 0x7f && c != '%'"),
     header("a delete is not looked for", "return (part <= ' ') | (part == 0x7f) | (part == '%');", "return (part <= ' ') | (part == '%');"),

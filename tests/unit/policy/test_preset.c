@@ -38,6 +38,7 @@ static const char good[] =
     "no_matching_credential}}\n";
 
 #define AT "cloud.yaml:"
+#define TEN "abcdefghij"
 
 static const struct {
     const char *old, *new, *complaints;
@@ -52,6 +53,14 @@ static const struct {
     {"title: A cloud", "title:", AT "2:7: a value is missing here (\"\" for an empty text)\n"},
     {"title: A cloud", "title: \"A\\ncloud\"", AT "2:8: title: expected a text without control characters\n"},
     {"title: A cloud", "title: A &cloud", ""},
+    {"title: A cloud", "title: {a: b}", AT "2:8: title: expected a text, found a mapping\n"},
+    {"title: A cloud", "title: \"7\"", ""},
+    {"title: A cloud", "title: \"true\"", ""},
+    {"title: A cloud", "title: 07", ""}, /* no number as JSON has it, nor one that is too long for any member */
+    {"title: A cloud", "title: 1234567890123456", ""},
+    {"title: A cloud", "title: " TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN, ""},
+    {"title: A cloud", "title: " TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN "i",
+     AT "2:8: title: expected at most 120 characters, found 121\n"},
     {"title: A cloud", "title: &cloud A", AT "2:8: anchors (&name) are not allowed: write the value out\n"},
     {"preset: cloud", "preset: clouds", AT "1:9: preset: expected the file's name, cloud\n"},
     {"warnings: [beware]", "warnings: beware", AT "21:11: warnings: expected a list, found a text\n"},
@@ -90,6 +99,14 @@ static const struct {
      AT "10:17: issuer.leewaySecond: \"leewaySecond\" is no field of an issuer; did you mean leewaySeconds?\n"},
     {"leewaySeconds: 30", "leewaySeconds: 301",
      AT "10:18: issuer.leewaySeconds: leewaySeconds is 301; it must be 0 to 300\n"},
+    {"  issuer: \"https://{region}.{host}/id\"\n  keys: {discovery: true}\n  leewaySeconds: 30",
+     "  issuer: \"http://{region}.{host}/id\"\n  keys: {discovery: true}\n  allowHttp: true",
+     AT "8:11: issuer.issuer: issuer is an http URL: that needs allowHttp in the record and issuers.allow_http in the "
+        "configuration\n"},
+    {"leewaySeconds: 30", "aliases: [\"https://a.example\", \"https://{team}.example\"]",
+     AT "10:34: issuer.aliases[1]: nothing that may stand here is called {team}\n"},
+    {"leewaySeconds: 30", "leewaySeconds: -30",
+     AT "10:18: issuer.leewaySeconds: leewaySeconds is -30; it must be 0 to 300\n"},
     {"leewaySeconds: 30", "leewaySeconds: \"30\"",
      AT "10:18: issuer.leewaySeconds: leewaySeconds must be a whole number, not a string\n"},
     {"leewaySeconds: 30", "name: cloud", AT "10:9: issuer.name: whoever uses the preset says this himself\n"},
@@ -106,6 +123,7 @@ static const struct {
     {"{name: job, kind: text}", "{name: host, kind: text}",
      AT "15:47: subjects[0].fields[1].name: there is another of this name\n" AT
         "16:27: subjects[0].credential.subject: nothing that may stand here is called {job}\n"},
+    {"{name: job, kind: text}", "7", AT "15:40: subjects[0].fields[1]: expected a mapping, found a number\n"},
     {"{name: job, kind: text}", "{name: job, type: text}",
      AT "15:52: a field has no \"type\"; it has name, kind\n" AT "15:40: subjects[0].fields[1]: a field needs kind\n"},
     {"    fields: [{name: team, kind: word}]\n", "    fields: [{name: team, kind: text}]\n",

@@ -3,7 +3,7 @@
  */
 #include "tests.h"
 
-static char long_text[602];
+static char long_text[602], two_bytes[1200];
 
 static const struct {
     const char *kind, *value;
@@ -42,6 +42,7 @@ static const struct {
     {"host", "a.example:", false},
     {"host", "a.example:0", false},
     {"host", "a.example:65536", false},
+    {"host", "a.example:000443", false},
     {"host", "a.example:1x", false},
     {"host", "a.example/path", false},
     {"host", "a.example?", false},
@@ -76,6 +77,7 @@ static const struct {
     {"url", "https://exa'mple.com/", false},
     {"url", "https://", false},
     {"url", "ftp://example.com", false},
+    {"url", "http:/aa.example.com", false},
     {"url", "HTTPS://example.com", false},
     {"url", "example.com", false},
     {"text", "refs/heads/main", true},
@@ -114,6 +116,11 @@ static void test_lengths(void **state)
         assert_null(rely_value_judge(limits[i].kind, rely_slice(long_text, limits[i].most)));
         assert_non_null(rely_value_judge(limits[i].kind, rely_slice(long_text, limits[i].most + 1)));
     }
+    assert_true(rely_template_is_name(rely_slice(long_text, 32)));
+    assert_false(rely_template_is_name(rely_slice(long_text, 33)));
+    for (size_t i = 0; i < 600; i++)
+        memcpy(two_bytes + 2 * i, "\xc3\xbc", 2);
+    assert_null(rely_value_judge(RELY_VALUE_TEXT, rely_slice(two_bytes, sizeof two_bytes)));
     memset(long_text + 8, 'a', 592);
     memcpy(long_text, "https://", 8);
     for (size_t i = 0; i < 592; i++) /* segments of 30 */
