@@ -15,10 +15,11 @@ static void add_strip(struct rely_check_headers *headers, const struct rely_name
         rely_headers_add(headers, RELY_LIT("x-envoy-auth-headers-to-remove"), RELY_LIT("authorization"));
 }
 
-/* Until its `exp` at most; not a second where the route says nothing. */
+/* Until its `exp` at most, or a credential's earlier end; not a second where the route says nothing. */
 static struct rely_slice cache_control(struct rely_pool *pool, const struct rely_review *review)
 {
-    int64_t left_s = (int64_t)review->claims.expires - review->now_s;
+    int64_t expires_s = (int64_t)review->claims.expires, until_s = review->decision.valid_until_s;
+    int64_t left_s = (until_s < expires_s ? until_s : expires_s) - review->now_s;
     int64_t most_s = review->route == NULL ? 0 : review->route->cache_s;
     int64_t age_s = left_s < most_s ? left_s : most_s;
     return age_s <= 0 ? RELY_LIT("no-store") : rely_pool_printf(pool, "private, max-age=%lld", (long long)age_s);

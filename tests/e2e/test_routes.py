@@ -297,6 +297,10 @@ def test_what_gateways_may_keep_and_pass_on(world):
     now = int(time.time())
     over = world.signer.sign(tokens.claims(ISSUER, exp=now - 10, iat=now - 60, nbf=now - 60))  # within the leeway
     assert (check(over).status, check(over).header("cache-control")) == (200, "no-store")
+    end = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now + 60))  # a rule that ends before the token does
+    world.put_credential("main", "orders", audiences=["relyd", "https://orders.example"], notAfter=end)
+    assert 40 <= int(check(token_of(world)).header("cache-control").split("=")[1]) <= 60
+    assert (check(over).status, check(over).header("cache-control")) == (200, "no-store")
     refused = check(token_of(world, "elsewhere"))
     assert refused.status == 403 and refused.header("x-envoy-auth-headers-to-remove") is None
 

@@ -91,10 +91,11 @@ def test_a_guard_names_the_tenant_of_all(relyd):
 
 def test_an_issuer_becomes_shared(relyd):
     relyd.put(CI, issuer())
-    relyd.put("/v1/issuerGroups/both", {"issuers": ["cloud-ci"]})
+    for group in ("both", "more"):
+        relyd.put(f"/v1/issuerGroups/{group}", {"issuers": ["cloud-ci"]})
     for i in range(12):
         relyd.put_identity(f"identity-{i}")
-        of = {"issuerName": "cloud-ci"} if i % 2 == 0 else {"issuerGroup": "both"}
+        of = [{"issuerName": "cloud-ci"}, {"issuerGroup": "both"}, {"issuerGroup": "more"}][i % 3]
         relyd.put(f"/v1/identities/identity-{i}/federatedIdentityCredentials/rule", {"subject": "free", "audiences": ["relyd"]} | of)
     answer = relyd.admin("PUT", CI, issuer(**SHARED))
     assert problems(answer) == [("isShared", "unpinned_credential")]

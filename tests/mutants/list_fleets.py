@@ -79,11 +79,13 @@ MUTANTS = [
     tenants("a guard of another claim is as good", "        are_same = rely_slice_equal(a->required_claims.items[i].key, b->required_claims.items[i].key);", "        are_same = a->required_claims.items[i].key.ptr != NULL && b != NULL;", "test_a_guard_names_the_tenant_of_all"),
     tenants("a guard of any claim names the tenant", "            is_named(&issuer->pin_claims, claim))\n            return true;\n    }\n    return false;", "            is_named(&issuer->pin_claims, claim))\n            return true;\n    }\n    return issuer->required_claims.count > 0;", "test_a_guard_names_the_tenant_of_all"),
     mutant("nine that name no tenant are named", "src/registry/tenants.c", "if (unpinned->count++ < NAMES_TOLD)", "if (unpinned->count++ < NAMES_TOLD - 1)", "tests/e2e/test_tenants.py::test_an_issuer_becomes_shared"),
+    mutant("credentials of one of its groups are judged", "src/registry/tenants.c", "    for (size_t i = 0; is_read && i < groups.count; i++)", "    for (size_t i = 0; is_read && i < groups.count && i < 1; i++)", "tests/e2e/test_tenants.py::test_an_issuer_becomes_shared"),
     # headers
     header("a delete is written as it is", "if (c > 0x20 && c < 0x7f && c != '%'", "if (c > 0x20 && c <= 0x7f && c != '%'"),
     header("a delete is not looked for", "return (part <= ' ') | (part == 0x7f) | (part == '%');", "return (part <= ' ') | (part == '%');"),
     header("one item with a comma is two", "return mark_unsafe(part) | (part == ',');", "return mark_unsafe(part);"),
     header("an empty first item is none", "        if (i > 0)\n            joined[len++] = ',';", "        if (len > 0)\n            joined[len++] = ',';"),
+    mutant("an allow is kept beyond its credential", "src/endpoints/check.c", "(until_s < expires_s ? until_s : expires_s) - review->now_s", "(until_s < expires_s ? expires_s : expires_s) - review->now_s", "tests/e2e/test_routes.py::test_what_gateways_may_keep_and_pass_on"),
     # callers
     mutant("anybody's preflight passes", "src/endpoints/check.c", "    } else if (!rely_route_lets_ask(route, caller)) {\n        rely_count",
            "    } else if (route->passes_preflight && is_preflight(request)) {\n        pass_preflight(request, route);\n        return;\n    } else if (!rely_route_lets_ask(route, caller)) {\n        rely_count", OF_CALLERS),
