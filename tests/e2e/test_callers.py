@@ -296,6 +296,11 @@ def test_an_owner_over_the_wire(guarded):
     assert guarded.ask("PUT", path.replace("app", "gateway") + "/new", context, guarded.control, body).status == 403
     assert guarded.ask("PUT", "/v1/identities/app", context, guarded.control, {}).status == 403
     assert actors(guarded.relyd)[-1] == "certificate:other"
+    guarded.relyd.put_identity("second")
+    guarded.relyd.put_credential("same", "second", subject="s")  # whom else there is an owner does not see
+    for who, expected in ((context, []), (guarded.context("uri:spiffe://prod/ops"), ["overlap"])):
+        changed = guarded.ask("PUT", f"{path}/new", who, guarded.control, body | {"description": "changed"})
+        assert (changed.status, [warning["code"] for warning in changed.json()["warnings"]]) == (200, expected)
     guarded.relyd.put_identity("app", owners=["other"], roles=["reviewer"])
     assert guarded.ask("DELETE", f"{path}/new", context, guarded.control).status == 403
 

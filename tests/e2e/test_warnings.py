@@ -7,6 +7,8 @@ from service import ISSUER
 CREDENTIALS = "/v1/identities/payments-api/federatedIdentityCredentials"
 GITHUB = "https://token.actions.githubusercontent.com"
 EKS = "https://oidc.eks.eu-west-1.amazonaws.com/id/0123456789ABCDEF"
+CLUSTERS = {"eks": EKS, "aks": "https://westeurope.oic.prod-aks.azure.com/tenant/id/", "gke": "https://container.googleapis.com/v1/projects/p/locations/l/clusters/c",
+            "own": "https://kubernetes.default.svc.cluster.local", "by-keys": "https://cluster.example"}
 ACCOUNT = "system:serviceaccount:ci:runner"
 
 # (issuer, subject, audiences, the warnings as (code, field))
@@ -31,13 +33,13 @@ SUBJECTS = [
     (ISSUER, "system:serviceaccount:ci:runner:x", ["relyd"], [("subject_shape", "subject")]),
     (ISSUER, "System:ServiceAccount:ci:runner", ["relyd"], [("subject_shape", "subject")]),
     (ISSUER, "system:serviceaccount:CI:runner", ["relyd"], [("subject_shape", "subject")]),
+    (ISSUER, "system:serviceaccount:ci:my-default", ["relyd"], []),
     (EKS, ACCOUNT, ["relyd"], []),
-    (EKS, "ci:runner", ["relyd"], [("subject_shape", "subject")]),
     (EKS, "ci/runner", ["relyd"], [("subject_shape", "subject")]),
     (EKS, ACCOUNT, ["https://kubernetes.default.svc"], [("audience_default", "audiences[0]")]),
     (EKS, ACCOUNT, ["relyd", EKS], [("audience_default", "audiences[1]")]),
     (EKS, ACCOUNT, ["kubernetes.default.svc.cluster.local"], [("audience_default", "audiences[0]")]),
-    (GITHUB, "repo:acme/app:ref:refs/heads/main", ["relyd"], []),
+    (GITHUB, "repo:acme/app:ref:refs/heads/main", ["https://github.example/acme"], []),
     (GITHUB, "repo:acme/app:pull_request", ["relyd"], []),
     (GITHUB, "repo:acme/app:pull-request", ["relyd"], [("subject_github", "subject")]),
     (GITHUB, "repo:acme/app:ref:main", ["relyd"], [("subject_github", "subject")]),
@@ -46,6 +48,8 @@ SUBJECTS = [
     (GITHUB, "repo:acme/app:environment:prod", ["https://github.com/acme"], [("audience_default", "audiences[0]")]),
     (ISSUER, "repo:acme/app:environment:prod", ["https://github.com/acme"], []),
     (ISSUER, "https://github.com/acme/app", ["relyd"], [("subject_clone_url", "subject")]),
+    (ISSUER, "https://GitLab.com/acme/app", ["relyd"], [("subject_clone_url", "subject")]),
+    (ISSUER, "ssh://git@code.example/acme/app", ["relyd"], [("subject_clone_url", "subject")]),
     (ISSUER, "git@gitlab.com:acme/app", ["relyd"], [("subject_clone_url", "subject")]),
     (ISSUER, "acme/app.git", ["relyd"], [("subject_clone_url", "subject")]),
     (ISSUER, "spiffe://prod/ns/ci/sa/runner", ["relyd"], []),
@@ -55,10 +59,11 @@ SUBJECTS = [
     (ISSUER, "spiffe://prod/ns/ci/", ["relyd"], [("subject_spiffe", "subject")]),
     (ISSUER, "s", [" relyd", "other "], [("audience_blank", "audiences[0]"), ("audience_blank", "audiences[1]")]),
     (ISSUER, "s", ["relyd", "Relyd"], [("audience_twin", "audiences[1]")]),
+    (ISSUER, "s", ["relyd", "relyd-2", "rely"], []),
     (ISSUER, "s", ["https://a.example/", "other", "https://a.example"], [("audience_twin", "audiences[2]")]),
     (ISSUER, "s", ["https://a.example", "https://a.example/"], [("audience_twin", "audiences[1]")]),
     (ISSUER, "spiffe://Prod/*", ["relyd", ISSUER], [("subject_wildcard", "subject"), ("subject_spiffe", "subject"), ("audience_default", "audiences[1]")]),
-]
+] + [(issuer, "ci:runner", ["relyd"], [("subject_shape", "subject")]) for issuer in CLUSTERS.values()]
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +71,9 @@ def lined(shared):
     """Issuers whose URLs tell what they are."""
     key = tokens.jwks(tokens.key("second"))
     shared.put_issuer("github", GITHUB, keys={"jwks": key})
-    shared.put_issuer("eks", EKS, keys={"jwks": tokens.jwks(tokens.key("third"))})
+    for name, url in CLUSTERS.items():
+        keys = {"jwksUri": "https://cluster.example/openid/v1/jwks"} if name == "by-keys" else {"jwks": tokens.jwks(tokens.key("third"))}
+        shared.put_issuer(name, url, keys=keys)
     return shared
 
 
