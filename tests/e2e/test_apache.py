@@ -288,9 +288,8 @@ def test_what_mod_oauth2_remembers_without_expiry(world, behind):
     """An allow for 300 s, and longer than the token is good."""
     world.relyd.put_issuer("short", "https://short.example", keys={"jwks": tokens.jwks(tokens.key("short"))}, leewaySeconds=0)
     world.relyd.put_credential("short", issuer="https://short.example")
-    ends = int(time.time()) + 3
-    token = tokens.key("short").sign(tokens.claims("https://short.example", exp=ends))
     with world.gateway("oauth2", behind, without="expiry=0&") as place:
+        token = tokens.key("short").sign(tokens.claims("https://short.example", lifetime=5))
         assert ask(place, token).status == 200
         wire.wait_for(lambda: world.relyd.reason(token) == "expired", what="its end")
         assert ask(place, token).status == 200
@@ -384,12 +383,19 @@ def test_no_other_protocol(gateway, world, protocols):
 # --- when there is no decision --------------------------------------------------------------------------------------
 
 
+def halt(process):
+    """Every thread of it: on a busy machine one may go on while another has the signal."""
+    process.send_signal(signal.SIGSTOP)
+    tasks = pathlib.Path(f"/proc/{process.pid}/task")
+    wire.wait_for(lambda: all(" T " in (task / "stat").read_text() for task in tasks.iterdir()), what="a halt")
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_relyd_down_slow_and_back(kind):
     """401, which says that the token is wrong: there is no other word for it in Apache."""
     with a_world(workers=1) as world, application.running() as behind, world.gateway(kind, behind) as place:
         assert ask(place, world.right).status == 200
-        world.relyd.process.send_signal(signal.SIGSTOP)
+        halt(world.relyd.process)
         try:
             start = time.monotonic()
             assert_refused(ask(place, world.right))

@@ -101,7 +101,8 @@ def test_a8_says_what_the_door_says(start):
 
 
 def test_a8_unknown_doors_are_refused(shared):
-    for wrong in ({"endpoint": "login"}, {"endpoint": ""}, {"route": "elsewhere"}, {"endpoint": "tokenreview", "identity": "x"}):
+    for wrong in ({"endpoint": "login"}, {"endpoint": ""}, {"route": "elsewhere"}, {"endpoint": "tokenreview", "identity": "x"}, {"endpoint": "introspect"},
+                  {"endpoint": "introspection", "identity": "x"}, {"endpoint": "introspection", "audiences": ["a"]}):
         answer = shared.admin("POST", "/v1/explain", {"token": "x"} | wrong)
         assert (answer.status, answer.json()["code"]) == (400, "invalid_body")
 

@@ -250,7 +250,7 @@ def test_a_listeners_route(start):
 
 
 def test_a_token_waits_for_its_key(start, issuer):
-    relyd = start()
+    relyd = start(keys__miss_wait_ms=5000, keys__miss_cooldown_ms=100)
     relyd.put_world()
     relyd.put_issuer("cluster", **issuer.record())
     relyd.put_credential("fetched", issuer=issuer.url, subject="waits")
