@@ -13,6 +13,7 @@
 #include "relyd/observe.h"
 #include "relyd/pool.h"
 
+struct rely_batch;
 struct rely_key_notice;
 struct rely_waiting;
 struct rely_waiting_share;
@@ -44,6 +45,22 @@ struct rely_waiting_list {
     bool is_timed;                                           /* it runs */
 };
 
+/* Some batches, one behind the other. */
+struct rely_batch_line {
+    struct rely_batch *first, *last; /* owned */
+};
+
+/* Batches that have not come to their end (batch.c). */
+struct rely_batch_list {
+    struct rely_batch_line ready; /* with something to review, who has waited longest first */
+    struct rely_batch_line idle;  /* that wait for keys */
+    size_t bytes, tokens;         /* of all of them; tokens that are not answered */
+    int64_t spent_us;             /* on reviews of batches, in this turn of the loop */
+    struct rely_message turn;     /* brings the next one */
+    bool is_turn_posted;
+    struct rely_buf spare; /* owned: for the answers of the next */
+};
+
 /* One worker's: used on its thread only. */
 struct rely_reviewer {
     struct rely_loop *loop;               /* borrowed */
@@ -60,6 +77,8 @@ struct rely_reviewer {
     struct rely_buf out;       /* owned: the answer being written; reused */
     struct rely_pool later;    /* owned: scratch of reviews made outside a handler */
     struct rely_waiting_list waiting;
+    struct rely_batch_list batches;
+    size_t batch_bytes_max; /* of all batches together */
     struct rely_pin_asked {
         int64_t credential_id;               /* 0: free */
         int64_t until_ms;                    /* monotonic: asking again before that is useless */
@@ -87,6 +106,8 @@ void rely_endpoints_handle(struct rely_http_request *request, void *context);
 
 /* Does anybody look at the body? Not at a check's, which is the gateway's client's. */
 bool rely_endpoints_needs_body(const struct rely_http_request *request);
+/* How long may it be? */
+size_t rely_endpoints_limit_body(const struct rely_http_request *request);
 
 /* The loop's refuser: what never becomes a request is refused in the form of the protocol that was asked. */
 void rely_endpoints_refuse(struct rely_http_request *request, void *context, const struct rely_http_refusal *refusal);

@@ -47,6 +47,9 @@ struct rely_http_plane {
      * whatever its length or its Expect say; what is still sent is thrown away, and the connection ends. Static; NULL:
      * always. */
     bool (*needs_body)(const struct rely_http_request *request);
+    /* How long the body of this request may be, at least the loop's max_body_bytes; 413 beyond. All that is kept of it
+     * counts against the loop's memory. Static; NULL: max_body_bytes. */
+    size_t (*limit_body)(const struct rely_http_request *request);
     void *context;     /* borrowed until the loop is freed: all get it */
     bool speaks_http2; /* HTTP/2, too: by ALPN where there is TLS, else by prior knowledge */
 };

@@ -113,6 +113,11 @@
 /* requests */
 #define RELY_REQUEST_AUDIENCES_MAX 32
 #define RELY_DATA_BODY_BYTES_MAX ((size_t)128 * 1024)
+#define RELY_REVIEW_BODY_BYTES_MAX ((size_t)1024 * 1024)       /* of the native review, which takes many tokens */
+#define RELY_REVIEW_VALUES_MAX 16384                           /* in such a body: names, strings, numbers, lists */
+#define RELY_BATCH_TOKENS_MAX 256                              /* of one call */
+#define RELY_BATCH_ANSWER_BYTES_MAX ((size_t)16 * 1024 * 1024) /* of its answers together */
+#define RELY_BATCHED_TOKENS_MAX 65536                          /* that wait for their turn, in one worker */
 #define RELY_ADMIN_BODY_BYTES_MAX ((size_t)2 * 1024 * 1024)
 #define RELY_WAITING_BYTES_MAX ((size_t)8 * 1024 * 1024) /* of requests that wait for keys, in one worker */
 #define RELY_MATCHES_MAX 64                              /* identities in one native review */

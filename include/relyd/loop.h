@@ -93,6 +93,10 @@ void rely_loop_set_apart(struct rely_loop *loop, int max_connections);
 struct rely_tls;
 void rely_loop_secure(struct rely_loop *loop, struct rely_tls *tls);
 
+/* Handlers hold so many bytes of requests that they have deferred, all together: they count with what the connections
+ * hold, and are nobody's that is cut off. On the loop's thread. */
+void rely_loop_hold(struct rely_loop *loop, size_t bytes);
+
 /* Others have the listener that was opened last, too: at the end it is closed as it is, and whoever waits is theirs. */
 void rely_loop_share_listener(struct rely_loop *loop);
 /* The same of all of the loop's, as soon as it is stopped. Thread: any. */

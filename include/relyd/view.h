@@ -44,6 +44,10 @@ struct rely_view {
  * Cost:     one pass; the nodes' array in the pool doubles as it fills; members are compared in sub-quadratic time.
  */
 bool rely_view_parse(struct rely_slice text, struct rely_pool *pool, struct rely_view *out, const char **fault);
+/* The same of at most some max_nodes nodes, for texts so long that their nodes would be much: each takes as much as 16
+ * short values. */
+bool rely_view_parse_within(struct rely_slice text, uint32_t max_nodes, struct rely_pool *pool, struct rely_view *out,
+                            const char **fault);
 
 /* The value of a member of the object at `object`, or 0 when it is absent or `object` is no object. Names match byte
  * for byte. Ask the type of what was found before looking into it: 0 as `object` is the root. */

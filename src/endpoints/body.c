@@ -3,6 +3,7 @@
  * too, in relyd's own protocol, and not in Kubernetes'. And says of what type a body is. Used by tokenreview,
  * review and introspect.
  */
+#include "batch.h"
 #include "reviewer.h"
 
 #include "relyd/text.h"
@@ -76,22 +77,83 @@ static void read_accepted_audiences(const struct rely_view *body, uint32_t array
     out->audience_count = at;
 }
 
-bool rely_body_read_review(const struct rely_view *body, uint32_t object, struct rely_pool *pool,
-                           struct rely_review_request *out, struct rely_problems *problems)
+/* `identity` and `audiences`, which may be left out. */
+static void read_review_terms(const struct rely_view *body, uint32_t object, struct rely_pool *pool,
+                              struct rely_review_request *out, struct rely_problems *problems)
 {
-    size_t before = problems->count;
-    uint32_t token = rely_view_member(body, object, RELY_LIT("token"));
     uint32_t identity = rely_view_member(body, object, RELY_LIT("identity"));
-    if (rely_view_type(body, token) == RELY_VIEW_STRING)
-        out->token = body->nodes[token].text;
-    else
-        rely_problems_add(problems, "token", "required", "token is required, and is a string");
     if (identity != 0 && rely_view_type(body, identity) == RELY_VIEW_STRING)
         out->identity = body->nodes[identity].text;
     else if (identity != 0 && rely_view_type(body, identity) != RELY_VIEW_NULL)
         rely_problems_add(problems, "identity", "wrong_type", "identity must be a string");
     read_accepted_audiences(body, rely_view_member(body, object, RELY_LIT("audiences")), pool, out, problems);
+}
+
+bool rely_body_read_review(const struct rely_view *body, uint32_t object, struct rely_pool *pool,
+                           struct rely_review_request *out, struct rely_problems *problems)
+{
+    size_t before = problems->count;
+    uint32_t token = rely_view_member(body, object, RELY_LIT("token"));
+    if (rely_view_type(body, token) == RELY_VIEW_STRING)
+        out->token = body->nodes[token].text;
+    else
+        rely_problems_add(problems, "token", "required", "token is required, and is a string");
+    read_review_terms(body, object, pool, out, problems);
     return problems->count == before;
+}
+
+/* --- many tokens ------------------------------------------------------------------------------------------------- */
+
+static bool has_member(const struct rely_view *body, struct rely_slice name)
+{
+    return rely_view_type(body, rely_view_member(body, 0, name)) > RELY_VIEW_NULL;
+}
+
+bool rely_body_has_tokens(const struct rely_view *body)
+{
+    return has_member(body, RELY_LIT("tokens"));
+}
+
+static bool check_token_count(size_t count, struct rely_problems *problems)
+{
+    if (count == 0)
+        rely_problems_add(problems, "tokens", "too_few", "tokens has 0 items; the least is 1");
+    else if (count > RELY_BATCH_TOKENS_MAX)
+        rely_problems_add(problems, "tokens", "too_many", "tokens has %zu items; the limit is %d", count,
+                          RELY_BATCH_TOKENS_MAX);
+    return count > 0 && count <= RELY_BATCH_TOKENS_MAX;
+}
+
+static void read_tokens(const struct rely_view *body, struct rely_pool *pool, struct rely_batch_tokens *out,
+                        struct rely_problems *problems)
+{
+    uint32_t list = rely_view_member(body, 0, RELY_LIT("tokens"));
+    struct rely_problem *problem;
+    char field[sizeof problem->field];
+    if (rely_view_type(body, list) != RELY_VIEW_ARRAY) {
+        rely_problems_add(problems, "tokens", "wrong_type", "tokens must be a list of strings");
+        return;
+    }
+    if (!check_token_count(body->nodes[list].count, problems))
+        return;
+    struct rely_slice *tokens = rely_pool_alloc(pool, body->nodes[list].count * sizeof *tokens);
+    size_t count = 0;
+    for (uint32_t at = rely_view_first(body, list); at != 0; at = rely_view_next(body, list, at)) {
+        snprintf(field, sizeof field, "tokens[%zu]", count);
+        if (rely_view_type(body, at) != RELY_VIEW_STRING)
+            rely_problems_add(problems, field, "wrong_type", "%s must be a string", field);
+        tokens[count++] = body->nodes[at].text;
+    }
+    *out = (struct rely_batch_tokens){tokens, count};
+}
+
+void rely_body_read_batch(const struct rely_view *body, struct rely_pool *pool, struct rely_review_request *out,
+                          struct rely_batch_tokens *tokens, struct rely_problems *problems)
+{
+    if (has_member(body, RELY_LIT("token")))
+        rely_problems_add(problems, "tokens", "exactly_one", "exactly one of token and tokens says what to review");
+    read_tokens(body, pool, tokens, problems);
+    read_review_terms(body, 0, pool, out, problems);
 }
 
 static bool is_among(const char *names, struct rely_slice name)

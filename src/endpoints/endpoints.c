@@ -161,6 +161,14 @@ bool rely_endpoints_needs_body(const struct rely_http_request *request)
     return !rely_check_is_asked(request);
 }
 
+size_t rely_endpoints_limit_body(const struct rely_http_request *request)
+{
+    struct rely_routed routed;
+    bool is_known = find_data_route(request, &routed) == 200;
+    const struct protocol *protocol = is_known ? ((const struct data_route *)routed.row)->protocol : NULL;
+    return protocol == &review ? RELY_REVIEW_BODY_BYTES_MAX : RELY_DATA_BODY_BYTES_MAX;
+}
+
 /* What http/ refuses is refused in the form of the protocol that was asked, as far as its path can be told. A head that
  * has two meanings has no path to speak of. */
 void rely_endpoints_refuse(struct rely_http_request *request, void *context, const struct rely_http_refusal *refusal)

@@ -1,7 +1,8 @@
 /*
  * POST /v1/review: relyd's own protocol. The whole decision with all mapped identities, for services that can take more
- * than TokenReview has room for. A refusal is 200 with "decision": "deny".
+ * than TokenReview has room for, of one token or of many. A refusal is 200 with "decision": "deny".
  */
+#include "batch.h"
 #include "reviewer.h"
 
 #include "relyd/text.h"
@@ -31,10 +32,8 @@ static void put_identity(struct rely_buf *out, const struct rely_match *match)
     rely_buf_putc(out, '}');
 }
 
-static void put_allowed_members(struct rely_reviewer *reviewer, const struct rely_answer *answer)
+static void put_allowed_members(struct rely_buf *out, const struct rely_review *review)
 {
-    struct rely_buf *out = &reviewer->out;
-    const struct rely_review *review = answer->review;
     struct rely_slice alias = rely_review_alias(review);
     char until[RELY_TIME_SIZE];
     rely_time_print((int64_t)review->claims.expires, until);
@@ -59,10 +58,8 @@ static void put_allowed_members(struct rely_reviewer *reviewer, const struct rel
     }
 }
 
-static void reply_review(struct rely_reviewer *reviewer, struct rely_http_request *request,
-                         const struct rely_answer *answer)
+void rely_review_put(struct rely_buf *out, const struct rely_answer *answer)
 {
-    struct rely_buf *out = &reviewer->out;
     const struct rely_review *review = answer->review;
     bool is_allowed = review->decision.reason == RELY_OK;
     rely_buf_put(out, is_allowed ? RELY_LIT("{\"decision\":\"allow\",") : RELY_LIT("{\"decision\":\"deny\","));
@@ -75,14 +72,24 @@ static void reply_review(struct rely_reviewer *reviewer, struct rely_http_reques
     }
     rely_buf_putc(out, ',');
     rely_answer_put_member(out, "decisionId", rely_slice_of(answer->decision_id));
+    rely_buf_putc(out, ',');
+    rely_answer_put_member(out, "route", answer->asked->review.route);
     if (review->key != NULL) { /* until a signature has verified a record's name is nobody's business */
         rely_buf_putc(out, ',');
         rely_answer_put_member(out, "issuer", review->issuer->name);
     }
     if (is_allowed)
-        put_allowed_members(reviewer, answer);
-    rely_buf_put(out, RELY_LIT("}\n"));
-    int status = rely_reason_status(review->decision.reason) == 503 ? 503 : 200;
+        put_allowed_members(out, review);
+    rely_buf_putc(out, '}');
+}
+
+static void reply_review(struct rely_reviewer *reviewer, struct rely_http_request *request,
+                         const struct rely_answer *answer)
+{
+    struct rely_buf *out = &reviewer->out;
+    rely_review_put(out, answer);
+    rely_buf_putc(out, '\n');
+    int status = rely_reason_status(answer->review->decision.reason) == 503 ? 503 : 200;
     rely_http_respond(request, &(struct rely_http_response){.status = status,
                                                             .content_type = RELY_LIT("application/json"),
                                                             .body = rely_buf_slice(out)});
@@ -103,19 +110,23 @@ void rely_review_refuse(struct rely_reviewer *reviewer, struct rely_http_request
 }
 
 /* False: it has been answered. */
-static bool read_review(struct rely_http_request *request, struct rely_review_request *out)
+static bool read_review(struct rely_http_request *request, struct rely_review_request *out,
+                        struct rely_batch_tokens *tokens)
 {
     struct rely_view body;
     const char *wrong = NULL;
-    if (!rely_view_parse(request->body, request->scratch, &body, &wrong)) {
+    if (!rely_view_parse_within(request->body, RELY_REVIEW_VALUES_MAX, request->scratch, &body, &wrong)) {
         wrong = rely_pool_printf(request->scratch, "the body is not a strict JSON object: %s", wrong).ptr;
         rely_http_problem(request, 400, "invalid_body", wrong, NULL);
         return false;
     }
     struct rely_problems *problems = rely_pool_alloc(request->scratch, sizeof *problems);
     problems->count = 0;
-    rely_body_refuse_unknown(&body, "token audiences identity", problems);
-    rely_body_read_review(&body, 0, request->scratch, out, problems);
+    rely_body_refuse_unknown(&body, "token tokens audiences identity", problems);
+    if (rely_body_has_tokens(&body))
+        rely_body_read_batch(&body, request->scratch, out, tokens, problems);
+    else
+        rely_body_read_review(&body, 0, request->scratch, out, problems);
     if (problems->count > 0)
         rely_http_problem(request, 400, "invalid_body", problems->items[0].message, problems);
     return problems->count == 0;
@@ -131,6 +142,11 @@ void rely_review_handle(struct rely_reviewer *reviewer, struct rely_http_request
                           "the body must be JSON, with Content-Type: application/json", NULL);
         return;
     }
-    if (read_review(request, &asked.review))
+    struct rely_batch_tokens tokens = {0};
+    if (!read_review(request, &asked.review, &tokens))
+        return;
+    if (tokens.count > 0)
+        rely_batch_ask(reviewer, request, &asked, &tokens);
+    else
         rely_reviewer_ask(reviewer, request, &asked);
 }

@@ -3,6 +3,7 @@
  * wait (waiting.c). Decides nothing. Used by every endpoint.
  */
 #include "reviewer.h"
+#include "batch.h"
 
 #include "relyd/clock.h"
 #include "relyd/signature.h"
@@ -19,6 +20,7 @@ void rely_reviewer_init(struct rely_reviewer *reviewer)
     snprintf(reviewer->decision_id, sizeof reviewer->decision_id, "%016llx%016x", (unsigned long long)random, 0);
     rely_pool_init(&reviewer->later);
     rely_waiting_init(reviewer);
+    rely_batches_init(reviewer);
 }
 
 void rely_reviewer_take_up(struct rely_reviewer *reviewer, const struct rely_snapshot *snapshot)
@@ -28,6 +30,7 @@ void rely_reviewer_take_up(struct rely_reviewer *reviewer, const struct rely_sna
 
 void rely_reviewer_fini(struct rely_reviewer *reviewer)
 {
+    rely_batches_fini(reviewer);
     rely_waiting_fini(reviewer);
     rely_cooldowns_fini(reviewer);
     rely_pool_fini(&reviewer->later);
@@ -174,6 +177,6 @@ void rely_reviewer_ask(struct rely_reviewer *reviewer, struct rely_http_request 
     int64_t start_us = rely_clock_monotonic_us();
     rely_reviewer_review(reviewer, &asked->review, request->scratch, &review);
     bool may_wait = rely_review_wants_keys(&review) || rely_review_wants_pin(&review);
-    if (!may_wait || !rely_waiting_begin(reviewer, request, asked, &review, start_us))
+    if (!may_wait || rely_waiting_begin(reviewer, request, asked, &review, start_us) == NULL)
         rely_reviewer_finish(reviewer, request, asked, &review, start_us);
 }

@@ -9,12 +9,16 @@
 #include "relyd/snapshot.h"
 
 struct rely_answer;
+struct rely_batch;
 
 /* A request for a review. Borrowed until rely_reviewer_ask returns: what waits is copied. */
 struct rely_asked {
     enum rely_endpoint endpoint;
     struct rely_review_request review;
-    const char *api_version; /* static; TokenReview only */
+    const char *api_version;  /* static; TokenReview only */
+    struct rely_batch *batch; /* borrowed: it is one of these, which has what is borrowed here; NULL: it stands alone */
+    size_t index;             /* in that */
+    int64_t came_us;          /* when that came */
     void (*reply)(struct rely_reviewer *reviewer, struct rely_http_request *request, const struct rely_answer *answer);
 };
 
@@ -51,9 +55,16 @@ void rely_reviewer_finish(struct rely_reviewer *reviewer, struct rely_http_reque
 /* --- waiting.c -------------------------------------------------------------------------------------- */
 
 /* Ask for the keys that a refused review misses, or to have a uid written down, and defer the request until that is
- * done, at most key_wait_ms. False: nothing will come, or there is no room: answer now. */
-bool rely_waiting_begin(struct rely_reviewer *reviewer, struct rely_http_request *request,
-                        const struct rely_asked *asked, const struct rely_review *review, int64_t start_us);
+ * done, at most key_wait_ms; a batch defers its own. Borrowed until it is answered. NULL: nothing will come, or there is
+ * no room: answer now. */
+struct rely_waiting *rely_waiting_begin(struct rely_reviewer *reviewer, struct rely_http_request *request,
+                                        const struct rely_asked *asked, const struct rely_review *review,
+                                        int64_t start_us);
+/* Of one in a batch, which is told when it is due: review it once more. True: it is answered, and gone. */
+bool rely_waiting_is_due(const struct rely_waiting *waiting);
+bool rely_waiting_review(struct rely_waiting *waiting);
+/* It is answered no more. */
+void rely_waiting_forget(struct rely_waiting *waiting);
 /* The same for who has no time to wait. */
 void rely_waiting_ask_only(struct rely_reviewer *reviewer, const struct rely_review *review);
 void rely_waiting_init(struct rely_reviewer *reviewer);
@@ -65,11 +76,18 @@ void rely_waiting_fini(struct rely_reviewer *reviewer);
 /* A flood of unknown keys must not hold every connection, nor the memory: beyond either a worker refuses at once. */
 #define RELY_WAITING_MAX 1000 /* and RELY_WAITING_BYTES_MAX */
 
-/* Is there room for one more request of this iss, of so many bytes? Cost: the same however many wait. */
-bool rely_share_has_room(struct rely_waiting_list *list, struct rely_slice iss, size_t bytes);
+/* What one that waits takes. */
+struct rely_waiting_need {
+    size_t places; /* 1; 0 for a token of a batch that has one */
+    size_t bytes;  /* above 0 */
+};
+/* Is there room for one more of this iss? Cost: the same however many wait. */
+bool rely_share_has_room(struct rely_waiting_list *list, struct rely_slice iss, const struct rely_waiting_need *need);
 /* Take it. Returns what is given back; borrowed. */
-struct rely_waiting_share *rely_share_take(struct rely_waiting_list *list, struct rely_slice iss, size_t bytes);
-void rely_share_give_back(struct rely_waiting_list *list, struct rely_waiting_share *share, size_t bytes);
+struct rely_waiting_share *rely_share_take(struct rely_waiting_list *list, struct rely_slice iss,
+                                           const struct rely_waiting_need *need);
+void rely_share_give_back(struct rely_waiting_list *list, struct rely_waiting_share *share,
+                          const struct rely_waiting_need *need);
 
 /* --- admit.c ----------------------------------------------------------------------------------------- */
 

@@ -25,14 +25,16 @@ static struct rely_waiting_share **find_share(struct rely_waiting_list *list, ui
 
 /* Nobody may hold more than he leaves to the others. So one issuer gets half of the room, two a third each and n of
  * them n/(n + 1) together: whoever comes next finds a place. */
-bool rely_share_has_room(struct rely_waiting_list *list, struct rely_slice iss, size_t bytes)
+bool rely_share_has_room(struct rely_waiting_list *list, struct rely_slice iss, const struct rely_waiting_need *need)
 {
     const struct rely_waiting_share *share = *find_share(list, rely_hash(iss, 0));
     size_t count = share == NULL ? 0 : share->count, held = share == NULL ? 0 : share->bytes;
-    return count < RELY_WAITING_MAX - list->count && held + bytes <= RELY_WAITING_BYTES_MAX - list->bytes;
+    return count + need->places <= RELY_WAITING_MAX - list->count &&
+           held + need->bytes <= RELY_WAITING_BYTES_MAX - list->bytes;
 }
 
-struct rely_waiting_share *rely_share_take(struct rely_waiting_list *list, struct rely_slice iss, size_t bytes)
+struct rely_waiting_share *rely_share_take(struct rely_waiting_list *list, struct rely_slice iss,
+                                           const struct rely_waiting_need *need)
 {
     uint64_t hash = rely_hash(iss, 0);
     struct rely_waiting_share **place = find_share(list, hash);
@@ -40,20 +42,21 @@ struct rely_waiting_share *rely_share_take(struct rely_waiting_list *list, struc
         *place = rely_alloc(sizeof **place);
         (*place)->hash = hash;
     }
-    (*place)->count++;
-    (*place)->bytes += bytes;
-    list->count++;
-    list->bytes += bytes;
+    (*place)->count += need->places;
+    (*place)->bytes += need->bytes;
+    list->count += need->places;
+    list->bytes += need->bytes;
     return *place;
 }
 
-void rely_share_give_back(struct rely_waiting_list *list, struct rely_waiting_share *share, size_t bytes)
+void rely_share_give_back(struct rely_waiting_list *list, struct rely_waiting_share *share,
+                          const struct rely_waiting_need *need)
 {
-    list->count--;
-    list->bytes -= bytes;
-    share->count--;
-    share->bytes -= bytes;
-    if (share->count > 0)
+    list->count -= need->places;
+    list->bytes -= need->bytes;
+    share->count -= need->places;
+    share->bytes -= need->bytes;
+    if (share->bytes > 0)
         return;
     *find_share(list, share->hash) = share->next;
     free(share);

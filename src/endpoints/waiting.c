@@ -3,6 +3,7 @@
  * those whose key has come are reviewed once more, a few a turn of the loop, so that nobody else stands behind them;
  * the others are not even parsed again. Decides nothing. Called by reviewer.c.
  */
+#include "batch.h"
 #include "reviewer.h"
 
 #include "relyd/clock.h"
@@ -25,10 +26,11 @@ struct rely_waiting {
     struct rely_unverified token;      /* issuer, kid and alg alone: what its key is looked for by */
     struct rely_waiting_share *share;  /* borrowed: of its iss; lives as long as this is in the list */
     int64_t start_us;                  /* when it was asked */
+    int64_t came_us;                   /* by then whoever asked had the token; of a batch, when that came */
     int64_t issuer_ids[RELY_CANDIDATES_MAX];
     size_t issuer_count;   /* of those whose answer is still to come */
     int64_t credential_id; /* whose uid is to be written down; 0: it waits for none */
-    size_t bytes;
+    struct rely_waiting_need need;
     bool is_replaced; /* it waits for a key that may have taken another's name */
     bool is_due;      /* to be reviewed */
     bool is_last;     /* it has waited long enough: answered whatever comes out */
@@ -42,7 +44,7 @@ static void link_waiting(struct rely_waiting *waiting)
     waiting->previous = list->newest;
     *(list->newest == NULL ? &list->oldest : &list->newest->next) = waiting;
     list->newest = waiting;
-    waiting->share = rely_share_take(list, waiting->token.issuer, waiting->bytes);
+    waiting->share = rely_share_take(list, waiting->token.issuer, &waiting->need);
 }
 
 static void unlink_waiting(struct rely_waiting *waiting)
@@ -50,17 +52,35 @@ static void unlink_waiting(struct rely_waiting *waiting)
     struct rely_waiting_list *list = &waiting->reviewer->waiting;
     *(waiting->previous == NULL ? &list->oldest : &waiting->previous->next) = waiting->next;
     *(waiting->next == NULL ? &list->newest : &waiting->next->previous) = waiting->previous;
-    rely_share_give_back(list, waiting->share, waiting->bytes);
+    rely_share_give_back(list, waiting->share, &waiting->need);
     rely_timer_cancel(waiting->reviewer->loop, &waiting->timer);
+}
+
+void rely_waiting_forget(struct rely_waiting *waiting)
+{
+    unlink_waiting(waiting);
+    free(waiting);
 }
 
 static void forget_gone_request(void *context)
 {
-    unlink_waiting(context);
-    free(context);
+    rely_waiting_forget(context);
 }
 
 /* --- reviewing those that are due ---------------------------------------------------------------------------- */
+
+/* A batch has turns of its own. */
+static void make_due(struct rely_waiting *waiting)
+{
+    if (!waiting->is_due && waiting->asked.batch != NULL)
+        rely_batch_note_due(waiting->asked.batch);
+    waiting->is_due = true;
+}
+
+bool rely_waiting_is_due(const struct rely_waiting *waiting)
+{
+    return waiting->is_due;
+}
 
 /* It needs no other key: what it waits for now is its uid, unless that was what it has waited for, in vain. */
 static bool waits_for_pin(struct rely_waiting *waiting, const struct rely_review *review, int64_t answered_id)
@@ -74,7 +94,7 @@ static bool waits_for_pin(struct rely_waiting *waiting, const struct rely_review
 }
 
 /* On the snapshot of this turn. It goes on waiting only while another issuer's keys may still come, or a uid. */
-static void review_due(struct rely_waiting *waiting)
+bool rely_waiting_review(struct rely_waiting *waiting)
 {
     struct rely_reviewer *reviewer = waiting->reviewer;
     struct rely_review review;
@@ -83,12 +103,13 @@ static void review_due(struct rely_waiting *waiting)
     rely_pool_reset(&reviewer->later);
     rely_reviewer_review(reviewer, &waiting->asked.review, &reviewer->later, &review);
     if (rely_review_wants_keys(&review) && waiting->issuer_count > 0 && !waiting->is_last)
-        return;
+        return false;
     if (waits_for_pin(waiting, &review, answered_id))
-        return;
+        return false;
     unlink_waiting(waiting);
     rely_reviewer_finish(reviewer, waiting->request, &waiting->asked, &review, waiting->start_us);
     free(waiting);
+    return true;
 }
 
 /* As many of those that are due as this turn has left; the timer brings the next turn. */
@@ -98,10 +119,10 @@ static void review_some(struct rely_reviewer *reviewer)
     for (struct rely_waiting *waiting = list->oldest, *next; waiting != NULL && list->reviewed < REVIEWS_A_TURN;
          waiting = next) {
         next = waiting->next;
-        if (!waiting->is_due)
+        if (!waiting->is_due || waiting->asked.batch != NULL)
             continue;
         list->reviewed++;
-        review_due(waiting);
+        rely_waiting_review(waiting);
     }
     if (list->reviewed > 0 && !list->is_timed) {
         list->is_timed = true;
@@ -121,7 +142,7 @@ static void begin_next_turn(struct rely_timer *timer)
 static void answer_after_timeout(struct rely_timer *timer)
 {
     struct rely_waiting *waiting = (struct rely_waiting *)timer;
-    waiting->is_due = true;
+    make_due(waiting);
     waiting->is_last = true;
     review_some(waiting->reviewer);
 }
@@ -139,30 +160,42 @@ static struct rely_slice keep_copy(struct rely_slice text, char **next)
     return rely_slice(copy, text.len);
 }
 
-static size_t measure_waiting(const struct rely_asked *asked, const struct rely_unverified *token)
+/* Of a batch's, its token alone: the rest is the batch's, whose place it has. */
+static struct rely_waiting_need measure_waiting(const struct rely_asked *asked, const struct rely_unverified *token)
 {
     const struct rely_review_request *review = &asked->review;
-    size_t bytes = sizeof(struct rely_waiting) + review->token.len + review->identity.len + review->route.len +
-                   token->issuer.len + token->kid.len + review->audience_count * sizeof(struct rely_slice);
+    size_t bytes = sizeof(struct rely_waiting) + review->token.len + token->issuer.len + token->kid.len;
+    if (asked->batch != NULL)
+        return (struct rely_waiting_need){rely_batch_waits(asked->batch) ? 0 : 1, bytes};
+    bytes += review->identity.len + review->route.len + review->audience_count * sizeof(struct rely_slice);
     for (size_t i = 0; i < review->audience_count; i++)
         bytes += review->audiences[i].len;
-    return bytes;
+    return (struct rely_waiting_need){1, bytes};
+}
+
+/* Returns: what is behind the copies. */
+static char *keep_copies(struct rely_review_request *review, void *memory)
+{
+    struct rely_slice *audiences = memory;
+    char *next = (char *)(audiences + review->audience_count);
+    for (size_t i = 0; i < review->audience_count; i++)
+        audiences[i] = keep_copy(review->audiences[i], &next);
+    review->audiences = audiences;
+    review->token = keep_copy(review->token, &next);
+    review->identity = keep_copy(review->identity, &next);
+    review->route = keep_copy(review->route, &next);
+    return next;
 }
 
 static struct rely_waiting *make_waiting(const struct rely_asked *asked, const struct rely_unverified *token,
-                                         size_t bytes)
+                                         const struct rely_waiting_need *need)
 {
-    struct rely_waiting *waiting = rely_alloc(bytes);
-    struct rely_slice *audiences = (struct rely_slice *)(waiting + 1);
-    char *next = (char *)(audiences + asked->review.audience_count);
-    waiting->bytes = bytes;
+    struct rely_waiting *waiting = rely_alloc(need->bytes);
+    char *next = (char *)(waiting + 1);
+    waiting->need = *need;
     waiting->asked = *asked;
-    for (size_t i = 0; i < asked->review.audience_count; i++)
-        audiences[i] = keep_copy(asked->review.audiences[i], &next);
-    waiting->asked.review.audiences = audiences;
-    waiting->asked.review.token = keep_copy(asked->review.token, &next);
-    waiting->asked.review.identity = keep_copy(asked->review.identity, &next);
-    waiting->asked.review.route = keep_copy(asked->review.route, &next);
+    if (asked->batch == NULL)
+        next = keep_copies(&waiting->asked.review, next);
     waiting->token = (struct rely_unverified){
         .issuer = keep_copy(token->issuer, &next), .kid = keep_copy(token->kid, &next), .alg = token->alg};
     return waiting;
@@ -205,21 +238,23 @@ static size_t ask_for_what_is_missing(struct rely_reviewer *reviewer, const stru
     return 1;
 }
 
-bool rely_waiting_begin(struct rely_reviewer *reviewer, struct rely_http_request *request,
-                        const struct rely_asked *asked, const struct rely_review *review, int64_t start_us)
+struct rely_waiting *rely_waiting_begin(struct rely_reviewer *reviewer, struct rely_http_request *request,
+                                        const struct rely_asked *asked, const struct rely_review *review,
+                                        int64_t start_us)
 {
     int64_t ids[RELY_CANDIDATES_MAX] = {0};
     bool wants_pin = rely_review_wants_pin(review);
     const struct rely_unverified known = {.issuer = review->name};
     const struct rely_unverified *token = wants_pin ? &known : &review->token; /* which a cache leaves empty */
     size_t count = ask_for_what_is_missing(reviewer, review, ids);
-    size_t bytes = measure_waiting(asked, token);
-    if (count == 0 || reviewer->key_wait_ms == 0 || !rely_share_has_room(&reviewer->waiting, token->issuer, bytes))
-        return false;
-    struct rely_waiting *waiting = make_waiting(asked, token, bytes);
+    const struct rely_waiting_need need = measure_waiting(asked, token);
+    if (count == 0 || reviewer->key_wait_ms == 0 || !rely_share_has_room(&reviewer->waiting, token->issuer, &need))
+        return NULL;
+    struct rely_waiting *waiting = make_waiting(asked, token, &need);
     waiting->reviewer = reviewer;
     waiting->request = request;
     waiting->start_us = start_us;
+    waiting->came_us = asked->batch == NULL ? start_us : asked->came_us;
     waiting->is_replaced = rely_review_doubts_keys(review);
     waiting->issuer_count = wants_pin ? 0 : count;
     waiting->credential_id = wants_pin ? review->unpinned->id : 0;
@@ -227,10 +262,11 @@ bool rely_waiting_begin(struct rely_reviewer *reviewer, struct rely_http_request
     link_waiting(waiting);
     waiting->timer.run = answer_after_timeout;
     rely_timer_start(reviewer->loop, &waiting->timer, reviewer->key_wait_ms);
-    rely_http_defer(request, forget_gone_request, waiting);
+    if (asked->batch == NULL)
+        rely_http_defer(request, forget_gone_request, waiting);
     if (!wants_pin)
         rely_count(&reviewer->counters->key_waits, 1);
-    return true;
+    return waiting;
 }
 
 /* --- the end of a fetch ------------------------------------------------------------------------------------------ */
@@ -251,7 +287,7 @@ static bool drop_awaited_issuer(struct rely_waiting *waiting, int64_t issuer_id)
 static bool asks_once_more(const struct rely_waiting *waiting, int64_t issuer_id, const struct rely_key_notice *notice,
                            int64_t now_ms)
 {
-    return waiting->start_us >= notice->asked_until_us &&
+    return waiting->came_us >= notice->asked_until_us &&
            rely_cooldown_ask(waiting->reviewer, issuer_id, waiting->is_replaced, now_ms);
 }
 
@@ -263,7 +299,7 @@ static void take_notice(struct rely_waiting *waiting, int64_t issuer_id, const s
     if (asks_once_more(waiting, issuer_id, notice, now_ms))
         waiting->issuer_ids[waiting->issuer_count++] = issuer_id;
     if (waiting->issuer_count == 0 || rely_review_has_candidate(waiting->reviewer->snapshot, &waiting->token))
-        waiting->is_due = true;
+        make_due(waiting);
 }
 
 void rely_reviewer_keys_answered(struct rely_reviewer *reviewer, int64_t issuer_id,
@@ -282,7 +318,7 @@ void rely_reviewer_pin_answered(struct rely_reviewer *reviewer, int64_t credenti
         rely_pin_forget(reviewer, credential_id);
     for (struct rely_waiting *waiting = reviewer->waiting.oldest; waiting != NULL; waiting = waiting->next)
         if (waiting->credential_id == credential_id)
-            waiting->is_due = true;
+            make_due(waiting);
     review_some(reviewer);
 }
 
@@ -296,7 +332,7 @@ void rely_waiting_fini(struct rely_reviewer *reviewer)
     while (reviewer->waiting.oldest != NULL) {
         struct rely_waiting *waiting = reviewer->waiting.oldest;
         reviewer->waiting.oldest = waiting->next;
-        rely_share_give_back(&reviewer->waiting, waiting->share, waiting->bytes);
+        rely_share_give_back(&reviewer->waiting, waiting->share, &waiting->need);
         free(waiting);
     }
 }

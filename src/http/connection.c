@@ -171,11 +171,19 @@ static void see_head(struct rely_http_connection *connection)
     rely_http_fill_request(connection, head->method, head->target);
 }
 
+/* Where its length is known and any request's may be so long, nobody is asked. */
+static size_t find_body_limit(const struct rely_http_connection *connection, const struct rely_http_head *head)
+{
+    size_t usual = rely_loop_get_options(connection->base.loop)->max_body_bytes;
+    bool is_within = !head->is_chunked && head->length <= usual;
+    return is_within ? usual : rely_http_body_limit(plane_of(connection), &connection->request);
+}
+
 /* What its head says about its body, where somebody looks at that. */
 static enum rely_http_progress judge_body(struct rely_http_connection *connection, struct rely_http_fault *fault)
 {
     const struct rely_http_head *head = &rely_http_shared_of(connection)->head;
-    size_t max_bytes = rely_loop_get_options(connection->base.loop)->max_body_bytes;
+    size_t max_bytes = find_body_limit(connection, head);
     if (head->has_other_expectation) {
         *fault = (struct rely_http_fault){RELY_HTTP_EXPECTATION_UNKNOWN, NULL};
         return RELY_HTTP_BROKEN;

@@ -65,6 +65,13 @@ static inline struct rely_http_shared *rely_http_shared_of(const struct rely_htt
     return rely_loop_shared(connection->base.loop);
 }
 
+/* How long the body of this request may be. */
+static inline size_t rely_http_body_limit(const struct rely_http_plane *plane, const struct rely_http_request *request)
+{
+    size_t usual = rely_loop_get_options(request->loop)->max_body_bytes;
+    return plane->limit_body == NULL ? usual : plane->limit_body(request);
+}
+
 /* What waits for its client, whichever way. */
 static inline void rely_http_count_held(struct rely_http_connection *connection)
 {

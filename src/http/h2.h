@@ -50,6 +50,7 @@ struct rely_h2_stream {
     struct rely_buf head;        /* owned: fields as h2_head.c packs them */
     struct rely_buf body;        /* owned */
     size_t counted_bytes;        /* of both, in requests_bytes */
+    size_t max_body_bytes;       /* since the head is whole */
     int64_t since_ms;            /* it was begun */
     void (*gone)(void *context); /* of a deferred request; may be NULL */
     void *gone_context;

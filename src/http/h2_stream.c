@@ -16,11 +16,6 @@ static const struct rely_http_plane *plane_of_stream(const struct rely_h2_stream
     return stream->h2->connection->base.service;
 }
 
-static struct rely_loop *loop_of(const struct rely_h2_stream *stream)
-{
-    return stream->h2->connection->base.loop;
-}
-
 static struct rely_http_head *head_of(const struct rely_h2_stream *stream)
 {
     return &rely_http_shared_of(stream->h2->connection)->head;
@@ -213,12 +208,13 @@ bool rely_h2_stream_count_held(struct rely_h2_stream *stream)
 /* --- what comes of it ------------------------------------------------------------------------------------------------ */
 
 /* What its head says about its body, where somebody looks at that. */
-static bool judge_stream_body(const struct rely_h2_stream *stream, struct rely_http_fault *fault)
+static bool judge_stream_body(struct rely_h2_stream *stream, struct rely_http_fault *fault)
 {
     const struct rely_http_head *head = head_of(stream);
+    stream->max_body_bytes = rely_http_body_limit(plane_of_stream(stream), &stream->request);
     if (head->has_other_expectation)
         *fault = (struct rely_http_fault){RELY_HTTP_EXPECTATION_UNKNOWN, NULL};
-    else if (head->length > rely_loop_get_options(loop_of(stream))->max_body_bytes)
+    else if (head->length > stream->max_body_bytes)
         *fault = (struct rely_http_fault){RELY_HTTP_BODY_TOO_LARGE, NULL};
     else
         return true;
@@ -260,7 +256,7 @@ void rely_h2_stream_take_body(struct rely_h2_stream *stream, struct rely_slice b
     const struct rely_http_fault too_large = {RELY_HTTP_BODY_TOO_LARGE, NULL};
     if (stream->phase != RELY_H2_READS)
         return; /* it has been answered from its head, or refused */
-    if (bytes.len > rely_loop_get_options(loop_of(stream))->max_body_bytes - stream->body.len)
+    if (bytes.len > stream->max_body_bytes - stream->body.len)
         rely_h2_stream_refuse(stream, &too_large);
     else
         rely_buf_put(&stream->body, bytes);

@@ -20,6 +20,7 @@ struct view_reader {
     struct rely_view_node *nodes; /* from the pool */
     uint32_t count;
     uint32_t room;
+    uint32_t max_nodes;
     uint32_t depth;
 };
 
@@ -210,6 +211,8 @@ static bool read_object(struct view_reader *reader)
 static bool read_any_value(struct view_reader *reader)
 {
     char c = peek_token(&reader->text);
+    if (reader->count >= reader->max_nodes)
+        return rely_view_text_fail(&reader->text, "too many values");
     switch (c) {
     case '"':
         return read_string_node(reader);
@@ -245,7 +248,13 @@ static bool read_document(struct view_reader *reader)
 
 bool rely_view_parse(struct rely_slice text, struct rely_pool *pool, struct rely_view *out, const char **fault)
 {
-    struct view_reader reader = {0};
+    return rely_view_parse_within(text, UINT32_MAX, pool, out, fault);
+}
+
+bool rely_view_parse_within(struct rely_slice text, uint32_t max_nodes, struct rely_pool *pool, struct rely_view *out,
+                            const char **fault)
+{
+    struct view_reader reader = {.max_nodes = max_nodes};
     if (text.len > 0) {
         reader.text.at = text.ptr;
         reader.text.end = text.ptr + text.len;

@@ -63,7 +63,8 @@ struct rely_loop {
     struct rely_room room;   /* of the listeners that have none of their own */
     struct rely_room *rooms; /* borrowed: all of them */
     uint64_t order;
-    size_t held_bytes;                /* by all connections */
+    size_t held_bytes;                /* by all connections, and handlers */
+    size_t handlers_bytes;            /* of these */
     struct rely_timer watch_timer;    /* look for those whose time is up */
     bool is_look_near;                /* it runs for those whose time is short */
     uint64_t said_ms[RELY_CUT_COUNT]; /* when a limit was last said to be reached; 0: never */

@@ -109,6 +109,12 @@ void rely_connection_hold(struct rely_connection *connection, size_t bytes)
     connection->held_bytes = bytes;
 }
 
+void rely_loop_hold(struct rely_loop *loop, size_t bytes)
+{
+    set_held(loop, loop->held_bytes - loop->handlers_bytes + bytes);
+    loop->handlers_bytes = bytes;
+}
+
 void rely_watch_add(struct rely_connection *connection)
 {
     connection->stage = connection->ssl == NULL ? RELY_STAGE_IDLE : RELY_STAGE_HANDSHAKE;

@@ -87,6 +87,7 @@ static void set_up_reviewer(struct rely_worker *worker, struct rely_log_ring *ri
         .key_wait_ms = (int)config->key_miss_wait_ms,
         .tries = {.limit = (uint32_t)config->key_kidless_failures_per_s},
         .has_error_on_refusal = config->has_error_on_refusal,
+        .batch_bytes_max = rely_loop_get_options(worker->loop)->max_memory_bytes / 2,
     };
     rely_reviewer_init(&worker->reviewer);
 }
@@ -109,8 +110,10 @@ static bool start_worker(struct rely_worker *worker, struct rely_err *err)
 static void open_data_plane(struct rely_message *message)
 {
     struct rely_worker *worker = (struct rely_worker *)((char *)message - offsetof(struct rely_worker, open_order));
-    struct rely_http_plane plane = {
-        .handle = rely_endpoints_handle, .refuse = rely_endpoints_refuse, .needs_body = rely_endpoints_needs_body};
+    struct rely_http_plane plane = {.handle = rely_endpoints_handle,
+                                    .refuse = rely_endpoints_refuse,
+                                    .needs_body = rely_endpoints_needs_body,
+                                    .limit_body = rely_endpoints_limit_body};
     struct rely_err err = {0};
     bool is_ok = true;
     for (size_t i = 0; i < worker->socket_count && is_ok; i++) {

@@ -245,15 +245,17 @@ def test_large_bodies(shared):
     with http2.Line(shared.data) as line:
         fits = json.dumps({"token": "x.y.z", "audiences": ["y" * 599] * 30}).encode()
         assert line.ask(REVIEW, "POST", body=fits, content_type="application/json").status == 200
-        stream = line.open(request(REVIEW, "POST", content_length="200000", content_type="application/json"), is_last=False)
+        stream = line.open(request(REVIEW, "POST", content_length="1048577", content_type="application/json"), is_last=False)
         assert (line.wait(stream).status, line.answers[stream].json()["code"]) == (413, "body_too_large")
-    with http2.Line(shared.data) as line:  # announced by nothing
-        stream = line.open(request(REVIEW, "POST", content_type="application/json"), is_last=False)
-        for _ in range(9):
-            line.send(frame(DATA, 0, stream, b" " * 16000))
-            line.ping()
-        assert line.wait(stream).status == 413
-        assert line.ask().status == 401
+    for path, count in ((TOKENREVIEWS, 9), (REVIEW, 66)):
+        with http2.Line(shared.data) as line:  # announced by nothing
+            stream = line.open(request(path, "POST", content_type="application/json"), is_last=False)
+            for number in range(count):
+                assert stream not in line.answers, number
+                line.send(frame(DATA, 0, stream, b" " * 16000))
+                line.ping()
+            assert line.wait(stream).status == 413
+            assert line.ask().status == 401
 
 
 # --- many at once, and in time -------------------------------------------------------------------------------------------

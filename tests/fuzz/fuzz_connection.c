@@ -165,6 +165,11 @@ static bool needs_body(const struct rely_http_request *request)
     return !rely_slice_starts(request->path, RELY_LIT("/check/"));
 }
 
+static size_t limit_body(const struct rely_http_request *request)
+{
+    return rely_slice_equal(request->path, RELY_LIT("/large")) ? 2000 : 500;
+}
+
 static void answer(struct rely_http_request *request, int status, struct rely_slice body)
 {
     rely_http_respond(request, &(struct rely_http_response){.status = status, .body = body});
@@ -176,6 +181,7 @@ static void handle(struct rely_http_request *request, void *context)
     size_t count = 0;
     struct rely_slice host = rely_http_find_header(request, RELY_LIT("host"), &count);
     RELY_ASSERT(count <= 1 && (needs_body(request) || request->body.ptr == NULL));
+    RELY_ASSERT(request->body.len <= limit_body(request));
     world.handled++;
     if (rely_slice_equal(request->path, RELY_LIT("/defer"))) {
         rely_http_defer(request, NULL, NULL);
@@ -219,7 +225,8 @@ static void run_turn(struct rely_connection *connection)
 
 static void play(struct rely_slice input, size_t step, size_t room, char *output)
 {
-    struct rely_http_plane plane = {.handle = handle, .refuse = refuse, .needs_body = needs_body};
+    struct rely_http_plane plane = {
+        .handle = handle, .refuse = refuse, .needs_body = needs_body, .limit_body = limit_body};
     struct rely_http_connection *connection = rely_alloc(sizeof *connection);
     connection->base.service = &plane;
     world.input = input.ptr;

@@ -75,6 +75,20 @@ static void compare_values(const struct rely_view *view, uint32_t value, const j
     }
 }
 
+/* As many as it has are enough, one fewer is not; and what is no JSON is none within any limit. In: view - of the text;
+ * NULL: it is none. */
+static void check_limit_of_nodes(struct rely_slice text, const struct rely_view *view)
+{
+    struct rely_pool pool;
+    struct rely_view other;
+    const char *fault = NULL;
+    rely_pool_init(&pool);
+    uint32_t enough = view == NULL ? 16 : view->count;
+    RELY_ASSERT(rely_view_parse_within(text, enough, &pool, &other, &fault) == (view != NULL));
+    RELY_ASSERT(enough == 1 || !rely_view_parse_within(text, enough - 1, &pool, &other, &fault));
+    rely_pool_fini(&pool);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -86,6 +100,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     rely_pool_init(&pool);
     bool is_right = rely_view_parse(rely_slice((const char *)data, size), &pool, &view, &fault);
     RELY_ASSERT(is_right == (fault == NULL));
+    check_limit_of_nodes(rely_slice((const char *)data, size), is_right ? &view : NULL);
     json_t *other = json_loadb((const char *)data, size, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, &error);
     bool is_other_right = other != NULL && json_is_object(other);
     bool has_nul = size > 0 && memchr(data, 0, size) != NULL;

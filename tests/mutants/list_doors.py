@@ -363,8 +363,8 @@ MUTANTS = [
         name="what is shed is 200 in relyd's own protocol",
         row='B13',
         file='src/endpoints/review.c',
-        old='rely_reason_status(review->decision.reason) == 503 ? 503 : 200',
-        new='rely_reason_status(review->decision.reason) == 599 ? 503 : 200',
+        old='rely_reason_status(answer->review->decision.reason) == 503 ? 503 : 200',
+        new='rely_reason_status(answer->review->decision.reason) == 599 ? 503 : 200',
         caught_by='tests/e2e/test_doors.py::test_b13_what_is_shed_is_503_on_every_door',
     ),
     dict(

@@ -78,6 +78,11 @@ static bool needs_body(const struct rely_http_request *request)
     return !rely_slice_starts(request->path, RELY_LIT("/bodyless"));
 }
 
+static size_t limit_body(const struct rely_http_request *request)
+{
+    return rely_slice_equal(request->path, RELY_LIT("/large")) ? 2000 : 1000;
+}
+
 /* What the client's certificate says whose it is. */
 static void answer_names(struct rely_http_request *request)
 {
@@ -118,6 +123,12 @@ static void handle_request(struct rely_http_request *request, void *context)
     } else if (rely_slice_equal(request->path, RELY_LIT("/count"))) {
         struct rely_slice text = rely_pool_printf(request->scratch, "count=%d;", count);
         rely_http_respond(request, &(struct rely_http_response){.status = 200, .body = text});
+    } else if (rely_slice_equal(request->path, RELY_LIT("/keep"))) {
+        rely_loop_hold(request->loop, 600000);
+        answer_seen(request);
+    } else if (rely_slice_equal(request->path, RELY_LIT("/let-go"))) {
+        rely_loop_hold(request->loop, 0);
+        answer_seen(request);
     } else if (rely_slice_equal(request->path, RELY_LIT("/names"))) {
         answer_names(request);
     } else if (rely_slice_equal(request->path, RELY_LIT("/204"))) {
@@ -148,6 +159,7 @@ static void *run_server(void *argument)
         const struct rely_http_plane plane = {.handle = i == 1 ? handle_other : handle_request,
                                               .refuse = server->refuse,
                                               .needs_body = needs_body,
+                                              .limit_body = server->has_large_bodies ? limit_body : NULL,
                                               .context = server};
         RELY_ASSERT(rely_http_listen(server->loop, server->fds[i], &plane, &err));
         if (i == 0 && server->tls != NULL)
@@ -186,7 +198,8 @@ void server_start(struct server *server, const struct rely_loop_options *options
                               .fds = {fds[0], fds[1], fds[2]},
                               .other_room = server->other_room,
                               .refuse = server->refuse,
-                              .tls = server->tls};
+                              .tls = server->tls,
+                              .has_large_bodies = server->has_large_bodies};
     if (server->fds[0] <= 0)
         server->fds[0] = rely_loop_bind("127.0.0.1:0", true, &err);
     assert_true(server->fds[0] >= 0);

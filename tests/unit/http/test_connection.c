@@ -71,6 +71,27 @@ static void test_limits_are_exact(void **state)
     server_stop(&server, 0);
 }
 
+/* Of one path; the others' stays what it was. */
+static void test_a_path_may_have_a_limit_of_its_own(void **state)
+{
+    (void)state;
+    struct server server = {.has_large_bodies = true};
+    static const char *const paths[] = {"/large", "/x", "/larger"};
+    char text[4096];
+    server_start(&server, &options);
+    for (int i = 0; i < 6; i++) {
+        int more = i % 2, length = (i / 2 == 0 ? 2000 : 1000) + more, status = more == 0 ? 200 : 413;
+        snprintf(text, sizeof text, "POST %s HTTP/1.1\r\n" H "Content-Length: %d\r\n\r\n%0*d", paths[i / 2], length,
+                 length, 0);
+        check_limit(&server, text, status);
+        snprintf(text, sizeof text,
+                 "POST %s HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\n%x\r\n%0*d\r\n0\r\n\r\n", paths[i / 2],
+                 (unsigned)length, length, 0);
+        check_limit(&server, text, status);
+    }
+    server_stop(&server, 0);
+}
+
 /* --- what the client is told meanwhile ----------------------------------------------------------------- */
 
 static void test_100_is_said_once_and_to_whom_it_is_for(void **state)
@@ -335,6 +356,7 @@ static void test_the_last_of_several_requests_ends_it(void **state)
 
 const struct CMUnitTest connection_tests[] = {
     cmocka_unit_test(test_limits_are_exact),
+    cmocka_unit_test(test_a_path_may_have_a_limit_of_its_own),
     cmocka_unit_test(test_100_is_said_once_and_to_whom_it_is_for),
     cmocka_unit_test(test_a_body_that_nobody_reads),
     cmocka_unit_test(test_the_date_is_that_of_now),

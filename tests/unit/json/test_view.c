@@ -272,12 +272,28 @@ static void test_depth(void **state)
     expect_accepted(*state, make_joined(*state, TEXT("{\"a\":["), lists, TEXT("1]}")), &view);
 }
 
+/* A long text of short values would be read into much memory. */
+static void test_values_are_counted(void **state)
+{
+    struct rely_slice text = TEXT("{\"a\":[1,2,[3],\"4\"],\"b\":{\"c\":null}}");
+    struct rely_view view;
+    const char *fault = NULL;
+    assert_true(rely_view_parse_within(text, 12, *state, &view, &fault));
+    assert_int_equal(view.count, 12);
+    for (uint32_t most = 0; most < 12; most++) {
+        fault = NULL;
+        assert_false(rely_view_parse_within(text, most, *state, &view, &fault));
+        assert_string_equal(fault, "too many values");
+    }
+}
+
 int run_view_tests(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_refused_texts, open_pool, close_pool),
         cmocka_unit_test_setup_teardown(test_every_prefix_is_refused, open_pool, close_pool),
         cmocka_unit_test_setup_teardown(test_walks_about, open_pool, close_pool),
+        cmocka_unit_test_setup_teardown(test_values_are_counted, open_pool, close_pool),
         cmocka_unit_test_setup_teardown(test_absent_members, open_pool, close_pool),
         cmocka_unit_test_setup_teardown(test_empty_object, open_pool, close_pool),
         cmocka_unit_test_setup_teardown(test_duplicates, open_pool, close_pool),

@@ -252,6 +252,32 @@ static void test_b4_what_is_allocated_counts_as_held(void **state)
     server_stop(&server, 0);
 }
 
+/* And what handlers keep counts with it: others have so much less, and it is not theirs that is cut off. */
+static void test_what_handlers_hold_counts_as_held(void **state)
+{
+    (void)state;
+    struct server server = {0};
+    const uint64_t *held = &server.counters.held_bytes;
+    struct rely_loop_options options = far;
+    options.max_memory_bytes = 1 << 20;
+    server_start(&server, &options);
+    int keeper = client_connect(server.port), large[2];
+    assert_int_equal(client_ask(keeper, GET("/keep")), 200);
+    await_counter(held, 600000);
+    for (int i = 0; i < 2; i++) {
+        large[i] = client_connect(server.port);
+        client_send(large[i], POST_OF("290000"));
+        fill(large[i], 280000);
+    }
+    await_counter(&server.counters.cuts[RELY_CUT_MEMORY], 1);
+    assert_int_equal(client_ask(keeper, GET("/let-go")), 200);
+    close(large[0]);
+    close(large[1]);
+    await_counter(held, 0);
+    close(keeper);
+    server_stop(&server, 0);
+}
+
 /* What is asked of the kernel: little unread, and an end to what nobody takes. */
 static void test_b4_the_kernel_keeps_little(void **state)
 {
@@ -727,6 +753,7 @@ const struct CMUnitTest watch_tests[] = {
     cmocka_unit_test(test_b4_idle_connection_is_closed),
     cmocka_unit_test(test_b4_head_is_limited_while_it_comes),
     cmocka_unit_test(test_b4_what_is_allocated_counts_as_held),
+    cmocka_unit_test(test_what_handlers_hold_counts_as_held),
     cmocka_unit_test(test_b4_the_kernel_keeps_little),
     cmocka_unit_test(test_b4_budget_cuts_off_the_largest),
     cmocka_unit_test(test_b4_answers_count_as_held),
