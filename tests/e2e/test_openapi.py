@@ -22,6 +22,21 @@ def test_the_document_has_every_path():
     assert found == PATHS
 
 
+def test_the_page_of_the_data_plane_is_whole():
+    """docs/data-plane.md names every path, header and query parameter of the data plane, and every status that is answered there."""
+    page = (ROOT / "docs/data-plane.md").read_text()
+    sections = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", page, re.M | re.S))
+    assert not [path for path in ["/check/{route}", "/check/{route}/...", *DATA] if f"`{path}`" not in sections["Endpoints"]]
+    source = "".join(path.read_text() for folder in ("endpoints", "http") for path in sorted((ROOT / f"src/{folder}").glob("*.c")))
+    headers = set(re.findall(r'"(x-[a-z-]+[a-z]|www-authenticate|cache-control|allow)"', source))
+    assert len(headers) > 15 and not [name for name in headers if f"`{name}`" not in page.lower()]
+    parameters = {item["name"] for path in ["/check/{route}", *DATA] for way in contract.document(BINARY)["paths"][path].values() for item in way.get("parameters", [])}
+    assert set(re.findall(r"^\| `(\w+)` \|", sections["Query parameters"], re.M)) == parameters - {"route"}
+    told = {200} | {int(status) for status in re.findall(r'\b([45]\d\d), "[a-z]', source)}
+    told |= {int(status) for status in re.findall(r'^REASON\([^"]*"\w+", (\d+)', (ROOT / "include/relyd/reason.def").read_text(), re.M)}
+    assert len(told) > 12 and set(map(int, re.findall(r"^\| (\d+) \|", sections["Statuses"], re.M))) == told
+
+
 @pytest.mark.parametrize("path", PATHS)
 def test_every_path_is_served(shared, path):
     """A method that no path has: 405, and Allow is what the table has."""
