@@ -69,3 +69,21 @@ unpack_packages() {
         rm -rf "$work"
     done < <(list_packages "$list")
 }
+
+# install_modules FOLDER: what conf/setup/npm names to FOLDER/node_modules, in the versions that are locked there. Fails
+# where there is neither npm nor a way to install one, or no registry: what needs the modules is skipped then.
+install_modules() {
+    local folder=$1 kept=conf/setup/npm/package-lock.json
+    if cmp -s "$kept" "$folder/package-lock.json" && [ -f "$folder/complete" ]; then
+        return 0
+    fi
+    if ! command -v npm >/dev/null && ! install_packages conf/setup/packages.npm; then
+        return 1
+    fi
+    printf 'Fetching the modules of %s to %s\n' "$kept" "$folder"
+    rm -rf "$folder"
+    mkdir -p "$folder"
+    cp conf/setup/npm/package.json "$kept" "$folder/"
+    (cd "$folder" && npm ci --ignore-scripts --no-audit --no-fund --fetch-retries=1 --fetch-timeout=30000) &&
+        touch "$folder/complete"
+}

@@ -1,7 +1,9 @@
-"""Real clients of Kubernetes' TokenReview: kubectl, curl and python3-kubernetes as Debian has them; and kube-apiserver's webhook and
-kube-controller-manager by what they were recorded to send. client-go's typed clients: test_tokenreview_protobuf.py."""
+"""Real clients of Kubernetes' TokenReview: kubectl, curl and python3-kubernetes as Debian has them, @kubernetes/client-node as npm has it; and
+kube-apiserver's webhook and kube-controller-manager by what they were recorded to send. client-go's typed clients: test_tokenreview_protobuf.py."""
 
 import json
+import pathlib
+import shutil
 import subprocess
 
 import kubernetes
@@ -9,7 +11,7 @@ import pytest
 import tokens
 import wire
 from gateways import PROXIES
-from service import ISSUER, TOKENREVIEWS
+from service import ISSUER, ROOT, TOKENREVIEWS
 from test_callers import Guarded
 
 KUBECTL = PROXIES / "kubernetes-client/usr/bin/kubectl"  # tests/run unpacks it; an installed one may be of any version
@@ -162,6 +164,37 @@ def test_python_as_a_caller(start, tmp_path):
         with pytest.raises(kubernetes.client.ApiException) as caught:
             python_review(python_client(server, str(tmp_path / "tls.crt"), token), guarded.workload)
         assert (caught.value.status, json.loads(caught.value.body)["reason"]) == (status, reason)
+
+
+# --- @kubernetes/client-node --------------------------------------------------------------------------------------------
+
+MODULES = ROOT / "build/modules"  # tests/run fetches them, where it can
+needs_modules = pytest.mark.skipif(not (MODULES / "complete").is_file(), reason="there is no @kubernetes/client-node; tests/run e2e fetches it where there is npm")
+
+
+def ask_by_node(questions):
+    words = [shutil.which("node"), str(pathlib.Path(__file__).parent / "client_node.mjs"), str(MODULES)]
+    done = subprocess.run(words, input=json.dumps(questions), capture_output=True, text=True, timeout=3 * wire.TIMEOUT, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@needs_modules
+def test_client_node(start, tmp_path):
+    """It asks over https alone; of a 401 it does not look at the body."""
+    guarded = Guarded(start, tmp_path)
+    guarded.relyd.put("/v1/routes/cluster", {"audiences": ["relyd"], "user": "kubernetes"})
+    server = f"https://localhost:{guarded.data[1]}"
+    question = {"server": server, "ca": str(tmp_path / "tls.crt"), "token": guarded.token("gateway"), "spec": {"token": guarded.workload, "audiences": ["x", "relyd"]}}
+    changes = [{}, {"server": f"{server}/routes/cluster"}, {"spec": {"token": "x.y.z"}}, {"spec": {"token": ""}}, {"server": f"{server}/routes/nowhere"},
+               {"token": guarded.token("sees")}, {"token": "x.y.z"}]
+    allowed, account, refused, *errors = ask_by_node([question | change for change in changes])
+    status = allowed["review"]["status"]
+    assert (status["authenticated"], status["audiences"], status["user"]["username"]) == (True, ["relyd"], "payments-api")
+    assert account["review"]["status"]["user"]["username"] == "system:serviceaccount:team-a:builder"
+    assert refused["review"]["status"]["authenticated"] is False and refused["review"]["status"]["error"].startswith("malformed_token: ")
+    assert [error["code"] for error in errors] == [400, 404, 403, 401]
+    assert [json.loads(error["body"])["reason"] for error in errors[:3]] == ["BadRequest", "NotFound", "Forbidden"]
 
 
 # --- what was recorded ------------------------------------------------------------------------------------------------
