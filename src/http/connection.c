@@ -413,7 +413,7 @@ static void resume(struct rely_connection *base)
     struct rely_http_connection *connection = of_base(base);
     if (connection->h2 != NULL)
         rely_h2_resume(connection);
-    else
+    else if (connection->phase == RELY_HTTP_READS) /* it has not left meanwhile */
         advance(connection, kept_bytes(connection));
     rely_http_settle(connection);
 }

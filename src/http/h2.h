@@ -52,6 +52,7 @@ struct rely_h2_stream {
     size_t counted_bytes;        /* of both, in requests_bytes */
     size_t max_body_bytes;       /* since the head is whole */
     int64_t since_ms;            /* it was begun */
+    int64_t answered_ms;         /* its answer was queued */
     void (*gone)(void *context); /* of a deferred request; may be NULL */
     void *gone_context;
     char *answer; /* owned: the body of the answer; NULL: none */
@@ -129,8 +130,6 @@ bool rely_h2_stream_count_held(struct rely_h2_stream *stream);
 void rely_h2_respond(struct rely_http_request *request, const struct rely_http_response *response);
 /* The client waits for it before it sends a body. */
 void rely_h2_answer_continue(struct rely_h2_stream *stream);
-/* Somebody who is not at work for this connection has answered: send it. */
-void rely_h2_settle(struct rely_h2 *h2);
 
 /* --- h2_head.c: pure ----------------------------------------------------------------------------------------- */
 

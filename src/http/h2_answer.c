@@ -4,6 +4,7 @@
  */
 #include "h2.h"
 
+#include "relyd/clock.h"
 #include "relyd/pool.h"
 
 #include <stdlib.h>
@@ -114,14 +115,16 @@ void rely_h2_respond(struct rely_http_request *request, const struct rely_http_r
     struct pairs pairs;
     RELY_ASSERT(stream->phase == RELY_H2_HANDLES || stream->phase == RELY_H2_WAITS);
     rely_h2_stream_set_phase(stream, RELY_H2_ANSWERED);
+    stream->answered_ms = rely_clock_coarse_ms();
     list_pairs(stream, response, rely_loop_scratch(h2->connection->base.loop), &pairs);
     keep_answer(stream, response);
     bool has_more = stream->answer_len > 0 || stream->trailers.len > 0;
     int result = nghttp2_submit_response(h2->session, stream->id, pairs.items, pairs.count, has_more ? &body : NULL);
     if (result != 0) /* there is no memory for it: the client is told */
         nghttp2_submit_rst_stream(h2->session, NGHTTP2_FLAG_NONE, stream->id, NGHTTP2_INTERNAL_ERROR);
+    /* Whoever answers goes on to others that wait, of this connection too: it must not close under his hands. */
     if (!h2->is_at_work)
-        rely_h2_settle(h2);
+        rely_connection_want_turn(&h2->connection->base);
 }
 
 void rely_h2_answer_continue(struct rely_h2_stream *stream)

@@ -1,6 +1,6 @@
 /*
  * A connection that speaks HTTP/2: takes its bytes to the session, sends what the session has, and says what it is at.
- * Called by connection.c, which has found out what it speaks, and by h2_answer.c.
+ * Called by connection.c, which has found out what it speaks.
  *
  * What a read brings is taken in pieces, and what is left of it waits for the next turn of the loop when that has taken a
  * millisecond: a hundred requests at once must not make all others wait.
@@ -44,6 +44,8 @@ static enum rely_stage stage_of(const struct rely_h2 *h2)
 {
     if (h2->connection->output != NULL)
         return RELY_STAGE_UNSENT;
+    if (h2->waiting > 0 && rely_loop_is_draining(h2->connection->base.loop))
+        return RELY_STAGE_ANSWER; /* at its end whoever waits is told, whatever else there is */
     if (h2->unfinished > 0)
         return RELY_STAGE_BODY;
     if (h2->answered > 0) /* its window is closed */
@@ -109,19 +111,27 @@ static void send_all(struct rely_h2 *h2)
     out->len = 0;
 }
 
-/* Nothing more will be said: what the client still sends is thrown away for a while, so that it can read the end. */
+/* Nothing more comes of it: it was told to end, or it opens no window any more for what it has not taken. */
+static bool has_session_ended(const struct rely_h2 *h2)
+{
+    return (h2->is_leaving && h2->streams == NULL) || (h2->has_ended && h2->waiting == 0) ||
+           nghttp2_session_want_read(h2->session) == 0;
+}
+
+/* Nothing more will be said: what the client still sends is thrown away for a while, so that it can read the end. By
+ * then nothing is held for it, and nobody waits for its sake. */
 static void leave_when_done(struct rely_h2 *h2)
 {
     struct rely_http_connection *connection = h2->connection;
-    bool is_done = (h2->is_leaving && h2->streams == NULL) || !nghttp2_session_want_read(h2->session);
-    if (connection->phase == RELY_HTTP_CLOSES || connection->output != NULL || !is_done ||
+    if (connection->phase == RELY_HTTP_CLOSES || connection->output != NULL || !has_session_ended(h2) ||
         nghttp2_session_want_write(h2->session))
         return;
     connection->has_unread = !h2->has_ended;
     rely_http_leave(connection);
+    rely_h2_free(connection);
 }
 
-/* Behind everything that may have queued output or changed what it is at. */
+/* Behind everything that may have queued output or changed what it is at. Frees h2 when there is no more to do. */
 static void finish_work(struct rely_h2 *h2)
 {
     struct rely_http_connection *connection = h2->connection;
@@ -136,13 +146,6 @@ static void finish_work(struct rely_h2 *h2)
                                connection->output == NULL && connection->input == NULL && !h2->has_ended);
     if (connection->output == NULL && connection->input != NULL)
         rely_connection_want_turn(&connection->base);
-}
-
-void rely_h2_settle(struct rely_h2 *h2)
-{
-    struct rely_http_connection *connection = h2->connection;
-    finish_work(h2);
-    rely_http_settle(connection);
 }
 
 void rely_h2_flush(struct rely_http_connection *connection)
@@ -182,9 +185,33 @@ static void refuse_late(struct rely_h2 *h2, int64_t older_than_ms)
     h2->is_at_work = false;
 }
 
+/* Answers that were not taken for as long as over HTTP/1.1: whatever else the client does buys them no time. */
+static void give_up_untaken(struct rely_h2 *h2)
+{
+    struct rely_connection *base = &h2->connection->base;
+    int64_t untaken_since_ms = rely_clock_coarse_ms() - rely_loop_get_options(base->loop)->idle_timeout_ms;
+    for (struct rely_h2_stream *stream = h2->streams; stream != NULL; stream = stream->next)
+        if (stream->phase == RELY_H2_ANSWERED && stream->answered_ms <= untaken_since_ms) {
+            rely_connection_count_cut(base, RELY_CUT_UNSENT);
+            nghttp2_submit_rst_stream(h2->session, NGHTTP2_FLAG_NONE, stream->id, NGHTTP2_CANCEL);
+        }
+}
+
 static int64_t latest_ms(const struct rely_h2 *h2)
 {
     return rely_clock_coarse_ms() - rely_loop_get_options(h2->connection->base.loop)->body_timeout_ms;
+}
+
+/* Many answers at once: who takes them has not too many of them. Returns: the client takes what there is, as far as is
+ * known. */
+static bool send_when_many(struct rely_h2 *h2)
+{
+    if (h2->answered >= RELY_H2_BLOCKED_MAX)
+        collect_output(h2);
+    if (output_of(h2)->len >= OUTPUT_BYTES)
+        send_all(h2);
+    h2->is_at_work = true;
+    return h2->connection->output == NULL && h2->connection->phase != RELY_HTTP_CLOSES;
 }
 
 /* Returns how many bytes were taken; those behind them wait for the next turn. */
@@ -202,10 +229,7 @@ static size_t feed(struct rely_h2 *h2, struct rely_slice bytes)
             break;
         }
         taken += (size_t)used;
-        if (h2->answered >= RELY_H2_BLOCKED_MAX)
-            collect_output(h2);
-        h2->is_at_work = true;
-        if (taken < bytes.len && rely_clock_monotonic_us() >= end_us)
+        if (!send_when_many(h2) || rely_clock_monotonic_us() >= end_us)
             break;
     }
     h2->is_at_work = false;
@@ -219,6 +243,8 @@ void rely_h2_take(struct rely_http_connection *connection, struct rely_slice byt
     rely_http_keep_input(connection, bytes.ptr + taken, bytes.len - taken);
     if (h2->unfinished > 0)
         refuse_late(h2, latest_ms(h2));
+    if (h2->blocked > 0)
+        give_up_untaken(h2);
     finish_work(h2);
 }
 
@@ -244,7 +270,7 @@ void rely_h2_receive(struct rely_http_connection *connection)
     }
     char *bytes = rely_http_shared_of(connection)->input;
     ssize_t got = rely_connection_receive(&connection->base, bytes, RELY_HTTP_READ_BYTES);
-    if (got == RELY_BROKEN)
+    if (got == RELY_BROKEN || (got == 0 && rely_connection_peek(&connection->base) == RELY_BROKEN))
         connection->phase = RELY_HTTP_CLOSES;
     else if (got == 0)
         end_h2_input(connection->h2);
@@ -257,6 +283,8 @@ void rely_h2_resume(struct rely_http_connection *connection)
     if (connection->output == NULL && connection->input != NULL)
         rely_h2_take(connection, rely_slice(connection->input + connection->input_from,
                                             connection->input_len - connection->input_from));
+    else
+        finish_work(connection->h2);
 }
 
 /* --- its beginning and its end ------------------------------------------------------------------------------------------ */
@@ -306,9 +334,21 @@ void rely_h2_drain(struct rely_http_connection *connection)
     finish_work(h2);
 }
 
+/* RFC 9113 s6.8: who is closed in the middle is told, where there is room for it, which of his requests nobody has
+ * looked at. */
+static void say_goodbye(struct rely_h2 *h2)
+{
+    const struct rely_http_connection *connection = h2->connection;
+    if (h2->is_leaving || connection->phase != RELY_HTTP_READS || connection->output != NULL)
+        return;
+    rely_h2_say_leaving(h2, NGHTTP2_NO_ERROR);
+    send_all(h2);
+}
+
 void rely_h2_free(struct rely_http_connection *connection)
 {
     struct rely_h2 *h2 = connection->h2;
+    say_goodbye(h2);
     while (h2->streams != NULL)
         rely_h2_stream_close(h2->streams);
     nghttp2_session_del(h2->session);

@@ -69,10 +69,10 @@ void rely_h2_say_leaving(struct rely_h2 *h2, uint32_t code)
 {
     int32_t last = nghttp2_session_get_last_proc_stream_id(h2->session);
     h2->is_leaving = true;
-    if (code == NGHTTP2_NO_ERROR)
-        nghttp2_submit_goaway(h2->session, NGHTTP2_FLAG_NONE, last, code, NULL, 0);
-    else
-        nghttp2_session_terminate_session(h2->session, code);
+    int result = code == NGHTTP2_NO_ERROR ? nghttp2_submit_goaway(h2->session, NGHTTP2_FLAG_NONE, last, code, NULL, 0)
+                                          : nghttp2_session_terminate_session(h2->session, code);
+    if (result != 0) /* there is no memory for it, and nothing else would end the session */
+        h2->connection->phase = RELY_HTTP_CLOSES;
 }
 
 void rely_h2_count(struct rely_h2 *h2, unsigned *count, unsigned limit)

@@ -194,6 +194,8 @@ void rely_h2_stream_refuse(struct rely_h2_stream *stream, const struct rely_http
 bool rely_h2_stream_count_held(struct rely_h2_stream *stream)
 {
     struct rely_h2 *h2 = stream->h2;
+    if (stream->phase != RELY_H2_READS)
+        return true; /* what was answered may not be sent again */
     size_t bytes = sizeof *stream + stream->head.cap + stream->body.cap;
     h2->requests_bytes += bytes - stream->counted_bytes;
     stream->counted_bytes = bytes;
