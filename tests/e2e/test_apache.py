@@ -295,6 +295,22 @@ def test_what_mod_oauth2_remembers_without_expiry(world, behind):
         assert ask(place, token).status == 200
 
 
+def test_what_mod_auth_openidc_does_without_interval(world, behind):
+    """Short tokens, which its cache can take, pass until they end."""
+    small = tokens.key("small", "ES256")
+    world.relyd.put_issuer("small", "https://small.example", keys={"jwks": tokens.jwks(small)}, leewaySeconds=0)
+    world.relyd.put_credential("small", issuer="https://small.example", subject="small")
+    sign = lambda lifetime: small.sign({"iss": "https://small.example", "sub": "small", "aud": "relyd", "exp": int(time.time()) + lifetime})
+    with world.gateway("auth_openidc", behind, without="        OIDCOAuthTokenIntrospectionInterval -1\n") as place:
+        long, short = sign(600), sign(5)
+        assert len(long) < 500 and [ask(place, token).status for token in (long, short)] == [200, 200]
+        world.relyd.put_credential("small", issuer="https://small.example", subject="small", enabled=False)
+        assert ask(place, long).status == 200 and world.relyd.reason(long) == "no_matching_credential"
+        wire.wait_for(lambda: ask(place, short).status == 401, what="its end")
+        assert ask(place, long).status == 200
+        world.relyd.put_credential("small", issuer="https://small.example", subject="small")
+
+
 def test_what_mod_auth_openidc_logs_without_interval(world, behind):
     with world.gateway("auth_openidc", behind, without="        OIDCOAuthTokenIntrospectionInterval -1\n") as place:
         assert ask(place, world.right).status == 200
