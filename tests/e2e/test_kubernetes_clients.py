@@ -7,6 +7,7 @@ import shutil
 import subprocess
 
 import kubernetes
+import kubernetes_protobuf
 import pytest
 import tokens
 import wire
@@ -114,6 +115,23 @@ def test_curl(world):
     assert (status, answer["status"]["authenticated"]) == (200, False)
     status, answer = curl(url, body=body_of(world.token))  # what curl says when nobody tells it: a form
     assert (status, answer["reason"]) == (415, "UnsupportedMediaType") and "Content-Type" in answer["message"]
+
+
+def test_http2(start, tmp_path):
+    """client-go speaks it wherever a listener offers it: in JSON and in protobuf."""
+    guarded = Guarded(start, tmp_path)
+    certificate, key = guarded.authority.issue(tmp_path, "dns:gw.example")
+    url = f"https://localhost:{guarded.data[1]}"
+    options = ["-s", "--http2", "-w", "\n%{http_version} %{http_code}", "--cacert", tmp_path / "tls.crt", "--cert", certificate, "--key", key, "--data-binary", "@-"]
+    in_json = json.dumps(body_of(guarded.workload, "relyd")).encode()
+    in_protobuf = kubernetes_protobuf.tokenreview(guarded.workload, "relyd")
+    for media_type, body, status in (("application/json", in_json, 200), ("application/vnd.kubernetes.protobuf", in_protobuf, 200), ("application/vnd.kubernetes.protobuf", in_protobuf[:-1], 400)):
+        words = ["curl", *options, "-H", f"Content-Type: {media_type}", url + TOKENREVIEWS]
+        printed = subprocess.run([str(word) for word in words], input=body, capture_output=True, timeout=wire.TIMEOUT, check=True).stdout
+        answer, _, told = printed.rpartition(b"\n")
+        assert told.decode() == f"2 {status}"
+        assert json.loads(answer)["kind"] == ("TokenReview" if status == 200 else "Status")
+        assert status != 200 or json.loads(answer)["status"]["authenticated"] is True
 
 
 # --- python3-kubernetes -----------------------------------------------------------------------------------------------

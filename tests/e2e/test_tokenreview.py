@@ -191,6 +191,15 @@ def test_long_tokens(shared):
         assert (body["kind"], body["reason"], body["code"]) == ("Status", "RequestEntityTooLarge", 413)
 
 
+def test_long_bodies(shared, token):
+    """What a body may have beside the token counts, too: up to 128 KiB, and no more of whatever it is."""
+    spec = b'"spec":{"token":"%s"}' % token.encode()
+    for body in (b'{"x":%s,' % (b"1" * 100_000) + spec + b"}", b"{" + b" " * 100_000 + spec + b"}", b'{"x":"%s",' % (b"y" * 100_000) + spec + b"}"):
+        assert post(shared, body).json()["status"]["authenticated"] is True
+    for body in (b" " * 140_000 + b"{" + spec + b"}", b'{"x":%s,' % (b"1" * 140_000) + spec + b"}", b"[" * 140_000):
+        assert kubernetes_status(post(shared, body)) == (413, "RequestEntityTooLarge")
+
+
 def test_blanks_are_not_trimmed(shared, token):
     """A real API server takes a token with a blank in front for the anonymous user."""
     for text in (" " + token, token + " ", token + "\n", "\t" + token):
