@@ -232,7 +232,7 @@ SUBJECTS = {
 
 
 def header_of(value):
-    """What docs/gateways.md says of a value: (header, is hashed)."""
+    """What docs/data-plane.md says of a value: (header, is hashed)."""
     encoded = "".join(chr(byte) if 0x20 < byte < 0x7F and byte != 0x25 else "%%%02X" % byte for byte in value.encode())
     if len(encoded) > 640:
         return "sha256=" + base64.urlsafe_b64encode(hashlib.sha256(value.encode()).digest()).decode().rstrip("="), True

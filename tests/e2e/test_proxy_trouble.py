@@ -10,6 +10,7 @@ import application
 import gateways
 import pytest
 import ready_gateways
+import scale
 import tokens
 import wire
 from service import ISSUER
@@ -17,7 +18,7 @@ from service import ISSUER
 KINDS = sorted(ready_gateways.STARTS)
 # What a client gets that nobody could decide about: (relyd down, slow, overloaded). nginx and HAProxy tell them apart in their logs alone.
 TOLD = {"nginx": (503, 503, 503), "caddy": (502, 504, 503), "haproxy": (503, 503, 503)}
-PATIENCE_S = 6  # each gives up well before, also where it tries another relyd
+PATIENCE_S = 6 * scale.PATIENCE  # each gives up well before, also where it tries another relyd
 
 
 @contextlib.contextmanager
