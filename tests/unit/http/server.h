@@ -70,9 +70,9 @@ void sleep_ms(int ms);
 /* Processor time that all threads of this process have used. */
 double cpu_seconds(void);
 
-extern const struct CMUnitTest text_tests[], route_tests[], head_tests[], timer_tests[], bind_tests[], loop_tests[],
-    watch_tests[], turns_tests[], tls_tests[], hostile_tests[], connection_tests[];
-extern const size_t text_count, route_count, head_count, timer_count, bind_count, loop_count, watch_count, turns_count,
-    tls_count, hostile_count, connection_count;
+extern const struct CMUnitTest text_tests[], route_tests[], head_tests[], h2_head_tests[], timer_tests[], bind_tests[],
+    loop_tests[], watch_tests[], turns_tests[], tls_tests[], hostile_tests[], connection_tests[];
+extern const size_t text_count, route_count, head_count, h2_head_count, timer_count, bind_count, loop_count,
+    watch_count, turns_count, tls_count, hostile_count, connection_count;
 
 #endif

@@ -17,6 +17,7 @@ int main(void)
     failed += run_group("text", text_tests, text_count);
     failed += run_group("route", route_tests, route_count);
     failed += run_group("head", head_tests, head_count);
+    failed += run_group("h2_head", h2_head_tests, h2_head_count);
     failed += run_group("hostile", hostile_tests, hostile_count);
     failed += run_group("connection", connection_tests, connection_count);
     return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
