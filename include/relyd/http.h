@@ -100,6 +100,9 @@ bool rely_http_peer_is_in(const struct rely_http_request *request, uint32_t grou
 #define RELY_PEER_SIZE 64
 void rely_http_peer(const struct rely_http_request *request, char out[RELY_PEER_SIZE]);
 
+/* Does the loop drain: is this among the last requests that it serves? */
+bool rely_http_is_ending(const struct rely_http_request *request);
+
 struct rely_http_header {
     struct rely_slice
         name; /* lower case, an RFC 9110 token: written in the source, or judged where a route has it; never from a request */
@@ -157,6 +160,8 @@ enum rely_bearer { RELY_BEARER_NONE, RELY_BEARER_TOKEN, RELY_BEARER_BAD };
  *           comma, rely_token_read judges, whose alphabet has neither.
  */
 enum rely_bearer rely_http_bearer(const struct rely_http_request *request, struct rely_slice *token);
+/* The same of the value of the one header that there is. */
+enum rely_bearer rely_http_read_bearer(struct rely_slice value, struct rely_slice *token);
 /* The same in another header. In: name - in lower case. */
 enum rely_bearer rely_http_bearer_in(const struct rely_http_request *request, struct rely_slice name,
                                      struct rely_slice *token);

@@ -3,8 +3,8 @@
  * `/check/`, answered 200, 401 or 403 only, since nginx turns anything else into 500. Behind `/check/{route}/` all is
  * the gateway's client's, and not looked at. The reason stands in a header as well as in the body, which nginx drops.
  */
+#include "check.h"
 #include "headers.h"
-#include "reviewer.h"
 
 #include "relyd/route.h"
 #include "relyd/text.h"
@@ -76,9 +76,11 @@ static void reply_shadow_deny(struct rely_http_request *request, const struct re
 }
 
 /* RFC 6750 s3: no error code when no token was sent. */
-static struct rely_slice make_challenge(struct rely_pool *pool, enum rely_reason reason, struct rely_slice sentence)
+struct rely_slice rely_check_challenge(struct rely_pool *pool, enum rely_reason reason, struct rely_slice sentence)
 {
     const char *error = rely_reason_status(reason) == 403 ? "insufficient_scope" : "invalid_token";
+    if (rely_reason_status(reason) == 503 || reason == RELY_CALLER_NOT_PERMITTED)
+        return (struct rely_slice){NULL, 0};
     if (reason == RELY_NO_TOKEN)
         return RELY_LIT("Bearer realm=\"relyd\"");
     struct rely_slice plain = rely_answer_plain(sentence, pool);
@@ -86,7 +88,7 @@ static struct rely_slice make_challenge(struct rely_pool *pool, enum rely_reason
                             RELY_ARG(plain));
 }
 
-static void put_refusal_body(struct rely_buf *out, const struct rely_answer *answer, struct rely_slice sentence)
+void rely_check_put_refusal(struct rely_buf *out, const struct rely_answer *answer, struct rely_slice sentence)
 {
     enum rely_reason reason = answer->review->decision.reason;
     rely_buf_putc(out, '{');
@@ -113,23 +115,20 @@ static void reply_deny(struct rely_reviewer *reviewer, struct rely_http_request 
     struct rely_http_header headers[] = {
         {RELY_LIT("x-relyd-reason"), rely_slice_of(rely_reason_word(reason))},
         {RELY_LIT("x-relyd-decision-id"), rely_slice_of(answer->decision_id)},
-        {RELY_LIT("www-authenticate"), make_challenge(pool, reason, sentence)},
+        {RELY_LIT("www-authenticate"), rely_check_challenge(pool, reason, sentence)},
     };
     int status = rely_reason_status(reason);
-    bool has_challenge =
-        status != 503 && reason != RELY_CALLER_NOT_PERMITTED; /* it is not the token that was refused */
-    put_refusal_body(&reviewer->out, answer, sentence);
+    rely_check_put_refusal(&reviewer->out, answer, sentence);
     rely_http_respond(request, &(struct rely_http_response){.status = status,
                                                             .content_type = RELY_LIT("application/json"),
                                                             .headers = headers,
-                                                            .header_count = has_challenge ? 3 : 2,
+                                                            .header_count = headers[2].value.ptr != NULL ? 3 : 2,
                                                             .body = rely_buf_slice(&reviewer->out)});
     rely_pool_reset(pool);
 }
 
-/* The route, where it is in shadow; by the edition of now, as the request may have waited. Who may not ask has none. */
-static const struct rely_named_route *find_shadow(const struct rely_reviewer *reviewer,
-                                                  const struct rely_answer *answer)
+const struct rely_named_route *rely_check_find_shadow(const struct rely_reviewer *reviewer,
+                                                      const struct rely_answer *answer)
 {
     const struct rely_named_route *route = rely_snapshot_route(reviewer->snapshot, answer->asked->review.route);
     return route != NULL && route->is_shadow ? route : NULL;
@@ -141,7 +140,7 @@ static void reply_check(struct rely_reviewer *reviewer, struct rely_http_request
     const struct rely_named_route *route;
     if (answer->review->decision.reason == RELY_OK)
         reply_allow(reviewer, request, answer);
-    else if ((route = find_shadow(reviewer, answer)) != NULL)
+    else if ((route = rely_check_find_shadow(reviewer, answer)) != NULL)
         reply_shadow_deny(request, answer, route);
     else
         reply_deny(reviewer, request, answer);
@@ -204,15 +203,19 @@ static struct rely_slice name_route(const struct rely_http_request *request, boo
     return rely_slice(name, end == NULL ? rest : (size_t)(end - name));
 }
 
-static enum rely_reason read_bearer(const struct rely_http_request *request, struct rely_review_request *review,
-                                    const char **why)
+enum rely_reason rely_check_judge_bearer(enum rely_bearer bearer, const char **why)
 {
-    enum rely_bearer bearer = rely_http_bearer(request, &review->token);
     if (bearer == RELY_BEARER_TOKEN)
         return RELY_OK;
     *why = bearer == RELY_BEARER_NONE ? "no bearer token in the Authorization header"
                                       : "the Authorization header must be one, with one bearer token";
     return bearer == RELY_BEARER_NONE ? RELY_NO_TOKEN : RELY_MALFORMED_TOKEN;
+}
+
+static enum rely_reason read_bearer(const struct rely_http_request *request, struct rely_review_request *review,
+                                    const char **why)
+{
+    return rely_check_judge_bearer(rely_http_bearer(request, &review->token), why);
 }
 
 /* Asked under a route that is there, by somebody who may. */
@@ -233,6 +236,21 @@ static bool is_preflight(const struct rely_http_request *request)
     return rely_slice_equal(request->method, RELY_LIT("OPTIONS")) && origins == 1 && methods == 1 && tokens == 0;
 }
 
+enum rely_reason rely_check_find_route(struct rely_reviewer *reviewer, const struct rely_check_place *place,
+                                       const struct rely_named_route **route, const char **why)
+{
+    *route = rely_snapshot_route(reviewer->snapshot, place->route);
+    if (*route == NULL) {
+        *why = rely_route_describe_unknown(place->route, place->pool);
+        return RELY_UNKNOWN_ROUTE;
+    }
+    if (rely_route_lets_ask(*route, place->caller))
+        return RELY_OK;
+    rely_count(&reviewer->counters->callers[RELY_CALLER_WITHOUT_ROLE], 1);
+    *why = "who asks is not among the callers of the route";
+    return RELY_CALLER_NOT_PERMITTED;
+}
+
 void rely_check_handle(struct rely_reviewer *reviewer, struct rely_http_request *request,
                        const struct rely_caller *caller)
 {
@@ -242,19 +260,14 @@ void rely_check_handle(struct rely_reviewer *reviewer, struct rely_http_request 
     asked.review.is_single = true;
     asked.review.form = RELY_ANSWER_HEADERS;
     struct rely_slice name = name_route(request, &is_exact);
-    const struct rely_named_route *route = rely_snapshot_route(reviewer->snapshot, name);
-    enum rely_reason reason = RELY_OK;
-    if (route == NULL) {
-        why = rely_route_describe_unknown(name, request->scratch);
-        reason = RELY_UNKNOWN_ROUTE;
-    } else if (!rely_route_lets_ask(route, caller)) {
-        rely_count(&reviewer->counters->callers[RELY_CALLER_WITHOUT_ROLE], 1);
-        why = "who asks is not among the callers of the route";
-        reason = RELY_CALLER_NOT_PERMITTED;
-    } else if (route->passes_preflight && is_preflight(request)) {
+    const struct rely_check_place place = {name, caller, request->scratch};
+    const struct rely_named_route *route;
+    enum rely_reason reason = rely_check_find_route(reviewer, &place, &route, &why);
+    if (reason == RELY_OK && route->passes_preflight && is_preflight(request)) {
         pass_preflight(request, route);
         return;
-    } else {
+    }
+    if (reason == RELY_OK) {
         asked.review.route = name;
         reason = read_question(request, is_exact, &asked.review, &why);
     }

@@ -135,6 +135,10 @@ static void refuse_caller(struct rely_reviewer *reviewer, struct rely_http_reque
         rely_check_refuse_caller(reviewer, request, caller->why.text);
         return;
     }
+    if (rely_grpc_is_asked(request)) {
+        rely_grpc_refuse_caller(reviewer, request, caller->why.text);
+        return;
+    }
     find_data_route(request, &routed);
     const struct protocol *protocol = routed.row == NULL ? &review : ((const struct data_route *)routed.row)->protocol;
     rely_reviewer_note_refused(reviewer, request, protocol->endpoint, RELY_CALLER_NOT_PERMITTED, caller->why.text);
@@ -147,11 +151,17 @@ void rely_endpoints_handle(struct rely_http_request *request, void *context)
     struct rely_reviewer *reviewer = door->reviewer;
     struct rely_caller caller;
     rely_count(&reviewer->counters->requests, 1);
+    if (rely_grpc_is_probe(request)) {
+        rely_grpc_handle(door, request, NULL);
+        return;
+    }
     enum rely_proven proven = rely_reviewer_admit(door, request, &caller);
     if (proven != RELY_CALLER_PROVEN)
         refuse_caller(reviewer, request, proven, &caller);
     else if (rely_check_is_asked(request))
         rely_check_handle(reviewer, request, &caller);
+    else if (rely_grpc_is_asked(request))
+        rely_grpc_handle(door, request, &caller);
     else
         handle_by_table(door, request, &caller);
 }
@@ -182,6 +192,10 @@ void rely_endpoints_refuse(struct rely_http_request *request, void *context, con
     }
     if (rely_check_is_asked(request)) {
         rely_check_refuse(reviewer, request, refusal);
+        return;
+    }
+    if (rely_grpc_is_asked(request)) {
+        rely_grpc_refuse(reviewer, request, refusal);
         return;
     }
     find_data_route(request, &routed);

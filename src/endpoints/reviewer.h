@@ -162,6 +162,16 @@ void rely_check_refuse(struct rely_reviewer *reviewer, struct rely_http_request 
 /* Who asks may not. In: why - a sentence. */
 void rely_check_refuse_caller(struct rely_reviewer *reviewer, struct rely_http_request *request, const char *why);
 
+/* gRPC, which comes by HTTP/2 alone: is one of its services asked? Is it grpc.health.v1, which anybody may ask? */
+bool rely_grpc_is_asked(const struct rely_http_request *request);
+bool rely_grpc_is_probe(const struct rely_http_request *request);
+/* In: caller - NULL of a probe. */
+void rely_grpc_handle(const struct rely_data_door *door, struct rely_http_request *request,
+                      const struct rely_caller *caller);
+void rely_grpc_refuse_caller(struct rely_reviewer *reviewer, struct rely_http_request *request, const char *why);
+void rely_grpc_refuse(struct rely_reviewer *reviewer, struct rely_http_request *request,
+                      const struct rely_http_refusal *refusal);
+
 /* --- reading bodies ------------------------------------------------------------------------------- */
 
 /* Is the body JSON by its Content-Type? One that names none is (kubectl create --raw sends none). */

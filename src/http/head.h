@@ -133,9 +133,6 @@ void rely_http_read_target(struct rely_slice target, struct rely_http_target *ou
 /* The value of the escape (`%2F`) that the text begins with, or -1. */
 int rely_http_hex_byte(struct rely_slice text);
 
-/* The bearer token in one Authorization value, as rely_http_bearer has it. */
-enum rely_bearer rely_http_read_bearer(struct rely_slice value, struct rely_slice *token);
-
 /* Is there a control character other than a tab? A claim of a token may become a header: CR or LF in it would let a
  * stranger write headers of his own. */
 bool rely_http_has_control(struct rely_slice text);

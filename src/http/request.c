@@ -4,6 +4,7 @@
  */
 #include "head.h"
 #include "relyd/base.h"
+#include "relyd/connection.h"
 #include "relyd/observe.h"
 
 #include <stdio.h>
@@ -39,6 +40,11 @@ void rely_http_peer(const struct rely_http_request *request, char out[RELY_PEER_
         snprintf(out, RELY_PEER_SIZE, "unix:%u", request->peer_uid);
     else
         request->transport->peer(request, out);
+}
+
+bool rely_http_is_ending(const struct rely_http_request *request)
+{
+    return rely_loop_is_draining(request->loop);
 }
 
 void rely_http_defer(struct rely_http_request *request, void (*gone)(void *context), void *context)
