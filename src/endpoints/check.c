@@ -5,6 +5,7 @@
  */
 #include "check.h"
 #include "headers.h"
+#include "reviewer.h"
 
 #include "relyd/route.h"
 #include "relyd/text.h"

@@ -4,7 +4,13 @@
 #ifndef RELYD_ENDPOINTS_CHECK_H
 #define RELYD_ENDPOINTS_CHECK_H
 
-#include "reviewer.h"
+#include "relyd/http.h"
+#include "relyd/reason.h"
+
+struct rely_answer;
+struct rely_caller;
+struct rely_named_route;
+struct rely_reviewer;
 
 /* The value of WWW-Authenticate, in the pool; ptr NULL: none, because it was not the token that was refused. */
 struct rely_slice rely_check_challenge(struct rely_pool *pool, enum rely_reason reason, struct rely_slice sentence);

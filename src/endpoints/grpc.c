@@ -5,6 +5,7 @@
  * Spec: "gRPC over HTTP2" of grpc.io; only unary calls, uncompressed.
  */
 #include "grpc.h"
+#include "reviewer.h"
 
 #include "relyd/protobuf.h"
 

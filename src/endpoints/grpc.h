@@ -4,7 +4,12 @@
 #ifndef RELYD_ENDPOINTS_GRPC_H
 #define RELYD_ENDPOINTS_GRPC_H
 
-#include "reviewer.h"
+#include "relyd/http.h"
+#include "relyd/reason.h"
+
+struct rely_caller;
+struct rely_data_door;
+struct rely_reviewer;
 
 /* google.rpc.Code, as far as relyd says it. */
 enum rely_grpc_code {

@@ -6,6 +6,7 @@
 #include "check.h"
 #include "grpc.h"
 #include "headers.h"
+#include "reviewer.h"
 
 #include "relyd/protobuf.h"
 #include "relyd/text.h"
@@ -119,7 +120,7 @@ static void put_ok(struct rely_buf *out, const struct rely_check_headers *header
     rely_buf_fini(&ok);
 }
 
-static void put_allowed(struct rely_reviewer *reviewer, const struct rely_answer *answer)
+static void put_let_in(struct rely_reviewer *reviewer, const struct rely_answer *answer)
 {
     struct rely_check_headers headers;
     headers.count = 0;
@@ -190,7 +191,7 @@ static void reply_grpc(struct rely_reviewer *reviewer, struct rely_http_request 
     const struct rely_named_route *shadow;
     reviewer->out.len = 0;
     if (reason == RELY_OK)
-        put_allowed(reviewer, answer);
+        put_let_in(reviewer, answer);
     else if ((shadow = rely_check_find_shadow(reviewer, answer)) != NULL)
         put_passed(&reviewer->out, shadow, rely_reason_word(reason), answer->decision_id);
     else

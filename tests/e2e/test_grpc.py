@@ -150,7 +150,7 @@ def test_context_extensions(world):
         assert reason_of(client.check(bearer(both), aud="both")) == "ok"
         assert reason_of(client.check(bearer(both), aud="relyd")) == "audience_mismatch"
         assert reason_of(client.check(bearer(relyd_token), identity="payments-api")) == "ok"
-        assert reason_of(client.check(bearer(relyd_token), identity="orders")) == "identity_not_allowed"
+        assert reason_of(client.check(bearer(relyd_token), identity="orders")) == "no_matching_credential"
         assert reason_of(client.check(bearer(relyd_token), route="nowhere")) == "unknown_route"
         assert reason_of(client.check(bearer(relyd_token), virtual_host="x", other="y")) == "ok"
         assert reason_of(client.check(bearer(relyd_token), relyd__audience="relyd")) == "invalid_query"

@@ -88,7 +88,6 @@ MUTANTS = [
     header("an empty first item is none", "        if (i > 0)\n            joined[len++] = ',';", "        if (len > 0)\n            joined[len++] = ',';"),
     mutant("an allow is kept beyond its credential", "src/endpoints/check.c", "(until_s < expires_s ? until_s : expires_s) - review->now_s", "(until_s < expires_s ? expires_s : expires_s) - review->now_s", "tests/e2e/test_routes.py::test_what_gateways_may_keep_and_pass_on"),
     # callers
-    mutant("anybody's preflight passes", "src/endpoints/check.c", "    } else if (!rely_route_lets_ask(route, caller)) {\n        rely_count",
-           "    } else if (route->passes_preflight && is_preflight(request)) {\n        pass_preflight(request, route);\n        return;\n    } else if (!rely_route_lets_ask(route, caller)) {\n        rely_count", OF_CALLERS),
-    mutant("a caller's refusal asks for another token", "src/endpoints/check.c", "status != 503 && reason != RELY_CALLER_NOT_PERMITTED;", "status != 503;", OF_CALLERS),
+    mutant("anybody's preflight passes", "src/endpoints/check.c", "    if (reason == RELY_OK && route->passes_preflight &&", "    if (reason != RELY_UNKNOWN_ROUTE && route->passes_preflight &&", OF_CALLERS),
+    mutant("a caller's refusal asks for another token", "src/endpoints/check.c", "    if (rely_reason_status(reason) == 503 || reason == RELY_CALLER_NOT_PERMITTED)\n", "    if (rely_reason_status(reason) == 503)\n", OF_CALLERS),
 ]
