@@ -15,8 +15,10 @@
 
 /* What a connection holds at most before it takes no further stream: of requests that are not whole, and of answers
  * that the client does not take. Those that it has taken may come to twice as much together, and the oldest that is not
- * whole may be as large as any: so one at least always goes on. */
+ * whole may be as large as any: so one at least always goes on. A client that sends the heads of a hundred requests
+ * before their bodies needs more, and has it while the loop holds less than an eighth of what it may. */
 #define RELY_H2_REQUESTS_BYTES ((size_t)24 * 1024)
+#define RELY_H2_REQUESTS_BYTES_AT_EASE ((size_t)256 * 1024)
 #define RELY_H2_ANSWERS_BYTES ((size_t)32 * 1024)
 #define RELY_H2_BLOCKED_MAX 16                     /* answers, however small */
 #define RELY_H2_LIBRARY_BYTES ((size_t)256 * 1024) /* of libnghttp2's own: 26 KiB with nothing going on */

@@ -79,11 +79,18 @@ void rely_h2_stream_set_phase(struct rely_h2_stream *stream, enum rely_h2_phase 
     stream->phase = phase;
 }
 
+static size_t limit_of_requests(const struct rely_h2 *h2)
+{
+    const struct rely_loop_options *options = rely_loop_get_options(h2->connection->base.loop);
+    uint64_t held = __atomic_load_n(&options->counters->held_bytes, __ATOMIC_RELAXED);
+    return held < options->max_memory_bytes / 8 ? RELY_H2_REQUESTS_BYTES_AT_EASE : RELY_H2_REQUESTS_BYTES;
+}
+
 struct rely_h2_stream *rely_h2_stream_open(struct rely_h2 *h2, int32_t id)
 {
     bool is_blocked =
         h2->blocked >= RELY_H2_BLOCKED_MAX || (h2->blocked > 0 && h2->answers_bytes >= RELY_H2_ANSWERS_BYTES);
-    if (h2->is_leaving || is_blocked || h2->requests_bytes >= RELY_H2_REQUESTS_BYTES)
+    if (h2->is_leaving || is_blocked || h2->requests_bytes >= limit_of_requests(h2))
         return NULL;
     struct rely_h2_stream *stream = rely_alloc(sizeof *stream);
     stream->h2 = h2;
@@ -199,7 +206,7 @@ bool rely_h2_stream_count_held(struct rely_h2_stream *stream)
     size_t bytes = sizeof *stream + stream->head.cap + stream->body.cap;
     h2->requests_bytes += bytes - stream->counted_bytes;
     stream->counted_bytes = bytes;
-    if (h2->requests_bytes <= 2 * RELY_H2_REQUESTS_BYTES)
+    if (h2->requests_bytes <= 2 * limit_of_requests(h2))
         return true;
     const struct rely_h2_stream *oldest = h2->streams;
     while (oldest != NULL && oldest->phase != RELY_H2_READS)

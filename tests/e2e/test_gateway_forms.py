@@ -6,18 +6,19 @@ import re
 import socket
 import subprocess
 
+import envoy
 import gateway_algorithms
 import pytest
 import tokens
 import wire
 import yaml
-from gateway_algorithms import ExtAuthz
+from gateway_algorithms import ExtAuthz, joined
 from ready_gateways import FILES
 from service import BINARY, ISSUER, TOKENREVIEWS
 from test_callers import Guarded
 from test_gateway_callers import Webhook
 
-NOT_RUN = ["envoy-gateway.yaml", "envoy-http.yaml", "gateway-api.yaml", "istio.yaml", "kube-apiserver-webhook.yaml", "traefik.yaml", "vault.sh"]
+NOT_RUN = ["envoy-gateway.yaml", "envoy-grpc.yaml", "envoy-http.yaml", "gateway-api.yaml", "istio.yaml", "kube-apiserver-webhook.yaml", "traefik.yaml", "vault.sh"]
 IDENTITY = ["x-relyd-identity", "x-relyd-username", "x-relyd-uid", "x-relyd-groups", "x-relyd-issuer", "x-relyd-subject", "x-relyd-credential",
             "x-relyd-decision-id"]
 
@@ -70,19 +71,24 @@ MESSAGES = {
                               "common_http_protocol_options": {"headers_with_underscores_action": TEXT, "idle_timeout": TIME},
                               "early_header_mutation_extensions": ["extension"], "upgrade_configs": [{"upgrade_type": TEXT}],
                               "route_config": {"name": TEXT, "virtual_hosts": [{"name": TEXT, "domains": [TEXT], "routes": [
-                                  {"match": {"prefix": TEXT}, "route": {"cluster": TEXT, "timeout": TIME}}]}]},
+                                  {"match": {"prefix": TEXT}, "route": {"cluster": TEXT, "timeout": TIME}, "typed_per_filter_config": "extensions"}]}]},
                               "http_filters": ["extension"]},
     "HeaderMutation": {"mutations": [{"remove": TEXT}]},
     "ExtAuthz": {"transport_api_version": TEXT, "status_on_error": {"code": TEXT}, "http_service": {
         "server_uri": {"uri": TEXT, "cluster": TEXT, "timeout": TIME}, "path_prefix": TEXT,
-        "authorization_response": {"allowed_upstream_headers": NAMES, "allowed_client_headers": NAMES}}},
+        "authorization_response": {"allowed_upstream_headers": NAMES, "allowed_client_headers": NAMES}},
+        "encode_raw_headers": bool, "allowed_headers": NAMES, "grpc_service": {"envoy_grpc": {"cluster_name": TEXT}, "timeout": TIME}},
+    "ExtAuthzPerRoute": {"check_settings": {"context_extensions": {"relyd.route": TEXT}}},
+    "HttpProtocolOptions": {"explicit_http_config": {"http2_protocol_options": {}}},
     "Router": {},
     "UpstreamTlsContext": TLS_OF_ENVOY,
 }
-CLUSTER = {"name": TEXT, "type": TEXT, "connect_timeout": TIME, "transport_socket": "extension",
+CLUSTER = {"name": TEXT, "type": TEXT, "connect_timeout": TIME, "transport_socket": "extension", "typed_extension_protocol_options": "extensions",
            "load_assignment": {"cluster_name": TEXT, "endpoints": [{"lb_endpoints": [{"endpoint": {"address": ADDRESS}}]}]}}
+ENVOY = [{"static_resources": {"listeners": [{"name": TEXT, "address": ADDRESS, "filter_chains": [{"filters": ["extension"]}]}], "clusters": [CLUSTER]}}]
 FORMS = {
-    "envoy-http.yaml": [{"static_resources": {"listeners": [{"name": TEXT, "address": ADDRESS, "filter_chains": [{"filters": ["extension"]}]}], "clusters": [CLUSTER]}}],
+    "envoy-grpc.yaml": ENVOY,
+    "envoy-http.yaml": ENVOY,
     "traefik.yaml": [{"http": {
         "middlewares": {"relyd-before": {"headers": {"customRequestHeaders": {"Connection": TEXT}}},
                         "relyd": {"forwardAuth": {"address": TEXT, "tls": {"ca": TEXT, "cert": TEXT, "key": TEXT}, "trustForwardHeader": bool,
@@ -111,6 +117,8 @@ FORMS = {
 
 def strangers(value, form, path=""):
     """What a document has that its form does not."""
+    if form == "extensions":  # by their name
+        return [wrong for name, inner in value.items() for wrong in strangers({"name": name, "typed_config": inner}, "extension", path)]
     if form == "extension":
         kind = value.get("typed_config", {}).get("@type", "")
         known = kind.startswith("type.googleapis.com/envoy.extensions.") and MESSAGES.get(kind.rsplit(".", 1)[-1])
@@ -137,16 +145,16 @@ def test_only_fields_that_there_are(name, is_tls):
 
 
 def test_what_is_no_field_is_found():
-    (envoy,) = documents("envoy-http.yaml")
+    (config,) = documents("envoy-http.yaml")
     form = FORMS["envoy-http.yaml"][0]
-    manager = envoy["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]
+    manager = config["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]
     for change in (lambda: manager["typed_config"].update({"failure_mode_allow": True}), lambda: manager["typed_config"]["http_filters"][0].update(disabled=True),
                    lambda: manager["typed_config"]["http_filters"][0]["typed_config"].update({"@type": "type.googleapis.com/envoy.extensions.x.v3.Other"}),
-                   lambda: envoy["static_resources"]["clusters"][0].update(connect_timeout=1)):
+                   lambda: config["static_resources"]["clusters"][0].update(connect_timeout=1)):
         change()
-        assert len(strangers(envoy, form)) >= 1
-        (envoy,) = documents("envoy-http.yaml")
-        manager = envoy["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]
+        assert len(strangers(config, form)) >= 1
+        (config,) = documents("envoy-http.yaml")
+        manager = config["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]
 
 
 # --- what the files say ---------------------------------------------------------------------------------------------
@@ -382,3 +390,53 @@ def test_vault(start, tmp_path):
 
     assert log_in(account) == ["system", "serviceaccount", namespace, account]
     assert log_in("other") is None and log_in(account, "relyd") is None and log_in(account, reviewer="sees") is None
+
+
+# --- Envoy's gRPC ----------------------------------------------------------------------------------------------------
+
+
+def ask_as_envoy(client, headers, method="GET"):
+    """Of the file: the listed headers as they came, and the route's context_extensions. (status for the client or None, headers for the application)."""
+    (config,) = documents("envoy-grpc.yaml")
+    manager = config["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"]
+    settings = manager["http_filters"][0]["typed_config"]
+    (relyd,) = [cluster for cluster in config["static_resources"]["clusters"] if cluster["name"] == settings["grpc_service"]["envoy_grpc"]["cluster_name"]]
+    assert settings["encode_raw_headers"] is True and settings["status_on_error"] == {"code": "ServiceUnavailable"}
+    assert 0.5 <= seconds(settings["grpc_service"]["timeout"]) <= 60 and "typed_extension_protocol_options" in relyd
+    (route,) = manager["route_config"]["virtual_hosts"][0]["routes"]
+    extensions = route["typed_per_filter_config"]["envoy.filters.http.ext_authz"]["check_settings"]["context_extensions"]
+    sent = [(name.lower(), value) for name, value in headers if name.lower() in exact(settings["allowed_headers"])]
+    request = envoy.check_request(header_map=sent, method=method, **{name.replace(".", "__"): value for name, value in extensions.items()})
+    answer = client.call(envoy.CHECK, request)
+    passed = dict(joined(headers))
+    if answer.status.code != 0:
+        return answer.denied_response.status.code, None
+    passed |= envoy.headers_of(answer.ok_response.headers)
+    for name in answer.ok_response.headers_to_remove:
+        passed.pop(name, None)
+    return None, passed
+
+
+def test_envoys_grpc_file(asked):
+    forged = [(name, "forged") for name in IDENTITY] + [("X-Relyd-Caller", "forged")]
+    with envoy.Envoy(asked.data) as client:
+        status, passed = ask_as_envoy(client, [*forged, ("Authorization", f"Bearer {asked.right}")])
+        assert status is None and passed["x-relyd-identity"] == "payments-api" and "forged" not in [passed[name] for name in IDENTITY]
+        assert ask_as_envoy(client, forged) == (401, None)
+        assert ask_as_envoy(client, [("authorization", f"Bearer {asked.wrong}")])[0] in (401, 403)
+        assert ask_as_envoy(client, [("authorization", f"Bearer {asked.right}")] * 2) == (401, None)
+        asked.put("/v1/routes/web", {"audiences": ["other"]})  # the file's route counts, and not the listener's
+        assert ask_as_envoy(client, [("authorization", f"Bearer {asked.right}")]) == (403, None)
+        asked.put("/v1/routes/web", {"audiences": ["relyd"], "stripAuthorization": True})
+        assert "authorization" not in ask_as_envoy(client, [("authorization", f"Bearer {asked.right}")])[1]
+        asked.put("/v1/routes/web", {"audiences": ["relyd"]})
+
+
+def test_envoys_grpc_file_takes_away_what_relyd_sets():
+    """The same as the other: what differs is how relyd is asked."""
+    both = []
+    for name in ("envoy-http.yaml", "envoy-grpc.yaml"):
+        (config,) = documents(name)
+        manager = config["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"]
+        both.append({name: value for name, value in manager.items() if name not in ("http_filters", "route_config")})
+    assert both[0] == both[1]

@@ -270,19 +270,33 @@ def test_a_hundred_streams(shared):
         assert [line.wait(stream).status for stream in streams] == [200, 401] * 50
 
 
-def test_more_unfinished_than_there_is_room_for(shared):
-    """What is begun and not ended has 24 KiB a connection; the rest may be sent again."""
-    with http2.Line(shared.data) as line:
-        line.ping()
-        streams = [line.open(request(REVIEW, "POST", content_type="application/json", x_a="y" * 2000), is_last=False) for _ in range(60)]
-        line.ping()
-        line.ping()  # the answer to one overtakes what was queued before
-        refused = [stream for stream in streams if line.resets.get(stream) == http2.REFUSED_STREAM]
-        assert 40 <= len(refused) <= 54 and not line.answers
-        for stream in streams:
-            if stream not in refused:
-                line.send(frame(DATA, END_STREAM, stream, b'{"token":"x.y.z"}'))
-        assert all(line.wait(stream).status == 200 for stream in streams if stream not in refused)
+def begin_many(line, count):
+    """Requests of 2 KB without their ends; those that were refused."""
+    line.ping()
+    streams = [line.open(request(REVIEW, "POST", content_type="application/json", x_a="y" * 1600), is_last=False) for _ in range(count)]
+    line.ping()
+    line.ping()  # the answer to one overtakes what was queued before
+    return streams, [stream for stream in streams if line.resets.get(stream) == http2.REFUSED_STREAM]
+
+
+def end_all(line, streams):
+    for stream in streams:
+        line.send(frame(DATA, END_STREAM, stream, b'{"token":"x.y.z"}'))
+    assert all(line.wait(stream).status == 200 for stream in streams)
+
+
+def test_more_unfinished_than_there_is_room_for(start):
+    """A hundred heads before their bodies are ordinary, as long as few do so; then 24 KiB are left, and the rest may be sent again."""
+    relyd = start(http__memory_mib=16, workers=1)
+    with contextlib.ExitStack() as stack:
+        lines = [stack.enter_context(http2.Line(relyd.data)) for _ in range(16)]
+        begun = [begin_many(line, 100) for line in lines[:4]]
+        assert all(len(refused) == 0 and not line.answers for line, (_, refused) in zip(lines, begun))
+        begun += [begin_many(line, 100) for line in lines[4:]]
+        streams, refused = begun[-1]
+        assert 80 <= len(refused) <= 95 and not lines[-1].answers
+        for line, (streams, refused) in zip(lines, begun):
+            end_all(line, [stream for stream in streams if stream not in refused])
 
 
 @pytest.fixture

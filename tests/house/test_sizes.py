@@ -8,7 +8,7 @@ from tree import ROOT, files, functions, short, sources, without_comments
 
 PARAMETERS_MAX = 5
 # Handed to a library that says what they take: SSL_CTX_set_alpn_select_cb, libnghttp2's callbacks.
-LIBRARIES_OWN = {"choose_protocol", "read_answer", "note_header", "refuse_invalid_header", "note_data"}
+LIBRARIES_OWN = {"choose_protocol", "read_answer", "read_body", "note_header", "refuse_invalid_header", "note_data"}
 PROTOTYPES_MAX = 15
 DEPTH_MAX = 6
 
