@@ -12,11 +12,12 @@
 /* What libnghttp2 takes for its own to change, and does not. */
 static nghttp2_nv make_pair(struct rely_slice name, struct rely_slice value)
 {
+    bool is_new_each_time = rely_slice_equal(name, RELY_LIT("x-relyd-decision-id"));
     return (nghttp2_nv){.name = rely_as_owner(name.ptr),
                         .value = rely_as_owner(value.ptr),
                         .namelen = name.len,
                         .valuelen = value.len,
-                        .flags = NGHTTP2_NV_FLAG_NONE};
+                        .flags = is_new_each_time ? NGHTTP2_NV_FLAG_NO_INDEX : NGHTTP2_NV_FLAG_NONE};
 }
 
 /* RFC 9113 s8.2.1: no value begins or ends in a blank; over HTTP/1.1 whoever reads it leaves those out. */
@@ -44,6 +45,17 @@ static bool leaves_body_out(const struct rely_h2_stream *stream, const struct re
     return stream->is_head || response->status == 204 || response->status == 304;
 }
 
+static struct rely_slice print_number(struct rely_pool *pool, size_t number)
+{
+    enum { DIGITS = 20 };
+    char *digits = rely_pool_alloc(pool, DIGITS);
+    size_t at = DIGITS;
+    do
+        digits[--at] = (char)('0' + number % 10);
+    while ((number /= 10) > 0);
+    return rely_slice(digits + at, DIGITS - at);
+}
+
 #define PAIRS_OF_OUR_OWN 4 /* :status, date, content-length, content-type */
 
 static void list_pairs(const struct rely_h2_stream *stream, const struct rely_http_response *response,
@@ -52,10 +64,10 @@ static void list_pairs(const struct rely_h2_stream *stream, const struct rely_ht
     bool has_length = response->trailer_count == 0 && response->status != 204 && response->status != 304;
     pairs->items = rely_pool_alloc(pool, (response->header_count + PAIRS_OF_OUR_OWN) * sizeof *pairs->items);
     pairs->count = 0;
-    put_pair(pairs, RELY_LIT(":status"), rely_pool_printf(pool, "%d", response->status));
+    put_pair(pairs, RELY_LIT(":status"), print_number(pool, (size_t)response->status));
     put_pair(pairs, RELY_LIT("date"), rely_http_date(rely_http_shared_of(stream->h2->connection)));
     if (has_length)
-        put_pair(pairs, RELY_LIT("content-length"), rely_pool_printf(pool, "%zu", response->body.len));
+        put_pair(pairs, RELY_LIT("content-length"), print_number(pool, response->body.len));
     if (response->content_type.ptr != NULL)
         put_pair(pairs, RELY_LIT("content-type"), response->content_type);
     for (size_t i = 0; i < response->header_count; i++)
