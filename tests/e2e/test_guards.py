@@ -116,6 +116,7 @@ def test_times_are_judged_first_and_rules_behind(world):
     ({"allowedSubjects": "a"}, "guards.allowedSubjects", "wrong_type"),
     ({"allowedSubjects": [str(i) for i in range(33)]}, "guards.allowedSubjects", "too_many"),
     ({"allowedSubjects": ["x" * 601]}, "guards.allowedSubjects[0]", "too_long"),
+    ({"allowedSubjects": [""]}, "guards.allowedSubjects[0]", "too_short"),
 ])
 def test_what_is_no_guard(shared, guards, field, code):
     answer = shared.admin("PUT", "/v1/issuers/guarded", {"issuer": "https://guarded.example", "keys": {"jwksUri": "https://guarded.example/keys"}, "guards": guards})

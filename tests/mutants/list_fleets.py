@@ -81,6 +81,8 @@ MUTANTS = [
     mutant("nine that name no tenant are named", "src/registry/tenants.c", "if (unpinned->count++ < NAMES_TOLD)", "if (unpinned->count++ < NAMES_TOLD - 1)", "tests/e2e/test_tenants.py::test_an_issuer_becomes_shared"),
     mutant("credentials of one of its groups are judged", "src/registry/tenants.c", "    for (size_t i = 0; is_read && i < groups.count; i++)", "    for (size_t i = 0; is_read && i < groups.count && i < 1; i++)", "tests/e2e/test_tenants.py::test_an_issuer_becomes_shared"),
     mutant("an owner sees whose tokens his are", "src/registry/lint.c", "return write->writer->is_owner_only || credential->subject.ptr == NULL ||", "return credential->subject.ptr == NULL ||", "tests/e2e/test_callers.py::test_an_owner_over_the_wire"),
+    mutant("a pin is no change of its credential", "src/registry/pins.c", "    pinning->after.record.updated_at = pinning->now_s;\n", "", "unit_registry"),
+    mutant("an empty pattern is one", "src/model/issuer_guards.c", "{0, RELY_ALLOWED_SUBJECTS_MAX, {.min = 1,", "{0, RELY_ALLOWED_SUBJECTS_MAX, {.min = 0,", "tests/e2e/test_guards.py::test_what_is_no_guard"),
     # headers
     header("a delete is written as it is", "if (c > 0x20 && c < 0x7f && c != '%'", "if (c > 0x20 && c <= 0x7f && c != '%'"),
     header("a delete is not looked for", "return (part <= ' ') | (part == 0x7f) | (part == '%');", "return (part <= ' ') | (part == '%');"),

@@ -69,6 +69,7 @@ static void writes_it_down_once(void **state)
     const struct rely_pin one = pin_of(fixture, ONE), two = pin_of(fixture, TWO);
     assert_int_equal(ask(fixture, &one), 1);
     assert_uid(fixture, ONE);
+    assert_int_equal(count_rows(fixture, "SELECT updated_at FROM credential"), 1700000001);
     assert_int_equal(ask(fixture, &two), 0);
     assert_int_equal(ask(fixture, &one), 0);
     assert_uid(fixture, ONE);
