@@ -208,6 +208,8 @@ REFUSED = [
     ({f"x-{number}": "uid" for number in range(33)}, "responseHeaders", "too_many"),
     (["x-user"], "responseHeaders", "wrong_type"),
     ({"x-user": ["username"]}, "responseHeaders.x-user", "wrong_type"),
+    ({"x-user": "username", "x-relyd-uid": "uid"}, "responseHeaders.x-relyd-uid", "invalid_name"),
+    ({"x-user": "username", "x-uid": "Uid"}, "responseHeaders.x-uid", "invalid_value"),
     ({"x-user": None}, "responseHeaders.x-user", "wrong_type"),
     ({"x-user": "Username"}, "responseHeaders.x-user", "invalid_value"),
     ({"x-user": ""}, "responseHeaders.x-user", "invalid_value"),

@@ -13,6 +13,10 @@ def header(name, old, new):
     return mutant(name, "src/endpoints/headers.c", old, new, "tests/e2e/test_response_headers.py::test_claims")
 
 
+def warning(name, old, new):
+    return mutant(name, "src/model/lint.c", old, new, "tests/e2e/test_warnings.py::test_credentials")
+
+
 def policy(name, file, old, new):
     return mutant(name, f"src/policy/{file}.c", old, new, "unit_policy")
 
@@ -83,7 +87,26 @@ MUTANTS = [
     mutant("an owner sees whose tokens his are", "src/registry/lint.c", "return write->writer->is_owner_only || credential->subject.ptr == NULL ||", "return credential->subject.ptr == NULL ||", "tests/e2e/test_callers.py::test_an_owner_over_the_wire"),
     mutant("a pin is no change of its credential", "src/registry/pins.c", "    pinning->after.record.updated_at = pinning->now_s;\n", "", "unit_registry"),
     mutant("an empty pattern is one", "src/model/issuer_guards.c", "{0, RELY_ALLOWED_SUBJECTS_MAX, {.min = 1,", "{0, RELY_ALLOWED_SUBJECTS_MAX, {.min = 0,", "tests/e2e/test_guards.py::test_what_is_no_guard"),
+    # editions
+    mutant("what is asked for beside others is no news", "src/snapshot/expression_index.c", "    if (!is_removal)\n        next->asked_edition", "    if (is_removal)\n        next->asked_edition", "unit_decide"),
+    mutant("a record that goes is no news", "src/snapshot/issuer_index.c", "    next->issuers_edition = next->edition;\n", "    if (!is_removal)\n        next->issuers_edition = next->edition;\n", "unit_decide"),
+    mutant("an older edition's set of records is freed", "src/snapshot/issuer_index.c", "    if (set->edition == next->edition)\n        free", "    if (set->edition <= next->edition)\n        free", "unit_decide"),
+    mutant("a group stays as it was when a record of it goes", "src/registry/members.c", " && rely_members_remove(joining, &left.groups[i], left.issuer, err) &&\n                  rely_members_touch_group(joining, left.groups[i].id, err);", " && rely_members_remove(joining, &left.groups[i], left.issuer, err);", "unit_registry"),
+    mutant("callers of a route are not in order", "src/snapshot/named_route.c", "route->callers = copy_sorted(&block, &record->callers);", "route->callers = (struct rely_sorted_texts){copy_texts(&block, &record->callers), record->callers.count};", "unit_decide"),
+    mutant("identities of a route are not in order", "src/snapshot/named_route.c", "route->identities = copy_sorted(&block, &record->identities);", "route->identities = (struct rely_sorted_texts){copy_texts(&block, &record->identities), record->identities.count};", "unit_decide"),
+    mutant("issuers of a route are not in order", "src/snapshot/named_route.c", "route->issuers = copy_sorted(&block, &record->issuers);", "route->issuers = (struct rely_sorted_texts){copy_texts(&block, &record->issuers), record->issuers.count};", "unit_decide"),
+    mutant("a stored header has any name", "src/model/route.c", "rely_header_find_fault(headers->items[i].key) != NULL || headers->items[i].values.count != 1 ||", "headers->items[i].values.count != 1 ||", "unit_registry"),
+    # warnings
+    mutant("more is forced than is known", "src/model/lint.c", "    if (count > RELY_PROBLEMS_MAX) /* what is not kept is not known */\n        return;", "    if (count > RELY_PROBLEMS_MAX) /* what is not kept is not known */\n        count = RELY_PROBLEMS_MAX;", "unit_model"),
+    warning("a cluster is not known by its keys", "return linted->jwks_uri.ptr != NULL && ends_with", "return linted->jwks_uri.len > 9999 && ends_with"),
+    warning("AKS is no cluster", ", \".prod-aks.azure.com\",", ","),
+    warning("GKE is no cluster", ",\n                                        \"://container.googleapis.com/\"};", "};"),
+    warning("an API server is no cluster", "{\"kubernetes.default.svc\", ", "{\"kubernetes.default.svcx\", "),
+    warning("whatever ends so is the default account", "else if (ends_with(subject, RELY_LIT(\":default\")))", "else if (ends_with(subject, RELY_LIT(\"default\")))"),
+    warning("a repository's URL is GitHub's alone", "{\"https://gitlab.com/\", 19}, ", ""),
+    warning("an audience's beginning is its twin", "    return a.len == b.len && strncasecmp", "    return a.len <= b.len && strncasecmp"),
     # headers
+    mutant("the first header of a route is looked at", "src/model/route.c", "    for (size_t i = 0; i < route->response_headers.count; i++)\n        check_header", "    for (size_t i = 0; i < route->response_headers.count && i < 1; i++)\n        check_header", "tests/e2e/test_response_headers.py::test_what_is_refused"),
     header("a delete is written as it is", "if (c > 0x20 && c < 0x7f && c != '%'", "if (c > 0x20 && c <= 0x7f && c != '%'"),
     header("a delete is not looked for", "return (part <= ' ') | (part == 0x7f) | (part == '%');", "return (part <= ' ') | (part == '%');"),
     header("one item with a comma is two", "return mark_unsafe(part) | (part == ',');", "return mark_unsafe(part);"),

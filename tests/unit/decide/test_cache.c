@@ -93,6 +93,19 @@ static void a_token_is_known_from_the_third_time(void **state)
     assert_true(rely_slice_equal(review.matches.items[0].identity->name, RELY_LIT("app-one")));
 }
 
+/* And is of nobody as soon as its record is gone: its memory goes with the next edition. */
+static void a_known_token_goes_with_its_record(void **state)
+{
+    struct cached_world *world = *state;
+    warm_cache(world);
+    assert_int_equal(judge_cached(world, world->token, NOW).decision.reason, RELY_OK);
+    scene_begin_edition(&world->scene);
+    assert_true(rely_snapshot_remove(world->scene.snapshot, RELY_OBJECT_ISSUER, world->issuer));
+    scene_begin_edition(&world->scene);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(judge_cached(world, world->token, NOW).decision.reason, RELY_UNKNOWN_ISSUER);
+}
+
 /* Every text of a token, and none of them is borrowed from its first review. */
 static void a_hit_has_all_claims_of_the_token(void **state)
 {
@@ -484,6 +497,7 @@ int run_cache_tests(void)
         CACHE_TEST(test_a5_keys_without_time_are_never_believed),
         CACHE_TEST(test_c4_refusals_by_a_key_doubt_the_set),
         CACHE_TEST(a_token_is_known_from_the_third_time),
+        CACHE_TEST(a_known_token_goes_with_its_record),
         CACHE_TEST(a_hit_has_all_claims_of_the_token),
         CACHE_TEST(claims_that_cannot_be_read_are_not_remembered),
         CACHE_TEST(what_is_too_long_is_not_looked_up),

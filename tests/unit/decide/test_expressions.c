@@ -174,6 +174,22 @@ static void verifies_anew_where_more_is_asked(void **state)
         assert_int_equal(ask(world, token), RELY_NO_MATCHING_CREDENTIAL);
 }
 
+/* The same while what was asked for before stays. */
+static void verifies_anew_beside_what_is_known(void **state)
+{
+    struct expression_world *world = *state;
+    const char *token = sign("app", ",\"a\":\"1\",\"b\":2");
+    scene_begin_edition(&world->scene);
+    add(world, "claims['sub'] matches 'a*' and claims['a'] eq '2'");
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(ask(world, token), RELY_NO_MATCHING_CREDENTIAL);
+    assert_int_equal(rely_cache_count(world->cache).hits, 2);
+    scene_begin_edition(&world->scene);
+    add(world, "claims['sub'] matches 'a*' and claims['b'] eq '2'");
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(ask(world, token), RELY_OK);
+}
+
 /* Too much to remember: verified each time, and right. */
 static void asks_what_says_much_each_time(void **state)
 {
@@ -423,6 +439,7 @@ int run_expression_tests(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(matches_by_pattern_and_claims, set_up_expressions, tear_down_expressions),
         cmocka_unit_test_setup_teardown(verifies_anew_where_more_is_asked, set_up_expressions, tear_down_expressions),
+        cmocka_unit_test_setup_teardown(verifies_anew_beside_what_is_known, set_up_expressions, tear_down_expressions),
         cmocka_unit_test_setup_teardown(asks_what_says_much_each_time, set_up_expressions, tear_down_expressions),
         cmocka_unit_test_setup_teardown(names_the_first, set_up_expressions, tear_down_expressions),
         cmocka_unit_test_setup_teardown(finds_all_of_many, set_up_expressions, tear_down_expressions),

@@ -140,6 +140,24 @@ static void test_none_of_many_may_pass(void **state)
     assert_asked(world, RELY_AMBIGUOUS_IDENTITY);
 }
 
+/* Whatever their order in the body. */
+static void test_each_list_is_searched(void **state)
+{
+    struct route_world *world = *state;
+    static const struct rely_slice names[] = {{"d", 1}, {"b", 1}, {"a", 1}, {"e", 1}, {"c", 1}};
+    const struct rely_texts list = {names, 5};
+    put_route(world, (struct rely_route_record){
+                         .identities = list, .groups = list, .issuers = list, .issuer_groups = list, .callers = list});
+    const struct rely_named_route *route = rely_snapshot_route(world->scene.snapshot, RELY_LIT("shop"));
+    const struct rely_sorted_texts *const lists[] = {&route->identities, &route->groups, &route->issuers,
+                                                     &route->issuer_groups, &route->callers};
+    for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
+        for (size_t k = 0; k < 5; k++)
+            assert_true(rely_sorted_has(lists[i], names[k]));
+        assert_false(rely_sorted_has(lists[i], RELY_LIT("bb")));
+    }
+}
+
 /* --- headers --------------------------------------------------------------------------------------------------------- */
 
 static void put_claim_headers(struct route_world *world, const char *const *sources, size_t count)
@@ -247,6 +265,7 @@ int run_route_tests(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_issuers_and_their_groups, set_up_routes, tear_down_routes),
         cmocka_unit_test_setup_teardown(test_one_of_sixteen_groups, set_up_routes, tear_down_routes),
+        cmocka_unit_test_setup_teardown(test_each_list_is_searched, set_up_routes, tear_down_routes),
         cmocka_unit_test_setup_teardown(test_none_of_many_may_pass, set_up_routes, tear_down_routes),
         cmocka_unit_test_setup_teardown(test_claims_of_a_remembered_token, set_up_routes, tear_down_routes),
         cmocka_unit_test_setup_teardown(test_a_list_of_more_than_texts, set_up_routes, tear_down_routes),

@@ -43,6 +43,29 @@ static void an_older_edition_keeps_what_it_showed(void **state)
     scene_free(&scene);
 }
 
+static void an_older_edition_keeps_its_issuers(void **state)
+{
+    struct scene scene;
+    const struct rely_slice url = RELY_LIT("https://a");
+    (void)state;
+    scene_init(&scene);
+    const int64_t issuers[] = {scene_add_issuer(&scene, "one", "https://a", NULL),
+                               scene_add_issuer(&scene, "two", "https://a", NULL)};
+    struct rely_snapshot *old = scene.snapshot, *next = rely_snapshot_next(old, 2);
+    const struct rely_issuer_set *set = rely_snapshot_issuer_set(old, url);
+    for (size_t i = 0; i < 2; i++) {
+        assert_true(rely_snapshot_remove(next, RELY_OBJECT_ISSUER, issuers[i]));
+        const struct rely_issuer_set *left = rely_snapshot_issuer_set(next, url);
+        assert_int_equal(left == NULL ? 0 : left->count, 1 - i);
+        assert_ptr_equal(rely_snapshot_issuer_set(old, url), set);
+        assert_int_equal(set->count, 2);
+        assert_int_equal(set->members[i]->id, issuers[i]);
+    }
+    rely_snapshot_free_replaced(next);
+    scene.snapshot = next;
+    scene_free(&scene);
+}
+
 static void a_replaced_credential_is_found_under_its_new_subject_only(void **state)
 {
     struct scene scene;
@@ -210,6 +233,7 @@ int run_snapshot_tests(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_older_edition_keeps_what_it_showed),
+        cmocka_unit_test(an_older_edition_keeps_its_issuers),
         cmocka_unit_test(a_replaced_credential_is_found_under_its_new_subject_only),
         cmocka_unit_test(an_identity_is_found_by_its_certificates),
         cmocka_unit_test(the_first_edition_has_certificates_too),

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "relyd/compose.h"
+#include "relyd/lint.h"
 #include "relyd/model.h"
 #include "relyd/text.h"
 #include "tests.h"
@@ -375,6 +376,21 @@ static void counts_in_plain_words(void **state)
     }
 }
 
+/* What is not kept may be anything: nothing is taken back then. */
+static void overrides_only_what_it_knows(void **state)
+{
+    (void)state;
+    for (size_t count = RELY_PROBLEMS_MAX; count <= RELY_PROBLEMS_MAX + 1; count++) {
+        bool are_known = count == RELY_PROBLEMS_MAX;
+        struct rely_problems problems = {.count = 0}, warnings = {.count = 0};
+        for (size_t i = 0; i < count; i++)
+            rely_problems_add(&problems, "subject", "too_broad", "subject: it is");
+        rely_override(&problems, &warnings);
+        assert_int_equal(problems.count, are_known ? 0 : count);
+        assert_int_equal(warnings.count, are_known ? count : 0);
+    }
+}
+
 int run_record_tests(void)
 {
     const struct CMUnitTest tests[] = {
@@ -389,6 +405,7 @@ int run_record_tests(void)
         cmocka_unit_test(reads_times_and_words),
         cmocka_unit_test(suggests_the_field_that_was_meant),
         cmocka_unit_test(counts_more_problems_than_it_keeps),
+        cmocka_unit_test(overrides_only_what_it_knows),
         cmocka_unit_test(counts_in_plain_words),
     };
     return cmocka_run_group_tests_name("record", tests, NULL, NULL);

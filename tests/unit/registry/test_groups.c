@@ -260,6 +260,9 @@ static void deletes_what_goes_with_it(void **state)
     assert_int_equal(fixture->result.changes.count, 2);
     assert_shows(fixture, group_path("prod"), "\"issuers\":[\"two\"]");
     assert_log(fixture, "name = 'prod/one' AND operation = 'delete'", 1);
+    assert_int_equal(count_rows(fixture, "SELECT count(*) FROM issuer_group WHERE revision = (SELECT revision FROM"
+                                         " change_log WHERE name = 'prod/one' AND operation = 'delete')"),
+                     1);
     assert_false(try_delete(fixture, group_path("prod"), NULL, false));
     assert_refused(fixture, RELY_ERR_CONFLICT, "group_in_use");
     assert_true(try_delete(fixture, group_path("prod"), NULL, true));

@@ -259,6 +259,41 @@ static void writes_any_choice_of_fields(void **state)
         }
 }
 
+static void visit_no_row(const union rely_any_record *record, void *context)
+{
+    (void)record;
+    (void)context;
+}
+
+/* What SQL takes, or has been made to take, and no body could have said: a route would let such a header out, and an
+ * issuer's guard ask for no claim. */
+static void what_no_body_says_is_damage(void **state)
+{
+    static const struct {
+        enum rely_object object;
+        const char *table, *column, *value;
+        bool is_good;
+    } rows[] = {
+        {RELY_OBJECT_ROUTE, "route", "response_headers", "'x-uid'||char(9)||'uid'||char(10)", true},
+        {RELY_OBJECT_ROUTE, "route", "response_headers", "'x-relyd-uid'||char(9)||'uid'||char(10)", false},
+        {RELY_OBJECT_ROUTE, "route", "response_headers", "'x-uid'||char(9)||'Uid'||char(10)", false},
+        {RELY_OBJECT_ISSUER, "issuer", "required_claims", "'/a~1b'||char(9)||'c'||char(10)", true},
+        {RELY_OBJECT_ISSUER, "issuer", "required_claims", "'/a~2b'||char(9)||'c'||char(10)", false},
+    };
+    struct fixture *fixture = *state;
+    make_issuer_and_identity(fixture);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct rely_err err = {0};
+        char *sql = format_body("PRAGMA ignore_check_constraints = ON; UPDATE %s SET %s = %s", rows[i].table,
+                                rows[i].column, rows[i].value);
+        assert_int_equal(run_sql(fixture, sql), SQLITE_OK);
+        free(sql);
+        bool is_read = rely_registry_each(fixture->registry, rows[i].object, visit_no_row, NULL, &err);
+        assert_int_equal(is_read, rows[i].is_good);
+        assert_int_equal(err.code, rows[i].is_good ? 0 : RELY_ERR_DAMAGED);
+    }
+}
+
 int run_row_tests(void)
 {
     const struct CMUnitTest tests[] = {
@@ -269,6 +304,7 @@ int run_row_tests(void)
         A_TEST(visits_the_nearest_rules),
         A_TEST(streams_many_credentials),
         A_TEST(writes_any_choice_of_fields),
+        A_TEST(what_no_body_says_is_damage),
     };
     return cmocka_run_group_tests_name("rows", tests, NULL, NULL);
 }
