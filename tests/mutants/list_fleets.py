@@ -78,6 +78,8 @@ MUTANTS = [
     policy("an item is no mapping", "file", "    if (rely_json_type(value) != RELY_JSON_OBJECT) {\n        rely_policy_complain(file, path, \"expected a mapping", "    if (rely_json_type(value) == RELY_JSON_ABSENT) {\n        rely_policy_complain(file, path, \"expected a mapping"),
     policy("the first item of a list is judged", "judge", "rely_json_type(value) == RELY_JSON_ARRAY && i < rely_json_size(value); i++)", "rely_json_type(value) == RELY_JSON_ARRAY && i < rely_json_size(value) && i < 1; i++)"),
     policy("a preset may fetch in clear text", "judge", "{.may_use_http = false}", "{.may_use_http = true}"),
+    policy("fields of the first subject alone are looked at", "preset", "rely_json_type(subjects) == RELY_JSON_ARRAY && i < rely_json_size(subjects); i++)", "rely_json_type(subjects) == RELY_JSON_ARRAY && i < rely_json_size(subjects) && i < 1; i++)"),
+    policy("a test of a preset expects nothing", "preset", "{\"expect\", RELY_JSON_ABSENT, true, 0}};", "{\"expect\", RELY_JSON_ABSENT, false, 0}};"),
     # tenants
     tenants("an issuer becomes shared that had said how", "a->is_shared == b->is_shared && ", "", "test_an_issuer_becomes_shared"),
     tenants("a guard of another claim is as good", "        are_same = rely_slice_equal(a->required_claims.items[i].key, b->required_claims.items[i].key);", "        are_same = a->required_claims.items[i].key.ptr != NULL && b != NULL;", "test_a_guard_names_the_tenant_of_all"),
@@ -96,6 +98,11 @@ MUTANTS = [
     mutant("identities of a route are not in order", "src/snapshot/named_route.c", "route->identities = copy_sorted(&block, &record->identities);", "route->identities = (struct rely_sorted_texts){copy_texts(&block, &record->identities), record->identities.count};", "unit_decide"),
     mutant("issuers of a route are not in order", "src/snapshot/named_route.c", "route->issuers = copy_sorted(&block, &record->issuers);", "route->issuers = (struct rely_sorted_texts){copy_texts(&block, &record->issuers), record->issuers.count};", "unit_decide"),
     mutant("a stored header has any name", "src/model/route.c", "rely_header_find_fault(headers->items[i].key) != NULL || headers->items[i].values.count != 1 ||", "headers->items[i].values.count != 1 ||", "unit_registry"),
+    mutant("the whole subject is no beginning", "src/snapshot/expression_index.c", "        if (len > query->subject.len)\n            continue;\n        struct rely_slice prefix", "        if (len >= query->subject.len)\n            continue;\n        struct rely_slice prefix", "unit_decide"),
+    mutant("trust without audiences is for any", "src/snapshot/named_route.c", " == RELY_AUDIENCES_TRUSTED &&\n                                                                   record->audiences.count > 0,", " == RELY_AUDIENCES_TRUSTED,", "unit_decide"),
+    mutant("a default that is gone is there", "src/snapshot/named_route.c", "        next->default_route = is_removal ? NULL : route;", "        next->default_route = is_removal ? next->default_route : route;", "unit_decide"),
+    mutant("a full group is a full registry", "src/registry/members.c", "    if (own.code == RELY_ERR_LIMIT)", "    if (own.code == RELY_ERR_LIMIT && group->id < 0)", "unit_registry"),
+    mutant("a revocation may be over this very second", "src/registry/revocations.c", "revocation->until_at != 0 && revocation->until_at <= write->writer->now_s", "revocation->until_at != 0 && revocation->until_at < write->writer->now_s", "unit_registry"),
     # warnings
     mutant("more is forced than is known", "src/model/lint.c", "    if (count > RELY_PROBLEMS_MAX) /* what is not kept is not known */\n        return;", "    if (count > RELY_PROBLEMS_MAX) /* what is not kept is not known */\n        count = RELY_PROBLEMS_MAX;", "unit_model"),
     warning("a cluster is not known by its keys", "return linted->jwks_uri.ptr != NULL && ends_with", "return linted->jwks_uri.len > 9999 && ends_with"),

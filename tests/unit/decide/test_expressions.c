@@ -190,6 +190,26 @@ static void verifies_anew_beside_what_is_known(void **state)
         assert_int_equal(ask(world, token), RELY_OK);
 }
 
+static void note_place(struct rely_slice prefix, struct rely_slice claim, void *context)
+{
+    struct rely_buf *out = context;
+    rely_buf_printf(out, "%.*s:%.*s ", RELY_ARG(prefix), RELY_ARG(claim));
+}
+
+/* Of all beginnings of the subject, itself among them. */
+static void shows_where_it_has_looked(void **state)
+{
+    struct expression_world *world = *state;
+    struct rely_buf found = {0};
+    const struct rely_expression_query query = {&world->issuer, 1, RELY_LIT("app"), NULL};
+    add(world, "claims['sub'] eq 'app' and claims['a'] eq '1'");
+    add(world, "claims['sub'] matches 'app*' and claims['b'] eq '1'");
+    add(world, "claims['sub'] matches 'apple*' and claims['c'] eq '1'");
+    rely_snapshot_each_place(world->scene.snapshot, &query, note_place, &found);
+    assert_true(strcmp(found.ptr, "app:a app:b ") == 0 || strcmp(found.ptr, "app:b app:a ") == 0);
+    rely_buf_fini(&found);
+}
+
 /* Too much to remember: verified each time, and right. */
 static void asks_what_says_much_each_time(void **state)
 {
@@ -440,6 +460,7 @@ int run_expression_tests(void)
         cmocka_unit_test_setup_teardown(matches_by_pattern_and_claims, set_up_expressions, tear_down_expressions),
         cmocka_unit_test_setup_teardown(verifies_anew_where_more_is_asked, set_up_expressions, tear_down_expressions),
         cmocka_unit_test_setup_teardown(verifies_anew_beside_what_is_known, set_up_expressions, tear_down_expressions),
+        cmocka_unit_test_setup_teardown(shows_where_it_has_looked, set_up_expressions, tear_down_expressions),
         cmocka_unit_test_setup_teardown(asks_what_says_much_each_time, set_up_expressions, tear_down_expressions),
         cmocka_unit_test_setup_teardown(names_the_first, set_up_expressions, tear_down_expressions),
         cmocka_unit_test_setup_teardown(finds_all_of_many, set_up_expressions, tear_down_expressions),

@@ -158,6 +158,19 @@ static void test_each_list_is_searched(void **state)
     }
 }
 
+/* No record says so; what does would be answered with any audience. And what is taken away is under no name. */
+static void test_what_no_route_is(void **state)
+{
+    struct route_world *world = *state;
+    struct rely_route_record record = {
+        .record = {.id = ROUTE + 1}, .name = RELY_LIT(RELY_BUILT_IN_ROUTE), .caller_audiences = RELY_AUDIENCES_TRUSTED};
+    rely_snapshot_carry(world->scene.snapshot, RELY_OBJECT_ROUTE, &record);
+    assert_false(rely_snapshot_route(world->scene.snapshot, record.name)->trusts_callers_audiences);
+    scene_begin_edition(&world->scene);
+    assert_true(rely_snapshot_remove(world->scene.snapshot, RELY_OBJECT_ROUTE, ROUTE + 1));
+    assert_null(rely_snapshot_route(world->scene.snapshot, record.name));
+}
+
 /* --- headers --------------------------------------------------------------------------------------------------------- */
 
 static void put_claim_headers(struct route_world *world, const char *const *sources, size_t count)
@@ -266,6 +279,7 @@ int run_route_tests(void)
         cmocka_unit_test_setup_teardown(test_issuers_and_their_groups, set_up_routes, tear_down_routes),
         cmocka_unit_test_setup_teardown(test_one_of_sixteen_groups, set_up_routes, tear_down_routes),
         cmocka_unit_test_setup_teardown(test_each_list_is_searched, set_up_routes, tear_down_routes),
+        cmocka_unit_test_setup_teardown(test_what_no_route_is, set_up_routes, tear_down_routes),
         cmocka_unit_test_setup_teardown(test_none_of_many_may_pass, set_up_routes, tear_down_routes),
         cmocka_unit_test_setup_teardown(test_claims_of_a_remembered_token, set_up_routes, tear_down_routes),
         cmocka_unit_test_setup_teardown(test_a_list_of_more_than_texts, set_up_routes, tear_down_routes),

@@ -130,6 +130,8 @@ static const struct {
      AT "20:52: subjects[1].credential.claimsMatchingExpression.value: {team} is a text, which may have a quote or a "
         "star: "
         "they mean something here\n"},
+    {"    fields: [{name: team, kind: word}]\n", "    fields: [{name: team, kind: word, more: 1}]\n",
+     AT "19:39: a field has no \"more\"; it has name, kind\n"},
     {"{subject: \"{host}:{team}:{job}\"}", "{subject: \"{team}{job}\", issuerName: mine}",
      AT "16:54: subjects[0].credential.issuerName: whoever uses the preset says this himself\n"},
     {"{subject: \"{host}:{team}:{job}\"}", "{subjects: \"{team}{job}\"}",
@@ -161,6 +163,7 @@ static const struct {
     {"expect: {deny: no_matching_credential}", "expect: allow",
      AT "23:3: tests: no test expects deny: another tenant must be refused\n"},
     {"    claims: {sub: x}\n", "", AT "23:5: tests[0]: a test needs claims\n"},
+    {"    expect: allow\n", "", AT "23:5: tests[0]: a test needs expect\n"},
 };
 
 /* The text with one piece of it, which stands there once, replaced. */

@@ -215,6 +215,23 @@ static void holds_the_limits(void **state)
     assert_refused(fixture, RELY_ERR_CONFLICT, "too_many_objects");
 }
 
+/* The group is said to be full, and not the registry. */
+static void holds_so_many_records(void **state)
+{
+    struct fixture *fixture = *state;
+    make_group(fixture);
+    make_issuer(fixture, "four");
+    assert_int_equal(
+        run_sql(fixture, "PRAGMA foreign_keys = OFF; WITH RECURSIVE n (i) AS (SELECT 1000 UNION ALL SELECT i + 1 FROM n"
+                         " WHERE i < 10996) INSERT INTO issuer_group_member SELECT i, g.id, 'filled' || i, i, 0, 0, 0"
+                         " FROM issuer_group g, n; PRAGMA foreign_keys = ON"),
+        SQLITE_OK);
+    must_change(fixture, "prod", "three", true);
+    assert_false(try_change(fixture, "prod", "four", true));
+    assert_refused(fixture, RELY_ERR_CONFLICT, "too_many_objects");
+    assert_non_null(strstr(fixture->err.message, "group prod has 10000 records"));
+}
+
 /* --- credentials -------------------------------------------------------------------------------------------------- */
 
 static void binds_credentials_to_a_group(void **state)
@@ -358,6 +375,7 @@ int run_issuer_group_tests(void)
         cmocka_unit_test_setup_teardown(joins_and_leaves, make_fixture, drop_fixture),
         cmocka_unit_test_setup_teardown(holds_the_limits, make_fixture, drop_fixture),
         cmocka_unit_test_setup_teardown(binds_credentials_to_a_group, make_fixture, drop_fixture),
+        cmocka_unit_test_setup_teardown(holds_so_many_records, make_fixture, drop_fixture),
         cmocka_unit_test_setup_teardown(deletes_what_goes_with_it, make_fixture, drop_fixture),
         cmocka_unit_test_setup_teardown(keeps_the_last_administrator, make_fixture, drop_fixture),
         cmocka_unit_test_setup_teardown(keeps_others_subjects_from_an_owner, make_fixture, drop_fixture),
