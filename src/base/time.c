@@ -9,18 +9,53 @@
 
 #define SECONDS_OF_DAY 86400
 
+#define FIRST_S (-62167219200) /* 0000-01-01T00:00:00Z */
+#define LAST_S 253402300799    /* 9999-12-31T23:59:59Z */
+#define DAYS_OF_400_YEARS 146097
+
+/* A day of the proleptic Gregorian calendar. */
+struct day {
+    unsigned year, month, day;
+};
+
+/* In whole eras of 400 years, of years that begin in March, so that the leap day is the last one of its year (Howard
+ * Hinnant, "chrono-Compatible Low-Level Date Algorithms"). In: day - since 0000-03-01, 400 years before that added. */
+static struct day find_day(uint64_t day)
+{
+    unsigned era = (unsigned)(day / DAYS_OF_400_YEARS), rest = (unsigned)(day % DAYS_OF_400_YEARS);
+    unsigned year = (rest - rest / 1460 + rest / 36524 - rest / (DAYS_OF_400_YEARS - 1)) / 365;
+    unsigned day_of_year = rest - (365 * year + year / 4 - year / 100), month = (5 * day_of_year + 2) / 153;
+    bool is_next_year = month >= 10; /* January, February */
+    return (struct day){year + era * 400 + is_next_year - 400, is_next_year ? month - 9 : month + 3,
+                        day_of_year - (153 * month + 2) / 5 + 1};
+}
+
+/* And what stands behind them. */
+static char *put_two_digits(char *out, unsigned number, char behind)
+{
+    out[0] = (char)('0' + number / 10 % 10);
+    out[1] = (char)('0' + number % 10);
+    out[2] = behind;
+    return out + 3;
+}
+
+/* By hand: gmtime_r takes the lock of the time zone, and with snprintf it was a quarter of a remembered token's review. */
 void rely_time_print(int64_t unix_s, char out[RELY_TIME_SIZE])
 {
-    time_t when = (time_t)unix_s;
-    struct tm parts;
-    if (gmtime_r(&when, &parts) == NULL || parts.tm_year < -1900 || parts.tm_year > 8099) {
+    if (unix_s < FIRST_S || unix_s > LAST_S) {
         snprintf(out, RELY_TIME_SIZE, "%lld", (long long)unix_s);
         return;
     }
-    /* Not strftime's %Y, which writes the year 7 as "7". */
-    snprintf(out, RELY_TIME_SIZE, "%04u-%02u-%02uT%02u:%02u:%02uZ", (unsigned)(parts.tm_year + 1900) % 10000u,
-             (unsigned)(parts.tm_mon + 1) % 100u, (unsigned)parts.tm_mday % 100u, (unsigned)parts.tm_hour % 100u,
-             (unsigned)parts.tm_min % 100u, (unsigned)parts.tm_sec % 100u);
+    uint64_t since_s = (uint64_t)(unix_s - FIRST_S);
+    unsigned second = (unsigned)(since_s % SECONDS_OF_DAY);
+    struct day day = find_day(since_s / SECONDS_OF_DAY + DAYS_OF_400_YEARS - 60); /* January and February of 0000 */
+    out = put_two_digits(out, day.year / 100, '\0') - 1;
+    out = put_two_digits(out, day.year, '-');
+    out = put_two_digits(out, day.month, '-');
+    out = put_two_digits(out, day.day, 'T');
+    out = put_two_digits(out, second / 3600, ':');
+    out = put_two_digits(out, second / 60 % 60, ':');
+    *put_two_digits(out, second % 60, 'Z') = '\0';
 }
 
 /* Two or four digits at the front of *text, which moves on. */

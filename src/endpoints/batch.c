@@ -30,13 +30,14 @@ struct rely_batch {
     struct rely_http_request *request; /* borrowed until answered or gone */
     struct rely_asked asked;           /* of the token at hand */
     char *texts;                       /* owned: what the tokens have in common; NULL: it is in the request's body */
-    struct rely_buf answers;           /* owned: in the order in which they were found */
+    struct rely_buf answers;           /* owned: the body, as long as they come in order; behind its beginning in any */
     size_t held_bytes, held_tokens;    /* that it counts with; 0: nothing is kept of it */
     size_t copied_bytes;               /* of texts and tokens */
     size_t next_item;                  /* the first that was not reviewed yet */
     size_t look_from;                  /* where to look for one that is due */
     size_t due_count, waiting_count, done_count, count;
     const char *fault; /* static: why it is answered with nothing; NULL: it is not */
+    bool is_in_order;  /* each answer so far was found when its turn in the body had come */
     bool is_kept;      /* it is deferred, and all that it needs is its own */
     struct batch_item items[];
 };
@@ -199,6 +200,8 @@ static void note_batch_answer(struct rely_reviewer *reviewer, struct rely_http_r
     struct batch_item *item = &batch->items[answer->asked->index];
     (void)reviewer;
     (void)request;
+    batch->is_in_order = batch->is_in_order && answer->asked->index == batch->done_count;
+    rely_buf_put(&batch->answers, batch->done_count == 0 ? RELY_LIT("{\"value\":[") : RELY_LIT(","));
     item->from = batch->answers.len;
     rely_review_put(&batch->answers, answer);
     item->len = batch->answers.len - item->from;
@@ -287,7 +290,8 @@ static void refuse_batch(const struct rely_batch *batch)
     rely_http_problem(batch->request, 503, "overloaded", batch->fault, NULL);
 }
 
-static void put_answers(struct rely_buf *out, const struct rely_batch *batch)
+/* Those that came in another order than theirs. */
+static void sort_answers(struct rely_buf *out, const struct rely_batch *batch)
 {
     rely_buf_reserve(out, batch->answers.len + batch->count + 16);
     rely_buf_put(out, RELY_LIT("{\"value\":["));
@@ -296,23 +300,22 @@ static void put_answers(struct rely_buf *out, const struct rely_batch *batch)
             rely_buf_putc(out, ',');
         rely_buf_put(out, rely_slice(batch->answers.ptr + batch->items[i].from, batch->items[i].len));
     }
-    rely_buf_put(out, RELY_LIT("]}\n"));
 }
 
 static void end_batch(struct rely_batch *batch)
 {
-    struct rely_buf *out = &batch->reviewer->out;
-    out->len = 0;
+    struct rely_buf sorted = {0}, *out = batch->is_in_order ? &batch->answers : &sorted;
     if (batch->fault != NULL)
         refuse_batch(batch);
     else {
-        put_answers(out, batch);
+        if (!batch->is_in_order)
+            sort_answers(&sorted, batch);
+        rely_buf_put(out, RELY_LIT("]}\n"));
         rely_http_respond(batch->request, &(struct rely_http_response){.status = 200,
                                                                        .content_type = RELY_LIT("application/json"),
                                                                        .body = rely_buf_slice(out)});
     }
-    if (out->cap > KEPT_BYTES)
-        rely_buf_fini(out);
+    rely_buf_fini(&sorted);
     free_batch(batch);
 }
 
@@ -349,6 +352,7 @@ static struct rely_batch *new_batch(struct rely_reviewer *reviewer, struct rely_
     batch->asked.reply = note_batch_answer;
     batch->asked.came_us = rely_clock_monotonic_us();
     batch->count = tokens->count;
+    batch->is_in_order = true;
     for (size_t i = 0; i < tokens->count; i++)
         batch->items[i].token = tokens->items[i];
     batch->answers = reviewer->batches.spare;

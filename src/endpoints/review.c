@@ -12,10 +12,8 @@ static void put_identity(struct rely_buf *out, const struct rely_match *match)
     const struct rely_identity *identity = match->identity;
     rely_buf_putc(out, '{');
     rely_answer_put_member(out, "name", identity->name);
-    rely_buf_putc(out, ',');
-    rely_answer_put_member(out, "uid", identity->uid);
-    rely_buf_putc(out, ',');
-    rely_answer_put_member(out, "username", match->username);
+    rely_answer_put_next_member(out, "uid", identity->uid);
+    rely_answer_put_next_member(out, "username", match->username);
     rely_buf_put(out, RELY_LIT(",\"groups\":"));
     rely_answer_put_texts(out, identity->groups, identity->group_count);
     rely_buf_put(out, RELY_LIT(",\"extra\":{"));
@@ -37,12 +35,10 @@ static void put_allowed_members(struct rely_buf *out, const struct rely_review *
     struct rely_slice alias = rely_review_alias(review);
     char until[RELY_TIME_SIZE];
     rely_time_print((int64_t)review->claims.expires, until);
-    rely_buf_putc(out, ',');
-    rely_answer_put_member(out, "subject", review->claims.subject);
+    rely_answer_put_next_member(out, "subject", review->claims.subject);
     rely_buf_put(out, RELY_LIT(",\"audiences\":"));
     rely_answer_put_texts(out, review->claims.audiences, review->claims.audience_count);
-    rely_buf_putc(out, ',');
-    rely_answer_put_member(out, "expiresAt", rely_slice_of(until));
+    rely_answer_put_next_member(out, "expiresAt", rely_slice_of(until));
     rely_buf_put(out, RELY_LIT(",\"identities\":["));
     for (size_t i = 0; i < review->matches.count; i++) {
         if (i > 0)
@@ -52,10 +48,8 @@ static void put_allowed_members(struct rely_buf *out, const struct rely_review *
     rely_buf_putc(out, ']');
     if (review->matches.is_truncated)
         rely_buf_put(out, RELY_LIT(",\"isTruncated\":true"));
-    if (alias.ptr != NULL) {
-        rely_buf_putc(out, ',');
-        rely_answer_put_member(out, "iss", alias);
-    }
+    if (alias.ptr != NULL)
+        rely_answer_put_next_member(out, "iss", alias);
 }
 
 void rely_review_put(struct rely_buf *out, const struct rely_answer *answer)
@@ -67,17 +61,12 @@ void rely_review_put(struct rely_buf *out, const struct rely_answer *answer)
     if (!is_allowed) {
         struct rely_detail told;
         rely_review_tell(review, &told);
-        rely_buf_putc(out, ',');
-        rely_answer_put_member(out, "detail", rely_slice_of(told.text));
+        rely_answer_put_next_member(out, "detail", rely_slice_of(told.text));
     }
-    rely_buf_putc(out, ',');
-    rely_answer_put_member(out, "decisionId", rely_slice_of(answer->decision_id));
-    rely_buf_putc(out, ',');
-    rely_answer_put_member(out, "route", answer->asked->review.route);
-    if (review->key != NULL) { /* until a signature has verified a record's name is nobody's business */
-        rely_buf_putc(out, ',');
-        rely_answer_put_member(out, "issuer", review->issuer->name);
-    }
+    rely_answer_put_next_member(out, "decisionId", rely_slice_of(answer->decision_id));
+    rely_answer_put_next_member(out, "route", answer->asked->review.route);
+    if (review->key != NULL) /* until a signature has verified a record's name is nobody's business */
+        rely_answer_put_next_member(out, "issuer", review->issuer->name);
     if (is_allowed)
         put_allowed_members(out, review);
     rely_buf_putc(out, '}');

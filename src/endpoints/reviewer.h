@@ -199,6 +199,9 @@ void rely_body_refuse_unknown(const struct rely_view *body, const char *names, s
 /* `"name":` and a JSON string; the name is a literal. */
 #define rely_answer_put_member(out, name, value)                                                                       \
     (rely_buf_put((out), RELY_LIT("\"" name "\":")), rely_buf_put_json((out), (value)))
+/* The same behind another member: with a comma. */
+#define rely_answer_put_next_member(out, name, value)                                                                  \
+    (rely_buf_put((out), RELY_LIT(",\"" name "\":")), rely_buf_put_json((out), (value)))
 void rely_answer_put_texts(struct rely_buf *out, const struct rely_slice *texts, size_t count);
 /* The audiences by which the match counts, as a JSON array: in the caller's order when it named some. */
 void rely_answer_put_audiences(struct rely_buf *out, const struct rely_match *match);

@@ -36,12 +36,22 @@ static void drop_input(struct rely_http_connection *connection)
     rely_http_count_held(connection);
 }
 
+/* Of a long body whose length is known four times as much as is there, so that it is not copied time and again. */
+static size_t choose_capacity(const struct rely_http_connection *connection)
+{
+    size_t capacity = connection->input_capacity;
+    size_t whole = connection->head_bytes + (size_t)connection->length;
+    if (capacity < RELY_HTTP_READ_BYTES || connection->head_bytes == 0 || connection->is_chunked)
+        return capacity + capacity / 2;
+    return capacity * 4 < whole ? capacity * 4 : whole;
+}
+
 static void reserve_input(struct rely_http_connection *connection, size_t more)
 {
     size_t needed = connection->input_len + more;
     if (needed <= connection->input_capacity)
         return;
-    size_t capacity = connection->input_capacity + connection->input_capacity / 2;
+    size_t capacity = choose_capacity(connection);
     capacity = (capacity < needed ? needed : capacity) + INPUT_STEP - 1;
     connection->input_capacity = capacity - capacity % INPUT_STEP;
     connection->input = rely_realloc(connection->input, connection->input_capacity);
@@ -346,10 +356,24 @@ static void end_of_input(struct rely_http_connection *connection)
     rely_http_refuse(connection, rely_slice(bytes.ptr, bytes.len), &fault);
 }
 
+/* Of a long body the rest is read to where it stays: room for it is made here. */
+static bool reads_long_body(struct rely_http_connection *connection)
+{
+    if (connection->input_len < RELY_HTTP_READ_BYTES || connection->input_from > 0 || connection->head_bytes == 0 ||
+        connection->is_chunked)
+        return false;
+    uint64_t left = connection->head_bytes + connection->length - connection->input_len;
+    reserve_input(connection, left < RELY_HTTP_READ_BYTES ? (size_t)left : RELY_HTTP_READ_BYTES);
+    return true;
+}
+
 static void read_request(struct rely_http_connection *connection)
 {
-    struct bytes bytes = {.ptr = rely_http_shared_of(connection)->input};
-    ssize_t got = rely_connection_receive(&connection->base, bytes.ptr, RELY_HTTP_READ_BYTES);
+    bool is_long = reads_long_body(connection);
+    struct bytes bytes = {.ptr = is_long ? connection->input + connection->input_len
+                                         : rely_http_shared_of(connection)->input};
+    size_t room = is_long ? connection->input_capacity - connection->input_len : RELY_HTTP_READ_BYTES;
+    ssize_t got = rely_connection_receive(&connection->base, bytes.ptr, room);
     if (got == RELY_AGAIN)
         return;
     if (got == RELY_BROKEN) {
@@ -361,10 +385,12 @@ static void read_request(struct rely_http_connection *connection)
         return;
     }
     bytes.len = (size_t)got;
-    if (connection->input != NULL) {
+    if (is_long)
+        connection->input_len += bytes.len;
+    else if (connection->input != NULL)
         append_input(connection, bytes.ptr, bytes.len);
+    if (connection->input != NULL)
         bytes = kept_bytes(connection);
-    }
     if (begins_http2(connection, bytes)) {
         rely_h2_begin(connection);
         rely_h2_take(connection, rely_slice(bytes.ptr, bytes.len));

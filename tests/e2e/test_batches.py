@@ -192,6 +192,21 @@ def test_other_doors_take_no_more_than_before(shared, path):
     assert wire.ask(shared.data, "POST", path, b" " * 128 * 1024).status in (400, 404)
 
 
+@pytest.mark.parametrize("cut", [1000, 40000, 131072, 300000])
+def test_a_long_body_and_what_stands_behind_it(shared, cut):
+    """In pieces of any size, with the next requests behind it at once."""
+    body = json.dumps({"tokens": [token(shared.signer)] * MOST}).encode()
+    sent = f"POST /v1/review HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+    sent = (sent + b"GET /nowhere HTTP/1.1\r\nHost: a\r\n\r\n") * 3
+    with contextlib.closing(wire.connect(shared.data)) as connection, connection.makefile("rb") as stream:
+        for at in range(0, len(sent), cut):
+            connection.sendall(sent[at : at + cut])
+        for _ in range(3):
+            status, answer = read_next(stream)
+            assert status == 200 and [each["reason"] for each in answer["value"]] == ["ok"] * MOST
+            assert read_next(stream)[0] == 404
+
+
 def test_over_http2(shared, tmp_path):
     """Bodies of a mebibyte, of a length that is said or is not; what is longer is tested in test_http2.py."""
     body = padded([token(shared.signer)] * MOST, BODY_BYTES)
@@ -235,12 +250,16 @@ def send(relyd, batch, path=REVIEW):
     return connection
 
 
-def read(connection):
+def read_next(stream):
     """Status and JSON."""
+    status = int(stream.readline().split()[1])
+    head = dict(line.strip().lower().split(b": ", 1) for line in iter(stream.readline, b"\r\n"))
+    return status, json.loads(stream.read(int(head[b"content-length"])))
+
+
+def read(connection):
     with contextlib.closing(connection), connection.makefile("rb") as stream:
-        status = int(stream.readline().split()[1])
-        head = dict(line.strip().lower().split(b": ", 1) for line in iter(stream.readline, b"\r\n"))
-        return status, json.loads(stream.read(int(head[b"content-length"])))
+        return read_next(stream)
 
 
 def test_checks_are_answered_beside_a_batch(start):

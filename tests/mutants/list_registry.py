@@ -272,8 +272,8 @@ MUTANTS = [
         name="years-without-zeros",
         row="D",
         file="src/base/time.c",
-        old='"%04u-%02u',
-        new='"%u-%02u',
+        old="out = put_two_digits(out, day.year / 100, '\\0') - 1;",
+        new="out = put_two_digits(out, day.year / 100, '\\0') - (day.year < 1000 ? 3 : 1);",
         caught_by="unit_base",
     ),
     dict(

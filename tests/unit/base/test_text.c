@@ -5,7 +5,9 @@
 #include "relyd/text.h"
 
 #include <setjmp.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -43,10 +45,10 @@ static void base64url_has_one_spelling_only(void **state)
 /* Every byte at every place: sixteen are looked at together, and the ends overlap. */
 static void plain_text_is_measured_exactly(void **state)
 {
-    char text[50];
+    char text[200];
     (void)state;
     assert_int_equal(rely_bytes_measure_plain("", 0), 0);
-    for (size_t len = 1; len <= sizeof text; len++)
+    for (size_t len = 1; len <= sizeof text; len += len < 50 ? 1 : 11)
         for (size_t at = 0; at < len; at++)
             for (int byte = 0; byte < 256; byte++) {
                 memset(text, 'a', sizeof text);
@@ -136,6 +138,28 @@ static void test_d_every_printed_time_reads_back_equal(void **state)
     }
 }
 
+/* Against the C library: each day of 800 years, and every eleventh of ten thousand. */
+static void test_d_times_are_the_c_librarys(void **state)
+{
+    const int64_t first_s = -62167219200, last_s = 253402300799, day_s = 86400;
+    char out[RELY_TIME_SIZE], other[RELY_TIME_SIZE * 4];
+    (void)state;
+    for (int64_t at_s = first_s; at_s <= last_s;
+         at_s += (at_s > -11676096000 && at_s < 13569465600 ? 1 : 11) * day_s + 7) {
+        time_t when = (time_t)at_s;
+        struct tm parts;
+        gmtime_r(&when, &parts);
+        snprintf(other, sizeof other, "%04d-%02d-%02dT%02d:%02d:%02dZ", parts.tm_year + 1900, parts.tm_mon + 1,
+                 parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec);
+        rely_time_print(at_s, out);
+        assert_string_equal(out, other);
+    }
+    rely_time_print(first_s - 1, out);
+    assert_string_equal(out, "-62167219201");
+    rely_time_print(last_s + 1, out);
+    assert_string_equal(out, "253402300800");
+}
+
 static void strangers_text_is_quoted(void **state)
 {
     char out[RELY_QUOTED_SIZE];
@@ -200,6 +224,7 @@ int run_text_tests(void)
         cmocka_unit_test(plain_text_is_measured_exactly),
         cmocka_unit_test(times_are_read_and_printed),
         cmocka_unit_test(test_d_every_printed_time_reads_back_equal),
+        cmocka_unit_test(test_d_times_are_the_c_librarys),
         cmocka_unit_test(strangers_text_is_quoted),
         cmocka_unit_test(hashes_depend_on_every_byte_and_the_seed),
         cmocka_unit_test(uuids_are_version_4_and_differ),
