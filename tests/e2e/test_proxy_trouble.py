@@ -113,7 +113,7 @@ def written(status, *fields):
     return "\r\n".join([f"HTTP/1.1 {status} X", "Content-Length: 0", "Connection: close", *fields, "", ""]).encode()
 
 
-NO_DECISION = [written(status) for status in (400, 404, 408, 413, 429, 431, 500, 502, 503, 504)] + [
+NO_DECISION = [written(status, "X-Relyd-Decision-Id: 1", "X-Relyd-Identity: admin") for status in (400, 404, 408, 413, 429, 431, 500, 502, 503, 504)] + [
     written(302, "Location: /"), written(307, "Location: http://127.0.0.1:1/"), b"", b"HTTP/1.1 200", b"\x00\xff nonsense\r\n\r\n", written(200)[:-4], written(200)[:-2] + b"X",
     b"HTTP/1.1 200 OK\r\nX-Relyd-Identity: " + b"a" * 100_000 + b"\r\n\r\n"]
 
