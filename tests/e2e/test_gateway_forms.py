@@ -99,7 +99,8 @@ FORMS = {
     "istio.yaml": [
         {"apiVersion": TEXT, "kind": TEXT, "spec": {"meshConfig": {"extensionProviders": [{"name": TEXT, "envoyExtAuthzHttp": {
             "service": TEXT, "port": NUMBER, "timeout": TIME, "pathPrefix": TEXT, "statusOnError": TEXT, "includeRequestHeadersInCheck": [TEXT],
-            "headersToUpstreamOnAllow": [TEXT], "headersToDownstreamOnDeny": [TEXT]}}]}}},
+            "headersToUpstreamOnAllow": [TEXT], "headersToDownstreamOnDeny": [TEXT]},
+            "envoyExtAuthzGrpc": {"service": TEXT, "port": NUMBER, "timeout": TIME, "statusOnError": TEXT}}]}}},
         METADATA | {"spec": {"host": TEXT, "trafficPolicy": {"tls": {name: TEXT for name in ("mode", "clientCertificate", "privateKey", "caCertificates", "sni")}
                                                              | {"subjectAltNames": [TEXT]}}}},
         METADATA | {"spec": {"selector": {"matchLabels": {"app": TEXT}}, "action": TEXT, "provider": {"name": TEXT}, "rules": [{}]}}],
@@ -187,7 +188,8 @@ def from_envoy():
 
 def from_istio():
     mesh, rule, policy = documents("istio.yaml")
-    (provider,) = mesh["spec"]["meshConfig"]["extensionProviders"]
+    provider, by_grpc = mesh["spec"]["meshConfig"]["extensionProviders"]
+    assert by_grpc["envoyExtAuthzGrpc"] == {name: provider["envoyExtAuthzHttp"][name] for name in ("service", "port", "timeout", "statusOnError")}
     asked = provider["envoyExtAuthzHttp"]
     assert (policy["spec"]["action"], policy["spec"]["provider"]["name"], policy["spec"]["rules"]) == ("CUSTOM", provider["name"], [{}])
     assert rule["spec"]["host"] == asked["service"] and rule["spec"]["trafficPolicy"]["tls"]["subjectAltNames"] == [asked["service"]]
