@@ -30,7 +30,7 @@ E2E = {
     "caller": ["callers", "gateway_callers"],
     "endpoints": DOORS + ["batches", "grpc", "routes", "response_headers", "trusting_routes", "straight_path", "openapi"],
     "admin": ["callers", "rest", "explain", "limits", "observe", "openapi"],
-    "http": ["http", "http2", "connections", "client_paths", "doors", "openapi", "smuggling"],
+    "http": ["http", "http2", "hostile_http2", "connections", "client_paths", "doors", "openapi", "smuggling"],
     "loop": ["http", "http2", "connections", "storms", "tls", "callers"],
     "decide": TOKENS + DOORS + ["routes", "response_headers", "trusting_routes", "groups", "revocations", "explain", "siblings", "fleet", "modes", "guards", "pins"],
     "registry": [*WRITES, "revocations", "routes", "response_headers", "warnings", "force", "groups", "tenants", "subject_claim", "aliases", "trust_domains"],

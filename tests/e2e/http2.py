@@ -57,6 +57,8 @@ class Line:
         self.next_id = 1
         self.answers = {}  # stream: wire.Answer, body so far
         self.trailers = {}
+        self.interim = set()  # streams that were told to go on
+        self.settings = {}  # of the server
         self.resets = {}
         self.ended = set()
         self.goaway = None  # (last stream, error code)
@@ -112,7 +114,9 @@ class Line:
             fields = [tuple(text.decode() for text in pair) for pair in self.decoder.decode(payload, raw=True)]
             if stream in self.answers:
                 self.trailers[stream] = fields
-            elif fields[0] != (":status", "100"):
+            elif fields[0] == (":status", "100"):
+                self.interim.add(stream)
+            else:
                 assert fields[0][0] == ":status"
                 self.answers[stream] = wire.Answer(int(fields[0][1]), fields[1:], b"")
         elif kind == DATA:
@@ -122,6 +126,7 @@ class Line:
         elif kind == GOAWAY:
             self.goaway = (int.from_bytes(payload[:4], "big"), int.from_bytes(payload[4:8], "big"))
         elif kind == SETTINGS and not flags & ACK:
+            self.settings |= dict(struct.iter_unpack(">HI", payload))
             self.send(frame(SETTINGS, ACK))
         if flags & END_STREAM and kind in (HEADERS, DATA) or kind == RST_STREAM:
             self.ended.add(stream)

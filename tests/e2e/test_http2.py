@@ -71,6 +71,8 @@ def test_heads_and_bodies(shared):
         head = line.ask("/nowhere", "HEAD")
         assert (head.status, head.body) == (404, b"") and int(head.header("content-length")) > 0
         stream = line.open(request(REVIEW, "POST", content_type="application/json", expect="100-continue"), is_last=False)
+        while stream not in line.interim:
+            assert line.take_frame() is not None
         line.send(frame(DATA, END_STREAM, stream, b'{"token":"x.y.z"}'))
         assert line.wait(stream).json()["reason"] == "malformed_token"
         stream = line.open(request(REVIEW, "POST", content_type="application/json", expect="something"), is_last=False)
@@ -240,6 +242,15 @@ def test_large_heads(shared):
         answer = line.wait(line.open([*request(), *((f"x-{n}", "y") for n in range(101))]))
         assert (answer.status, answer.header("x-relyd-reason")) == (401, "token_too_large")
         assert line.wait(line.open([*request(), *((f"x-{n}", "y") for n in range(99))])).header("x-relyd-reason") == "no_token"
+
+
+def test_a_head_beyond_the_limit(shared):
+    """Of http.head_max_bytes, however short it is when it comes: one header of 4,000 bytes, and others that only name it."""
+    with http2.Line(shared.data) as line:
+        for count, reason in ((14, "malformed_token"), (16, "token_too_large")):
+            packed = pack(request(token="x")) + b"\x40" + hpack_text(b"x-large") + hpack_text(b"y" * 4000) + b"\xbe" * count
+            answer = line.wait(line.open(None, packed=packed))
+            assert (answer.status, answer.header("x-relyd-reason")) == (401, reason)
 
 
 def test_large_bodies(shared):
@@ -421,9 +432,84 @@ def test_slow_requests_are_cut(start):
         assert line.answers[stream].status == 408
 
 
-def test_an_answered_stream_is_not_refused(shared):
+@pytest.fixture
+def short(start):
+    """A relyd of which others hold so much that a connection has 24 KiB for its requests."""
+    relyd = start(http__memory_mib=16, workers=1)
+    with contextlib.ExitStack() as stack:
+        for _ in range(16):
+            begin_many(stack.enter_context(http2.Line(relyd.data)), 100)
+        yield relyd
+
+
+def test_more_bytes_of_unfinished_bodies_than_there_is_room_for(short):
+    """48 KiB of those that were taken; but the oldest is served, however large."""
+    with http2.Line(short.data) as line:
+        line.ping()
+        streams = [line.open(request(REVIEW, "POST", content_type="application/json"), is_last=False) for _ in range(20)]
+        for stream in streams:
+            line.send(frame(DATA, 0, stream, b" " * 9000))
+        assert line.ping() and line.ping()
+        refused = [stream for stream in streams if line.resets.get(stream) == http2.REFUSED_STREAM]
+        assert 14 <= len(refused) <= 18 and streams[0] not in refused and not line.answers
+        for _ in range(4):
+            line.send(frame(DATA, 0, streams[0], b" " * 9000))
+        line.send(frame(DATA, END_STREAM, streams[0], b'{"token":"x.y.z"}'))
+        assert line.wait(streams[0]).json()["reason"] == "malformed_token"
+
+
+def test_more_answers_than_are_kept(shared):
+    """16 that their client does not take; whatever it has taken before counts no more."""
+    with http2.Line(shared.data) as line:
+        for _ in range(300):
+            assert len(line.ask("/nowhere").body) > 110  # 32 KiB together
+        line.send(http2.settings(initial_window_size=0))
+        assert line.ping()
+        for _ in range(2):  # the second has the room of the first
+            streams = []
+            for _ in range(40):
+                streams.append(line.open(request("/nowhere")))
+                assert line.ping()
+            assert line.ping()
+            refused = [stream for stream in streams if line.resets.get(stream) == http2.REFUSED_STREAM]
+            assert refused == streams[16:]
+            for stream in streams[:16]:
+                line.send(frame(WINDOW_UPDATE, 0, stream, struct.pack(">I", 10000)))
+                assert line.wait(stream).status == 404
+
+
+def test_a_gateway_gives_up_many_at_once(shared):
+    with http2.Line(shared.data) as line:
+        rapid_reset(line, 3000)
+        assert line.ask().status == 401 and line.goaway is None
+
+
+def test_what_it_announces(shared):
+    with http2.Line(shared.data) as line:
+        assert line.ask().status == 401
+        assert line.settings == {3: 100, 6: 65536, 9: 1}  # streams, bytes of a head, no priorities
+
+
+def test_http_1_stays_http_1(shared):
+    with contextlib.closing(wire.connect(shared.data)) as line:
+        line.sendall(b"GET /check/default HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert line.recv(65536).startswith(b"HTTP/1.1 401 ")
+        line.sendall(http2.PREFACE + http2.settings())
+        assert line.recv(65536).startswith(b"HTTP/1.1 505 ")
+
+
+def test_who_asks_is_not_idle(start):
+    relyd = start(http__idle_timeout_ms=1000)
+    with http2.Line(relyd.data) as line:
+        end = time.monotonic() + 2
+        while time.monotonic() < end:
+            assert line.ask().status == 401
+        assert line.goaway is None
+
+
+def test_an_answered_stream_is_not_refused(short):
     """REFUSED_STREAM says that nobody has looked at it: DATA behind its answer must not bring that."""
-    with http2.Line(shared.data, hello=http2.settings(initial_window_size=0)) as line:
+    with http2.Line(short.data, hello=http2.settings(initial_window_size=0)) as line:
         line.ping()
         grows = line.open(request(REVIEW, "POST", content_type="application/json"), is_last=False)
         answered = line.open(request(REVIEW, "POST", content_type="application/json", expect="something"), is_last=False)
@@ -514,7 +600,7 @@ def hpack_bomb(line, count):
     """A value of 4,000 bytes in the table, and references to it, a byte each."""
     first = b"\x40" + hpack_text(b"x-bomb") + hpack_text(b"y" * 4000)
     for _ in range(count // 100):
-        line.open(None, packed=first + pack(request()) + b"\xbe" * 16000)
+        line.open(None, packed=pack(request()) + first + b"\xbe" * 16000)
 
 
 def hpack_text(text):
@@ -579,6 +665,18 @@ def test_floods(start, name):
             reader.join(wire.TIMEOUT)
     assert relyd.resident_bytes() - resident < 256 << 20  # AddressSanitizer keeps as much of what was freed
     assert relyd.check().status == 401
+
+
+@pytest.mark.parametrize("flood", [malformed_requests, window_overflow])
+def test_resets_that_it_makes_relyd_send(shared, flood):
+    """MadeYouReset: 100 in a second, whatever they are for."""
+    with http2.Line(shared.data) as line:
+        flood(line, 40)
+        assert line.ask().status == 401
+        while line.ping():  # fewer at once than streams may be open
+            flood(line, 40)
+        assert line.goaway[1] == ENHANCE_YOUR_CALM
+    assert cuts(shared, "frames") >= 1
 
 
 SILENT = {

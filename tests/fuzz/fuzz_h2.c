@@ -75,10 +75,13 @@ static void forget_waiting(void *context)
 static void give_answer(struct rely_http_request *request, int status, struct rely_slice body)
 {
     const struct rely_http_header trailer = {RELY_LIT("x-end"), RELY_LIT("yes")};
+    const struct rely_http_header blank = {RELY_LIT("x-blank"), RELY_LIT(" \tof a claim \t")};
     bool has_trailer = rely_slice_equal(request->path, RELY_LIT("/trailers"));
     rely_http_respond(request, &(struct rely_http_response){.status = status,
                                                             .body = body,
                                                             .content_type = RELY_LIT("text/plain"),
+                                                            .headers = &blank,
+                                                            .header_count = 1,
                                                             .trailers = &trailer,
                                                             .trailer_count = has_trailer});
 }
@@ -111,6 +114,9 @@ static void handle(struct rely_http_request *request, void *context)
 static void refuse(struct rely_http_request *request, void *context, const struct rely_http_refusal *refusal)
 {
     (void)context;
+    size_t count = 0;
+    (void)rely_http_find_header(request, RELY_LIT("host"), &count);
+    RELY_ASSERT(count == 0); /* it would be another request's */
     RELY_ASSERT(refusal->status >= 400 && refusal->kind != RELY_HTTP_TOO_SLOW);
     note_handled((uint64_t)refusal->kind);
     give_answer(request, refusal->status, rely_slice_of(refusal->detail));
@@ -123,11 +129,22 @@ static bool needs_body(const struct rely_http_request *request)
 
 /* --- the client ------------------------------------------------------------------------------------------------- */
 
+/* RFC 9113 s8.2.1, RFC 9110 s8.6: no value begins or ends in a blank, and 204 has no length. */
+static void judge_answer_field(const nghttp2_nv *field, bool *has_no_body)
+{
+    struct rely_slice name = rely_slice((const char *)field->name, field->namelen);
+    struct rely_slice value = rely_slice((const char *)field->value, field->valuelen);
+    RELY_ASSERT(value.len == 0 ||
+                (strchr(" \t", value.ptr[0]) == NULL && strchr(" \t", value.ptr[value.len - 1]) == NULL));
+    *has_no_body = *has_no_body || (name.ptr[0] == ':' && rely_slice_equal(value, RELY_LIT("204")));
+    RELY_ASSERT(!*has_no_body || !rely_slice_equal(name, RELY_LIT("content-length")));
+}
+
 /* Interim answers depend on what has come by then. */
 static void read_answer_head(nghttp2_hd_inflater *inflater, struct answered *stream, struct rely_slice block)
 {
     uint64_t hash = stream->head;
-    bool is_interim = false;
+    bool is_interim = false, has_no_body = false;
     for (int flags = 0; (flags & NGHTTP2_HD_INFLATE_FINAL) == 0;) {
         nghttp2_nv field;
         ssize_t used = nghttp2_hd_inflate_hd2(inflater, &field, &flags, (const uint8_t *)block.ptr, block.len, 1);
@@ -136,6 +153,7 @@ static void read_answer_head(nghttp2_hd_inflater *inflater, struct answered *str
         if ((flags & NGHTTP2_HD_INFLATE_EMIT) == 0)
             continue;
         struct rely_slice value = rely_slice((const char *)field.value, field.valuelen);
+        judge_answer_field(&field, &has_no_body);
         is_interim = is_interim || (field.name[0] == ':' && rely_slice_equal(value, RELY_LIT("100")));
         hash = hash_on(hash_on(hash, rely_slice((const char *)field.name, field.namelen)), value);
     }
