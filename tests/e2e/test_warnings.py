@@ -166,6 +166,9 @@ def test_issuers(start, url, is_twin):
     answer = relyd.admin("PUT", "/v1/issuers/second", body)
     assert codes_of(answer) == ([("issuer_twin", "issuer")] if is_twin else [])
     assert not is_twin or "issuer first has nearly the same URL" in answer.json()["warnings"][0]["message"]
+    if url == "https://a.example/x/":  # and from the other side
+        answer = relyd.admin("PUT", "/v1/issuers/third", {"issuer": "https://a.example/x", "keys": {"jwks": tokens.jwks(tokens.key("third"))}})
+        assert codes_of(answer) == [("issuer_twin", "issuer")] and "issuer second has" in answer.json()["warnings"][0]["message"]
 
 
 def test_the_url_of_a_discovery_document(relyd):

@@ -103,6 +103,10 @@ MUTANTS = [
     mutant("a default that is gone is there", "src/snapshot/named_route.c", "        next->default_route = is_removal ? NULL : route;", "        next->default_route = is_removal ? next->default_route : route;", "unit_decide"),
     mutant("a full group is a full registry", "src/registry/members.c", "    if (own.code == RELY_ERR_LIMIT)", "    if (own.code == RELY_ERR_LIMIT && group->id < 0)", "unit_registry"),
     mutant("a revocation may be over this very second", "src/registry/revocations.c", "revocation->until_at != 0 && revocation->until_at <= write->writer->now_s", "revocation->until_at != 0 && revocation->until_at < write->writer->now_s", "unit_registry"),
+    mutant("a rule that moves to another group is not compared", "src/registry/rules.c", "before->issuer_id == credential->issuer_id && before->group_id == credential->group_id &&\n        rely_slice_same(before->subject", "before->issuer_id == credential->issuer_id &&\n        rely_slice_same(before->subject", "unit_registry"),
+    mutant("a skipped key hides the one of its name", "src/snapshot/issuer_index.c", "bears_kid(&marks.items[i], marks.items[at].kid) && is_live(issuer, &marks.items[i]) == is_wanted)", "bears_kid(&marks.items[i], marks.items[at].kid) && (is_wanted || !is_wanted))", "unit_decide"),
+    mutant("a twin with a slash is not looked for", "src/registry/lint.c", "    if (!has_slash)\n        rely_buf_putc(text, '/');\n    if (is_https", "    if (is_https", "tests/e2e/test_warnings.py::test_issuers"),
+    mutant("a stored guard asks for any claim", "src/model/issuer_guards.c", "    return is_good;\n}", "    return is_good || issuer->required_claims.count > 0;\n}", "unit_registry"),
     # warnings
     mutant("more is forced than is known", "src/model/lint.c", "    if (count > RELY_PROBLEMS_MAX) /* what is not kept is not known */\n        return;", "    if (count > RELY_PROBLEMS_MAX) /* what is not kept is not known */\n        count = RELY_PROBLEMS_MAX;", "unit_model"),
     warning("a cluster is not known by its keys", "return linted->jwks_uri.ptr != NULL && ends_with", "return linted->jwks_uri.len > 9999 && ends_with"),

@@ -553,11 +553,21 @@ static void the_index_has_every_usable_key(void **state)
     assert_int_equal(find_one(scene, BY_MATERIAL, key), 0);
 }
 
+/* A set may have a key that is skipped under the name of one that is not. */
+static void test_a_skipped_key_hides_no_other_of_its_name(void **state)
+{
+    struct scene *scene = *state;
+    scene_add_issuer(scene, "other", URL, one_key("p256#other", "b", NULL));
+    add_victim(scene, mint_jwks(mint_jwk(mint_key("rsa1024"), "a", NULL), mint_jwk(mint_key("p256"), "a", NULL), NULL));
+    check_allowed(scene, sign("p256", "ES256", "a"), "victim", 1);
+}
+
 #define SIBLING_TEST(name) cmocka_unit_test_setup_teardown(name, set_up_scene, tear_down_scene)
 
 int run_sibling_tests(void)
 {
     const struct CMUnitTest tests[] = {
+        SIBLING_TEST(test_a_skipped_key_hides_no_other_of_its_name),
         SIBLING_TEST(test_a6_eight_keys_under_the_victims_kid_lock_nobody_out),
         SIBLING_TEST(test_a6_neighbours_with_too_many_keys_leave_out_only_themselves),
         SIBLING_TEST(test_a6_costly_keys_lock_nobody_out),

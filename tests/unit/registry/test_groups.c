@@ -215,6 +215,19 @@ static void holds_the_limits(void **state)
     assert_refused(fixture, RELY_ERR_CONFLICT, "too_many_objects");
 }
 
+/* Where one moves to another group as where it is written anew. */
+static void holds_one_subject_in_a_group(void **state)
+{
+    struct fixture *fixture = *state;
+    make_group(fixture);
+    must_create(fixture, group_path(NULL), "{\"name\":\"test\"}");
+    must_create(fixture, identity_path(NULL), "{\"name\":\"web\"}");
+    must_create(fixture, credential_path("web", NULL), "{\"name\":\"aaa\",\"issuerGroup\":\"prod\"," RULE "}");
+    must_create(fixture, credential_path("web", NULL), "{\"name\":\"bbb\",\"issuerGroup\":\"test\"," RULE "}");
+    assert_false(try_replace(fixture, credential_path("web", "bbb"), "{\"issuerGroup\":\"prod\"," RULE "}", NULL));
+    assert_refused(fixture, RELY_ERR_CONFLICT, "duplicate_issuer_and_subject");
+}
+
 /* The group is said to be full, and not the registry. */
 static void holds_so_many_records(void **state)
 {
@@ -375,6 +388,7 @@ int run_issuer_group_tests(void)
         cmocka_unit_test_setup_teardown(joins_and_leaves, make_fixture, drop_fixture),
         cmocka_unit_test_setup_teardown(holds_the_limits, make_fixture, drop_fixture),
         cmocka_unit_test_setup_teardown(binds_credentials_to_a_group, make_fixture, drop_fixture),
+        cmocka_unit_test_setup_teardown(holds_one_subject_in_a_group, make_fixture, drop_fixture),
         cmocka_unit_test_setup_teardown(holds_so_many_records, make_fixture, drop_fixture),
         cmocka_unit_test_setup_teardown(deletes_what_goes_with_it, make_fixture, drop_fixture),
         cmocka_unit_test_setup_teardown(keeps_the_last_administrator, make_fixture, drop_fixture),
