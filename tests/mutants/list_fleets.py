@@ -104,7 +104,6 @@ MUTANTS = [
     mutant("a full group is a full registry", "src/registry/members.c", "    if (own.code == RELY_ERR_LIMIT)", "    if (own.code == RELY_ERR_LIMIT && group->id < 0)", "unit_registry"),
     mutant("a revocation may be over this very second", "src/registry/revocations.c", "revocation->until_at != 0 && revocation->until_at <= write->writer->now_s", "revocation->until_at != 0 && revocation->until_at < write->writer->now_s", "unit_registry"),
     mutant("a rule that moves to another group is not compared", "src/registry/rules.c", "before->issuer_id == credential->issuer_id && before->group_id == credential->group_id &&\n        rely_slice_same(before->subject", "before->issuer_id == credential->issuer_id &&\n        rely_slice_same(before->subject", "unit_registry"),
-    mutant("a skipped key hides the one of its name", "src/snapshot/issuer_index.c", "bears_kid(&marks.items[i], marks.items[at].kid) && is_live(issuer, &marks.items[i]) == is_wanted)", "bears_kid(&marks.items[i], marks.items[at].kid) && (is_wanted || !is_wanted))", "unit_decide"),
     mutant("a twin with a slash is not looked for", "src/registry/lint.c", "    if (!has_slash)\n        rely_buf_putc(text, '/');\n    if (is_https", "    if (is_https", "tests/e2e/test_warnings.py::test_issuers"),
     mutant("a stored guard asks for any claim", "src/model/issuer_guards.c", "    return is_good;\n}", "    return is_good || issuer->required_claims.count > 0;\n}", "unit_registry"),
     # warnings
