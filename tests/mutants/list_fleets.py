@@ -106,6 +106,8 @@ MUTANTS = [
     mutant("a rule that moves to another group is not compared", "src/registry/rules.c", "before->issuer_id == credential->issuer_id && before->group_id == credential->group_id &&\n        rely_slice_same(before->subject", "before->issuer_id == credential->issuer_id &&\n        rely_slice_same(before->subject", "unit_registry"),
     mutant("a twin with a slash is not looked for", "src/registry/lint.c", "    if (!has_slash)\n        rely_buf_putc(text, '/');\n    if (is_https", "    if (is_https", "tests/e2e/test_warnings.py::test_issuers"),
     mutant("a stored guard asks for any claim", "src/model/issuer_guards.c", "    return is_good;\n}", "    return is_good || issuer->required_claims.count > 0;\n}", "unit_registry"),
+    mutant("a set without keys is a bad one", "src/control/edition.c", "    if (record->jwks.ptr != NULL && !rely_slice_equal(record->jwks, RELY_LIT(\"{\\\"keys\\\":[]}\")))", "    if (record->jwks.ptr != NULL)", "unit_control"),
+    mutant("what could not begin is a commit that failed", "src/control/batch.c", "    failed->is_begun = false;\n", "", "unit_control"),
     # warnings
     mutant("more is forced than is known", "src/model/lint.c", "    if (count > RELY_PROBLEMS_MAX) /* what is not kept is not known */\n        return;", "    if (count > RELY_PROBLEMS_MAX) /* what is not kept is not known */\n        count = RELY_PROBLEMS_MAX;", "unit_model"),
     warning("a cluster is not known by its keys", "return linted->jwks_uri.ptr != NULL && ends_with", "return linted->jwks_uri.len > 9999 && ends_with"),

@@ -54,6 +54,7 @@ bool __wrap_rely_registry_commit(struct rely_registry *registry, struct rely_err
 static void room_hand_over(void *context, struct rely_commit *commit)
 {
     assert_ptr_equal(commit->context, context);
+    ((struct fixture *)context)->is_last_begun = commit->is_begun;
     rely_control_take(((struct fixture *)context)->control, commit);
 }
 

@@ -55,6 +55,7 @@ struct fixture {
     int64_t now_ms;
     int connections;
     bool cannot_begin, are_sources_closed;
+    bool is_last_begun;  /* of the last commit that was handed over */
     int failing_commits; /* so many fail */
     int begins, commits;
     struct rely_message *inboxes[WORKERS];        /* oldest first */

@@ -74,6 +74,7 @@ static void test_a_failed_commit_tells_everybody(void **state)
         assert_false(fixture->waiting[i].is_live);
         assert_string_equal(fixture->waiting[i].message, "the disk is full");
     }
+    assert_true(fixture->is_last_begun);
     assert_int_equal(newest(fixture)->edition, edition);
     struct waiting *again = put_identity(fixture, "aaa"); /* it is not there: this creates it */
     run_ms(fixture, 2);
@@ -91,6 +92,7 @@ static void test_a_batch_that_cannot_begin(void **state)
     assert_int_equal(waiting->answers, 1);
     assert_false(waiting->is_live || waiting->is_accepted); /* nothing was done */
     assert_string_equal(waiting->message, "the disk is away");
+    assert_false(fixture->is_last_begun); /* no commit has failed: there was none */
     assert_int_equal(rely_batch_due_ms(fixture->batch), -1);
     rely_batch_end(fixture->batch); /* nothing is open */
     assert_int_equal(fixture->commits, 0);

@@ -1,6 +1,7 @@
 /* What the next edition is: records and keys that a change carries, and those that go on. */
 #include "fixture.h"
 
+#include "../../../src/control/inside.h"
 #include "../mint/mint.h"
 
 #include "relyd/signature.h"
@@ -294,6 +295,17 @@ static void test_a5_keys_from_a_closed_source_are_not_in_force(void **state)
     assert_true(has_kid(find_issuer(fixture, URL), "one"));
 }
 
+/* A set of which all keys are another's is stored empty: that is no fault, and nothing is said of it. */
+static void test_a_set_without_keys_is_none(void **state)
+{
+    (void)state;
+    const struct rely_issuer_record empty = {.jwks = RELY_LIT("{\"keys\":[]}")}, bad = {.jwks = RELY_LIT("{}")};
+    struct rely_prepared prepared = rely_prepare_stored(&empty);
+    assert_true(prepared.keyset == NULL && prepared.err.code == RELY_ERR_NONE);
+    prepared = rely_prepare_stored(&bad);
+    assert_true(prepared.keyset == NULL && prepared.err.code != RELY_ERR_NONE);
+}
+
 int run_edition_tests(void)
 {
     const struct CMUnitTest tests[] = {
@@ -310,6 +322,7 @@ int run_edition_tests(void)
         A_TEST(test_a6_stored_sets_that_repeat_are_told_apart),
         A_TEST(test_a5_a_time_to_come_does_not_count),
         A_TEST(test_a5_keys_from_a_closed_source_are_not_in_force),
+        A_TEST(test_a_set_without_keys_is_none),
     };
     return cmocka_run_group_tests_name("control: editions", tests, NULL, NULL);
 }
