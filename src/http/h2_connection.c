@@ -223,7 +223,7 @@ static size_t feed(struct rely_h2 *h2, struct rely_slice bytes)
     while (taken < bytes.len) {
         size_t piece = bytes.len - taken < PIECE_BYTES ? bytes.len - taken : PIECE_BYTES;
         ssize_t used = nghttp2_session_mem_recv(h2->session, (const uint8_t *)bytes.ptr + taken, piece);
-        if (used < 0) { /* no HTTP/2, a flood, or no memory for it: what is queued is still sent */
+        if (used < 0) { /* no HTTP/2, a flood, or no memory for it: the client is told */
             rely_h2_say_leaving(h2, NGHTTP2_PROTOCOL_ERROR);
             taken = bytes.len;
             break;

@@ -153,7 +153,8 @@ static int note_header(nghttp2_session *session, const nghttp2_frame *frame, con
     return 0;
 }
 
-/* libnghttp2 would leave the header out and go on: whoever stands in front may have read it. */
+/* A header that is none must not be left out, and the request go on without it: whoever stands in front may have read
+ * it. */
 static int refuse_invalid_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name,
                                  size_t name_len, const uint8_t *value, size_t value_len, uint8_t flags, void *context)
 {
