@@ -4,6 +4,7 @@ REVIEW, DOOR = "src/endpoints/tokenreview.c", "src/endpoints/endpoints.c"
 JSON_E2E = "tests/e2e/test_tokenreview.py::"
 PROTOBUF, UNPACK, BODY = "src/protobuf/tokenreview.c", "src/protobuf/unpack.c", "src/endpoints/tokenreview_body.c"
 BODY_TYPES = "src/endpoints/body.c"
+ACCOUNT = "src/decide/route.c"
 E2E = "tests/e2e/test_tokenreview_protobuf.py::"
 
 
@@ -45,4 +46,9 @@ MUTANTS = [
     mutant("all that is not there is Kubernetes'", REVIEW, "        return rely_slice_starts(path, apis);\n", "        return rely_slice_starts(path, rely_slice(apis.ptr, 1));\n", JSON_E2E + "test_other_resources_of_kubernetes"),
     mutant("what is not there is refused twice", DOOR, "    if (!rely_tokenreview_refuse_path(reviewer, request))\n", "    if (!rely_tokenreview_refuse_path(reviewer, request) || request->path.len > 0)\n", JSON_E2E + "test_other_resources_of_kubernetes"),
     mutant("the short path has no route", "include/relyd/operation.def", '"/routes/{route}/tokenreviews"', '"/tokenreviews"', JSON_E2E + "test_the_short_path_under_a_route"),
+    mutant("an account's namespace may have dots", ACCOUNT, "is_kubernetes_name(claims->namespace_name, 63, false)", "is_kubernetes_name(claims->namespace_name, 63, true)", "unit_decide"),
+    mutant("an account's name is longer than any", ACCOUNT, "is_kubernetes_name(claims->account_name, 253, true)", "is_kubernetes_name(claims->account_name, 254, true)", "unit_decide"),
+    mutant("capitals are of an account's name", ACCOUNT, "(c >= 'a' && c <= 'z')", "((c | 32) >= 'a' && (c | 32) <= 'z')", "unit_decide"),
+    mutant("a service account without uid is answered", ACCOUNT, "claims->account_uid.len > 0 &&\n", "claims->account_uid.len < 99 &&\n", "unit_decide"),
+    mutant("more claims are remembered than there is room for", "src/decide/slots.c", "gathering->count == SLOTS_MAX", "gathering->count > SLOTS_MAX", "unit_decide"),
 ]

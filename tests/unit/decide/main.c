@@ -23,5 +23,6 @@ int main(void)
     failed += run_subject_claim_tests();
     failed += run_name_tests();
     failed += run_seal_tests();
+    failed += run_account_tests();
     return failed;
 }

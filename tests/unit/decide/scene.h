@@ -71,5 +71,6 @@ int run_guard_tests(void);
 int run_subject_claim_tests(void);
 int run_name_tests(void);
 int run_seal_tests(void);
+int run_account_tests(void);
 
 #endif

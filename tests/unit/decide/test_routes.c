@@ -171,6 +171,35 @@ static void test_what_no_route_is(void **state)
     assert_null(rely_snapshot_route(world->scene.snapshot, record.name));
 }
 
+/* By any one of the identity's groups. */
+static void test_a_group_of_the_identity(void **state)
+{
+    static const struct rely_slice groups[] = {{"ops", 3}, {"shop-readers", 12}};
+    static const struct {
+        const char *name;
+        enum rely_reason expected;
+    } cases[] = {{"ops", RELY_OK},
+                 {"shop-readers", RELY_OK},
+                 {"shop-reader", RELY_IDENTITY_NOT_ALLOWED},
+                 {"app-one", RELY_IDENTITY_NOT_ALLOWED}}; /* an identity is no group of its name */
+    struct route_world *world = *state;
+    struct rely_identity *identity = scene_edit_identity(&world->scene, world->issuer + 1);
+    identity->groups = groups;
+    identity->group_count = 2;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const struct rely_slice name = rely_slice_of(cases[i].name);
+        put_route(world, (struct rely_route_record){.groups = {&name, 1}});
+        assert_asked(world, cases[i].expected);
+    }
+    const struct rely_slice none = RELY_LIT("none"), own = RELY_LIT("app-one");
+    put_route(world, (struct rely_route_record){.groups = {&none, 1}, .identities = {&own, 1}});
+    assert_asked(world, RELY_OK);
+    put_route(world, (struct rely_route_record){.groups = {&none, 1}, .identities = {&none, 1}});
+    assert_asked(world, RELY_IDENTITY_NOT_ALLOWED);
+    assert_string_equal(ask_under_route(world)->decision.detail.text,
+                        "the token maps to identity app-one, which may not pass route shop");
+}
+
 /* --- headers --------------------------------------------------------------------------------------------------------- */
 
 static void put_claim_headers(struct route_world *world, const char *const *sources, size_t count)
@@ -273,6 +302,25 @@ static void test_more_claims_than_are_looked_for(void **state)
         assert_header_claims(world, false, "a|;");
 }
 
+/* A token that says few of what is asked for is remembered; one that says more than there is room for is not, and is judged
+ * and answered each time. */
+static void test_more_claims_than_are_remembered(void **state)
+{
+    struct route_world *world = *state;
+    struct rely_buf claims = {0};
+    put_claim_headers(world, (const char *const[]){"claim:team", "claim:sub"}, 2);
+    ask_for_claims(world, 40);
+    for (int said = 1; said <= 41; said++) {
+        rely_buf_printf(&claims, said == 1 ? "\"team\":\"a\"" : ",\"c%d\":%d", said - 2, said);
+        if (said != 6 && said < 31)
+            continue;
+        world->token = sign_with(claims.ptr);
+        for (int i = 0; i < 3; i++)
+            assert_header_claims(world, said == 6 && i == 2, "a|;app|;");
+    }
+    rely_buf_fini(&claims);
+}
+
 int run_route_tests(void)
 {
     const struct CMUnitTest tests[] = {
@@ -281,10 +329,12 @@ int run_route_tests(void)
         cmocka_unit_test_setup_teardown(test_each_list_is_searched, set_up_routes, tear_down_routes),
         cmocka_unit_test_setup_teardown(test_what_no_route_is, set_up_routes, tear_down_routes),
         cmocka_unit_test_setup_teardown(test_none_of_many_may_pass, set_up_routes, tear_down_routes),
+        cmocka_unit_test_setup_teardown(test_a_group_of_the_identity, set_up_routes, tear_down_routes),
         cmocka_unit_test_setup_teardown(test_claims_of_a_remembered_token, set_up_routes, tear_down_routes),
         cmocka_unit_test_setup_teardown(test_a_list_of_more_than_texts, set_up_routes, tear_down_routes),
         cmocka_unit_test_setup_teardown(test_what_nobody_asks_for_any_more, set_up_routes, tear_down_routes),
         cmocka_unit_test_setup_teardown(test_more_claims_than_are_looked_for, set_up_routes, tear_down_routes),
+        cmocka_unit_test_setup_teardown(test_more_claims_than_are_remembered, set_up_routes, tear_down_routes),
     };
     return cmocka_run_group_tests_name("routes", tests, NULL, NULL);
 }
