@@ -3,5 +3,11 @@
 
 int main(void)
 {
-    return run_waiting_tests() + run_batch_tests();
+    int failed = run_waiting_tests();
+    failed += run_batch_tests();
+    failed += run_check_tests();
+    failed += run_header_tests();
+    failed += run_tokenreview_tests();
+    failed += run_own_protocol_tests();
+    return failed;
 }

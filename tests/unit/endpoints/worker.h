@@ -26,6 +26,10 @@ struct worker {
 /* The groups of this folder. */
 int run_waiting_tests(void);
 int run_batch_tests(void);
+int run_check_tests(void);
+int run_header_tests(void);
+int run_tokenreview_tests(void);
+int run_own_protocol_tests(void);
 
 int set_up_worker(void **state);
 int tear_down_worker(void **state);
