@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include <generated/check.pb-c.h>
 #include <generated/tokenreview.pb-c.h>
 
 #include "relyd/limits.h"
@@ -428,7 +429,7 @@ static void test_the_limit_is_to_the_byte(void **state)
 
 /* --- the messages themselves -------------------------------------------------------------------------------------- */
 
-#define LEVELS_MAX 4
+#define LEVELS_MAX 6
 
 /* Deeper than there are messages: one contains itself. */
 static void check_descriptor(const ProtobufCMessageDescriptor *type, int level)
@@ -451,6 +452,8 @@ static void test_forms_of_messages(void **state)
     (void)state;
     check_descriptor(&relyd__envelope__descriptor, 1);
     check_descriptor(&relyd__token_review__descriptor, 1);
+    check_descriptor(&relyd__check_request__descriptor, 1);
+    check_descriptor(&relyd__health_check_request__descriptor, 1);
 }
 
 int main(void)
