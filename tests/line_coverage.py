@@ -25,7 +25,7 @@ FLOORS = {
     "control": 5,
     "credentials": 99,
     "decide": 98,
-    "endpoints": 75,
+    "endpoints": 96,
     "expression": 99,
     "fetch": 93,
     "http": 96,

@@ -9,5 +9,6 @@ int main(void)
     failed += run_header_tests();
     failed += run_tokenreview_tests();
     failed += run_own_protocol_tests();
+    failed += run_grpc_tests();
     return failed;
 }

@@ -30,6 +30,7 @@ int run_check_tests(void);
 int run_header_tests(void);
 int run_tokenreview_tests(void);
 int run_own_protocol_tests(void);
+int run_grpc_tests(void);
 
 int set_up_worker(void **state);
 int tear_down_worker(void **state);
