@@ -395,12 +395,18 @@ void rely_batches_init(struct rely_reviewer *reviewer)
     reviewer->batches = (struct rely_batch_list){.turn = {.run = run_batches}};
 }
 
+static void free_batches_of(const struct rely_batch_line *line)
+{
+    for (struct rely_batch *batch = line->first, *next; batch != NULL; batch = next) {
+        next = batch->next;
+        free_batch(batch);
+    }
+}
+
 void rely_batches_fini(struct rely_reviewer *reviewer)
 {
     struct rely_batch_list *list = &reviewer->batches;
-    while (list->ready.first != NULL)
-        free_batch(list->ready.first);
-    while (list->idle.first != NULL)
-        free_batch(list->idle.first);
+    free_batches_of(&list->ready);
+    free_batches_of(&list->idle);
     rely_buf_fini(&list->spare);
 }
