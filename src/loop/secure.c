@@ -49,9 +49,10 @@ bool rely_secure_has_chosen_http2(const SSL *ssl)
     return len == 2 && memcmp(chosen, "h2", 2) == 0;
 }
 
+/* The end, too, once it has been read: the kernel has nothing more to tell. */
 bool rely_secure_has_input(const SSL *ssl)
 {
-    return SSL_has_pending(ssl) == 1;
+    return SSL_has_pending(ssl) == 1 || (SSL_get_shutdown(ssl) & SSL_RECEIVED_SHUTDOWN) != 0;
 }
 
 /* A record at a time, until the buffer is full or there are no more. */

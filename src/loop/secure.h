@@ -37,7 +37,7 @@ bool rely_secure_has_chosen_http2(const struct ssl_st *ssl);
 ssize_t rely_secure_receive(struct ssl_st *ssl, char *out, size_t size);
 ssize_t rely_secure_peek(struct ssl_st *ssl);
 ssize_t rely_secure_send(struct ssl_st *ssl, const char *bytes, size_t len);
-/* Is there input that the kernel will not tell of, because it has been read already? */
+/* Is there input, or its end, that the kernel will not tell of, because it has been read already? */
 bool rely_secure_has_input(const struct ssl_st *ssl);
 /* Say that nothing more comes (close_notify). */
 void rely_secure_end_output(struct ssl_st *ssl);

@@ -142,6 +142,7 @@ MUTANTS = [
     mutant("a-handshake-may-take-its-time", "9", "src/loop/watch.c", "    case RELY_STAGE_HANDSHAKE:\n    case RELY_STAGE_HEAD:\n        return options->head_timeout_ms;", "    case RELY_STAGE_HEAD:\n        return options->head_timeout_ms;\n    case RELY_STAGE_HANDSHAKE:\n        break;", "tests/e2e/test_tls.py"),
     mutant("tls-12-is-spoken-where-13-is-the-least", "9", "src/loop/tls.c", "is_only_13 ? TLS1_3_VERSION : TLS1_2_VERSION", "is_only_13 ? TLS1_2_VERSION : TLS1_2_VERSION", "tests/e2e/test_tls.py"),
     mutant("suites-without-aead", "9", "src/loop/tls.c", "ECDHE+AESGCM:ECDHE+CHACHA20", "ECDHE+AESGCM:ECDHE+CHACHA20:ECDHE+AES", "tests/e2e/test_tls.py"),
+    mutant("an-end-that-was-read-ahead-is-forgotten", "9", "src/loop/secure.c", "SSL_has_pending(ssl) == 1 || (SSL_get_shutdown(ssl) & SSL_RECEIVED_SHUTDOWN) != 0;", "SSL_has_pending(ssl) == 1;", "unit_loop"),
     mutant("any-protocol-by-alpn", "9", "src/loop/tls.c", "        return SSL_TLSEXT_ERR_ALERT_FATAL;", "        return SSL_TLSEXT_ERR_NOACK;", "tests/e2e/test_tls.py"),
     mutant("a-key-that-all-may-read", "9", "src/loop/tls.c", "    if ((found.st_mode & S_IRWXO) != 0)", "    if ((found.st_mode & S_ISUID) != 0)", "tests/e2e/test_tls.py"),
     mutant("an-expired-certificate-is-shown", "9", "src/loop/tls.c", "    if (*expires_s <= rely_clock_now_s())", "    if (*expires_s <= rely_clock_now_s() * 0)", "tests/e2e/test_tls.py"),

@@ -9,6 +9,8 @@
 #include "relyd/tls.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
@@ -16,6 +18,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -761,6 +764,31 @@ static void test_client_leaves(void **state)
     stop(&secure);
 }
 
+/* The end of what a client says, read with the last that it says: no event tells of it once more. */
+static void test_client_leaves_in_one_piece(void **state)
+{
+    (void)state;
+    struct secure secure;
+    make_files(&secure.files);
+    struct rely_tls_options options = options_of(&secure.files);
+    start(&secure, &options);
+    SSL *ssl = shake_hands(&secure);
+    put(ssl, GET("/x"));
+    expect(ssl, "GET /x");
+    int fd = SSL_get_fd(ssl), is_corked = 1;
+    assert_int_equal(setsockopt(fd, IPPROTO_TCP, TCP_CORK, &is_corked, sizeof is_corked), 0);
+    put(ssl, GET("/y"));
+    SSL_shutdown(ssl);
+    is_corked = 0;
+    assert_int_equal(setsockopt(fd, IPPROTO_TCP, TCP_CORK, &is_corked, sizeof is_corked), 0);
+    expect(ssl, "GET /y");
+    int64_t answered_ms = rely_clock_monotonic_ms();
+    read_to_the_end(ssl);
+    assert_in_range(rely_clock_monotonic_ms() - answered_ms, 0, 2000); /* less than the idle have */
+    hang_up(ssl);
+    stop(&secure);
+}
+
 /* Open connections keep what they began with, new ones have the new. */
 static void test_reload_while_serving(void **state)
 {
@@ -803,6 +831,7 @@ const struct CMUnitTest tls_tests[] = {
     cmocka_unit_test(test_no_handshake),
     cmocka_unit_test(test_failed_handshakes_are_said),
     cmocka_unit_test(test_client_leaves),
+    cmocka_unit_test(test_client_leaves_in_one_piece),
     cmocka_unit_test(test_reload_while_serving),
 };
 const size_t tls_count = sizeof tls_tests / sizeof *tls_tests;
