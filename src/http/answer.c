@@ -39,14 +39,19 @@ struct rely_slice rely_http_date(struct rely_http_shared *shared)
 
 /* --- what it says --------------------------------------------------------------------------------------- */
 
-static void put_decimal(struct rely_buf *out, size_t number)
+struct rely_slice rely_http_print_number(size_t number, char digits[RELY_HTTP_DIGITS])
 {
-    char digits[24];
-    size_t at = sizeof digits;
+    size_t at = RELY_HTTP_DIGITS;
     do
         digits[--at] = (char)('0' + number % 10);
     while ((number /= 10) > 0);
-    rely_buf_put(out, rely_slice(digits + at, sizeof digits - at));
+    return rely_slice(digits + at, RELY_HTTP_DIGITS - at);
+}
+
+static void put_decimal(struct rely_buf *out, size_t number)
+{
+    char digits[RELY_HTTP_DIGITS];
+    rely_buf_put(out, rely_http_print_number(number, digits));
 }
 
 static void put_line(struct rely_buf *out, struct rely_slice name, struct rely_slice value)
@@ -57,7 +62,7 @@ static void put_line(struct rely_buf *out, struct rely_slice name, struct rely_s
     rely_buf_put(out, RELY_LIT("\r\n"));
 }
 
-static bool has_no_body(int status)
+bool rely_http_has_no_body(int status)
 {
     return status == 204 || status == 304;
 }
@@ -72,7 +77,7 @@ static void put_head(struct rely_http_shared *shared, const struct rely_http_res
     rely_buf_put(out, RELY_LIT("\r\nDate: "));
     rely_buf_put(out, rely_http_date(shared));
     rely_buf_put(out, is_last ? RELY_LIT("\r\nConnection: close\r\n") : RELY_LIT("\r\nConnection: keep-alive\r\n"));
-    if (!has_no_body(response->status)) { /* RFC 9110 s8.6; with HEAD it is that of GET */
+    if (!rely_http_has_no_body(response->status)) { /* RFC 9110 s8.6; with HEAD it is that of GET */
         rely_buf_put(out, RELY_LIT("Content-Length: "));
         put_decimal(out, response->body.len);
         rely_buf_put(out, RELY_LIT("\r\n"));
@@ -86,17 +91,22 @@ static void put_head(struct rely_http_shared *shared, const struct rely_http_res
 
 /* --- how it goes out ------------------------------------------------------------------------------------ */
 
-static void keep_output(struct rely_http_connection *connection, struct rely_slice rest)
+void rely_http_keep_output(struct rely_http_connection *connection, struct rely_slice rest)
 {
     connection->output = rely_alloc(rest.len);
     memcpy(connection->output, rest.ptr, rest.len);
     connection->output_len = rest.len;
     connection->output_sent = 0;
+    rely_connection_want_output(&connection->base);
+}
+
+static void keep_rest_of_answer(struct rely_http_connection *connection, struct rely_slice rest)
+{
+    rely_http_keep_output(connection, rest);
     rely_http_count_held(connection);
     connection->phase = RELY_HTTP_SENDS;
     rely_connection_enter(&connection->base, RELY_STAGE_UNSENT);
     rely_connection_want_input(&connection->base, false);
-    rely_connection_want_output(&connection->base);
 }
 
 static void send_output(struct rely_http_connection *connection, struct rely_buf *output)
@@ -105,28 +115,35 @@ static void send_output(struct rely_http_connection *connection, struct rely_buf
     if (sent == RELY_BROKEN)
         connection->phase = RELY_HTTP_CLOSES;
     else if ((size_t)sent < output->len)
-        keep_output(connection, rely_slice(output->ptr + sent, output->len - (size_t)sent));
+        keep_rest_of_answer(connection, rely_slice(output->ptr + sent, output->len - (size_t)sent));
     output->len = 0;
     if (output->cap > OUTPUT_KEPT_BYTES)
         rely_buf_fini(output);
 }
 
-void rely_http_flush(struct rely_http_connection *connection)
+bool rely_http_send_kept(struct rely_http_connection *connection)
 {
     ssize_t sent = rely_connection_send(&connection->base, connection->output + connection->output_sent,
                                         connection->output_len - connection->output_sent);
     if (sent == RELY_BROKEN) {
         connection->phase = RELY_HTTP_CLOSES;
-        return;
+        return false;
     }
     connection->output_sent += (size_t)sent;
     if (connection->output_sent < connection->output_len) {
         rely_connection_want_output(&connection->base);
-        return;
+        return false;
     }
     free(connection->output);
     connection->output = NULL;
     connection->output_len = 0;
+    return true;
+}
+
+void rely_http_flush(struct rely_http_connection *connection)
+{
+    if (!rely_http_send_kept(connection))
+        return;
     rely_http_count_held(connection);
     rely_http_end_request(connection);
 }
@@ -155,7 +172,7 @@ void rely_http_write_answer(struct rely_http_request *request, const struct rely
     if (!connection->is_last && rely_loop_is_draining(connection->base.loop))
         connection->is_last = connection->has_unread = true; /* it may be sending its next request */
     put_head(shared, response, connection->is_last);
-    if (!has_no_body(response->status) && !connection->is_head)
+    if (!rely_http_has_no_body(response->status) && !connection->is_head)
         rely_buf_put(&shared->output, response->body);
     send_output(connection, &shared->output);
     if (!was_deferred || connection->is_in_handler)

@@ -100,6 +100,15 @@ void rely_http_write_answer(struct rely_http_request *request, const struct rely
 void rely_http_send_continue(struct rely_http_connection *connection);
 /* Of this second; borrowed. */
 struct rely_slice rely_http_date(struct rely_http_shared *shared);
+/* What the client does not take yet: sent when there is room. */
+void rely_http_keep_output(struct rely_http_connection *connection, struct rely_slice rest);
+/* Send what was kept. True when all of it is out. */
+bool rely_http_send_kept(struct rely_http_connection *connection);
+/* Is an answer of this status none with a body? */
+bool rely_http_has_no_body(int status);
+/* A number in decimal digits, inside `digits`. */
+#define RELY_HTTP_DIGITS 24
+struct rely_slice rely_http_print_number(size_t number, char digits[RELY_HTTP_DIGITS]);
 /* Sends what is left of an answer. */
 void rely_http_flush(struct rely_http_connection *connection);
 

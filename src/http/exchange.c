@@ -6,8 +6,6 @@
 
 #include "relyd/peer.h"
 
-#include <strings.h>
-
 void rely_http_fill_request(struct rely_http_connection *connection, struct rely_slice method,
                             struct rely_slice target_text)
 {
@@ -47,7 +45,7 @@ struct rely_slice rely_http_head_find(const struct rely_http_head *head, struct 
     size_t seen = 0;
     for (size_t i = 0; i < head->field_count; i++) {
         const struct rely_http_field *field = &head->fields[i];
-        if (field->name.len != name.len || strncasecmp(field->name.ptr, name.ptr, name.len) != 0)
+        if (!rely_http_is_same_word(field->name, name))
             continue;
         if (seen++ == 0)
             first = field->value;

@@ -20,40 +20,25 @@ static nghttp2_nv make_pair(struct rely_slice name, struct rely_slice value)
                         .flags = is_new_each_time ? NGHTTP2_NV_FLAG_NO_INDEX : NGHTTP2_NV_FLAG_NONE};
 }
 
-/* RFC 9113 s8.2.1: no value begins or ends in a blank; over HTTP/1.1 whoever reads it leaves those out. */
-static struct rely_slice trim_value(struct rely_slice value)
-{
-    while (value.len > 0 && (value.ptr[0] == ' ' || value.ptr[0] == '\t'))
-        value = rely_slice(value.ptr + 1, value.len - 1);
-    while (value.len > 0 && (value.ptr[value.len - 1] == ' ' || value.ptr[value.len - 1] == '\t'))
-        value.len--;
-    return value;
-}
-
 struct pairs {
     nghttp2_nv *items;
     size_t count;
 };
 
+/* RFC 9113 s8.2.1: no value begins or ends in a blank; over HTTP/1.1 whoever reads it leaves those out. */
 static void put_pair(struct pairs *pairs, struct rely_slice name, struct rely_slice value)
 {
-    pairs->items[pairs->count++] = make_pair(name, trim_value(value));
+    pairs->items[pairs->count++] = make_pair(name, rely_http_trim_blanks(value));
 }
 
 static bool leaves_body_out(const struct rely_h2_stream *stream, const struct rely_http_response *response)
 {
-    return stream->is_head || response->status == 204 || response->status == 304;
+    return stream->is_head || rely_http_has_no_body(response->status);
 }
 
-static struct rely_slice print_number(struct rely_pool *pool, size_t number)
+static struct rely_slice print_in_pool(struct rely_pool *pool, size_t number)
 {
-    enum { DIGITS = 20 };
-    char *digits = rely_pool_alloc(pool, DIGITS);
-    size_t at = DIGITS;
-    do
-        digits[--at] = (char)('0' + number % 10);
-    while ((number /= 10) > 0);
-    return rely_slice(digits + at, DIGITS - at);
+    return rely_http_print_number(number, rely_pool_alloc(pool, RELY_HTTP_DIGITS));
 }
 
 #define PAIRS_OF_OUR_OWN 4 /* :status, date, content-length, content-type */
@@ -61,13 +46,13 @@ static struct rely_slice print_number(struct rely_pool *pool, size_t number)
 static void list_pairs(const struct rely_h2_stream *stream, const struct rely_http_response *response,
                        struct rely_pool *pool, struct pairs *pairs)
 {
-    bool has_length = response->trailer_count == 0 && response->status != 204 && response->status != 304;
+    bool has_length = response->trailer_count == 0 && !rely_http_has_no_body(response->status);
     pairs->items = rely_pool_alloc(pool, (response->header_count + PAIRS_OF_OUR_OWN) * sizeof *pairs->items);
     pairs->count = 0;
-    put_pair(pairs, RELY_LIT(":status"), print_number(pool, (size_t)response->status));
+    put_pair(pairs, RELY_LIT(":status"), print_in_pool(pool, (size_t)response->status));
     put_pair(pairs, RELY_LIT("date"), rely_http_date(rely_http_shared_of(stream->h2->connection)));
     if (has_length)
-        put_pair(pairs, RELY_LIT("content-length"), print_number(pool, response->body.len));
+        put_pair(pairs, RELY_LIT("content-length"), print_in_pool(pool, response->body.len));
     if (response->content_type.ptr != NULL)
         put_pair(pairs, RELY_LIT("content-type"), response->content_type);
     for (size_t i = 0; i < response->header_count; i++)

@@ -64,15 +64,6 @@ static void enter_stage(struct rely_h2 *h2)
 
 /* --- output ------------------------------------------------------------------------------------------------------- */
 
-static void keep_unsent(struct rely_http_connection *connection, struct rely_slice rest)
-{
-    connection->output = rely_alloc(rest.len);
-    memcpy(connection->output, rest.ptr, rest.len);
-    connection->output_len = rest.len;
-    connection->output_sent = 0;
-    rely_connection_want_output(&connection->base);
-}
-
 static struct rely_buf *output_of(const struct rely_h2 *h2)
 {
     return &rely_http_shared_of(h2->connection)->h2->output;
@@ -105,7 +96,7 @@ static void send_all(struct rely_h2 *h2)
         if (sent == RELY_BROKEN)
             connection->phase = RELY_HTTP_CLOSES;
         else if ((size_t)sent < out->len)
-            keep_unsent(connection, rely_slice(out->ptr + sent, out->len - (size_t)sent));
+            rely_http_keep_output(connection, rely_slice(out->ptr + sent, out->len - (size_t)sent));
         out->len = 0;
     }
     out->len = 0;
@@ -150,21 +141,8 @@ static void finish_work(struct rely_h2 *h2)
 
 void rely_h2_flush(struct rely_http_connection *connection)
 {
-    ssize_t sent = rely_connection_send(&connection->base, connection->output + connection->output_sent,
-                                        connection->output_len - connection->output_sent);
-    if (sent == RELY_BROKEN) {
-        connection->phase = RELY_HTTP_CLOSES;
-        return;
-    }
-    connection->output_sent += (size_t)sent;
-    if (connection->output_sent < connection->output_len) {
-        rely_connection_want_output(&connection->base);
-        return;
-    }
-    free(connection->output);
-    connection->output = NULL;
-    connection->output_len = connection->output_sent = 0;
-    finish_work(connection->h2);
+    if (rely_http_send_kept(connection))
+        finish_work(connection->h2);
 }
 
 /* --- input ---------------------------------------------------------------------------------------------------------- */

@@ -4,8 +4,6 @@
  */
 #include "h2.h"
 
-#include <strings.h>
-
 void rely_h2_pack(struct rely_buf *out, struct rely_slice name, struct rely_slice value)
 {
     const uint32_t lengths[2] = {(uint32_t)name.len, (uint32_t)value.len};
@@ -31,11 +29,6 @@ static bool fail_stream_head(struct rely_http_fault *fault, const char *detail)
 {
     *fault = (struct rely_http_fault){RELY_HTTP_HEAD_MALFORMED, detail};
     return false;
-}
-
-static bool is_same_host(struct rely_slice one, struct rely_slice other)
-{
-    return one.len == other.len && strncasecmp(one.ptr, other.ptr, one.len) == 0;
 }
 
 static bool is_method(struct rely_slice method)
@@ -86,7 +79,7 @@ static bool judge_stream_authority(struct rely_http_head *out, struct pseudo *ps
         }
     if (hosts > 1)
         return fail_stream_head(fault, "The request must have one Host header.");
-    if (hosts == 1 && pseudo->authority.ptr != NULL && !is_same_host(pseudo->host, pseudo->authority))
+    if (hosts == 1 && pseudo->authority.ptr != NULL && !rely_http_is_same_word(pseudo->host, pseudo->authority))
         return fail_stream_head(fault, "The request names one host in :authority and another in its Host header.");
     if (!rely_http_can_be_host(hosts == 1 ? pseudo->host : pseudo->authority))
         return fail_stream_head(fault, "The :authority of the request is no host and port.");
@@ -98,8 +91,8 @@ static bool judge_pseudo(const struct rely_http_head *out, const struct pseudo *
     bool is_connect = rely_slice_equal(out->method, RELY_LIT("CONNECT"));
     if (!is_method(out->method))
         return fail_stream_head(fault, "The :method of the request is no method.");
-    if (!is_connect && !is_same_host(pseudo->scheme, RELY_LIT("http")) &&
-        !is_same_host(pseudo->scheme, RELY_LIT("https")))
+    if (!is_connect && !rely_http_is_same_word(pseudo->scheme, RELY_LIT("http")) &&
+        !rely_http_is_same_word(pseudo->scheme, RELY_LIT("https")))
         return fail_stream_head(fault, "The :scheme of the request is neither http nor https.");
     if (!is_connect && (out->target.len == 0 || !rely_http_is_target(out->target)))
         return fail_stream_head(fault, "The :path of the request is none.");
@@ -113,7 +106,7 @@ static bool note_stream_field(struct rely_http_head *out, struct rely_slice name
     if (rely_slice_equal(name, RELY_LIT("content-length")) && !rely_http_read_length(value, &out->length))
         return fail_stream_head(fault, "The Content-Length header is not one number.");
     if (rely_slice_equal(name, RELY_LIT("expect"))) {
-        bool is_known = is_same_host(value, RELY_LIT("100-continue"));
+        bool is_known = rely_http_is_same_word(value, RELY_LIT("100-continue"));
         out->expects_continue = out->expects_continue || is_known;
         out->has_other_expectation = out->has_other_expectation || !is_known;
     }

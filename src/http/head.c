@@ -7,8 +7,6 @@
 
 #include "relyd/bytes.h"
 
-#include <strings.h>
-
 bool rely_http_is_token_byte(char byte)
 {
     /* RFC 9110 s5.6.2, a bit a byte from 0x20 on */
@@ -151,20 +149,6 @@ struct counts {
     unsigned host, length, encoding;
 };
 
-static bool is_same_word(struct rely_slice text, struct rely_slice expected)
-{
-    return text.len == expected.len && strncasecmp(text.ptr, expected.ptr, expected.len) == 0;
-}
-
-static struct rely_slice trim_blanks(struct rely_slice text)
-{
-    while (text.len > 0 && (text.ptr[0] == ' ' || text.ptr[0] == '\t'))
-        text = rely_slice(text.ptr + 1, text.len - 1);
-    while (text.len > 0 && (text.ptr[text.len - 1] == ' ' || text.ptr[text.len - 1] == '\t'))
-        text.len--;
-    return text;
-}
-
 bool rely_http_can_be_host(struct rely_slice value)
 {
     for (size_t i = 0; i < value.len; i++) {
@@ -195,7 +179,7 @@ static bool says_close(struct rely_slice value)
     while (value.len > 0) {
         const char *comma = memchr(value.ptr, ',', value.len);
         size_t len = comma == NULL ? value.len : (size_t)(comma - value.ptr);
-        if (is_same_word(trim_blanks(rely_slice(value.ptr, len)), RELY_LIT("close")))
+        if (rely_http_is_same_word(rely_http_trim_blanks(rely_slice(value.ptr, len)), RELY_LIT("close")))
             return true;
         len += comma != NULL;
         value = rely_slice(value.ptr + len, value.len - len);
@@ -205,7 +189,7 @@ static bool says_close(struct rely_slice value)
 
 static bool note_encoding(struct rely_slice value, struct rely_http_head *out, struct rely_http_fault *fault)
 {
-    out->is_chunked = is_same_word(value, RELY_LIT("chunked"));
+    out->is_chunked = rely_http_is_same_word(value, RELY_LIT("chunked"));
     if (!out->is_chunked)
         *fault = (struct rely_http_fault){RELY_HTTP_CODING_UNKNOWN, NULL};
     return out->is_chunked;
@@ -213,7 +197,7 @@ static bool note_encoding(struct rely_slice value, struct rely_http_head *out, s
 
 static void note_expectation(struct rely_slice value, struct rely_http_head *out)
 {
-    if (is_same_word(value, RELY_LIT("100-continue")))
+    if (rely_http_is_same_word(value, RELY_LIT("100-continue")))
         out->expects_continue = true;
     else
         out->has_other_expectation = true;
@@ -225,26 +209,26 @@ static bool note_field(const struct rely_http_field *field, struct rely_http_hea
 {
     switch (field->name.len) {
     case 4:
-        if (!is_same_word(field->name, RELY_LIT("host")))
+        if (!rely_http_is_same_word(field->name, RELY_LIT("host")))
             return true;
         counts->host++;
         return rely_http_can_be_host(field->value) || fail_head(fault, "The Host header is no host and port.");
     case 6:
-        if (is_same_word(field->name, RELY_LIT("expect")))
+        if (rely_http_is_same_word(field->name, RELY_LIT("expect")))
             note_expectation(field->value, out);
         return true;
     case 10:
-        if (is_same_word(field->name, RELY_LIT("connection")) && says_close(field->value))
+        if (rely_http_is_same_word(field->name, RELY_LIT("connection")) && says_close(field->value))
             out->is_last = true;
         return true;
     case 14:
-        if (!is_same_word(field->name, RELY_LIT("content-length")))
+        if (!rely_http_is_same_word(field->name, RELY_LIT("content-length")))
             return true;
         counts->length++;
         return rely_http_read_length(field->value, &out->length) ||
                fail_head(fault, "The Content-Length header is not one number.");
     case 17:
-        if (!is_same_word(field->name, RELY_LIT("transfer-encoding")))
+        if (!rely_http_is_same_word(field->name, RELY_LIT("transfer-encoding")))
             return true;
         counts->encoding++;
         return note_encoding(field->value, out, fault);
@@ -260,7 +244,7 @@ static bool read_field(struct rely_slice line, struct rely_http_field *field, st
     field->name = take_http_token(&line);
     if (field->name.len == 0 || line.len == 0 || line.ptr[0] != ':')
         return fail_head(fault, "A header has no name with a colon behind it.");
-    field->value = trim_blanks(rely_slice(line.ptr + 1, line.len - 1));
+    field->value = rely_http_trim_blanks(rely_slice(line.ptr + 1, line.len - 1));
     return !rely_http_has_control(field->value) || fail_head(fault, "A header has a control character in its value.");
 }
 

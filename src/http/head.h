@@ -6,6 +6,8 @@
 
 #include "relyd/http.h"
 
+#include <strings.h>
+
 /* Why bytes are no request. */
 struct rely_http_fault {
     enum rely_http_refusal_kind kind;
@@ -18,6 +20,24 @@ enum rely_http_progress {
     RELY_HTTP_UNFINISHED,
     RELY_HTTP_WHOLE
 };
+
+/* --- words and values ---------------------------------------------------------------------------------- */
+
+/* The same in any case. */
+static inline bool rely_http_is_same_word(struct rely_slice text, struct rely_slice expected)
+{
+    return text.len == expected.len && strncasecmp(text.ptr, expected.ptr, expected.len) == 0;
+}
+
+/* Without the blanks and tabs around it. */
+static inline struct rely_slice rely_http_trim_blanks(struct rely_slice text)
+{
+    while (text.len > 0 && (text.ptr[0] == ' ' || text.ptr[0] == '\t'))
+        text = rely_slice(text.ptr + 1, text.len - 1);
+    while (text.len > 0 && (text.ptr[text.len - 1] == ' ' || text.ptr[text.len - 1] == '\t'))
+        text.len--;
+    return text;
+}
 
 /* --- head.c ------------------------------------------------------------------------------------------ */
 
