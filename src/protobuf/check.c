@@ -13,7 +13,7 @@ static const char several[] = "the CheckRequest has a field several times that m
 
 static struct rely_slice slice_of_field(const ProtobufCBinaryData *items, size_t count)
 {
-    return count == 0 || items[0].len == 0 ? RELY_LIT("") : rely_slice((const char *)items[0].data, items[0].len);
+    return count == 0 ? RELY_LIT("") : rely_protobuf_slice(&items[0]);
 }
 
 /* A map's entries, in the order in which they were sent. */

@@ -17,11 +17,6 @@
 static const char twice[] = "the body has a field twice that may be there once";
 static const char no_text[] = "the body has a text that is not UTF-8, or has a NUL in it";
 
-static struct rely_slice slice_of_bytes(const ProtobufCBinaryData *bytes)
-{
-    return bytes->len == 0 ? RELY_LIT("") : rely_slice((const char *)bytes->data, bytes->len);
-}
-
 static bool is_clean_text(struct rely_slice text)
 {
     size_t count;
@@ -35,7 +30,7 @@ static const char *read_only_text(const ProtobufCBinaryData *items, size_t count
         return twice;
     if (count == 0)
         return NULL;
-    *out = slice_of_bytes(&items[0]);
+    *out = rely_protobuf_slice(&items[0]);
     return is_clean_text(*out) ? NULL : no_text;
 }
 
@@ -84,7 +79,7 @@ static const char *read_audience_texts(const Relyd__TokenReviewSpec *spec, struc
         return "audiences has more than 32 entries";
     struct rely_slice *audiences = rely_pool_alloc(pool, spec->n_audiences * sizeof *audiences);
     for (size_t i = 0; i < spec->n_audiences; i++) {
-        audiences[i] = slice_of_bytes(&spec->audiences[i]);
+        audiences[i] = rely_protobuf_slice(&spec->audiences[i]);
         if (!is_clean_text(audiences[i]))
             return no_text;
     }
@@ -123,7 +118,7 @@ const char *rely_protobuf_read_tokenreview(struct rely_slice body, struct rely_p
     if (wrong == NULL && envelope->n_raw != 1)
         wrong = envelope->n_raw == 0 ? "spec is required" : twice;
     if (wrong == NULL)
-        wrong = read_raw(slice_of_bytes(&envelope->raw[0]), pool, &read);
+        wrong = read_raw(rely_protobuf_slice(&envelope->raw[0]), pool, &read);
     if (wrong == NULL)
         *out = read;
     return wrong;

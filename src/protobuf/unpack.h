@@ -23,6 +23,12 @@
 const void *rely_protobuf_unpack(const ProtobufCMessageDescriptor *type, struct rely_slice bytes,
                                  struct rely_pool *pool, size_t limit);
 
+/* The bytes of a field; never absent. */
+static inline struct rely_slice rely_protobuf_slice(const ProtobufCBinaryData *bytes)
+{
+    return bytes->len == 0 ? RELY_LIT("") : rely_slice((const char *)bytes->data, bytes->len);
+}
+
 /* Every byte once, and a few hundred fields. */
 #define RELY_UNPACK_LIMIT(bytes) ((bytes).len + (size_t)16 * 1024)
 

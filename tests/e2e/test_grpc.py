@@ -13,6 +13,7 @@ import tokens
 import wire
 from envoy import CHECK, HEALTH, MESSAGE, Envoy, check_request, headers_of
 from http2 import request
+from kubernetes_protobuf import varint
 from service import ISSUER
 from test_tls import Secured
 
@@ -265,14 +266,6 @@ def test_bombs(asked):
     answer, _ = call_raw(asked.relyd, frame_message(b"\x0a" + varint(len(nested)) + nested))
     assert reason_of(MESSAGE["CheckResponse"].FromString(answer.body[5:])) == "invalid_query"
     assert asked.relyd.resident_bytes() - resident < 32 << 20
-
-
-def varint(value):
-    out = b""
-    while value >= 128:
-        out += bytes([value % 128 + 128])
-        value //= 128
-    return out + bytes([value])
 
 
 def test_too_large_is_denied(asked):

@@ -16,6 +16,7 @@ import tokens
 import wire
 from http2 import ACK, DATA, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, HEADERS, PING, RST_STREAM, SETTINGS, WINDOW_UPDATE, frame, pack, request
 from issuer import response
+from kubernetes_protobuf import varint
 from service import ISSUER, TOKENREVIEWS
 from test_tls import Secured, trust_nobody
 
@@ -605,14 +606,6 @@ def hpack_bomb(line, count):
 
 def hpack_text(text):
     return (bytes([len(text)]) if len(text) < 127 else b"\x7f" + varint(len(text) - 127)) + text
-
-
-def varint(value):
-    out = b""
-    while value >= 128:
-        out += bytes([value % 128 + 128])
-        value //= 128
-    return out + bytes([value])
 
 
 def continuation_flood(line, count):
