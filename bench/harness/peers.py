@@ -23,7 +23,7 @@ class Packaged(Server):
         """A configuration file with its @NAMES@ replaced."""
         keys = {key["kty"]: key["kid"] for key in prepare.jwks()["keys"]}
         certificate, key = prepare.make_certificate("server")
-        values |= {"PORT": self.port, "TLS_PORT": self.tls_port, "CERTIFICATE": certificate, "KEY": key, "DATA": prepare.DATA, "RUN": self.folder, "ISSUER": prepare.FIRST_ISSUER,
+        values |= {"PORT": self.port, "TLS_PORT": self.tls_port, "H2_PORT": self.h2_port, "CERTIFICATE": certificate, "KEY": key, "DATA": prepare.DATA, "RUN": self.folder, "ISSUER": prepare.FIRST_ISSUER,
                    "AUDIENCE": prepare.AUDIENCE, "PEERS": TEMPLATES, "RSA_KID": keys["RSA"], "EC_KID": keys["EC"]}
         text = (TEMPLATES / template).read_text()
         for key, value in values.items():
@@ -128,7 +128,7 @@ class NodeJose(Server):
         return super().environment() | {"BENCH_NODE_MODULES": str(prepare.NODE / "node_modules")}
 
     def command(self):
-        return ["node", TEMPLATES / "node.mjs", self.package, self.port, prepare.DATA, prepare.FIRST_ISSUER, prepare.AUDIENCE]
+        return ["node", TEMPLATES / "node.mjs", self.package, self.port, self.h2_port, prepare.DATA, prepare.FIRST_ISSUER, prepare.AUDIENCE]
 
 
 class NodeFastJwt(NodeJose):

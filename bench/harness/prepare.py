@@ -125,12 +125,12 @@ def make_certificate(name, authority=None):
 # --- peers ---------------------------------------------------------------------------------------------------------
 
 
-def unpack_peers():
-    """Debian's packages of conf/setup/packages.bench and what they need, under build/bench-peers; returns what is missing."""
+def unpack_peers(list_name="packages.bench"):
+    """Debian's packages of a list in conf/setup and what they need, under build/bench-peers; returns what is missing."""
     script = """
         . conf/setup/install.sh
         list=$(mktemp)
-        wanted=$(list_packages conf/setup/packages.bench)
+        wanted=$(list_packages "$1")
         { printf '%s\\n' $wanted
           apt-get -s --no-install-recommends install $wanted 2>/dev/null | awk '/^Inst/ {print $2}'; } | sort -u > "$list"
         while read -r name; do
@@ -139,9 +139,9 @@ def unpack_peers():
         done < "$list"
         rm -f "$list" "$list.one"
     """
-    wanted = [line for line in (ROOT / "conf/setup/packages.bench").read_text().split("\n") if line and line[0] != "#"]
+    wanted = [line for line in (ROOT / "conf/setup" / list_name).read_text().split("\n") if line and line[0] != "#"]
     if not all((PEERS / name).is_dir() for name in wanted):
-        subprocess.run(["bash", "-c", script], cwd=ROOT, check=False, stdout=subprocess.DEVNULL)
+        subprocess.run(["bash", "-c", script, "unpack", f"conf/setup/{list_name}"], cwd=ROOT, check=False, stdout=subprocess.DEVNULL)
     return [name for name in wanted if not (PEERS / name).is_dir()]
 
 

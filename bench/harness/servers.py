@@ -33,7 +33,7 @@ class Server:
     is_checking = True  # looks at tokens, and is asked wrong ones first
 
     def __init__(self):
-        self.port, self.tls_port = free_port(), free_port()
+        self.port, self.tls_port, self.h2_port = free_port(), free_port(), free_port()  # the last: HTTP/2 in clear text
         self.process = None
         self.folder = None
 
@@ -159,6 +159,7 @@ class Relyd(Server):
     def __init__(self, registry=None, workers=1):
         super().__init__()
         self.admin_port = free_port()
+        self.h2_port = self.port
         self.registry = registry
         self.workers = workers
 

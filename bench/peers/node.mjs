@@ -1,10 +1,12 @@
 // Node's HTTP server with jose, or with fast-jwt and its cache: signature, iss, aud, exp and sub.
-//     node node.mjs jose|fast-jwt PORT DATA ISSUER AUDIENCE
+// The same over HTTP/2 in clear text, on another port.
+//     node node.mjs jose|fast-jwt PORT H2_PORT DATA ISSUER AUDIENCE
 import fs from "node:fs";
 import http from "node:http";
+import http2 from "node:http2";
 import { createRequire } from "node:module";
 
-const [kind, port, data, issuer, audience] = process.argv.slice(2);
+const [kind, port, h2Port, data, issuer, audience] = process.argv.slice(2);
 const require = createRequire(process.env.BENCH_NODE_MODULES + "/");
 
 async function makeJose() {
@@ -51,3 +53,4 @@ async function answer(request, response) {
 const server = http.createServer({ keepAliveTimeout: 75000 }, answer);
 server.maxRequestsPerSocket = 0;
 server.listen({ port: Number(port), host: "127.0.0.1", backlog: 4096 });
+http2.createServer(answer).listen({ port: Number(h2Port), host: "127.0.0.1", backlog: 4096 });
