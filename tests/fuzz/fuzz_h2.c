@@ -234,6 +234,7 @@ static void play(struct rely_slice input, size_t step, size_t room, int64_t tick
         RELY_ASSERT(world.has_closed || connection->phase != RELY_HTTP_CLOSES);
     }
     RELY_ASSERT(waiting_count == 0); /* they have been told */
+    RELY_ASSERT(world.counters.cuts[RELY_CUT_UNSENT] == 0);
     RELY_ASSERT(world.held_bytes <= RELY_H2_LIBRARY_BYTES + 2 * input.len + OUTPUT_MAX);
     read_answers(rely_slice(output, world.output_len));
 }

@@ -33,7 +33,9 @@ ssize_t __wrap_rely_connection_receive(struct rely_connection *connection, char 
     size_t left = world.input_len - world.input_at, len = world.step < size ? world.step : size;
     (void)connection;
     RELY_ASSERT(!world.has_closed);
-    if (++world.calls % 3 == 0) /* woken for nothing */
+    if (world.is_broken)
+        return RELY_BROKEN;
+    if (++world.calls % 3 == 0 || (left == 0 && world.stays_open)) /* woken for nothing */
         return RELY_AGAIN;
     len = left < len ? left : len;
     memcpy(out, world.input + world.input_at, len);
@@ -44,6 +46,8 @@ ssize_t __wrap_rely_connection_receive(struct rely_connection *connection, char 
 ssize_t __wrap_rely_connection_peek(struct rely_connection *connection)
 {
     (void)connection;
+    if (world.is_broken)
+        return RELY_BROKEN;
     return world.input_at < world.input_len;
 }
 
@@ -54,6 +58,8 @@ ssize_t __wrap_rely_connection_send(struct rely_connection *connection, const ch
     bool is_reading = http->h2 == NULL && http->phase == RELY_HTTP_READS;
     RELY_ASSERT(!world.has_closed && !world.has_ended_output);
     RELY_ASSERT(!is_reading || (len == sizeof go_on - 1 && memcmp(bytes, go_on, len) == 0));
+    if (world.is_broken)
+        return RELY_BROKEN;
     if (is_reading) /* whether it is said depends on what has come by then */
         return (ssize_t)len;
     len = ++world.calls % 3 == 0 ? 0 : len < world.room ? len : world.room;
@@ -99,6 +105,7 @@ void __wrap_rely_connection_close(struct rely_connection *connection)
 void __wrap_rely_connection_enter(struct rely_connection *connection, enum rely_stage stage)
 {
     connection->stage = stage;
+    world.stages++;
 }
 
 void __wrap_rely_connection_hold(struct rely_connection *connection, size_t bytes)
@@ -110,7 +117,8 @@ void __wrap_rely_connection_hold(struct rely_connection *connection, size_t byte
 void __wrap_rely_connection_count_cut(struct rely_connection *connection, enum rely_cut cut)
 {
     bool is_h2 = ((const struct rely_http_connection *)connection)->h2 != NULL;
-    RELY_ASSERT(cut == RELY_CUT_HEAD_SIZE || (is_h2 && cut == RELY_CUT_FRAMES));
+    RELY_ASSERT(is_h2 || cut == RELY_CUT_HEAD_SIZE);
+    world.counters.cuts[cut]++;
 }
 
 void *__wrap_rely_loop_shared(const struct rely_loop *loop)
@@ -128,7 +136,7 @@ struct rely_pool *__wrap_rely_loop_scratch(struct rely_loop *loop)
 bool __wrap_rely_loop_is_draining(const struct rely_loop *loop)
 {
     (void)loop;
-    return false;
+    return world.is_draining;
 }
 
 const struct rely_loop_options *__wrap_rely_loop_get_options(const struct rely_loop *loop)
@@ -142,10 +150,9 @@ int64_t __wrap_rely_clock_coarse_s(void)
     return 1700000000;
 }
 
-/* Nobody is slow. */
 int64_t __wrap_rely_clock_coarse_ms(void)
 {
-    return 1700000000;
+    return 1700000000 + world.later_ms;
 }
 
 int64_t __wrap_rely_clock_monotonic_us(void)
@@ -165,7 +172,9 @@ void world_begin(struct rely_slice input, size_t step, size_t room, char *output
     world.output = output;
     world.wants_input = true;
     world.wants_output = world.wants_turn = world.has_closed = world.has_ended_output = false;
-    world.calls = 0;
+    world.is_broken = world.is_draining = world.stays_open = false;
+    world.later_ms = 0;
+    world.calls = world.stages = 0;
 }
 
 void world_turn(struct rely_connection *connection)

@@ -161,7 +161,8 @@ static void *run_server(void *argument)
                                               .needs_body = needs_body,
                                               .limit_body = server->has_large_bodies ? limit_body : NULL,
                                               .context = server};
-        RELY_ASSERT(rely_http_listen(server->loop, server->fds[i], &plane, &err));
+        const struct rely_http_plane *used = server->plane != NULL ? server->plane : &plane;
+        RELY_ASSERT(rely_http_listen(server->loop, server->fds[i], used, &err));
         if (i == 0 && server->tls != NULL)
             rely_loop_secure(server->loop, server->tls);
         if (i == 1 && server->other_room > 0)
@@ -198,6 +199,7 @@ void server_start(struct server *server, const struct rely_loop_options *options
                               .fds = {fds[0], fds[1], fds[2]},
                               .other_room = server->other_room,
                               .refuse = server->refuse,
+                              .plane = server->plane,
                               .tls = server->tls,
                               .has_large_bodies = server->has_large_bodies};
     if (server->fds[0] <= 0)

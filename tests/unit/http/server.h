@@ -21,7 +21,8 @@ struct server {
     int port;       /* of fds[0] */
     int other_room; /* connections that fds[1] has room for, apart from the others; 0: it has none of its own */
     rely_http_refuser refuse;
-    struct rely_tls *tls; /* borrowed: of fds[0]; NULL: clear text */
+    const struct rely_http_plane *plane; /* borrowed: of all listeners, in place of the one here; NULL: that one */
+    struct rely_tls *tls;                /* borrowed: of fds[0]; NULL: clear text */
     struct rely_loop *loop;
     pthread_t thread;
     pthread_barrier_t ready;
@@ -71,8 +72,8 @@ void sleep_ms(int ms);
 double cpu_seconds(void);
 
 extern const struct CMUnitTest text_tests[], route_tests[], head_tests[], h2_head_tests[], timer_tests[], bind_tests[],
-    loop_tests[], watch_tests[], turns_tests[], tls_tests[], hostile_tests[], connection_tests[];
+    loop_tests[], watch_tests[], turns_tests[], tls_tests[], hostile_tests[], connection_tests[], h2_tests[];
 extern const size_t text_count, route_count, head_count, h2_head_count, timer_count, bind_count, loop_count,
-    watch_count, turns_count, tls_count, hostile_count, connection_count;
+    watch_count, turns_count, tls_count, hostile_count, connection_count, h2_count;
 
 #endif
