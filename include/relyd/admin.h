@@ -42,8 +42,10 @@ struct rely_admin {
     bool (*key_status)(void *service, int64_t issuer_id, struct rely_key_status *out); /* false: nothing is known */
     /* What should be looked at although reviews go on, from number 0. False: there are no more. */
     bool (*find_detail)(void *service, size_t number, struct rely_admin_detail *out);
-    /* Review the token of who asks, as any other, on the newest edition; a missing key is asked for. */
-    void (*review)(void *service, const struct rely_review_request *asked, struct rely_review *review);
+    /* Review the token of who asks, as any other, on the newest edition; a missing key is asked for. True: the request
+     * waits for that, and is handled once more. */
+    bool (*review)(void *service, struct rely_http_request *request, const struct rely_review_request *asked,
+                   struct rely_review *review);
     const rely_caller_rules_in_force *caller_rules;            /* borrowed */
     uint64_t *refused_callers;                                 /* borrowed: counters by enum rely_proven */
     struct rely_admin_lines lines;                             /* admin's own, at first 0 */

@@ -66,6 +66,8 @@ struct rely_http_transport {
     /* The response may be sent as it is: rely_http_respond has looked at it. Copies it. */
     void (*respond)(struct rely_http_request *request, const struct rely_http_response *response);
     void (*defer)(struct rely_http_request *request, void (*gone)(void *context), void *context);
+    void (*put_off)(struct rely_http_request *request, void (*gone)(void *context), void *context);
+    void (*handle_again)(struct rely_http_request *request);
     /* Of one that came by a unix socket. */
     bool (*is_in_group)(const struct rely_http_request *request, uint32_t group);
     /* Of a request that came by TCP. */
@@ -81,6 +83,7 @@ struct rely_http_request {
     struct rely_slice body;    /* ptr NULL: none */
     struct rely_pool *scratch; /* the loop's: reset when the handler, message or timer that runs now returns */
     struct rely_loop *loop;
+    bool is_again;     /* its handler has put it off once */
     bool has_trailers; /* its answer may have some: it came by HTTP/2 */
     bool is_unix;      /* came by a unix socket; then peer_uid is the kernel's word */
     uint32_t peer_uid;
@@ -146,6 +149,14 @@ void rely_http_refuse_method(struct rely_http_request *request, const char *allo
  * answered all the same: whether it still reads, writing will tell.
  */
 void rely_http_defer(struct rely_http_request *request, void (*gone)(void *context), void *context);
+/* As rely_http_defer, but its connection keeps it whole: rely_http_handle_again gives it to its handler once more, which
+ * then is not to put it off again. */
+void rely_http_put_off(struct rely_http_request *request, void (*gone)(void *context), void *context);
+/* `gone` is not called any more, unless the handler defers it. The request may be gone when this returns. */
+static inline void rely_http_handle_again(struct rely_http_request *request)
+{
+    request->transport->handle_again(request);
+}
 
 /* --- small HTTP rules --------------------------------------------------------------------------- */
 

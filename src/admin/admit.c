@@ -74,24 +74,38 @@ void rely_admin_note_refused(struct rely_admin *admin, const struct rely_http_re
 
 /* --- who --------------------------------------------------------------------------------------------------------- */
 
+struct admitted {
+    struct rely_admin *admin;
+    struct rely_http_request *request;
+    bool is_put_off;
+};
+
+static void review_administrator(void *context, const struct rely_review_request *asked, struct rely_review *review)
+{
+    struct admitted *admitted = context;
+    struct rely_admin *admin = admitted->admin;
+    admitted->is_put_off = admin->review(admin->service, admitted->request, asked, review);
+}
+
 bool rely_admin_admit(const struct rely_admin_door *door, struct rely_http_request *request, struct rely_caller *caller)
 {
     struct rely_admin *admin = door->admin;
+    struct admitted admitted = {.admin = admin, .request = request};
     const struct rely_caller_question question = {.rules = *admin->caller_rules,
                                                   .request = request,
                                                   .snapshot = admin->snapshot(admin->service),
                                                   .header = RELY_LIT("authorization"),
                                                   .peer_roles = RELY_ROLES_ALL,
                                                   .now_s = rely_clock_now_s(),
-                                                  .review = admin->review,
-                                                  .context = admin->service};
+                                                  .review = review_administrator,
+                                                  .context = &admitted};
     if (door->is_open) {
         *caller = rely_caller_of_open(RELY_ROLES_ALL);
         return true;
     }
     enum rely_proven proven = rely_caller_find(&question, caller);
-    if (proven == RELY_CALLER_PROVEN)
-        return true;
+    if (proven == RELY_CALLER_PROVEN || admitted.is_put_off)
+        return proven == RELY_CALLER_PROVEN;
     rely_admin_note_refused(admin, request, proven, "", caller->why.text);
     rely_http_problem_with(
         request, 401, "unauthenticated", caller->why.text,

@@ -68,7 +68,8 @@ bool rely_admin_admit_page(struct rely_admin *admin, struct rely_http_request *r
 
 /* --- admit.c --- */
 
-/* Who asks? False: he is not proven, and has been answered with 401. */
+/* Who asks? False: he is not proven, and has been answered with 401; or his token waits for a key, and what he asks is
+ * handled once more. */
 bool rely_admin_admit(const struct rely_admin_door *door, struct rely_http_request *request,
                       struct rely_caller *caller);
 /* Somebody is refused: counted, and said. In: who - "": he is not proven. */

@@ -150,12 +150,16 @@ void rely_endpoints_handle(struct rely_http_request *request, void *context)
     const struct rely_data_door *door = context;
     struct rely_reviewer *reviewer = door->reviewer;
     struct rely_caller caller;
-    rely_count(&reviewer->counters->requests, 1);
+    bool is_put_off;
+    if (!request->is_again)
+        rely_count(&reviewer->counters->requests, 1);
     if (rely_grpc_is_probe(request)) {
         rely_grpc_handle(door, request, NULL);
         return;
     }
-    enum rely_proven proven = rely_reviewer_admit(door, request, &caller);
+    enum rely_proven proven = rely_reviewer_admit(door, request, &caller, &is_put_off);
+    if (is_put_off)
+        return;
     if (proven != RELY_CALLER_PROVEN)
         refuse_caller(reviewer, request, proven, &caller);
     else if (rely_check_is_asked(request))

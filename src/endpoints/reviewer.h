@@ -19,6 +19,7 @@ struct rely_asked {
     struct rely_batch *batch; /* borrowed: it is one of these, which has what is borrowed here; NULL: it stands alone */
     size_t index;             /* in that */
     int64_t came_us;          /* when that came */
+    /* NULL: it is who asks that is reviewed, and what he asks is handled once more in place of a reply */
     void (*reply)(struct rely_reviewer *reviewer, struct rely_http_request *request, const struct rely_answer *answer);
 };
 
@@ -91,9 +92,10 @@ void rely_share_give_back(struct rely_waiting_list *list, struct rely_waiting_sh
 
 /* --- admit.c ----------------------------------------------------------------------------------------- */
 
-/* May he ask here? Out: *caller. RELY_CALLER_PROVEN: yes; anything else has been counted, and not answered. */
-RELY_MUST_USE enum rely_proven rely_reviewer_admit(const struct rely_data_door *door,
-                                                   const struct rely_http_request *request, struct rely_caller *caller);
+/* May he ask here? Out: *caller; *is_put_off - his token waits for a key: the request is handled again, and not answered
+ * now. RELY_CALLER_PROVEN: yes; anything else has been counted, and not answered. */
+RELY_MUST_USE enum rely_proven rely_reviewer_admit(const struct rely_data_door *door, struct rely_http_request *request,
+                                                   struct rely_caller *caller, bool *is_put_off);
 
 /* --- cooldown.c ------------------------------------------------------------------------------------ */
 

@@ -93,6 +93,19 @@ static bool waits_for_pin(struct rely_waiting *waiting, const struct rely_review
     return true;
 }
 
+/* It is who asks that waits: he is reviewed with what he asks. */
+static bool is_caller(const struct rely_waiting *waiting)
+{
+    return waiting->asked.reply == NULL;
+}
+
+static void handle_waiting_again(struct rely_waiting *waiting)
+{
+    struct rely_http_request *request = waiting->request;
+    rely_waiting_forget(waiting);
+    rely_http_handle_again(request);
+}
+
 /* On the snapshot of this turn. It goes on waiting only while another issuer's keys may still come, or a uid. */
 bool rely_waiting_review(struct rely_waiting *waiting)
 {
@@ -100,6 +113,10 @@ bool rely_waiting_review(struct rely_waiting *waiting)
     struct rely_review review;
     int64_t answered_id = waiting->credential_id;
     waiting->is_due = false;
+    if (is_caller(waiting)) {
+        handle_waiting_again(waiting);
+        return true;
+    }
     rely_pool_reset(&reviewer->later);
     rely_reviewer_review(reviewer, &waiting->asked.review, &reviewer->later, &review);
     if (rely_review_wants_keys(&review) && waiting->issuer_count > 0 && !waiting->is_last)
@@ -262,7 +279,9 @@ struct rely_waiting *rely_waiting_begin(struct rely_reviewer *reviewer, struct r
     link_waiting(waiting);
     waiting->timer.run = answer_after_timeout;
     rely_timer_start(reviewer->loop, &waiting->timer, reviewer->key_wait_ms);
-    if (asked->batch == NULL)
+    if (is_caller(waiting))
+        rely_http_put_off(request, forget_gone_request, waiting);
+    else if (asked->batch == NULL)
         rely_http_defer(request, forget_gone_request, waiting);
     if (!wants_pin)
         rely_count(&reviewer->counters->key_waits, 1);

@@ -167,6 +167,8 @@ void rely_http_write_answer(struct rely_http_request *request, const struct rely
                 (connection->phase == RELY_HTTP_HANDLES || connection->phase == RELY_HTTP_WAITS));
     connection->is_answered = true;
     connection->is_deferred = false;
+    if (connection->is_put_off)
+        rely_http_pass_over(connection);
     connection->status = response->status;
     connection->phase = RELY_HTTP_HANDLES;
     if (!connection->is_last && rely_loop_is_draining(connection->base.loop))

@@ -283,7 +283,8 @@ static void handle_request(struct rely_http_connection *connection, struct bytes
     connection->is_in_handler = false;
     RELY_ASSERT(connection->is_answered || connection->phase == RELY_HTTP_WAITS);
     rely_http_empty_request(connection);
-    rely_http_keep_input(connection, bytes.ptr + connection->next, bytes.len - connection->next);
+    size_t done = connection->is_put_off ? 0 : connection->next;
+    rely_http_keep_input(connection, bytes.ptr + done, bytes.len - done);
     if (connection->phase == RELY_HTTP_HANDLES)
         rely_http_end_request(connection);
     else if (connection->phase == RELY_HTTP_WAITS)
@@ -340,6 +341,24 @@ static bool begins_http2(const struct rely_http_connection *connection, struct b
 static struct bytes kept_bytes(const struct rely_http_connection *connection)
 {
     return (struct bytes){connection->input + connection->input_from, connection->input_len - connection->input_from};
+}
+
+void rely_http_begin_again(struct rely_http_connection *connection)
+{
+    struct bytes bytes = kept_bytes(connection);
+    RELY_ASSERT(connection->phase == RELY_HTTP_WAITS && connection->is_put_off);
+    connection->is_deferred = connection->is_put_off = false;
+    read_head_again(connection, bytes);
+    connection->request.is_again = true;
+    handle_request(connection, bytes);
+    rely_http_settle(connection);
+}
+
+void rely_http_pass_over(struct rely_http_connection *connection)
+{
+    struct bytes bytes = kept_bytes(connection);
+    connection->is_put_off = false;
+    rely_http_keep_input(connection, bytes.ptr + connection->next, bytes.len - connection->next);
 }
 
 /* Who ends his side in the middle of a request may still read why nothing comes of it. */

@@ -38,6 +38,7 @@ struct rely_http_connection {
     bool is_last;            /* the answer says so, and the connection ends */
     bool has_unread;         /* the client may still be sending what nobody reads */
     bool is_answered, is_deferred;
+    bool is_put_off;    /* deferred, and all of it is in input */
     bool is_in_handler; /* which may answer what it has deferred before it returns */
     int status;         /* of the answer */
     char *output;       /* owned; NULL: none */
@@ -87,6 +88,11 @@ void rely_http_leave(struct rely_http_connection *connection);
 /* Those of the bytes at hand that are still needed: they are the connection's own already, or come from the shared
  * buffer. */
 void rely_http_keep_input(struct rely_http_connection *connection, const char *bytes, size_t len);
+
+/* The request that was put off goes to its handler. */
+void rely_http_begin_again(struct rely_http_connection *connection);
+/* It is answered without that: its bytes are no request any more. */
+void rely_http_pass_over(struct rely_http_connection *connection);
 
 /* exchange.c: what handlers see of a request. */
 extern const struct rely_http_transport rely_http_transport;

@@ -97,10 +97,24 @@ static bool is_in_group(const struct rely_http_request *request, uint32_t group)
     return rely_connection_peer_is_in(&connection->base, group);
 }
 
+static void put_off(struct rely_http_request *request, void (*gone)(void *context), void *context)
+{
+    defer(request, gone, context);
+    ((struct rely_http_connection *)(void *)((char *)request - offsetof(struct rely_http_connection, request)))
+        ->is_put_off = true;
+}
+
+static void handle_again(struct rely_http_request *request)
+{
+    rely_http_begin_again((void *)((char *)request - offsetof(struct rely_http_connection, request)));
+}
+
 const struct rely_http_transport rely_http_transport = {
     .find_header = find_header,
     .respond = rely_http_write_answer,
     .defer = defer,
+    .put_off = put_off,
+    .handle_again = handle_again,
     .is_in_group = is_in_group,
     .peer = print_peer,
 };

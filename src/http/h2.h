@@ -48,6 +48,7 @@ struct rely_h2_stream {
     enum rely_h2_phase phase;
     bool has_head, is_ended; /* the head is whole; the client sends no more */
     bool is_head_too_large, is_head;
+    bool is_put_off; /* in WAITS, and all of it is kept */
     size_t field_count;
     struct rely_buf head;        /* owned: fields as h2_head.c packs them */
     struct rely_buf body;        /* owned */

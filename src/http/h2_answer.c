@@ -112,6 +112,7 @@ void rely_h2_respond(struct rely_http_request *request, const struct rely_http_r
     struct pairs pairs;
     RELY_ASSERT(stream->phase == RELY_H2_HANDLES || stream->phase == RELY_H2_WAITS);
     rely_h2_stream_set_phase(stream, RELY_H2_ANSWERED);
+    stream->is_put_off = false;
     stream->answered_ms = rely_clock_coarse_ms();
     list_pairs(stream, response, rely_loop_scratch(h2->connection->base.loop), &pairs);
     keep_answer(stream, response);

@@ -39,6 +39,12 @@ static void defer_stream(struct rely_http_request *request, void (*gone)(void *c
     rely_h2_stream_set_phase(stream, RELY_H2_WAITS);
 }
 
+static void put_stream_off(struct rely_http_request *request, void (*gone)(void *context), void *context)
+{
+    defer_stream(request, gone, context);
+    ((struct rely_h2_stream *)(void *)request)->is_put_off = true;
+}
+
 static void print_stream_peer(const struct rely_http_request *request, char *out)
 {
     const struct rely_h2_stream *stream = (const void *)request;
@@ -50,14 +56,6 @@ static bool is_stream_in_group(const struct rely_http_request *request, uint32_t
     const struct rely_h2_stream *stream = (const void *)request;
     return rely_connection_peer_is_in(&stream->h2->connection->base, group);
 }
-
-static const struct rely_http_transport stream_transport = {
-    .find_header = find_in_stream,
-    .respond = rely_h2_respond,
-    .defer = defer_stream,
-    .is_in_group = is_stream_in_group,
-    .peer = print_stream_peer,
-};
 
 /* --- its life ------------------------------------------------------------------------------------------------- */
 
@@ -128,6 +126,18 @@ void rely_h2_stream_close(struct rely_h2_stream *stream)
 
 /* --- to the handler --------------------------------------------------------------------------------------------- */
 
+static void handle_stream_again(struct rely_http_request *request);
+
+static const struct rely_http_transport stream_transport = {
+    .find_header = find_in_stream,
+    .respond = rely_h2_respond,
+    .defer = defer_stream,
+    .put_off = put_stream_off,
+    .handle_again = handle_stream_again,
+    .is_in_group = is_stream_in_group,
+    .peer = print_stream_peer,
+};
+
 static void fill_stream_request(struct rely_h2_stream *stream, struct rely_slice method, struct rely_slice target_text)
 {
     const struct rely_connection *base = &stream->h2->connection->base;
@@ -152,22 +162,29 @@ static void empty_stream_request(struct rely_h2_stream *stream)
 {
     struct rely_http_request *request = &stream->request;
     request->method = request->path = request->query = request->body = rely_slice(NULL, 0);
-    drop_request(stream);
+    if (!stream->is_put_off)
+        drop_request(stream);
     rely_pool_reset(request->scratch);
 }
 
 static void handle_stream(struct rely_h2_stream *stream)
 {
     const struct rely_http_plane *plane = plane_of_stream(stream);
-    struct rely_h2 *h2 = stream->h2;
     struct rely_slice body = rely_buf_slice(&stream->body);
-    h2->has_served = true;
-    h2->frames -= h2->frames < RELY_H2_FRAMES_OF_A_REQUEST ? h2->frames : RELY_H2_FRAMES_OF_A_REQUEST;
     stream->request.body = body.len > 0 ? body : rely_slice(NULL, 0);
     rely_h2_stream_set_phase(stream, RELY_H2_HANDLES);
     plane->handle(&stream->request, plane->context);
     RELY_ASSERT(stream->phase == RELY_H2_ANSWERED || stream->phase == RELY_H2_WAITS);
     empty_stream_request(stream);
+}
+
+/* It is whole, for the first time. */
+static void serve_stream(struct rely_h2_stream *stream)
+{
+    struct rely_h2 *h2 = stream->h2;
+    h2->has_served = true;
+    h2->frames -= h2->frames < RELY_H2_FRAMES_OF_A_REQUEST ? h2->frames : RELY_H2_FRAMES_OF_A_REQUEST;
+    handle_stream(stream);
 }
 
 /* --- refusals ------------------------------------------------------------------------------------------------------ */
@@ -255,7 +272,7 @@ void rely_h2_stream_take_head(struct rely_h2_stream *stream)
     if (needs_body && !judge_stream_body(stream, &fault))
         rely_h2_stream_refuse(stream, &fault);
     else if (!needs_body || stream->is_ended || stream->request.path.ptr == NULL)
-        handle_stream(stream);
+        serve_stream(stream);
     else if (head_of(stream)->expects_continue)
         rely_h2_answer_continue(stream);
 }
@@ -279,5 +296,17 @@ void rely_h2_stream_end(struct rely_h2_stream *stream)
         return;
     bool is_read = read_stream_head(stream, &fault);
     RELY_ASSERT(is_read); /* as when it came */
+    serve_stream(stream);
+}
+
+static void handle_stream_again(struct rely_http_request *request)
+{
+    struct rely_h2_stream *stream = (void *)request;
+    struct rely_http_fault fault;
+    RELY_ASSERT(stream->phase == RELY_H2_WAITS && stream->is_put_off);
+    bool is_read = read_stream_head(stream, &fault);
+    RELY_ASSERT(is_read);
+    stream->is_put_off = false;
+    request->is_again = true;
     handle_stream(stream);
 }

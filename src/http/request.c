@@ -52,6 +52,12 @@ void rely_http_defer(struct rely_http_request *request, void (*gone)(void *conte
     request->transport->defer(request, gone, context);
 }
 
+void rely_http_put_off(struct rely_http_request *request, void (*gone)(void *context), void *context)
+{
+    RELY_ASSERT(!request->is_again);
+    request->transport->put_off(request, gone, context);
+}
+
 static bool is_sendable(const struct rely_http_response *response)
 {
     bool is_safe = !rely_http_has_control(response->content_type);

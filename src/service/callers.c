@@ -36,7 +36,7 @@ const char *rely_callers_describe(const struct rely_listener_config *listener)
     return "";
 }
 
-/* Of each record that may have signed: the keeper is on this thread, and the next request finds the key. */
+/* Of each record that may have signed. */
 static void ask_for_keys(const struct rely_control_thread *thread, const struct rely_review *review)
 {
     for (size_t i = 0; i < review->candidate_count; i++)
@@ -44,7 +44,8 @@ static void ask_for_keys(const struct rely_control_thread *thread, const struct 
             rely_keeper_ask(thread->keeper, review->candidates[i].issuer->id, rely_review_doubts_keys(review));
 }
 
-void rely_callers_review(void *context, const struct rely_review_request *asked, struct rely_review *review)
+bool rely_callers_review(void *context, struct rely_http_request *request, const struct rely_review_request *asked,
+                         struct rely_review *review)
 {
     struct rely_control_thread *thread = context;
     struct rely_review_request bounded = *asked;
@@ -52,12 +53,14 @@ void rely_callers_review(void *context, const struct rely_review_request *asked,
     bounded.turn = thread->caller_turns;
     rely_cache_review(thread->caller_cache, rely_control_snapshot(thread->control), &bounded, rely_clock_now_s(),
                       review);
+    bool is_put_off = rely_waits_begin(thread, request, review);
     if (rely_review_wants_pin(review)) {
         const struct rely_pin pin = rely_review_pin(review);
         rely_pins_ask(thread, &pin);
     }
-    if (!rely_review_wants_keys(review))
-        return;
-    thread->caller_turns++;
-    ask_for_keys(thread, review);
+    if (rely_review_wants_keys(review)) {
+        thread->caller_turns++;
+        ask_for_keys(thread, review);
+    }
+    return is_put_off;
 }

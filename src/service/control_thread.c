@@ -93,7 +93,8 @@ static void handle_control_request(struct rely_http_request *request, void *cont
 {
     struct rely_admin_door *door = context;
     const struct rely_control_thread *thread = door->admin->service;
-    rely_count(&thread->counters->requests.requests, 1);
+    if (!request->is_again)
+        rely_count(&thread->counters->requests.requests, 1);
     rely_admin_handle(request, door);
 }
 

@@ -53,6 +53,7 @@ static void drop_pin_notice(struct rely_message *message)
 static void tell_workers_of_pin(const struct rely_control_thread *thread, int64_t credential_id, bool is_written)
 {
     struct rely_service *service = thread->service;
+    rely_waits_note_pin(thread, credential_id);
     for (size_t i = 0; i < service->worker_count && !thread->are_workers_gone; i++) {
         struct pin_notice *notice = rely_alloc(sizeof *notice);
         *notice = (struct pin_notice){

@@ -131,6 +131,7 @@ static void tell_workers_of_fetch(void *context, int64_t issuer_id, const struct
 {
     const struct rely_control_thread *thread = context;
     struct rely_service *service = thread->service;
+    rely_waits_note_keys(thread, issuer_id);
     for (size_t i = 0; i < service->worker_count && !thread->are_workers_gone; i++) {
         struct fetch_notice *notice = rely_alloc(sizeof *notice);
         *notice = (struct fetch_notice){

@@ -100,6 +100,8 @@ struct rely_registry_thread {
     uint64_t left_revision;            /* its own: when it was closed */
 };
 
+struct rely_wait_for_caller;
+
 /* Revocations that are over. */
 struct rely_sweeper {
     struct rely_timer timer; /* first */
@@ -125,6 +127,8 @@ struct rely_control_thread {
     struct rely_cache *caller_cache;                  /* owned: tokens of who asks */
     struct rely_try_budget caller_tries;
     uint64_t caller_turns;
+    struct rely_wait_for_caller *waits; /* owned: by their requests */
+    size_t wait_count;
     struct rely_sweeper sweeper;
     size_t pins_on_their_way;
 };
@@ -317,8 +321,19 @@ RELY_MUST_USE bool rely_callers_read(const struct rely_config *config, struct re
                                      struct rely_err *err);
 /* For the log, behind an address: "", or for whom it is. */
 const char *rely_callers_describe(const struct rely_listener_config *listener);
-/* The control plane's review of who asks; context is its thread. */
-void rely_callers_review(void *context, const struct rely_review_request *asked, struct rely_review *review);
+/* The control plane's review of who asks; context is its thread. True: the request is put off. */
+bool rely_callers_review(void *context, struct rely_http_request *request, const struct rely_review_request *asked,
+                         struct rely_review *review);
+
+/* --- waits.c: on the control thread ------------------------------------------------------------------- */
+
+/* Put the request off until what the review of its caller's token wants has come, at most keys.miss_wait_ms. False: it
+ * wants nothing, or has waited before, or there is no room. */
+bool rely_waits_begin(struct rely_control_thread *thread, struct rely_http_request *request,
+                      const struct rely_review *review);
+/* The fetch is over; the uid is written down, or cannot be. */
+void rely_waits_note_keys(const struct rely_control_thread *thread, int64_t issuer_id);
+void rely_waits_note_pin(const struct rely_control_thread *thread, int64_t credential_id);
 
 /* --- reload.c: on the main thread --------------------------------------------------------------------- */
 

@@ -3,18 +3,23 @@
 import contextlib
 import grp
 import hashlib
+import json
 import os
 import re
 import signal
 import socket
 import sqlite3
+import struct
 import subprocess
+import threading
 import time
 
+import http2
 import pytest
 import tokens
 import wire
 from authorities import Authority, write_server
+from issuer import DISCOVERY
 from service import BINARY, ISSUER, ROOT, TOKENREVIEWS
 
 IDENTITIES = {
@@ -100,21 +105,99 @@ def test_every_door_by_certificate(guarded):
         guarded.ask_all(refused)
 
 
+class Rotating:
+    """A data plane, a control plane, and callers of a cluster that rotates its keys without a word."""
+
+    def __init__(self, start, tmp_path, issuer, **settings):
+        self.issuer, self.count = issuer, 0
+        self.guarded = Guarded(start, tmp_path, **({"keys__miss_cooldown_ms": 100, "keys__miss_wait_ms": 5000} | settings))
+        self.guarded.relyd.put_issuer("cluster", **issuer.record())
+        for name in ("gateway", "ops"):
+            self.guarded.relyd.put_credential("fetched", name, issuer=issuer.url, subject=name)
+        wire.wait_for(lambda: self.guarded.relyd.admin("GET", "/v1/issuers/cluster/keys").json().get("keys"), what="the first keys")
+
+    def rotate(self):
+        self.count += 1
+        self.issuer.keys = [tokens.key(f"new-{self.count}", "ES256")]
+
+    def headers(self, door):
+        caller = f"Bearer {self.issuer.token(sub='ops' if door == 'control' else 'gateway')}"
+        return {"Authorization": f"Bearer {self.guarded.workload}", "x-relyd-caller": caller} if door == "check" else {"Authorization": caller}
+
+    def ask(self, door):
+        method, path, address, body = {"check": ("GET", "/check/default", self.guarded.data, None),
+                                       "review": ("POST", "/v1/review", self.guarded.data, {"token": self.guarded.workload}),
+                                       "control": ("PUT", f"/v1/identities/made-{self.count}", self.guarded.control, {})}[door]
+        return self.guarded.ask(method, path, None, address, body, self.headers(door))
+
+
 def test_a_callers_own_key_is_fetched(start, tmp_path, issuer):
-    """His issuer has new keys: he is refused, they are fetched, and then he is not, on either plane, whoever asks first."""
-    guarded = Guarded(start, tmp_path, keys__miss_cooldown_ms=100)
-    guarded.relyd.put_issuer("cluster", **issuer.record())
-    for name in ("gateway", "ops"):
-        guarded.relyd.put_credential("fetched", name, issuer=issuer.url, subject=name)
-    of_check = {"Authorization": f"Bearer {guarded.workload}"}
-    asks = (lambda token: guarded.ask("GET", "/check/default", headers=of_check | {"x-relyd-caller": f"Bearer {token('gateway')}"}).status,
-            lambda token: guarded.ask("GET", "/v1/issuers", None, guarded.control, headers={"Authorization": f"Bearer {token('ops')}"}).status)
-    wire.wait_for(lambda: guarded.relyd.admin("GET", "/v1/issuers/cluster/keys").json().get("keys"), what="the first keys")
-    for number, (ask, refused) in enumerate(zip(asks, (403, 401))):
-        issuer.keys = [tokens.key(f"new-{number}", "ES256")]
-        token = lambda name: issuer.token(sub=name)
-        assert ask(token) == refused
-        wire.wait_for(lambda: ask(token) == 200, what="the new key")
+    """His issuer has new keys: what he asks waits for them, body and all, on either plane, and is then handled once."""
+    rotating = Rotating(start, tmp_path, issuer)
+    for door, status in (("check", 200), ("review", 200), ("control", 201)):
+        for _ in range(2):
+            rotating.rotate()
+            assert rotating.ask(door).status == status, door
+    text = wire.ask(rotating.guarded.relyd.health, "GET", "/metrics").body.decode()
+    assert "relyd_callers_refused_total{reason=\"bad_token\"} 0\n" in text
+
+
+def test_a_callers_own_key_is_fetched_by_http2(start, tmp_path, issuer):
+    """Three requests of one connection, with heads and bodies of their own, wait for the same key."""
+    rotating = Rotating(start, tmp_path, issuer)
+    guarded = rotating.guarded
+    body = json.dumps({"token": guarded.workload}).encode()
+    context = guarded.context()
+    context.set_alpn_protocols(["h2"])
+    with http2.Line(guarded.data, context) as line:
+        for _ in range(2):
+            rotating.rotate()
+            caller = rotating.issuer.token(sub="gateway")
+            streams = [line.open(http2.request("/check/default", token=guarded.workload, x_relyd_caller=f"Bearer {caller}")),
+                       line.open(http2.request("/v1/review", "POST", token=caller, content_type="application/json"), body=body),
+                       line.open(http2.request("/v1/review", "POST", token=caller, content_type="application/json"), body=body)]
+            assert [line.wait(stream).status for stream in streams] == [200, 200, 200]
+
+
+def test_a_callers_key_that_does_not_come_is_waited_for_once(start, tmp_path, issuer):
+    """The issuer says nothing: he is refused when keys.miss_wait_ms is over, in the words of his door."""
+    rotating = Rotating(start, tmp_path, issuer, keys__miss_wait_ms=300)
+    release = threading.Event()
+    answer = issuer.answer
+    issuer.answer = lambda path, connection: release.wait(30) and answer(path, connection)
+    try:
+        for door, refused in (("check", (403, "caller_not_permitted")), ("review", (401, "unauthenticated")), ("control", (401, "unauthenticated"))):
+            rotating.rotate()
+            begun = time.monotonic()
+            got = rotating.ask(door)
+            assert (got.status, got.header("x-relyd-reason") or got.json()["code"]) == refused
+            assert 0.25 <= time.monotonic() - begun < 10, door
+    finally:
+        release.set()
+
+
+def test_who_leaves_while_his_key_is_fetched(start, tmp_path, issuer):
+    """And who breaks off: others are served meanwhile and behind him, and what he asked is not done."""
+    rotating = Rotating(start, tmp_path, issuer)
+    release = threading.Event()
+    answer = issuer.answer
+    issuer.answer = lambda path, connection: release.wait(30) and answer(path, connection)
+    rotating.rotate()
+    lines = []
+    for door, method, path, address in (("check", "GET", "/check/default", rotating.guarded.data),
+                                        ("control", "PUT", "/v1/identities/left", rotating.guarded.control)):
+        line = rotating.guarded.context().wrap_socket(socket.create_connection(address, timeout=wire.TIMEOUT), server_hostname="localhost")
+        head = "".join(f"{name}: {value}\r\n" for name, value in rotating.headers(door).items())
+        line.sendall(f"{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 2\r\n{head}\r\n{{}}".encode())
+        lines.append(line)
+    wire.wait_for(lambda: issuer.requests.count(DISCOVERY) >= 2, what="the fetch that they wait for")
+    for line in lines:
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        line.close()
+    assert rotating.guarded.ask_all(rotating.guarded.context("dns:gw.example")) == ALLOWED
+    release.set()
+    wire.wait_for(lambda: rotating.ask("control").status == 201, what="the new key")
+    assert rotating.guarded.relyd.admin("GET", "/v1/identities/left").status == 404
 
 
 def test_a_revoked_identity_asks_no_more(guarded):

@@ -231,9 +231,12 @@ static void note_refused(void *service, const char *sentence)
     snprintf(fixture->line, sizeof fixture->line, "%s", sentence);
 }
 
-static void review_caller(void *service, const struct rely_review_request *asked, struct rely_review *review)
+static bool review_caller(void *service, struct rely_http_request *request, const struct rely_review_request *asked,
+                          struct rely_review *review)
 {
+    (void)request;
     rely_review_run(((struct fixture *)service)->snapshot, asked, rely_clock_now_s(), review);
+    return false;
 }
 
 static bool find_key_status(void *service, int64_t issuer_id, struct rely_key_status *out)

@@ -290,31 +290,84 @@ static void test_what_was_asked_is_kept(void **state)
 
 /* --- who asks ------------------------------------------------------------------------------------------------------ */
 
+static bool is_put_off;
+
 static enum rely_proven admit(struct worker *worker, const char *path, const char *header, struct rely_caller *caller)
 {
     struct rely_data_door door = {.reviewer = &worker->reviewer};
     worker->request.path = rely_slice_of(path);
     sent_header = rely_slice_of(header);
     sent_value = rely_slice_of(mint_print("Bearer %s", make_token(0)));
-    enum rely_proven proven = rely_reviewer_admit(&door, &worker->request, caller);
+    enum rely_proven proven = rely_reviewer_admit(&door, &worker->request, caller, &is_put_off);
     rely_pool_reset(&worker->scratch);
     return proven;
 }
 
-/* By a token of his own, in the header that the path has for it; its key is asked for as any other. */
+static struct rely_caller_rules rules;
+static rely_caller_rules_in_force in_force;
+
+static void ask_callers(struct worker *worker)
+{
+    rules = (struct rely_caller_rules){.audience = RELY_LIT("relyd")};
+    in_force = &rules;
+    worker->reviewer.caller_rules = &in_force;
+    handled_again = 0;
+}
+
+/* His key is asked for as any other, and what he asks is handled again when that has come; once. */
+static void test_a_callers_key_is_waited_for(void **state)
+{
+    struct worker *worker = *state;
+    struct rely_caller caller;
+    scene_edit_identity(&worker->scene, worker->issuer + 1)->roles = RELY_ROLE_REVIEWER;
+    ask_callers(worker);
+    assert_int_equal(admit(worker, "/v1/review", "authorization", &caller), RELY_CALLER_BAD_TOKEN);
+    assert_true(is_put_off);
+    assert_int_equal(asked_for_keys, 1);
+    assert_int_equal(worker->reviewer.waiting.count, 1);
+    bring_key(worker, worker->issuer);
+    settle(worker, worker->issuer);
+    assert_int_equal(handled_again, 1);
+    assert_int_equal(worker->reviewer.waiting.count, 0);
+    assert_int_equal(worker->reviewer.waiting.bytes, 0);
+    assert_int_equal(answered_count, 0); /* nobody has been reviewed yet */
+    assert_int_equal(admit(worker, "/v1/review", "authorization", &caller), RELY_CALLER_PROVEN);
+    assert_false(is_put_off);
+    assert_int_equal(worker->counters.callers[RELY_CALLER_BAD_TOKEN], 0);
+}
+
+static void test_a_callers_key_that_does_not_come(void **state)
+{
+    struct worker *worker = *state;
+    struct rely_caller caller;
+    ask_callers(worker);
+    admit(worker, "/check/default", "x-relyd-caller", &caller);
+    assert_true(is_put_off);
+    last_gone(last_context); /* he has left */
+    assert_int_equal(worker->reviewer.waiting.bytes, 0);
+    admit(worker, "/check/default", "x-relyd-caller", &caller);
+    settle(worker, worker->issuer); /* the fetch has brought nothing */
+    assert_int_equal(handled_again, 1);
+    assert_int_equal(admit(worker, "/check/default", "x-relyd-caller", &caller), RELY_CALLER_BAD_TOKEN);
+    assert_false(is_put_off);
+    assert_int_equal(worker->counters.callers[RELY_CALLER_BAD_TOKEN], 1);
+    worker->request.is_again = false;
+    worker->reviewer.key_wait_ms = 0;
+    assert_int_equal(admit(worker, "/check/default", "x-relyd-caller", &caller), RELY_CALLER_BAD_TOKEN);
+    assert_false(is_put_off);
+    assert_int_equal(handled_again, 1);
+}
+
+/* By a token of his own, in the header that the path has for it. */
 static void test_a_caller_is_proven_by_his_token(void **state)
 {
     struct worker *worker = *state;
     struct rely_caller caller;
     struct rely_identity *identity = scene_edit_identity(&worker->scene, worker->issuer + 1);
-    struct rely_caller_rules rules = {.audience = RELY_LIT("relyd")};
-    rely_caller_rules_in_force in_force = &rules;
     const char *const doors[][3] = {{"/check/default", "x-relyd-caller", "authorization"},
                                     {"/v1/review", "authorization", "x-relyd-caller"}};
-    worker->reviewer.caller_rules = &in_force;
+    ask_callers(worker);
     identity->roles = RELY_ROLE_REVIEWER;
-    assert_int_equal(admit(worker, "/v1/review", "authorization", &caller), RELY_CALLER_BAD_TOKEN);
-    assert_int_equal(asked_for_keys, 1);
     bring_key(worker, worker->issuer);
     for (size_t i = 0; i < 2; i++) {
         assert_int_equal(admit(worker, doors[i][0], doors[i][1], &caller), RELY_CALLER_PROVEN);
@@ -338,7 +391,7 @@ static void test_an_open_door_asks_nobody(void **state)
     struct worker *worker = *state;
     struct rely_caller caller;
     struct rely_data_door door = {.reviewer = &worker->reviewer, .is_open = true};
-    assert_int_equal(rely_reviewer_admit(&door, &worker->request, &caller), RELY_CALLER_PROVEN);
+    assert_int_equal(rely_reviewer_admit(&door, &worker->request, &caller, &is_put_off), RELY_CALLER_PROVEN);
     assert_int_equal(caller.proof, RELY_PROOF_OPEN);
     assert_int_equal(caller.roles, RELY_ROLE_REVIEWER);
 }
@@ -507,6 +560,8 @@ int run_waiting_tests(void)
         WORKER_TEST(test_who_waits_for_a_key_and_then_for_a_uid),
         WORKER_TEST(test_who_waits_for_a_uid_waits_for_no_key),
         WORKER_TEST(test_whose_key_comes_at_the_end_waits_for_no_uid),
+        WORKER_TEST(test_a_callers_key_is_waited_for),
+        WORKER_TEST(test_a_callers_key_that_does_not_come),
         WORKER_TEST(test_a_caller_is_proven_by_his_token),
         WORKER_TEST(test_an_open_door_asks_nobody),
     };

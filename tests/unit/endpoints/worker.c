@@ -108,6 +108,14 @@ static void note_deferred(struct rely_http_request *request, void (*gone)(void *
     last_context = context;
 }
 
+size_t handled_again;
+
+static void note_again(struct rely_http_request *request)
+{
+    request->is_again = true;
+    handled_again++;
+}
+
 static void name_nobody(const struct rely_http_request *request, char *out)
 {
     (void)request;
@@ -139,8 +147,12 @@ static void note_response(struct rely_http_request *request, const struct rely_h
 }
 
 /* No connection: nothing is read of it, and what is sent is looked at. */
-static const struct rely_http_transport nowhere = {
-    .find_header = find_sent, .respond = note_response, .defer = note_deferred, .peer = name_nobody};
+static const struct rely_http_transport nowhere = {.find_header = find_sent,
+                                                   .respond = note_response,
+                                                   .defer = note_deferred,
+                                                   .put_off = note_deferred,
+                                                   .handle_again = note_again,
+                                                   .peer = name_nobody};
 
 /* --- a worker ------------------------------------------------------------------------------------------------------
  */

@@ -49,6 +49,7 @@ extern int64_t clock_step_us;
 
 /* --- what was asked, answered, said --- */
 
+extern size_t handled_again;             /* requests that were put off */
 extern void (*last_gone)(void *context); /* of the request that was deferred last */
 extern void *last_context;
 extern struct rely_slice sent_header, sent_value; /* the one header of a request */

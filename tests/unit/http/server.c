@@ -97,12 +97,22 @@ static void answer_names(struct rely_http_request *request)
                                    .status = 200, .body = rely_pool_printf(request->scratch, "%.*s.", RELY_ARG(body))});
 }
 
+static bool is_to_be_put_off(const struct rely_http_request *request)
+{
+    return !request->is_again && (rely_slice_starts(request->path, RELY_LIT("/again")) ||
+                                  rely_slice_equal(request->path, RELY_LIT("/bodyless/again")));
+}
+
 static void handle_request(struct rely_http_request *request, void *context)
 {
     struct server *server = context;
     check_scratch(server, request->scratch);
     int count = atomic_fetch_add(&server->handled_count, 1) + 1;
-    if (rely_slice_equal(request->path, RELY_LIT("/defer"))) {
+    if (is_to_be_put_off(request)) {
+        rely_http_put_off(request, note_gone, server);
+        atomic_store(&server->kept, request);
+    } else if (rely_slice_equal(request->path, RELY_LIT("/defer")) ||
+               rely_slice_equal(request->path, RELY_LIT("/again/defer"))) {
         rely_http_defer(request, note_gone, server);
         snprintf(server->kept_text, sizeof server->kept_text, "%.*s %.*s", RELY_ARG(request->path),
                  RELY_ARG(request->body));

@@ -72,8 +72,9 @@ void sleep_ms(int ms);
 double cpu_seconds(void);
 
 extern const struct CMUnitTest text_tests[], route_tests[], head_tests[], h2_head_tests[], timer_tests[], bind_tests[],
-    loop_tests[], watch_tests[], turns_tests[], tls_tests[], hostile_tests[], connection_tests[], h2_tests[];
+    loop_tests[], watch_tests[], turns_tests[], tls_tests[], hostile_tests[], connection_tests[], again_tests[],
+    h2_tests[];
 extern const size_t text_count, route_count, head_count, h2_head_count, timer_count, bind_count, loop_count,
-    watch_count, turns_count, tls_count, hostile_count, connection_count, h2_count;
+    watch_count, turns_count, tls_count, hostile_count, connection_count, again_count, h2_count;
 
 #endif

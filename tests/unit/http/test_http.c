@@ -20,6 +20,7 @@ int main(void)
     failed += run_group("h2_head", h2_head_tests, h2_head_count);
     failed += run_group("hostile", hostile_tests, hostile_count);
     failed += run_group("connection", connection_tests, connection_count);
+    failed += run_group("again", again_tests, again_count);
     failed += run_group("h2", h2_tests, h2_count);
     return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

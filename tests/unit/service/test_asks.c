@@ -22,7 +22,7 @@
 
 static struct rely_work *asked[ON_THEIR_WAY_MAX + 1];
 static size_t asked_count, told_count, logged_count, swept;
-static int64_t told_id;
+static int64_t told_id, waits_told_id;
 static bool is_told_written;
 static int delay_ms; /* of the timer; -1: it is not set */
 static struct rely_snapshot snapshot;
@@ -65,6 +65,14 @@ void rely_reviewer_pin_answered(struct rely_reviewer *reviewer, int64_t credenti
     told_count++;
     told_id = credential_id;
     is_told_written = is_written;
+}
+
+/* Administrators' requests, on this thread. */
+void rely_waits_note_pin(const struct rely_control_thread *thread, int64_t credential_id)
+{
+    (void)thread;
+    assert_int_equal(told_count, 0);
+    waits_told_id = credential_id;
 }
 
 void rely_log_event(struct rely_log_ring *ring, enum rely_level level, const char *event, const char *format, ...)
@@ -128,6 +136,7 @@ static void each_worker_is_told_of_a_pin(void **state)
         end(asked[i], i == 2 ? &failed : NULL);
         assert_int_equal(told_count, WORKERS);
         assert_int_equal(told_id, pins[i]->credential_id);
+        assert_int_equal(waits_told_id, pins[i]->credential_id);
         assert_int_equal(is_told_written, i == 0);
         assert_int_equal(logged_count, i);
     }
