@@ -6,6 +6,7 @@
 #define RELYD_ADDRESS_H
 
 #include "relyd/base.h"
+#include "relyd/limits.h"
 
 /* One listening address. */
 struct rely_address {
@@ -56,7 +57,6 @@ bool rely_cidr_holds(const struct rely_cidr *range, const uint8_t *address);
  * Out:      *out - "http://host:port", NUL-terminated, set only on true.
  * Fails:    RELY_ERR_INVALID: what was found and what is allowed.
  */
-#define RELY_PROXY_SIZE 280
 RELY_MUST_USE bool rely_proxy_parse(struct rely_slice text, char out[RELY_PROXY_SIZE], struct rely_err *err);
 
 #endif

@@ -27,6 +27,11 @@ enum rely_fetch_kind {
 struct rely_fetch_request {
     struct rely_slice url;       /* https, or http when may_use_http; no user, no fragment, at most 2048 bytes */
     struct rely_slice ca_bundle; /* PEM; then nothing else is trusted. Absent: the system's */
+    /* A file of rules->folder with a token, read anew for each fetch and sent as Authorization: Bearer, by https alone
+     * and to the origin (scheme, host, port) of `bearer_for` alone: to another one nothing is sent. Absent: none. */
+    struct rely_slice bearer_file;
+    struct rely_slice bearer_for; /* a URL */
+    struct rely_slice proxy;      /* as rules->proxy, which it stands for. Absent: that one */
     enum rely_fetch_kind kind;
     bool may_use_http;
     bool may_use_private_addresses; /* loopback, link-local, private and other special ranges */
@@ -74,6 +79,7 @@ struct rely_fetch_rules {
     /* "http://host:port", or "": every fetch goes through it by CONNECT, to an address that relyd has looked up and
      * judged itself: a proxy that looked the name up might get another one. */
     char proxy[RELY_PROXY_SIZE];
+    char folder[RELY_FOLDER_SIZE]; /* where files with tokens are; "": nowhere */
     /* How many fetches run at once, of all kinds together, each kind in proportion: RELY_FETCH_PLACES_MIN to
      * RELY_FETCH_PLACES; 0: all of them. */
     size_t places;

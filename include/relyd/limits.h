@@ -102,12 +102,16 @@
  * key set of ordinary size is fetched whatever others send. */
 #define RELY_FETCH_SHARE_BYTES ((size_t)128 * 1024)
 #define RELY_FETCH_COMMON_BYTES ((size_t)64 * 1024 * 1024)
-#define RELY_FETCH_CONNECT_MS 4000 /* name, TCP and TLS: room for two lost packets (RFC 6298: 1 s, 2 s) */
+#define RELY_FETCH_BEARER_BYTES_MAX 16384 /* of a token that is sent, as many as a request's may have */
+#define RELY_FETCH_CONNECT_MS 4000        /* name, TCP and TLS: room for two lost packets (RFC 6298: 1 s, 2 s) */
 #define RELY_FETCH_ETAG_BYTES_MAX 256
 #define RELY_FETCH_URL_BYTES_MAX 2048
 #define RELY_FETCH_HEADER_BYTES_MAX ((size_t)32 * 1024) /* of all answers of a transfer, interim ones included */
 #define RELY_FETCH_HEADER_LINES_MAX 256                 /* of the same: libcurl keeps 80 bytes beside each */
 #define RELY_FETCH_REDIRECTS_MAX 3                      /* within one origin */
+#define RELY_PROXY_SIZE 280                             /* http://HOST:PORT of 255 and 5, with its NUL */
+#define RELY_FILE_NAME_MAX 120                          /* below keys.folder */
+#define RELY_FOLDER_SIZE 1025                           /* keys.folder, with its NUL */
 #define RELY_FETCH_RANGES_MAX 64                        /* fetch.deny_ranges, fetch.allow_ranges: each */
 
 /* requests */

@@ -226,6 +226,7 @@ int64_t rely_field_count_words(const struct rely_field *field);
 struct rely_model_rules {
     bool may_use_http;         /* issuers.allow_http */
     bool may_use_system_names; /* identities.allow_system_names */
+    bool has_key_folder;       /* keys.folder */
 };
 
 struct rely_kind;

@@ -23,6 +23,7 @@ struct rely_registry_options {
     int credentials_per_identity; /* registry.max_credentials_per_identity */
     bool may_use_http;            /* issuers.allow_http: http URLs when the record's allowHttp is true as well */
     bool may_use_system_names;    /* identities.allow_system_names */
+    bool has_key_folder;          /* keys.folder: files may be named */
     size_t jwks_max_bytes;        /* keys.max_bytes; 0: RELY_JWKS_BYTES_MAX */
     /* keys/'s judgement of an uploaded set. NULL: all are good. */
     RELY_MUST_USE bool (*check_jwks)(void *context, struct rely_slice jwks, struct rely_err *err);

@@ -34,8 +34,10 @@ struct rely_issuer_source {
     enum rely_key_source kind;
     struct rely_slice discovery_url; /* absent: from the issuer's URL */
     struct rely_slice jwks_uri;
-    struct rely_slice ca_bundle; /* PEM; absent: the system's */
-    bool may_use_http;           /* record and configuration both say so */
+    struct rely_slice ca_bundle;   /* PEM; absent: the system's */
+    struct rely_slice bearer_file; /* in keys.folder; absent: none */
+    struct rely_slice proxy;       /* absent: keys.proxy */
+    bool may_use_http;             /* record and configuration both say so */
     bool may_use_private_addresses;
 };
 

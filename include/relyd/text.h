@@ -42,6 +42,8 @@ bool rely_utf8_count(struct rely_slice text, size_t *count);
 bool rely_text_has_control(struct rely_slice text);
 /* RFC 4122 s3, in lower case: 36 characters. */
 bool rely_text_is_uuid(struct rely_slice text);
+/* Is it a file's name without a folder: 1 to RELY_FILE_NAME_MAX of A-Z a-z 0-9 . _ -, and no dot in front? */
+bool rely_text_is_file_name(struct rely_slice text);
 
 /* RFC 3339 in UTC, `2026-11-22T10:00:00Z`. RELY_TIME_SIZE holds every time from year 0 to 9999. */
 #define RELY_TIME_SIZE 32

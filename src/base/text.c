@@ -5,6 +5,7 @@
 #include "relyd/text.h"
 
 #include "relyd/bytes.h"
+#include "relyd/limits.h"
 
 #include <stdio.h>
 #include <sys/random.h>
@@ -142,4 +143,16 @@ bool rely_text_is_uuid(struct rely_slice text)
             return false;
     }
     return text.len == 36;
+}
+
+bool rely_text_is_file_name(struct rely_slice text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.ptr[i];
+        bool is_plain = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' ||
+                        c == '-' || (c == '.' && i > 0);
+        if (!is_plain)
+            return false;
+    }
+    return text.len > 0 && text.len <= RELY_FILE_NAME_MAX;
 }

@@ -396,6 +396,9 @@ static void judge_fetching(const struct rely_config *config, const struct bound 
                  complaints);
     if (config->key_proxy[0] != '\0' && !rely_proxy_parse(rely_slice_of(config->key_proxy), proxy, &err))
         rely_yaml_complain(complaints, bound->at[SETTING_AT_key_proxy], "keys.proxy: %s", err.message);
+    if (config->key_folder[0] != '\0' && config->key_folder[0] != '/')
+        rely_yaml_complain(complaints, bound->at[SETTING_AT_key_folder],
+                           "keys.folder: expected an absolute path, found %s", config->key_folder);
 }
 
 static void judge_refresh(const struct rely_config *config, const struct bound *bound,

@@ -21,6 +21,12 @@ static bool is_proxied(const struct transfer *transfer)
     return transfer->connect_to != NULL;
 }
 
+/* Whose proxy: what an administrator has to look at. */
+static const char *name_proxy(const struct transfer *transfer)
+{
+    return transfer->is_own_proxy ? "the record's proxy" : "the proxy (keys.proxy)";
+}
+
 static bool explain_connect(const struct transfer *transfer, struct rely_err *err)
 {
     if (transfer->blocked[0] != '\0' && transfer->is_denied)
@@ -33,7 +39,8 @@ static bool explain_connect(const struct transfer *transfer, struct rely_err *er
     char cause[128];
     snprintf(cause, sizeof(cause), "%s", number == 0 ? "cannot connect" : strerror((int)number));
     cause[0] = (char)tolower((unsigned char)cause[0]);
-    return rely_err_set(err, RELY_ERR_IO, "%s%s", is_proxied(transfer) ? "the proxy (keys.proxy): " : "", cause);
+    return rely_err_set(err, RELY_ERR_IO, "%s%s%s", is_proxied(transfer) ? name_proxy(transfer) : "",
+                        is_proxied(transfer) ? ": " : "", cause);
 }
 
 /* libcurl has one word for both limits. */
@@ -63,7 +70,7 @@ static bool explain_proxy(const struct transfer *transfer, struct rely_err *err)
     curl_easy_getinfo(transfer->easy, CURLINFO_HTTP_CONNECTCODE, &status);
     if (status == 0 || (status >= 200 && status <= 299))
         return false;
-    rely_err_set(err, RELY_ERR_IO, "the proxy (keys.proxy) answered %ld to CONNECT %s", status, transfer->address);
+    rely_err_set(err, RELY_ERR_IO, "%s answered %ld to CONNECT %s", name_proxy(transfer), status, transfer->address);
     return true;
 }
 
@@ -82,7 +89,7 @@ void rely_fault_explain(const struct transfer *transfer, CURLcode code, struct r
         rely_err_set(err, RELY_ERR_IO, "the answer's headers are larger than %zu bytes or more than %d lines",
                      RELY_FETCH_HEADER_BYTES_MAX, RELY_FETCH_HEADER_LINES_MAX);
     else if (code == CURLE_COULDNT_RESOLVE_PROXY)
-        rely_err_set(err, RELY_ERR_IO, "the proxy (keys.proxy): its host name does not resolve");
+        rely_err_set(err, RELY_ERR_IO, "%s: its host name does not resolve", name_proxy(transfer));
     else if (is_proxied(transfer) && explain_proxy(transfer, err))
         return;
     else if (code == CURLE_COULDNT_RESOLVE_HOST)

@@ -26,6 +26,7 @@ struct rely_fetcher {
     pthread_mutex_t lock; /* guards kept, turns and is_stopping */
     struct turns turns;   /* owned: requests that have not begun, and who has a place */
     bool is_stopping;
+    struct rely_files *files;     /* owned: reads tokens */
     struct transfer_list running; /* owned by the fetch thread */
     atomic_size_t common;         /* what bodies take beyond their share, of RELY_FETCH_COMMON_BYTES */
 };
@@ -246,6 +247,19 @@ static void free_fetcher(struct rely_fetcher *fetcher)
     free(fetcher);
 }
 
+static bool start_threads(struct rely_fetcher *fetcher, struct rely_err *err)
+{
+    fetcher->files = rely_files_start(fetcher->kept->rules.folder, err);
+    if (fetcher->files == NULL)
+        return false;
+    int failure = start_thread_without_signals(fetcher);
+    if (failure == 0)
+        return true;
+    rely_files_stop(fetcher->files);
+    rely_files_free(fetcher->files);
+    return rely_err_set(err, RELY_ERR_INTERNAL, "the fetch thread cannot be started: %s", strerror(failure));
+}
+
 struct rely_fetcher *rely_fetcher_start(const struct rely_fetch_rules *rules, struct rely_err *err)
 {
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
@@ -261,10 +275,8 @@ struct rely_fetcher *rely_fetcher_start(const struct rely_fetch_rules *rules, st
     RELY_ASSERT(fetcher->turns.places == 0 || fetcher->turns.places >= RELY_FETCH_PLACES_MIN);
     fetcher->multi = curl_multi_init();
     RELY_ASSERT(fetcher->multi != NULL);
-    int failure = start_thread_without_signals(fetcher);
-    if (failure == 0)
+    if (start_threads(fetcher, err))
         return fetcher;
-    rely_err_set(err, RELY_ERR_INTERNAL, "the fetch thread cannot be started: %s", strerror(failure));
     curl_multi_cleanup(fetcher->multi);
     free_fetcher(fetcher);
     return NULL;
@@ -277,10 +289,12 @@ void rely_fetcher_stop(struct rely_fetcher *fetcher)
     pthread_mutex_unlock(&fetcher->lock);
     curl_multi_wakeup(fetcher->multi);
     pthread_join(fetcher->thread, NULL);
+    rely_files_stop(fetcher->files); /* what waits for it is abandoned by who hears of it */
 }
 
 void rely_fetcher_free(struct rely_fetcher *fetcher)
 {
+    rely_files_free(fetcher->files);
     curl_multi_cleanup(fetcher->multi);
     curl_global_cleanup();
     free_fetcher(fetcher);
@@ -292,6 +306,7 @@ void rely_fetcher_take_up(struct rely_fetcher *fetcher, const struct rely_fetch_
     const struct rely_fetch_rules *before = newest_rules(fetcher);
     rules.places = before->places;
     memcpy(rules.proxy, before->proxy, sizeof rules.proxy);
+    memcpy(rules.folder, before->folder, sizeof rules.folder);
     keep_rules(fetcher, &rules);
 }
 
@@ -305,15 +320,9 @@ bool rely_fetch_may_ask(const struct rely_fetcher *fetcher, const struct rely_fe
     return may;
 }
 
-void rely_fetch_start(struct rely_fetcher *fetcher, const struct rely_fetch_request *request,
-                      void (*done)(const struct rely_fetch_result *result, void *context), void *context)
+static void queue_transfer(struct transfer *transfer)
 {
-    RELY_ASSERT(request->max_redirects >= 0 && request->max_redirects <= RELY_FETCH_REDIRECTS_MAX &&
-                request->timeout_ms > 0);
-    struct transfer *transfer = rely_transfer_new(request, &fetcher->common);
-    transfer->rules = newest_rules(fetcher);
-    transfer->done = done;
-    transfer->context = context;
+    struct rely_fetcher *fetcher = transfer->fetcher;
     pthread_mutex_lock(&fetcher->lock);
     bool is_taken = !fetcher->is_stopping;
     if (is_taken)
@@ -325,6 +334,29 @@ void rely_fetch_start(struct rely_fetcher *fetcher, const struct rely_fetch_requ
     }
     struct rely_err err = make_abandoned();
     finish_waiting(transfer, &err);
+}
+
+/* On the files thread: without the token its turn comes all the same, and ends with the fault. */
+static void take_bearer_and_queue(const struct rely_file *file, void *context)
+{
+    rely_transfer_take_bearer(context, file);
+    queue_transfer(context);
+}
+
+void rely_fetch_start(struct rely_fetcher *fetcher, const struct rely_fetch_request *request,
+                      void (*done)(const struct rely_fetch_result *result, void *context), void *context)
+{
+    RELY_ASSERT(request->max_redirects >= 0 && request->max_redirects <= RELY_FETCH_REDIRECTS_MAX &&
+                request->timeout_ms > 0);
+    struct transfer *transfer = rely_transfer_new(request, newest_rules(fetcher), &fetcher->common);
+    transfer->fetcher = fetcher;
+    transfer->done = done;
+    transfer->context = context;
+    if (transfer->bearer_file == NULL)
+        queue_transfer(transfer);
+    else
+        rely_files_read(fetcher->files, rely_slice_of(transfer->bearer_file), RELY_FETCH_BEARER_BYTES_MAX,
+                        take_bearer_and_queue, transfer);
 }
 
 struct rely_fetch_place *rely_fetch_keep(const struct rely_fetch_result *result)

@@ -37,15 +37,21 @@ static void note_address(struct transfer *transfer, const struct sockaddr *addre
     snprintf(transfer->address, sizeof(transfer->address), "%s%s%s", is_six ? "[" : "", text, is_six ? "]" : "");
 }
 
+/* keys.proxy is the administrator's own. A record's may be anywhere, too, but for what nothing is ever connected to. */
+static enum rely_address_verdict judge_hop_address(const struct transfer *transfer, const struct sockaddr *address)
+{
+    bool is_proxy = transfer->proxy[0] != '\0' && !transfer->is_looking_up;
+    if (is_proxy && !transfer->is_own_proxy)
+        return RELY_ADDRESS_GOOD;
+    return rely_address_judge(transfer->rules, address, is_proxy || transfer->may_use_private_addresses);
+}
+
 /* Sees the real address of every attempt, whatever the name said before: the fence against SSRF. */
 static curl_socket_t open_fenced_socket(void *context, curlsocktype purpose, struct curl_sockaddr *address)
 {
     struct transfer *transfer = context;
     bool is_internet = address->family == AF_INET || address->family == AF_INET6;
-    bool is_proxy = transfer->rules->proxy[0] != '\0' && !transfer->is_looking_up; /* the administrator's own */
-    enum rely_address_verdict verdict =
-        is_proxy ? RELY_ADDRESS_GOOD
-                 : rely_address_judge(transfer->rules, &address->addr, transfer->may_use_private_addresses);
+    enum rely_address_verdict verdict = judge_hop_address(transfer, &address->addr);
     if (purpose != CURLSOCKTYPE_IPCXN || !is_internet || verdict != RELY_ADDRESS_GOOD) {
         transfer->is_denied = verdict == RELY_ADDRESS_DENIED;
         describe_address(&address->addr, transfer->blocked, sizeof(transfer->blocked));
@@ -133,13 +139,13 @@ static void set_limits(struct options *options, struct transfer *transfer, int64
 
 /*
  * A proxy from the environment would make the connection, and the address check would see only the proxy. The one of
- * the settings is told the address that was judged, by CONNECT also for http: TLS, SNI and certificate stay those of
+ * the settings or the record is told the address that was judged, by CONNECT also for http: TLS, SNI and certificate stay those of
  * the URL, and the proxy has no name to look up.
  */
 static void set_route(struct options *options, struct transfer *transfer)
 {
     char line[128];
-    if (transfer->rules->proxy[0] == '\0' || transfer->is_looking_up) {
+    if (transfer->proxy[0] == '\0' || transfer->is_looking_up) {
         set_pointer(options, CURLOPT_PROXY, "");
         set_pointer(options, CURLOPT_NOPROXY, "*");
         return;
@@ -148,7 +154,7 @@ static void set_route(struct options *options, struct transfer *transfer)
     transfer->connect_to = curl_slist_append(NULL, line);
     RELY_ASSERT(transfer->connect_to != NULL);
     set_pointer(options, CURLOPT_CONNECT_TO, transfer->connect_to);
-    set_pointer(options, CURLOPT_PROXY, transfer->rules->proxy);
+    set_pointer(options, CURLOPT_PROXY, transfer->proxy);
     set_pointer(options, CURLOPT_NOPROXY, "");
     set_number(options, CURLOPT_HTTPPROXYTUNNEL, 1);
     set_number(options, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1);
@@ -192,6 +198,15 @@ static void add_header(struct transfer *transfer, const char *line)
     transfer->headers = longer;
 }
 
+static void add_bearer(struct transfer *transfer)
+{
+    struct rely_buf line = {0};
+    rely_buf_printf(&line, "Authorization: Bearer %s", transfer->bearer);
+    add_header(transfer, line.ptr);
+    explicit_bzero(line.ptr, line.len);
+    rely_buf_fini(&line);
+}
+
 static void set_headers(struct options *options, struct transfer *transfer)
 {
     char line[RELY_FETCH_ETAG_BYTES_MAX + 32];
@@ -200,6 +215,8 @@ static void set_headers(struct options *options, struct transfer *transfer)
     snprintf(line, sizeof(line), "If-None-Match: %s", transfer->etag == NULL ? "" : transfer->etag);
     if (transfer->etag != NULL)
         add_header(transfer, line);
+    if (transfer->bearer != NULL)
+        add_bearer(transfer);
     if (transfer->headers != NULL)
         set_pointer(options, CURLOPT_HTTPHEADER, transfer->headers);
 }
@@ -240,6 +257,19 @@ static void drop_hop(struct transfer *transfer)
     transfer->curl_error[0] = '\0';
 }
 
+/* Every hop is of one origin: rely_url_follow leads nowhere else. */
+static bool may_send_bearer(const struct transfer *transfer, struct rely_err *err)
+{
+    if (transfer->bearer_file == NULL)
+        return true;
+    if (transfer->bearer == NULL) {
+        *err = transfer->bearer_fault;
+        return false;
+    }
+    return strncmp(transfer->origin, "https:", 6) == 0 ||
+           rely_err_set(err, RELY_ERR_INVALID, "a token (bearerTokenFile) is sent by https only");
+}
+
 bool rely_transfer_prepare(struct transfer *transfer, int64_t now_ms, struct rely_err *err)
 {
     if (transfer->deadline_ms == 0)
@@ -248,7 +278,9 @@ bool rely_transfer_prepare(struct transfer *transfer, int64_t now_ms, struct rel
         return false;
     if (now_ms >= transfer->deadline_ms)
         return rely_err_set(err, RELY_ERR_IO, "no complete answer within %d ms", transfer->timeout_ms);
-    transfer->is_looking_up = transfer->rules->proxy[0] != '\0' && transfer->address[0] == '\0';
+    if (!may_send_bearer(transfer, err))
+        return false;
+    transfer->is_looking_up = transfer->proxy[0] != '\0' && transfer->address[0] == '\0';
     transfer->easy = curl_easy_init();
     RELY_ASSERT(transfer->easy != NULL);
     struct options options = {transfer->easy, CURLE_OK};
@@ -260,45 +292,6 @@ bool rely_transfer_prepare(struct transfer *transfer, int64_t now_ms, struct rel
     if (options.code != CURLE_OK)
         return rely_err_set(err, RELY_ERR_INTERNAL, "libcurl refuses an option: %s", curl_easy_strerror(options.code));
     return true;
-}
-
-struct transfer *rely_transfer_new(const struct rely_fetch_request *request, atomic_size_t *common)
-{
-    struct transfer *transfer = rely_alloc(sizeof(*transfer));
-    transfer->common = common;
-    /* A NUL would hide the rest from every check; an empty URL is refused later, with a message. */
-    bool has_nul = request->url.len > 0 && memchr(request->url.ptr, '\0', request->url.len) != NULL;
-    transfer->url = rely_strdup_slice(has_nul ? RELY_LIT("") : request->url);
-    transfer->origin = rely_url_origin(transfer->url);
-    if (request->ca_bundle.ptr != NULL) {
-        transfer->ca_bundle = rely_strdup_slice(request->ca_bundle);
-        transfer->ca_bundle_len = request->ca_bundle.len;
-    }
-    if (rely_etag_is_good(request->etag))
-        transfer->etag = rely_strdup_slice(request->etag);
-    transfer->result = (struct rely_fetch_result){.fault = RELY_FETCH_FAILED, .max_age_s = -1};
-    transfer->kind = request->kind;
-    transfer->must_pass_caches = request->must_pass_caches;
-    transfer->may_use_http = request->may_use_http;
-    transfer->may_use_private_addresses = request->may_use_private_addresses;
-    transfer->max_bytes = request->max_bytes;
-    transfer->timeout_ms = request->timeout_ms;
-    transfer->connect_timeout_ms =
-        request->connect_timeout_ms > 0 ? request->connect_timeout_ms : RELY_FETCH_CONNECT_MS;
-    transfer->redirects_left = request->max_redirects;
-    return transfer;
-}
-
-void rely_transfer_free(struct transfer *transfer)
-{
-    drop_hop(transfer);
-    rely_buf_fini(&transfer->body);
-    atomic_fetch_sub(transfer->common, transfer->common_bytes);
-    free(transfer->url);
-    free(transfer->origin);
-    free(transfer->etag);
-    free(transfer->ca_bundle);
-    free(transfer);
 }
 
 /* --- judging -------------------------------------------------------------------------------------- */

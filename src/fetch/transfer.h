@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 
 #include "relyd/fetch.h"
+#include "relyd/files.h"
 
 #define FETCH_MAX_AGE_S_MAX 315360000LL /* ten years */
 
@@ -16,12 +17,18 @@ struct transfer {
     struct transfer *next, *previous; /* the fetcher's list */
     void (*done)(const struct rely_fetch_result *result, void *context);
     void *context;                        /* borrowed: the caller's */
+    struct rely_fetcher *fetcher;         /* borrowed */
     const struct rely_fetch_rules *rules; /* borrowed: the fetcher's */
     char *url;                            /* owned: of the hop that runs */
     char *origin;                         /* owned: "https://host:port", or "" for a URL that has none */
     char *ca_bundle;                      /* owned: NULL for the system's */
     size_t ca_bundle_len;
-    char *etag; /* owned: of the request, good; NULL: none */
+    char *bearer_file; /* owned: whose token is to be sent; NULL: none */
+    char *bearer;      /* owned: that token; NULL: none, or bearer_fault says why there is none */
+    struct rely_err bearer_fault;
+    char proxy[RELY_PROXY_SIZE]; /* "": none */
+    bool is_own_proxy;           /* the record's, not the administrator's for all */
+    char *etag;                  /* owned: of the request, good; NULL: none */
     enum rely_fetch_kind kind;
     bool may_use_http, may_use_private_addresses, must_pass_caches;
     size_t max_bytes;
@@ -49,7 +56,10 @@ struct transfer {
 /* What to do with a hop that libcurl has finished. */
 enum hop { HOP_DONE, HOP_FAILED, HOP_AGAIN };
 
-struct transfer *rely_transfer_new(const struct rely_fetch_request *request, atomic_size_t *common);
+struct transfer *rely_transfer_new(const struct rely_fetch_request *request, const struct rely_fetch_rules *rules,
+                                   atomic_size_t *common);
+/* What its file of a token came to. */
+void rely_transfer_take_bearer(struct transfer *transfer, const struct rely_file *file);
 /* What only a running transfer needs: libcurl's handle. */
 void rely_transfer_close(struct transfer *transfer);
 void rely_transfer_free(struct transfer *transfer);

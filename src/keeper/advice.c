@@ -19,9 +19,9 @@ void rely_keeper_advise(const struct rely_fetch_result *result, bool is_discover
         add_advice(err, is_discovery ? "if the document is right there, give that URL as discoveryUrl"
                                      : "if the key set is right there, give that URL as keys.jwksUri");
     else if (result->fault == RELY_FETCH_BAD_STATUS && is_refused)
-        /* A default cluster shows its keys to nobody without a token, and relyd has none to show. */
+        /* A default cluster shows its keys to nobody without a token. */
         add_advice(err,
                    "a Kubernetes cluster shows its keys to strangers only when the ClusterRole "
-                   "system:service-account-issuer-discovery is bound to the group system:unauthenticated; bind it, or "
-                   "upload the key set (keys.jwks)");
+                   "system:service-account-issuer-discovery is bound to the group system:unauthenticated; bind it, "
+                   "give a token that may read them (bearerTokenFile), or upload the key set (keys.jwks)");
 }

@@ -22,7 +22,7 @@
 struct source {
     uint64_t revision; /* of the record that asks */
     enum rely_key_source kind;
-    char *issuer_name, *first_url, *ca_bundle; /* owned */
+    char *issuer_name, *first_url, *ca_bundle, *bearer_file, *proxy; /* owned */
     bool may_use_http, may_use_private_addresses;
 };
 
@@ -40,6 +40,14 @@ static void free_source(struct source *source)
     free(source->issuer_name);
     free(source->first_url);
     free(source->ca_bundle);
+    free(source->bearer_file);
+    free(source->proxy);
+}
+
+/* NULL: absent. */
+static char *copy_source_text(struct rely_slice text)
+{
+    return text.ptr == NULL ? NULL : rely_strdup_slice(text);
 }
 
 static void copy_source(const struct rely_issuer *issuer, struct source *out)
@@ -50,8 +58,9 @@ static void copy_source(const struct rely_issuer *issuer, struct source *out)
     out->issuer_name = rely_strdup_slice(issuer->name);
     out->may_use_http = source->may_use_http;
     out->may_use_private_addresses = source->may_use_private_addresses;
-    if (source->ca_bundle.ptr != NULL)
-        out->ca_bundle = rely_strdup_slice(source->ca_bundle);
+    out->ca_bundle = copy_source_text(source->ca_bundle);
+    out->bearer_file = copy_source_text(source->bearer_file);
+    out->proxy = copy_source_text(source->proxy);
     out->first_url = rely_keeper_first_url(issuer);
 }
 
@@ -116,6 +125,9 @@ static void fetch_url(struct rely_key_fetch *fetch, const char *url, bool is_dis
     struct rely_fetch_request request = {
         .url = rely_slice_of(fetch->url),
         .ca_bundle = rely_slice_of(fetch->source.ca_bundle),
+        .bearer_file = rely_slice_of(fetch->source.bearer_file),
+        .bearer_for = rely_slice_of(fetch->source.first_url),
+        .proxy = rely_slice_of(fetch->source.proxy),
         .kind = fetch->kind,
         .must_pass_caches = is_asked_for(fetch),
         .etag = rely_slice_of(choose_etag(fetch)),
@@ -187,7 +199,7 @@ static struct rely_fetched_before *remember_for_record(const struct rely_key_fet
 static void replace_text(char **text, struct rely_slice with)
 {
     free(*text);
-    *text = with.ptr == NULL ? NULL : rely_strdup_slice(with);
+    *text = copy_source_text(with);
 }
 
 /* --- judging ------------------------------------------------------------------------------------------ */

@@ -3,8 +3,10 @@
  * goes together with which source of keys. Where keys come from, issuer_keys.c reads. Called by the reader of bodies.
  */
 #include "kind.h"
+#include "relyd/address.h"
 #include "relyd/compose.h"
 #include "relyd/expression.h"
+#include "relyd/text.h"
 #include <stdio.h>
 
 #define ED25519 "Ed25519" /* RFC 9864: another name for EdDSA, which is shown */
@@ -154,6 +156,41 @@ static void check_ca_bundle(const struct rely_body *body, struct rely_slice text
                           "caBundle has a private key; give the certificates alone");
 }
 
+/* Where the token would go: rely_keeper_first_url. */
+static struct rely_slice first_url_of(const struct rely_issuer_record *issuer)
+{
+    if (issuer->key_source == RELY_KEYS_JWKS_URI)
+        return issuer->jwks_uri;
+    return issuer->discovery_url.ptr != NULL ? issuer->discovery_url : issuer->url;
+}
+
+static void check_bearer_file(const struct rely_body *body, const struct rely_issuer_record *issuer)
+{
+    struct rely_problems *problems = body->problems;
+    if (issuer->bearer_file.ptr == NULL || issuer->key_source == 0)
+        return;
+    if (!rely_text_is_file_name(issuer->bearer_file))
+        rely_problems_add(problems, "bearerTokenFile", "invalid_value",
+                          "bearerTokenFile is the name of a file below keys.folder: of A-Z, a-z, 0-9, ., _ and -, "
+                          "without folder and without a dot in front");
+    else if (!body->rules->has_key_folder)
+        rely_problems_add(problems, "bearerTokenFile", "not_allowed",
+                          "bearerTokenFile needs keys.folder in the configuration");
+    else if (issuer->key_source == RELY_KEYS_UPLOADED)
+        rely_problems_add(problems, "bearerTokenFile", "not_allowed",
+                          "bearerTokenFile goes only with keys that are fetched");
+    else if (rely_slice_starts(first_url_of(issuer), RELY_LIT("http://")))
+        rely_problems_add(problems, "bearerTokenFile", "not_allowed", "bearerTokenFile is sent by https only");
+}
+
+static void check_proxy(const struct rely_body *body, struct rely_slice proxy)
+{
+    char read[RELY_PROXY_SIZE];
+    struct rely_err err = {0};
+    if (proxy.ptr != NULL && !rely_proxy_parse(proxy, read, &err))
+        rely_problems_add(body->problems, "proxy", "invalid_value", "proxy: %.300s", err.message);
+}
+
 /* The commonest slip: tokens never say that. */
 static void check_not_document(const struct rely_body *body, struct rely_slice url)
 {
@@ -188,11 +225,21 @@ void rely_issuer_check(const struct rely_body *body, void *record)
     check_aliases(body, issuer);
     check_discovery_url(body, issuer);
     check_ca_bundle(body, issuer->ca_bundle);
+    check_bearer_file(body, issuer);
+    check_proxy(body, issuer->proxy);
     check_subject_claim(body, issuer->subject_claim);
     rely_issuer_guards_check(body, issuer);
 }
 
 /* --- stored records --------------------------------------------------------------------------------------- */
+
+static bool is_way_whole(const struct rely_issuer_record *issuer)
+{
+    char proxy[RELY_PROXY_SIZE];
+    struct rely_err ignored = {0};
+    return (issuer->bearer_file.ptr == NULL || rely_text_is_file_name(issuer->bearer_file)) &&
+           (issuer->proxy.ptr == NULL || rely_proxy_parse(issuer->proxy, proxy, &ignored));
+}
 
 bool rely_issuer_is_whole(const void *record)
 {
@@ -201,7 +248,7 @@ bool rely_issuer_is_whole(const void *record)
         issuer->url.ptr != NULL || (issuer->trust_domain.ptr != NULL && issuer->key_source != RELY_KEYS_DISCOVERY);
     return is_named && (issuer->algorithms & 1) == 0 && rely_subject_claim_is_whole(issuer->subject_claim) &&
            (issuer->key_source != RELY_KEYS_JWKS_URI || issuer->jwks_uri.ptr != NULL) &&
-           (issuer->key_source != RELY_KEYS_UPLOADED || issuer->jwks.ptr != NULL) &&
+           (issuer->key_source != RELY_KEYS_UPLOADED || issuer->jwks.ptr != NULL) && is_way_whole(issuer) &&
            rely_issuer_guards_are_whole(issuer);
 }
 
@@ -214,6 +261,7 @@ bool rely_issuer_has_same_source(const struct rely_issuer_record *a, const struc
     if (a->key_source == RELY_KEYS_UPLOADED)
         return rely_slice_equal(a->jwks, b->jwks);
     return rely_slice_same(a->jwks_uri, b->jwks_uri) && rely_slice_same(a->discovery_url, b->discovery_url) &&
-           rely_slice_same(a->ca_bundle, b->ca_bundle) && a->allow_http == b->allow_http &&
+           rely_slice_same(a->ca_bundle, b->ca_bundle) && rely_slice_same(a->bearer_file, b->bearer_file) &&
+           rely_slice_same(a->proxy, b->proxy) && a->allow_http == b->allow_http &&
            a->allow_private_addresses == b->allow_private_addresses;
 }

@@ -12,14 +12,16 @@ struct rely_registry *rely_registry_open(const struct rely_registry_options *opt
                                              .note_damage = options->note_damage,
                                              .note_context = options->note_context};
     struct rely_registry *registry = rely_alloc(sizeof *registry);
-    *registry = (struct rely_registry){
-        .store = rely_store_open(&store, err),
-        .credentials_per_identity = options->credentials_per_identity,
-        .rules = {.may_use_http = options->may_use_http, .may_use_system_names = options->may_use_system_names},
-        .jwks_max_bytes = options->jwks_max_bytes == 0 ? RELY_JWKS_BYTES_MAX : options->jwks_max_bytes,
-        .check_jwks = options->check_jwks,
-        .check_repeats = options->check_repeats,
-        .check_context = options->check_context};
+    *registry = (struct rely_registry){.store = rely_store_open(&store, err),
+                                       .credentials_per_identity = options->credentials_per_identity,
+                                       .rules = {.may_use_http = options->may_use_http,
+                                                 .may_use_system_names = options->may_use_system_names,
+                                                 .has_key_folder = options->has_key_folder},
+                                       .jwks_max_bytes =
+                                           options->jwks_max_bytes == 0 ? RELY_JWKS_BYTES_MAX : options->jwks_max_bytes,
+                                       .check_jwks = options->check_jwks,
+                                       .check_repeats = options->check_repeats,
+                                       .check_context = options->check_context};
     if (registry->store != NULL)
         return registry;
     free(registry);

@@ -4,6 +4,7 @@
  */
 #include "service.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 /* --- starting ---------------------------------------------------------------------------------------------- */
@@ -39,6 +40,7 @@ struct rely_fetcher *rely_fetching_start(const struct rely_config *config, size_
     struct rely_fetch_rules rules = {.places = places};
     if (!read_fetch_rules(config, &rules, err))
         return NULL;
+    snprintf(rules.folder, sizeof rules.folder, "%s", config->key_folder);
     if (rely_fetch_find_proxy_variables(names, sizeof names))
         rely_log_event(ring, RELY_LOG_WARNING, "proxy_variables_ignored",
                        "the environment's %s %s ignored: keys.proxy alone says through which proxy keys are fetched",

@@ -149,6 +149,7 @@ static bool open_registry_file(struct rely_registry_thread *thread, struct rely_
                                                   .credentials_per_identity = (int)config->credentials_per_identity,
                                                   .may_use_http = config->may_use_http,
                                                   .may_use_system_names = config->may_use_system_names,
+                                                  .has_key_folder = config->key_folder[0] != '\0',
                                                   .jwks_max_bytes = (size_t)config->key_max_bytes,
                                                   .check_jwks = judge_jwks,
                                                   .check_repeats = judge_upload,

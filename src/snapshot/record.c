@@ -80,6 +80,8 @@ struct rely_issuer *rely_issuer_of_record(const struct rely_issuer_record *recor
                                                           .discovery_url = record->discovery_url,
                                                           .jwks_uri = record->jwks_uri,
                                                           .ca_bundle = record->ca_bundle,
+                                                          .bearer_file = record->bearer_file,
+                                                          .proxy = record->proxy,
                                                           .may_use_http = may_use_http && record->allow_http,
                                                           .may_use_private_addresses = record->allow_private_addresses},
                                                .has_uploaded_keys = record->key_source == RELY_KEYS_UPLOADED,

@@ -150,7 +150,8 @@ struct rely_issuer *rely_issuer_copy(const struct rely_issuer *from)
     const struct rely_issuer_source *source = &from->source;
     size_t text = from->name.len + from->url.len + measure_texts(from->aliases, from->alias_count) + 1 +
                   from->trust_domain.len + from->subject_claim.len + measure_texts(from->types, from->type_count) +
-                  source->discovery_url.len + source->jwks_uri.len + source->ca_bundle.len + guards_text;
+                  source->discovery_url.len + source->jwks_uri.len + source->ca_bundle.len + source->bearer_file.len +
+                  source->proxy.len + guards_text;
     struct rely_issuer *issuer = rely_alloc(sizeof *issuer + arrays + text);
     struct rely_slice *types = (struct rely_slice *)(issuer + 1), *aliases = types + from->type_count;
     struct block block = {(char *)(issuer + 1) + arrays};
@@ -161,6 +162,8 @@ struct rely_issuer *rely_issuer_copy(const struct rely_issuer *from)
     issuer->source.discovery_url = put_text(&block, source->discovery_url);
     issuer->source.jwks_uri = put_text(&block, source->jwks_uri);
     issuer->source.ca_bundle = put_text(&block, source->ca_bundle);
+    issuer->source.bearer_file = put_text(&block, source->bearer_file);
+    issuer->source.proxy = put_text(&block, source->proxy);
     put_texts(&block, types, from->types, from->type_count);
     issuer->types = types;
     put_texts(&block, aliases, from->aliases, from->alias_count);

@@ -94,8 +94,8 @@ def test_issuer_behind_a_login(relyd, issuer, path, status):
     register(relyd, issuer)
     assert wait_for(relyd, "lastError") == (
         f"keys of issuer cluster: {issuer.url}{path}: answered {status[:3]}, not 200: a Kubernetes cluster shows its keys to strangers only "
-        "when the ClusterRole system:service-account-issuer-discovery is bound to the group system:unauthenticated; bind it, or upload "
-        "the key set (keys.jwks)")
+        "when the ClusterRole system:service-account-issuer-discovery is bound to the group system:unauthenticated; bind it, give a token that may "
+        "read them (bearerTokenFile), or upload the key set (keys.jwks)")
     wire.wait_for(lambda: "ClusterRole" in relyd.log(), what="the log line")
 
 
@@ -125,7 +125,7 @@ class Proxy:
     def __init__(self):
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.url = "http://127.0.0.1:%d" % self.listener.getsockname()[1]
-        self.asked = []
+        self.asked, self.heads = [], []
         threading.Thread(target=self.accept, daemon=True).start()
 
     def accept(self):
@@ -143,6 +143,7 @@ class Proxy:
                 head += connection.recv(4096)
             target = head.split()[1].decode()
             self.asked.append(target)
+            self.heads.append(head)
             host, port = target.rsplit(":", 1)
             there = socket.create_connection((host, int(port)), 5)
             connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")

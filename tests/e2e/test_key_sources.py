@@ -122,6 +122,8 @@ SOURCES = {
     "caBundle": lambda issuer, key: {"caBundle": issuer.ca + "\n"},
     "allowPrivateAddresses": lambda issuer, key: {"allowPrivateAddresses": False},
     "allowHttp": lambda issuer, key: {"allowHttp": True},
+    "bearerTokenFile": lambda issuer, key: {"bearerTokenFile": "nothing-there"},
+    "proxy": lambda issuer, key: {"proxy": f"http://127.0.0.1:{wire.free_port()}"},
     "discoveryUrl": lambda issuer, key: {"discoveryUrl": issuer.url + "/nowhere"},
     "jwksUri": lambda issuer, key: {"keys": {"jwksUri": issuer.url + "/nowhere"}},
     "jwks": lambda issuer, key: {"keys": {"jwks": tokens.jwks(key)}},
@@ -132,7 +134,7 @@ SOURCES = {
 def test_a4_another_source_drops_the_keys_and_the_answer_under_way(start, issuer, name):
     """Each field that says from where or how: keys of before are out of force with the write's acknowledgement, and a
     fetch that was under way brings nothing."""
-    relyd = start(keys__miss_wait_ms=0, issuers__allow_http=True)
+    relyd = start(keys__miss_wait_ms=0, issuers__allow_http=True, keys__folder="/nowhere")
     relyd.put_issuer("cluster", **issuer.record())
     relyd.put_identity()
     relyd.put_credential(issuer=issuer.url)

@@ -138,7 +138,7 @@ MUTANTS = [
     dict(
         name="common-bytes-not-given-back",
         row="B4",
-        file="src/fetch/transfer.c",
+        file="src/fetch/request.c",
         old="    atomic_fetch_sub(transfer->common, transfer->common_bytes);\n",
         new="",
         caught_by="unit_fetch",

@@ -942,6 +942,6 @@ int main(void)
         cmocka_unit_test(test_b4_kept_answers_hold_their_places),
         cmocka_unit_test(test_stop),
     };
-    int failed = run_rule_tests() + run_turn_tests();
+    int failed = run_rule_tests() + run_turn_tests() + run_file_tests();
     return failed + cmocka_run_group_tests_name("transfers", tests, begin_tests, end_tests);
 }

@@ -32,4 +32,7 @@ int run_rule_tests(void);
 /* test_turns.c */
 int run_turn_tests(void);
 
+/* test_files.c */
+int run_file_tests(void);
+
 #endif

@@ -1,0 +1,41 @@
+/*
+ * files: reads small files below one folder on a thread of its own, so that a disk that hangs holds up neither fetches
+ * nor anybody who serves: only who wants a file waits.
+ */
+#ifndef RELYD_FILES_H
+#define RELYD_FILES_H
+
+#include "relyd/base.h"
+
+struct rely_files;
+
+/* What came of it. Borrowed during the callback. */
+struct rely_file {
+    struct rely_slice bytes; /* ptr NULL: it could not be read, and err says why */
+    struct rely_err err;     /* names the file, and nothing of what is in it */
+};
+
+/**
+ * Start the thread.
+ *
+ * In:       folder - absolute, of at most RELY_FOLDER_SIZE bytes with its NUL; copied. "": there is none, and whatever
+ *           is asked for fails.
+ * Owner:    the caller: rely_files_stop, then rely_files_free. NULL: the thread could not be started, and err says why.
+ */
+struct rely_files *rely_files_start(const char *folder, struct rely_err *err);
+/* What was not read yet is called back with a fault; what is asked for afterwards is so at once, by who asks. */
+void rely_files_stop(struct rely_files *files);
+/* When nobody can ask any more. */
+void rely_files_free(struct rely_files *files);
+
+/**
+ * Read one file as it is at that moment, links followed; exactly one callback.
+ *
+ * In:       name - rely_text_is_file_name; copied. max_bytes - a longer one is a fault.
+ * Fails:    no folder, no such file, no regular one, empty, too long. Each in the callback.
+ * Thread:   any. The callback runs on the files' own.
+ */
+void rely_files_read(struct rely_files *files, struct rely_slice name, size_t max_bytes,
+                     void (*done)(const struct rely_file *file, void *context), void *context);
+
+#endif

@@ -1,0 +1,205 @@
+/*
+ * The files thread: reads one small file after the other. A name leads nowhere but below the folder, unless somebody
+ * who may write there has put a link, as Kubernetes does in its volumes. Called by fetcher.c for tokens.
+ */
+#include "relyd/files.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "relyd/limits.h"
+#include "relyd/text.h"
+
+/* One file that somebody wants. */
+struct wanted_file {
+    struct wanted_file *next;
+    size_t max_bytes;
+    void (*done)(const struct rely_file *file, void *context);
+    void *context; /* borrowed: the caller's */
+    char name[RELY_FILE_NAME_MAX + 1];
+};
+
+struct rely_files {
+    char folder[RELY_FOLDER_SIZE];
+    pthread_t thread;
+    pthread_mutex_t lock; /* guards the rest */
+    pthread_cond_t has_work;
+    struct wanted_file *oldest, *newest; /* owned */
+    bool is_stopping;
+};
+
+/* --- reading ---------------------------------------------------------------------------------------------- */
+
+static bool read_all(int fd, size_t max_bytes, struct rely_buf *out, struct rely_err *err)
+{
+    char piece[4096];
+    ssize_t got;
+    while ((got = read(fd, piece, sizeof piece)) != 0) {
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return rely_err_set(err, RELY_ERR_IO, "it cannot be read: %s", strerror(errno));
+        if ((size_t)got > max_bytes - out->len)
+            return rely_err_set(err, RELY_ERR_IO, "it is larger than %zu bytes", max_bytes);
+        rely_buf_put(out, rely_slice(piece, (size_t)got));
+    }
+    explicit_bzero(piece, sizeof piece);
+    return out->len > 0 || rely_err_set(err, RELY_ERR_IO, "it is empty");
+}
+
+/* A pipe or a device would keep the thread for good. */
+static bool read_regular(int fd, size_t max_bytes, struct rely_buf *out, struct rely_err *err)
+{
+    struct stat about;
+    if (fstat(fd, &about) != 0 || !S_ISREG(about.st_mode))
+        return rely_err_set(err, RELY_ERR_IO, "it is no regular file");
+    return read_all(fd, max_bytes, out, err);
+}
+
+static bool read_wanted(const struct rely_files *files, const struct wanted_file *wanted, struct rely_buf *out,
+                        struct rely_err *err)
+{
+    char path[RELY_FOLDER_SIZE + RELY_FILE_NAME_MAX + 2];
+    if (files->folder[0] == '\0')
+        return rely_err_set(err, RELY_ERR_IO, "keys.folder is not set");
+    if (!rely_text_is_file_name(rely_slice_of(wanted->name)))
+        return rely_err_set(err, RELY_ERR_INVALID, "that is no name of a file");
+    snprintf(path, sizeof path, "%s/%s", files->folder, wanted->name);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0)
+        return rely_err_set(err, RELY_ERR_IO, "it cannot be opened: %s", strerror(errno));
+    bool is_read = read_regular(fd, wanted->max_bytes, out, err);
+    close(fd);
+    return is_read;
+}
+
+static void answer_wanted(struct wanted_file *wanted, const struct rely_buf *text, struct rely_err *err)
+{
+    struct rely_file file = {.err = *err};
+    if (err->code == RELY_ERR_NONE)
+        file.bytes = rely_buf_slice(text);
+    else
+        rely_err_prefix(&file.err, "file %s in keys.folder", wanted->name);
+    wanted->done(&file, wanted->context);
+    free(wanted);
+}
+
+static void serve_wanted(const struct rely_files *files, struct wanted_file *wanted)
+{
+    struct rely_buf text = {0};
+    struct rely_err err = {0};
+    bool is_read = read_wanted(files, wanted, &text, &err);
+    RELY_ASSERT(is_read == (err.code == RELY_ERR_NONE));
+    answer_wanted(wanted, &text, &err);
+    if (text.ptr != NULL)
+        explicit_bzero(text.ptr, text.cap); /* it may be a token */
+    rely_buf_fini(&text);
+}
+
+static void abandon_wanted(struct wanted_file *wanted)
+{
+    struct rely_err err = {0};
+    rely_err_set(&err, RELY_ERR_IO, "relyd is stopping");
+    answer_wanted(wanted, NULL, &err);
+}
+
+/* --- the thread ------------------------------------------------------------------------------------------- */
+
+/* NULL: none comes any more. */
+static struct wanted_file *await_wanted(struct rely_files *files)
+{
+    pthread_mutex_lock(&files->lock);
+    while (files->oldest == NULL && !files->is_stopping)
+        pthread_cond_wait(&files->has_work, &files->lock);
+    struct wanted_file *wanted = files->is_stopping ? NULL : files->oldest;
+    if (wanted != NULL)
+        files->oldest = wanted->next;
+    if (files->oldest == NULL)
+        files->newest = NULL;
+    pthread_mutex_unlock(&files->lock);
+    return wanted;
+}
+
+static void *run_files(void *context)
+{
+    struct rely_files *files = context;
+    struct wanted_file *wanted;
+    pthread_setname_np(pthread_self(), "relyd-files");
+    while ((wanted = await_wanted(files)) != NULL)
+        serve_wanted(files, wanted);
+    return NULL;
+}
+
+/* A signal belongs to the main thread. */
+static int start_files_thread(struct rely_files *files)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int failure = pthread_create(&files->thread, NULL, run_files, files);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return failure;
+}
+
+struct rely_files *rely_files_start(const char *folder, struct rely_err *err)
+{
+    struct rely_files *files = rely_alloc(sizeof *files);
+    RELY_ASSERT(strlen(folder) < sizeof files->folder);
+    snprintf(files->folder, sizeof files->folder, "%s", folder);
+    pthread_mutex_init(&files->lock, NULL);
+    pthread_cond_init(&files->has_work, NULL);
+    int failure = start_files_thread(files);
+    if (failure == 0)
+        return files;
+    rely_err_set(err, RELY_ERR_INTERNAL, "the files thread cannot be started: %s", strerror(failure));
+    rely_files_free(files);
+    return NULL;
+}
+
+void rely_files_stop(struct rely_files *files)
+{
+    pthread_mutex_lock(&files->lock);
+    files->is_stopping = true;
+    pthread_cond_signal(&files->has_work);
+    pthread_mutex_unlock(&files->lock);
+    pthread_join(files->thread, NULL);
+    while (files->oldest != NULL) {
+        struct wanted_file *wanted = files->oldest;
+        files->oldest = wanted->next;
+        abandon_wanted(wanted);
+    }
+}
+
+void rely_files_free(struct rely_files *files)
+{
+    pthread_mutex_destroy(&files->lock);
+    pthread_cond_destroy(&files->has_work);
+    free(files);
+}
+
+void rely_files_read(struct rely_files *files, struct rely_slice name, size_t max_bytes,
+                     void (*done)(const struct rely_file *file, void *context), void *context)
+{
+    struct wanted_file *wanted = rely_alloc(sizeof *wanted);
+    wanted->max_bytes = max_bytes;
+    wanted->done = done;
+    wanted->context = context;
+    if (rely_text_is_file_name(name))
+        memcpy(wanted->name, name.ptr, name.len);
+    pthread_mutex_lock(&files->lock);
+    bool is_taken = !files->is_stopping;
+    if (is_taken) {
+        *(files->newest == NULL ? &files->oldest : &files->newest->next) = wanted;
+        files->newest = wanted;
+        pthread_cond_signal(&files->has_work);
+    }
+    pthread_mutex_unlock(&files->lock);
+    if (!is_taken)
+        abandon_wanted(wanted);
+}
