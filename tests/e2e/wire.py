@@ -54,7 +54,10 @@ class Client(http.client.HTTPConnection):
         self.address, self.context = address, context
 
     def connect(self):
+        """As http.client does; head and body are two writes, and the second one would wait for the first one's ACK."""
         self.sock = connect(self.address)
+        if isinstance(self.address, tuple):
+            self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if self.context is not None:
             self.sock = self.context.wrap_socket(self.sock, server_hostname="localhost")
 
