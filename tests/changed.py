@@ -16,7 +16,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 
-KEYS = ["keys", "rotation", "key_sources", "key_keeping", "key_documents", "siblings", "misbehaving_issuers", "fetching", "fetch_faults", "bearer_files"]
+KEYS = ["keys", "rotation", "flood", "key_sources", "key_keeping", "key_documents", "siblings", "misbehaving_issuers", "fetching", "fetch_faults", "bearer_files"]
 TOKENS = ["hostile_tokens", "kubernetes_tokens", "straight_path"]
 WRITES = ["rest", "limits", "acknowledged", "migration", "registry_faults", "slow_disk", "crash"]
 DOORS = ["check", "tokenreview", "tokenreview_protobuf", "kubernetes_answers", "kubernetes_clients", "introspection", "told", "client_paths", "doors"]
