@@ -22,6 +22,7 @@
 #define RELY_H2_ANSWERS_BYTES ((size_t)32 * 1024)
 #define RELY_H2_BLOCKED_MAX 16                     /* answers, however small */
 #define RELY_H2_LIBRARY_BYTES ((size_t)256 * 1024) /* of libnghttp2's own: 26 KiB with nothing going on */
+#define RELY_H2_SENDING_BYTES ((size_t)32 * 1024)  /* of these: what answers that wait to be sent leave free */
 
 /* What a client may do in a second that leads to nothing, beyond which it is told to calm down and let go. */
 #define RELY_H2_FRAMES_PER_SECOND 10000

@@ -104,6 +104,15 @@ static void keep_answer(struct rely_h2_stream *stream, const struct rely_http_re
     stream->h2->answers_bytes += stream->answer_len;
 }
 
+/* Else there would be no memory to send those that are queued, and the connection would end with all of them. */
+static bool has_room_for_pairs(const struct rely_h2 *h2, const struct pairs *pairs)
+{
+    size_t bytes = h2->library_bytes + RELY_H2_SENDING_BYTES;
+    for (size_t i = 0; i < pairs->count; i++)
+        bytes += sizeof pairs->items[i] + pairs->items[i].namelen + pairs->items[i].valuelen;
+    return bytes <= RELY_H2_LIBRARY_BYTES;
+}
+
 void rely_h2_respond(struct rely_http_request *request, const struct rely_http_response *response)
 {
     struct rely_h2_stream *stream = (void *)request;
@@ -117,7 +126,9 @@ void rely_h2_respond(struct rely_http_request *request, const struct rely_http_r
     list_pairs(stream, response, rely_loop_scratch(h2->connection->base.loop), &pairs);
     keep_answer(stream, response);
     bool has_more = stream->answer_len > 0 || stream->trailers.len > 0;
-    int result = nghttp2_submit_response(h2->session, stream->id, pairs.items, pairs.count, has_more ? &body : NULL);
+    int result = NGHTTP2_ERR_NOMEM;
+    if (has_room_for_pairs(h2, &pairs))
+        result = nghttp2_submit_response(h2->session, stream->id, pairs.items, pairs.count, has_more ? &body : NULL);
     if (result != 0) /* there is no memory for it: the client is told */
         nghttp2_submit_rst_stream(h2->session, NGHTTP2_FLAG_NONE, stream->id, NGHTTP2_INTERNAL_ERROR);
     /* Whoever answers goes on to others that wait, of this connection too: it must not close under his hands. */
