@@ -1,7 +1,7 @@
 /*
  * A loop that is made up: it brings the bytes of an input to one connection in pieces of any length, takes as little of
  * its output at once as it is told, and wakes it for nothing now and then. Each fuzzer of a connection wraps the loop's
- * functions by these (list_http.cmake), and so do unit tests of it, which also say what time it is.
+ * functions by these (made_up_loop.cmake), and so do unit tests of it, which also say what time it is.
  */
 #ifndef RELYD_TESTS_FUZZ_MADE_UP_LOOP_H
 #define RELYD_TESTS_FUZZ_MADE_UP_LOOP_H

@@ -32,7 +32,7 @@ def in_choice(name, old, new, test):
 
 
 def caught_by(test):
-    return test if test.startswith("fuzz_") else "tests/e2e/test_http2.py::test_" + test
+    return test if test.startswith(("fuzz_", "unit_")) else "tests/e2e/test_http2.py::test_" + test
 
 
 MUTANTS = [
@@ -54,6 +54,8 @@ MUTANTS = [
     in_session("an-invalid-header-is-left-out", "    (void)context;\n    return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;\n}\n\nstatic int note_data", "    (void)context;\n    return 0;\n}\n\nstatic int note_data", "reset"),
     in_session("resets-of-ours-are-not-counted", "if (code != NGHTTP2_NO_ERROR && code != NGHTTP2_REFUSED_STREAM)", "if (code > NGHTTP2_HTTP_1_1_REQUIRED)", "resets_that_it_makes_relyd_send"),
     in_session("frames-are-not-counted", "    rely_h2_count(h2, &h2->frames, RELY_H2_FRAMES_PER_SECOND);\n", "    (void)h2;\n", "floods"),
+    in_session("refusals-are-not-counted", "    rely_h2_count(h2, &h2->refusals, RELY_H2_REFUSALS_PER_SECOND);\n", "", "unit_http2"),
+    in_session("the-library-takes-any-memory", "return size <= RELY_H2_LIBRARY_BYTES && h2->library_bytes <= RELY_H2_LIBRARY_BYTES - size;", "return size <= RELY_H2_LIBRARY_BYTES || h2->library_bytes == 0;", "unit_http2"),
     in_session("trailers-are-a-request", "frame->headers.cat != NGHTTP2_HCAT_REQUEST)", "frame->headers.cat == NGHTTP2_HCAT_RESPONSE)", "trailers_of_a_request"),
     in_session("heads-of-any-length-over-http2", "stream->head.len + name.len + value.len + 8 > options->max_head_bytes ||", "stream->head.len + name.len + value.len + 8 > options->max_head_bytes * 100 ||", "a_head_beyond_the_limit"),
     in_session("bodies-take-any-room-together", "    if (!rely_h2_stream_count_held(stream))\n        refuse_stream(h2, id);\n", "    if (!rely_h2_stream_count_held(stream) && id < 0)\n        refuse_stream(h2, id);\n", "more_bytes_of_unfinished_bodies_than_there_is_room_for"),
@@ -71,6 +73,9 @@ MUTANTS = [
     in_stream("other-expectations-are-met-over-http2", "    if (head->has_other_expectation)\n", "    if (head->has_other_expectation && head->length > 100)\n", "heads_and_bodies"),
     in_stream("nobody-says-go-on", "        rely_h2_answer_continue(stream);\n", "        return;\n", "heads_and_bodies"),
     in_stream("a-refusal-finds-the-headers-of-another", "    head_of(stream)->field_count = 0;\n", "", "fuzz_h2"),
+    in_stream("requests-give-no-frames-back", "    h2->frames -= h2->frames < RELY_H2_FRAMES_OF_A_REQUEST ? h2->frames : RELY_H2_FRAMES_OF_A_REQUEST;\n", "", "unit_http2"),
+    in_stream("requests-give-back-what-was-not-there", "h2->frames -= h2->frames < RELY_H2_FRAMES_OF_A_REQUEST ? h2->frames : RELY_H2_FRAMES_OF_A_REQUEST;", "h2->frames -= RELY_H2_FRAMES_OF_A_REQUEST;", "unit_http2"),
+    in_connection("a-turn-takes-all-that-was-read", "if (!send_when_many(h2) || rely_clock_monotonic_us() >= end_us)", "if (!send_when_many(h2) || end_us == 0)", "unit_http2"),
     in_connection("a-head-may-have-no-end", "            rely_h2_say_leaving(h2, NGHTTP2_ENHANCE_YOUR_CALM);\n    }\n", "            continue;\n    }\n", "slow_requests_are_cut"),
     in_connection("what-is-not-taken-may-stay", "    if (h2->blocked > 0)\n        give_up_untaken(h2);\n", "    (void)give_up_untaken;\n", "what_is_not_taken_has_its_time"),
     in_connection("closed-windows-outlive-their-client", "(h2->has_ended && h2->waiting == 0) ||", "(h2->has_ended && h2->streams == NULL) ||", "an_end_with_closed_windows"),
@@ -81,6 +86,7 @@ MUTANTS = [
     in_connection("unfinished-requests-are-idle", "    if (h2->unfinished > 0)\n        return RELY_STAGE_BODY;\n", "", "slow_requests_are_cut"),
     in_connection("who-asks-by-http2-is-idle", "(stage == RELY_STAGE_IDLE && h2->has_served))", "(stage == RELY_STAGE_IDLE && h2->has_served && base->order == 0))", "who_asks_is_not_idle"),
     in_answer("a-late-answer-closes-under-who-goes-on", "        rely_connection_want_turn(&h2->connection->base);\n", "    {\n        struct rely_http_connection *connection = h2->connection;\n        rely_h2_resume(connection);\n        rely_http_settle(connection);\n    }\n", "many_waits_of_a_client_that_left[None]"),
+    in_answer("answers-take-what-sends-them", "size_t bytes = h2->library_bytes + RELY_H2_SENDING_BYTES;", "size_t bytes = h2->library_bytes;", "unit_http2"),
     in_answer("blanks-around-a-value", "make_pair(name, rely_http_trim_blanks(value));", "make_pair(name, value.len == 0 ? rely_http_trim_blanks(value) : value);", "fuzz_h2"),
     in_answer("head-gets-a-body-over-http2", "return stream->is_head || rely_http_has_no_body(", "return (stream->is_head && stream->id < 0) || rely_http_has_no_body(", "heads_and_bodies"),
     in_answer("204-has-a-length-over-http2", "response->trailer_count == 0 && !rely_http_has_no_body(response->status);", "response->trailer_count == 0 && response->status != 304;", "fuzz_h2"),

@@ -134,6 +134,14 @@ struct h2_answer *h2_find(struct h2_client *client, uint32_t id)
     return answer;
 }
 
+/* One that is kept no more is looked at as if it were new. */
+static struct h2_answer *find_or_forget(struct h2_client *client, uint32_t id)
+{
+    struct h2_answer *answer = &client->answers[id / 2 % H2_STREAMS_KEPT];
+    client->forgotten = (struct h2_answer){.status = 1, .reset = -1};
+    return answer->id == id ? answer : &client->forgotten;
+}
+
 static void note_field(struct h2_answer *answer, const nghttp2_nv *field, bool is_trailer)
 {
     struct rely_slice name = rely_slice((const char *)field->name, field->namelen);
@@ -215,7 +223,7 @@ static void take_frame(struct h2_client *client, const char *frame, struct rely_
     bool is_ack = (frame[4] & NGHTTP2_FLAG_ACK) != 0;
     client->frames++;
     if (type == NGHTTP2_HEADERS || type == NGHTTP2_DATA || type == NGHTTP2_RST_STREAM)
-        take_of_stream(client, h2_find(client, read_number(frame + 5)), frame, payload);
+        take_of_stream(client, find_or_forget(client, read_number(frame + 5)), frame, payload);
     else if (type == NGHTTP2_GOAWAY) {
         client->goaways++;
         client->goaway_last = read_number(payload.ptr);

@@ -30,7 +30,7 @@ struct h2_client {
     nghttp2_hd_inflater *unpacker;
     struct rely_buf out, in; /* what is not sent yet; what is not a whole frame */
     uint32_t next_id;
-    struct h2_answer answers[H2_STREAMS_KEPT];
+    struct h2_answer answers[H2_STREAMS_KEPT], forgotten;
     int goaway; /* its code; -1: none has come */
     uint32_t goaway_last;
     unsigned goaways, resets[H2_CODES], pongs, settings, frames; /* that have come */

@@ -49,13 +49,14 @@ static struct rely_slice print_seen(const struct rely_http_request *request)
 {
     char peer[RELY_PEER_SIZE];
     size_t twice = 0;
-    rely_http_peer(request, peer);
     (void)rely_http_find_header(request, RELY_LIT("x-twice"), &twice);
     struct rely_slice host = rely_http_find_header(request, RELY_LIT("host"), NULL);
-    return rely_pool_printf(request->scratch, "%.*s %.*s query=%.*s host=%.*s body=%.*s twice=%zu peer=%s group=%d",
-                            RELY_ARG(request->method), RELY_ARG(request->path), RELY_ARG(request->query),
-                            RELY_ARG(host), RELY_ARG(request->body), twice, peer,
-                            rely_http_peer_is_in(request, getgid()));
+    if (!rely_slice_equal(request->path, RELY_LIT("/peer")))
+        return rely_pool_printf(request->scratch, "%.*s %.*s query=%.*s host=%.*s body=%.*s twice=%zu",
+                                RELY_ARG(request->method), RELY_ARG(request->path), RELY_ARG(request->query),
+                                RELY_ARG(host), RELY_ARG(request->body), twice);
+    rely_http_peer(request, peer);
+    return rely_pool_printf(request->scratch, "peer=%s group=%d", peer, rely_http_peer_is_in(request, getgid()));
 }
 
 static void answer_usual(struct rely_http_request *request)

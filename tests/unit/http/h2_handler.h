@@ -24,7 +24,7 @@ struct h2_handler {
 };
 
 /* /wait, /free (answers all that wait), /hold-and-free, /large, /trailers, /end (trailers without a body), /204, /304,
- * /split (a header that must not be sent); any other is told what the handler saw. */
+ * /split (a header that must not be sent), /peer (who asks, in a real loop); any other is told what the handler saw. */
 struct rely_http_plane h2_plane(struct h2_handler *handler);
 /* On the loop's thread. */
 void h2_answer_waiting(struct h2_handler *handler);
