@@ -188,7 +188,7 @@ static void check_proxy(const struct rely_body *body, struct rely_slice proxy)
     char read[RELY_PROXY_SIZE];
     struct rely_err err = {0};
     if (proxy.ptr != NULL && !rely_proxy_parse(proxy, read, &err))
-        rely_problems_add(body->problems, "proxy", "invalid_value", "proxy: %.300s", err.message);
+        rely_problems_add(body->problems, "proxy", "invalid_url", "proxy: %.300s", err.message);
 }
 
 /* The commonest slip: tokens never say that. */

@@ -13,7 +13,7 @@ import tokens
 import wire
 from issuer import DISCOVERY
 
-pytestmark = pytest.mark.threads
+pytestmark = [pytest.mark.threads, pytest.mark.long]
 
 IS_LONG = os.environ.get("RELYD_TEST_LONG") == "1"
 TOKENS = 1_000_000 if IS_LONG else 50_000

@@ -10,11 +10,11 @@ import tokens
 import wire
 from issuer import DISCOVERY, response
 
-pytestmark = pytest.mark.threads
+pytestmark = [pytest.mark.threads, pytest.mark.long]
 
 JWKS = "/openid/v1/jwks"
 IS_LONG = os.environ.get("RELYD_TEST_LONG") == "1"
-ROTATIONS, TOKENS = (20, 4000) if IS_LONG else (3, 300)  # so many tokens between two rotations
+ROTATIONS, TOKENS = (10, 1000) if IS_LONG else (3, 300)  # so many tokens between two rotations
 CLIENTS = 4
 
 

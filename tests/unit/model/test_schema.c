@@ -129,9 +129,11 @@ static struct rely_json *pem_of(int64_t characters, const char *last)
 
 static const char *letter_of(const struct probe *probe)
 {
-    bool is_ascii = strcmp(probe->field, "types") == 0 || strcmp(probe->field, "name") == 0 ||
-                    strcmp(probe->field, "trustDomain") == 0;
-    return is_ascii ? "a" : "\xc3\xa9";
+    static const char *const ascii[] = {"types", "name", "trustDomain", "bearerTokenFile"};
+    for (size_t i = 0; i < sizeof ascii / sizeof ascii[0]; i++)
+        if (strcmp(probe->field, ascii[i]) == 0)
+            return "a";
+    return "\xc3\xa9";
 }
 
 /* The limit is in bytes, which no keyword of JSON Schema counts. */
