@@ -16,6 +16,7 @@ struct st_h2o_socket_t;
 /* What a connection is at. Each has its own time, but for the one in which we are at work. */
 enum rely_stage {
     RELY_STAGE_HANDSHAKE, /* of TLS: head_timeout_ms */
+    RELY_STAGE_LISTENS,   /* as idle, but that it hears when the loop drains: 48 times idle_timeout_ms */
     RELY_STAGE_IDLE,      /* nothing of a request is there: idle_timeout_ms */
     RELY_STAGE_HEAD,      /* a part of a head: head_timeout_ms */
     RELY_STAGE_BODY,      /* a head and not all of its body: body_timeout_ms */

@@ -68,6 +68,8 @@ struct rely_http_transport {
     void (*defer)(struct rely_http_request *request, void (*gone)(void *context), void *context);
     void (*put_off)(struct rely_http_request *request, void (*gone)(void *context), void *context);
     void (*handle_again)(struct rely_http_request *request);
+    /* As rely_http_may_hold; NULL: never. */
+    bool (*may_hold)(const struct rely_http_request *request);
     /* Of one that came by a unix socket. */
     bool (*is_in_group)(const struct rely_http_request *request, uint32_t group);
     /* Of a request that came by TCP. */
@@ -121,6 +123,9 @@ struct rely_http_response {
     const struct rely_http_header
         *trailers;        /* behind the body: only where the request has_trailers; no content-length */
     size_t trailer_count; /* at most RELY_HTTP_TRAILERS_MAX */
+    /* Of the body, what is sent at once: the rest and the trailers go out when the loop drains. 0: all is. Only where
+     * rely_http_may_hold says so. */
+    size_t held_from;
 };
 #define RELY_HTTP_TRAILERS_MAX 4
 
@@ -128,6 +133,14 @@ struct rely_http_response {
  * header value with a control character is never sent: the answer becomes an empty 500, counted and logged, so that no
  * claim of a token can add a header or split the response. */
 void rely_http_respond(struct rely_http_request *request, const struct rely_http_response *response);
+
+/* May its answer be held open (held_from)? Not where its connection has enough of them, nor when the loop drains already.
+ * Nobody waits for such an answer: its connection makes room for others, and ends after some time without a request. */
+static inline bool rely_http_may_hold(const struct rely_http_request *request)
+{
+    return request->transport->may_hold != NULL && !rely_http_is_ending(request) &&
+           request->transport->may_hold(request);
+}
 
 /* An RFC 9457 application/problem+json: stable code, title from the status, and one entry in `errors` per problem (may
  * be NULL). */

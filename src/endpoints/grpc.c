@@ -2,7 +2,7 @@
  * gRPC, as far as its two services need it: Envoy's Authorization, and grpc.health.v1. Decides which method a path is and
  * whether what was sent is one message; what is in it, others read. Called by endpoints.c.
  *
- * Spec: "gRPC over HTTP2" of grpc.io; only unary calls, uncompressed.
+ * Spec: "gRPC over HTTP2" of grpc.io, uncompressed; unary calls, and one that streams: Health/Watch.
  */
 #include "grpc.h"
 #include "reviewer.h"
@@ -18,12 +18,17 @@
 
 static const struct rely_http_header done = {{"grpc-status", 11}, {"0", 1}};
 
+static void put_message_head(char *out, size_t len)
+{
+    out[0] = 0;
+    for (unsigned i = 0; i < 4; i++)
+        out[1 + i] = (char)(len >> (24 - 8 * i));
+}
+
 void rely_grpc_respond(struct rely_http_request *request, struct rely_slice message)
 {
     char *framed = rely_pool_alloc(request->scratch, PREFIX_BYTES + message.len);
-    framed[0] = 0;
-    for (unsigned i = 0; i < 4; i++)
-        framed[1 + i] = (char)(message.len >> (24 - 8 * i));
+    put_message_head(framed, message.len);
     if (message.len > 0)
         memcpy(framed + PREFIX_BYTES, message.ptr, message.len);
     rely_http_respond(request, &(struct rely_http_response){.status = 200,
@@ -50,7 +55,12 @@ static void fail_call(struct rely_http_request *request, enum rely_grpc_code cod
 
 /* --- health ------------------------------------------------------------------------------------------------------ */
 
-enum { SERVING = 1, NOT_SERVING = 2 };
+enum { SERVING = 1, NOT_SERVING = 2, SERVICE_UNKNOWN = 3 };
+
+static bool is_service(struct rely_slice name)
+{
+    return name.len == 0 || rely_slice_equal(name, RELY_LIT(AUTHORIZATION));
+}
 
 static uint64_t tell_health(const struct rely_http_request *request)
 {
@@ -66,13 +76,58 @@ static void check_health(struct rely_http_request *request, struct rely_slice me
         fail_call(request, RELY_GRPC_INVALID_ARGUMENT, wrong);
         return;
     }
-    if (service.len > 0 && !rely_slice_equal(service, RELY_LIT(AUTHORIZATION))) {
+    if (!is_service(service)) {
         fail_call(request, RELY_GRPC_NOT_FOUND, "there is no such service here");
         return;
     }
     rely_protobuf_put_number(&out, 1, tell_health(request));
     rely_grpc_respond(request, rely_buf_slice(&out));
     rely_buf_fini(&out);
+}
+
+/* A HealthCheckResponse, in its frame. */
+static void put_health(struct rely_buf *out, uint64_t status)
+{
+    struct rely_buf message = {0};
+    char head[PREFIX_BYTES];
+    rely_protobuf_put_number(&message, 1, status);
+    put_message_head(head, message.len);
+    rely_buf_put(out, rely_slice(head, sizeof head));
+    rely_buf_put(out, rely_buf_slice(&message));
+    rely_buf_fini(&message);
+}
+
+/* The status of now, and at the drain the last one: between the two, nothing changes. The call ends with the service, and
+ * so does not as if all were well. */
+static void stream_health(struct rely_http_request *request, struct rely_slice service)
+{
+    static const struct rely_http_header ends[] = {{{"grpc-status", 11}, {"14", 2}},
+                                                   {{"grpc-message", 12}, {"relyd stops", 11}}};
+    struct rely_buf out = {0};
+    bool is_known = is_service(service), is_ending = rely_http_is_ending(request);
+    put_health(&out, is_known ? tell_health(request) : SERVICE_UNKNOWN);
+    size_t first = out.len;
+    if (is_known && !is_ending)
+        put_health(&out, NOT_SERVING);
+    rely_http_respond(request, &(struct rely_http_response){.status = 200,
+                                                            .content_type = RELY_LIT("application/grpc"),
+                                                            .body = rely_buf_slice(&out),
+                                                            .trailers = ends,
+                                                            .trailer_count = 2,
+                                                            .held_from = is_ending ? 0 : first});
+    rely_buf_fini(&out);
+}
+
+static void watch_health(struct rely_http_request *request, struct rely_slice message)
+{
+    struct rely_slice service = {NULL, 0};
+    const char *wrong = rely_protobuf_read_health(message, request->scratch, &service);
+    if (wrong != NULL)
+        fail_call(request, RELY_GRPC_INVALID_ARGUMENT, wrong);
+    else if (!rely_http_is_ending(request) && !rely_http_may_hold(request))
+        fail_call(request, RELY_GRPC_RESOURCE_EXHAUSTED, "this connection watches as much as it may");
+    else
+        stream_health(request, service);
 }
 
 static void list_health(struct rely_http_request *request)
@@ -94,13 +149,14 @@ static void list_health(struct rely_http_request *request)
 
 /* --- calls --------------------------------------------------------------------------------------------------------- */
 
-enum method { METHOD_NONE, METHOD_CHECK, METHOD_HEALTH, METHOD_HEALTH_LIST };
+enum method { METHOD_NONE, METHOD_CHECK, METHOD_HEALTH, METHOD_HEALTH_LIST, METHOD_HEALTH_WATCH };
 
 static enum method find_method(const struct rely_http_request *request)
 {
     return rely_slice_equal(request->path, RELY_LIT("/" AUTHORIZATION "/Check"))       ? METHOD_CHECK
            : rely_slice_equal(request->path, RELY_LIT("/grpc.health.v1.Health/Check")) ? METHOD_HEALTH
            : rely_slice_equal(request->path, RELY_LIT("/grpc.health.v1.Health/List"))  ? METHOD_HEALTH_LIST
+           : rely_slice_equal(request->path, RELY_LIT("/grpc.health.v1.Health/Watch")) ? METHOD_HEALTH_WATCH
                                                                                        : METHOD_NONE;
 }
 
@@ -169,6 +225,8 @@ void rely_grpc_handle(const struct rely_data_door *door, struct rely_http_reques
         rely_grpc_check(door, request, caller, message);
     else if (method == METHOD_HEALTH)
         check_health(request, message);
+    else if (method == METHOD_HEALTH_WATCH)
+        watch_health(request, message);
     else
         list_health(request);
 }

@@ -1,5 +1,5 @@
 /*
- * grpc: unary calls over HTTP/2: a message in, a message out. Nothing outside this folder includes it.
+ * grpc: calls over HTTP/2: a message in, a message out, or two. Nothing outside this folder includes it.
  */
 #ifndef RELYD_ENDPOINTS_GRPC_H
 #define RELYD_ENDPOINTS_GRPC_H
@@ -17,6 +17,7 @@ enum rely_grpc_code {
     RELY_GRPC_INVALID_ARGUMENT = 3,
     RELY_GRPC_NOT_FOUND = 5,
     RELY_GRPC_PERMISSION_DENIED = 7,
+    RELY_GRPC_RESOURCE_EXHAUSTED = 8,
     RELY_GRPC_UNIMPLEMENTED = 12,
     RELY_GRPC_INTERNAL = 13,
     RELY_GRPC_UNAVAILABLE = 14,

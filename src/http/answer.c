@@ -162,7 +162,7 @@ void rely_http_write_answer(struct rely_http_request *request, const struct rely
         (void *)((char *)request - offsetof(struct rely_http_connection, request));
     struct rely_http_shared *shared = rely_http_shared_of(connection);
     bool was_deferred = connection->is_deferred;
-    RELY_ASSERT(response->trailer_count == 0); /* the request has none */
+    RELY_ASSERT(response->trailer_count == 0 && response->held_from == 0); /* the request has none */
     RELY_ASSERT(!connection->is_answered &&
                 (connection->phase == RELY_HTTP_HANDLES || connection->phase == RELY_HTTP_WAITS));
     connection->is_answered = true;

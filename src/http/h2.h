@@ -21,6 +21,7 @@
 #define RELY_H2_REQUESTS_BYTES_AT_EASE ((size_t)256 * 1024)
 #define RELY_H2_ANSWERS_BYTES ((size_t)32 * 1024)
 #define RELY_H2_BLOCKED_MAX 16                     /* answers, however small */
+#define RELY_H2_HELD_MAX 4                         /* answers that are held open */
 #define RELY_H2_LIBRARY_BYTES ((size_t)256 * 1024) /* of libnghttp2's own: 26 KiB with nothing going on */
 #define RELY_H2_SENDING_BYTES ((size_t)32 * 1024)  /* of these: what answers that wait to be sent leave free */
 
@@ -35,10 +36,11 @@
 
 /* How far a request has come. */
 enum rely_h2_phase {
-    RELY_H2_READS,   /* its head or its body */
-    RELY_H2_HANDLES, /* the handler runs */
-    RELY_H2_WAITS,   /* the handler has deferred it */
-    RELY_H2_ANSWERED /* what comes of it still is thrown away */
+    RELY_H2_READS,    /* its head or its body */
+    RELY_H2_HANDLES,  /* the handler runs */
+    RELY_H2_WAITS,    /* the handler has deferred it */
+    RELY_H2_ANSWERED, /* what comes of it still is thrown away */
+    RELY_H2_HOLDS     /* the same, and its client has all of the answer that may go out before the loop drains */
 };
 
 struct rely_h2_stream {
@@ -61,6 +63,8 @@ struct rely_h2_stream {
     void *gone_context;
     char *answer; /* owned: the body of the answer; NULL: none */
     size_t answer_len, answer_sent;
+    size_t held_from;         /* of the answer: what waits for the drain; 0: nothing does, or not any more */
+    bool is_held;             /* something does, or has */
     struct rely_buf trailers; /* owned: fields behind the body, packed */
 };
 
@@ -69,8 +73,9 @@ struct rely_h2 {
     nghttp2_session *session;                /* owned */
     struct rely_h2_stream *streams, **streams_end;
     size_t library_bytes, requests_bytes, answers_bytes;
-    unsigned unfinished, waiting, answered; /* streams in READS, in WAITS, in ANSWERED */
-    unsigned blocked;                       /* of these last: their client takes no more of them now */
+    unsigned unfinished, waiting, answered, holding; /* streams in READS, in WAITS, in ANSWERED, in HOLDS */
+    unsigned held;                                   /* streams that are is_held */
+    unsigned blocked;                                /* of these last: their client takes no more of them now */
     bool is_at_work;   /* in a call of libnghttp2, or of a handler: what was queued is sent behind it */
     bool has_served;   /* a request was whole since the stage was last looked at */
     bool is_leaving;   /* the client was told that there will be no more */
@@ -132,6 +137,9 @@ bool rely_h2_stream_count_held(struct rely_h2_stream *stream);
 /* --- h2_answer.c ------------------------------------------------------------------------------------------- */
 
 void rely_h2_respond(struct rely_http_request *request, const struct rely_http_response *response);
+bool rely_h2_may_hold(const struct rely_http_request *request);
+/* The loop drains: what is held goes out, or the stream ends without it where its client takes nothing. */
+void rely_h2_release(struct rely_h2_stream *stream);
 /* The client waits for it before it sends a body. */
 void rely_h2_answer_continue(struct rely_h2_stream *stream);
 

@@ -74,7 +74,8 @@ static ssize_t read_answer(nghttp2_session *session, int32_t id, uint8_t *out, s
                            nghttp2_data_source *source, void *context)
 {
     struct rely_h2_stream *stream = source->ptr;
-    size_t left = stream->answer_len - stream->answer_sent, len = left < size ? left : size;
+    size_t due = stream->held_from > 0 ? stream->held_from : stream->answer_len;
+    size_t left = due - stream->answer_sent, len = left < size ? left : size;
     (void)session;
     (void)id;
     (void)context;
@@ -83,6 +84,10 @@ static ssize_t read_answer(nghttp2_session *session, int32_t id, uint8_t *out, s
     stream->answer_sent += len;
     if (len < left)
         return (ssize_t)len;
+    if (stream->held_from > 0) {
+        rely_h2_stream_set_phase(stream, RELY_H2_HOLDS);
+        return len > 0 ? (ssize_t)len : NGHTTP2_ERR_DEFERRED;
+    }
     *flags |= NGHTTP2_DATA_FLAG_EOF;
     if (stream->trailers.len > 0) {
         *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
@@ -93,7 +98,7 @@ static ssize_t read_answer(nghttp2_session *session, int32_t id, uint8_t *out, s
 
 static void keep_answer(struct rely_h2_stream *stream, const struct rely_http_response *response)
 {
-    RELY_ASSERT(response->trailer_count <= RELY_HTTP_TRAILERS_MAX);
+    RELY_ASSERT(response->trailer_count <= RELY_HTTP_TRAILERS_MAX && response->held_from <= response->body.len);
     for (size_t i = 0; i < response->trailer_count; i++)
         rely_h2_pack(&stream->trailers, response->trailers[i].name, response->trailers[i].value);
     if (leaves_body_out(stream, response) || response->body.len == 0)
@@ -101,6 +106,9 @@ static void keep_answer(struct rely_h2_stream *stream, const struct rely_http_re
     stream->answer = rely_alloc(response->body.len);
     memcpy(stream->answer, response->body.ptr, response->body.len);
     stream->answer_len = response->body.len;
+    stream->held_from = response->held_from;
+    stream->is_held = stream->held_from > 0;
+    stream->h2->held += stream->is_held;
     stream->h2->answers_bytes += stream->answer_len;
 }
 
@@ -134,6 +142,36 @@ void rely_h2_respond(struct rely_http_request *request, const struct rely_http_r
     /* Whoever answers goes on to others that wait, of this connection too: it must not close under his hands. */
     if (!h2->is_at_work)
         rely_connection_want_turn(&h2->connection->base);
+}
+
+bool rely_h2_may_hold(const struct rely_http_request *request)
+{
+    const struct rely_h2_stream *stream = (const void *)request;
+    return stream->h2->held < RELY_H2_HELD_MAX;
+}
+
+/* Its client has closed a window. */
+static bool has_no_way_out(const struct rely_h2_stream *stream)
+{
+    nghttp2_session *session = stream->h2->session;
+    int32_t left = (int32_t)(stream->answer_len - stream->answer_sent);
+    return nghttp2_session_get_remote_window_size(session) < left ||
+           nghttp2_session_get_stream_remote_window_size(session, stream->id) < left;
+}
+
+void rely_h2_release(struct rely_h2_stream *stream)
+{
+    if (stream->held_from == 0)
+        return;
+    stream->held_from = 0;
+    if (has_no_way_out(stream)) { /* no drain waits for that */
+        nghttp2_submit_rst_stream(stream->h2->session, NGHTTP2_FLAG_NONE, stream->id, NGHTTP2_CANCEL);
+        return;
+    }
+    rely_h2_stream_set_phase(stream, RELY_H2_ANSWERED);
+    stream->answered_ms = rely_clock_coarse_ms();
+    /* Not needed, and refused, where its beginning has not gone out: that goes on by itself. */
+    nghttp2_session_resume_data(stream->h2->session, stream->id);
 }
 
 void rely_h2_answer_continue(struct rely_h2_stream *stream)

@@ -37,7 +37,8 @@ static void hold_all(struct rely_h2 *h2)
 {
     struct rely_http_connection *connection = h2->connection;
     rely_connection_hold(&connection->base, sizeof *h2 + h2->library_bytes + h2->requests_bytes + h2->answers_bytes +
-                                                connection->input_capacity + connection->output_len);
+                                                h2->held * sizeof(struct rely_h2_stream) + connection->input_capacity +
+                                                connection->output_len);
 }
 
 static enum rely_stage stage_of(const struct rely_h2 *h2)
@@ -50,14 +51,17 @@ static enum rely_stage stage_of(const struct rely_h2 *h2)
         return RELY_STAGE_BODY;
     if (h2->answered > 0) /* its window is closed */
         return RELY_STAGE_UNSENT;
-    return h2->waiting > 0 ? RELY_STAGE_ANSWER : RELY_STAGE_IDLE;
+    if (h2->waiting > 0)
+        return RELY_STAGE_ANSWER;
+    return h2->holding > 0 ? RELY_STAGE_LISTENS : RELY_STAGE_IDLE;
 }
 
 static void enter_stage(struct rely_h2 *h2)
 {
     struct rely_connection *base = &h2->connection->base;
     enum rely_stage stage = stage_of(h2);
-    if (base->stage != stage || (stage == RELY_STAGE_IDLE && h2->has_served))
+    bool is_quiet = stage == RELY_STAGE_IDLE || stage == RELY_STAGE_LISTENS;
+    if (base->stage != stage || (is_quiet && h2->has_served))
         rely_connection_enter(base, stage);
     h2->has_served = false;
 }
@@ -302,13 +306,15 @@ void rely_h2_expire(struct rely_http_connection *connection)
     finish_work(h2);
 }
 
-/* RFC 9113 s6.8: there will be no more after those that are on their way. */
+/* RFC 9113 s6.8: there will be no more after those that are on their way. Nobody waits for those that are held. */
 void rely_h2_drain(struct rely_http_connection *connection)
 {
     struct rely_h2 *h2 = connection->h2;
     if (h2->is_leaving)
         return;
     nghttp2_submit_shutdown_notice(h2->session);
+    for (struct rely_h2_stream *stream = h2->streams; stream != NULL; stream = stream->next)
+        rely_h2_release(stream);
     finish_work(h2);
 }
 

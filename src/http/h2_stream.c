@@ -65,6 +65,7 @@ static unsigned *count_of(struct rely_h2 *h2, enum rely_h2_phase phase)
     return phase == RELY_H2_READS      ? &h2->unfinished
            : phase == RELY_H2_WAITS    ? &h2->waiting
            : phase == RELY_H2_ANSWERED ? &h2->answered
+           : phase == RELY_H2_HOLDS    ? &h2->holding
                                        : &none;
 }
 
@@ -118,6 +119,7 @@ void rely_h2_stream_close(struct rely_h2_stream *stream)
     *(stream->next == NULL ? &h2->streams_end : &stream->next->place) = stream->place;
     drop_request(stream);
     h2->answers_bytes -= stream->answer_len;
+    h2->held -= stream->is_held;
     rely_h2_stream_set_phase(stream, RELY_H2_HANDLES); /* out of all counts */
     rely_buf_fini(&stream->trailers);
     free(stream->answer);
@@ -132,6 +134,7 @@ static const struct rely_http_transport stream_transport = {
     .find_header = find_in_stream,
     .respond = rely_h2_respond,
     .defer = defer_stream,
+    .may_hold = rely_h2_may_hold,
     .put_off = put_stream_off,
     .handle_again = handle_stream_again,
     .is_in_group = is_stream_in_group,

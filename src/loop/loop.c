@@ -157,7 +157,7 @@ static void drain_if_told(struct rely_loop *loop)
         return;
     loop->is_draining = true;
     rely_listeners_drain(loop);
-    rely_connections_each(loop, RELY_STAGE_IDLE, RELY_STAGE_UNSENT, begin_drain_of, loop);
+    rely_connections_each(loop, RELY_STAGE_LISTENS, RELY_STAGE_UNSENT, begin_drain_of, loop);
 }
 
 void rely_loop_run(struct rely_loop *loop)

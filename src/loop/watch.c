@@ -16,6 +16,9 @@
 #define LEAVING_MS 2000
 /* A part of a request, or an answer that is not taken, is no reason for so long to let others wait. */
 #define LASTING_MS 1000
+/* Who listens says nothing, and may have gone without a word: after so many times the idle's time, an hour by default, he
+ * has to come again. */
+#define LISTENS_TIMES 48
 /* One line a limit and so long: whoever is at a limit is there often. */
 #define SAY_AGAIN_MS 60000
 
@@ -78,10 +81,16 @@ static void look_soon(struct rely_loop *loop)
     rely_timer_start(loop, &loop->watch_timer, look_interval_ms(&loop->options));
 }
 
+/* Nothing is due soon in it. */
+static bool is_quiet_stage(enum rely_stage stage)
+{
+    return stage == RELY_STAGE_IDLE || stage == RELY_STAGE_LISTENS;
+}
+
 /* Somebody enters a stage: one with a shorter time than the idle have, or the timer has nothing to wait for yet. */
 static void look_if_needed(struct rely_loop *loop, enum rely_stage stage)
 {
-    bool is_short = stage != RELY_STAGE_IDLE && stage != RELY_STAGE_ANSWER;
+    bool is_short = !is_quiet_stage(stage) && stage != RELY_STAGE_ANSWER;
     if (!loop->is_look_near && (is_short || loop->watch_timer.slot == 0))
         look_soon(loop);
 }
@@ -183,6 +192,8 @@ static int64_t limit_ms(const struct rely_loop_options *options, enum rely_stage
         return options->body_timeout_ms;
     case RELY_STAGE_LEAVING:
         return LEAVING_MS;
+    case RELY_STAGE_LISTENS:
+        return (int64_t)options->idle_timeout_ms * LISTENS_TIMES;
     case RELY_STAGE_IDLE:
     case RELY_STAGE_UNSENT: /* of TCP, the kernel's TCP_USER_TIMEOUT comes before; a unix socket has none */
         return options->idle_timeout_ms;
@@ -210,6 +221,7 @@ static void end_stage(struct rely_connection *connection)
         loop->options.protocol->expire(connection);
         rely_pool_reset(&loop->scratch);
         return;
+    case RELY_STAGE_LISTENS:
     case RELY_STAGE_IDLE:
         rely_connection_count_cut(connection, RELY_CUT_IDLE_TIME);
         break;
@@ -238,7 +250,8 @@ static int64_t expire_list(const struct rely_stage_list *list, int64_t limit, in
 static void look(struct rely_timer *timer)
 {
     struct rely_loop *loop = H2O_STRUCT_FROM_MEMBER(struct rely_loop, watch_timer, timer);
-    int64_t now_ms = rely_clock_coarse_ms(), next_idle_ms = INT64_MAX;
+    /* Whoever is idle from now on is looked at in time, however long others may listen. */
+    int64_t now_ms = rely_clock_coarse_ms(), next_quiet_ms = INT64_MAX, idle_ms = loop->options.idle_timeout_ms;
     bool is_any_at_it = false;
     for (struct rely_room *room = loop->rooms; room != NULL; room = room->next)
         for (int kind = 0; kind < RELY_KIND_COUNT; kind++)
@@ -247,16 +260,16 @@ static void look(struct rely_timer *timer)
                 if (limit == INT64_MAX)
                     continue;
                 int64_t next_ms = expire_list(&room->lists[kind][stage], limit, now_ms);
-                if (stage == RELY_STAGE_IDLE)
-                    next_idle_ms = next_ms < next_idle_ms ? next_ms : next_idle_ms;
+                if (is_quiet_stage((enum rely_stage)stage))
+                    next_quiet_ms = next_ms < next_quiet_ms ? next_ms : next_quiet_ms;
                 else
                     is_any_at_it = is_any_at_it || next_ms != INT64_MAX;
             }
     loop->is_look_near = false;
     if (is_any_at_it)
         look_soon(loop);
-    else if (next_idle_ms != INT64_MAX) /* the coarse clock may be a tick behind */
-        rely_timer_start(loop, timer, (int)(next_idle_ms - now_ms) + 5);
+    else if (next_quiet_ms != INT64_MAX) /* the coarse clock may be a tick behind */
+        rely_timer_start(loop, timer, (int)(next_quiet_ms < now_ms + idle_ms ? next_quiet_ms - now_ms : idle_ms) + 5);
 }
 
 /* --- the budget ------------------------------------------------------------------------------------- */
@@ -332,7 +345,7 @@ static struct rely_connection *find_oldest(const struct rely_room *room, bool sp
  */
 static struct rely_connection *choose_leaver(const struct rely_room *room, bool spares_local)
 {
-    const unsigned silent = 1u << RELY_STAGE_IDLE;
+    const unsigned silent = 1u << RELY_STAGE_IDLE | 1u << RELY_STAGE_LISTENS;
     const unsigned unfinished = 1u << RELY_STAGE_HANDSHAKE | 1u << RELY_STAGE_HEAD | 1u << RELY_STAGE_BODY;
     const unsigned untaken = 1u << RELY_STAGE_UNSENT | 1u << RELY_STAGE_LEAVING;
     int64_t lasting_since_ms = rely_clock_coarse_ms() - LASTING_MS;

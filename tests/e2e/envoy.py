@@ -98,6 +98,12 @@ class Envoy:
         method = self.channel.unary_unary(path, request_serializer=serialise, response_deserializer=MESSAGE[answer].FromString)
         return method(request, timeout=20, metadata=metadata, wait_for_ready=False)
 
+    def watch(self, service="", timeout=20):
+        """grpc.health.v1.Health/Watch: what is said of the service, one answer after the other."""
+        method = self.channel.unary_stream(HEALTH + "Watch", request_serializer=MESSAGE["HealthCheckRequest"].SerializeToString,
+                                           response_deserializer=MESSAGE["HealthCheckResponse"].FromString)
+        return method(MESSAGE["HealthCheckRequest"](service=service), timeout=timeout)
+
     def check(self, headers=None, metadata=(), **words):
         return self.call(CHECK, check_request(headers, **words), metadata=metadata)
 

@@ -1,5 +1,6 @@
 """Envoy's check by gRPC, and grpc.health.v1, asked by grpcio: the same decisions as /check/, in Envoy's words."""
 
+import contextlib
 import json
 import struct
 import threading
@@ -326,9 +327,6 @@ def test_health(asked):
     assert error.value.code() == grpc.StatusCode.NOT_FOUND
     statuses = asked.call(HEALTH + "List", b"", "HealthListResponse").statuses
     assert [(entry.key, entry.value.status) for entry in statuses] == [("", 1), ("envoy.service.auth.v3.Authorization", 1)]
-    with pytest.raises(grpc.RpcError) as error:
-        asked.call(HEALTH + "Watch", MESSAGE["HealthCheckRequest"](), "HealthCheckResponse")
-    assert error.value.code() == grpc.StatusCode.UNIMPLEMENTED
     answer, trailers = call_raw(asked.relyd, frame_message(b"\xff"), HEALTH + "Check")
     assert trailers["grpc-status"] == "3"
 
@@ -345,3 +343,154 @@ def test_health_of_one_that_leaves(start):
         assert MESSAGE["HealthCheckResponse"].FromString(answer.body[5:]).status == 2
         line.drain()
         stopping.join()
+
+
+# --- who watches ------------------------------------------------------------------------------------------------------------------
+
+WATCH = HEALTH + "Watch"
+WATCHED_MAX = 4  # a connection
+
+
+def watch(line, service="", **more):
+    """Opens a Watch: its stream."""
+    message = MESSAGE["HealthCheckRequest"](service=service).SerializeToString()
+    return line.open(request(WATCH, "POST", **(GRPC | more)), body=frame_message(message))
+
+
+def statuses_of(body):
+    """What was said so far, message by message."""
+    said = []
+    while body:
+        size = int.from_bytes(body[1:5], "big")
+        assert body[0] == 0 and len(body) >= 5 + size
+        said.append(MESSAGE["HealthCheckResponse"].FromString(body[5:5 + size]).status)
+        body = body[5 + size:]
+    return said
+
+
+def hear(line, stream, count=1):
+    """Reads until so much was said."""
+    while stream not in line.answers or len(statuses_of(line.answers[stream].body)) < count:
+        assert line.take_frame() is not None
+    return statuses_of(line.answers[stream].body)
+
+
+def hear_the_rest(call):
+    with contextlib.suppress(grpc.RpcError):
+        for answer in call:
+            yield answer.status
+
+
+def test_a_watch_by_grpcio(start):
+    """The status at once, the last one when relyd leaves, and then the end of the call: nobody is waited for."""
+    relyd = start(shutdown__drain_ms=20000)
+    with Envoy(relyd.data) as client:
+        calls = [client.watch(service) for service in ("", "envoy.service.auth.v3.Authorization", "other.Service")]
+        assert [next(call).status for call in calls] == [1, 1, 3]
+        assert client.call(HEALTH + "Check", MESSAGE["HealthCheckRequest"](), "HealthCheckResponse").status == 1
+        begun = time.monotonic()
+        stopping = threading.Thread(target=relyd.stop)
+        stopping.start()
+        assert [list(hear_the_rest(call)) for call in calls] == [[2], [2], []]
+        assert {(call.code(), call.details()) for call in calls} == {(grpc.StatusCode.UNAVAILABLE, "relyd stops")}
+        stopping.join()
+        assert time.monotonic() - begun < 10
+
+
+def test_a_watch_is_given_up(asked):
+    """By its client, or when its time is up: its place is another's at once."""
+    for _ in range(3 * WATCHED_MAX):
+        call = asked.watch()
+        assert next(call).status == 1
+        call.cancel()
+        with pytest.raises(grpc.RpcError):
+            next(call)
+        assert call.code() == grpc.StatusCode.CANCELLED
+    late = asked.watch(timeout=0.3)
+    assert next(late).status == 1
+    with pytest.raises(grpc.RpcError):
+        next(late)
+    assert late.code() == grpc.StatusCode.DEADLINE_EXCEEDED
+
+
+def test_how_many_watch(asked):
+    with http2.Line(asked.relyd.data) as line, http2.Line(asked.relyd.data) as other:
+        streams = [watch(line) for _ in range(WATCHED_MAX)]
+        assert [hear(line, stream) for stream in streams] == [[1]] * WATCHED_MAX
+        refused = watch(line)
+        line.wait(refused)
+        assert dict(line.trailers[refused]) == {"grpc-status": "8", "grpc-message": "this connection watches as much as it may"}
+        assert line.ask(token=asked.token).status == 200
+        assert hear(other, watch(other)) == [1]  # of each connection
+        line.send(http2.frame(http2.RST_STREAM, stream=streams[0], payload=struct.pack(">I", http2.CANCEL)))
+        assert hear(line, watch(line)) == [1]
+        assert not line.ended & set(streams[1:])
+
+
+def test_what_is_no_watch(asked):
+    for body, status in ((b"", "13"), (frame_message(b"\xff"), "3"), (frame_message(b"", 2), "13"), (frame_message(b"") * 2, "13")):
+        answer, trailers = call_raw(asked.relyd, body, WATCH)
+        assert (answer.status, answer.body, trailers["grpc-status"]) == (200, b"", status)
+    with http2.Line(asked.relyd.data) as line:
+        stream = watch(line)
+        assert hear(line, stream) == [1]
+        answer = line.answers[stream]
+        assert (answer.status, answer.header("content-type"), answer.header("content-length")) == (200, "application/grpc", None)
+
+
+def test_a_watch_that_comes_in_the_drain(start):
+    """It hears that it is over, and is not kept."""
+    relyd = start(shutdown__drain_ms=3000)
+    with http2.Line(relyd.data) as line:
+        first = watch(line)
+        assert hear(line, first) == [1]
+        stopping = threading.Thread(target=relyd.stop)
+        stopping.start()
+        line.wait(first)
+        assert hear(line, first, 2) == [1, 2] and dict(line.trailers[first])["grpc-status"] == "14"
+        late = [watch(line), watch(line, "other.Service")]
+        for stream, status in zip(late, (2, 3), strict=True):
+            line.wait(stream)
+            assert hear(line, stream) == [status] and dict(line.trailers[stream])["grpc-status"] == "14"
+        line.drain()
+        stopping.join()
+        assert not line.resets
+
+
+@pytest.mark.parametrize("closed", ["stream, all", "stream, the rest", "connection"])
+def test_no_drain_waits_for_a_closed_window(start, closed):
+    """Who watches and takes nothing is told by a reset."""
+    relyd = start(shutdown__drain_ms=30000)
+    hello = http2.settings(initial_window_size={"stream, all": 0, "stream, the rest": 10}.get(closed, 65535))
+    with http2.Line(relyd.data, hello=hello) as line:
+        if closed == "connection":  # its window, but for what one message takes
+            left = 65535
+            while left > 1000:
+                left -= len(line.ask(token="x").body)
+            while left >= 14:
+                left -= len(line.ask(HEALTH + "Check", "POST", **GRPC, body=frame_message(b"")).body)
+        streams = [watch(line), watch(line)]
+        assert line.ping()
+        begun = time.monotonic()
+        stopping = threading.Thread(target=relyd.stop)
+        stopping.start()
+        line.drain()
+        stopping.join()
+        assert time.monotonic() - begun < 10 and set(line.resets.values()) == {http2.CANCEL} and set(line.resets) <= set(streams)
+
+
+def test_a_watch_is_not_idle(start):
+    """It has longer than the idle; but makes room for others as they do."""
+    relyd = start(http__idle_timeout_ms=1000, http__max_connections=16, workers=1)
+    with http2.Line(relyd.data) as line, http2.Line(relyd.data) as idle:
+        stream = watch(line)
+        assert hear(line, stream) == [1]
+        assert idle.ping()
+        idle.drain()  # its time is up
+        assert line.ping() and stream not in line.ended
+        with contextlib.ExitStack() as stack:
+            for _ in range(16):
+                other = stack.enter_context(http2.Line(relyd.data))
+                assert hear(other, watch(other)) == [1]
+            line.drain()
+            assert line.goaway == (1, http2.NO_ERROR)

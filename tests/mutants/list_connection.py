@@ -211,7 +211,7 @@ MUTANTS = [
     in_watch("unsent-is-not-counted", "B4", "        rely_connection_count_cut(connection, RELY_CUT_UNSENT);\n", ""),
     in_watch("time-is-kept-in-one-room", "B4", "for (struct rely_room *room = loop->rooms; room != NULL; room = room->next)", "for (struct rely_room *room = loop->rooms; room != NULL; room = NULL)"),
     in_watch("a-look-is-always-near", "B4", "    loop->is_look_near = false;\n    if (is_any", "    if (is_any"),
-    in_watch("nobody-looks-at-bodies-alone", "B4", "bool is_short = stage != RELY_STAGE_IDLE && stage != RELY_STAGE_ANSWER;", "bool is_short = stage == RELY_STAGE_HEAD;"),
+    in_watch("nobody-looks-at-bodies-alone", "B4", "bool is_short = !is_quiet_stage(stage) && stage != RELY_STAGE_ANSWER;", "bool is_short = stage == RELY_STAGE_HEAD;"),
     in_watch("who-waits-for-its-turn-is-slow", "B5", "    if (connection->ready_place != NULL) {", "    if (connection->ready_place != NULL && connection->stage == RELY_STAGE_BODY) {"),
     in_watch("one-is-cut-off-at-a-time", "B4", "loop->options.max_memory_bytes - loop->options.max_memory_bytes / 8;", "loop->options.max_memory_bytes;"),
     in_watch("who-takes-no-answer-makes-no-room", "B17", "unfinished | untaken);", "unfinished | (untaken & silent));"),

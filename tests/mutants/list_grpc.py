@@ -1,6 +1,7 @@
 """Deliberate errors in Envoy's check by gRPC, in its messages, and in the health that probes ask for."""
 
 GRPC, CHECK, DOOR = "src/endpoints/grpc.c", "src/endpoints/grpc_check.c", "src/endpoints/endpoints.c"
+ANSWER = "src/http/h2_answer.c"
 READER, WRITER = "src/protobuf/check.c", "src/protobuf/write.c"
 
 
@@ -10,6 +11,10 @@ def mutant(name, file, old, new, caught_by="unit_endpoints"):
 
 def of_message(name, file, old, new):
     return mutant(name, file, old, new, "unit_check_request")
+
+
+def of_watch(name, file, old, new, test):
+    return mutant(name, file, old, new, f"tests/e2e/test_grpc.py::{test}")
 
 
 MUTANTS = [
@@ -45,7 +50,7 @@ MUTANTS = [
     mutant("a part of a message is one", GRPC, "return message->len == len ?", "return message->len <= len ?"),
     mutant("gRPC-web is gRPC", GRPC, "type.ptr[name.len] == '+' ||", "type.ptr[name.len] == '-' || type.ptr[name.len] == '+' ||"),
     mutant("HTTP/1.1 speaks gRPC", GRPC, "return request->has_trailers && (rely_slice_starts(", "return request->path.len > 0 && (rely_slice_starts("),
-    mutant("a call without a method is a check", GRPC, "    if (method == METHOD_NONE) {", "    if (method == METHOD_HEALTH_LIST + 1) {"),
+    mutant("a call without a method is a check", GRPC, "    if (method == METHOD_NONE) {", "    if (method == METHOD_HEALTH_WATCH + 1) {"),
     mutant("who is too large by gRPC is a bad question", GRPC, "    bool is_large = refusal->kind == RELY_HTTP_HEAD_TOO_LARGE || ", "    bool is_large = refusal->kind == RELY_HTTP_TOO_SLOW || "),
     mutant("too large a message is a bad question", GRPC, "|| refusal->kind == RELY_HTTP_BODY_TOO_LARGE;", "|| refusal->kind == RELY_HTTP_EXPECTATION_UNKNOWN;"),
     mutant("a check is a probe", GRPC, "return request->has_trailers && rely_slice_starts(request->path, RELY_LIT(\"/grpc.health.v1.Health/\"));", "return request->has_trailers && rely_slice_starts(request->path, RELY_LIT(\"/\"));"),
@@ -53,7 +58,26 @@ MUTANTS = [
     mutant("a refused caller is told so by HTTP", DOOR, "    if (rely_grpc_is_asked(request)) {\n        rely_grpc_refuse_caller(", "    if (request->is_tls && rely_grpc_is_asked(request)) {\n        rely_grpc_refuse_caller("),
     mutant("what is no call is refused by HTTP", DOOR, "    if (rely_grpc_is_asked(request)) {\n        rely_grpc_refuse(", "    if (request->is_tls && rely_grpc_is_asked(request)) {\n        rely_grpc_refuse("),
     mutant("who ends serves", GRPC, "? NOT_SERVING : SERVING;", "? SERVING : SERVING;"),
-    mutant("any service is healthy", GRPC, "if (service.len > 0 && !rely_slice_equal(", "if (service.len > 99 && !rely_slice_equal("),
+    mutant("any service is healthy", GRPC, "return name.len == 0 || rely_slice_equal(", "return name.len != 99 || rely_slice_equal("),
+    # who watches
+    mutant("who watches is not told of the end", GRPC, "    if (is_known && !is_ending)\n        put_health(&out, NOT_SERVING);", "    if (!is_known && !is_ending)\n        put_health(&out, NOT_SERVING);"),
+    mutant("a service that is none is watched as one", GRPC, "is_known ? tell_health(request) : SERVICE_UNKNOWN", "is_known ? tell_health(request) : SERVING"),
+    mutant("who watches is kept in the drain", GRPC, ".held_from = is_ending ? 0 : first", ".held_from = first"),
+    mutant("who watches in the drain needs a place", GRPC, "!rely_http_is_ending(request) && !rely_http_may_hold(request)", "!rely_http_may_hold(request)"),
+    mutant("any number may watch", GRPC, "&& !rely_http_may_hold(request))", "&& !rely_http_may_hold(request) && message.len > 999)"),
+    mutant("a watch ends as if all were well", GRPC, '{"14", 2}}', '{"0", 1}}'),
+    of_watch("what is held goes out at once", ANSWER, "size_t due = stream->held_from > 0 ?", "size_t due = stream->held_from > 99 ?", "test_a_watch_that_comes_in_the_drain"),
+    of_watch("one more than may be held", ANSWER, "return stream->h2->held < RELY_H2_HELD_MAX;", "return stream->h2->held <= RELY_H2_HELD_MAX;", "test_how_many_watch"),
+    of_watch("who has left watches", "src/http/h2_stream.c", "    h2->held -= stream->is_held;\n", "", "test_a_watch_is_given_up"),
+    of_watch("a drain leaves what is held", "src/http/h2_connection.c", "        rely_h2_release(stream);\n", "        (void)rely_h2_release;\n", "test_a_watch_by_grpcio"),
+    of_watch("a drain waits for a closed window", ANSWER, "    if (has_no_way_out(stream)) {", "    if (stream->is_head && has_no_way_out(stream)) {", "test_no_drain_waits_for_a_closed_window"),
+    of_watch("a drain waits for a connection's closed window", ANSWER, "nghttp2_session_get_remote_window_size(session) < left ||", "(stream->is_head && nghttp2_session_get_remote_window_size(session) < left) ||", "test_no_drain_waits_for_a_closed_window"),
+    of_watch("who watches is being answered", "src/http/h2_connection.c", "h2->holding > 0 ? RELY_STAGE_LISTENS :", "h2->holding > 0 ? RELY_STAGE_ANSWER :", "test_a_watch_is_not_idle"),
+    of_watch("who watches is idle", "src/http/h2_connection.c", "h2->holding > 0 ? RELY_STAGE_LISTENS :", "h2->holding > 99 ? RELY_STAGE_LISTENS :", "test_a_watch_is_not_idle"),
+    mutant("who listens does so for ever", "src/loop/watch.c", "return (int64_t)options->idle_timeout_ms * LISTENS_TIMES;", "return INT64_MAX - LISTENS_TIMES;", "unit_loop"),
+    mutant("the idle wait for who listens", "src/loop/watch.c", "(int)(next_quiet_ms < now_ms + idle_ms ? next_quiet_ms - now_ms : idle_ms) + 5", "(int)(next_quiet_ms - now_ms + 0 * idle_ms) + 5", "unit_loop"),
+    mutant("who listens makes no room", "src/loop/watch.c", "1u << RELY_STAGE_IDLE | 1u << RELY_STAGE_LISTENS;", "1u << RELY_STAGE_IDLE;", "unit_loop"),
+    mutant("a drain does not look at who listens", "src/loop/loop.c", "RELY_STAGE_LISTENS, RELY_STAGE_UNSENT, begin_drain_of", "RELY_STAGE_IDLE, RELY_STAGE_UNSENT, begin_drain_of", "unit_loop"),
     # messages
     of_message("of a header's two values the raw one counts", READER, "header->n_value + header->n_raw_value > 1", "header->n_value > 1 || header->n_raw_value > 1"),
     of_message("raw values are not read", READER, "header->n_raw_value > 0 ? slice_of_field(header->raw_value, 1)", "header->n_raw_value > 9 ? slice_of_field(header->raw_value, 1)"),

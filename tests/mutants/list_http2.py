@@ -84,7 +84,7 @@ MUTANTS = [
     in_connection("an-idle-end-without-a-word", "    say_goodbye(h2);\n", "    (void)say_goodbye;\n", "an_idle_end_is_told"),
     in_connection("a-drain-without-a-word", "    nghttp2_submit_shutdown_notice(h2->session);\n", "", "it_leaves_in_order"),
     in_connection("unfinished-requests-are-idle", "    if (h2->unfinished > 0)\n        return RELY_STAGE_BODY;\n", "", "slow_requests_are_cut"),
-    in_connection("who-asks-by-http2-is-idle", "(stage == RELY_STAGE_IDLE && h2->has_served))", "(stage == RELY_STAGE_IDLE && h2->has_served && base->order == 0))", "who_asks_is_not_idle"),
+    in_connection("who-asks-by-http2-is-idle", "(is_quiet && h2->has_served))", "(is_quiet && h2->has_served && base->order == 0))", "who_asks_is_not_idle"),
     in_answer("a-late-answer-closes-under-who-goes-on", "        rely_connection_want_turn(&h2->connection->base);\n", "    {\n        struct rely_http_connection *connection = h2->connection;\n        rely_h2_resume(connection);\n        rely_http_settle(connection);\n    }\n", "many_waits_of_a_client_that_left[None]"),
     in_answer("answers-take-what-sends-them", "size_t bytes = h2->library_bytes + RELY_H2_SENDING_BYTES;", "size_t bytes = h2->library_bytes;", "unit_http2"),
     in_answer("blanks-around-a-value", "make_pair(name, rely_http_trim_blanks(value));", "make_pair(name, value.len == 0 ? rely_http_trim_blanks(value) : value);", "fuzz_h2"),

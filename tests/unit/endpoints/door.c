@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 struct rely_data_door door;
-bool door_speaks_http2, door_is_unix;
+bool door_speaks_http2, door_is_unix, door_may_hold;
 struct rely_buf played_body;
 static struct rely_buf played;
 static struct rely_http_request played_request; /* one that waits is answered before the next comes */
@@ -68,6 +68,9 @@ static void note_played(struct rely_http_request *request, const struct rely_htt
     put_played_lines("", &type, response->content_type.ptr != NULL);
     put_played_lines("", response->headers, response->header_count);
     put_played_lines("> ", response->trailers, response->trailer_count);
+    assert_true(response->held_from <= response->body.len);
+    if (response->held_from > 0)
+        rely_buf_printf(&played, "~ %zu\n", response->held_from);
     rely_buf_putc(&played, '\n');
     put_played(response->body);
     rely_buf_put(&played_body, response->body);
@@ -86,6 +89,12 @@ static void name_played(const struct rely_http_request *request, char *out)
     memcpy(out, "127.0.0.1:5", 12);
 }
 
+static bool may_played_hold(const struct rely_http_request *request)
+{
+    (void)request;
+    return door_may_hold;
+}
+
 static bool is_played_in_group(const struct rely_http_request *request, uint32_t group)
 {
     (void)request;
@@ -95,6 +104,7 @@ static bool is_played_in_group(const struct rely_http_request *request, uint32_t
 static const struct rely_http_transport of_play = {.find_header = find_played,
                                                    .respond = note_played,
                                                    .defer = defer_played,
+                                                   .may_hold = may_played_hold,
                                                    .is_in_group = is_played_in_group,
                                                    .peer = name_played};
 
@@ -194,7 +204,7 @@ int set_up_door(void **state)
     atomic_store(&rules_in_force, &rules);
     worker->reviewer.caller_rules = &rules_in_force;
     door = (struct rely_data_door){.reviewer = &worker->reviewer, .is_open = true, .route = RELY_LIT("default")};
-    door_speaks_http2 = door_is_unix = false;
+    door_speaks_http2 = door_is_unix = door_may_hold = false;
     put_door_route(worker, "default", (struct rely_route_record){0});
     return failed;
 }

@@ -17,6 +17,7 @@ int set_up_door(void **state);
 /* Of the listener, and of whoever asks there; set_up_door makes it open. */
 extern struct rely_data_door door;
 extern bool door_speaks_http2, door_is_unix; /* a peer by a unix socket is root */
+extern bool door_may_hold;                   /* an answer */
 
 /* A route, which replaces one of its name: of `relyd`, unless it has other audiences. */
 void put_door_route(struct worker *worker, const char *name, struct rely_route_record record);
@@ -31,8 +32,8 @@ const char *sign_without_kid(void);
 const char *bear(const char *token);
 
 /* In: line - `POST /v1/review?x`; headers - `name: value`, lines with LF between, in lower case; body - NULL: none.
- * Returns: status, headers and trailers a line each, as `name: value`, trailers with `> ` in front, an empty line, and
- * the body. Where the id of the decision stands it has `ID`. Valid until the next. */
+ * Returns: status, headers and trailers a line each, as `name: value`, trailers with `> ` in front, `~ N` where the body
+ * is held back from there, an empty line, and the body. Where the id of the decision stands it has `ID`. Valid until the next. */
 const char *play(struct worker *worker, const char *line, const char *headers, const char *body);
 /* The same with any bytes. */
 const char *play_bytes(struct worker *worker, const char *line, const char *headers, struct rely_slice body);

@@ -427,7 +427,7 @@ static void test_methods_and_types(void **state)
     assert_memory_equal(play(worker, "GET /envoy.service.auth.v3.Authorization/Check", GRPC, NULL), "405\n", 4);
     assert_string_equal(play_bytes(worker, "POST /envoy.service.auth.v3.Authorization/check", GRPC, empty),
                         UNIMPLEMENTED("there is no such method here"));
-    assert_string_equal(play_bytes(worker, "POST /grpc.health.v1.Health/Watch", GRPC, empty),
+    assert_string_equal(play_bytes(worker, "POST /grpc.health.v1.Health/watch", GRPC, empty),
                         UNIMPLEMENTED("there is no such method here"));
     assert_memory_equal(play_bytes(worker, "POST /envoy.service.auth.v2.Authorization/Check", GRPC, empty), "404\n", 4);
     door_speaks_http2 = false; /* no answer of it could have trailers */
@@ -477,6 +477,45 @@ static void test_health(void **state)
     assert_int_equal(worker->counters.requests, 7);
 }
 
+#define WATCH "POST /grpc.health.v1.Health/Watch"
+#define WATCHED(held) "200\ncontent-type: application/grpc\n> grpc-status: 14\n> grpc-message: relyd stops\n" held "\n"
+#define SAYS(status) "\0\0\0\0\2\10" status
+
+static void expect_watch(struct worker *worker, const char *service, const char *head, struct rely_slice body)
+{
+    struct rely_buf message = {0};
+    put_field(&message, 1, rely_slice_of(service));
+    const char *answer = call_bytes(worker, WATCH, GRPC, rely_buf_slice(&message));
+    assert_memory_equal(answer, head, strlen(head));
+    assert_int_equal(played_body.len, body.len);
+    if (body.len > 0)
+        assert_memory_equal(played_body.ptr, body.ptr, body.len);
+    rely_buf_fini(&message);
+}
+
+/* What is said now, and what is held back until the end. */
+static void test_who_watches(void **state)
+{
+    struct worker *worker = *state;
+    static const char authorization[] = "envoy.service.auth.v3.Authorization";
+    door.is_open = false; /* a probe proves nothing */
+    door_may_hold = true;
+    expect_watch(worker, "", WATCHED("~ 7\n"), RELY_LIT(SAYS("\1") SAYS("\2")));
+    expect_watch(worker, authorization, WATCHED("~ 7\n"), RELY_LIT(SAYS("\1") SAYS("\2")));
+    expect_watch(worker, "other", WATCHED("~ 7\n"), RELY_LIT(SAYS("\3")));
+    assert_string_equal(call_bytes(worker, WATCH, GRPC, RELY_LIT("\x0a\x05x")),
+                        FAILED("3", "the HealthCheckRequest cannot be read"));
+    door_may_hold = false;
+    expect_watch(worker, authorization, FAILED("8", "this connection watches as much as it may"), RELY_LIT(""));
+    expect_watch(worker, "other", FAILED("8", "this connection watches as much as it may"), RELY_LIT(""));
+    for (int i = 0; i < 2; i++) { /* nothing is kept when it ends, and so nothing has to be free */
+        is_draining = true;
+        door_may_hold = i == 1;
+        expect_watch(worker, "", WATCHED(""), RELY_LIT(SAYS("\2")));
+        expect_watch(worker, "other", WATCHED(""), RELY_LIT(SAYS("\3")));
+    }
+}
+
 static void test_what_is_no_call(void **state)
 {
     struct worker *worker = *state;
@@ -508,6 +547,7 @@ int run_grpc_tests(void)
         CALL_TEST(test_methods_and_types),
         CALL_TEST(test_messages_that_cannot_be_read),
         CALL_TEST(test_health),
+        CALL_TEST(test_who_watches),
         CALL_TEST(test_what_is_no_call),
     };
     return cmocka_run_group_tests_name("gRPC", tests, NULL, NULL);

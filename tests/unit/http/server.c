@@ -141,6 +141,10 @@ static void handle_request(struct rely_http_request *request, void *context)
         answer_seen(request);
     } else if (rely_slice_equal(request->path, RELY_LIT("/names"))) {
         answer_names(request);
+    } else if (rely_slice_equal(request->path, RELY_LIT("/held"))) {
+        bool may_hold = rely_http_may_hold(request);
+        rely_http_respond(request, &(struct rely_http_response){
+                                       .status = 200, .body = RELY_LIT("now, then"), .held_from = may_hold ? 5 : 0});
     } else if (rely_slice_equal(request->path, RELY_LIT("/204"))) {
         rely_http_respond(request, &(struct rely_http_response){.status = 204});
     } else if (rely_slice_equal(request->path, RELY_LIT("/304"))) {
@@ -170,7 +174,8 @@ static void *run_server(void *argument)
                                               .refuse = server->refuse,
                                               .needs_body = needs_body,
                                               .limit_body = server->has_large_bodies ? limit_body : NULL,
-                                              .context = server};
+                                              .context = server,
+                                              .speaks_http2 = server->speaks_http2};
         const struct rely_http_plane *used = server->plane != NULL ? server->plane : &plane;
         RELY_ASSERT(rely_http_listen(server->loop, server->fds[i], used, &err));
         if (i == 0 && server->tls != NULL)
@@ -211,6 +216,7 @@ void server_start(struct server *server, const struct rely_loop_options *options
                               .refuse = server->refuse,
                               .plane = server->plane,
                               .tls = server->tls,
+                              .speaks_http2 = server->speaks_http2,
                               .has_large_bodies = server->has_large_bodies};
     if (server->fds[0] <= 0)
         server->fds[0] = rely_loop_bind("127.0.0.1:0", true, &err);

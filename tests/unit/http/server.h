@@ -32,7 +32,8 @@ struct server {
     char kept_text[100]; /* its path and body */
     atomic_int gone_count;
     atomic_int handled_count;
-    const char *scratch;   /* where the pool begins; NULL: nobody has taken anything of it yet */
+    const char *scratch; /* where the pool begins; NULL: nobody has taken anything of it yet */
+    bool speaks_http2;
     bool has_large_bodies; /* on /large: 2,000 bytes, elsewhere 1,000 */
     bool has_stopped;
 };

@@ -201,6 +201,70 @@ static void test_b4_idle_connection_is_closed(void **state)
 
 /* --- sizes (fault B4) ------------------------------------------------------------------------------- */
 
+/* A preface, settings, and a request for /held; this much comes of it: settings, an acknowledgement, a head, five bytes. */
+static int begin_listening(const struct server *server)
+{
+    static const char bytes[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+                                "\0\0\0\4\0\0\0\0\0"
+                                "\0\0\14\1\5\0\0\0\1"
+                                "\202\206\4\5/held\101\1a";
+    int fd = client_connect(server->port);
+    char answer[512];
+    size_t len = 0;
+    assert_int_equal(send(fd, bytes, sizeof bytes - 1, MSG_NOSIGNAL), sizeof bytes - 1);
+    while (len < 5 || memcmp(answer + len - 5, "now, ", 5) != 0) {
+        ssize_t got = recv(fd, answer + len, sizeof answer - len, 0);
+        assert_true(got > 0);
+        len += (size_t)got;
+    }
+    return fd;
+}
+
+/* He says as little as the idle, and is heard of no more: he has longer, but not for ever. */
+static void test_b4_who_listens_has_longer(void **state)
+{
+    (void)state;
+    struct server server = {.speaks_http2 = true};
+    struct rely_loop_options options = far;
+    options.idle_timeout_ms = 30;
+    server_start(&server, &options);
+    int64_t start = now_ms();
+    int listens = begin_listening(&server), idle = client_connect(server.port);
+    assert_true(client_is_closed(idle));
+    await_counter(&server.counters.cuts[RELY_CUT_IDLE_TIME], 1);
+    close(idle);
+    int later = client_connect(server.port); /* is looked at in its own time */
+    assert_true(client_is_closed(later));
+    assert_in_range(now_ms() - start, 30, 1400);
+    assert_int_equal(read_counter(&server.counters.cuts[RELY_CUT_IDLE_TIME]), 2);
+    close(later);
+    await_counter(&server.counters.cuts[RELY_CUT_IDLE_TIME], 3);
+    assert_in_range(now_ms() - start, 1400, 5000);
+    close(listens);
+    assert_int_equal(sum_cuts(&server), 3);
+    server_stop(&server, 0);
+}
+
+/* Its place is another's as soon as there is none left, and a drain does not wait for it. */
+static void test_b18_who_listens_makes_room(void **state)
+{
+    (void)state;
+    struct server server = {.speaks_http2 = true};
+    struct rely_loop_options options = far;
+    options.max_connections = 2;
+    server_start(&server, &options);
+    int first = begin_listening(&server), second = begin_listening(&server), third = begin_listening(&server);
+    assert_true(client_is_closed(first));
+    await_counter(&server.counters.cuts[RELY_CUT_CONNECTIONS], 1);
+    int64_t start = now_ms();
+    server_stop(&server, 20000);
+    assert_in_range(now_ms() - start, 0, 5000);
+    assert_int_equal(read_counter(&server.counters.cuts[RELY_CUT_DRAIN]), 0);
+    close(first);
+    close(second);
+    close(third);
+}
+
 static void test_b4_head_is_limited_while_it_comes(void **state)
 {
     (void)state;
@@ -751,6 +815,8 @@ const struct CMUnitTest watch_tests[] = {
     cmocka_unit_test(test_b4_who_waits_for_a_turn_is_not_slow),
     cmocka_unit_test(test_b4_who_waits_for_an_answer_is_not_idle),
     cmocka_unit_test(test_b4_idle_connection_is_closed),
+    cmocka_unit_test(test_b4_who_listens_has_longer),
+    cmocka_unit_test(test_b18_who_listens_makes_room),
     cmocka_unit_test(test_b4_head_is_limited_while_it_comes),
     cmocka_unit_test(test_b4_what_is_allocated_counts_as_held),
     cmocka_unit_test(test_what_handlers_hold_counts_as_held),
