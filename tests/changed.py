@@ -28,7 +28,7 @@ E2E = {
     "control": WRITES,
     "keeper": [*KEYS, "aliases"],
     "caller": ["callers", "gateway_callers"],
-    "endpoints": DOORS + ["batches", "grpc", "routes", "response_headers", "trusting_routes", "straight_path", "openapi"],
+    "endpoints": DOORS + ["batches", "grpc", "grpc_js", "routes", "response_headers", "trusting_routes", "straight_path", "openapi"],
     "admin": ["callers", "rest", "explain", "limits", "observe", "openapi"],
     "http": ["http", "http2", "hostile_http2", "connections", "client_paths", "doors", "openapi", "smuggling"],
     "loop": ["http", "http2", "connections", "storms", "tls", "callers"],
