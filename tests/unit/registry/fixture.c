@@ -79,6 +79,12 @@ struct rely_object_path credential_path(const char *identity, const char *name)
         .object = RELY_OBJECT_CREDENTIAL, .parent = rely_slice_of(identity), .name = rely_slice_of(name)};
 }
 
+struct rely_object_path group_path(const char *name)
+{
+    return (struct rely_object_path){.object = RELY_OBJECT_ISSUER_GROUP,
+                                     .name = name == NULL ? (struct rely_slice){0} : rely_slice_of(name)};
+}
+
 static struct rely_writer begin_write(struct fixture *fixture, const char *if_match)
 {
     rely_write_result_fini(&fixture->result);
@@ -118,6 +124,16 @@ bool try_delete(struct fixture *fixture, struct rely_object_path path, const cha
     struct rely_writer writer = begin_write(fixture, if_match);
     writer.may_cascade = may_cascade;
     return rely_registry_delete(fixture->registry, &path, &writer, &fixture->result, &fixture->err);
+}
+
+bool try_member(struct fixture *fixture, const char *group, const char *issuer, bool is_join)
+{
+    const struct rely_object_path path = {
+        .object = RELY_OBJECT_ISSUER_GROUP_MEMBER, .parent = rely_slice_of(group), .name = rely_slice_of(issuer)};
+    struct rely_writer writer = begin_write(fixture, NULL);
+    writer.if_match = fixture->as.if_match;
+    return (is_join ? rely_registry_join_group : rely_registry_leave_group)(fixture->registry, &path, &writer,
+                                                                            &fixture->result, &fixture->err);
 }
 
 static void report_refusal(const struct fixture *fixture, const char *body)
@@ -217,6 +233,14 @@ void assert_refused(const struct fixture *fixture, enum rely_err_code code, cons
     assert_int_equal(fixture->result.changes.count, 0);
 }
 
+void assert_warning(const struct fixture *fixture, const char *field, const char *code)
+{
+    const struct rely_problems *warnings = &fixture->result.warnings;
+    assert_int_equal(warnings->count, 1);
+    assert_string_equal(warnings->items[0].field, field);
+    assert_string_equal(warnings->items[0].code, code);
+}
+
 char *read_object(struct fixture *fixture, struct rely_object_path path)
 {
     struct rely_json *object = NULL;
@@ -282,6 +306,21 @@ int run_sql(struct fixture *fixture, const char *sql)
 {
     sqlite3_exec(fixture->other, sql, NULL, NULL, NULL);
     return sqlite3_extended_errcode(fixture->other);
+}
+
+/* The quotas' triggers count all rows for each, and SQLite's own few pages of cache would be written and read again. */
+void fill_table(struct fixture *fixture, const char *sql)
+{
+    assert_int_equal(run_sql(fixture, "PRAGMA cache_size = -262144; PRAGMA temp_store = MEMORY"), SQLITE_OK);
+    assert_int_equal(sqlite3_db_config(fixture->other, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL), SQLITE_OK);
+    assert_int_equal(run_sql(fixture, sql), SQLITE_OK);
+    assert_int_equal(sqlite3_db_config(fixture->other, SQLITE_DBCONFIG_ENABLE_TRIGGER, 1, NULL), SQLITE_OK);
+}
+
+int long_run_pace(int otherwise)
+{
+    const char *text = getenv("RELYD_TEST_LONG");
+    return text != NULL && strcmp(text, "1") == 0 ? 1 : otherwise;
 }
 
 void make_issuer_and_identity(struct fixture *fixture)

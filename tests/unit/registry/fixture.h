@@ -38,10 +38,13 @@ void reopen_registry(struct fixture *fixture);
 struct rely_object_path issuer_path(const char *name);
 struct rely_object_path identity_path(const char *name);
 struct rely_object_path credential_path(const char *identity, const char *name);
+struct rely_object_path group_path(const char *name);
 
 bool try_create(struct fixture *fixture, struct rely_object_path path, const char *body);
 bool try_replace(struct fixture *fixture, struct rely_object_path path, const char *body, const char *if_match);
 bool try_delete(struct fixture *fixture, struct rely_object_path path, const char *if_match, bool may_cascade);
+/* Put a record into a group, or take it out. */
+bool try_member(struct fixture *fixture, const char *group, const char *issuer, bool is_join);
 /* The same, and the test fails when the write is refused. */
 void must_create(struct fixture *fixture, struct rely_object_path path, const char *body);
 void must_replace(struct fixture *fixture, struct rely_object_path path, const char *body);
@@ -53,6 +56,8 @@ void refuse_replace(struct fixture *fixture, struct rely_object_path path, const
                     const char *code);
 /* The write must have been refused with this code. */
 void assert_refused(const struct fixture *fixture, enum rely_err_code code, const char *word);
+/* The last write was accepted with exactly this warning. */
+void assert_warning(const struct fixture *fixture, const char *field, const char *code);
 
 /* The object as JSON text; must be freed. */
 char *read_object(struct fixture *fixture, struct rely_object_path path);
@@ -68,6 +73,11 @@ char *format_body(const char *format, ...) __attribute__((format(printf, 1, 2)))
 int64_t count_rows(struct fixture *fixture, const char *sql);
 /* Run SQL past all checks in C; returns SQLite's extended code. */
 int run_sql(struct fixture *fixture, const char *sql);
+/* Run SQL that makes thousands of rows, past the quotas as well. */
+void fill_table(struct fixture *fixture, const char *sql);
+
+/* Of many cases in a row: each in a long run, and otherwise one in so many. */
+int long_run_pace(int otherwise);
 
 /* The registry's own connection may do no more than it should. Ends its use: in test_open.c. */
 void assert_hardened(struct fixture *fixture);
@@ -90,6 +100,9 @@ int run_revocation_tests(void);
 int run_way_tests(void);
 int run_forced_tests(void);
 int run_issuer_group_tests(void);
+int run_tenant_tests(void);
+int run_route_tests(void);
+int run_subject_tests(void);
 int run_limit_tests(void);
 int run_schema_tests(void);
 int run_change_tests(void);

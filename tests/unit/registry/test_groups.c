@@ -9,33 +9,9 @@
 
 #define RULE "\"subject\":\"s\",\"audiences\":[\"a\"]"
 
-static struct rely_object_path group_path(const char *name)
-{
-    return (struct rely_object_path){.object = RELY_OBJECT_ISSUER_GROUP,
-                                     .name = name == NULL ? (struct rely_slice){0} : rely_slice_of(name)};
-}
-
-static struct rely_object_path member_path(const char *group, const char *issuer)
-{
-    return (struct rely_object_path){
-        .object = RELY_OBJECT_ISSUER_GROUP_MEMBER, .parent = rely_slice_of(group), .name = rely_slice_of(issuer)};
-}
-
-static bool try_change(struct fixture *fixture, const char *group, const char *issuer, bool is_join)
-{
-    const struct rely_object_path path = member_path(group, issuer);
-    struct rely_writer writer = fixture->as;
-    writer.actor = RELY_LIT("uid:0");
-    writer.now_s = 1700000000;
-    rely_write_result_fini(&fixture->result);
-    fixture->err = (struct rely_err){0};
-    return is_join ? rely_registry_join_group(fixture->registry, &path, &writer, &fixture->result, &fixture->err)
-                   : rely_registry_leave_group(fixture->registry, &path, &writer, &fixture->result, &fixture->err);
-}
-
 static void must_change(struct fixture *fixture, const char *group, const char *issuer, bool is_join)
 {
-    if (!try_change(fixture, group, issuer, is_join))
+    if (!try_member(fixture, group, issuer, is_join))
         fail_msg("%s/%s: %s", group, issuer, fixture->err.message);
 }
 
@@ -172,19 +148,19 @@ static void joins_and_leaves(void **state)
     assert_shows(fixture, group_path("prod"), "[\"three\",\"two\"]");
     assert_int_equal(count_rows(fixture, "SELECT count(*) FROM change_log"), rows + 2);
     must_change(fixture, "prod", "nobody", false); /* it is not in it, whoever it is */
-    assert_false(try_change(fixture, "prod", "nobody", true));
+    assert_false(try_member(fixture, "prod", "nobody", true));
     assert_refused(fixture, RELY_ERR_NOT_FOUND, "not_found");
-    assert_false(try_change(fixture, "none", "one", true));
+    assert_false(try_member(fixture, "none", "one", true));
     assert_refused(fixture, RELY_ERR_NOT_FOUND, "not_found");
-    assert_false(try_change(fixture, "none", "one", false));
+    assert_false(try_member(fixture, "none", "one", false));
     assert_refused(fixture, RELY_ERR_NOT_FOUND, "not_found");
     fixture->as.if_match = RELY_LIT("\"1\"");
-    assert_false(try_change(fixture, "prod", "one", true));
+    assert_false(try_member(fixture, "prod", "one", true));
     assert_refused(fixture, RELY_ERR_PRECONDITION, "precondition_failed");
     fixture->as.if_match = (struct rely_slice){0};
     fixture->as.is_owner_only = true;
     fixture->as.identity = RELY_LIT("web");
-    assert_false(try_change(fixture, "prod", "one", true));
+    assert_false(try_member(fixture, "prod", "one", true));
     assert_refused(fixture, RELY_ERR_FORBIDDEN, "not_permitted");
 }
 
@@ -198,7 +174,7 @@ static void holds_the_limits(void **state)
         free(body);
     }
     must_create(fixture, group_path(NULL), "{\"name\":\"last\",\"issuers\":[\"two\"]}");
-    assert_false(try_change(fixture, "last", "one", true));
+    assert_false(try_member(fixture, "last", "one", true));
     assert_refused(fixture, RELY_ERR_CONFLICT, "too_many_groups");
     assert_false(try_replace(fixture, group_path("last"), "{\"issuers\":[\"one\",\"two\"]}", NULL));
     assert_refused(fixture, RELY_ERR_CONFLICT, "too_many_groups");
@@ -206,10 +182,9 @@ static void holds_the_limits(void **state)
     assert_int_equal(run_sql(fixture, "INSERT INTO issuer_group_member SELECT 999, g.id, 'one', i.id, 0, 0, 0 FROM"
                                       " issuer_group g, issuer i WHERE g.name = 'last' AND i.name = 'one'"),
                      SQLITE_CONSTRAINT_TRIGGER);
-    assert_int_equal(run_sql(fixture, "WITH RECURSIVE n (i) AS (SELECT 17 UNION ALL SELECT i + 1 FROM n WHERE i < 9998)"
-                                      " INSERT INTO issuer_group (name, description, created_at, updated_at, revision)"
-                                      " SELECT 'filled' || i, NULL, 0, 0, 0 FROM n"),
-                     SQLITE_OK);
+    fill_table(fixture, "WITH RECURSIVE n (i) AS (SELECT 17 UNION ALL SELECT i + 1 FROM n WHERE i < 9998)"
+                        " INSERT INTO issuer_group (name, description, created_at, updated_at, revision)"
+                        " SELECT 'filled' || i, NULL, 0, 0, 0 FROM n");
     must_create(fixture, group_path(NULL), "{\"name\":\"tenthousandth\"}");
     assert_false(try_create(fixture, group_path(NULL), "{\"name\":\"onemore\"}"));
     assert_refused(fixture, RELY_ERR_CONFLICT, "too_many_objects");
@@ -234,13 +209,11 @@ static void holds_so_many_records(void **state)
     struct fixture *fixture = *state;
     make_group(fixture);
     make_issuer(fixture, "four");
-    assert_int_equal(
-        run_sql(fixture, "PRAGMA foreign_keys = OFF; WITH RECURSIVE n (i) AS (SELECT 1000 UNION ALL SELECT i + 1 FROM n"
-                         " WHERE i < 10996) INSERT INTO issuer_group_member SELECT i, g.id, 'filled' || i, i, 0, 0, 0"
-                         " FROM issuer_group g, n; PRAGMA foreign_keys = ON"),
-        SQLITE_OK);
+    fill_table(fixture, "PRAGMA foreign_keys = OFF; WITH RECURSIVE n (i) AS (SELECT 1000 UNION ALL SELECT i + 1 FROM n"
+                        " WHERE i < 10996) INSERT INTO issuer_group_member SELECT i, g.id, 'filled' || i, i, 0, 0, 0"
+                        " FROM issuer_group g, n; PRAGMA foreign_keys = ON");
     must_change(fixture, "prod", "three", true);
-    assert_false(try_change(fixture, "prod", "four", true));
+    assert_false(try_member(fixture, "prod", "four", true));
     assert_refused(fixture, RELY_ERR_CONFLICT, "too_many_objects");
     assert_non_null(strstr(fixture->err.message, "group prod has 10000 records"));
 }
@@ -323,7 +296,7 @@ static void keeps_the_last_administrator(void **state)
     must_create(fixture, credential_path("ops", NULL), "{\"name\":\"fleet\",\"issuerGroup\":\"prod\"," RULE "}");
     must_create(fixture, credential_path("second", NULL), "{\"name\":\"fleet\",\"issuerGroup\":\"empty\"," RULE "}");
     fixture->as = (struct rely_writer){.may_end_admins = false};
-    refuse_last(fixture, try_change(fixture, "prod", "one", false));
+    refuse_last(fixture, try_member(fixture, "prod", "one", false));
     refuse_last(fixture, try_replace(fixture, group_path("prod"), "{\"issuers\":[\"one\"]}", NULL));
     refuse_last(fixture, try_delete(fixture, group_path("prod"), NULL, true));
     refuse_last(fixture, try_delete(fixture, issuer_path("one"), NULL, true));
