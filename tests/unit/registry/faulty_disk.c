@@ -61,10 +61,12 @@ static int truncate_file(sqlite3_file *file, sqlite3_int64 size)
     return code != SQLITE_OK ? code : REAL(file, xTruncate, size);
 }
 
+/* Nothing here loses its power, and the disk's own wait, a thousand times over, is most of what the tests would last. */
 static int sync_file(sqlite3_file *file, int flags)
 {
-    int code = judge_call(DISK_WRITE);
-    return code != SQLITE_OK ? code : REAL(file, xSync, flags);
+    (void)file;
+    (void)flags;
+    return judge_call(DISK_WRITE);
 }
 
 static int measure_file(sqlite3_file *file, sqlite3_int64 *size)

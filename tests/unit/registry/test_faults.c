@@ -214,19 +214,12 @@ static size_t count_lines(const char *text)
     return count;
 }
 
-/* Each of them in a long run, and otherwise one in so many. */
-static int pace(void)
-{
-    const char *text = getenv("RELYD_TEST_LONG");
-    return text != NULL && strcmp(text, "1") == 0 ? 1 : 20;
-}
-
 static void test_survives_every_failed_statement(void **state)
 {
     struct fixture *fixture = *state;
     char *whole = live(fixture, -1);
     int n = 0;
-    for (;; n += pace()) {
+    for (;; n += long_run_pace(20)) {
         until_fault = n;
         char *found = live(fixture, n);
         bool is_over = until_fault >= 0;
@@ -248,7 +241,7 @@ static void test_survives_every_failed_write(void **state)
     for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
         bool is_hit = true;
         int n = (int)i;
-        for (; is_hit; n += pace()) {
+        for (; is_hit; n += long_run_pace(20)) {
             disk_fail(DISK_WRITE, n, true, codes[i]);
             char *found = live(fixture, n);
             is_hit = disk_mend() > n;

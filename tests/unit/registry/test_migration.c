@@ -180,7 +180,7 @@ static void test_c9_leaves_the_old_registry_when_the_disk_dies(void **state)
     char *rows = collect_rows(fixture);
     int n = 0;
     while (!migrate_on_a_dying_disk(fixture, n, rows))
-        n++;
+        n += long_run_pace(5);
     assert_in_range(n, 5, 200); /* so many moments were tried */
     free(rows);
 }
