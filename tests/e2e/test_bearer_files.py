@@ -228,5 +228,5 @@ def test_proxies_that_are_refused(relyd, issuer, proxy):
     answer = relyd.admin("PUT", "/v1/issuers/cluster", issuer.record(proxy=proxy))
     assert answer.status == 400
     problem = answer.json()["errors"][0]
-    assert (problem["field"], problem["code"]) == ("proxy", "invalid_value") and PROXIES[proxy] in problem["message"]
+    assert (problem["field"], problem["code"]) == ("proxy", "invalid_url") and PROXIES[proxy] in problem["message"]
     assert "geheim" not in str(answer.json())
