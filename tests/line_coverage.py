@@ -28,7 +28,7 @@ FLOORS = {
     "endpoints": 96,
     "expression": 99,
     "fetch": 93,
-    "http": 96,
+    "http": 97,
     "json": 98,
     "keeper": 95,
     "keys": 98,

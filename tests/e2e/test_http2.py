@@ -4,6 +4,7 @@ import contextlib
 import json
 import re
 import socket
+import ssl
 import struct
 import subprocess
 import threading
@@ -18,7 +19,7 @@ from http2 import ACK, DATA, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, HEADERS
 from issuer import response
 from kubernetes_protobuf import varint
 from service import ISSUER, TOKENREVIEWS
-from test_tls import Secured, trust_nobody
+from test_tls import Secured, make_certificate, tls_of, trust_nobody
 
 REVIEW = "/v1/review"
 
@@ -123,6 +124,24 @@ def test_alpn(start, tmp_path, has_http2, chosen):
     with contextlib.closing(secured.connect(context)) as line:  # chosen is chosen: a preface makes no HTTP/2 of it
         line.sendall(http2.PREFACE)
         assert line.recv(65536).startswith(b"HTTP/1.1 ")
+
+
+def test_a_health_listener_never_has_it(start, tmp_path):
+    """Whatever its `http2` says: probes are asked by HTTP/1.1, and ALPN offers nothing else."""
+    make_certificate(tmp_path)
+    address = ("127.0.0.1", wire.free_port())
+    start(listeners=[{"address": "%s:%d" % address, "serves": "health", "http2": True, "tls": tls_of(tmp_path)}])
+    context = trust_nobody()
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    for sent, status in ((b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n", 200), (http2.PREFACE, 505)):
+        with contextlib.closing(context.wrap_socket(wire.connect(address))) as line:
+            assert line.selected_alpn_protocol() == "http/1.1"
+            line.sendall(sent)
+            assert line.recv(65536).startswith(b"HTTP/1.1 %d " % status)
+    context = trust_nobody()
+    context.set_alpn_protocols(["h2"])
+    with contextlib.closing(wire.connect(address)) as line, pytest.raises(ssl.SSLError, match="no application protocol"):
+        context.wrap_socket(line).close()
 
 
 def test_a_listener_without_it(start):

@@ -212,6 +212,15 @@ static void test_no_memory_of_the_library(void **state)
         assert_int_equal(world.has_closed, is_used_up);
         h2_line_end(line);
     }
+    struct h2_line *line = h2_line_begin(rely_slice("", 0)); /* what is queued cannot be sent */
+    h2_line_get(line, "/wait");
+    h2_answer_waiting(&line->handler);
+    rely_pool_reset(&world.scratch);
+    line->connection->h2->library_bytes = RELY_H2_LIBRARY_BYTES;
+    h2_line_run(line);
+    assert_true(world.has_closed);
+    assert_int_equal(h2_find(&line->client, 1)->status, 0);
+    h2_line_end(line);
 }
 
 static void test_requests_that_are_not_whole(void **state)
@@ -220,6 +229,7 @@ static void test_requests_that_are_not_whole(void **state)
     struct h2_line *line = begin_short_of_room();
     static const char bytes[9000];
     uint32_t ids[8];
+    h2_line_get(line, "/wait"); /* it is whole, and counts no more */
     for (int i = 0; i < 8; i++)
         ids[i] = h2_ask_with_body(&line->client, "POST", "/x", "");
     h2_line_run(line);
@@ -242,6 +252,29 @@ static void test_requests_that_are_not_whole(void **state)
     h2_line_run(line);
     assert_int_equal(line->client.resets[NGHTTP2_REFUSED_STREAM], 0);
     assert_in_range(line->connection->h2->requests_bytes, 2 * RELY_H2_REQUESTS_BYTES, RELY_H2_REQUESTS_BYTES_AT_EASE);
+    h2_line_end(line);
+}
+
+/* One that is more than there is room for, with its head alone. */
+static void test_a_head_without_room(void **state)
+{
+    (void)state;
+    struct h2_line *line = begin_short_of_room();
+    struct rely_buf text = {0};
+    uint32_t ids[2];
+    world.options.max_head_bytes = 65536;
+    for (int i = 0; i < 2; i++) {
+        text.len = 0;
+        rely_buf_printf(&text, "x-a: %0*d\n", i == 0 ? 11000 : 25000, 0);
+        ids[i] = h2_ask_with_body(&line->client, "POST", "/x", text.ptr);
+    }
+    h2_line_run(line);
+    assert_int_equal(h2_find(&line->client, ids[1])->reset, NGHTTP2_REFUSED_STREAM);
+    h2_body(&line->client, ids[0], rely_slice("", 0), true);
+    h2_line_run(line);
+    assert_int_equal(h2_find(&line->client, ids[0])->status, 200);
+    assert_int_equal(atomic_load(&line->handler.handled), 1);
+    rely_buf_fini(&text);
     h2_line_end(line);
 }
 
@@ -330,6 +363,7 @@ const struct CMUnitTest h2_limit_tests[] = {
     cmocka_unit_test(test_memory_of_the_library),
     cmocka_unit_test(test_no_memory_of_the_library),
     cmocka_unit_test(test_requests_that_are_not_whole),
+    cmocka_unit_test(test_a_head_without_room),
     cmocka_unit_test(test_answers_that_are_not_taken),
     cmocka_unit_test(test_many_answers_at_once),
     cmocka_unit_test(test_frames_that_want_an_answer),
