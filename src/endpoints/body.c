@@ -139,9 +139,10 @@ static void read_tokens(const struct rely_view *body, struct rely_pool *pool, st
     struct rely_slice *tokens = rely_pool_alloc(pool, body->nodes[list].count * sizeof *tokens);
     size_t count = 0;
     for (uint32_t at = rely_view_first(body, list); at != 0; at = rely_view_next(body, list, at)) {
-        snprintf(field, sizeof field, "tokens[%zu]", count);
-        if (rely_view_type(body, at) != RELY_VIEW_STRING)
+        if (rely_view_type(body, at) != RELY_VIEW_STRING) {
+            snprintf(field, sizeof field, "tokens[%zu]", count);
             rely_problems_add(problems, field, "wrong_type", "%s must be a string", field);
+        }
         tokens[count++] = body->nodes[at].text;
     }
     *out = (struct rely_batch_tokens){tokens, count};

@@ -33,7 +33,7 @@ MUTANTS = [
     mutant("a batch's tokens wait for nothing", "size_t bytes = sizeof(struct rely_waiting) + review->token.len + token->issuer.len", "size_t bytes = sizeof(struct rely_waiting) + token->issuer.len", WAITING),
     mutant("each token of a batch has a fetch", "waiting->came_us = asked->batch == NULL ? start_us : asked->came_us;", "waiting->came_us = start_us;", WAITING),
     in_service("257 tokens are a batch", BODY, "count > RELY_BATCH_TOKENS_MAX)", "count > RELY_BATCH_TOKENS_MAX + 1)", "test_wrong_bodies"),
-    in_service("a number is a token", BODY, "        if (rely_view_type(body, at) != RELY_VIEW_STRING)\n", "        if (rely_view_type(body, at) == RELY_VIEW_NULL)\n", "test_wrong_bodies"),
+    in_service("a number is a token", BODY, "        if (rely_view_type(body, at) != RELY_VIEW_STRING) {\n", "        if (rely_view_type(body, at) == RELY_VIEW_NULL) {\n", "test_wrong_bodies"),
     in_service("token and tokens are a batch", BODY, "    if (has_member(body, RELY_LIT(\"token\")))\n", "    if (has_member(body, RELY_LIT(\"token2\")))\n", "test_wrong_bodies"),
     in_service("every door takes a mebibyte", "src/endpoints/endpoints.c", "return protocol == &review ? RELY_REVIEW_BODY_BYTES_MAX : RELY_DATA_BODY_BYTES_MAX;", "return is_known || protocol == NULL ? RELY_REVIEW_BODY_BYTES_MAX : RELY_DATA_BODY_BYTES_MAX;", "test_other_doors_take_no_more_than_before"),
     in_service("any number of values is read", "include/relyd/limits.h", "#define RELY_REVIEW_VALUES_MAX 16384", "#define RELY_REVIEW_VALUES_MAX 1638400", "test_a_body_of_nothing_but_values_is_not_read_to_its_end"),
