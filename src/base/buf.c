@@ -83,12 +83,28 @@ static void put_plain_character(struct rely_buf *buf, const unsigned char *text,
         rely_buf_printf(buf, "\\u%04x\\u%04x", 0xd7c0 + (code >> 10), 0xdc00 + (code & 0x3ff));
 }
 
+/* Nearly every string: nothing of it is escaped. There is room. */
+static bool put_plain_string(struct rely_buf *buf, struct rely_slice text)
+{
+    if (text.len == 0 || rely_bytes_measure_plain(text.ptr, text.len) < text.len)
+        return false;
+    char *out = buf->ptr + buf->len;
+    out[0] = '"';
+    memcpy(out + 1, text.ptr, text.len);
+    out[text.len + 1] = '"';
+    out[text.len + 2] = '\0';
+    buf->len += text.len + 2;
+    return true;
+}
+
 static void put_json_string(struct rely_buf *buf, struct rely_slice text,
                             void (*put_character)(struct rely_buf *buf, const unsigned char *text, size_t len))
 {
     const unsigned char *next = (const unsigned char *)text.ptr;
     size_t left = text.len;
     rely_buf_reserve(buf, text.len + 2);
+    if (put_plain_string(buf, text))
+        return;
     rely_buf_putc(buf, '"');
     while (left > 0) {
         size_t len = rely_bytes_measure_plain((const char *)next, left);
