@@ -39,6 +39,7 @@ struct rely_connection {
     struct st_h2o_socket_t *socket; /* owned */
     struct ssl_st *ssl;             /* owned; NULL: clear text */
     bool is_shaking_hands;
+    bool is_wide;                            /* the kernel keeps more of it unread than of others */
     bool wants_turn, has_unread_input;       /* why it is in the list of those that the next turn brings something */
     struct rely_connection *next, *previous; /* in the list of its stage, the longest first */
     struct rely_connection *next_ready, **ready_place;

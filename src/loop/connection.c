@@ -13,6 +13,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +25,13 @@
 /* As many as libh2o has read in one turn: who sends one request after the other must not get more than his share by
  * sending them all at once, and messages and time wait for the end of a turn. */
 #define RESUMES_PER_TURN ((size_t)256)
+/* Of who sends a long body the kernel may keep four times as much unread as a listener asks for: to make room for the
+ * next small piece is dearer than to read the piece. No budget of ours counts what it keeps (up to twice this), so only
+ * so many connections of a loop have it at once, 8 MiB together. */
+#define WIDE_BYTES (64 * 1024)
+#define WIDE_MAX ((size_t)64)
+/* Whose pieces are shorter has room enough. */
+#define LONG_PIECE_BYTES (8 * 1024)
 
 static int fd_of(const struct rely_connection *connection)
 {
@@ -156,6 +164,7 @@ void rely_connection_close(struct rely_connection *connection)
         rely_secure_end_output(connection->ssl);
     rely_secure_free(connection->ssl);
     free(connection->certificate);
+    loop->wide_count -= connection->is_wide;
     h2o_socket_close(connection->socket);
     free(connection);
     count_connection(loop, -1);
@@ -216,11 +225,29 @@ static ssize_t judge_result(ssize_t result)
     return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR ? RELY_AGAIN : RELY_BROKEN;
 }
 
+/* For the rest of its life: what the peer was told that it may send cannot be taken back. */
+static void widen(struct rely_connection *connection)
+{
+    int bytes = WIDE_BYTES;
+    connection->is_wide = true;
+    connection->loop->wide_count++;
+    setsockopt(fd_of(connection), SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
+    setsockopt(fd_of(connection), IPPROTO_TCP, TCP_WINDOW_CLAMP, &bytes, sizeof bytes); /* the old room has set it */
+}
+
+static bool deserves_room(const struct rely_connection *connection, ssize_t got)
+{
+    return got >= LONG_PIECE_BYTES && connection->stage == RELY_STAGE_BODY && !connection->is_wide &&
+           !connection->is_unix && connection->loop->wide_count < WIDE_MAX;
+}
+
 ssize_t rely_connection_receive(struct rely_connection *connection, char *out, size_t size)
 {
-    if (connection->ssl != NULL)
-        return rely_secure_receive(connection->ssl, out, size);
-    return judge_result(recv(fd_of(connection), out, size, 0));
+    ssize_t got = connection->ssl != NULL ? rely_secure_receive(connection->ssl, out, size)
+                                          : judge_result(recv(fd_of(connection), out, size, 0));
+    if (deserves_room(connection, got))
+        widen(connection);
+    return got;
 }
 
 /* Of a unix socket the kernel tells who has left from who only sends no more; of TCP nothing does. */

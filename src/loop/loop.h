@@ -65,6 +65,7 @@ struct rely_loop {
     uint64_t order;
     size_t held_bytes;                /* by all connections, and handlers */
     size_t handlers_bytes;            /* of these */
+    size_t wide_count;                /* of connections that are */
     struct rely_timer watch_timer;    /* look for those whose time is up */
     bool is_look_near;                /* it runs for those whose time is short */
     uint64_t said_ms[RELY_CUT_COUNT]; /* when a limit was last said to be reached; 0: never */

@@ -359,6 +359,88 @@ static void test_b4_the_kernel_keeps_little(void **state)
     server_stop(&server, 0);
 }
 
+static int port_of_end(int fd, int (*read_end)(int fd, struct sockaddr *address, socklen_t *size))
+{
+    struct sockaddr_in address = {.sin_family = AF_UNSPEC};
+    socklen_t size = sizeof(address);
+    bool is_known = read_end(fd, (struct sockaddr *)&address, &size) == 0 && address.sin_family == AF_INET;
+    return is_known ? ntohs(address.sin_port) : -1;
+}
+
+/* The descriptor of the server that this client talks to: it is in this process. -1: not yet. */
+static int find_other_end(int client)
+{
+    for (int fd = 3; fd < 1024; fd++)
+        if (port_of_end(fd, getpeername) == port_of_end(client, getsockname))
+            return fd;
+    return -1;
+}
+
+/* What the kernel may keep unread of this client, in bytes asked for. 0: the server does not know it yet. */
+static int read_room(int client)
+{
+    int bytes = 0;
+    socklen_t size = sizeof(bytes);
+    (void)!getsockopt(find_other_end(client), SOL_SOCKET, SO_RCVBUF, &bytes, &size);
+    return bytes / 2;
+}
+
+static void await_wide(int client)
+{
+    int64_t start = now_ms();
+    while (now_ms() - start < 5000 && read_room(client) != 64 * 1024)
+        sleep_ms(1);
+    assert_int_equal(read_room(client), 64 * 1024);
+}
+
+static int begin_long_body(const struct server *server)
+{
+    int fd = client_connect(server->port);
+    client_send(fd, POST_OF("290000"));
+    fill(fd, 100000);
+    return fd;
+}
+
+static void end_long_body(int fd)
+{
+    char answer[4096];
+    fill(fd, 190000);
+    assert_int_equal(client_read(fd, answer, sizeof(answer), false), 200);
+}
+
+/* Nor more of many at once: 64 that send long bodies have more room, and whose body is short has no need of it. */
+static void test_b4_few_have_more_room(void **state)
+{
+    (void)state;
+    struct server server = {0};
+    int wide[64];
+    server_start(&server, &far);
+    int small = client_connect(server.port);
+    client_send(small, POST_OF("8000"));
+    fill(small, 8000);
+    client_expect(small, 200, NULL);
+    assert_int_equal(read_room(small), 16 * 1024);
+    for (int i = 0; i < 64; i++) {
+        wide[i] = begin_long_body(&server);
+        await_wide(wide[i]);
+    }
+    int late = begin_long_body(&server);
+    end_long_body(late);
+    assert_int_equal(read_room(late), 16 * 1024);
+    end_long_body(wide[0]);
+    assert_int_equal(read_room(wide[0]), 64 * 1024);
+    close(wide[0]);
+    await_counter(&server.counters.connections, 65);
+    close(late);
+    int next = begin_long_body(&server);
+    await_wide(next);
+    close(next);
+    close(small);
+    for (int i = 1; i < 64; i++)
+        close(wide[i]);
+    server_stop(&server, 0);
+}
+
 /* Twelve times up to 300 kB in 1 MiB: the largest go, until the rest fits; the small and the idle stay. */
 static void test_b4_budget_cuts_off_the_largest(void **state)
 {
@@ -821,6 +903,7 @@ const struct CMUnitTest watch_tests[] = {
     cmocka_unit_test(test_b4_what_is_allocated_counts_as_held),
     cmocka_unit_test(test_what_handlers_hold_counts_as_held),
     cmocka_unit_test(test_b4_the_kernel_keeps_little),
+    cmocka_unit_test(test_b4_few_have_more_room),
     cmocka_unit_test(test_b4_budget_cuts_off_the_largest),
     cmocka_unit_test(test_b4_answers_count_as_held),
     cmocka_unit_test(test_b17_first_bytes_hold_no_place),
