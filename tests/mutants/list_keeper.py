@@ -422,7 +422,7 @@ MUTANTS = [
         row="D",
         file="src/keeper/fetch.c",
         old="else if (!is_registered_name(fetch, issuer))",
-        new="else if (issuer.len == 0)",
+        new="else if (!is_registered_name(fetch, issuer) && issuer.len == 0)",
         caught_by="unit_keeper",
     ),
     dict(

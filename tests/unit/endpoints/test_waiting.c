@@ -58,6 +58,21 @@ static void test_b7_a_silent_issuer_leaves_places_for_others(void **state)
     assert_int_equal(worker->reviewer.waiting.count, before - 499);
 }
 
+/* Each place for itself, while others of the same issuer go on waiting. */
+static void test_b7_who_leaves_gives_his_place_back(void **state)
+{
+    struct worker *worker = *state;
+    const char *token = make_token(0);
+    for (int i = 0; i < WAITING_MAX; i++)
+        ask(worker, token);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(worker->reviewer.waiting.count, WAITING_MAX / 2);
+        last_gone(last_context);
+        assert_int_equal(worker->reviewer.waiting.count, WAITING_MAX / 2 - 1);
+        ask(worker, token);
+    }
+}
+
 /* The same in bytes: half of 8 MiB for one, and a small request of another one beside it. */
 static void test_b7_a_silent_issuers_bytes_leave_room_for_others(void **state)
 {
@@ -541,6 +556,7 @@ int run_waiting_tests(void)
     const struct CMUnitTest tests[] = {
         WORKER_TEST(test_e_a_thousand_wait_and_the_next_is_refused_at_once),
         WORKER_TEST(test_b7_a_silent_issuer_leaves_places_for_others),
+        WORKER_TEST(test_b7_who_leaves_gives_his_place_back),
         WORKER_TEST(test_b7_a_silent_issuers_bytes_leave_room_for_others),
         WORKER_TEST(test_b7_what_waits_is_bounded_in_bytes),
         WORKER_TEST(test_b7_a_few_are_reviewed_in_each_turn),
