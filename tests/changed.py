@@ -29,7 +29,7 @@ E2E = {
     "keeper": [*KEYS, "aliases"],
     "caller": ["callers", "gateway_callers"],
     "endpoints": DOORS + ["batches", "grpc", "grpc_js", "routes", "response_headers", "trusting_routes", "straight_path", "openapi"],
-    "admin": ["callers", "rest", "explain", "limits", "observe", "openapi"],
+    "admin": ["callers", "rest", "in_cluster", "explain", "limits", "observe", "openapi"],
     "http": ["http", "http2", "hostile_http2", "connections", "client_paths", "doors", "openapi", "smuggling"],
     "loop": ["http", "http2", "connections", "storms", "tls", "callers"],
     "decide": TOKENS + DOORS + ["routes", "response_headers", "trusting_routes", "groups", "revocations", "explain", "siblings", "fleet", "modes", "guards", "pins"],

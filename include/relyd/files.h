@@ -15,6 +15,10 @@ struct rely_file {
     struct rely_err err;     /* names the file, and nothing of what is in it */
 };
 
+/* Read a file at once. False: no regular file, empty or longer, and err says so without its name. Thread: one that may
+ * wait for a disk. */
+RELY_MUST_USE bool rely_file_read(const char *path, size_t max_bytes, struct rely_buf *out, struct rely_err *err);
+
 /**
  * Start the thread.
  *
@@ -31,7 +35,7 @@ void rely_files_free(struct rely_files *files);
 /**
  * Read one file as it is at that moment, links followed; exactly one callback.
  *
- * In:       name - rely_text_is_file_name; copied. max_bytes - a longer one is a fault.
+ * In:       name - rely_text_is_file_name, or RELY_POD_TOKEN: the token of relyd's own pod; copied. max_bytes - a longer one is a fault.
  * Fails:    no folder, no such file, no regular one, empty, too long. Each in the callback.
  * Thread:   any. The callback runs on the files' own.
  */

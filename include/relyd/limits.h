@@ -110,9 +110,12 @@
 #define RELY_FETCH_HEADER_LINES_MAX 256                 /* of the same: libcurl keeps 80 bytes beside each */
 #define RELY_FETCH_REDIRECTS_MAX 3                      /* within one origin */
 #define RELY_PROXY_SIZE 280                             /* http://HOST:PORT of 255 and 5, with its NUL */
-#define RELY_FILE_NAME_MAX 120                          /* below keys.folder */
-#define RELY_FOLDER_SIZE 1025                           /* keys.folder, with its NUL */
-#define RELY_FETCH_RANGES_MAX 64                        /* fetch.deny_ranges, fetch.allow_ranges: each */
+/* What Kubernetes gives each pod, and the word that stands for its token where a file's name may. */
+#define RELY_POD_FOLDER "/var/run/secrets/kubernetes.io/serviceaccount"
+#define RELY_POD_TOKEN "@pod"
+#define RELY_FILE_NAME_MAX 120   /* below keys.folder */
+#define RELY_FOLDER_SIZE 1025    /* keys.folder, with its NUL */
+#define RELY_FETCH_RANGES_MAX 64 /* fetch.deny_ranges, fetch.allow_ranges: each */
 
 /* requests */
 #define RELY_REQUEST_AUDIENCES_MAX 32

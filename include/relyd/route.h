@@ -8,7 +8,7 @@
 #include "relyd/http.h"
 
 #define RELY_ROUTE_NAMES_MAX 2
-#define RELY_ROUTE_PARAMETERS_MAX 3
+#define RELY_ROUTE_PARAMETERS_MAX 4
 #define RELY_ROUTE_ALLOW_SIZE 64
 
 /* One method of one resource; the first member of a plane's own row. All static. */

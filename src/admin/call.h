@@ -22,6 +22,7 @@ struct rely_admin_call {
     /* The query, in the order of the row's parameters; ptr NULL: absent. */
     struct rely_slice parameters[RELY_ROUTE_PARAMETERS_MAX];
     int64_t now_s;
+    bool is_in_cluster;       /* the issuer is that of relyd's own pod */
     struct rely_slice preset; /* that the issuer is made from, the presets' own text; ptr NULL: none */
 };
 
@@ -113,6 +114,8 @@ struct rely_admin_showing {
 /* Read it, and answer then; `wait` is a struct rely_admin_showing's. */
 void rely_admin_read_object(struct rely_admin_call *call, void (*answer)(struct rely_admin_wait *wait));
 
+/* An exact true; false, or not there, is none. False: neither. */
+RELY_MUST_USE bool rely_admin_read_yes(struct rely_slice text, bool *is_yes);
 /* The value of a known parameter is wrong: as for one that is not known. Answered with 400 `invalid_query`. */
 void rely_admin_refuse_parameter(struct rely_admin_call *call, const char *name, const char *rule);
 /* Create the object that a body says, or answer what is wrong. In: body - taken over; bytes - of memory that it takes. */

@@ -4,6 +4,7 @@
  */
 #include "call.h"
 #include "path.h"
+#include "pod.h"
 #include "relyd/limits.h"
 #include "relyd/snapshot.h"
 #include <stdio.h>
@@ -80,7 +81,7 @@ void rely_admin_refuse_parameter(struct rely_admin_call *call, const char *name,
 }
 
 /* Deleting more than was meant cannot be taken back: only the exact word says so. */
-static bool read_yes(struct rely_slice text, bool *is_yes)
+bool rely_admin_read_yes(struct rely_slice text, bool *is_yes)
 {
     *is_yes = rely_slice_equal(text, RELY_LIT("true"));
     return text.ptr == NULL || *is_yes || rely_slice_equal(text, RELY_LIT("false"));
@@ -146,7 +147,8 @@ struct writing {
     struct rely_admin_wait wait; /* first */
     struct rely_json *body;      /* owned; NULL: it is to be deleted */
     bool may_replace;
-    bool must_be_new; /* If-None-Match: * */
+    bool must_be_new;   /* If-None-Match: * */
+    bool is_in_cluster; /* what the body leaves out, the pod says */
     struct rely_write write;
     struct rely_write_result result;
 };
@@ -234,11 +236,21 @@ static bool is_free(struct writing *writing, struct rely_registry *registry)
     return rely_err_set(err, RELY_ERR_PRECONDITION, "the object exists, and If-None-Match was *");
 }
 
+/* False: what is wrong with that is refused as what is wrong with a body. */
+static bool complete_body(struct writing *writing)
+{
+    struct rely_write_result *result = &writing->result;
+    if (!writing->is_in_cluster || rely_pod_complete(writing->body, &result->problems))
+        return true;
+    snprintf(result->code, sizeof result->code, "invalid_body");
+    return rely_err_set(&writing->wait.err, RELY_ERR_INVALID, "%.400s", result->problems.items[0].message);
+}
+
 static void save(struct rely_work *work, struct rely_registry *registry)
 {
     struct writing *writing = (struct writing *)work;
     struct rely_admin_wait *wait = &writing->wait;
-    if (writing->must_be_new && !is_free(writing, registry))
+    if (!complete_body(writing) || (writing->must_be_new && !is_free(writing, registry)))
         return;
     wait->is_ok = writing->may_replace ? rely_registry_replace(registry, &writing->write, &writing->result, &wait->err)
                                        : rely_registry_create(registry, &writing->write, &writing->result, &wait->err);
@@ -283,9 +295,9 @@ static void note_forced(const struct rely_admin_wait *wait)
 /* Parameters: strict, force, which is an administrator's. False: it has been answered. */
 static bool read_write_parameters(struct rely_admin_call *call, struct rely_writer *writer)
 {
-    if (!read_yes(call->parameters[0], &writer->is_strict))
+    if (!rely_admin_read_yes(call->parameters[0], &writer->is_strict))
         rely_admin_refuse_parameter(call, "strict", "true or false");
-    else if (!read_yes(call->parameters[1], &writer->may_override))
+    else if (!rely_admin_read_yes(call->parameters[1], &writer->may_override))
         rely_admin_refuse_parameter(call, "force", "true or false");
     else
         return !writer->may_override || rely_admin_permit(call, ADMIN);
@@ -309,6 +321,7 @@ static void save_body(struct rely_admin_call *call, struct rely_json *body, size
     rely_admin_wait_hold(&writing->wait, bytes);
     writing->write.body = writing->body;
     writing->write.preset = call->preset;
+    writing->is_in_cluster = call->is_in_cluster;
     writing->may_replace = may_replace;
     writing->must_be_new = may_replace && rely_slice_equal(condition, RELY_LIT("*"));
     writing->wait.work.run = save;
@@ -377,7 +390,7 @@ void rely_admin_delete_object(struct rely_admin_call *call)
     struct writing *writing = new_writing(call);
     if (writing == NULL)
         return;
-    if (!read_yes(call->parameters[0], &writing->write.writer.may_cascade)) {
+    if (!rely_admin_read_yes(call->parameters[0], &writing->write.writer.may_cascade)) {
         rely_admin_refuse_parameter(call, "withCredentials", "true or false");
         rely_admin_wait_free(&writing->wait);
         return;

@@ -116,7 +116,7 @@ static struct rely_json *allow_part(struct rely_json *whole, enum rely_object ob
     rely_json_set(properties, "presetParameters", values);
     rely_json_set(part, "properties", properties);
     rely_json_set(part, "additionalProperties", rely_json_of_bool(false));
-    set_string(part, "description", "With `preset`: what is left out comes from it.");
+    set_string(part, "description", "With `preset` or `inCluster`: what is left out comes from there.");
     rely_json_append(either, whole);
     rely_json_append(either, require_name(part));
     return wrap_in("anyOf", either);

@@ -33,12 +33,16 @@ static struct rely_json *fill_preset(const struct rely_admin_call *call, const s
     return made;
 }
 
-/* Parameters: strict, force, preset. */
+/* Parameters: strict, force, preset, inCluster. */
 void rely_admin_create_issuer(struct rely_admin_call *call)
 {
     struct rely_slice name = call->parameters[2];
     const struct rely_preset *preset = name.ptr == NULL ? NULL : rely_presets_find(call->admin->presets, name);
     size_t bytes;
+    if (!rely_admin_read_yes(call->parameters[3], &call->is_in_cluster)) {
+        rely_admin_refuse_parameter(call, "inCluster", "true or false");
+        return;
+    }
     if (name.ptr == NULL) {
         rely_admin_create_object(call);
         return;

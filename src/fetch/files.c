@@ -62,21 +62,33 @@ static bool read_regular(int fd, size_t max_bytes, struct rely_buf *out, struct 
     return read_all(fd, max_bytes, out, err);
 }
 
+bool rely_file_read(const char *path, size_t max_bytes, struct rely_buf *out, struct rely_err *err)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0)
+        return rely_err_set(err, RELY_ERR_IO, "it cannot be opened: %s", strerror(errno));
+    bool is_read = read_regular(fd, max_bytes, out, err);
+    close(fd);
+    return is_read;
+}
+
+static bool is_pods_token(const struct wanted_file *wanted)
+{
+    return strcmp(wanted->name, RELY_POD_TOKEN) == 0;
+}
+
 static bool read_wanted(const struct rely_files *files, const struct wanted_file *wanted, struct rely_buf *out,
                         struct rely_err *err)
 {
     char path[RELY_FOLDER_SIZE + RELY_FILE_NAME_MAX + 2];
+    if (is_pods_token(wanted))
+        return rely_file_read(RELY_POD_FOLDER "/token", wanted->max_bytes, out, err);
     if (files->folder[0] == '\0')
         return rely_err_set(err, RELY_ERR_IO, "keys.folder is not set");
     if (!rely_text_is_file_name(rely_slice_of(wanted->name)))
         return rely_err_set(err, RELY_ERR_INVALID, "that is no name of a file");
     snprintf(path, sizeof path, "%s/%s", files->folder, wanted->name);
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (fd < 0)
-        return rely_err_set(err, RELY_ERR_IO, "it cannot be opened: %s", strerror(errno));
-    bool is_read = read_regular(fd, wanted->max_bytes, out, err);
-    close(fd);
-    return is_read;
+    return rely_file_read(path, wanted->max_bytes, out, err);
 }
 
 static void answer_wanted(struct wanted_file *wanted, const struct rely_buf *text, struct rely_err *err)
@@ -84,6 +96,8 @@ static void answer_wanted(struct wanted_file *wanted, const struct rely_buf *tex
     struct rely_file file = {.err = *err};
     if (err->code == RELY_ERR_NONE)
         file.bytes = rely_buf_slice(text);
+    else if (is_pods_token(wanted))
+        rely_err_prefix(&file.err, "the token of relyd's own pod, " RELY_POD_FOLDER "/token");
     else
         rely_err_prefix(&file.err, "file %s in keys.folder", wanted->name);
     wanted->done(&file, wanted->context);
@@ -190,7 +204,7 @@ void rely_files_read(struct rely_files *files, struct rely_slice name, size_t ma
     wanted->max_bytes = max_bytes;
     wanted->done = done;
     wanted->context = context;
-    if (rely_text_is_file_name(name))
+    if (rely_text_is_file_name(name) || rely_slice_equal(name, RELY_LIT(RELY_POD_TOKEN)))
         memcpy(wanted->name, name.ptr, name.len);
     pthread_mutex_lock(&files->lock);
     bool is_taken = !files->is_stopping;

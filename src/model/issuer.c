@@ -164,16 +164,21 @@ static struct rely_slice first_url_of(const struct rely_issuer_record *issuer)
     return issuer->discovery_url.ptr != NULL ? issuer->discovery_url : issuer->url;
 }
 
+static bool is_pod_token(struct rely_slice name)
+{
+    return rely_slice_equal(name, RELY_LIT(RELY_POD_TOKEN));
+}
+
 static void check_bearer_file(const struct rely_body *body, const struct rely_issuer_record *issuer)
 {
     struct rely_problems *problems = body->problems;
     if (issuer->bearer_file.ptr == NULL || issuer->key_source == 0)
         return;
-    if (!rely_text_is_file_name(issuer->bearer_file))
+    if (!is_pod_token(issuer->bearer_file) && !rely_text_is_file_name(issuer->bearer_file))
         rely_problems_add(problems, "bearerTokenFile", "invalid_value",
                           "bearerTokenFile is the name of a file below keys.folder: of A-Z, a-z, 0-9, ., _ and -, "
-                          "without folder and without a dot in front");
-    else if (!body->rules->has_key_folder)
+                          "without folder and without a dot in front; or " RELY_POD_TOKEN);
+    else if (!body->rules->has_key_folder && !is_pod_token(issuer->bearer_file))
         rely_problems_add(problems, "bearerTokenFile", "not_allowed",
                           "bearerTokenFile needs keys.folder in the configuration");
     else if (issuer->key_source == RELY_KEYS_UPLOADED)
@@ -237,7 +242,8 @@ static bool is_way_whole(const struct rely_issuer_record *issuer)
 {
     char proxy[RELY_PROXY_SIZE];
     struct rely_err ignored = {0};
-    return (issuer->bearer_file.ptr == NULL || rely_text_is_file_name(issuer->bearer_file)) &&
+    return (issuer->bearer_file.ptr == NULL || is_pod_token(issuer->bearer_file) ||
+            rely_text_is_file_name(issuer->bearer_file)) &&
            (issuer->proxy.ptr == NULL || rely_proxy_parse(issuer->proxy, proxy, &ignored));
 }
 

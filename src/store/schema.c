@@ -36,7 +36,9 @@ static const struct {
     {"issuer", "discovery_url", "discovery_url IS NULL OR (key_source = 1 AND " IS_URL("discovery_url") ")", ""},
     {"issuer", "ca_bundle", "ca_bundle IS NULL OR instr(ca_bundle, '-----BEGIN CERTIFICATE-----') > 0", ""},
     {"issuer", "bearer_file",
-     "bearer_file IS NULL OR (bearer_file NOT GLOB '*[^A-Za-z0-9._-]*' AND bearer_file NOT GLOB '.*')", ""},
+     "bearer_file IS NULL OR bearer_file = '@pod' OR (bearer_file NOT GLOB '*[^A-Za-z0-9._-]*' AND bearer_file NOT "
+     "GLOB '.*')",
+     ""},
     {"issuer", "proxy", "proxy IS NULL OR proxy GLOB 'http://*:[0-9]*'", ""},
     {"route", "audiences", "audiences <> '' OR name = 'default'", ""}, /* RELY_BUILT_IN_ROUTE */
     {"route", "caller_audiences", "caller_audiences = 1 OR audiences <> ''", ""},
