@@ -494,3 +494,43 @@ def test_a_watch_is_not_idle(start):
                 assert hear(other, watch(other)) == [1]
             line.drain()
             assert line.goaway == (1, http2.NO_ERROR)
+
+
+# --- hostile watches ----------------------------------------------------------------------------------------------------------------
+
+STORM = 2000
+
+
+def open_many(line, count):
+    """Watches, every other one of which is given up at once. False: the connection has ended."""
+    for _ in range(count):
+        stream = watch(line)
+        if stream % 4 == 1:
+            line.send(http2.frame(http2.RST_STREAM, stream=stream, payload=struct.pack(">I", http2.CANCEL)))
+    return line.ping()
+
+
+STORMS = {  # connections, watches of each, their first window
+    "one connection": (1, STORM, 65535),
+    "forty connections": (40, 100, 65535),
+    "closed windows": (40, 8, 0),  # more would be refused, and who does not take that is waited for
+    "windows of one message": (40, 100, 7),
+}
+
+
+@pytest.mark.parametrize("name", STORMS)
+def test_a_storm_of_watches(start, name):
+    """What they hold is that of so many connections; others are served meanwhile, and a drain ends."""
+    connections, count, window = STORMS[name]
+    relyd = start(shutdown__drain_ms=20000, workers=1)
+    token = relyd.put_world().sign(tokens.claims(ISSUER))
+    with contextlib.ExitStack() as stack:
+        lines = [stack.enter_context(http2.Line(relyd.data, hello=http2.settings(initial_window_size=window))) for _ in range(connections)]
+        for line in lines:
+            assert open_many(line, count)
+            assert relyd.check(token).status == 200
+        held = [line for line in wire.ask(relyd.health, "GET", "/metrics").body.decode().splitlines() if line.startswith("relyd_http_held_bytes ")]
+        assert 0 < float(held[0].split()[1]) < connections * 96 << 10
+        begun = time.monotonic()
+        relyd.stop()
+        assert time.monotonic() - begun < 15

@@ -22,6 +22,7 @@ from service import ISSUER, TOKENREVIEWS
 from test_tls import Secured, make_certificate, tls_of, trust_nobody
 
 REVIEW = "/v1/review"
+WATCH = "/grpc.health.v1.Health/Watch"
 
 
 def sign(relyd, **more):
@@ -697,6 +698,9 @@ SILENT = {
     "slow readers": (None, lambda line: [line.open(request(token="x.y.z")) for _ in range(100)]),
     "unfinished heads": (None, lambda line: line.send(frame(HEADERS, 0, 1, pack([*request(), ("x-a", "y" * 16000)])))),
     "unfinished bodies": (None, lambda line: [line.open(request(REVIEW, "POST"), is_last=False, body=b" " * 700) for _ in range(100)]),
+    "watches": (None, lambda line: [line.open(request(WATCH, "POST", content_type="application/grpc"), body=bytes(5)) for _ in range(100)]),
+    "watches behind zero windows": (http2.settings(initial_window_size=0),
+                                    lambda line: [line.open(request(WATCH, "POST", content_type="application/grpc"), body=bytes(5)) for _ in range(100)]),
 }
 
 
