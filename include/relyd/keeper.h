@@ -40,12 +40,18 @@ struct rely_key_status {
     int64_t next_fetch_s;
     char last_error[512];  /* empty: none */
     char store_error[256]; /* why what is in force could not be stored; empty: it is, or waits for its turn */
+    /* A fetched set that is not believed yet. */
+    const char *held_why; /* static: "drops_keys_in_use", "empty_set"; NULL: none is held back */
+    int64_t held_since_s;
+    const struct rely_slice *held_kids; /* borrowed until the keeper is called again: of its first keys */
+    size_t held_kid_count;
 };
 
 /* Counted for /metrics. */
 struct rely_keeper_counts {
     uint64_t fetches_ok, fetches_failed;
-    uint64_t unstored; /* key sets in force that the registry does not have */
+    uint64_t held_back; /* sets that were not believed at first sight */
+    uint64_t unstored;  /* key sets in force that the registry does not have */
 };
 
 /* What the keeper needs of the others. Every hook is set. */
@@ -92,6 +98,9 @@ void rely_keeper_note_issuer(struct rely_keeper *keeper, int64_t issuer_id, bool
 /* A token misses a key: fetch unless that was done a moment ago; the workers are told when it is over. is_replaced: the
  * key is there, and another one may have taken its name since the set was fetched. */
 void rely_keeper_ask(struct rely_keeper *keeper, int64_t issuer_id, bool is_replaced);
+/* Fetch now, or once more what is being fetched. is_believed: what that fetch brings is in force whatever it drops.
+ * False: no such issuer is kept. */
+bool rely_keeper_refresh(struct rely_keeper *keeper, int64_t issuer_id, bool is_believed);
 /* False: no such issuer is kept. */
 bool rely_keeper_status(struct rely_keeper *keeper, int64_t issuer_id, struct rely_key_status *out);
 /* Thread: any. */

@@ -45,6 +45,9 @@ uint64_t rely_signature_rechecks(void);
  */
 struct rely_keyset *rely_signature_accept(struct rely_slice jwks, const struct rely_keyset_limits *limits,
                                           struct rely_err *err);
+/* Take the keys of `present` into a set that is to be in force (rely_keyset_join), with verifiers. False: then one token
+ * would have more to try than it may (rely_keyset_keeps_tries), or OpenSSL failed, and the set is good for nothing. */
+RELY_MUST_USE bool rely_signature_join(struct rely_keyset *keyset, const struct rely_keyset *present);
 /* A key's number: never another key's in the life of the process; 0: its set was not accepted. */
 uint64_t rely_signature_serial(const struct rely_key *key);
 

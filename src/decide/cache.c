@@ -4,6 +4,7 @@
  * hit. Called by endpoints/ in place of rely_review_run.
  */
 #include "relyd/cache.h"
+#include "relyd/key_times.h"
 #include "relyd/keys.h"
 
 #include "fingerprint.h"
@@ -29,6 +30,7 @@ struct cache_entry {
     uint64_t issuers_edition; /* of the snapshot in which issuer was looked up */
     const struct rely_issuer *issuer;
     int64_t verified_s;
+    int64_t used_s;                 /* when its key was noted as used */
     uint32_t fresh_s;               /* how long after that the signature counts as verified */
     uint64_t spared_edition;        /* of the revocations of which none has hit it */
     uint64_t slots_edition;         /* of the snapshot in which they were asked for; 0: there are none */
@@ -167,6 +169,7 @@ static bool find_hit(struct rely_cache *cache, const struct rely_snapshot *snaps
         known->rule_hash = entry->rule_hash;
         known->spared_edition = &entry->spared_edition;
         known->memo = &entry->memo;
+        known->used_s = &entry->used_s;
         known->slots = entry->slots == NULL ? NULL : entry->slots->items;
         known->slot_count = entry->slots == NULL ? 0 : entry->slots->count;
         if (set->uses[i] < USES_MAX)
@@ -294,7 +297,7 @@ static void admit_token(struct rely_cache *cache, const struct admitting *admitt
     entry->name = (uint8_t)rely_issuer_name_index(review->issuer, review->name);
     entry->alg = review->token.alg;
     entry->rule_hash = review->rule_hash;
-    entry->verified_s = review->now_s;
+    entry->verified_s = entry->used_s = review->now_s;
     entry->fresh_s = RELY_CACHE_VERIFY_AGAIN_S - (uint32_t)((name->tag >> 32) % RELY_CACHE_VERIFY_SPREAD_S);
     entry->slots = slots;
     entry->slots_edition = slots == NULL ? 0 : snapshot->edition;
@@ -305,11 +308,26 @@ static void admit_token(struct rely_cache *cache, const struct admitting *admitt
     cache->counts.admitted++;
 }
 
-/* The signature has verified and the claims could be read; what was decided then does not matter, it is decided anew
- * each time. */
+/* The signature has verified and the claims were good; what was decided then does not matter, it is decided anew each
+ * time. An expired token gets no further: whoever has kept one makes no key of yesterday look used. */
 static bool is_worth_remembering(const struct rely_review *review)
 {
     return review->key != NULL && review->last_step >= RELY_STEP_ROUTE;
+}
+
+static void note_use(const struct rely_review *review)
+{
+    if (is_worth_remembering(review))
+        rely_key_note_use(review->key, review->now_s);
+}
+
+/* The key is looked at once a minute only: its memory would be one more place that a hit waits for. */
+static void note_use_of_known(const struct rely_known_token *known, const struct rely_review *review)
+{
+    if (review->now_s - *known->used_s < RELY_KEY_USE_EVERY_S && review->now_s >= *known->used_s)
+        return;
+    note_use(review);
+    *known->used_s = review->now_s;
 }
 
 bool rely_cache_review(struct rely_cache *cache, const struct rely_snapshot *snapshot,
@@ -318,17 +336,20 @@ bool rely_cache_review(struct rely_cache *cache, const struct rely_snapshot *sna
     struct rely_known_token known;
     if (cache == NULL || request->token.len == 0 || request->token.len > snapshot->token_max_bytes) {
         rely_review_run(snapshot, request, now_s, review);
+        note_use(review);
         return false;
     }
     struct cache_name name = name_token(cache, request->token);
     if (find_hit(cache, snapshot, &name, now_s, &known) && now_s <= known.issuer->keys_until_s) {
         cache->counts.hits++;
         rely_review_known(snapshot, request, &known, now_s, review);
+        note_use_of_known(&known, review);
         return true;
     }
     cache->counts.misses++;
     struct rely_verified verified;
     rely_review_new(snapshot, request, now_s, review, &verified);
+    note_use(review);
     if (is_worth_remembering(review) && was_seen_before(cache, &name))
         admit_token(cache, &(struct admitting){snapshot, review, &verified, request->pool}, &name);
     return false;

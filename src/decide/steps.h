@@ -28,6 +28,7 @@ struct rely_known_token {
     uint64_t rule_hash;
     uint64_t *spared_edition; /* of the revocations of which none has hit it: read and written */
     struct rely_credentials_memo *memo;
+    int64_t *used_s; /* when its key was last noted as used: the cache's */
     const struct rely_claim_slot
         *slots; /* of all claims that are asked for in this snapshot and that it has; without them: none is */
     size_t slot_count;

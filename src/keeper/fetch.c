@@ -108,6 +108,8 @@ static const char *choose_etag(const struct rely_key_fetch *fetch)
         return NULL; /* the whole document was not taken, and may be now */
     if (fetch->is_discovery)
         return before->jwks_uri == NULL ? NULL : before->document_etag;
+    if (fetch->issuer->held.why != RELY_HELD_NOT)
+        return NULL; /* it is to be seen again */
     return before->jwks_url != NULL && strcmp(before->jwks_url, fetch->url) == 0 ? before->jwks_etag : NULL;
 }
 
@@ -129,7 +131,7 @@ static void fetch_url(struct rely_key_fetch *fetch, const char *url, bool is_dis
         .bearer_for = rely_slice_of(fetch->source.first_url),
         .proxy = rely_slice_of(fetch->source.proxy),
         .kind = fetch->kind,
-        .must_pass_caches = is_asked_for(fetch),
+        .must_pass_caches = is_asked_for(fetch) || fetch->issuer->held.why != RELY_HELD_NOT,
         .etag = rely_slice_of(choose_etag(fetch)),
         .may_use_http = fetch->source.may_use_http,
         .may_use_private_addresses = fetch->source.may_use_private_addresses,
@@ -239,6 +241,11 @@ static struct rely_keyset *judge_fetched_set(const struct rely_key_fetch *fetch,
     if (keyset != NULL && may_replace_keys(fetch, keyset, err))
         return keyset;
     rely_keyset_free(keyset);
+    keyset = rely_keeper_read_empty(fetch->issuer, body);
+    if (keyset != NULL) {
+        *err = (struct rely_err){0};
+        return keyset;
+    }
     rely_err_prefix(err, "key set at %s", fetch->url);
     return NULL;
 }
@@ -270,9 +277,14 @@ static bool accept_jwks(struct rely_key_fetch *fetch, const struct rely_fetch_re
             return false;
         fetch->issuer->judged_keys = rely_keyset_count(keyset) + rely_keyset_skipped_count(keyset);
         leave_out_repeated_keys(fetch, keyset, &fetched.jwks, &rest);
-        remember_key_set(fetch, result);
     }
-    rely_keeper_take(fetch->issuer, &fetched, keyset);
+    if (keyset != NULL && !rely_keeper_believes(fetch->issuer, keyset)) {
+        rely_keeper_hold_back(fetch->issuer, &fetched, keyset);
+    } else {
+        if (keyset != NULL)
+            remember_key_set(fetch, result);
+        rely_keeper_take(fetch->issuer, &fetched, keyset);
+    }
     rely_buf_fini(&rest);
     return true;
 }

@@ -6,6 +6,7 @@
 #include "kept.h"
 
 #include "relyd/edition.h"
+#include "relyd/key_times.h"
 #include "relyd/text.h"
 
 #include <stdio.h>
@@ -38,12 +39,19 @@ static void put_in_force(struct rely_keeper_issuer *issuer, struct rely_keyset *
     const struct rely_snapshot *newest = rely_keeper_snapshot(issuer->keeper);
     struct rely_snapshot *next = rely_snapshot_next(newest, newest->revision);
     struct rely_issuer copy = *rely_keeper_newest(issuer);
+    rely_keyset_carry_times(keyset, copy.keyset, rely_keeper_now_s(issuer->keeper));
     if (copy.keyset != NULL)
         rely_retired_add(&next->retired, rely_as_owner(copy.keyset), release_keyset);
     copy.keyset = keyset;
     set_times(issuer, &copy, fetched_s);
     rely_snapshot_put_issuer(next, rely_issuer_copy(&copy));
     accept_edition(issuer->keeper, next);
+}
+
+void rely_keeper_put_guests(struct rely_keeper_issuer *issuer, struct rely_keyset *keyset)
+{
+    issuer->has_news = true;
+    put_in_force(issuer, keyset, rely_keeper_newest(issuer)->keys_fetched_s);
 }
 
 void rely_keeper_renew(struct rely_keeper_issuer *issuer, int64_t fetched_s, const struct rely_stored_keys *stored)
@@ -93,11 +101,21 @@ static void say_accepted(struct rely_keeper_issuer *issuer, const struct rely_fe
                    RELY_ARG(fetched->source_url), left_out);
 }
 
+/* Was it never believed as it is? */
+static bool has_guests(const struct rely_keyset *keyset)
+{
+    bool has_any = false;
+    for (size_t i = 0; i < rely_keyset_count(keyset) && !has_any; i++)
+        has_any = rely_key_is_guest(rely_keyset_at(keyset, i));
+    return has_any;
+}
+
 void rely_keeper_take(struct rely_keeper_issuer *issuer, const struct rely_fetched_keys *fetched,
                       struct rely_keyset *keyset)
 {
     const struct rely_keyset *in_force = rely_keeper_newest(issuer)->keyset;
-    bool has_news = keyset != NULL && (in_force == NULL || !rely_keyset_has_same_keys(in_force, keyset));
+    bool has_news =
+        keyset != NULL && (in_force == NULL || has_guests(in_force) || !rely_keyset_has_same_keys(in_force, keyset));
     issuer->has_news = has_news || rely_keeper_newest(issuer)->keys_until_s < rely_keeper_now_s(issuer->keeper);
     if (keyset == NULL || (!has_news && rely_keyset_is_same(in_force, keyset))) {
         rely_keyset_free(keyset);

@@ -65,6 +65,7 @@ static void forget_issuer(struct rely_keeper_issuer *issuer)
     rely_keeper_cancel_timer(keeper, &issuer->timer);
     rely_keeper_drop_unstored(issuer);
     rely_keeper_forget_fetched(issuer);
+    rely_keeper_forget_held(issuer);
     free(issuer->names);
     rely_map_remove(&keeper->issuers, &(struct rely_edit){1, &keeper->unused}, hash_issuer_id(issuer->id), issuer);
     free(issuer);
@@ -263,7 +264,11 @@ static int64_t plan_retry(const struct rely_keeper_issuer *issuer)
 
 static void schedule_after_fetch(struct rely_keeper_issuer *issuer, int64_t fresh_s)
 {
-    rely_keeper_schedule(issuer, issuer->failures > 0 ? plan_retry(issuer) : plan_refresh(issuer, fresh_s));
+    if (issuer->failures > 0)
+        rely_keeper_schedule(issuer, plan_retry(issuer));
+    else
+        rely_keeper_schedule(issuer, issuer->held.why != RELY_HELD_NOT ? rely_keeper_plan_second_sight(issuer)
+                                                                       : plan_refresh(issuer, fresh_s));
 }
 
 static void note_fetch_outcome(struct rely_keeper_issuer *issuer, const struct rely_err *err)
@@ -286,7 +291,7 @@ static void note_fetch_outcome(struct rely_keeper_issuer *issuer, const struct r
 /* An uploaded key set has nothing to fetch: it changes by a write. */
 void rely_keeper_rest(struct rely_keeper_issuer *issuer)
 {
-    issuer->is_fetching = issuer->is_owed = issuer->is_stale = false;
+    issuer->is_fetching = issuer->is_owed = issuer->is_stale = issuer->is_ordered = false;
     issuer->status.next_fetch_s = 0;
     if (issuer->is_asked)
         tell_all_of_issuer(issuer, issuer->keeper->config->key_miss_cooldown_ms);
@@ -313,6 +318,7 @@ void rely_keeper_finish(struct rely_keeper_issuer *issuer, int64_t fresh_s, cons
         finish_overtaken(issuer);
         return;
     }
+    issuer->is_ordered = false;
     int64_t now_ms = rely_keeper_now_ms(issuer->keeper);
     if (was_owed) {
         rely_plan_note_ask(&issuer->asker, issuer->has_news, now_ms);
@@ -347,6 +353,8 @@ static void begin_anew(struct rely_keeper_issuer *issuer, bool is_removed)
     issuer->failures = 0; /* of another source, or of one that has been mended */
     issuer->asker = (struct rely_asker){0};
     issuer->fetched_ms = 0;
+    issuer->is_ordered = false;
+    rely_keeper_forget_held(issuer);
     rely_keeper_follow_record(issuer);
     if (issuer->told_until_ms > now_ms || (is_removed && issuer->told_until_ms != 0))
         tell_of_issuer(issuer, is_removed ? rely_keeper_now_us(issuer->keeper) : 0, 0); /* nobody waits in vain */
@@ -380,6 +388,7 @@ bool rely_keeper_status(struct rely_keeper *keeper, int64_t issuer_id, struct re
     if (issuer == NULL)
         return false;
     *out = issuer->status;
+    rely_keeper_show_held(issuer, out);
     if (out->last_error[0] == '\0')
         snprintf(out->last_error, sizeof out->last_error, "%.250s", issuer->repeats);
     return true;

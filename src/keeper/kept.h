@@ -1,6 +1,6 @@
 /*
- * The inside of the keeper: keeper.c says when an issuer's keys are fetched, fetch.c how, force.c what becomes of them,
- * storing.c when they are stored, start.c begins and ends, plan.c reckons.
+ * The inside of the keeper: keeper.c says when an issuer's keys are fetched, fetch.c how, hold.c whether they are
+ * believed, force.c what becomes of them, storing.c when they are stored, start.c begins and ends, plan.c reckons.
  */
 #ifndef RELYD_KEEPER_KEPT_H
 #define RELYD_KEEPER_KEPT_H
@@ -75,6 +75,16 @@ struct rely_kept_names {
     struct rely_slice items[];
 };
 
+enum rely_held_why { RELY_HELD_NOT = 0, RELY_HELD_DROPS_KEYS_IN_USE, RELY_HELD_EMPTY_SET };
+
+/* A fetched set that is not believed yet. */
+struct rely_held_keys {
+    enum rely_held_why why;
+    uint64_t hash; /* of its keys */
+    int64_t since_ms, since_s;
+    struct rely_kept_names *kids; /* owned: of the first keys */
+};
+
 struct rely_keeper_issuer {
     int64_t id;
     struct rely_keeper *keeper;    /* borrowed */
@@ -86,6 +96,7 @@ struct rely_keeper_issuer {
     bool is_owed;          /* the next fetch is due because a worker asked */
     bool is_removed;       /* forget it when the fetch under way ends */
     bool is_stale;         /* its record changed during a fetch: fetch once more */
+    bool is_ordered;       /* an administrator believes what the fetch under way, or the next one, brings */
     bool is_offered;       /* a key that it does without is free, and the next fetch is near */
     int failures;          /* in a row */
     int64_t fetched_ms;    /* when the last fetch that succeeded began; 0: none of this process */
@@ -97,6 +108,8 @@ struct rely_keeper_issuer {
     size_t judged_keys;                /* of the fetch under way */
     bool has_news;                     /* the fetch under way has put keys in force that were not */
     struct rely_fetched_before before; /* fetch.c's */
+    struct rely_held_keys held;        /* hold.c's, as the next */
+    struct rely_bucket held_lines;
     struct rely_key_status status;
     char repeats[RELY_REPEATS_SIZE]; /* which keys of the last set other records have; empty: none */
     /* storing.c's: */
@@ -192,6 +205,20 @@ void rely_keeper_advise(const struct rely_fetch_result *result, bool is_discover
 void rely_keeper_fetch(struct rely_keeper_issuer *issuer);
 void rely_keeper_forget_fetched(struct rely_keeper_issuer *issuer);
 
+/* --- hold.c ------------------------------------------------------------------------------------------- */
+
+/* Where there are keys to lose, and the document says that there are none any more: that set. NULL: it is another. */
+struct rely_keyset *rely_keeper_read_empty(const struct rely_keeper_issuer *issuer, struct rely_slice body);
+/* May the set that was judged good take the place of the one in force? Then what was held back is forgotten. */
+bool rely_keeper_believes(struct rely_keeper_issuer *issuer, const struct rely_keyset *keyset);
+/* It may not yet. In: fetched, keyset - as for rely_keeper_take; with a document. */
+void rely_keeper_hold_back(struct rely_keeper_issuer *issuer, const struct rely_fetched_keys *fetched,
+                           struct rely_keyset *keyset);
+void rely_keeper_forget_held(struct rely_keeper_issuer *issuer);
+/* While a set is held back: until the next fetch. */
+int64_t rely_keeper_plan_second_sight(const struct rely_keeper_issuer *issuer);
+void rely_keeper_show_held(const struct rely_keeper_issuer *issuer, struct rely_key_status *out);
+
 /* --- force.c ------------------------------------------------------------------------------------------ */
 
 /**
@@ -203,6 +230,8 @@ void rely_keeper_forget_fetched(struct rely_keeper_issuer *issuer);
  */
 void rely_keeper_take(struct rely_keeper_issuer *issuer, const struct rely_fetched_keys *fetched,
                       struct rely_keyset *keyset);
+/* In force beside the keys that hold, which get no younger by it, and not stored. In: keyset - with both; taken over. */
+void rely_keeper_put_guests(struct rely_keeper_issuer *issuer, struct rely_keyset *keyset);
 /* The same keys in force: with another time, or under the generation and revision that storing them has made. */
 void rely_keeper_renew(struct rely_keeper_issuer *issuer, int64_t fetched_s, const struct rely_stored_keys *stored);
 

@@ -22,6 +22,7 @@ struct rely_keeper_counts rely_keeper_count(const struct rely_keeper *keeper)
     const struct rely_keeper_counts *counts = &keeper->counts;
     return (struct rely_keeper_counts){__atomic_load_n(&counts->fetches_ok, __ATOMIC_RELAXED),
                                        __atomic_load_n(&counts->fetches_failed, __ATOMIC_RELAXED),
+                                       __atomic_load_n(&counts->held_back, __ATOMIC_RELAXED),
                                        __atomic_load_n(&counts->unstored, __ATOMIC_RELAXED)};
 }
 
@@ -122,6 +123,7 @@ static bool free_kept_issuer(const void *item, void *context)
     (void)context;
     rely_keeper_drop_unstored(issuer);
     rely_keeper_forget_fetched(issuer);
+    rely_keeper_forget_held(issuer);
     free(issuer->names);
     free(issuer);
     return true;

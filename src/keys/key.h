@@ -5,6 +5,7 @@
 #define RELYD_KEYS_KEY_H
 
 #include "relyd/json.h"
+#include "relyd/key_times.h"
 #include "relyd/keys.h"
 #include "relyd/keyset.h"
 #include "relyd/snapshot.h"
@@ -12,6 +13,13 @@
 #include "verifiable.h"
 
 #include <openssl/evp.h>
+#include <stdatomic.h>
+
+/* What is not of the key, but of its life here. */
+struct rely_key_times {
+    atomic_int_least64_t used_s; /* any thread */
+    int64_t first_seen_s;        /* set before a snapshot has the key */
+};
 
 /* Immutable after rely_keyset_parse, but for the verifier that a set which is accepted gets once. */
 struct rely_key {
@@ -25,9 +33,11 @@ struct rely_key {
     void (*release)(struct rely_verifier *verifier);
     /* SHA-256 of its kind and numbers: the same for the same public key, whatever its kid, alg and spelling. */
     uint8_t material[RELY_MATERIAL_BYTES];
-    uint32_t multiplications; /* modulo n, that an RSA key's exponent asks for: 17 for 65537 */
-    uint32_t cost;            /* rely_key_cost */
-    size_t place;             /* in the document's array */
+    uint32_t multiplications;     /* modulo n, that an RSA key's exponent asks for: 17 for 65537 */
+    uint32_t cost;                /* rely_key_cost */
+    size_t place;                 /* in the document's array */
+    struct rely_key_times *times; /* owned */
+    bool is_guest;                /* rely_key_is_guest */
 };
 
 /* Where a named key is in its array. */
@@ -76,5 +86,14 @@ bool rely_material_read(const struct rely_json *jwk, struct rely_key *key, struc
 bool rely_rsa_is_roca(struct rely_slice n);
 
 void rely_key_fini(struct rely_key *key);
+
+/* The same public key, under the same name and for the same algorithms? */
+bool rely_key_is_same(const struct rely_key *a, const struct rely_key *b);
+/* What a set is searched by, anew. */
+void rely_keyset_index(struct rely_keyset *keyset);
+
+/* times.c */
+struct rely_key_times *rely_key_times_new(void);
+void rely_key_copy_times(struct rely_key *to, const struct rely_key *from);
 
 #endif

@@ -55,6 +55,7 @@ void rely_key_fini(struct rely_key *key)
     if (key->verifier != NULL)
         key->release(key->verifier);
     EVP_PKEY_free(key->pkey);
+    free(key->times);
     free(rely_as_owner(key->kid.ptr));
 }
 
@@ -64,6 +65,7 @@ static void add_key(struct rely_keyset *keyset, const struct rely_json *jwk, siz
     struct rely_keyset_skipped *skipped = &keyset->skipped[keyset->skipped_count];
     if (rely_jwk_read(jwk, key, skipped)) {
         key->kid = copy_kid(jwk);
+        key->times = rely_key_times_new();
         key->place = place;
         key->cost = measure_cost(key);
         keyset->count++;
@@ -110,6 +112,12 @@ static void sort_by_kid(struct rely_keyset *keyset)
     rely_by_kid_sort(&keyset->skipped_by_kid);
 }
 
+void rely_keyset_index(struct rely_keyset *keyset)
+{
+    mark_keys(keyset);
+    sort_by_kid(keyset);
+}
+
 static struct rely_keyset *read_keys(const struct rely_json *keys)
 {
     size_t count = rely_json_size(keys);
@@ -121,8 +129,7 @@ static struct rely_keyset *read_keys(const struct rely_json *keys)
     for (size_t i = 0; i < count; i++)
         add_key(keyset, rely_json_at(keys, i), i);
     ERR_clear_error();
-    mark_keys(keyset);
-    sort_by_kid(keyset);
+    rely_keyset_index(keyset);
     return keyset;
 }
 
@@ -179,8 +186,7 @@ static struct rely_keyset_skipped *skip_usable(struct rely_keyset *keyset, size_
     keyset->count--;
     memmove(key, key + 1, (keyset->count - index) * sizeof *key);
     memset(&keyset->keys[keyset->count], 0, sizeof *key);
-    mark_keys(keyset);
-    sort_by_kid(keyset);
+    rely_keyset_index(keyset);
     return skipped;
 }
 
@@ -196,7 +202,8 @@ bool rely_keyset_equip(struct rely_keyset *keyset, struct rely_verifier *(*make)
 {
     for (size_t i = keyset->count; i-- > 0;) {
         struct rely_key *key = &keyset->keys[i];
-        RELY_ASSERT(key->verifier == NULL);
+        if (key->verifier != NULL)
+            continue; /* it came with one */
         key->release = release;
         key->verifier = make(key);
         if (key->verifier == NULL)

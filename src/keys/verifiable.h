@@ -21,7 +21,7 @@ size_t rely_key_signature_bytes(const struct rely_key *key);
 struct rely_verifier *rely_key_verifier(const struct rely_key *key);
 
 /**
- * Give every usable key of a set its verifier.
+ * Give every usable key of a set its verifier, but those that have one.
  *
  * In:       keyset - that nobody else has yet; make - NULL from it: the key is skipped; release - frees what it made.
  * Fails:    RELY_ERR_INVALID: that left nothing of the set, as rely_keyset_parse says.

@@ -3,6 +3,7 @@
  * and setting the padding anew would add 2.5 us to each verification, and take shared locks. Decides nothing: which
  * algorithms a key may be used with is decided in keys/jwk.c. Called by whoever accepts a key set.
  */
+#include "relyd/key_times.h"
 #include "relyd/keys.h"
 #include "relyd/keyset.h"
 #include "verify.h"
@@ -132,6 +133,14 @@ struct rely_keyset *rely_signature_accept(struct rely_slice jwks, const struct r
         return keyset;
     rely_keyset_free(keyset);
     return NULL;
+}
+
+bool rely_signature_join(struct rely_keyset *keyset, const struct rely_keyset *present)
+{
+    size_t skipped = rely_keyset_skipped_count(keyset);
+    rely_keyset_join(keyset, present);
+    return rely_keyset_equip(keyset, rely_verifier_new, rely_verifier_free, &(struct rely_err){0}) &&
+           rely_keyset_skipped_count(keyset) == skipped && rely_keyset_keeps_tries(keyset, present);
 }
 
 uint64_t rely_signature_serial(const struct rely_key *key)

@@ -79,6 +79,7 @@ class Issuer:
 
     def __init__(self, *keys, context=None):
         self.keys = list(keys) or [tokens.key("issuer")]
+        self.standby = None
         self.context = context or authority().context()
         self.ca = authority().pem
         self.answers = {}
@@ -154,11 +155,18 @@ class Issuer:
         return {name: value for name, value in (document | changes).items() if value is not None}
 
     def jwks(self):
-        return json.dumps(tokens.jwks(*self.keys))
+        return json.dumps(tokens.jwks(*self.keys, *([self.standby] if self.standby else [])))
 
     def count(self, suffix="/openid/v1/jwks"):
         with self.lock:
             return sum(path.endswith(suffix) for path in self.requests)
+
+    def show_standby(self):
+        """Beside its keys, always: once a token of it was good, no rotation drops every key in use, and each is believed at once."""
+        self.standby = tokens.key("standby", "ES256")
+
+    def use_standby(self, relyd):
+        assert relyd.reason(self.token(self.standby)) in ("ok", "no_matching_credential")
 
     def record(self, **fields):
         """The fields of an issuer record for this server."""

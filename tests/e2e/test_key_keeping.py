@@ -170,8 +170,10 @@ def empty_disk(relyd):
 
 def test_b10_a_rotation_is_live_on_a_full_disk(start, issuer):
     relyd = start(keys__miss_wait_ms=5000, keys__miss_cooldown_ms=100, workers=2)
+    issuer.show_standby()
     register(relyd, issuer)
     wait_for_keys(relyd)
+    issuer.use_standby(relyd)
     fill_disk(relyd)
     old, new = issuer.keys[0], tokens.key("rotated-0")
     issuer.keys = [new]
@@ -181,7 +183,7 @@ def test_b10_a_rotation_is_live_on_a_full_disk(start, issuer):
         assert relyd.reason(issuer.token(old)) == "key_unknown"
     said = keys_of(relyd)["storeError"]
     assert said.startswith("database: ")
-    assert [key["kid"] for key in keys_of(relyd)["keys"]] == [new.kid]
+    assert [key["kid"] for key in keys_of(relyd)["keys"]] == [new.kid, issuer.standby.kid]
     relyd.wait_for_words('"keys_not_stored"')
     relyd.wait_for_words("the keys of issuer cluster are in force, and could not be stored")
     assert read_metric(relyd, "relyd_key_sets_unstored") == {"relyd_key_sets_unstored": 1}
@@ -196,8 +198,10 @@ def test_b10_a_rotation_is_live_on_a_full_disk(start, issuer):
 
 def test_b10_a_restart_finds_what_could_be_stored(start, issuer):
     relyd = start(keys__miss_wait_ms=5000, keys__miss_cooldown_ms=100)
+    issuer.show_standby()
     register(relyd, issuer)
     wait_for_keys(relyd)
+    issuer.use_standby(relyd)
     fill_disk(relyd)
     old, new = issuer.keys[0], tokens.key("rotated-0")
     issuer.keys = [new]
@@ -213,8 +217,10 @@ def test_b10_a_restart_finds_what_could_be_stored(start, issuer):
 def test_b10_a_change_of_the_record_does_not_lose_what_waits(start, issuer):
     """What is in force and not stored stays so under a new description, and is dropped with its source."""
     relyd = start(keys__miss_wait_ms=5000, keys__miss_cooldown_ms=100)
+    issuer.show_standby()
     register(relyd, issuer)
     wait_for_keys(relyd)
+    issuer.use_standby(relyd)
     fill_disk(relyd)
     issuer.keys = [tokens.key("rotated-0")]
     time.sleep(0.2)
@@ -279,8 +285,10 @@ def test_b12_an_issuer_that_changes_its_keys_all_the_time(start, issuer):
     """Each change is in force at once; four are logged at once, the others are one row when their time comes, or relyd
     stops."""
     relyd = start(keys__miss_wait_ms=5000, keys__miss_cooldown_ms=100)
+    issuer.show_standby()
     register(relyd, issuer)
     wait_for_keys(relyd)
+    issuer.use_standby(relyd)
     for number in range(12):
         issuer.keys = [tokens.key(f"changing-{number}", "ES256")]
         time.sleep(0.12)
@@ -291,7 +299,7 @@ def test_b12_an_issuer_that_changes_its_keys_all_the_time(start, issuer):
     assert read_metric(relyd, "relyd_key_sets_unstored") == {"relyd_key_sets_unstored": 1}
     relyd.stop()
     rows = fetch_rows(relyd)
-    assert len(rows) == 5 and rows[-1]["mergedChanges"] == 8 and rows[-1]["kids"] == [issuer.keys[0].kid]
+    assert len(rows) == 5 and rows[-1]["mergedChanges"] == 8 and rows[-1]["kids"] == [issuer.keys[0].kid, issuer.standby.kid]
     issuer.is_down = True
     relyd.start()
     assert relyd.reason(issuer.token()) == "ok"
@@ -423,6 +431,7 @@ def test_c5_age_counts(start, issuer):
 def test_e_keys_are_fetched_again_when_they_grow_old(start, issuer):
     """The ordinary refresh, without any token; and never before its least time."""
     relyd = start(keys__refresh_min_s=10, keys__refresh_max_s=60)
+    issuer.show_standby()
     issuer.answers[JWKS] = response(issuer.jwks(), "200 OK", "application/json", "Cache-Control: max-age=0")
     register(relyd, issuer)
     wait_for_keys(relyd)
@@ -430,7 +439,7 @@ def test_e_keys_are_fetched_again_when_they_grow_old(start, issuer):
     new = tokens.key("rotated-0")
     issuer.keys = [new]
     del issuer.answers[JWKS]
-    wire.wait_for(lambda: [key["kid"] for key in keys_of(relyd)["keys"]] == [new.kid], 30, "the ordinary refresh")
+    wire.wait_for(lambda: [key["kid"] for key in keys_of(relyd)["keys"]] == [new.kid, issuer.standby.kid], 30, "the ordinary refresh")
     assert time.monotonic() - begin > 9
 
 

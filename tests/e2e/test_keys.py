@@ -114,12 +114,44 @@ def test_a_key_published_during_a_fetch_is_found(start, issuer):
 def test_key_that_was_withdrawn(start, issuer):
     relyd = start(keys__miss_wait_ms=5000, keys__miss_cooldown_ms=100)
     old, new = tokens.key("issuer"), tokens.key("rotated-0")
+    issuer.show_standby()
     register(relyd, issuer)
     wait_for_keys(relyd)
+    issuer.use_standby(relyd)
     issuer.keys = [new]
     time.sleep(0.25)
     assert relyd.reason(issuer.token(new)) == "ok"
     assert relyd.reason(issuer.token(old)) == "key_unknown"
+
+
+def test_a_set_without_a_key_in_use_is_held_back(start, issuer):
+    """The present key holds, the new one is a guest beside it; a restart brings back the present one, and forgets that it was seen."""
+    relyd = start(keys__miss_wait_ms=5000, keys__miss_cooldown_ms=100, workers=2)
+    old, new = issuer.keys[0], tokens.key("rotated-0")
+    register(relyd, issuer)
+    wait_for_keys(relyd)
+    assert relyd.reason(issuer.token(old)) == "ok"
+    issuer.keys = [new]
+    time.sleep(0.25)
+    for _ in range(10):  # connections of their own, so both workers
+        assert relyd.reason(issuer.token(new)) == "ok"
+        assert relyd.reason(issuer.token(old)) == "ok"
+    relyd.wait_for_words('"keys_held_back"')
+    issuer.is_down = True
+    relyd.restart()
+    assert relyd.reason(issuer.token(old)) == "ok"
+    assert relyd.reason(issuer.token(new)) == "key_unknown"
+
+
+def test_an_empty_set_takes_no_key_away(start, issuer):
+    relyd = start(keys__miss_wait_ms=5000, keys__miss_cooldown_ms=100)
+    register(relyd, issuer)
+    wait_for_keys(relyd)
+    key = issuer.keys.pop()
+    time.sleep(0.25)
+    assert relyd.reason(issuer.token(tokens.key("made-up", "ES256"))) == "key_unknown"
+    relyd.wait_for_words('"keys_held_back"')
+    assert relyd.reason(issuer.token(key)) == "ok"
 
 
 def test_unknown_keys_do_not_flood_the_issuer(start, issuer):

@@ -124,9 +124,11 @@ def test_b11_a_row_that_cannot_be_read_back(start):
 
 
 def register_fetched(relyd, issuer):
+    issuer.show_standby()
     relyd.put_issuer("fetched", **issuer.record())
     relyd.put_credential("fetched", issuerName="fetched", issuer=issuer.url)
     wire.wait_for(lambda: relyd.reason(issuer.token()) == "ok", 10, "the first key")
+    issuer.use_standby(relyd)
 
 
 def assert_rotates(relyd, issuer, name):

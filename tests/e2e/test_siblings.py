@@ -254,13 +254,14 @@ def test_a6_a_neighbour_cannot_stop_a_withdrawal(start, issuer):
     """The neighbour had the victim's next key first. The victim loses that key, but what it withdraws is withdrawn, and
     its other keys come."""
     relyd = start()
-    old, stolen, new = (tokens.key(name) for name in ("old", "stolen", "new"))
+    old, stolen, new, standby = (tokens.key(name) for name in ("old", "stolen", "new", "standby"))
     put_record(relyd, "neighbour", stolen)
-    issuer.answers["/keys"] = response({"keys": [old.jwk()]}, "200 OK", "application/json", "Cache-Control: max-age=1")
+    issuer.answers["/keys"] = response({"keys": [old.jwk(), standby.jwk()]}, "200 OK", "application/json", "Cache-Control: max-age=1")
     relyd.put_issuer("victim", URL, keys={"jwksUri": issuer.url + "/keys"}, caBundle=issuer.ca, allowPrivateAddresses=True)
     put_rule(relyd, "victim")
     await_everywhere(relyd, lambda: identity_of(relyd, sign(old)) == ["of-victim"], what="the key set")
-    issuer.answers["/keys"] = response({"keys": [stolen.jwk(), new.jwk()]})
+    assert identity_of(relyd, sign(standby)) == ["of-victim"]  # in use: what keeps it is believed
+    issuer.answers["/keys"] = response({"keys": [stolen.jwk(), new.jwk(), standby.jwk()]})
     await_everywhere(relyd, lambda: identity_of(relyd, sign(new)) == ["of-victim"], what="the rotation")
     assert relyd.reason(sign(old)) == "key_unknown"
     assert identity_of(relyd, sign(stolen)) == ["of-neighbour"]

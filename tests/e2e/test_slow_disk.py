@@ -38,8 +38,10 @@ def quickly(ask):
 
 def test_a_locked_database_holds_up_only_those_who_write(start, issuer):
     relyd = start(keys__miss_cooldown_ms=100, keys__miss_wait_ms=4000)
+    issuer.show_standby()
     register(relyd, issuer)
     wait_for_keys(relyd)
+    issuer.use_standby(relyd)
     new = tokens.key("rotated", "ES256")
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
         with locked(relyd):
@@ -132,8 +134,10 @@ def test_relyd_stops_while_the_database_is_locked(start, issuer):
 def test_a_write_beside_a_stored_set_brings_no_withdrawn_key_back(start, issuer):
     """The set that is being stored has been replaced when a write of its record comes behind it: what is in force is younger."""
     relyd = start(keys__miss_cooldown_ms=100, keys__miss_wait_ms=4000)
+    issuer.show_standby()
     register(relyd, issuer)
     wait_for_keys(relyd)
+    issuer.use_standby(relyd)
     withdrawn, last = tokens.key("withdrawn", "ES256"), tokens.key("last", "ES256")
     shown = relyd.admin("GET", "/v1/issuers/cluster").json()
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
@@ -143,7 +147,7 @@ def test_a_write_beside_a_stored_set_brings_no_withdrawn_key_back(start, issuer)
                 assert quickly(lambda key=key: relyd.reason(issuer.token(key))) == "ok"
             write = pool.submit(relyd.admin, "PUT", "/v1/issuers/cluster", shown | {"description": "changed"})
             wire.wait_for(lambda: count_connections(relyd) >= 2, 5, "the write's connection, beside the probe's")
-            issuer.keys = []  # nothing to fetch that could mend it
+            issuer.keys, issuer.standby = [], None  # nothing to fetch that could mend it
         assert write.result().status == 200
     assert relyd.reason(issuer.token(last)) == "ok"
     assert relyd.reason(issuer.token(withdrawn)) == "key_unknown"

@@ -5,6 +5,7 @@
 
 #include "relyd/cache.h"
 #include "relyd/edition.h"
+#include "relyd/key_times.h"
 
 #include <setjmp.h>
 #include <stdlib.h>
@@ -488,6 +489,61 @@ static void test_c4_refusals_by_a_key_doubt_the_set(void **state)
     assert_false(rely_review_wants_keys(&review));
 }
 
+static int64_t used_s(const struct cached_world *world)
+{
+    return rely_key_used_s(rely_keyset_at(rely_snapshot_issuer(world->scene.snapshot, world->issuer)->keyset, 0));
+}
+
+/* When a key was last used is noted by every review whose token was good, once a minute; a known token looks at its own
+ * time before it touches the key's. */
+static void a_review_notes_that_its_key_is_used(void **state)
+{
+    struct cached_world *world = *state;
+    struct rely_cache *cache = world->cache;
+    assert_int_equal(used_s(world), 0);
+    judge_cached(world, world->token, NOW);
+    assert_int_equal(used_s(world), NOW);
+    judge_cached(world, world->token, NOW + 59);
+    assert_int_equal(used_s(world), NOW);
+    judge_cached(world, world->token, NOW + 118);
+    assert_int_equal(count_hits(world), 1);
+    assert_int_equal(used_s(world), NOW); /* this token was new a minute ago */
+    judge_cached(world, world->token, NOW + 119);
+    assert_int_equal(used_s(world), NOW + 119);
+    judge_cached(world, world->token, NOW + 178);
+    assert_int_equal(used_s(world), NOW + 119);
+    judge_cached(world, world->token, NOW + 179);
+    assert_int_equal(used_s(world), NOW + 179);
+    judge_cached(world, world->token, NOW + 100); /* the clock was set back */
+    assert_int_equal(used_s(world), NOW + 100);
+    world->cache = NULL;
+    judge_cached(world, world->token, NOW + 300);
+    assert_int_equal(used_s(world), NOW + 300);
+    world->cache = cache;
+}
+
+/* Whoever has kept an old token, or makes one up, uses no key. */
+static void a_bad_token_uses_no_key(void **state)
+{
+    struct cached_world *world = *state;
+    const char *expired = mint_app_token("app", NOW - 3600);
+    const char *forged = mint_token(mint_key("p256#forger"), "ES256", "{\"alg\":\"ES256\",\"kid\":\"a\"}",
+                                    mint_print("{\"iss\":\"%s\"}", URL));
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(judge_cached(world, expired, NOW).decision.reason, RELY_EXPIRED);
+        assert_int_equal(judge_cached(world, forged, NOW).decision.reason, RELY_BAD_SIGNATURE);
+    }
+    assert_int_equal(used_s(world), 0);
+    warm_cache(world);
+    judge_cached(world, world->token, NOW + 50);
+    assert_int_equal(count_hits(world), 1);
+    assert_int_equal(judge_cached(world, world->token, NOW + 3700).decision.reason, RELY_EXPIRED);
+    assert_int_equal(used_s(world), NOW);
+    assert_int_equal(judge_cached(world, mint_app_token("nobody", NOW + 3600), NOW + 70).decision.reason,
+                     RELY_NO_MATCHING_CREDENTIAL);
+    assert_int_equal(used_s(world), NOW + 70); /* its key is in use all the same */
+}
+
 #define CACHE_TEST(name) cmocka_unit_test_setup_teardown(name, set_up_cache, tear_down_cache)
 
 int run_cache_tests(void)
@@ -497,6 +553,8 @@ int run_cache_tests(void)
         CACHE_TEST(test_a5_keys_without_time_are_never_believed),
         CACHE_TEST(test_c4_refusals_by_a_key_doubt_the_set),
         CACHE_TEST(a_token_is_known_from_the_third_time),
+        CACHE_TEST(a_review_notes_that_its_key_is_used),
+        CACHE_TEST(a_bad_token_uses_no_key),
         CACHE_TEST(a_known_token_goes_with_its_record),
         CACHE_TEST(a_hit_has_all_claims_of_the_token),
         CACHE_TEST(claims_that_cannot_be_read_are_not_remembered),

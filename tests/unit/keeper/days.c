@@ -111,6 +111,7 @@ static void add_issuer(struct days *days)
     const char *jwks = make_next_keys(days, i);
     world_add(world, draw(days, 3) == 0 ? RELY_KEYS_DISCOVERY : RELY_KEYS_JWKS_URI, jwks);
     struct world_server *server = &world->servers[i];
+    server->is_bare = true;
     server->latency_ms = 5 + (int)draw(days, 1400);
     server->has_etags = draw(days, 2) == 0;
     server->fresh_s = draw(days, 4) == 0 ? (int64_t)draw(days, 7200) : -1;

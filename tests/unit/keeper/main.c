@@ -13,6 +13,7 @@ int main(void)
     failed += run_miss_tests();
     failed += run_store_tests();
     failed += run_record_tests();
+    failed += run_hold_tests();
     mint_reset();
     return failed;
 }

@@ -186,7 +186,7 @@ static int64_t first_fetch_ms(const struct world *world, size_t i)
 
 static void store_as_old(struct world *world, size_t i, int64_t age_s)
 {
-    world->rows[i].jwks = strdup(world->servers[i].jwks);
+    world->rows[i].jwks = strdup(world_published(world, i, world->servers[i].jwks));
     world->rows[i].generation = 1;
     world->rows[i].fetched_s = world_now_s(world) - age_s;
     world_show(world, i);

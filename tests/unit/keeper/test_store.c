@@ -106,7 +106,8 @@ static void test_b12_the_same_keys_in_another_document_are_no_news(void **state)
     size_t i;
     struct world *world = begin_stored(&i);
     uint64_t edition = world_record(world, i)->edition;
-    world_rotate(world, i, mint_print("{ \"keys\" : %s", world_jwks("a") + strlen("{\"keys\":")));
+    world_rotate(world, i,
+                 mint_print("{ \"keys\" : %s", world_published(world, i, world_jwks("a")) + strlen("{\"keys\":")));
     world_ask(world, i, false);
     world_run_s(world, 10);
     assert_int_equal(world->rows[i].log_rows, 1);

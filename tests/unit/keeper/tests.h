@@ -9,5 +9,6 @@ int run_refresh_tests(void);
 int run_miss_tests(void);
 int run_store_tests(void);
 int run_record_tests(void);
+int run_hold_tests(void);
 
 #endif

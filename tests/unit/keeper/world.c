@@ -54,6 +54,16 @@ void world_step_clock(struct world *world, int64_t s)
     world->wall_offset_s += s;
 }
 
+const char *world_published(const struct world *world, size_t i, const char *jwks)
+{
+    static const char head[] = "{\"keys\":[{";
+    if (world->servers[i].is_bare || jwks == NULL || strncmp(jwks, head, sizeof head - 1) != 0)
+        return jwks;
+    const char *name = mint_print("standby-%zu", i);
+    const char *standby = mint_jwk(mint_key(mint_print("ed25519#%s", name)), name, "EdDSA");
+    return mint_print("{\"keys\":[%s,{%s", standby, jwks + sizeof head - 1);
+}
+
 /* --- hooks ------------------------------------------------------------------------------------------------ */
 
 static int64_t world_clock_us(void *context)
@@ -565,7 +575,7 @@ static void answer_right(const struct world *world, const struct world_fetch *be
         result->status = 304;
         server->unchanged++;
     } else if (!begun->is_discovery) {
-        result->body = rely_slice_of(server->jwks);
+        result->body = rely_slice_of(world_published(world, begun->issuer, server->jwks));
     } else {
         snprintf(right, sizeof right, "{\"issuer\":\"%s\",\"jwks_uri\":\"" HOST "%zu/keys\"}",
                  world->rows[begun->issuer].url, begun->issuer);
@@ -672,7 +682,8 @@ bool world_has_in_force(const struct world *world, size_t i, const char *jwks)
     const struct rely_issuer *record = world_record(world, i);
     if (record == NULL || record->keyset == NULL)
         return false;
-    struct rely_keyset *wanted = rely_signature_accept(rely_slice_of(jwks), NULL, &(struct rely_err){0});
+    struct rely_keyset *wanted =
+        rely_signature_accept(rely_slice_of(world_published(world, i, jwks)), NULL, &(struct rely_err){0});
     bool is_same = rely_keyset_has_same_keys(record->keyset, wanted);
     rely_keyset_free(wanted);
     return is_same;
@@ -680,7 +691,7 @@ bool world_has_in_force(const struct world *world, size_t i, const char *jwks)
 
 bool world_has_stored(const struct world *world, size_t i, const char *jwks)
 {
-    return world->rows[i].jwks != NULL && strcmp(world->rows[i].jwks, jwks) == 0;
+    return world->rows[i].jwks != NULL && strcmp(world->rows[i].jwks, world_published(world, i, jwks)) == 0;
 }
 
 struct rely_key_status world_status(const struct world *world, size_t i)

@@ -33,6 +33,7 @@ struct world_server {
     const char *document; /* its discovery document; NULL: the right one */
     uint64_t version;     /* of jwks: its entity-tag */
     bool has_etags;
+    bool is_bare;    /* shows `jwks` and nothing else; or it has a standby key that is always there */
     bool is_stuck;   /* its entity-tag never changes */
     bool is_down;    /* answers 503 */
     bool is_held;    /* does not answer until world_release */
@@ -149,7 +150,10 @@ void world_answer_stores(struct world *world);
 
 /* The record in the newest edition; NULL: none. */
 const struct rely_issuer *world_record(const struct world *world, size_t i);
-/* Is the key set in force this one of mint? */
+/* What the issuer shows when `jwks` are its keys: with the standby key, so that a rotation does not drop every key, and
+ * is believed at once. */
+const char *world_published(const struct world *world, size_t i, const char *jwks);
+/* Is the key set in force this one of mint, with the standby key? */
 bool world_has_in_force(const struct world *world, size_t i, const char *jwks);
 bool world_has_stored(const struct world *world, size_t i, const char *jwks);
 struct rely_key_status world_status(const struct world *world, size_t i);

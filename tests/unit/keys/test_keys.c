@@ -19,5 +19,5 @@ struct rely_keyset *parse_good(const char *jwks)
 int main(void)
 {
     rely_json_init();
-    return run_jwk_tests() + run_set_tests() + run_find_tests();
+    return run_jwk_tests() + run_set_tests() + run_find_tests() + run_join_tests();
 }
