@@ -5,27 +5,37 @@
  */
 #include "key.h"
 
-#include <stdlib.h>
-
 #include "relyd/token.h"
+
+#include <stdlib.h>
 
 struct rely_keyset *rely_keyset_new_empty(void)
 {
     return rely_alloc(sizeof(struct rely_keyset));
 }
 
+/* The list in a larger one; what is behind it is zero. */
+static void *move_to_larger(void *list, size_t bytes, size_t larger_bytes)
+{
+    void *larger = rely_alloc(larger_bytes);
+    if (bytes > 0)
+        memcpy(larger, list, bytes);
+    free(list);
+    return larger;
+}
+
 static void make_room(struct rely_keyset *keyset, size_t more)
 {
-    size_t count = keyset->count + keyset->skipped_count + more;
-    keyset->keys = rely_realloc(keyset->keys, count * sizeof *keyset->keys);
-    keyset->skipped = rely_realloc(keyset->skipped, count * sizeof *keyset->skipped);
-    keyset->keys_by_kid.places = rely_realloc(keyset->keys_by_kid.places, count * sizeof *keyset->keys_by_kid.places);
-    keyset->skipped_by_kid.places =
-        rely_realloc(keyset->skipped_by_kid.places, count * sizeof *keyset->skipped_by_kid.places);
+    size_t count = keyset->count + keyset->skipped_count + more, of_places = sizeof(struct rely_kid_place);
+    keyset->keys = move_to_larger(keyset->keys, keyset->count * sizeof *keyset->keys, count * sizeof *keyset->keys);
+    keyset->skipped = move_to_larger(keyset->skipped, keyset->skipped_count * sizeof *keyset->skipped,
+                                     count * sizeof *keyset->skipped);
+    keyset->keys_by_kid.places = move_to_larger(keyset->keys_by_kid.places, 0, count * of_places); /* made anew */
+    keyset->skipped_by_kid.places = move_to_larger(keyset->skipped_by_kid.places, 0, count * of_places);
 }
 
 /* With OpenSSL's key shared, and without the verifier. */
-static void add_copy(struct rely_keyset *keyset, const struct rely_key *from)
+static void add_held_key(struct rely_keyset *keyset, const struct rely_key *from)
 {
     struct rely_key *key = &keyset->keys[keyset->count++];
     *key = *from;
@@ -54,7 +64,7 @@ void rely_keyset_join(struct rely_keyset *keyset, const struct rely_keyset *pres
         keyset->keys[i].is_guest = !holds_key(present, &keyset->keys[i]);
     for (size_t i = 0; i < present->count; i++)
         if (!present->keys[i].is_guest && !rely_keyset_has_key(keyset, &present->keys[i]))
-            add_copy(keyset, &present->keys[i]);
+            add_held_key(keyset, &present->keys[i]);
     rely_keyset_index(keyset);
 }
 

@@ -317,6 +317,7 @@ def test_c4_a_new_key_under_the_old_kid(start, issuer, before, after):
     register(relyd, issuer)
     wait_for_keys(relyd)
     assert relyd.reason(issuer.token(old)) == ("weak_key" if before == "weak" else "ok")
+    assert relyd.reason(issuer.token(tokens.key("issuer"))) == "ok"  # in use: a set that keeps it is believed
     issuer.keys = [new, tokens.key("issuer")]
     time.sleep(0.3)
     assert relyd.reason(issuer.token(new)) == "ok"

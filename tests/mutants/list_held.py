@@ -1,0 +1,31 @@
+"""Deliberate errors in which fetched sets are believed at first sight."""
+
+
+def mutant(name, file, old, new, caught_by="unit_keeper"):
+    return dict(name=name, row="12", file=f"src/{file}.c", old=old, new=new, caught_by=caught_by)
+
+
+MUTANTS = [
+    mutant("every set is believed", "keeper/hold", "!drops_keys_in_use(present, keyset, rely_keeper_now_s(issuer->keeper)) ||", "drops_keys_in_use(present, keyset, rely_keeper_now_s(issuer->keeper)) || true ||"),
+    mutant("a second look is a second sight", "keeper/hold", "held->since_ms >= HOLD_MS", "held->since_ms >= 0"),
+    mutant("any set is the one that was seen", "keeper/hold", "held->hash == rely_keyset_hash(keyset) &&", "rely_keyset_hash(keyset) != 0 &&"),
+    mutant("guests are in use", "keeper/hold", "if (rely_key_is_guest(key) || (knows_used", "if ((knows_used"),
+    mutant("a key that was used once is in use", "keeper/hold", "now_s - used_s < IN_USE_S", "now_s - used_s < 1000 * IN_USE_S"),
+    mutant("a key that nobody uses is in use", "keeper/hold", "!was_used_lately(key, now_s)))", "!was_used_lately(key, now_s) && now_s < 0))"),
+    mutant("keys that count no more hold", "keeper/hold", "rely_keeper_now_s(issuer->keeper) <= record->keys_until_s;", "record->keys_until_s != 0;"),
+    mutant("keys of no use are no keys", "keeper/hold", "rely_json_type(keys) == RELY_JSON_ARRAY && rely_json_size(keys) == 0", "rely_json_type(keys) == RELY_JSON_ARRAY && rely_json_size(keys) < 2"),
+    mutant("the second sight is not planned", "keeper/hold", "if (left_s >= 0 && left_s < delay_ms / 1000)", "if (left_s >= 0 && left_s < 0)"),
+    mutant("what holds is as young as what does not", "keeper/force", "put_in_force(issuer, keyset, rely_keeper_newest(issuer)->keys_fetched_s);", "put_in_force(issuer, keyset, rely_keeper_now_s(issuer->keeper));"),
+    mutant("guests are believed when they are seen with the others", "keeper/force", "|| has_guests(in_force) ||", "|| (has_guests(in_force) && keyset == NULL) ||"),
+    mutant("a rotation forgets who is in use", "keeper/force", "rely_keyset_carry_times(keyset, copy.keyset,", "rely_keyset_carry_times(keyset, NULL,"),
+    mutant("a cache may show a set twice", "keeper/fetch", "is_asked_for(fetch) || fetch->issuer->held.why != RELY_HELD_NOT", "is_asked_for(fetch)"),
+    mutant("nothing has changed is a sight", "keeper/fetch", "    if (fetch->issuer->held.why != RELY_HELD_NOT)\n        return NULL;", "    if (false)\n        return NULL;"),
+    mutant("an order is for ever", "keeper/keeper", "    issuer->is_ordered = false;\n    int64_t now_ms", "    int64_t now_ms"),
+    mutant("another record has been seen before", "keeper/keeper", "    rely_keeper_forget_held(issuer);\n    rely_keeper_follow_record(issuer);", "    rely_keeper_follow_record(issuer);"),
+    mutant("guests crowd out those that hold", "signature/verifier", " && rely_keyset_keeps_tries(keyset, present);", ";"),
+    mutant("an old token uses its key", "decide/cache", "    if (is_worth_remembering(review))\n        rely_key", "    if (review->key != NULL)\n        rely_key", "unit_decide"),
+    mutant("a known token uses no key", "decide/cache", "        note_use_of_known(&known, review);\n", "        if (now_s < 0)\n            note_use_of_known(&known, review);\n", "unit_decide"),
+    mutant("without a cache no key is used", "decide/cache", "        rely_review_run(snapshot, request, now_s, review);\n        note_use(review);", "        rely_review_run(snapshot, request, now_s, review);", "unit_decide"),
+    mutant("guests stay for good", "keys/join", "        if (!present->keys[i].is_guest && !rely_keyset_has_key", "        if (!rely_keyset_has_key", "unit_keys"),
+    mutant("a renamed key is the same", "keys/same", "return a->algs == b->algs && rely_slice_same(a->kid, b->kid) &&\n           memcmp(a->material", "return a->algs == b->algs &&\n           memcmp(a->material", "unit_keys"),
+]
