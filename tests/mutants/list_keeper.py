@@ -637,8 +637,10 @@ MUTANTS = [
         name="a-removed-record-keeps-its-keys",
         row="A6",
         file="src/keeper/keeper.c",
-        old="(record == NULL || !record->is_enabled ||",
-        new="record != NULL && (!record->is_enabled ||",
+        old="        if (record == NULL || !record->is_enabled ||\n"
+        "            rely_issuer_name_index(record, names->items[i]) == rely_issuer_name_count(record))",
+        new="        if (record != NULL && (!record->is_enabled ||\n"
+        "            rely_issuer_name_index(record, names->items[i]) == rely_issuer_name_count(record)))",
         caught_by="unit_keeper",
     ),
     dict(
