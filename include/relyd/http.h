@@ -165,7 +165,8 @@ void rely_http_defer(struct rely_http_request *request, void (*gone)(void *conte
 /* As rely_http_defer, but its connection keeps it whole: rely_http_handle_again gives it to its handler once more, which
  * then is not to put it off again. */
 void rely_http_put_off(struct rely_http_request *request, void (*gone)(void *context), void *context);
-/* `gone` is not called any more, unless the handler defers it. The request may be gone when this returns. */
+/* Not inside another request's handler, whose headers would be gone. `gone` is not called any more, unless the handler
+ * defers it; the request may be gone when this returns. */
 static inline void rely_http_handle_again(struct rely_http_request *request)
 {
     request->transport->handle_again(request);

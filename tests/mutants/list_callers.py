@@ -110,7 +110,7 @@ MUTANTS = [
     mutant("an-administrators-request-outlives-him", "src/service/waits.c", "    rely_http_put_off(request, forget_wait, wait);", "    rely_http_put_off(request, NULL, wait);", "tests/e2e/test_callers.py::test_who_leaves_while_his_key_is_fetched"),
     mutant("what-was-put-off-is-a-request-once-more", "src/http/answer.c", "    if (connection->is_put_off)\n", "    if (connection->is_put_off && connection->is_last)\n", "unit_http"),
     mutant("what-was-put-off-is-not-kept", "src/http/connection.c", "connection->is_put_off ? 0 : connection->next;", "connection->is_put_off ? connection->next : 0;", "unit_http"),
-    mutant("a-stream-that-was-put-off-is-not-kept", "src/http/h2_stream.c", "    if (!stream->is_put_off)\n        drop_request(stream);", "    drop_request(stream);", "tests/e2e/test_callers.py::test_a_callers_own_key_is_fetched_by_http2"),
+    mutant("a-stream-that-was-put-off-is-not-kept", "src/http/h2_stream.c", "    if (!stream->is_put_off)\n        drop_request(stream);", "    drop_request(stream);", "unit_http2"),
     on_data("an-administrators-own-key-is-not-fetched", "src/service/callers.c", "    if (rely_review_wants_keys(review)) {", "    if (rely_review_wants_keys(review) && review->candidate_count == 0) {", "test_a_callers_own_key_is_fetched"),
     mutant("a-gateways-client-is-told-of-the-gateway", "src/decide/told.c", "reason == RELY_TOKEN_TOO_LARGE || reason == RELY_CALLER_NOT_PERMITTED || is_of_pins;", "reason == RELY_TOKEN_TOO_LARGE || is_of_pins;", "unit_decide"),
     # settings

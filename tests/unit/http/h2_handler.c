@@ -17,14 +17,14 @@ static void forget_wait(void *context)
     atomic_fetch_add(&wait->handler->gone, 1);
 }
 
-static void keep_waiting(struct h2_handler *handler, struct rely_http_request *request)
+static void keep_waiting(struct h2_handler *handler, struct rely_http_request *request, bool is_put_off)
 {
     struct h2_wait *wait = handler->waits;
     while (wait->request != NULL)
         wait++;
     RELY_ASSERT(wait < handler->waits + H2_WAITS_MAX);
-    *wait = (struct h2_wait){handler, request};
-    rely_http_defer(request, forget_wait, wait);
+    *wait = (struct h2_wait){handler, request, is_put_off};
+    (is_put_off ? rely_http_put_off : rely_http_defer)(request, forget_wait, wait);
     atomic_fetch_add(&handler->waiting, 1);
 }
 
@@ -43,6 +43,18 @@ void h2_answer_waiting(struct h2_handler *handler)
                                        .status = 202, .headers = &header, .header_count = 1, .body = RELY_LIT("late")});
     }
     free(value);
+}
+
+void h2_handle_again(struct h2_handler *handler)
+{
+    for (size_t i = 0; i < H2_WAITS_MAX; i++) {
+        struct rely_http_request *request = handler->waits[i].request;
+        if (request == NULL || !handler->waits[i].is_put_off)
+            continue;
+        handler->waits[i].request = NULL;
+        atomic_fetch_sub(&handler->waiting, 1);
+        rely_http_handle_again(request);
+    }
 }
 
 static struct rely_slice print_seen(const struct rely_http_request *request)
@@ -89,8 +101,11 @@ static void handle_h2(struct rely_http_request *request, void *context)
     struct h2_handler *handler = context;
     bool holds = rely_slice_equal(request->path, RELY_LIT("/hold-and-free"));
     atomic_fetch_add(&handler->handled, 1);
-    if (rely_slice_equal(request->path, RELY_LIT("/wait"))) {
-        keep_waiting(handler, request);
+    bool is_again = rely_slice_equal(request->path, RELY_LIT("/again")) ||
+                    rely_slice_equal(request->path, RELY_LIT("/bodyless/again"));
+    bool is_put_off = is_again && !request->is_again;
+    if (is_put_off || rely_slice_equal(request->path, RELY_LIT("/wait"))) {
+        keep_waiting(handler, request, is_put_off);
         return;
     }
     if (holds) {

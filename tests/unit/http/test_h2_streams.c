@@ -270,11 +270,58 @@ static void test_waits_that_another_stream_answers(void **state)
     h2_line_end(line);
 }
 
+/* Put off, each is kept whole, and its handler sees the second time what it saw the first time. */
+static void test_requests_that_are_handled_again(void **state)
+{
+    (void)state;
+    struct h2_line *line = h2_line_begin(rely_slice("", 0));
+    struct h2_client *client = &line->client;
+    uint32_t get = h2_ask(client, "GET", "/again?a=b", "x-twice: 1\nx-twice: 2\n");
+    uint32_t post = h2_ask_with_body(client, "POST", "/again", "");
+    h2_body(client, post, RELY_LIT("a bo"), false);
+    h2_line_run(line);
+    h2_body(client, post, RELY_LIT("dy"), true);
+    uint32_t bodyless = h2_ask_with_body(client, "POST", "/bodyless/again", "");
+    uint32_t left = h2_ask(client, "GET", "/again", ""), answered = h2_ask(client, "GET", "/again", "");
+    h2_line_run(line);
+    assert_int_equal(atomic_load(&line->handler.waiting), 5);
+    assert_true(line->connection->h2->requests_bytes > 0);
+    h2_number(client, NGHTTP2_RST_STREAM, left, NGHTTP2_CANCEL);
+    h2_line_run(line);
+    assert_int_equal(atomic_load(&line->handler.gone), 1);
+    assert_int_equal(h2_line_get(line, "/x")->status,
+                     200); /* others are served, and their heads are not taken for its */
+    struct h2_wait *last = NULL;
+    for (size_t i = 0; i < H2_WAITS_MAX; i++)
+        if (line->handler.waits[i].request != NULL)
+            last = &line->handler.waits[i];
+    struct rely_http_request *request = last->request;
+    last->request = NULL;
+    atomic_fetch_sub(&line->handler.waiting, 1);
+    rely_http_respond(request, &(struct rely_http_response){.status = 202}); /* without being handled */
+    h2_handle_again(&line->handler);
+    h2_line_run(line);
+    assert_non_null(strstr(h2_find(client, get)->body, "GET /again query=a=b host=a body= twice=2"));
+    assert_non_null(strstr(h2_find(client, post)->body, "POST /again query= host=a body=a body twice=0"));
+    assert_non_null(strstr(h2_find(client, bodyless)->body, "POST /bodyless/again"));
+    assert_int_equal(h2_find(client, answered)->status, 202);
+    assert_int_equal(h2_find(client, left)->status, 0);
+    assert_int_equal(atomic_load(&line->handler.gone), 1);
+    assert_int_equal(line->connection->h2->requests_bytes, 0);
+    h2_line_end(line);
+}
+
 const struct CMUnitTest h2_stream_tests[] = {
-    cmocka_unit_test(test_malformed_heads),          cmocka_unit_test(test_heads_in_pieces_and_large_ones),
-    cmocka_unit_test(test_bodies_to_the_byte),       cmocka_unit_test(test_bodies_of_another_length),
-    cmocka_unit_test(test_what_a_request_expects),   cmocka_unit_test(test_what_is_answered_from_its_head),
-    cmocka_unit_test(test_a_request_without_a_path), cmocka_unit_test(test_trailers_of_a_request),
-    cmocka_unit_test(test_a_wait_that_is_given_up),  cmocka_unit_test(test_waits_that_another_stream_answers),
+    cmocka_unit_test(test_malformed_heads),
+    cmocka_unit_test(test_heads_in_pieces_and_large_ones),
+    cmocka_unit_test(test_bodies_to_the_byte),
+    cmocka_unit_test(test_bodies_of_another_length),
+    cmocka_unit_test(test_what_a_request_expects),
+    cmocka_unit_test(test_what_is_answered_from_its_head),
+    cmocka_unit_test(test_a_request_without_a_path),
+    cmocka_unit_test(test_trailers_of_a_request),
+    cmocka_unit_test(test_a_wait_that_is_given_up),
+    cmocka_unit_test(test_waits_that_another_stream_answers),
+    cmocka_unit_test(test_requests_that_are_handled_again),
 };
 const size_t h2_stream_count = sizeof h2_stream_tests / sizeof h2_stream_tests[0];
