@@ -16,7 +16,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 
-KEYS = ["keys", "rotation", "flood", "key_sources", "key_keeping", "key_documents", "siblings", "misbehaving_issuers", "fetching", "fetch_faults", "bearer_files"]
+KEYS = ["keys", "rotation", "flood", "key_sources", "key_origins", "key_keeping", "key_documents", "siblings", "misbehaving_issuers", "fetching", "fetch_faults", "bearer_files"]
 TOKENS = ["hostile_tokens", "kubernetes_tokens", "straight_path"]
 WRITES = ["rest", "limits", "acknowledged", "migration", "registry_faults", "slow_disk", "crash"]
 DOORS = ["check", "tokenreview", "tokenreview_protobuf", "kubernetes_answers", "kubernetes_clients", "introspection", "told", "client_paths", "doors"]
@@ -41,7 +41,7 @@ E2E = {
     "claims": [*TOKENS, "subject_claim", "trust_domains"],
     "signature": ["crypto", "key_tables", *TOKENS],
     "snapshot": ["aliases", "revocations", "rest", "acknowledged", "siblings", "fleet"],
-    "keys": ["key_documents", "siblings", *TOKENS],
+    "keys": ["key_documents", "key_origins", "siblings", *TOKENS],
     "token": [*TOKENS, "trust_domains"],
     "fetch": ["fetching", "bearer_files", "misbehaving_issuers", "key_sources"],
     "config": ["command_line", "reload"],

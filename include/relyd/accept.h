@@ -12,11 +12,13 @@ struct rely_fetcher;
 struct rely_issuer;
 struct rely_snapshot;
 
-/* keys.max_count, keys.max_bytes. */
-struct rely_keyset_limits rely_accept_limits(const struct rely_config *config);
+/* keys.max_count, keys.max_bytes. In: may_be_costly - the record's allowCostlyKeys. */
+struct rely_keyset_limits rely_accept_limits(const struct rely_config *config, bool may_be_costly);
 /* May keys be fetched where these were, under today's settings? False: err says why not. */
 RELY_MUST_USE bool rely_accept_source(const struct rely_fetcher *fetcher, const struct rely_issuer *issuer,
                                       struct rely_slice keys_url, struct rely_err *err);
+/* How old an issuer's fetched keys may become: its record's maxKeyAgeSeconds, else keys.max_age_s. */
+int64_t rely_accept_max_age_s(const struct rely_snapshot *snapshot, const struct rely_issuer *issuer);
 /* Until when a key set counts that was fetched at this time. A time that has not come yet is no time: such a set
  * counts no more. */
 int64_t rely_accept_until_s(int64_t fetched_s, int64_t max_age_s, int64_t now_s);

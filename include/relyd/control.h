@@ -69,6 +69,8 @@ void rely_control_take(struct rely_control *control, struct rely_commit *commit)
 RELY_MUST_USE bool rely_control_check_upload(const struct rely_control *control, const struct rely_changes *open,
                                              const struct rely_registry_keys *keys, struct rely_err *err);
 
+/* keys.max_age_s is another one: what was fetched counts for so long. */
+void rely_control_set_max_age(struct rely_control *control, int64_t max_age_s);
 /* Hand an edition, made by rely_snapshot_next from the newest, to every worker. It is the newest from now on. */
 void rely_control_publish(struct rely_control *control, struct rely_snapshot *next);
 /* The workers' loops have ended: nothing is posted to them any more, and whoever waits for them waits no longer. */

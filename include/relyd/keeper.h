@@ -95,6 +95,9 @@ void rely_keeper_free(struct rely_keeper *keeper);
 
 /* An issuer was registered, changed or removed, and the newest edition shows it: fetch its keys soon, or forget it. */
 void rely_keeper_note_issuer(struct rely_keeper *keeper, int64_t issuer_id, bool is_removed);
+/* Keys may become only so old from now on, which the newest edition shows: whoever would be asked too late is asked
+ * sooner. */
+void rely_keeper_note_max_age(struct rely_keeper *keeper);
 /* A token misses a key: fetch unless that was done a moment ago; the workers are told when it is over. is_replaced: the
  * key is there, and another one may have taken its name since the set was fetched. */
 void rely_keeper_ask(struct rely_keeper *keeper, int64_t issuer_id, bool is_replaced);

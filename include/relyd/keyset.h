@@ -25,7 +25,14 @@ struct rely_keyset_skipped {
 /* How large a new set may be: keys.max_count, keys.max_bytes. Entries that are skipped count. */
 struct rely_keyset_limits {
     size_t max_count, max_bytes;
+    bool may_be_costly; /* the record's allowCostlyKeys: RSA above 4096 bits or with an exponent above 65537 is used */
 };
+
+/* Those of a set that has been accepted before: it stays good when the settings are lowered. */
+static inline struct rely_keyset_limits rely_keyset_most(bool may_be_costly)
+{
+    return (struct rely_keyset_limits){RELY_JWKS_KEYS_MAX, RELY_JWKS_BYTES_MAX, may_be_costly};
+}
 
 /**
  * Read the keys of a JWKS document. A set that is to be in force is read by rely_signature_accept, which makes the
@@ -37,8 +44,8 @@ struct rely_keyset_limits {
  *           or without the operation "verify", and entries that are no objects are skipped, not an error (RFC 7517 s5).
  *           Symmetric keys are never used, nor are keys with private members: whoever has read the set can sign with
  *           them. A member that is null is absent.
- * In:       jwks - at most RELY_JWKS_BYTES_MAX, at most RELY_JWKS_KEYS_MAX keys: what has been accepted before stays
- *           good when the settings are lowered. New sets are parsed within the settings.
+ * In:       jwks - at most RELY_JWKS_BYTES_MAX, at most RELY_JWKS_KEYS_MAX keys, costly ones too: rely_keyset_most. New
+ *           sets are parsed within the settings and the record's allowCostlyKeys.
  * Out:      the key set, or NULL with the fault. A set without one usable key is a fault: an issuer that publishes it
  *           must not wipe out the last good keys. A set whose only keys are weak is accepted all the same, with no
  *           usable key, so that its tokens are told about the weak key.

@@ -79,6 +79,12 @@
 #define RELY_FETCHES_PER_MISS_MAX 8 /* records of one `iss` asked for a key that none of them has */
 #define RELY_RSA_BITS_MIN 2048
 #define RELY_RSA_BITS_MAX 8192
+/* What lies above costs a worker so much that a record must say `allowCostlyKeys`. */
+#define RELY_RSA_BITS_CHEAP 4096
+#define RELY_RSA_EXPONENT_CHEAP 65537
+
+#define RELY_KEY_AGE_MIN_S 3600 /* as those of keys.max_age_s */
+#define RELY_KEY_AGE_MAX_S 31536000
 
 /* fetching */
 /* How many run at once, by their kind (fetch.h). What somebody waits for has most: hundreds of issuers may have fallen

@@ -26,7 +26,7 @@ struct rely_registry_options {
     bool has_key_folder;          /* keys.folder: files may be named */
     size_t jwks_max_bytes;        /* keys.max_bytes; 0: RELY_JWKS_BYTES_MAX */
     /* keys/'s judgement of an uploaded set. NULL: all are good. */
-    RELY_MUST_USE bool (*check_jwks)(void *context, struct rely_slice jwks, struct rely_err *err);
+    RELY_MUST_USE bool (*check_jwks)(void *context, const struct rely_registry_keys *keys, struct rely_err *err);
     /* Is no key of an uploaded set another record's with one of the same names? Asked when the set is new. NULL: always. */
     RELY_MUST_USE bool (*check_repeats)(void *context, const struct rely_registry_keys *keys, struct rely_err *err);
     void *check_context; /* borrowed: first argument of the two */

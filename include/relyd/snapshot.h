@@ -39,6 +39,8 @@ struct rely_issuer_source {
     struct rely_slice proxy;       /* absent: keys.proxy */
     bool may_use_http;             /* record and configuration both say so */
     bool may_use_private_addresses;
+    bool may_have_costly_keys;
+    int64_t max_age_s; /* of fetched keys; 0: the setting's */
 };
 
 /* A registered issuer. Every pointer is owned by this object's one block of memory, but for keyset. */
@@ -180,6 +182,7 @@ struct rely_snapshot {
     uint64_t issuers_edition;  /* the last that put or removed a record of an issuer */
     bool may_use_system_names; /* identities.allow_system_names */
     size_t token_max_bytes;    /* token.max_bytes */
+    int64_t keys_max_age_s;    /* keys.max_age_s */
     struct rely_map issuers_by_id;
     struct rely_map issuer_sets;    /* struct rely_issuer_set by name */
     struct rely_map issuers_by_key; /* by name and kid, algorithm or key: which of many may have signed */

@@ -46,8 +46,9 @@ static bool may_be_in_force(struct rely_growing *growing, const struct rely_issu
 struct rely_prepared rely_prepare_stored(const struct rely_issuer_record *record)
 {
     struct rely_prepared prepared = {0};
+    const struct rely_keyset_limits limits = rely_keyset_most(record->allow_costly_keys);
     if (record->jwks.ptr != NULL && !rely_slice_equal(record->jwks, RELY_LIT("{\"keys\":[]}"))) /* all another's */
-        prepared.keyset = rely_signature_accept(record->jwks, NULL, &prepared.err);
+        prepared.keyset = rely_signature_accept(record->jwks, &limits, &prepared.err);
     return prepared;
 }
 
@@ -71,17 +72,28 @@ static void leave_out_repeats(const struct rely_growing *growing, const struct r
         rely_log_event(growing->control->ring, RELY_LOG_WARNING, "keys_repeated", "%s", sentence);
 }
 
-/* Since when a stored set is known, and how long it counts: one that was uploaded until it is replaced. */
+/* How long a set of this time counts: one that was uploaded until it is replaced. */
+static int64_t find_end_s(const struct rely_growing *growing, const struct rely_issuer *issuer, int64_t fetched_s)
+{
+    return issuer->has_uploaded_keys ? INT64_MAX
+                                     : rely_accept_until_s(fetched_s, rely_accept_max_age_s(growing->next, issuer),
+                                                           rely_control_now_s(growing->control));
+}
+
 static void set_stored_times(const struct rely_growing *growing, const struct rely_issuer_record *record,
                              struct rely_issuer *issuer)
 {
-    int64_t max_age_s = growing->control->config->key_max_age_s;
     if (record->jwks.ptr == NULL)
         return;
     issuer->keys_fetched_s = record->jwks_fetched_at < 0 ? 0 : record->jwks_fetched_at; /* a hand's */
-    issuer->keys_until_s = issuer->has_uploaded_keys ? INT64_MAX
-                                                     : rely_accept_until_s(record->jwks_fetched_at, max_age_s,
-                                                                           rely_control_now_s(growing->control));
+    issuer->keys_until_s = find_end_s(growing, issuer, record->jwks_fetched_at);
+}
+
+/* What is in force may be younger than what is stored. */
+static void keep_times(const struct rely_growing *growing, const struct rely_issuer *old, struct rely_issuer *issuer)
+{
+    issuer->keys_fetched_s = old->keys_fetched_s;
+    issuer->keys_until_s = old->keys_until_s == 0 ? 0 : find_end_s(growing, issuer, old->keys_fetched_s);
 }
 
 static bool has_other_names(const struct rely_issuer *old, const struct rely_issuer *issuer)
@@ -139,6 +151,23 @@ static struct rely_issuer *make_issuer(const struct rely_growing *growing, const
     return issuer;
 }
 
+static bool must_judge_cost_again(const struct rely_issuer *old, const struct rely_issuer *issuer)
+{
+    return old->keyset != NULL && old->source.may_have_costly_keys != issuer->source.may_have_costly_keys;
+}
+
+/* The record says otherwise whether costly keys are used. A set in force that is not the stored one cannot be prepared
+ * again: the record has none until the next fetch, which is near. */
+static struct rely_keyset *judge_cost_again(const struct rely_issuer_record *record, const struct rely_issuer *old)
+{
+    struct rely_issuer_record as_before = *record;
+    as_before.allow_costly_keys = old->source.may_have_costly_keys;
+    struct rely_keyset *before = rely_prepare_stored(&as_before).keyset;
+    bool is_stored = before != NULL && rely_keyset_has_same_keys(before, old->keyset);
+    rely_keyset_free(before);
+    return is_stored ? rely_prepare_stored(record).keyset : NULL;
+}
+
 /* The set in force goes on when the record has the same one. */
 static void carry_issuer(struct rely_growing *growing, const struct rely_issuer_record *record)
 {
@@ -150,9 +179,14 @@ static void carry_issuer(struct rely_growing *growing, const struct rely_issuer_
         put_with_keyset(growing, issuer, keyset);
         return;
     }
+    keep_times(growing, old, issuer);
+    if (must_judge_cost_again(old, issuer)) {
+        struct rely_keyset *keyset = judge_cost_again(record, old);
+        retire_keyset(growing->next, old);
+        put_with_keyset(growing, issuer, keyset);
+        return;
+    }
     issuer->keyset = old->keyset;
-    issuer->keys_fetched_s = old->keys_fetched_s; /* what is in force may be younger than what is stored */
-    issuer->keys_until_s = old->keys_until_s;
     rely_snapshot_put_issuer(growing->next, issuer);
 }
 

@@ -101,6 +101,7 @@ bool rely_control_load(struct rely_control *control, struct rely_registry *regis
     struct rely_snapshot *next = rely_snapshot_next(NULL, rely_registry_revision(registry));
     struct rely_growing growing = {.control = control, .next = next};
     next->token_max_bytes = (size_t)control->config->token_max_bytes;
+    next->keys_max_age_s = control->config->key_max_age_s;
     next->may_use_system_names = control->config->may_use_system_names;
     bool is_read = load_records(&growing, registry, err);
     say_forbidden(&growing);

@@ -46,7 +46,8 @@ static void compare_with_pending(const struct rely_issuer_record *record, struct
     if (record->record.id == uploaded->keys->record->record.id || record->jwks.ptr == NULL || !record->is_enabled ||
         !share_a_name(record, uploaded->keys->record))
         return;
-    struct rely_keyset *pending = rely_keyset_parse(record->jwks, &(struct rely_err){0});
+    const struct rely_keyset_limits limits = rely_keyset_most(record->allow_costly_keys);
+    struct rely_keyset *pending = rely_keyset_parse_within(record->jwks, &limits, &(struct rely_err){0});
     for (size_t i = 0; pending != NULL && i < rely_keyset_count(pending); i++)
         for (size_t k = 0; k < rely_keyset_count(uploaded->keyset); k++)
             if (memcmp(rely_key_material(rely_keyset_at(pending, i)),
@@ -80,7 +81,8 @@ bool rely_control_check_upload(const struct rely_control *control, const struct 
                                       .url = record->url,
                                       .aliases = record->aliases.items,
                                       .alias_count = record->aliases.count};
-    struct rely_keyset *keyset = rely_keyset_parse(keys->jwks, err);
+    const struct rely_keyset_limits limits = rely_keyset_most(record->allow_costly_keys);
+    struct rely_keyset *keyset = rely_keyset_parse_within(keys->jwks, &limits, err);
     struct uploaded uploaded = {keys, keyset, err, keyset != NULL};
     for (size_t i = 0; keyset != NULL && uploaded.is_free && i < rely_keyset_count(keyset); i++) {
         const struct rely_issuer *holder =

@@ -14,9 +14,14 @@
 /* No clock that a key set was stored under is wrong by more than this. */
 #define CLOCK_ERROR_S 86400
 
-struct rely_keyset_limits rely_accept_limits(const struct rely_config *config)
+struct rely_keyset_limits rely_accept_limits(const struct rely_config *config, bool may_be_costly)
 {
-    return (struct rely_keyset_limits){(size_t)config->key_max_count, (size_t)config->key_max_bytes};
+    return (struct rely_keyset_limits){(size_t)config->key_max_count, (size_t)config->key_max_bytes, may_be_costly};
+}
+
+int64_t rely_accept_max_age_s(const struct rely_snapshot *snapshot, const struct rely_issuer *issuer)
+{
+    return issuer->source.max_age_s != 0 ? issuer->source.max_age_s : snapshot->keys_max_age_s;
 }
 
 int64_t rely_accept_until_s(int64_t fetched_s, int64_t max_age_s, int64_t now_s)

@@ -236,7 +236,8 @@ static bool may_replace_keys(const struct rely_key_fetch *fetch, const struct re
 static struct rely_keyset *judge_fetched_set(const struct rely_key_fetch *fetch, struct rely_slice body,
                                              struct rely_err *err)
 {
-    const struct rely_keyset_limits limits = rely_accept_limits(fetch->issuer->keeper->config);
+    const struct rely_keyset_limits limits = rely_accept_limits(
+        fetch->issuer->keeper->config, rely_keeper_newest(fetch->issuer)->source.may_have_costly_keys);
     struct rely_keyset *keyset = rely_signature_accept(body, &limits, err);
     if (keyset != NULL && may_replace_keys(fetch, keyset, err))
         return keyset;

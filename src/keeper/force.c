@@ -24,7 +24,7 @@ static void release_keyset(void *keyset)
 
 static void set_times(const struct rely_keeper_issuer *issuer, struct rely_issuer *copy, int64_t fetched_s)
 {
-    int64_t max_age_s = issuer->keeper->config->key_max_age_s;
+    int64_t max_age_s = rely_accept_max_age_s(rely_keeper_snapshot(issuer->keeper), copy);
     copy->keys_fetched_s = fetched_s;
     copy->keys_until_s = rely_accept_until_s(fetched_s, max_age_s, rely_keeper_now_s(issuer->keeper));
 }
@@ -72,7 +72,7 @@ void rely_keeper_renew(struct rely_keeper_issuer *issuer, int64_t fetched_s, con
 static void renew_keys(struct rely_keeper_issuer *issuer, const struct rely_fetched_keys *fetched)
 {
     const struct rely_issuer *record = rely_keeper_newest(issuer);
-    int64_t store_every_s = issuer->keeper->config->key_max_age_s / 100;
+    int64_t store_every_s = rely_accept_max_age_s(rely_keeper_snapshot(issuer->keeper), record) / 100;
     struct rely_fetched_keys again = *fetched;
     again.jwks = (struct rely_slice){0};
     if (rely_plan_is_renewal_due(record->keys_fetched_s, RENEW_EVERY_S, fetched->at_s))

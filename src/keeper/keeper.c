@@ -229,6 +229,11 @@ static void offer_after_fetch(struct rely_keeper_issuer *issuer)
 
 /* --- the end of a fetch ------------------------------------------------------------------------------- */
 
+static int64_t lesser(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
 /*
  * When the next ordinary fetch is due. One that only said that nothing has changed does not put it off: an issuer whose
  * entity-tags do not change with its keys would be believed for as long as somebody asks for keys that it has not.
@@ -237,13 +242,14 @@ static void offer_after_fetch(struct rely_keeper_issuer *issuer)
 static int64_t plan_refresh(struct rely_keeper_issuer *issuer, int64_t fresh_s)
 {
     const struct rely_config *config = issuer->keeper->config;
-    /* a set must be fetched again before it is too old to count */
-    int64_t longest_s =
-        config->key_refresh_max_s < config->key_max_age_s ? config->key_refresh_max_s : config->key_max_age_s;
-    int64_t delay_ms =
-        rely_plan_refresh_ms(config->key_refresh_min_s, longest_s, fresh_s, rely_keeper_random(issuer->keeper));
-    int64_t now_ms = rely_keeper_now_ms(issuer->keeper),
-            soonest_ms = issuer->whole_ms + config->key_refresh_min_s * 1000;
+    const struct rely_issuer *record = rely_keeper_record(issuer);
+    /* A set must be fetched again before it is too old to count, and once more when that fails. */
+    int64_t max_age_s = record == NULL ? config->key_refresh_max_s
+                                       : rely_accept_max_age_s(rely_keeper_snapshot(issuer->keeper), record);
+    int64_t longest_s = lesser(config->key_refresh_max_s, max_age_s);
+    int64_t least_s = lesser(config->key_refresh_min_s, max_age_s / 2);
+    int64_t delay_ms = rely_plan_refresh_ms(least_s, longest_s, fresh_s, rely_keeper_random(issuer->keeper));
+    int64_t now_ms = rely_keeper_now_ms(issuer->keeper), soonest_ms = issuer->whole_ms + least_s * 1000;
     if (issuer->whole_ms == rely_keeper_begun_ms(issuer))
         issuer->whole_due_ms = now_ms + delay_ms;
     else if (soonest_ms < issuer->whole_due_ms)

@@ -8,6 +8,8 @@
 
 /* At the start issuers without keys are fetched within this, before the others. */
 #define URGENT_START_MS 200
+/* Whose keys have become too old by a setting are fetched within this. */
+#define LEAST_HASTE_MS 60000
 
 struct rely_keeper *rely_keeper_new(const struct rely_config *config, struct rely_log_ring *ring,
                                     const struct rely_keeper_hooks *hooks)
@@ -99,6 +101,28 @@ void rely_keeper_start(struct rely_keeper *keeper)
     rely_map_each(issuers, list_for_start, &list);
     schedule_start(&list);
     free(list.issuers);
+}
+
+/* --- another greatest age --------------------------------------------------------------------------------- */
+
+/* Four fifths of what is left, as for every fetch; and where nothing is left, spread over a minute. */
+static bool hasten_before_end(const void *item, void *context)
+{
+    struct rely_keeper_issuer *issuer = rely_as_owner(item);
+    struct rely_keeper *keeper = context;
+    const struct rely_issuer *record = rely_keeper_record(issuer);
+    if (record == NULL || record->has_uploaded_keys || issuer->is_fetching || issuer->failures > 0)
+        return true;
+    int64_t left_ms = (record->keys_until_s - rely_keeper_now_s(keeper)) * 800;
+    int64_t delay_ms = left_ms > LEAST_HASTE_MS ? left_ms : (int64_t)(rely_keeper_random(keeper) % LEAST_HASTE_MS);
+    if (rely_keeper_now_ms(keeper) + delay_ms < issuer->due_ms)
+        rely_keeper_schedule(issuer, delay_ms);
+    return true;
+}
+
+void rely_keeper_note_max_age(struct rely_keeper *keeper)
+{
+    rely_map_each(&keeper->issuers, hasten_before_end, keeper);
 }
 
 /* --- stop ---------------------------------------------------------------------------------------------- */

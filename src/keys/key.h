@@ -35,6 +35,7 @@ struct rely_key {
     uint8_t material[RELY_MATERIAL_BYTES];
     uint32_t multiplications;     /* modulo n, that an RSA key's exponent asks for: 17 for 65537 */
     uint32_t cost;                /* rely_key_cost */
+    const char *costly;           /* static: why it is used only where costly keys may be; NULL: it is not costly */
     size_t place;                 /* in the document's array */
     struct rely_key_times *times; /* owned */
     bool is_guest;                /* rely_key_is_guest */

@@ -59,11 +59,18 @@ void rely_key_fini(struct rely_key *key)
     free(rely_as_owner(key->kid.ptr));
 }
 
-static void add_key(struct rely_keyset *keyset, const struct rely_json *jwk, size_t place)
+/* One verification under such a key costs a worker as much as dozens of others, and strangers send tokens. */
+static bool check_costly(const struct rely_key *key, bool may_be_costly, struct rely_keyset_skipped *skipped)
+{
+    return key->costly == NULL || may_be_costly ||
+           rely_key_skip_weak(skipped, "%s, and the record does not say allowCostlyKeys", key->costly);
+}
+
+static void add_key(struct rely_keyset *keyset, const struct rely_json *jwk, size_t place, bool may_be_costly)
 {
     struct rely_key *key = &keyset->keys[keyset->count];
     struct rely_keyset_skipped *skipped = &keyset->skipped[keyset->skipped_count];
-    if (rely_jwk_read(jwk, key, skipped)) {
+    if (rely_jwk_read(jwk, key, skipped) && check_costly(key, may_be_costly, skipped)) {
         key->kid = copy_kid(jwk);
         key->times = rely_key_times_new();
         key->place = place;
@@ -118,7 +125,7 @@ void rely_keyset_index(struct rely_keyset *keyset)
     sort_by_kid(keyset);
 }
 
-static struct rely_keyset *read_keys(const struct rely_json *keys)
+static struct rely_keyset *read_keys(const struct rely_json *keys, bool may_be_costly)
 {
     size_t count = rely_json_size(keys);
     struct rely_keyset *keyset = rely_alloc(sizeof(*keyset));
@@ -127,7 +134,7 @@ static struct rely_keyset *read_keys(const struct rely_json *keys)
     keyset->keys_by_kid.places = rely_alloc(count * sizeof(*keyset->keys_by_kid.places));
     keyset->skipped_by_kid.places = rely_alloc(count * sizeof(*keyset->skipped_by_kid.places));
     for (size_t i = 0; i < count; i++)
-        add_key(keyset, rely_json_at(keys, i), i);
+        add_key(keyset, rely_json_at(keys, i), i, may_be_costly);
     ERR_clear_error();
     rely_keyset_index(keyset);
     return keyset;
@@ -141,7 +148,7 @@ static bool may_stand(const struct rely_keyset *keyset, struct rely_err *err)
 
 struct rely_keyset *rely_keyset_parse(struct rely_slice jwks, struct rely_err *err)
 {
-    static const struct rely_keyset_limits most = {RELY_JWKS_KEYS_MAX, RELY_JWKS_BYTES_MAX};
+    const struct rely_keyset_limits most = rely_keyset_most(true);
     return rely_keyset_parse_within(jwks, &most, err);
 }
 
@@ -157,7 +164,7 @@ struct rely_keyset *rely_keyset_parse_within(struct rely_slice jwks, const struc
     struct rely_json *keys = document == NULL ? NULL : find_keys(document, limits, err);
     if (keys == NULL)
         return NULL;
-    struct rely_keyset *keyset = read_keys(keys);
+    struct rely_keyset *keyset = read_keys(keys, limits->may_be_costly);
     if (may_stand(keyset, err))
         return keyset;
     rely_keyset_free(keyset);

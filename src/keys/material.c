@@ -139,6 +139,17 @@ static uint32_t count_multiplications(struct rely_slice exponent)
     return count;
 }
 
+/* NULL: it is not. In: both without leading zeros. */
+static const char *why_costly(struct rely_slice n, struct rely_slice e)
+{
+    uint32_t exponent = 0;
+    for (size_t i = 0; i < e.len; i++) /* at most 32 bits: check_rsa */
+        exponent = exponent << 8 | (uint8_t)e.ptr[i];
+    if (count_bits(n) > RELY_RSA_BITS_CHEAP)
+        return "its RSA modulus has more than 4096 bits";
+    return exponent > RELY_RSA_EXPONENT_CHEAP ? "its RSA exponent is above 65537" : NULL;
+}
+
 static EVP_PKEY *build_rsa(struct rely_slice n, struct rely_slice e)
 {
     EVP_PKEY *pkey = NULL;
@@ -174,6 +185,7 @@ static bool read_rsa(const struct rely_json *jwk, struct rely_key *key, struct r
     key->algs = RSA_ALGS;
     key->signature_bytes = n.len;
     key->multiplications = count_multiplications(e);
+    key->costly = why_costly(n, e);
     snprintf(key->kind, sizeof(key->kind), "RSA %zu", count_bits(n));
     if (key->pkey == NULL)
         return rely_key_skip(skipped, "OpenSSL refuses its numbers");

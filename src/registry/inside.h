@@ -17,7 +17,7 @@ struct rely_registry {
     int credentials_per_identity;
     struct rely_model_rules rules;
     size_t jwks_max_bytes;
-    RELY_MUST_USE bool (*check_jwks)(void *context, struct rely_slice jwks, struct rely_err *err);
+    RELY_MUST_USE bool (*check_jwks)(void *context, const struct rely_registry_keys *keys, struct rely_err *err);
     RELY_MUST_USE bool (*check_repeats)(void *context, const struct rely_registry_keys *keys, struct rely_err *err);
     void *check_context; /* borrowed */
 };

@@ -39,7 +39,7 @@ static void check_upload(const struct rely_writing *write)
         rely_problems_add(problems, "keys.jwks", "too_long",
                           "keys.jwks has %zu bytes; the limit is %zu (keys.max_bytes)", issuer->jwks.len,
                           registry->jwks_max_bytes);
-    else if (registry->check_jwks != NULL && !registry->check_jwks(registry->check_context, issuer->jwks, &err))
+    else if (registry->check_jwks != NULL && !registry->check_jwks(registry->check_context, &asked, &err))
         rely_problems_add(problems, "keys.jwks", "invalid_key_set", "keys.jwks: %.280s", err.message);
     else if (registry->check_repeats != NULL && issuer->url.ptr != NULL && !is_judged &&
              !registry->check_repeats(registry->check_context, &asked, &err))

@@ -254,13 +254,21 @@ void *rely_control_thread_main(void *context)
 struct notice {
     struct rely_message message; /* first */
     struct rely_control_thread *thread;
+    int64_t value;
 };
 
-static void post_notice(struct rely_control_thread *thread, void (*run)(struct rely_message *))
+static void drop_notice(struct rely_message *message)
+{
+    free(message);
+}
+
+static void post_notice(struct rely_control_thread *thread, void (*run)(struct rely_message *), int64_t value)
 {
     struct notice *notice = rely_alloc(sizeof *notice);
     notice->message.run = run;
+    notice->message.drop = drop_notice;
     notice->thread = thread;
+    notice->value = value;
     rely_loop_post(thread->loop, &notice->message);
 }
 
@@ -278,7 +286,7 @@ static void open_control_plane(struct rely_message *message)
 
 void rely_control_thread_post_start(struct rely_control_thread *thread)
 {
-    post_notice(thread, open_control_plane);
+    post_notice(thread, open_control_plane, 0);
 }
 
 static void forget_workers(struct rely_message *message)
@@ -292,5 +300,18 @@ static void forget_workers(struct rely_message *message)
 
 void rely_control_thread_post_workers_gone(struct rely_control_thread *thread)
 {
-    post_notice(thread, forget_workers);
+    post_notice(thread, forget_workers, 0);
+}
+
+static void take_max_age(struct rely_message *message)
+{
+    struct rely_control_thread *thread = ((struct notice *)message)->thread;
+    rely_control_set_max_age(thread->control, ((struct notice *)message)->value);
+    rely_keeper_note_max_age(thread->keeper);
+    free(message);
+}
+
+void rely_control_thread_post_max_age(struct rely_control_thread *thread, int64_t max_age_s)
+{
+    post_notice(thread, take_max_age, max_age_s);
 }

@@ -23,11 +23,12 @@ static void note_damage(void *context, const char *what)
 
 /* An upload is refused where a fetched set would be kept for its tokens to hear of weak keys: somebody is there to be
  * told. */
-static bool judge_jwks(void *context, struct rely_slice jwks, struct rely_err *err)
+static bool judge_jwks(void *context, const struct rely_registry_keys *keys, struct rely_err *err)
 {
     const struct rely_registry_thread *thread = context;
-    const struct rely_keyset_limits limits = rely_accept_limits(thread->owner->service->config);
-    struct rely_keyset *keyset = rely_keyset_parse_within(jwks, &limits, err);
+    const struct rely_keyset_limits limits =
+        rely_accept_limits(thread->owner->service->config, keys->record->allow_costly_keys);
+    struct rely_keyset *keyset = rely_keyset_parse_within(keys->jwks, &limits, err);
     bool is_good = keyset != NULL && rely_keyset_check_usable(keyset, err);
     rely_keyset_free(keyset);
     return is_good;

@@ -133,6 +133,8 @@ static bool take_up(struct rely_service *service, struct rely_kept_settings *set
         !rely_fetching_take_up(service->fetcher, settings->config, err))
         return false;
     rely_log_limit_refusals(service->log, (uint32_t)settings->config->log_refusals_per_s);
+    if (settings->config->key_max_age_s != config_in_force(service)->key_max_age_s)
+        rely_control_thread_post_max_age(&service->control_thread, settings->config->key_max_age_s);
     keep_in_force(service, settings);
     return true;
 }

@@ -83,7 +83,9 @@ struct rely_issuer *rely_issuer_of_record(const struct rely_issuer_record *recor
                                                           .bearer_file = record->bearer_file,
                                                           .proxy = record->proxy,
                                                           .may_use_http = may_use_http && record->allow_http,
-                                                          .may_use_private_addresses = record->allow_private_addresses},
+                                                          .may_use_private_addresses = record->allow_private_addresses,
+                                                          .may_have_costly_keys = record->allow_costly_keys,
+                                                          .max_age_s = record->max_key_age_s},
                                                .has_uploaded_keys = record->key_source == RELY_KEYS_UPLOADED,
                                                .keys_generation = (uint64_t)record->keys_generation,
                                                .revision = record->record.revision});

@@ -90,6 +90,8 @@ void rely_schema_complete(const struct rely_kind *kind, struct rely_columns *col
 const char *rely_schema_insert_built_in(const struct rely_kind *kind, struct rely_pool *pool);
 const char *rely_schema_add_column(const struct rely_kind *kind, const struct rely_column *column,
                                    struct rely_pool *pool);
+/* old_rows.c: what is to be done behind that, once; NULL: nothing. */
+const char *rely_schema_fill_old_rows(const struct rely_kind *kind, const char *column);
 /* A kind's table with these columns, its indexes and triggers. */
 void rely_schema_add_kind(struct rely_schema *schema, const struct rely_kind *kind, const struct rely_columns *columns);
 /* All else. */

@@ -15,7 +15,7 @@ struct carrying {
     struct rely_sql *sql;
     int64_t version; /* of the database */
     struct rely_schema schema;
-    const char *additions[RELY_COLUMNS_MAX]; /* ALTER TABLE */
+    const char *additions[RELY_COLUMNS_MAX]; /* ALTER TABLE, and what old rows have there */
     size_t addition_count;
 };
 
@@ -90,6 +90,12 @@ static bool read_columns(struct carrying *carrying, const struct rely_kind *kind
     return step == RELY_SQL_DONE;
 }
 
+static void plan_statement(struct carrying *carrying, const char *statement)
+{
+    RELY_ASSERT(carrying->addition_count < RELY_COLUMNS_MAX);
+    carrying->additions[carrying->addition_count++] = statement;
+}
+
 static bool plan_kind(struct carrying *carrying, const struct rely_kind *kind, struct rely_err *err)
 {
     struct rely_columns columns = {.count = 0};
@@ -98,9 +104,10 @@ static bool plan_kind(struct carrying *carrying, const struct rely_kind *kind, s
     size_t found = columns.count;
     rely_schema_complete(kind, &columns, &carrying->schema.texts);
     for (size_t i = found; i < columns.count && found > 0; i++) {
-        RELY_ASSERT(carrying->addition_count < RELY_COLUMNS_MAX);
-        carrying->additions[carrying->addition_count++] =
-            rely_schema_add_column(kind, &columns.items[i], &carrying->schema.texts);
+        const char *fill = rely_schema_fill_old_rows(kind, columns.items[i].name);
+        plan_statement(carrying, rely_schema_add_column(kind, &columns.items[i], &carrying->schema.texts));
+        if (fill != NULL)
+            plan_statement(carrying, fill);
     }
     rely_schema_add_kind(&carrying->schema, kind, &columns);
     return true;

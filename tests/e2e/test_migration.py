@@ -31,7 +31,7 @@ def start_old(tmp_path, **settings):
 OF_IDENTITIES = {"roles": [], "owners": [], "certificates": []}
 OF_CREDENTIALS = {"enabled": True, "mode": "enforce"}
 GUARDS = {"requiredClaims": [], "singleAudience": False, "refuseStretched": False, "pinServiceAccountUid": "off", "allowedSubjects": []}
-OF_ISSUERS = {"aliases": [], "subjectClaim": "sub", "guards": GUARDS, "isShared": False, "pinClaims": [], "issuerGroups": []}
+OF_ISSUERS = {"aliases": [], "allowCostlyKeys": False, "subjectClaim": "sub", "guards": GUARDS, "isShared": False, "pinClaims": [], "issuerGroups": []}
 
 
 def brought_to(path):

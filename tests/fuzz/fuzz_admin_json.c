@@ -18,10 +18,10 @@ struct fuzzed_write {
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static bool refuse_key_set(void *context, struct rely_slice jwks, struct rely_err *err)
+static bool refuse_key_set(void *context, const struct rely_registry_keys *keys, struct rely_err *err)
 {
     (void)context;
-    return jwks.len % 2 == 0 || rely_err_set(err, RELY_ERR_INVALID, "an odd set");
+    return keys->jwks.len % 2 == 0 || rely_err_set(err, RELY_ERR_INVALID, "an odd set");
 }
 
 static void put_seed(struct rely_registry *registry, enum rely_object object, const char *body)

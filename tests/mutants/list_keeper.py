@@ -301,8 +301,8 @@ MUTANTS = [
         name="refresh-comes-after-max-age",
         row="A5",
         file="src/keeper/keeper.c",
-        old="config->key_refresh_max_s < config->key_max_age_s ? config->key_refresh_max_s : config->key_max_age_s;",
-        new="config->key_refresh_max_s;",
+        old="lesser(config->key_refresh_max_s, max_age_s)",
+        new="config->key_refresh_max_s",
         caught_by="unit_keeper",
     ),
     dict(

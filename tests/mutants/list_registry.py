@@ -472,7 +472,7 @@ MUTANTS = [
         name="a-change-of-the-record-makes-its-keys-old",
         row="B10",
         file="src/control/edition.c",
-        old="    issuer->keys_until_s = old->keys_until_s;\n",
+        old="    keep_times(growing, old, issuer);\n",
         new="",
         caught_by="unit_control",
     ),

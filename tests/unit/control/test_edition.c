@@ -236,6 +236,83 @@ static void accept_unstored(struct fixture *fixture, const char *name)
     rely_keyset_free(stored);
 }
 
+/* A record's own age, and that of the settings, which is another one from then on. */
+static void test_keys_grow_as_old_as_the_record_says(void **state)
+{
+    struct fixture *fixture = *state;
+    begin_fetched(fixture, NOW_S - 5000);
+    load_again(fixture);
+    put_issuer(fixture, "aaa", FETCHED(",\"maxKeyAgeSeconds\":7200"));
+    commit(fixture);
+    assert_int_equal(find_issuer(fixture, URL)->keys_until_s, NOW_S - 5000 + 7200);
+    rely_control_set_max_age(fixture->control, 9000);
+    assert_int_equal(find_issuer(fixture, URL)->keys_until_s, NOW_S - 5000 + 7200);
+    put_issuer(fixture, "aaa", FETCHED(""));
+    commit(fixture);
+    assert_int_equal(find_issuer(fixture, URL)->keys_until_s, NOW_S - 5000 + 9000);
+    uint64_t edition = find_issuer(fixture, URL)->edition;
+    rely_control_set_max_age(fixture->control, 4000);
+    assert_int_equal(find_issuer(fixture, URL)->keys_until_s, NOW_S - 5000 + 4000);
+    assert_int_equal(find_issuer(fixture, URL)->keys_fetched_s, NOW_S - 5000);
+    assert_int_equal(find_issuer(fixture, URL)->edition, edition); /* what was verified stays so */
+}
+
+/* A set that was uploaded has no end. */
+static void test_uploaded_keys_have_no_age(void **state)
+{
+    struct fixture *fixture = *state;
+    put_issuer(fixture, "aaa", uploaded("one", ",\"maxKeyAgeSeconds\":3600"));
+    commit(fixture);
+    assert_int_equal(find_issuer(fixture, URL)->keys_until_s, INT64_MAX);
+    rely_control_set_max_age(fixture->control, 4000);
+    assert_int_equal(find_issuer(fixture, URL)->keys_until_s, INT64_MAX);
+}
+
+static void store_costly_set(struct fixture *fixture)
+{
+    struct rely_stored_keys stored;
+    struct rely_err err = {0};
+    const char *costly = mint_print("{\"kty\":\"RSA\",\"kid\":\"costly\",\"e\":\"AQAB\",\"n\":\"%s\"}",
+                                    mint_base64(mint_repeat('\xff', 1024)));
+    const char *jwks = mint_jwks(mint_jwk(mint_key("ed25519#fetched"), "fetched", "EdDSA"), costly, NULL);
+    const struct rely_issuer *issuer = find_issuer(fixture, URL);
+    const struct rely_fetched_keys fetched = {.issuer_id = issuer->id,
+                                              .record_revision = issuer->revision,
+                                              .jwks = rely_slice_of(jwks),
+                                              .source_url = RELY_LIT(URL "/keys"),
+                                              .at_s = NOW_S - 100};
+    assert_true(rely_registry_put_keyset(fixture->registry, &fetched, &stored, &err));
+}
+
+static size_t count_keys(const struct fixture *fixture)
+{
+    return rely_keyset_count(find_issuer(fixture, URL)->keyset);
+}
+
+/* The stored set is judged anew when the record says otherwise, and is as old as it was. */
+static void test_costly_keys_come_and_go_with_the_record(void **state)
+{
+    struct fixture *fixture = *state;
+    put_issuer(fixture, "aaa", FETCHED(",\"allowCostlyKeys\":true"));
+    commit(fixture);
+    store_costly_set(fixture);
+    load_again(fixture);
+    assert_int_equal(count_keys(fixture), 2);
+    put_issuer(fixture, "aaa", FETCHED(""));
+    commit(fixture);
+    assert_int_equal(count_keys(fixture), 1);
+    assert_true(has_kid(find_issuer(fixture, URL), "fetched"));
+    assert_int_equal(find_issuer(fixture, URL)->keys_fetched_s, NOW_S - 100);
+    put_issuer(fixture, "aaa", FETCHED(",\"allowCostlyKeys\":true"));
+    commit(fixture);
+    assert_int_equal(count_keys(fixture), 2);
+    let_all_read(fixture);
+    accept_unstored(fixture, "younger"); /* it cannot be judged again: there is none until the next fetch */
+    put_issuer(fixture, "aaa", FETCHED(""));
+    commit(fixture);
+    assert_null(find_issuer(fixture, URL)->keyset);
+}
+
 /* Fault A4: the stored set has a key that the issuer has withdrawn. A record that is woken, and may not have all of the
  * younger set that was in force, does not fall back to it. */
 static void test_a4_a_woken_record_does_not_fall_back_to_withdrawn_keys(void **state)
@@ -318,6 +395,9 @@ int run_edition_tests(void)
         A_TEST(test_the_keeper_is_told_of_issuers_alone),
         A_TEST(test_a5_stored_keys_are_as_old_as_they_are),
         A_TEST(test_b10_a_change_of_the_record_does_not_make_keys_old),
+        A_TEST(test_keys_grow_as_old_as_the_record_says),
+        A_TEST(test_uploaded_keys_have_no_age),
+        A_TEST(test_costly_keys_come_and_go_with_the_record),
         A_TEST(test_a4_a_woken_record_does_not_fall_back_to_withdrawn_keys),
         A_TEST(test_a6_stored_sets_that_repeat_are_told_apart),
         A_TEST(test_a5_a_time_to_come_does_not_count),

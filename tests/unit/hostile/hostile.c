@@ -21,7 +21,7 @@ struct world {
 
 static struct rely_keyset *parse_keys(const char *jwks, const char *fault)
 {
-    static const struct rely_keyset_limits limits = {256, 1048576}; /* what settings.def says */
+    static const struct rely_keyset_limits limits = {256, 1048576, false}; /* what settings.def says */
     struct rely_err err = {0};
     struct rely_keyset *keyset = rely_signature_accept(rely_slice_of(jwks), &limits, &err);
     if (fault == NULL && keyset == NULL)

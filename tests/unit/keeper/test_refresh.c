@@ -59,6 +59,48 @@ static void test_a5_keys_are_fetched_before_they_count_no_more(void **state)
     world_free(world);
 }
 
+/* A record's own greatest age, also where keys.refresh_min_s is longer; and the setting for the others. */
+static void test_a_records_keys_are_fetched_before_they_count_no_more(void **state)
+{
+    (void)state;
+    struct world *world = world_new();
+    world->config.key_refresh_min_s = world->config.key_refresh_max_s = 7200;
+    size_t own = world_add(world, RELY_KEYS_JWKS_URI, world_jwks("a"));
+    size_t other = world_add(world, RELY_KEYS_JWKS_URI, world_jwks("b"));
+    world->rows[own].max_age_s = 3600;
+    world_show(world, own);
+    world_start(world);
+    for (int minute = 0; minute < 1440; minute++) {
+        world_run_s(world, 60);
+        assert_true(world_now_s(world) <= world_record(world, own)->keys_until_s);
+    }
+    assert_in_range(world_record(world, own)->keys_until_s, world_now_s(world), world_now_s(world) + 3600);
+    assert_true(world->servers[own].asked_whole >= 24);
+    assert_true(world->servers[other].asked_whole <= 13);
+    world_free(world);
+}
+
+/* With a lesser keys.max_age_s nobody is asked too late; what is too old already is fetched within a minute. */
+static void test_a_lesser_age_hastens_fetches(void **state)
+{
+    (void)state;
+    struct world *world = world_new();
+    world->config.key_refresh_max_s = 604800;
+    size_t i = world_add(world, RELY_KEYS_JWKS_URI, world_jwks("a"));
+    world_start(world);
+    world_run_s(world, 1800);
+    world_set_max_age(world, 3600);
+    world_run_s(world, 1700);
+    assert_true(world_record(world, i)->keys_until_s >= world_now_s(world) + 1800);
+    world->config.key_refresh_max_s = 604800;
+    world_set_max_age(world, 604800);
+    world_run_s(world, 40000);
+    world_set_max_age(world, 3600);
+    world_run_s(world, 61);
+    assert_true(world_record(world, i)->keys_until_s > world_now_s(world) + 3000);
+    world_free(world);
+}
+
 /* Fault E: no back-off, or one without growth, was not seen. */
 static void test_e_failures_back_off_and_are_forgotten(void **state)
 {
@@ -257,6 +299,8 @@ int run_refresh_tests(void)
         cmocka_unit_test(test_e_keys_are_fetched_before_they_grow_old),
         cmocka_unit_test(test_e_an_issuer_may_ask_for_more),
         cmocka_unit_test(test_a5_keys_are_fetched_before_they_count_no_more),
+        cmocka_unit_test(test_a_records_keys_are_fetched_before_they_count_no_more),
+        cmocka_unit_test(test_a_lesser_age_hastens_fetches),
         cmocka_unit_test(test_e_failures_back_off_and_are_forgotten),
         cmocka_unit_test(test_d_issuers_do_not_fall_due_together),
         cmocka_unit_test(test_a5_an_outage_does_not_make_keys_younger),

@@ -393,16 +393,17 @@ static void drop_stored_keys(struct world_row *row)
 
 static void fill_record(const struct world_row *row, struct rely_issuer *out)
 {
-    *out = (struct rely_issuer){.id = row->id,
-                                .name = rely_slice_of(row->name),
-                                .url = rely_slice_of(row->url),
-                                .algs = RELY_ALGS_ALL,
-                                .is_enabled = !row->is_disabled,
-                                .has_uploaded_keys = row->kind == RELY_KEYS_UPLOADED,
-                                .source = {.kind = row->kind, .may_use_private_addresses = true},
-                                .keys_fetched_s = row->fetched_s,
-                                .keys_generation = row->generation,
-                                .revision = row->revision};
+    *out = (struct rely_issuer){
+        .id = row->id,
+        .name = rely_slice_of(row->name),
+        .url = rely_slice_of(row->url),
+        .algs = RELY_ALGS_ALL,
+        .is_enabled = !row->is_disabled,
+        .has_uploaded_keys = row->kind == RELY_KEYS_UPLOADED,
+        .source = {.kind = row->kind, .may_use_private_addresses = true, .max_age_s = row->max_age_s},
+        .keys_fetched_s = row->fetched_s,
+        .keys_generation = row->generation,
+        .revision = row->revision};
     if (row->kind == RELY_KEYS_JWKS_URI)
         out->source.jwks_uri = rely_slice_of(row->source);
 }
@@ -423,6 +424,7 @@ static void put_record(struct world *world, size_t i)
     const struct world_row *row = &world->rows[i];
     struct rely_snapshot *next = rely_snapshot_next(world->snapshot, world->revision);
     const struct rely_issuer *old = rely_snapshot_issuer(next, row->id);
+    next->keys_max_age_s = world->config.key_max_age_s;
     struct rely_issuer record;
     fill_record(row, &record);
     if (old != NULL && old->keys_generation == row->generation) {
@@ -510,6 +512,23 @@ void world_move_in_registry(struct world *world, size_t i)
     drop_stored_keys(&world->rows[i]);
 }
 
+void world_set_max_age(struct world *world, int64_t max_age_s)
+{
+    struct rely_snapshot *next = rely_snapshot_next(world->snapshot, world->revision);
+    next->keys_max_age_s = max_age_s;
+    for (size_t i = 0; i < world->count; i++) {
+        const struct rely_issuer *record = world_record(world, i);
+        if (record == NULL)
+            continue;
+        struct rely_issuer copy = *record;
+        copy.keys_until_s =
+            rely_accept_until_s(copy.keys_fetched_s, rely_accept_max_age_s(next, record), world_now_s(world));
+        rely_snapshot_renew_issuer(next, rely_issuer_copy(&copy));
+    }
+    world_accept(world, next);
+    rely_keeper_note_max_age(world->keeper);
+}
+
 void world_describe(struct world *world, size_t i)
 {
     world_describe_in_registry(world, i);
@@ -543,6 +562,7 @@ void world_remove(struct world *world, size_t i)
 
 void world_start(struct world *world)
 {
+    world->snapshot->keys_max_age_s = world->config.key_max_age_s;
     make_keeper(world);
     rely_keeper_start(world->keeper);
 }

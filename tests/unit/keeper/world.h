@@ -55,6 +55,7 @@ struct world_row {
     char name[32], url[100], source[100];
     enum rely_key_source kind;
     bool is_disabled;
+    int64_t max_age_s; /* the record's own; 0: none */
     uint64_t revision, generation;
     char *jwks; /* owned: the stored set; NULL: none */
     int64_t fetched_s;
@@ -115,6 +116,9 @@ void world_start(struct world *world);
 void world_stop(struct world *world);
 /* Stop, lose what was not stored, read what is stored, start. */
 void world_restart(struct world *world);
+
+/* keys.max_age_s is another one. */
+void world_set_max_age(struct world *world, int64_t max_age_s);
 
 /* Let time go on, with all that happens in it. */
 void world_run_ms(struct world *world, int64_t ms);

@@ -124,7 +124,7 @@ static void limit_keys_and_bytes(void **state)
 static void limit_new_sets_by_settings(void **state)
 {
     (void)state;
-    const struct rely_keyset_limits limits = {2, 700};
+    const struct rely_keyset_limits limits = {2, 700, false};
     struct rely_err err = {0};
     const char *two = mint_jwks(good(), "null", NULL);
     struct rely_keyset *keyset = rely_keyset_parse_within(rely_slice_of(two), &limits, &err);
@@ -140,6 +140,49 @@ static void limit_new_sets_by_settings(void **state)
     assert_null(
         rely_keyset_parse_within(rely_slice_of(mint_print("%s%*s", two, 701 - (int)strlen(two), "")), &limits, &err));
     assert_string_equal(err.message, "the key set has 701 bytes, more than 700 (keys.max_bytes)");
+    mint_reset();
+}
+
+static void check_cost(const char *jwk, const char *why)
+{
+    struct rely_err err = {0};
+    const char *jwks = mint_jwks(jwk, good(), NULL);
+    for (int may_be_costly = 0; may_be_costly < 2; may_be_costly++) {
+        const struct rely_keyset_limits limits = rely_keyset_most(may_be_costly != 0);
+        struct rely_keyset *keyset = rely_keyset_parse_within(rely_slice_of(jwks), &limits, &err);
+        assert_non_null(keyset);
+        bool is_used = may_be_costly != 0 || why == NULL;
+        assert_int_equal(rely_keyset_count(keyset), is_used ? 2 : 1);
+        assert_int_equal(rely_keyset_skipped_count(keyset), is_used ? 0 : 1);
+        if (!is_used) {
+            assert_string_equal(rely_keyset_skipped_at(keyset, 0)->why, why);
+            assert_true(rely_keyset_skipped_at(keyset, 0)->is_weak);
+        }
+        rely_keyset_free(keyset);
+    }
+}
+
+static const char *rsa_with(size_t bytes, char first, const char *e)
+{
+    struct rely_slice modulus = mint_copy(mint_repeat('\xff', bytes));
+    ((char *)(uintptr_t)modulus.ptr)[0] = first;
+    return mint_print("{\"kty\":\"RSA\",\"kid\":\"costly\",\"n\":\"%s\",\"e\":\"%s\"}", mint_base64(modulus), e);
+}
+
+/* design.md section 2: 4096 bits, and 8192 when the record says so. */
+static void skip_costly_keys(void **state)
+{
+    (void)state;
+    const char *bits = "its RSA modulus has more than 4096 bits, and the record does not say allowCostlyKeys";
+    const char *exponent = "its RSA exponent is above 65537, and the record does not say allowCostlyKeys";
+    check_cost(rsa_with(512, '\xff', "AQAB"), NULL);
+    check_cost(rsa_with(513, '\0', "AQAB"), NULL); /* a leading zero is no bit */
+    check_cost(rsa_with(513, '\1', "AQAB"), bits);
+    check_cost(rsa_with(1024, '\xff', "AQAB"), bits);
+    check_cost(rsa_with(256, '\xff', "Aw"), NULL);
+    check_cost(rsa_with(256, '\xff', "AAEAAQ"), NULL); /* 65537, with a leading zero */
+    check_cost(rsa_with(256, '\xff', "AQAD"), exponent);
+    check_cost(rsa_with(256, '\xff', "_____w"), exponent);
     mint_reset();
 }
 
@@ -348,6 +391,7 @@ int run_set_tests(void)
         cmocka_unit_test(keep_sets_of_weak_keys),
         cmocka_unit_test(limit_keys_and_bytes),
         cmocka_unit_test(limit_new_sets_by_settings),
+        cmocka_unit_test(skip_costly_keys),
         cmocka_unit_test(tell_usable_sets),
         cmocka_unit_test(ignore_unknown_members),
         cmocka_unit_test(read_kubernetes_sets),

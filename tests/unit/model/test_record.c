@@ -48,7 +48,7 @@ static void shows_what_was_given(void **state)
                  "\"keys\":{\"jwksUri\":\"https://a.example/k\"},\"caBundle\":\"-----BEGIN "
                  "CERTIFICATE-----\",\"allowHttp\":true,\"allowPrivateAddresses\":true,"
                  "\"algorithms\":[\"ES256\",\"EdDSA\"],\"types\":[\"jwt\",\"x\"],\"leewaySeconds\":0,"
-                 "\"maxTokenLifetimeSeconds\":9,\"subjectClaim\":\"/a/b\"," GUARDS
+                 "\"maxTokenLifetimeSeconds\":9,\"allowCostlyKeys\":false,\"subjectClaim\":\"/a/b\"," GUARDS
                  "\"description\":\"two\\nlines\",\"enabled\":false,\"issuerGroups\":[]," TIMES);
     end_reading(&reading);
     read_as(&reading, RELY_OBJECT_CREDENTIAL,
@@ -83,7 +83,8 @@ static void fills_in_defaults(void **state)
                  "a.example\",\"aliases\":[],\"keys\":{\"discovery\":true},\"allowHttp\":false,"
                  "\"allowPrivateAddresses\":false,\"algorithms\":[\"RS256\",\"RS384\",\"RS512\",\"PS256\",\"PS384\","
                  "\"PS512\",\"ES256\",\"ES384\",\"ES512\",\"EdDSA\"],\"types\":[\"jwt\",\"jose\",\"at+jwt\"],"
-                 "\"leewaySeconds\":60,\"subjectClaim\":\"sub\"," GUARDS "\"enabled\":true,\"issuerGroups\":[]," TIMES);
+                 "\"leewaySeconds\":60,\"allowCostlyKeys\":false,\"subjectClaim\":\"sub\"," GUARDS
+                 "\"enabled\":true,\"issuerGroups\":[]," TIMES);
     end_reading(&reading);
     read_as(&reading, RELY_OBJECT_IDENTITY, "{\"name\":\"web\"}", NULL);
     reading.record.identity.uid = RELY_LIT("u");

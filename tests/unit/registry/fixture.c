@@ -8,10 +8,10 @@
 
 #define NOW 1700000000
 
-static bool refuse_bad_jwks(void *context, struct rely_slice jwks, struct rely_err *err)
+static bool refuse_bad_jwks(void *context, const struct rely_registry_keys *keys, struct rely_err *err)
 {
     (void)context;
-    if (memmem(jwks.ptr, jwks.len, "unusable", 8) == NULL)
+    if (memmem(keys->jwks.ptr, keys->jwks.len, "unusable", 8) == NULL)
         return true;
     return rely_err_set(err, RELY_ERR_INVALID, "no usable key");
 }

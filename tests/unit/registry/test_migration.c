@@ -126,6 +126,48 @@ static void test_c6_c9_carries_an_old_registry_over(void **state)
     free(check);
 }
 
+static void put_old_set(struct fixture *fixture, const char *name, const char *entry)
+{
+    char sql[4096];
+    snprintf(sql, sizeof sql,
+             "INSERT INTO key_set (issuer_id, document, fetched_at) SELECT id, '%s', 1 FROM issuer WHERE name = '%s'"
+             " ON CONFLICT DO UPDATE SET document = excluded.document",
+             entry, name);
+    assert_int_equal(run_sql(fixture, sql), SQLITE_OK);
+}
+
+static int count_costly(struct fixture *fixture)
+{
+    return (int)count_rows(fixture, "SELECT count(*) FROM issuer WHERE allow_costly_keys = 1");
+}
+
+#define RSA_OF(characters, e)                                                                                          \
+    "'||'{"                                                                                                            \
+    "\"keys\":[{\"kty\":\"EC\"},{\"kty\":\"RSA\",\"n\":\"'||replace(hex(zeroblob(" characters                          \
+    ")),'00','A')||'\",\"e\":\"" e "\"}]}"
+
+/* configuration.md section 5: stored keys that a new rule would skip go on counting; others' records stay strict, and
+ * what an administrator says later is not undone. */
+static void test_costly_keys_that_were_in_force_go_on(void **state)
+{
+    static const struct {
+        const char *document;
+        int costly;
+    } rows[] = {{RSA_OF("683", "AQAB"), 0}, {RSA_OF("684", "AQAB"), 1}, {RSA_OF("342", "AQAD"), 1},
+                {RSA_OF("342", "Aw"), 0},   {"{\"keys\":7}", 0},        {"no JSON at all", 0},
+                {"{\"keys\":[7,null]}", 0}};
+    struct fixture *fixture = *state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        take_old_registry(fixture);
+        put_old_set(fixture, "prod", rows[i].document);
+        reopen_registry(fixture);
+        assert_int_equal(count_costly(fixture), rows[i].costly);
+        assert_int_equal(run_sql(fixture, "UPDATE issuer SET allow_costly_keys = 0"), SQLITE_OK);
+        reopen_registry(fixture);
+        assert_int_equal(count_costly(fixture), 0);
+    }
+}
+
 static void test_c9_gives_a_full_net_after_the_migration(void **state)
 {
     struct fixture *fixture = *state;
@@ -382,6 +424,7 @@ int run_migration_tests(void)
     const struct CMUnitTest tests[] = {
         A_TEST(test_c6_c9_carries_an_old_registry_over),
         A_TEST(test_c9_gives_a_full_net_after_the_migration),
+        A_TEST(test_costly_keys_that_were_in_force_go_on),
         A_TEST(test_c9_leaves_the_old_registry_when_the_disk_dies),
         A_TEST(test_c9_refuses_a_registry_that_a_hand_has_changed),
         A_TEST(test_c9_carries_version_2_over),

@@ -17,10 +17,11 @@
 
 #define INSERT_ISSUER(name, url, allow_http, source, jwks_uri)                                                         \
     "INSERT INTO issuer (name, url, aliases, allow_http, allow_private_addresses, is_enabled, key_source, jwks_uri, "  \
-    "algorithms, types, leeway_s, subject_claim, required_claims, is_single_audience, refuses_stretched, pin_uid, "    \
+    "algorithms, types, leeway_s, allow_costly_keys, subject_claim, required_claims, is_single_audience, "             \
+    "refuses_stretched, pin_uid, "                                                                                     \
     "allowed_subjects,"                                                                                                \
     " is_shared, pin_claims, created_at, updated_at) VALUES ('" name "', " url ", '', " allow_http ", 0, 1, " source   \
-    ", " jwks_uri ", 2, 'x'||char(10), 0, 'sub', '', 0, 0, 1, '', 0, '', 0, 0)"
+    ", " jwks_uri ", 2, 'x'||char(10), 0, 0, 'sub', '', 0, 0, 1, '', 0, '', 0, 0)"
 
 struct sql_case {
     const char *sql;
@@ -166,6 +167,12 @@ static void limits_issuers_in_sql(void **state)
         {"UPDATE issuer SET pin_uid = 3", CHECK_FAILED},
         {"UPDATE issuer SET tenant_subject = ''", CHECK_FAILED},
         {"UPDATE issuer SET is_enabled = 2", CHECK_FAILED},
+        {"UPDATE issuer SET max_key_age_s = 3599", CHECK_FAILED},
+        {"UPDATE issuer SET max_key_age_s = 3600", SQLITE_OK},
+        {"UPDATE issuer SET max_key_age_s = 31536001", CHECK_FAILED},
+        {"UPDATE issuer SET max_key_age_s = 31536000", SQLITE_OK},
+        {"UPDATE issuer SET max_key_age_s = NULL", SQLITE_OK},
+        {"UPDATE issuer SET allow_costly_keys = 2", CHECK_FAILED},
         {"UPDATE issuer SET subject_claim = ''", CHECK_FAILED},
         {"UPDATE issuer SET subject_claim = " TIMES(EMOJI, "201"), CHECK_FAILED},
         {"UPDATE issuer SET subject_claim = " TIMES(EMOJI, "200"), SQLITE_OK},
