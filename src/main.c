@@ -33,7 +33,7 @@ static const char help[] =
     "\n"
     "usage: relyd [--config FILE] [--take-over | --check-config | --print-config]\n"
     "       relyd --bootstrap\n"
-    "       relyd --print-docs settings|metrics|reasons|tokens|presets|api|openapi\n"
+    "       relyd --print-docs settings|metrics|reasons|conditions|tokens|presets|api|openapi\n"
     "\n"
     "  -c, --config FILE    the configuration (default " DEFAULT_CONFIG " when it exists)\n"
     "      --take-over      take the place of the relyd that runs with this admin.socket, without a lost request\n"
@@ -161,10 +161,10 @@ static int print_docs(const char *page)
     static const struct {
         const char *page;
         void (*print)(struct rely_buf *out);
-    } pages[] = {{"settings", rely_config_print_docs}, {"metrics", rely_metrics_print_docs},
-                 {"reasons", rely_reasons_print_docs}, {"tokens", rely_shapes_print_docs},
-                 {"presets", rely_presets_print_docs}, {"api", rely_admin_print_docs},
-                 {"openapi", rely_admin_print_openapi}};
+    } pages[] = {{"settings", rely_config_print_docs},  {"metrics", rely_metrics_print_docs},
+                 {"reasons", rely_reasons_print_docs},  {"tokens", rely_shapes_print_docs},
+                 {"presets", rely_presets_print_docs},  {"api", rely_admin_print_docs},
+                 {"openapi", rely_admin_print_openapi}, {"conditions", rely_conditions_print_docs}};
     struct rely_buf out = {0};
     rely_json_init();
     for (size_t i = 0; i < sizeof pages / sizeof pages[0]; i++) {
@@ -173,7 +173,8 @@ static int print_docs(const char *page)
             return print_and_free(&out, stdout);
         }
     }
-    fprintf(stderr, "relyd: no page %s; there are settings, metrics, reasons, tokens, presets, api and openapi\n",
+    fprintf(stderr,
+            "relyd: no page %s; there are settings, metrics, reasons, conditions, tokens, presets, api and openapi\n",
             page);
     return 2;
 }

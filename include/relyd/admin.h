@@ -40,6 +40,8 @@ struct rely_admin {
     void (*note_fault)(void *service, const char *code, const char *message);
     const struct rely_snapshot *(*snapshot)(void *service);                            /* the newest */
     bool (*key_status)(void *service, int64_t issuer_id, struct rely_key_status *out); /* false: nothing is known */
+    /* False: nobody keeps its keys. */
+    bool (*conditions)(void *service, int64_t issuer_id, struct rely_issuer_conditions *out);
     /* What should be looked at although reviews go on, from number 0. False: there are no more. */
     bool (*find_detail)(void *service, size_t number, struct rely_admin_detail *out);
     /* Review the token of who asks, as any other, on the newest edition; a missing key is asked for. True: the request

@@ -121,6 +121,7 @@ enum rely_err_code {
 /* First failure wins; callers add context in front. Zero-filled is "no fault". */
 struct rely_err {
     enum rely_err_code code;
+    int cause; /* enum rely_cause, where it is of what an issuer serves: rely_err_because; else 0 */
     char message[512];
 };
 

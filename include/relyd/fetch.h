@@ -6,6 +6,7 @@
 #define RELYD_FETCH_H
 
 #include "relyd/address.h"
+#include "relyd/condition.h"
 #include "relyd/limits.h"
 
 struct rely_fetcher;
@@ -53,6 +54,14 @@ enum rely_fetch_fault {
     RELY_FETCH_REDIRECTED_AWAY, /* redirected to another origin, which err names */
 };
 
+/* When a hop had come so far, in us from its beginning. 0: it has not, or, of what it does without, was not needed. */
+struct rely_fetch_times {
+    int64_t resolved_us, connected_us, secured_us, ended_us;
+};
+
+/* A name of 253 bytes, and an address. */
+#define RELY_FETCH_FOUND_SIZE 320
+
 /* What came of it. Borrowed during the callback. */
 struct rely_fetch_result {
     bool is_ok;        /* 200 with the whole body, or is_unchanged; anything else is a fault in err */
@@ -65,8 +74,11 @@ struct rely_fetch_result {
     int64_t max_age_s;
     struct rely_slice etag; /* for the next request of this URL; ptr NULL: none was sent, or none that can be used */
     enum rely_fetch_fault fault;
-    long status;                    /* of the last answer; 0: there was none */
-    struct rely_err err;            /* says the URL and what happened, for people */
+    long status;         /* of the last answer; 0: there was none */
+    struct rely_err err; /* says the URL and what happened, for people; its cause, if it has one */
+    /* "NAME is ADDRESS", of the newest hop: the one connected to, or else the last that was tried; "": none was. */
+    char found[RELY_FETCH_FOUND_SIZE];
+    struct rely_fetch_times times;  /* of the newest hop */
     struct rely_fetch_place *place; /* for rely_fetch_keep; NULL: it had none */
 };
 

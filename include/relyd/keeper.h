@@ -11,6 +11,7 @@
 #define RELYD_KEEPER_H
 
 #include "relyd/base.h"
+#include "relyd/condition.h"
 
 struct rely_config;
 struct rely_fetch_request;
@@ -47,11 +48,23 @@ struct rely_key_status {
     size_t held_kid_count;
 };
 
+/* How far relyd comes with an issuer's keys: condition.def. */
+struct rely_issuer_conditions {
+    struct {
+        enum rely_cause cause;
+        int64_t since_s; /* that it has been so, for this cause */
+        const char
+            *measured; /* what was found; borrowed, until the keeper is called again. NULL: nothing beyond the cause */
+        bool is_advised; /* which says already what mends it */
+    } items[RELY_CONDITION_COUNT];
+};
+
 /* Counted for /metrics. */
 struct rely_keeper_counts {
     uint64_t fetches_ok, fetches_failed;
-    uint64_t held_back; /* sets that were not believed at first sight */
-    uint64_t unstored;  /* key sets in force that the registry does not have */
+    uint64_t failed_by[RELY_CAUSE_COUNT]; /* of these; RELY_CAUSE_NONE: of relyd's own */
+    uint64_t held_back;                   /* sets that were not believed at first sight */
+    uint64_t unstored;                    /* key sets in force that the registry does not have */
 };
 
 /* What the keeper needs of the others. Every hook is set. */
@@ -106,6 +119,8 @@ void rely_keeper_ask(struct rely_keeper *keeper, int64_t issuer_id, bool is_repl
 bool rely_keeper_refresh(struct rely_keeper *keeper, int64_t issuer_id, bool is_believed);
 /* False: no such issuer is kept. */
 bool rely_keeper_status(struct rely_keeper *keeper, int64_t issuer_id, struct rely_key_status *out);
+/* False: no such issuer is kept. */
+bool rely_keeper_conditions(struct rely_keeper *keeper, int64_t issuer_id, struct rely_issuer_conditions *out);
 /* Thread: any. */
 struct rely_keeper_counts rely_keeper_count(const struct rely_keeper *keeper);
 

@@ -5,6 +5,7 @@
 #define RELYD_KEYSET_H
 
 #include "relyd/base.h"
+#include "relyd/condition.h"
 #include "relyd/limits.h"
 
 struct rely_key;
@@ -16,6 +17,7 @@ struct rely_keyset;
 struct rely_keyset_skipped {
     struct rely_slice kid; /* borrowed from the key set; ptr NULL: it had none */
     bool is_weak;          /* too small, too large, a broken exponent, or ROCA: a token naming it is `weak_key` */
+    bool is_private;       /* it has private members */
     bool is_taken_out;     /* by rely_keyset_take_out */
     uint8_t material[RELY_MATERIAL_BYTES]; /* rely_key_material of what could have been used; else zeros */
     size_t place;                          /* in the document's array */
@@ -49,7 +51,7 @@ static inline struct rely_keyset_limits rely_keyset_most(bool may_be_costly)
  * Out:      the key set, or NULL with the fault. A set without one usable key is a fault: an issuer that publishes it
  *           must not wipe out the last good keys. A set whose only keys are weak is accepted all the same, with no
  *           usable key, so that its tokens are told about the weak key.
- * Fails:    RELY_ERR_INVALID.
+ * Fails:    RELY_ERR_INVALID, with its cause: KeysRead's or KeysUsable's.
  * Owner:    the caller: rely_keyset_free, when no snapshot holds it.
  */
 struct rely_keyset *rely_keyset_parse(struct rely_slice jwks, struct rely_err *err);
@@ -59,7 +61,8 @@ struct rely_keyset *rely_keyset_parse_within(struct rely_slice jwks, const struc
 void rely_keyset_free(struct rely_keyset *keyset);
 
 /* Has the set a usable key? One of weak keys alone has none: it may stand where nothing stood before, but may neither
- * be uploaded nor take the place of a set that has one. Fails: RELY_ERR_INVALID, with why the first key is skipped. */
+ * be uploaded nor take the place of a set that has one. Fails: RELY_ERR_INVALID, with why the first key is skipped, and
+ * the cause. */
 RELY_MUST_USE bool rely_keyset_check_usable(const struct rely_keyset *keyset, struct rely_err *err);
 
 /* Take a usable key out of a set that no snapshot has yet: it is skipped from now on, and `why` says so. */

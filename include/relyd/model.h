@@ -190,7 +190,7 @@ enum rely_field_flag {
     RELY_FIELD_UNIQUE = 1 << 13,     /* no two records of the kind have it; a name is so by itself */
     RELY_FIELD_INDEXED = 1 << 14,    /* records are looked up by it */
     RELY_FIELD_WRITE_ONLY = 1 << 15, /* taken at creation, and never shown */
-    RELY_FIELD_IN_ANSWERS = 1 << 16, /* in the answer to a write alone; a body may have it, and nobody looks at it */
+    RELY_FIELD_IN_ANSWERS = 1 << 16, /* in answers alone; a body may have it, and nobody looks at it */
     RELY_FIELD_LINKS = 1 << 17,   /* each item is an object of its own, with rows of the change log: not in others' */
     RELY_FIELD_SINGLE = 1 << 18,  /* of a map: each key has one text, and not a list; without a key it is absent */
     RELY_FIELD_PROTECTS = 1 << 19 /* it narrows what passes: who replaces the object without it is warned */

@@ -111,6 +111,7 @@ struct rely_object_page {
     struct rely_slice after; /* behind this name; ptr NULL: from the start */
     size_t limit;            /* of objects; large ones end a page earlier */
     struct rely_json *array; /* out: owned by the caller */
+    int64_t *ids;            /* borrowed, with room for as many: the row of each is put there; NULL: nobody asks */
     bool has_more;           /* out: there are further ones */
 };
 

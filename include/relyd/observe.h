@@ -5,6 +5,7 @@
 #ifndef RELYD_OBSERVE_H
 #define RELYD_OBSERVE_H
 
+#include "relyd/condition.h"
 #include "relyd/reason.h"
 
 /* The endpoints that review tokens, for counters and the log. */
@@ -71,8 +72,9 @@ struct rely_gauges {
     size_t cut_count;
     const char *const *caller_words; /* static: of the counters' callers */
     size_t caller_count;
-    uint64_t fetches_ok, fetches_failed; /* key sets and discovery documents */
-    const struct rely_key_age *key_ages; /* borrowed: of every issuer with fetched keys, or none: too many */
+    uint64_t fetches_ok, fetches_failed;  /* key sets and discovery documents */
+    uint64_t failed_by[RELY_CAUSE_COUNT]; /* of these; RELY_CAUSE_NONE: none of an issuer's */
+    const struct rely_key_age *key_ages;  /* borrowed: of every issuer with fetched keys, or none: too many */
     size_t key_age_count;
     int64_t key_age_max_s;
     uint64_t keys_too_old, keys_repeated, keys_unstored; /* key sets */
@@ -100,6 +102,8 @@ const char *rely_reason_advice(enum rely_reason reason);
 /* docs/reasons.md: a section for every reason, with what an administrator does about it (src/observe/reason_docs.def).
  */
 void rely_reasons_print_docs(struct rely_buf *out);
+/* Write docs/conditions.md. */
+void rely_conditions_print_docs(struct rely_buf *out);
 
 /* --- the log ------------------------------------------------------------------------------------- */
 

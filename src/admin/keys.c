@@ -84,7 +84,7 @@ static struct rely_slice name_of_issuer(const struct rely_json *shown, struct re
 }
 
 /* The record of this name in the snapshot: found by its URL, which several may share. */
-static const struct rely_issuer *find_record(const struct rely_snapshot *snapshot, const struct rely_json *shown)
+const struct rely_issuer *rely_admin_find_issuer(const struct rely_snapshot *snapshot, const struct rely_json *shown)
 {
     struct rely_buf buffer = {0};
     struct rely_slice url = name_of_issuer(shown, &buffer);
@@ -118,7 +118,7 @@ static void answer_keys(struct rely_admin_wait *wait)
         rely_admin_answer_wait_fault(wait, NULL, NULL);
         return;
     }
-    const struct rely_issuer *issuer = find_record(wait->admin->snapshot(wait->admin->service), shown);
+    const struct rely_issuer *issuer = rely_admin_find_issuer(wait->admin->snapshot(wait->admin->service), shown);
     if (issuer == NULL) {
         rely_err_set(&wait->err, RELY_ERR_INTERNAL, "the record is not in the snapshot");
         rely_admin_answer_wait_fault(wait, NULL, NULL);

@@ -2,7 +2,7 @@
  * Issuers, identities and federated credentials over REST: the same four verbs for each. Decides about methods, headers
  * and pages; what a good object is, registry/ decides, on its own thread. Called by route.c.
  */
-#include "call.h"
+#include "keys.h"
 #include "path.h"
 #include "pod.h"
 #include "relyd/limits.h"
@@ -45,6 +45,17 @@ static void read_page(struct rely_work *work, struct rely_registry *registry)
     wait->is_ok = rely_registry_list(registry, &wait->path, &listing->page, &wait->err);
 }
 
+/* Owner: the caller. */
+static struct rely_json *show_page(const struct rely_admin_wait *wait, const struct rely_object_page *read)
+{
+    if (wait->path.object != RELY_OBJECT_ISSUER)
+        return rely_json_share(read->array);
+    struct rely_json *shown = rely_json_array();
+    for (size_t i = 0; i < rely_json_size(read->array); i++)
+        rely_json_append(shown, rely_admin_show_issuer(wait->admin, rely_json_at(read->array, i), read->ids[i]));
+    return shown;
+}
+
 static void answer_page(struct rely_admin_wait *wait)
 {
     const struct rely_object_page *read = &((const struct listing *)wait)->page;
@@ -57,7 +68,7 @@ static void answer_page(struct rely_admin_wait *wait)
     size_t count = rely_json_size(value);
     struct rely_slice last =
         rely_json_text(rely_json_get(rely_json_at(value, count == 0 ? 0 : count - 1), name_member(wait)));
-    rely_json_set(page, "value", rely_json_share(read->array));
+    rely_json_set(page, "value", show_page(wait, read));
     if (read->has_more) {
         char collection[RELY_OBJECT_PATH_SIZE], link[2 * RELY_OBJECT_PATH_SIZE];
         rely_object_path_print(&wait->path, (struct rely_slice){0}, collection);
@@ -100,6 +111,8 @@ void rely_admin_list_objects(struct rely_admin_call *call)
     listing->wait.answer = answer_page;
     listing->wait.fini = free_listing;
     listing->page.limit = limit;
+    if (call->path.object == RELY_OBJECT_ISSUER)
+        listing->page.ids = rely_pool_alloc(&listing->wait.pool, limit * sizeof *listing->page.ids);
     listing->page.after = rely_pool_copy(&listing->wait.pool, call->parameters[1]);
     rely_admin_ask(&listing->wait);
 }
@@ -113,13 +126,25 @@ static void read_shown_object(struct rely_work *work, struct rely_registry *regi
     wait->is_ok = rely_registry_read(registry, &wait->path, &showing->object, showing->etag, &wait->err);
 }
 
+/* One that has gone meanwhile has no status. */
+static void answer_issuer(const struct rely_admin_wait *wait, const struct rely_admin_showing *showing)
+{
+    const struct rely_issuer *issuer =
+        rely_admin_find_issuer(wait->admin->snapshot(wait->admin->service), showing->object);
+    RELY_JSON_OWNED struct rely_json *shown =
+        rely_admin_show_issuer(wait->admin, showing->object, issuer == NULL ? 0 : issuer->id);
+    rely_admin_answer_json(wait->request, 200, shown, showing->etag);
+}
+
 static void answer_object(struct rely_admin_wait *wait)
 {
     const struct rely_admin_showing *showing = (const struct rely_admin_showing *)wait;
-    if (wait->is_ok)
-        rely_admin_answer_json(wait->request, 200, showing->object, showing->etag);
-    else
+    if (!wait->is_ok)
         rely_admin_answer_wait_fault(wait, NULL, NULL);
+    else if (wait->path.object == RELY_OBJECT_ISSUER)
+        answer_issuer(wait, showing);
+    else
+        rely_admin_answer_json(wait->request, 200, showing->object, showing->etag);
 }
 
 static void free_showing(struct rely_admin_wait *wait)
@@ -197,7 +222,7 @@ static bool has_warnings(const struct rely_kind *kind)
 {
     bool is_found = false;
     for (size_t i = 0; i < kind->field_count; i++)
-        is_found |= (kind->fields[i].flags & RELY_FIELD_IN_ANSWERS) != 0;
+        is_found |= (kind->fields[i].flags & RELY_FIELD_IN_ANSWERS) != 0 && kind->fields[i].words[0] == '\0';
     return is_found;
 }
 

@@ -136,11 +136,13 @@ static bool check_length(CURL *easy, struct rely_err *err)
     if (curl_easy_header(easy, "Content-Length", 0, CURLH_HEADER, -1, &header) != CURLHE_OK)
         return true;
     if (header->amount > 1)
-        return rely_err_set(err, RELY_ERR_IO, "the answer has %zu Content-Length headers", header->amount);
+        return rely_err_set(err, RELY_ERR_IO, "the answer has %zu Content-Length headers", header->amount) ||
+               rely_err_because(err, RELY_CAUSE_CUT_SHORT);
     size_t len = strlen(header->value);
     if (len == 0 || len > 18 || strspn(header->value, "0123456789") != len)
         return rely_err_set(err, RELY_ERR_IO, "the answer's Content-Length is %s, not a length",
-                            rely_quote(rely_slice_of(header->value), quoted));
+                            rely_quote(rely_slice_of(header->value), quoted)) ||
+               rely_err_because(err, RELY_CAUSE_CUT_SHORT);
     return true;
 }
 
@@ -153,6 +155,7 @@ bool rely_answer_check(CURL *easy, struct rely_err *err)
     if (curl_easy_header(easy, "Content-Encoding", 0, CURLH_HEADER, -1, &header) == CURLHE_OK &&
         strcasecmp(header->value, "identity") != 0)
         return rely_err_set(err, RELY_ERR_IO, "the answer has Content-Encoding %s, which was not asked for",
-                            rely_quote(rely_slice_of(header->value), quoted));
+                            rely_quote(rely_slice_of(header->value), quoted)) ||
+               rely_err_because(err, RELY_CAUSE_NOT_JSON);
     return true;
 }

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "relyd/condition.h"
 #include "relyd/limits.h"
 #include "relyd/text.h"
 
@@ -65,8 +66,10 @@ static bool read_regular(int fd, size_t max_bytes, struct rely_buf *out, struct 
 bool rely_file_read(const char *path, size_t max_bytes, struct rely_buf *out, struct rely_err *err)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    int failure = errno;
     if (fd < 0)
-        return rely_err_set(err, RELY_ERR_IO, "it cannot be opened: %s", strerror(errno));
+        return rely_err_set(err, RELY_ERR_IO, "it cannot be opened: %s", strerror(failure)) ||
+               rely_err_because(err, failure == ENOENT ? RELY_CAUSE_FILE_MISSING : RELY_CAUSE_FILE_UNREADABLE);
     bool is_read = read_regular(fd, max_bytes, out, err);
     close(fd);
     return is_read;
@@ -100,6 +103,8 @@ static void answer_wanted(struct wanted_file *wanted, const struct rely_buf *tex
         rely_err_prefix(&file.err, "the token of relyd's own pod, " RELY_POD_FOLDER "/token");
     else
         rely_err_prefix(&file.err, "file %s in keys.folder", wanted->name);
+    if (err->code != RELY_ERR_NONE)
+        rely_err_because(&file.err, RELY_CAUSE_FILE_UNREADABLE);
     wanted->done(&file, wanted->context);
     free(wanted);
 }

@@ -34,6 +34,8 @@ void rely_transfer_take_bearer(struct transfer *transfer, const struct rely_file
     else
         rely_err_set(&transfer->bearer_fault, RELY_ERR_INVALID, "bearerTokenFile: file %s in keys.folder is no token",
                      transfer->bearer_file);
+    if (transfer->bearer == NULL)
+        rely_err_because(&transfer->bearer_fault, RELY_CAUSE_FILE_UNREADABLE);
 }
 
 static void copy_bearer_file(struct transfer *transfer, const struct rely_fetch_request *request)

@@ -51,6 +51,8 @@ static curl_socket_t open_fenced_socket(void *context, curlsocktype purpose, str
 {
     struct transfer *transfer = context;
     bool is_internet = address->family == AF_INET || address->family == AF_INET6;
+    if (transfer->proxy[0] == '\0' || transfer->is_looking_up)
+        describe_address(&address->addr, transfer->tried, sizeof(transfer->tried));
     enum rely_address_verdict verdict = judge_hop_address(transfer, &address->addr);
     if (purpose != CURLSOCKTYPE_IPCXN || !is_internet || verdict != RELY_ADDRESS_GOOD) {
         transfer->is_denied = verdict == RELY_ADDRESS_DENIED;
@@ -230,6 +232,9 @@ static void set_tls(struct options *options, struct transfer *transfer)
      * bundle it would read all of them anew for each transfer, which keeps the thread from everything else: hundreds of
      * issuers would hold up the rest for seconds. Its file alone is read once an hour. */
     set_pointer(options, CURLOPT_CAPATH, NULL);
+    set_pointer(options, CURLOPT_SSL_CTX_DATA, transfer);
+    if (options->code == CURLE_OK)
+        options->code = curl_easy_setopt(options->easy, CURLOPT_SSL_CTX_FUNCTION, rely_transfer_watch);
     set_number(options, CURLOPT_CA_CACHE_TIMEOUT, CA_CACHE_S);
     if (transfer->ca_bundle == NULL)
         return;
@@ -255,6 +260,9 @@ static void drop_hop(struct transfer *transfer)
     transfer->body.len = 0;
     transfer->blocked[0] = '\0';
     transfer->curl_error[0] = '\0';
+    transfer->wants_certificate = transfer->is_no_tls = false;
+    transfer->tls_begun_us = 0;
+    transfer->verified = 0;
 }
 
 /* Every hop is of one origin: rely_url_follow leads nowhere else. */
@@ -267,7 +275,8 @@ static bool may_send_bearer(const struct transfer *transfer, struct rely_err *er
         return false;
     }
     return strncmp(transfer->origin, "https:", 6) == 0 ||
-           rely_err_set(err, RELY_ERR_INVALID, "a token (bearerTokenFile) is sent by https only");
+           rely_err_set(err, RELY_ERR_INVALID, "a token (bearerTokenFile) is sent by https only") ||
+           rely_err_because(err, RELY_CAUSE_JWKS_URI_REFUSED);
 }
 
 bool rely_transfer_prepare(struct transfer *transfer, int64_t now_ms, struct rely_err *err)
@@ -277,10 +286,12 @@ bool rely_transfer_prepare(struct transfer *transfer, int64_t now_ms, struct rel
     if (!rely_url_check(transfer->url, transfer->may_use_http, err))
         return false;
     if (now_ms >= transfer->deadline_ms)
-        return rely_err_set(err, RELY_ERR_IO, "no complete answer within %d ms", transfer->timeout_ms);
+        return rely_err_set(err, RELY_ERR_IO, "no complete answer within %d ms", transfer->timeout_ms) ||
+               rely_err_because(err, RELY_CAUSE_TIMEOUT);
     if (!may_send_bearer(transfer, err))
         return false;
     transfer->is_looking_up = transfer->proxy[0] != '\0' && transfer->address[0] == '\0';
+    transfer->begun_us = rely_clock_monotonic_us();
     transfer->easy = curl_easy_init();
     RELY_ASSERT(transfer->easy != NULL);
     struct options options = {transfer->easy, CURLE_OK};
@@ -307,23 +318,42 @@ static enum hop follow_redirect(struct transfer *transfer, long status, struct r
     if (curl_easy_header(transfer->easy, "Location", 0, CURLH_HEADER, -1, &header) != CURLHE_OK ||
         header->amount != 1) {
         rely_err_set(err, RELY_ERR_IO, "answered %ld without one Location", status);
+        rely_err_because(err, RELY_CAUSE_REDIRECT_REFUSED);
         return HOP_FAILED;
     }
     if (transfer->redirects_left <= 0) {
         rely_err_set(err, RELY_ERR_IO, "redirected more often than is allowed");
+        rely_err_because(err, RELY_CAUSE_REDIRECT_REFUSED);
         return HOP_FAILED;
     }
     bool is_away = false;
     char *next = rely_url_follow(transfer->url, header->value, transfer->may_use_http, &is_away, err);
     if (is_away)
         transfer->result.fault = RELY_FETCH_REDIRECTED_AWAY;
-    if (next == NULL)
+    if (next == NULL) {
+        err->cause = RELY_CAUSE_REDIRECT_REFUSED;
         return HOP_FAILED;
+    }
     transfer->redirects_left--;
     drop_hop(transfer);
     free(transfer->url);
     transfer->url = next;
     return HOP_AGAIN;
+}
+
+static enum rely_cause find_cause_of_status(long status)
+{
+    switch (status) {
+    case 401:
+        return RELY_CAUSE_UNAUTHORIZED;
+    case 403:
+        return RELY_CAUSE_FORBIDDEN;
+    case 404:
+    case 410:
+        return RELY_CAUSE_NOT_FOUND;
+    default:
+        return status >= 500 && status <= 599 ? RELY_CAUSE_SERVER_ERROR : RELY_CAUSE_ODD_STATUS;
+    }
 }
 
 /* A 304 to a request without a condition is no answer to it. */
@@ -335,12 +365,31 @@ static bool check_status(struct transfer *transfer, struct rely_err *err)
     if (transfer->result.status == 200)
         return rely_answer_check(transfer->easy, err);
     transfer->result.fault = RELY_FETCH_BAD_STATUS;
-    return rely_err_set(err, RELY_ERR_IO, "answered %ld, not 200", transfer->result.status);
+    rely_err_set(err, RELY_ERR_IO, "answered %ld, not 200", transfer->result.status);
+    return rely_err_because(err, find_cause_of_status(transfer->result.status));
+}
+
+/* What the hop has come to, and when. */
+static void note_course(struct transfer *transfer)
+{
+    struct rely_fetch_result *result = &transfer->result;
+    curl_off_t resolved = 0, connected = 0, secured = 0, ended = 0;
+    curl_easy_getinfo(transfer->easy, CURLINFO_NAMELOOKUP_TIME_T, &resolved);
+    curl_easy_getinfo(transfer->easy, CURLINFO_CONNECT_TIME_T, &connected);
+    curl_easy_getinfo(transfer->easy, CURLINFO_APPCONNECT_TIME_T, &secured);
+    curl_easy_getinfo(transfer->easy, CURLINFO_TOTAL_TIME_T, &ended);
+    if (transfer->tls_begun_us != 0) /* with TLS libcurl says only then that it is connected when that is done, too */
+        connected = transfer->tls_begun_us - transfer->begun_us;
+    result->times = (struct rely_fetch_times){resolved, connected, secured, ended};
+    result->found[0] = '\0';
+    if (transfer->tried[0] != '\0')
+        rely_url_found(transfer->url, transfer->tried, result->found);
 }
 
 enum hop rely_transfer_judge(struct transfer *transfer, CURLcode code, struct rely_err *err)
 {
     struct rely_fetch_result *result = &transfer->result;
+    note_course(transfer);
     if (transfer->is_looking_up && transfer->address[0] != '\0') {
         drop_hop(transfer);
         return HOP_AGAIN;

@@ -42,12 +42,19 @@ struct transfer {
     size_t header_bytes, header_lines;
     bool is_too_large, has_too_many_headers, is_crowded_out;
     atomic_int holders; /* of one that had a place: the fetch thread during the callback, and who keeps it */
-    char blocked[64];   /* the address that was refused, or "" */
+    char tried[64];     /* the address that was connected to last, or was to be, or "" */
+    char blocked[64];   /* the same when it was refused, or "" */
     bool is_denied;     /* by rules->deny */
     /* With a proxy: the first hop only looks the name up, and stops before it connects. */
     bool is_looking_up;
     char address[64];              /* the first good one, "1.2.3.4" or "[2001:db8::1]"; "" before it is known */
     struct curl_slist *connect_to; /* owned: of the hop that runs */
+    int64_t begun_us;              /* the hop that runs; monotonic, as the next */
+    /* Of its handshake, by watch.c: */
+    int64_t tls_begun_us;   /* 0: it has not */
+    long verified;          /* X509_V_... of the server's certificate, when it failed */
+    bool wants_certificate; /* the server has asked for a client's */
+    bool is_no_tls;         /* what the server sent is no TLS */
     char curl_error[CURL_ERROR_SIZE];
     char answer_etag[RELY_FETCH_ETAG_BYTES_MAX + 1];
     struct rely_fetch_result result; /* borrows from the rest */
@@ -80,6 +87,8 @@ char *rely_url_origin(const char *url);
 /* Where a Location leads from a URL. Owned by the caller (free); NULL after a fault: not a URL, or *is_away: another
  * origin. */
 char *rely_url_follow(const char *url, const char *location, bool may_use_http, bool *is_away, struct rely_err *err);
+/* "NAME is ADDRESS", or the address alone where it stands in the URL. */
+void rely_url_found(const char *url, const char *address, char out[RELY_FETCH_FOUND_SIZE]);
 /* A URL for a message: without query, unprintable bytes as '?', cut. */
 #define SHOWN_URL_SIZE 220
 const char *rely_url_show(const char *url, char out[SHOWN_URL_SIZE]);
@@ -118,7 +127,12 @@ int64_t rely_http_date_read(const char *text);
 /* Digits as seconds, capped at FETCH_MAX_AGE_S_MAX; -1 for anything else. */
 int64_t rely_seconds_read(struct rely_slice text);
 
-/* Say in plain words why libcurl failed. */
+/* --- watch.c, fault.c --------------------------------------------------------------------------------- */
+
+/* Have OpenSSL tell what libcurl does not. As CURLOPT_SSL_CTX_FUNCTION, whose context is
+ * the transfer. */
+CURLcode rely_transfer_watch(CURL *easy, void *ssl_context, void *transfer);
+/* Say in plain words why libcurl failed, and what it comes from. */
 void rely_fault_explain(const struct transfer *transfer, CURLcode code, struct rely_err *err);
 
 #endif

@@ -46,7 +46,8 @@ const char *rely_url_show(const char *url, char out[SHOWN_URL_SIZE])
 /* The caller puts the URL in front. */
 static bool refuse_url(struct rely_err *err, const char *why)
 {
-    return rely_err_set(err, RELY_ERR_INVALID, "%s", why);
+    rely_err_set(err, RELY_ERR_INVALID, "%s", why);
+    return rely_err_because(err, RELY_CAUSE_JWKS_URI_REFUSED);
 }
 
 static bool has_part(CURLU *handle, CURLUPart part)
@@ -142,6 +143,19 @@ bool rely_url_check_address(const char *url, const struct rely_fetch_rules *rule
     return rely_err_set(err, RELY_ERR_INVALID, "the address %.60s %s", origin.host,
                         verdict == RELY_ADDRESS_DENIED ? "is in one of fetch.deny_ranges"
                                                        : "is special, and not allowed for this issuer");
+}
+
+void rely_url_found(const char *url, const char *address, char out[RELY_FETCH_FOUND_SIZE])
+{
+    struct origin origin __attribute__((cleanup(free_origin))) = {NULL, NULL, NULL};
+    CURLU *handle __attribute__((cleanup(free_handle))) = curl_url();
+    struct sockaddr_storage literal;
+    RELY_ASSERT(handle != NULL);
+    bool is_read = curl_url_set(handle, CURLUPART_URL, url, 0) == CURLUE_OK && read_origin(handle, &origin);
+    if (!is_read || read_literal_address(origin.host, &literal))
+        snprintf(out, RELY_FETCH_FOUND_SIZE, "%s", address);
+    else
+        snprintf(out, RELY_FETCH_FOUND_SIZE, "%.253s is %s", origin.host, address);
 }
 
 static bool is_same_origin(const struct origin *a, const struct origin *b)

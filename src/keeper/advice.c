@@ -12,13 +12,22 @@ static void add_advice(struct rely_err *err, const char *advice)
     snprintf(err->message + len, sizeof err->message - len, ": %s", advice);
 }
 
+static bool is_refused_to_strangers(const struct rely_fetch_result *result)
+{
+    return result->fault == RELY_FETCH_BAD_STATUS && (result->status == 401 || result->status == 403);
+}
+
+bool rely_keeper_is_advised(const struct rely_fetch_result *result)
+{
+    return result->fault == RELY_FETCH_REDIRECTED_AWAY || is_refused_to_strangers(result);
+}
+
 void rely_keeper_advise(const struct rely_fetch_result *result, bool is_discovery, struct rely_err *err)
 {
-    bool is_refused = result->status == 401 || result->status == 403;
     if (result->fault == RELY_FETCH_REDIRECTED_AWAY)
         add_advice(err, is_discovery ? "if the document is right there, give that URL as discoveryUrl"
                                      : "if the key set is right there, give that URL as keys.jwksUri");
-    else if (result->fault == RELY_FETCH_BAD_STATUS && is_refused)
+    else if (is_refused_to_strangers(result))
         /* A default cluster shows its keys to nobody without a token. */
         add_advice(err,
                    "a Kubernetes cluster shows its keys to strangers only when the ClusterRole "

@@ -1,12 +1,10 @@
 /*
- * How keys are fetched: the discovery document, whose `issuer` must equal the record's or one of its aliases byte for byte
- * (OpenID Connect Discovery s4.3), then the key set it names, or the key set at once where the record says where it is. Whoever
- * fetches hands back bytes; all judging is here. An answer is for the record as it was when it was asked: one that has
- * changed since, whatever in it, is asked anew. Called by keeper.c.
+ * How keys are fetched: the discovery document, then the key set it names, or the key set at once where the record says
+ * where it is. Whoever fetches hands back bytes, which are judged here, and by discovery.c. An answer is for the record
+ * as it was when it was asked: one that has changed since, whatever in it, is asked anew. Called by keeper.c.
  */
 #include "kept.h"
 
-#include "relyd/json.h"
 #include "relyd/signature.h"
 #include "relyd/text.h"
 
@@ -32,7 +30,9 @@ struct rely_key_fetch {
     struct source source;              /* owned */
     enum rely_fetch_kind kind;
     bool is_discovery;
+    bool is_alias; /* the document names one */
     char url[URL_MAX + 1];
+    char found[RELY_FETCH_FOUND_SIZE]; /* of its first URL: as in rely_fetch_result */
 };
 
 static void free_source(struct source *source)
@@ -142,39 +142,46 @@ static void fetch_url(struct rely_key_fetch *fetch, const char *url, bool is_dis
     keeper->hooks.fetch(keeper->hooks.context, &request, fetch);
 }
 
-static void finish_with_fault(struct rely_keeper_issuer *issuer, const char *issuer_name, struct rely_err *err)
+/* Which condition a failure makes false. What comes before the key set is said of that, when the document was read. */
+static enum rely_condition find_condition_of(const struct rely_key_fetch *fetch, enum rely_cause cause)
 {
-    rely_err_prefix(err, "keys of issuer %s", issuer_name == NULL ? "?" : issuer_name);
-    rely_keeper_finish(issuer, -1, err);
+    enum rely_condition home = rely_cause_condition(cause);
+    if (fetch->is_discovery || home >= RELY_CONDITION_KEYS_READ)
+        return home;
+    if (fetch->source.kind == RELY_KEYS_DISCOVERY)
+        return cause == RELY_CAUSE_JWKS_URI_REFUSED ? RELY_CONDITION_DISCOVERY_READ : RELY_CONDITION_KEYS_READ;
+    return home == RELY_CONDITION_DISCOVERY_READ ? RELY_CONDITION_KEYS_READ : home;
 }
 
-/* The record is the one that was asked for: rely_keeper_take_answer has looked. */
-static bool is_registered_name(const struct rely_key_fetch *fetch, struct rely_slice name)
+/* Found before anybody was asked. */
+static bool is_cause_of_not_asking(enum rely_cause cause)
 {
-    const struct rely_issuer *record = rely_keeper_record(fetch->issuer);
-    return record != NULL && rely_issuer_name_index(record, name) < rely_issuer_name_count(record);
+    return cause == RELY_CAUSE_JWKS_URI_REFUSED || cause == RELY_CAUSE_FILE_MISSING ||
+           cause == RELY_CAUSE_FILE_UNREADABLE;
 }
 
-/* The key set's address in a discovery document; owned by the caller. */
-static char *parse_discovery(const struct rely_key_fetch *fetch, struct rely_slice body, struct rely_err *err)
+static bool is_first_url(const struct rely_key_fetch *fetch)
 {
-    RELY_JSON_OWNED struct rely_json *document = rely_json_parse(body, err);
-    char found[RELY_QUOTED_SIZE];
-    if (document == NULL) {
-        rely_err_prefix(err, "discovery document at %s", fetch->url);
-        return NULL;
-    }
-    struct rely_slice issuer = rely_json_text(rely_json_get(document, "issuer"));
-    struct rely_slice jwks_uri = rely_json_text(rely_json_get(document, "jwks_uri"));
-    if (issuer.ptr == NULL)
-        rely_err_set(err, RELY_ERR_INVALID,
-                     "the discovery document at %s has no issuer, and must name the registered one", fetch->url);
-    else if (!is_registered_name(fetch, issuer))
-        rely_err_set(err, RELY_ERR_INVALID, "the discovery document at %s names issuer %s, not the registered one",
-                     fetch->url, rely_quote(issuer, found));
-    else if (jwks_uri.len == 0 || jwks_uri.len > URL_MAX)
-        rely_err_set(err, RELY_ERR_INVALID, "the discovery document at %s has no usable jwks_uri", fetch->url);
-    return err->code == RELY_ERR_NONE ? rely_strdup_slice(jwks_uri) : NULL;
+    return fetch->is_discovery || fetch->source.kind != RELY_KEYS_DISCOVERY;
+}
+
+static void finish_with_fault(struct rely_key_fetch *fetch, bool is_advised, struct rely_err *err)
+{
+    struct rely_course course = {.failed = (enum rely_cause)err->cause,
+                                 .is_alias = fetch->is_alias,
+                                 .is_advised = is_advised,
+                                 .found = fetch->found};
+    if (err->cause != RELY_CAUSE_NONE)
+        course.failed_at = find_condition_of(fetch, (enum rely_cause)err->cause);
+    course.is_unasked = is_first_url(fetch) && is_cause_of_not_asking((enum rely_cause)err->cause);
+    rely_err_prefix(err, "keys of issuer %s", fetch->source.issuer_name == NULL ? "?" : fetch->source.issuer_name);
+    rely_keeper_finish(fetch->issuer, -1, &course, err);
+}
+
+static void finish_well(struct rely_key_fetch *fetch, int64_t fresh_s)
+{
+    const struct rely_course course = {.is_alias = fetch->is_alias, .found = fetch->found};
+    rely_keeper_finish(fetch->issuer, fresh_s, &course, NULL);
 }
 
 /* --- what was fetched before ------------------------------------------------------------------------ */
@@ -294,13 +301,16 @@ static bool accept_jwks(struct rely_key_fetch *fetch, const struct rely_fetch_re
 static bool follow_discovery(struct rely_key_fetch *fetch, const struct rely_fetch_result *result, struct rely_err *err)
 {
     struct rely_fetched_before *before = remember_for_record(fetch);
+    const struct rely_discovery document = {rely_slice_of(fetch->url), result->body};
     if (!result->is_unchanged) {
-        char *jwks_uri = parse_discovery(fetch, result->body, err);
+        char *jwks_uri = rely_keeper_read_discovery(fetch->issuer, &document, &fetch->is_alias, err);
         if (jwks_uri == NULL)
             return false;
         free(before->jwks_uri);
         before->jwks_uri = jwks_uri;
         replace_text(&before->document_etag, result->etag);
+    } else {
+        fetch->is_alias = fetch->issuer->course.is_alias;
     }
     fetch_url(fetch, before->jwks_uri, false);
     return true;
@@ -331,6 +341,8 @@ static bool is_answer_good(const struct rely_key_fetch *fetch, const struct rely
 void rely_keeper_take_answer(struct rely_key_fetch *fetch, const struct rely_fetch_result *result)
 {
     struct rely_err err = {0};
+    if (is_first_url(fetch))
+        memcpy(fetch->found, result->found, sizeof fetch->found);
     bool is_good = is_answer_good(fetch, result, &err);
     if (is_good && fetch->is_discovery) {
         if (follow_discovery(fetch, result, &err))
@@ -338,10 +350,9 @@ void rely_keeper_take_answer(struct rely_key_fetch *fetch, const struct rely_fet
         is_good = false;
     }
     if (is_good && accept_jwks(fetch, result, &err))
-        rely_keeper_finish(fetch->issuer, result->is_unchanged ? fetch->issuer->before.fresh_s : result->max_age_s,
-                           NULL);
+        finish_well(fetch, result->is_unchanged ? fetch->issuer->before.fresh_s : result->max_age_s);
     else
-        finish_with_fault(fetch->issuer, fetch->source.issuer_name, &err);
+        finish_with_fault(fetch, !result->is_ok && rely_keeper_is_advised(result), &err);
     rely_keeper_drop_fetch(fetch);
 }
 
@@ -381,6 +392,6 @@ void rely_keeper_fetch(struct rely_keeper_issuer *issuer)
     if (is_read)
         rely_keeper_rest(issuer);
     else
-        finish_with_fault(issuer, fetch->source.issuer_name, &err);
+        finish_with_fault(fetch, false, &err);
     rely_keeper_drop_fetch(fetch);
 }

@@ -30,6 +30,7 @@ struct rely_keeper_issuer *rely_keeper_add(struct rely_keeper *keeper, int64_t i
     issuer->id = id;
     issuer->keeper = keeper;
     issuer->timer.run = fetch_when_due;
+    issuer->added_s = rely_keeper_now_s(keeper);
     rely_map_put(&keeper->issuers, &(struct rely_edit){1, &keeper->unused}, hash_issuer_id(id), issuer);
     return issuer;
 }
@@ -66,6 +67,7 @@ static void forget_issuer(struct rely_keeper_issuer *issuer)
     rely_keeper_drop_unstored(issuer);
     rely_keeper_forget_fetched(issuer);
     rely_keeper_forget_held(issuer);
+    rely_keeper_forget_course(issuer);
     free(issuer->names);
     rely_map_remove(&keeper->issuers, &(struct rely_edit){1, &keeper->unused}, hash_issuer_id(issuer->id), issuer);
     free(issuer);
@@ -290,6 +292,7 @@ static void note_fetch_outcome(struct rely_keeper_issuer *issuer, const struct r
         return;
     }
     issuer->failures++;
+    rely_count(&keeper->counts.failed_by[err->cause], 1);
     snprintf(issuer->status.last_error, sizeof issuer->status.last_error, "%s", err->message);
     rely_log_event(keeper->ring, RELY_LOG_WARNING, "key_fetch_failed", "%s", err->message);
 }
@@ -299,6 +302,8 @@ void rely_keeper_rest(struct rely_keeper_issuer *issuer)
 {
     issuer->is_fetching = issuer->is_owed = issuer->is_stale = issuer->is_ordered = false;
     issuer->status.next_fetch_s = 0;
+    rely_keeper_forget_course(issuer);
+    rely_keeper_follow_conditions(issuer);
     if (issuer->is_asked)
         tell_all_of_issuer(issuer, issuer->keeper->config->key_miss_cooldown_ms);
     offer_keys_of(issuer); /* of the set before */
@@ -315,7 +320,8 @@ static void finish_overtaken(struct rely_keeper_issuer *issuer)
         rely_keeper_schedule(issuer, 0);
 }
 
-void rely_keeper_finish(struct rely_keeper_issuer *issuer, int64_t fresh_s, const struct rely_err *err)
+void rely_keeper_finish(struct rely_keeper_issuer *issuer, int64_t fresh_s, const struct rely_course *course,
+                        const struct rely_err *err)
 {
     bool is_overtaken = issuer->is_stale || issuer->is_removed || (err != NULL && err->code == RELY_ERR_CONFLICT);
     bool was_owed = issuer->is_owed;
@@ -331,6 +337,9 @@ void rely_keeper_finish(struct rely_keeper_issuer *issuer, int64_t fresh_s, cons
         rely_plan_charge_keys(&issuer->keeper->asks, &issuer->asker, issuer->judged_keys, now_ms);
     }
     note_fetch_outcome(issuer, err);
+    if (err == NULL || err->cause != RELY_CAUSE_NONE) /* of relyd's own faults nothing is said of the issuer */
+        rely_keeper_note_course(issuer, course);
+    rely_keeper_follow_conditions(issuer);
     schedule_after_fetch(issuer, fresh_s);
     offer_after_fetch(issuer);
     if (issuer->is_asked || issuer->told_until_ms > now_ms)
@@ -362,6 +371,7 @@ static void begin_anew(struct rely_keeper_issuer *issuer, bool is_removed)
     issuer->is_ordered = false;
     rely_keeper_forget_held(issuer);
     rely_keeper_follow_record(issuer);
+    rely_keeper_follow_conditions(issuer);
     if (issuer->told_until_ms > now_ms || (is_removed && issuer->told_until_ms != 0))
         tell_of_issuer(issuer, is_removed ? rely_keeper_now_us(issuer->keeper) : 0, 0); /* nobody waits in vain */
     if (issuer->is_fetching)

@@ -1,6 +1,7 @@
 /*
  * The inside of the keeper: keeper.c says when an issuer's keys are fetched, fetch.c how, hold.c whether they are
- * believed, force.c what becomes of them, storing.c when they are stored, start.c begins and ends, plan.c reckons.
+ * believed, force.c what becomes of them, storing.c when they are stored, conditions.c what is said of it, start.c begins
+ * and ends, plan.c reckons.
  */
 #ifndef RELYD_KEEPER_KEPT_H
 #define RELYD_KEEPER_KEPT_H
@@ -69,6 +70,23 @@ struct rely_fetched_before {
     int64_t fresh_s;                /* of the key set */
 };
 
+/* How far the last fetch has come that was not overtaken. Zero-filled: there was none. */
+struct rely_course {
+    bool is_known;
+    bool is_unasked;               /* its first URL is none that may be asked */
+    bool is_alias;                 /* the document names one */
+    bool is_advised;               /* the failure says what mends it */
+    enum rely_cause failed;        /* RELY_CAUSE_NONE: nothing has */
+    enum rely_condition failed_at; /* which of them that makes false */
+    char *found;                   /* owned: "NAME is ADDRESS" of its first URL; NULL: there was none */
+};
+
+/* What was said last of one condition. */
+struct rely_said_condition {
+    enum rely_cause cause;
+    int64_t since_s;
+};
+
 /* One block. */
 struct rely_kept_names {
     size_t count;
@@ -111,6 +129,9 @@ struct rely_keeper_issuer {
     struct rely_held_keys held;        /* hold.c's, as the next */
     struct rely_bucket held_lines;
     struct rely_key_status status;
+    struct rely_course course;                             /* conditions.c's, as the next two */
+    struct rely_said_condition said[RELY_CONDITION_COUNT]; /* RELY_CAUSE_NONE: nothing yet */
+    int64_t added_s;                                       /* when it began to be kept */
     char repeats[RELY_REPEATS_SIZE]; /* which keys of the last set other records have; empty: none */
     /* storing.c's: */
     struct rely_unstored unstored;
@@ -189,8 +210,10 @@ struct rely_kept_names *rely_keeper_follow_names(struct rely_keeper_issuer *issu
 void rely_keeper_schedule(struct rely_keeper_issuer *issuer, int64_t delay_ms);
 /* There is nothing to fetch: the key set was uploaded. */
 void rely_keeper_rest(struct rely_keeper_issuer *issuer);
-/* The fetch is over: fresh_s as max_age_s in rely_fetch_result; err is NULL when a key set was accepted. */
-void rely_keeper_finish(struct rely_keeper_issuer *issuer, int64_t fresh_s, const struct rely_err *err);
+/* The fetch is over: fresh_s as max_age_s in rely_fetch_result; err is NULL when a key set was accepted. In: course -
+ * copied. */
+void rely_keeper_finish(struct rely_keeper_issuer *issuer, int64_t fresh_s, const struct rely_course *course,
+                        const struct rely_err *err);
 
 /* --- accept.c, advice.c ------------------------------------------------------------------------------- */
 
@@ -198,6 +221,28 @@ void rely_keeper_finish(struct rely_keeper_issuer *issuer, int64_t fresh_s, cons
 char *rely_keeper_first_url(const struct rely_issuer *issuer);
 /* Behind err, a failed fetch's fault: what an administrator can do about it, where that can be told. */
 void rely_keeper_advise(const struct rely_fetch_result *result, bool is_discovery, struct rely_err *err);
+/* Is there something of that kind? */
+bool rely_keeper_is_advised(const struct rely_fetch_result *result);
+
+/* --- discovery.c -------------------------------------------------------------------------------------- */
+
+struct rely_discovery {
+    struct rely_slice url, body;
+};
+
+/* The key set's address in a discovery document; owned by the caller: free(). NULL: err says what is wrong. In: issuer -
+ * whose record is the one that asked. Out: is_alias - the document names an alias. */
+char *rely_keeper_read_discovery(const struct rely_keeper_issuer *issuer, const struct rely_discovery *document,
+                                 bool *is_alias, struct rely_err *err);
+
+/* --- conditions.c ------------------------------------------------------------------------------------- */
+
+/* A fetch has come to an end. In: failed - RELY_CAUSE_NONE: it succeeded. What is said of the issuer follows when the
+ * next edition is there. */
+void rely_keeper_note_course(struct rely_keeper_issuer *issuer, const struct rely_course *course);
+/* The record, its keys or its fetches are others: since now. */
+void rely_keeper_follow_conditions(struct rely_keeper_issuer *issuer);
+void rely_keeper_forget_course(struct rely_keeper_issuer *issuer);
 
 /* --- fetch.c ------------------------------------------------------------------------------------------ */
 

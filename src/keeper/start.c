@@ -22,10 +22,13 @@ struct rely_keeper *rely_keeper_new(const struct rely_config *config, struct rel
 struct rely_keeper_counts rely_keeper_count(const struct rely_keeper *keeper)
 {
     const struct rely_keeper_counts *counts = &keeper->counts;
-    return (struct rely_keeper_counts){__atomic_load_n(&counts->fetches_ok, __ATOMIC_RELAXED),
-                                       __atomic_load_n(&counts->fetches_failed, __ATOMIC_RELAXED),
-                                       __atomic_load_n(&counts->held_back, __ATOMIC_RELAXED),
-                                       __atomic_load_n(&counts->unstored, __ATOMIC_RELAXED)};
+    struct rely_keeper_counts read = {.fetches_ok = __atomic_load_n(&counts->fetches_ok, __ATOMIC_RELAXED),
+                                      .fetches_failed = __atomic_load_n(&counts->fetches_failed, __ATOMIC_RELAXED),
+                                      .held_back = __atomic_load_n(&counts->held_back, __ATOMIC_RELAXED),
+                                      .unstored = __atomic_load_n(&counts->unstored, __ATOMIC_RELAXED)};
+    for (int cause = RELY_CAUSE_NONE; cause < RELY_CAUSE_COUNT; cause++)
+        read.failed_by[cause] = __atomic_load_n(&counts->failed_by[cause], __ATOMIC_RELAXED);
+    return read;
 }
 
 /* --- start --------------------------------------------------------------------------------------------- */
@@ -148,6 +151,7 @@ static bool free_kept_issuer(const void *item, void *context)
     rely_keeper_drop_unstored(issuer);
     rely_keeper_forget_fetched(issuer);
     rely_keeper_forget_held(issuer);
+    rely_keeper_forget_course(issuer);
     free(issuer->names);
     free(issuer);
     return true;

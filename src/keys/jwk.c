@@ -59,6 +59,7 @@ static bool check_operations(const struct rely_json *jwk, struct rely_keyset_ski
 static bool check_public(const struct rely_json *jwk, struct rely_keyset_skipped *skipped)
 {
     const char *secret = rely_json_jwk_secret(jwk);
+    skipped->is_private = secret != NULL;
     return secret == NULL ||
            rely_key_skip(skipped, "it has the private member \"%s\": whoever has read the key set can sign with it",
                          secret);

@@ -15,11 +15,13 @@ static struct rely_json *find_keys(struct rely_json *document, const struct rely
     struct rely_json *keys = rely_json_get(document, "keys");
     if (rely_json_type(keys) != RELY_JSON_ARRAY) {
         rely_err_set(err, RELY_ERR_INVALID, "the key set is no JSON object with an array \"keys\" (RFC 7517 s5)");
+        rely_err_because(err, RELY_CAUSE_NOT_JSON);
         return NULL;
     }
     if (rely_json_size(keys) > limits->max_count) {
         rely_err_set(err, RELY_ERR_INVALID, "the key set has %zu keys, more than %zu (keys.max_count)",
                      rely_json_size(keys), limits->max_count);
+        rely_err_because(err, RELY_CAUSE_TOO_LARGE);
         return NULL;
     }
     return keys;
@@ -93,6 +95,24 @@ static bool has_weak_key(const struct rely_keyset *keyset)
     return false;
 }
 
+static bool has_private_key(const struct rely_keyset *keyset)
+{
+    for (size_t i = 0; i < keyset->skipped_count; i++)
+        if (keyset->skipped[i].is_private)
+            return true;
+    return false;
+}
+
+/* Of a set in which every key is skipped. */
+static enum rely_cause cause_of_no_key(const struct rely_keyset *keyset)
+{
+    if (keyset->taken_out_count > 0)
+        return RELY_CAUSE_KEYS_OF_ANOTHER_ISSUER;
+    if (has_weak_key(keyset))
+        return RELY_CAUSE_WEAK_KEYS;
+    return has_private_key(keyset) ? RELY_CAUSE_PRIVATE_MEMBERS : RELY_CAUSE_NO_USABLE_KEYS;
+}
+
 /* What the index of issuers reads: the usable keys, then the skipped ones. */
 static void mark_keys(struct rely_keyset *keyset)
 {
@@ -158,9 +178,12 @@ struct rely_keyset *rely_keyset_parse_within(struct rely_slice jwks, const struc
     if (jwks.len > limits->max_bytes) {
         rely_err_set(err, RELY_ERR_INVALID, "the key set has %zu bytes, more than %zu (keys.max_bytes)", jwks.len,
                      limits->max_bytes);
+        rely_err_because(err, RELY_CAUSE_TOO_LARGE);
         return NULL;
     }
     RELY_JSON_OWNED struct rely_json *document = rely_json_parse(jwks, err);
+    if (document == NULL)
+        rely_err_because(err, RELY_CAUSE_NOT_JSON);
     struct rely_json *keys = document == NULL ? NULL : find_keys(document, limits, err);
     if (keys == NULL)
         return NULL;
@@ -176,9 +199,11 @@ bool rely_keyset_check_usable(const struct rely_keyset *keyset, struct rely_err 
     if (keyset->count > 0)
         return true;
     if (keyset->skipped_count == 0)
-        return rely_err_set(err, RELY_ERR_INVALID, "the key set has no keys");
-    return rely_err_set(err, RELY_ERR_INVALID, "the key set has no usable key; the first one is skipped because %s",
-                        keyset->skipped[0].why);
+        return rely_err_set(err, RELY_ERR_INVALID, "the key set has no keys") ||
+               rely_err_because(err, RELY_CAUSE_EMPTY_SET);
+    rely_err_set(err, RELY_ERR_INVALID, "the key set has no usable key; the first one is skipped because %s",
+                 keyset->skipped[0].why);
+    return rely_err_because(err, cause_of_no_key(keyset));
 }
 
 static struct rely_keyset_skipped *skip_usable(struct rely_keyset *keyset, size_t index, const char *why)

@@ -55,8 +55,8 @@ static void put_words_of(struct rely_buf *out, const char *words)
 
 static void put_own_type(struct rely_buf *out, const struct rely_field *field)
 {
-    bool has_all = (field->flags & RELY_FIELD_ZERO_IS_NONE) != 0;
-    if ((field->flags & RELY_FIELD_IN_ANSWERS) != 0) {
+    bool has_all = (field->flags & (RELY_FIELD_ZERO_IS_NONE | RELY_FIELD_IN_ANSWERS)) != 0;
+    if ((field->flags & RELY_FIELD_IN_ANSWERS) != 0 && field->words[0] == '\0') {
         rely_buf_put(out, RELY_LIT("list"));
         return;
     }

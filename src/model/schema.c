@@ -78,15 +78,28 @@ static struct rely_json *schema_of_format(const char *format)
     return schema;
 }
 
-static struct rely_json *schema_of_warnings(void)
+/* Objects that have these texts; the last one is NULL. */
+static struct rely_json *schema_of_items(const char *const *members)
 {
-    static const char *const members[] = {"code", "field", "message"};
     struct rely_json *item = schema_of_type("object"), *properties = rely_json_object();
-    for (size_t i = 0; i < sizeof members / sizeof members[0]; i++)
+    for (size_t i = 0; members[i] != NULL; i++)
         rely_json_set(properties, members[i], schema_of_type("string"));
     rely_json_set(item, "properties", properties);
     struct rely_json *schema = schema_of_type("array");
     rely_json_set(schema, "items", item);
+    return schema;
+}
+
+/* What relyd says beside a record. */
+static struct rely_json *schema_of_said(const struct rely_field *field)
+{
+    static const char *const warning[] = {"code", "field", "message", NULL};
+    static const char *const condition[] = {"type", "status", "reason", "message", "since", NULL};
+    if (field->words[0] == '\0')
+        return schema_of_items(warning);
+    struct rely_json *schema = schema_of_type("object"), *properties = rely_json_object();
+    rely_json_set(properties, "conditions", schema_of_items(condition));
+    rely_json_set(schema, "properties", properties);
     return schema;
 }
 
@@ -122,7 +135,7 @@ static struct rely_json *schema_of_field(const struct rely_kind *kind, const str
         return schema_of_map(field);
     case RELY_FIELD_BITS:
     case RELY_FIELD_OWN:
-        return (field->flags & RELY_FIELD_IN_ANSWERS) != 0 ? schema_of_warnings() : kind->schema_own(field);
+        return (field->flags & RELY_FIELD_IN_ANSWERS) != 0 ? schema_of_said(field) : kind->schema_own(field);
     }
     return NULL;
 }

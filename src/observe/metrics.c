@@ -159,6 +159,15 @@ static void put_fetches(const struct scrape *scrape, const char *name)
                     (unsigned long long)scrape->gauges->fetches_failed);
 }
 
+static void put_fetch_failures(const struct scrape *scrape, const char *name)
+{
+    for (int cause = RELY_CAUSE_NONE; cause < RELY_CAUSE_COUNT; cause++)
+        if (scrape->gauges->failed_by[cause] > 0)
+            rely_buf_printf(scrape->out, "%s{reason=\"%s\"} %llu\n", name,
+                            cause == RELY_CAUSE_NONE ? "other" : rely_cause_word((enum rely_cause)cause),
+                            (unsigned long long)scrape->gauges->failed_by[cause]);
+}
+
 static void put_certificates(const struct scrape *scrape, const char *name)
 {
     for (size_t i = 0; i < scrape->gauges->certificate_count; i++)

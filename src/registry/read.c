@@ -71,6 +71,7 @@ struct collecting {
     struct rely_registry *registry;
     const struct rely_kind *kind;
     struct rely_json *array;
+    int64_t *ids; /* borrowed; or NULL */
     struct rely_err *err;
 };
 
@@ -81,6 +82,8 @@ static bool collect_record(const union rely_any_record *record, struct rely_slic
     (void)parent;
     if (object == NULL)
         return rely_stored_damaged(collecting->registry->store, collecting->kind, record->record.id, collecting->err);
+    if (collecting->ids != NULL)
+        collecting->ids[rely_json_size(collecting->array)] = record->record.id;
     rely_json_append(collecting->array, object);
     return true;
 }
@@ -88,8 +91,11 @@ static bool collect_record(const union rely_any_record *record, struct rely_slic
 bool rely_registry_list(struct rely_registry *registry, const struct rely_object_path *parent,
                         struct rely_object_page *page, struct rely_err *err)
 {
-    struct collecting collecting = {
-        .registry = registry, .kind = rely_kind_of(parent->object), .array = rely_json_array(), .err = err};
+    struct collecting collecting = {.registry = registry,
+                                    .kind = rely_kind_of(parent->object),
+                                    .array = rely_json_array(),
+                                    .ids = page->ids,
+                                    .err = err};
     const struct rely_stored_visit visit = {collect_record, &collecting};
     struct rely_slice after = page->after.ptr == NULL ? RELY_LIT("") : page->after;
     struct rely_stored_page stored = {.after = {.kind = collecting.kind, .name = after}, .limit = page->limit};

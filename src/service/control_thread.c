@@ -53,6 +53,11 @@ static bool tell_key_status(void *context, int64_t issuer_id, struct rely_key_st
     return rely_keeper_status(((const struct rely_control_thread *)context)->keeper, issuer_id, out);
 }
 
+static bool tell_conditions(void *context, int64_t issuer_id, struct rely_issuer_conditions *out)
+{
+    return rely_keeper_conditions(((const struct rely_control_thread *)context)->keeper, issuer_id, out);
+}
+
 static bool is_control_ready(void *context)
 {
     struct rely_control_thread *thread = context;
@@ -199,6 +204,7 @@ static bool start_control_thread(struct rely_control_thread *thread, struct rely
                                         .presets = thread->presets,
                                         .snapshot = newest_snapshot,
                                         .key_status = tell_key_status,
+                                        .conditions = tell_conditions,
                                         .find_detail = find_control_detail,
                                         .review = rely_callers_review,
                                         .caller_rules = &thread->service->reload.caller_rules,

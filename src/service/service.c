@@ -299,6 +299,7 @@ void rely_service_print_metrics(struct rely_service *service, const struct rely_
         .are_certificates_bad = atomic_load(&service->reload.are_certificates_bad),
         .start_s = service->start_s,
     };
+    memcpy(gauges.failed_by, counts.failed_by, sizeof gauges.failed_by);
     rely_certificates_measure(service, &gauges);
     for (size_t i = 0; i <= service->worker_count; i++) {
         all[i] = &service->counters[i].requests;

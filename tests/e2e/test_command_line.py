@@ -23,7 +23,7 @@ def check(tmp_path, text):
     return run("--check-config", "--config", str(path)), str(path)
 
 
-@pytest.mark.parametrize("page", ["settings", "metrics", "reasons", "tokens", "presets"])
+@pytest.mark.parametrize("page", ["settings", "metrics", "reasons", "conditions", "tokens", "presets"])
 def test_generated_pages_are_up_to_date(page):
     done = run("--print-docs", page)
     assert done.returncode == 0, done.stderr
@@ -172,7 +172,7 @@ def test_wrong_command_lines(arguments):
 def test_no_such_page():
     done = run("--print-docs", "nothing")
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "relyd: no page nothing; there are settings, metrics, reasons, tokens, presets, api and openapi\n"
+    assert done.stderr == "relyd: no page nothing; there are settings, metrics, reasons, conditions, tokens, presets, api and openapi\n"
 
 
 def refused_start(relyd):

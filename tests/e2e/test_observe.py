@@ -374,6 +374,7 @@ def test_e_each_counter_has_its_own_event(start, issuer):
 
     changed = what_changes(relyd, fetch_in_vain)
     assert changed['relyd_fetches_total{outcome="failed"}'] == 1
+    assert changed['relyd_fetch_failures_total{reason="cut_short"}'] == 1
 
     left_out = what_changes(relyd, lambda: [relyd.check() for _ in range(200)])
     assert 0 < left_out.pop("relyd_log_refusals_left_out_total") < 200

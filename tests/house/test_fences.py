@@ -115,7 +115,7 @@ def test_only_two_folders_look_into_unverified_payloads():
 # --- a fault must be looked at ----------------------------------------------------------------------------------------
 
 # They record a fault, and return false for the caller's own `return`.
-RECORDERS = {"rely_err_set", "rely_err_prefix", "rely_sql_fault", "rely_sql_damaged"}
+RECORDERS = {"rely_err_set", "rely_err_prefix", "rely_err_because", "rely_sql_fault", "rely_sql_damaged"}
 
 
 def droppable(text):

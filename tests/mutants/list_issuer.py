@@ -56,7 +56,7 @@ MUTANTS = [
     of_alias("a fetched key stays with a new name", "src/registry/rules.c", "!(is_woken(write) || has_new_name(write)) ||", "!is_woken(write) ||", "test_a_fetched_key_goes_with_the_name"),
     of_alias("a name that goes keeps its keys", "src/keeper/keeper.c", "            rely_issuer_name_index(record, names->items[i]) == rely_issuer_name_count(record))", "            names->items[i].len == 0)", "test_a_name_that_goes_frees_its_keys"),
     of_alias("keys that are given up are free under the URL alone", "src/keeper/keeper.c", "issuer->names != NULL && i < issuer->names->count; i++)", "issuer->names != NULL && i < 1; i++)", "test_a_fetched_key_goes_with_the_name"),
-    of_alias("a discovery document names the URL alone", "src/keeper/fetch.c", "rely_issuer_name_index(record, name) < rely_issuer_name_count(record);", "rely_issuer_name_index(record, name) == 0;", "test_a_discovery_document_may_name_an_alias"),
+    of_alias("a discovery document names the URL alone", "src/keeper/discovery.c", "rely_issuer_name_index(record, name) < rely_issuer_name_count(record))", "rely_issuer_name_index(record, name) == 0)", "test_a_discovery_document_may_name_an_alias"),
     of_alias("no answer says which alias came", "src/endpoints/reviewer.c", "return is_alias ? iss", "return is_alias && iss.len == 0 ? iss", "test_each_name"),
     mutant("an owner takes a subject by an alias of another's", "src/store/query.c", "WHERE name IN (SELECT name FROM own)", "WHERE name IN (SELECT name FROM own WHERE rest = name)", "unit_registry"),
     mutant("an owner takes a subject by an alias of his", "src/store/query.c", "\" UNION SELECT \" NEXT_LINE \" FROM own WHERE rest <> '')", "\" UNION SELECT \" NEXT_LINE \" FROM own WHERE rest = '-')", "unit_registry"),

@@ -28,8 +28,8 @@ MUTANTS = [
     dict(
         name="a-document-without-issuer-is-good",
         row="D",
-        file="src/keeper/fetch.c",
-        old="if (issuer.ptr == NULL)",
+        file="src/keeper/discovery.c",
+        old="if (name.ptr == NULL)",
         new="if (false)",
         caught_by="unit_keeper",
     ),
@@ -420,9 +420,9 @@ MUTANTS = [
     dict(
         name="another-issuers-document-is-good",
         row="D",
-        file="src/keeper/fetch.c",
-        old="else if (!is_registered_name(fetch, issuer))",
-        new="else if (!is_registered_name(fetch, issuer) && issuer.len == 0)",
+        file="src/keeper/discovery.c",
+        old="if (rely_issuer_name_index(record, name) < rely_issuer_name_count(record))",
+        new="if (name.len > 0 || rely_issuer_name_index(record, name) > 0)",
         caught_by="unit_keeper",
     ),
     dict(
@@ -718,9 +718,9 @@ MUTANTS = [
     dict(
         name="a-longer-address-of-keys-is-cut",
         row="issue 8",
-        file="src/keeper/fetch.c",
-        old="jwks_uri.len > URL_MAX)",
-        new="jwks_uri.len > 2 * URL_MAX)",
+        file="src/keeper/discovery.c",
+        old="jwks_uri.len <= RELY_FETCH_URL_BYTES_MAX)",
+        new="jwks_uri.len <= 2 * RELY_FETCH_URL_BYTES_MAX)",
         caught_by="unit_keeper",
     ),
     dict(

@@ -246,6 +246,12 @@ static bool find_key_status(void *service, int64_t issuer_id, struct rely_key_st
     return true;
 }
 
+static bool find_conditions(void *service, int64_t issuer_id, struct rely_issuer_conditions *out)
+{
+    *out = ((struct fixture *)service)->conditions;
+    return issuer_id != 0 && out->items[0].cause != RELY_CAUSE_NONE;
+}
+
 /* --- set-up -------------------------------------------------------------------------------------------------- */
 
 int make_fixture(void **state)
@@ -264,6 +270,7 @@ int make_fixture(void **state)
                                          .snapshot = find_snapshot,
                                          .note_fault = note_fault,
                                          .key_status = find_key_status,
+                                         .conditions = find_conditions,
                                          .find_detail = find_detail,
                                          .review = review_caller,
                                          .caller_rules = &fixture->in_force,

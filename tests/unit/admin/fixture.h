@@ -37,14 +37,15 @@ struct fixture {
     struct rely_keyset *keysets[64];
     size_t keyset_count;
     struct rely_key_status key_status;
-    bool is_holding;          /* keep `done` back until release_work */
-    struct rely_work *held;   /* done, and not told; NULL: none */
-    bool is_queueing;         /* do nothing until run_queued */
-    struct rely_work *queued; /* asked for, and not begun; NULL: none */
-    bool is_disk_full;        /* nothing can be committed */
-    int reads, writes;        /* that the registry was asked for */
-    bool is_stopping;         /* not ready */
-    size_t details;           /* of readiness: 0 to 2 */
+    struct rely_issuer_conditions conditions; /* of every issuer; zero-filled: nobody keeps any */
+    bool is_holding;                          /* keep `done` back until release_work */
+    struct rely_work *held;                   /* done, and not told; NULL: none */
+    bool is_queueing;                         /* do nothing until run_queued */
+    struct rely_work *queued;                 /* asked for, and not begun; NULL: none */
+    bool is_disk_full;                        /* nothing can be committed */
+    int reads, writes;                        /* that the registry was asked for */
+    bool is_stopping;                         /* not ready */
+    size_t details;                           /* of readiness: 0 to 2 */
     int fault_count;
     char fault[256]; /* the last that was noted */
     int publish_count;

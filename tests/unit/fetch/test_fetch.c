@@ -3,6 +3,7 @@
  * time, with bounded memory and without touching another host.
  */
 #include <dlfcn.h>
+#include <netdb.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,6 +43,19 @@ int X509_STORE_load_path(void *store, const char *folder)
     return real(store, folder);
 }
 
+/* libcurl looks names up by this, on a thread of its own: a name below `.slow` takes longer than anybody waits. */
+int getaddrinfo(const char *name, const char *service, const struct addrinfo *hints, struct addrinfo **found)
+{
+    static int (*real)(const char *, const char *, const struct addrinfo *, struct addrinfo **);
+    *(void **)&real = dlsym(RTLD_NEXT, "getaddrinfo");
+    const char *end = name == NULL ? NULL : strrchr(name, '.');
+    if (end != NULL && strcmp(end, ".slow") == 0) {
+        usleep(1500 * 1000);
+        return EAI_AGAIN;
+    }
+    return real(name, service, hints, found);
+}
+
 /* --- running transfers ---------------------------------------------------------------------------- */
 
 /* One transfer, what must come of it, and what came. */
@@ -62,6 +76,7 @@ struct job {
     int connect_timeout_ms;
     enum rely_fetch_kind kind;
     enum rely_fetch_fault fault_kind; /* expected, if not 0 */
+    enum rely_cause cause;            /* expected, if not 0 */
     long status;                      /* expected, if not 0 */
 
     char found_etag[RELY_FETCH_ETAG_BYTES_MAX + 1];
@@ -149,6 +164,9 @@ static void judge_job(const struct job *job)
         assert_int_equal(job->result.fault, job->fault_kind);
     if (job->status != 0)
         assert_int_equal(job->result.status, job->status);
+    if (job->cause != RELY_CAUSE_NONE && (int)job->cause != job->result.err.cause)
+        fail_msg("%s: %s\nis said to come from %d, not %d", job->path, job->result.err.message, job->result.err.cause,
+                 (int)job->cause);
     if (job->body == NULL) {
         if (job->result.is_ok || strstr(job->result.err.message, job->fault) == NULL)
             fail_msg("%s: found: %s\nexpected: %s", job->path,
@@ -213,13 +231,13 @@ static void test_only_200_counts(void **state)
 {
     (void)state;
     struct job jobs[] = {
-        {.port = "https", .path = "/e404", .fault = "/e404: answered 404, not 200"},
-        {.port = "https", .path = "/e500", .fault = "answered 500, not 200"},
-        {.port = "https", .path = "/e503", .fault = "answered 503, not 200"},
-        {.port = "https", .path = "/c201", .fault = "answered 201, not 200"},
-        {.port = "https", .path = "/c204", .fault = "answered 204, not 200"},
+        {.port = "https", .path = "/e404", .fault = "/e404: answered 404, not 200", .cause = RELY_CAUSE_NOT_FOUND},
+        {.port = "https", .path = "/e500", .fault = "answered 500, not 200", .cause = RELY_CAUSE_SERVER_ERROR},
+        {.port = "https", .path = "/e503", .fault = "answered 503, not 200", .cause = RELY_CAUSE_SERVER_ERROR},
+        {.port = "https", .path = "/c201", .fault = "answered 201, not 200", .cause = RELY_CAUSE_ODD_STATUS},
+        {.port = "https", .path = "/c204", .fault = "answered 204, not 200", .cause = RELY_CAUSE_ODD_STATUS},
         {.port = "https", .path = "/c206", .fault = "answered 206, not 200"},
-        {.port = "https", .path = "/c304", .fault = "answered 304, not 200"},
+        {.port = "https", .path = "/c304", .fault = "answered 304, not 200", .cause = RELY_CAUSE_ODD_STATUS},
         {.port = "https", .path = "/r300", .fault = "answered 300, not 200"},
     };
     RUN(jobs);
@@ -242,19 +260,20 @@ static void test_too_much(void **state)
     const char *large = "the answer is larger than 4096 bytes";
     const char *headers = "the answer's headers are larger than 32768 bytes or more than 256 lines";
     struct job jobs[] = {
-        {.port = "https", .path = "/overlimit", .fault = large},
-        {.port = "https", .path = "/overlimitchunked", .fault = large},
-        {.port = "https", .path = "/big", .fault = large},
+        {.port = "https", .path = "/overlimit", .fault = large, .cause = RELY_CAUSE_TOO_LARGE},
+        {.port = "https", .path = "/overlimitchunked", .fault = large, .cause = RELY_CAUSE_TOO_LARGE},
+        {.port = "https", .path = "/big", .fault = large, .cause = RELY_CAUSE_TOO_LARGE},
         {.port = "https", .path = "/bigchunked", .fault = large},
-        {.port = "https", .path = "/endless", .fault = large},
-        {.port = "https", .path = "/cllong", .fault = large},
-        {.port = "https", .path = "/endlesshdr", .fault = headers},
+        {.port = "https", .path = "/endless", .fault = large, .cause = RELY_CAUSE_TOO_LARGE},
+        {.port = "https", .path = "/cllong", .fault = large, .cause = RELY_CAUSE_TOO_LARGE},
+        {.port = "https", .path = "/endlesshdr", .fault = headers, .cause = RELY_CAUSE_TOO_LARGE},
         {.port = "https", .path = "/endless100", .fault = headers},
         {.port = "https", .path = "/lines200", .body = GOOD, .max_age_s = -1},
-        {.port = "https", .path = "/lines300", .fault = headers},
+        {.port = "https", .path = "/lines300", .fault = headers, .cause = RELY_CAUSE_TOO_LARGE},
         {.port = "https",
          .path = "/longhdr",
-         .fault = "/longhdr: one header of the answer is too long, or memory is short"},
+         .fault = "/longhdr: one header of the answer is too long, or memory is short",
+         .cause = RELY_CAUSE_TOO_LARGE},
     };
     long before = read_resident_pages();
     RUN(jobs);
@@ -266,14 +285,18 @@ static void test_too_slow(void **state)
     (void)state;
     const char *late = "no complete answer within 600 ms";
     struct job jobs[] = {
-        {.port = "https", .path = "/hang", .fault = late, .timeout_ms = SHORT_MS},
-        {.port = "https", .path = "/slow", .fault = late, .timeout_ms = SHORT_MS},
-        {.port = "https", .path = "/slowhdr", .fault = late, .timeout_ms = SHORT_MS},
+        {.port = "https", .path = "/hang", .fault = late, .timeout_ms = SHORT_MS, .cause = RELY_CAUSE_TIMEOUT},
+        {.port = "https", .path = "/slow", .fault = late, .timeout_ms = SHORT_MS, .cause = RELY_CAUSE_TIMEOUT},
+        {.port = "https", .path = "/slowhdr", .fault = late, .timeout_ms = SHORT_MS, .cause = RELY_CAUSE_TIMEOUT},
         {.port = "https", .path = "/clsilent", .fault = late, .timeout_ms = SHORT_MS},
-        {.port = "silence", .path = "/ok", .fault = late, .timeout_ms = SHORT_MS},
+        {.port = "silence", .path = "/ok", .fault = late, .timeout_ms = SHORT_MS, .cause = RELY_CAUSE_TLS_FAILED},
         {.port = "https", .path = "/ok", .body = GOOD, .max_age_s = 300},
         /* redirected without end, each time after 400 ms: the hops have their time together */
-        {.port = "https", .path = "/rlate", .fault = "no complete answer within 1000 ms", .timeout_ms = 1000},
+        {.port = "https",
+         .path = "/rlate",
+         .fault = "no complete answer within 1000 ms",
+         .timeout_ms = 1000,
+         .cause = RELY_CAUSE_TIMEOUT},
     };
     struct timespec begin;
     struct timespec end;
@@ -289,21 +312,40 @@ static void test_broken_answers(void **state)
     (void)state;
     const char *ended = "the answer is not complete: ";
     struct job jobs[] = {
-        {.port = "https", .path = "/reset", .fault = ended},
-        {.port = "https", .path = "/closemid", .fault = ended},
-        {.port = "https", .path = "/closechunk", .fault = ended},
-        {.port = "https", .path = "/clneg", .fault = "Invalid Content-Length: value"},
-        {.port = "https", .path = "/clhuge", .fault = "the answer is larger than 4096 bytes"},
-        {.port = "https", .path = "/cltwo", .fault = "the answer has 2 Content-Length headers"},
-        {.port = "https", .path = "/cllist", .fault = "the answer's Content-Length is \"11, 11\", not a length"},
-        {.port = "https", .path = "/chunkbad", .fault = "the answer is not complete: Illegal or missing hexadecimal"},
+        {.port = "https", .path = "/reset", .fault = ended, .cause = RELY_CAUSE_CUT_SHORT},
+        {.port = "https", .path = "/closemid", .fault = ended, .cause = RELY_CAUSE_CUT_SHORT},
+        {.port = "https", .path = "/closechunk", .fault = ended, .cause = RELY_CAUSE_CUT_SHORT},
+        {.port = "https", .path = "/clneg", .fault = "Invalid Content-Length: value", .cause = RELY_CAUSE_CUT_SHORT},
+        {.port = "https",
+         .path = "/clhuge",
+         .fault = "the answer is larger than 4096 bytes",
+         .cause = RELY_CAUSE_TOO_LARGE},
+        {.port = "https",
+         .path = "/cltwo",
+         .fault = "the answer has 2 Content-Length headers",
+         .cause = RELY_CAUSE_CUT_SHORT},
+        {.port = "https",
+         .path = "/cllist",
+         .fault = "the answer's Content-Length is \"11, 11\", not a length",
+         .cause = RELY_CAUSE_CUT_SHORT},
+        {.port = "https",
+         .path = "/chunkbad",
+         .fault = "the answer is not complete: Illegal or missing hexadecimal",
+         .cause = RELY_CAUSE_CUT_SHORT},
         {.port = "https", .path = "/chunkhuge", .fault = "the answer is not complete: Too long hexadecimal number"},
-        {.port = "https", .path = "/status", .fault = "Unsupported HTTP version in response"},
-        {.port = "https", .path = "/http09", .fault = "Received HTTP/0.9 when not allowed"},
+        {.port = "https",
+         .path = "/status",
+         .fault = "Unsupported HTTP version in response",
+         .cause = RELY_CAUSE_CUT_SHORT},
+        {.port = "https",
+         .path = "/http09",
+         .fault = "Received HTTP/0.9 when not allowed",
+         .cause = RELY_CAUSE_CUT_SHORT},
         {.port = "https", .path = "/http3", .fault = "Unsupported HTTP version (3.7) in response"},
         {.port = "https",
          .path = "/gzip",
-         .fault = "the answer has Content-Encoding \"gzip\", which was not asked for"},
+         .fault = "the answer has Content-Encoding \"gzip\", which was not asked for",
+         .cause = RELY_CAUSE_NOT_JSON},
     };
     RUN(jobs);
 }
@@ -321,9 +363,19 @@ static void test_redirected(void **state)
         {.port = "https", .path = "/rbody", .body = GOOD, .max_age_s = 300},
         {.port = "https", .path = "/rbodytwice", .body = GOOD, .max_age_s = 300},
         {.port = "https", .path = "/rother", .fault = "redirected more often than is allowed", .max_redirects = -1},
-        {.port = "https", .path = "/rloop", .fault = "redirected more often than is allowed"},
-        {.port = "https", .path = "/rmeta", .fault = "redirected to another origin, \"http://169.254.169.254/\""},
-        {.port = "https", .path = "/rtrap", .fault = elsewhere, .may_use_http = true},
+        {.port = "https",
+         .path = "/rloop",
+         .fault = "redirected more often than is allowed",
+         .cause = RELY_CAUSE_REDIRECT_REFUSED},
+        {.port = "https",
+         .path = "/rmeta",
+         .fault = "redirected to another origin, \"http://169.254.169.254/\"",
+         .cause = RELY_CAUSE_REDIRECT_REFUSED},
+        {.port = "https",
+         .path = "/rtrap",
+         .fault = elsewhere,
+         .may_use_http = true,
+         .cause = RELY_CAUSE_REDIRECT_REFUSED},
         {.port = "https",
          .path = "/rport",
          .fault = elsewhere,
@@ -331,13 +383,28 @@ static void test_redirected(void **state)
          .status = 302},
         {.port = "https", .path = "/rhost", .fault = elsewhere},
         {.port = "https", .path = "/rslashes", .fault = elsewhere},
-        {.port = "https", .path = "/rfile", .fault = "redirected to \"file:///etc/passwd\""},
+        {.port = "https",
+         .path = "/rfile",
+         .fault = "redirected to \"file:///etc/passwd\"",
+         .cause = RELY_CAUSE_REDIRECT_REFUSED},
         {.port = "https", .path = "/rgopher", .fault = elsewhere},
-        {.port = "https", .path = "/ruser", .fault = "a user or password in a URL is not allowed"},
+        {.port = "https",
+         .path = "/ruser",
+         .fault = "a user or password in a URL is not allowed",
+         .cause = RELY_CAUSE_REDIRECT_REFUSED},
         {.port = "https", .path = "/rfragment", .fault = "a fragment (#...) in a URL is not allowed"},
-        {.port = "https", .path = "/rempty", .fault = "redirected to \"\\x0d\", which is not a URL"},
-        {.port = "https", .path = "/r302", .fault = "answered 302 without one Location"},
-        {.port = "https", .path = "/rtwo", .fault = "answered 302 without one Location"},
+        {.port = "https",
+         .path = "/rempty",
+         .fault = "redirected to \"\\x0d\", which is not a URL",
+         .cause = RELY_CAUSE_REDIRECT_REFUSED},
+        {.port = "https",
+         .path = "/r302",
+         .fault = "answered 302 without one Location",
+         .cause = RELY_CAUSE_REDIRECT_REFUSED},
+        {.port = "https",
+         .path = "/rtwo",
+         .fault = "answered 302 without one Location",
+         .cause = RELY_CAUSE_REDIRECT_REFUSED},
     };
     RUN(jobs);
     struct job trap[] = {{.port = "https", .path = "/rhits", .body = "{\"trap\":0}", .max_age_s = -1}};
@@ -348,14 +415,21 @@ static void test_tls(void **state)
 {
     (void)state;
     struct job jobs[] = {
-        {.port = "wronghost", .path = "/ok", .fault = "/ok: the certificate is not for this host"},
-        {.port = "expired", .path = "/ok", .fault = "the certificate is not trusted: certificate has expired"},
+        {.port = "wronghost",
+         .path = "/ok",
+         .fault = "/ok: the certificate is not for this host",
+         .cause = RELY_CAUSE_WRONG_NAME},
+        {.port = "expired",
+         .path = "/ok",
+         .fault = "the certificate is not trusted: certificate has expired",
+         .cause = RELY_CAUSE_CERTIFICATE_EXPIRED},
         {.port = "unknown",
          .path = "/ok",
-         .fault = "the certificate is not trusted: unable to get local issuer certificate"},
-        {.port = "oldtls", .path = "/ok", .fault = "the TLS handshake failed: "},
-        {.port = "noise", .path = "/ok", .fault = "the TLS handshake failed: "},
-        {.port = "closed", .path = "/ok", .fault = "/ok: connection refused"},
+         .fault = "the certificate is not trusted: unable to get local issuer certificate",
+         .cause = RELY_CAUSE_UNKNOWN_CA},
+        {.port = "oldtls", .path = "/ok", .fault = "the TLS handshake failed: ", .cause = RELY_CAUSE_TLS_FAILED},
+        {.port = "noise", .path = "/ok", .fault = "the TLS handshake failed: ", .cause = RELY_CAUSE_NOT_TLS},
+        {.port = "closed", .path = "/ok", .fault = "/ok: connection refused", .cause = RELY_CAUSE_CONNECTION_REFUSED},
     };
     RUN(jobs);
 }
@@ -371,7 +445,8 @@ static void test_what_is_trusted(void **state)
         {.port = "https",
          .path = "/ok",
          .is_without_ca = true,
-         .fault = "the certificate is not trusted: unable to get local issuer certificate"},
+         .fault = "the certificate is not trusted: unable to get local issuer certificate",
+         .cause = RELY_CAUSE_UNKNOWN_CA},
     };
     RUN(without);
     assert_true(__atomic_load_n(&system_loads, __ATOMIC_RELAXED) > 0);
@@ -386,8 +461,10 @@ static void test_useless_bundles(void **state)
     for (size_t i = 0; i < 3; i++) {
         server.ca = (struct rely_buf){0};
         rely_buf_put(&server.ca, rely_slice_of(bundles[i]));
-        struct job job[] = {
-            {.port = "https", .path = "/ok", .fault = "caBundle is not PEM with at least one certificate"}};
+        struct job job[] = {{.port = "https",
+                             .path = "/ok",
+                             .fault = "caBundle is not PEM with at least one certificate",
+                             .cause = RELY_CAUSE_UNKNOWN_CA}};
         RUN(job);
         rely_buf_fini(&server.ca);
     }
@@ -403,16 +480,34 @@ static void test_address_fence(void **state)
     snprintf(decimal, sizeof(decimal), "https://2130706433:%d/ok", find_port(&server, "https"));
     snprintf(localhost, sizeof(localhost), "https://localhost:%d/ok", find_port(&server, "https"));
     struct job jobs[] = {
-        {.port = "https", .path = "/ok", .is_public = true, .fault = loopback},
-        {.path = decimal, .is_public = true, .fault = loopback},
-        {.path = "https://0x7f.1/", .is_public = true, .fault = loopback},
-        {.path = "https://0177.0.0.1/", .is_public = true, .fault = loopback},
-        {.path = localhost, .is_public = true, .fault = "is in a special range and allowPrivateAddresses is false"},
-        {.path = "https://169.254.169.254/", .is_public = true, .fault = "address 169.254.169.254 is in a special"},
-        {.path = "https://0.0.0.0/", .is_public = true, .fault = "address 0.0.0.0 is in a special range"},
-        {.path = "https://[::1]/", .is_public = true, .fault = "address ::1 is in a special range"},
-        {.path = "https://[::ffff:127.0.0.1]/", .is_public = true, .fault = "address ::ffff:127.0.0.1 is in a special"},
-        {.path = "https://[fd00:ec2::254]/", .is_public = true, .fault = "address fd00:ec2::254 is in a special range"},
+        {.port = "https", .path = "/ok", .is_public = true, .fault = loopback, .cause = RELY_CAUSE_PRIVATE_ADDRESS},
+        {.path = decimal, .is_public = true, .fault = loopback, .cause = RELY_CAUSE_PRIVATE_ADDRESS},
+        {.path = "https://0x7f.1/", .is_public = true, .fault = loopback, .cause = RELY_CAUSE_PRIVATE_ADDRESS},
+        {.path = "https://0177.0.0.1/", .is_public = true, .fault = loopback, .cause = RELY_CAUSE_PRIVATE_ADDRESS},
+        {.path = localhost,
+         .is_public = true,
+         .fault = "is in a special range and allowPrivateAddresses is false",
+         .cause = RELY_CAUSE_PRIVATE_ADDRESS},
+        {.path = "https://169.254.169.254/",
+         .is_public = true,
+         .fault = "address 169.254.169.254 is in a special",
+         .cause = RELY_CAUSE_PRIVATE_ADDRESS},
+        {.path = "https://0.0.0.0/",
+         .is_public = true,
+         .fault = "address 0.0.0.0 is in a special range",
+         .cause = RELY_CAUSE_PRIVATE_ADDRESS},
+        {.path = "https://[::1]/",
+         .is_public = true,
+         .fault = "address ::1 is in a special range",
+         .cause = RELY_CAUSE_PRIVATE_ADDRESS},
+        {.path = "https://[::ffff:127.0.0.1]/",
+         .is_public = true,
+         .fault = "address ::ffff:127.0.0.1 is in a special",
+         .cause = RELY_CAUSE_PRIVATE_ADDRESS},
+        {.path = "https://[fd00:ec2::254]/",
+         .is_public = true,
+         .fault = "address fd00:ec2::254 is in a special range",
+         .cause = RELY_CAUSE_PRIVATE_ADDRESS},
     };
     RUN(jobs);
 }
@@ -421,13 +516,40 @@ static void test_refused_at_once(void **state)
 {
     (void)state;
     struct job jobs[] = {
-        {.port = "http", .path = "/ok", .fault = "http is not allowed for this issuer, only https"},
-        {.path = "file:///etc/passwd", .may_use_http = true, .fault = "not a URL with a scheme and a host"},
-        {.path = "ftp://127.0.0.1/", .may_use_http = true, .fault = "only https URLs are fetched"},
-        {.path = "", .fault = "a URL is 1 to 2048 printable ASCII characters"},
+        {.port = "http",
+         .path = "/ok",
+         .fault = "http is not allowed for this issuer, only https",
+         .cause = RELY_CAUSE_JWKS_URI_REFUSED},
+        {.path = "file:///etc/passwd",
+         .may_use_http = true,
+         .fault = "not a URL with a scheme and a host",
+         .cause = RELY_CAUSE_JWKS_URI_REFUSED},
+        {.path = "ftp://127.0.0.1/",
+         .may_use_http = true,
+         .fault = "only https URLs are fetched",
+         .cause = RELY_CAUSE_JWKS_URI_REFUSED},
+        {.path = "", .fault = "a URL is 1 to 2048 printable ASCII characters", .cause = RELY_CAUSE_JWKS_URI_REFUSED},
         {.path =
              "https://aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.test/",
-         .fault = "the host name does not resolve"},
+         .fault = "the host name does not resolve",
+         .cause = RELY_CAUSE_NAME_NOT_FOUND},
+    };
+    RUN(jobs);
+}
+
+/* Until an answer, and until a connection, whichever is over first; and the name is what is said. */
+static void test_names_that_take_too_long(void **state)
+{
+    (void)state;
+    struct job jobs[] = {
+        {.path = "https://issuer.slow/",
+         .fault = "no complete answer within 300 ms",
+         .timeout_ms = 300,
+         .cause = RELY_CAUSE_NAME_TIMEOUT},
+        {.path = "https://issuer.slow/",
+         .fault = "no connection within 200 ms",
+         .connect_timeout_ms = 200,
+         .cause = RELY_CAUSE_NAME_TIMEOUT},
     };
     RUN(jobs);
 }
@@ -524,7 +646,8 @@ static void test_unchanged(void **state)
          .path = "/c304",
          .fault = "answered 304, not 200",
          .fault_kind = RELY_FETCH_BAD_STATUS,
-         .status = 304},
+         .status = 304,
+         .cause = RELY_CAUSE_ODD_STATUS},
         {.port = "https", .path = "/badetag", .body = GOOD, .max_age_s = -1},
     };
     size_t count = sizeof(jobs) / sizeof(jobs[0]);
@@ -567,12 +690,17 @@ static void test_connect_timeout(void **state)
 {
     (void)state;
     struct job jobs[] = {
-        {.port = "silence", .path = "/ok", .fault = "/ok: no connection within 300 ms", .connect_timeout_ms = 300},
+        {.port = "silence",
+         .path = "/ok",
+         .fault = "/ok: no connection within 300 ms",
+         .connect_timeout_ms = 300,
+         .cause = RELY_CAUSE_TLS_FAILED},
         {.port = "https",
          .path = "/hang",
          .fault = "no complete answer within 1500 ms",
          .connect_timeout_ms = 1000,
-         .timeout_ms = 1500},
+         .timeout_ms = 1500,
+         .cause = RELY_CAUSE_TIMEOUT},
     };
     struct timespec begin;
     struct timespec end;
@@ -648,13 +776,22 @@ static void test_proxy(void **state)
     struct job jobs[] = {
         {.path = named, .body = GOOD, .max_age_s = 300}, /* two hops, and TLS for the name */
         {.path = by_http, .body = GOOD, .max_age_s = 300, .may_use_http = true},
-        {.port = "https", .path = "/e404", .fault = "answered 404, not 200"},
-        {.path = private, .is_public = true, .fault = "is in a special range and allowPrivateAddresses is false"},
+        {.port = "https", .path = "/e404", .fault = "answered 404, not 200", .cause = RELY_CAUSE_NOT_FOUND},
+        {.path = private,
+         .is_public = true,
+         .fault = "is in a special range and allowPrivateAddresses is false",
+         .cause = RELY_CAUSE_PRIVATE_ADDRESS},
         {.path = "https://169.254.169.254/",
          .is_public = true,
-         .fault = "address 169.254.169.254 is in a special range"},
-        {.path = "https://unknown.test/", .fault = "the host name does not resolve"},
-        {.port = "wronghost", .path = "/ok", .fault = "the certificate is not for this host"},
+         .fault = "address 169.254.169.254 is in a special range",
+         .cause = RELY_CAUSE_PRIVATE_ADDRESS},
+        {.path = "https://unknown.test/",
+         .fault = "the host name does not resolve",
+         .cause = RELY_CAUSE_NAME_NOT_FOUND},
+        {.port = "wronghost",
+         .path = "/ok",
+         .fault = "the certificate is not for this host",
+         .cause = RELY_CAUSE_WRONG_NAME},
     };
     RUN(jobs);
     struct job log = {.port = "https", .path = "/proxied"};
@@ -927,6 +1064,7 @@ int main(void)
         cmocka_unit_test(test_useless_bundles),
         cmocka_unit_test(test_address_fence),
         cmocka_unit_test(test_refused_at_once),
+        cmocka_unit_test(test_names_that_take_too_long),
         cmocka_unit_test(test_nul_in_url),
         cmocka_unit_test(test_request_sent),
         cmocka_unit_test(test_conditions_sent),

@@ -14,6 +14,7 @@ int main(void)
     failed += run_store_tests();
     failed += run_record_tests();
     failed += run_hold_tests();
+    failed += run_condition_tests();
     mint_reset();
     return failed;
 }

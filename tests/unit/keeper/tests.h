@@ -10,5 +10,6 @@ int run_miss_tests(void);
 int run_store_tests(void);
 int run_record_tests(void);
 int run_hold_tests(void);
+int run_condition_tests(void);
 
 #endif

@@ -613,6 +613,7 @@ static void answer_fetch(struct world *world, struct world_fetch **slot)
         result.fault = RELY_FETCH_BAD_STATUS;
         result.status = 503;
         rely_err_set(&result.err, RELY_ERR_IO, "answered 503");
+        rely_err_because(&result.err, RELY_CAUSE_SERVER_ERROR);
     } else {
         answer_right(world, begun, &result);
         if (!begun->is_discovery && world->note_served != NULL)

@@ -47,6 +47,7 @@ static void test_metrics(void **state)
                                  .connections = 5,
                                  .fetches_ok = 6,
                                  .fetches_failed = 7,
+                                 .failed_by = {[RELY_CAUSE_NONE] = 3, [RELY_CAUSE_NOT_TLS] = 4},
                                  .log_lost = 9,
                                  .unsendable = 14,
                                  .is_config_bad = true,
@@ -100,6 +101,8 @@ static void test_metrics(void **state)
     expect_line(&out, "relyd_log_lines_lost_total 9");
     expect_line(&out, "relyd_fetches_total{outcome=\"ok\"} 6");
     expect_line(&out, "relyd_fetches_total{outcome=\"failed\"} 7");
+    expect_line(&out, "relyd_fetch_failures_total{reason=\"other\"} 3");
+    expect_line(&out, "relyd_fetch_failures_total{reason=\"not_tls\"} 4");
     expect_line(&out, "relyd_key_set_age_seconds{issuer=\"prod\"} 90");
     expect_line(&out, "relyd_key_set_age_seconds{issuer=\"test\"} 0");
     expect_line(&out, "relyd_key_set_age_max_seconds 90");

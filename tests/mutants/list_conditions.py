@@ -1,0 +1,28 @@
+"""What is said of an issuer: the causes of faults, and what they make of its conditions."""
+
+CONDITIONS, TABLE = "src/keeper/conditions.c", "tests/e2e/test_conditions.py::"
+
+
+def mutant(name, file, old, new, caught_by):
+    return dict(name=name, row="issue 12", file=file, old=old, new=new, caught_by=caught_by)
+
+
+MUTANTS = [
+    mutant("what failed says that it passed", CONDITIONS, "course->failed == RELY_CAUSE_NONE || condition < course->failed_at)", "course->failed == RELY_CAUSE_NONE || condition <= course->failed_at)", "unit_keeper"),
+    mutant("what was not reached has failed, too", CONDITIONS, "return condition == course->failed_at ? course->failed : RELY_CAUSE_NOT_REACHED;", "return course->failed;", "unit_keeper"),
+    mutant("an outage says that tokens are refused", CONDITIONS, "return in_force == RELY_CAUSE_USABLE ? RELY_CAUSE_IS_READY", "return record->keyset == NULL ? RELY_CAUSE_IS_READY", "unit_keeper"),
+    mutant("a disabled record is ready", CONDITIONS, "    if (!record->is_enabled)\n        return RELY_CAUSE_DISABLED;\n", "", "unit_keeper"),
+    mutant("keys that are too old are usable", CONDITIONS, "    if (now_s > record->keys_until_s)\n        return RELY_CAUSE_TOO_OLD;\n", "    (void)now_s;\n", "unit_keeper"),
+    mutant("since the last fetch", CONDITIONS, "    if (said->cause == cause)\n        return;\n", "", "unit_keeper"),
+    mutant("keys are too old since somebody has looked", CONDITIONS, "record->keys_until_s + 1 : now_s", "now_s : now_s", "unit_keeper"),
+    mutant("a key for another algorithm is usable", CONDITIONS, "& record->algs) != 0", "| record->algs) != 0", TABLE + "test_the_first_false_condition[algorithms]"),
+    mutant("a slash at the end is another issuer", "src/keeper/discovery.c", "if (differs_by_slash(", "if (!record->is_enabled && differs_by_slash(", TABLE + "test_the_first_false_condition[slash]"),
+    mutant("failures of the key set are the document's", "src/keeper/fetch.c", "if (fetch->is_discovery || home >= RELY_CONDITION_KEYS_READ)", "if (fetch->url[0] != 0 || home >= RELY_CONDITION_KEYS_READ)", TABLE + "test_the_first_false_condition[keys-404]"),
+    mutant("relyd's own fault is said of the issuer", "src/keeper/keeper.c", "if (err == NULL || err->cause != RELY_CAUSE_NONE)", "if (err == NULL || err->cause >= 0)", "unit_keeper"),
+    mutant("an expired certificate is nobody's", "src/fetch/fault.c", "    case X509_V_ERR_CERT_HAS_EXPIRED:\n        return RELY_CAUSE_CERTIFICATE_EXPIRED;\n", "", "unit_fetch"),
+    mutant("a certificate is wanted, and nobody says so", "src/fetch/watch.c", "->wants_certificate = true;", "->wants_certificate = false;", TABLE + "test_the_first_false_condition[client-certificate]"),
+    mutant("http is a broken handshake", "src/fetch/watch.c", "transfer->is_no_tls |= is", "transfer->is_no_tls &= is", "unit_fetch"),
+    mutant("a name that takes long is a slow server", "src/fetch/fault.c", "    if (times->resolved_us == 0)\n        return RELY_CAUSE_NAME_TIMEOUT;\n", "", "unit_fetch"),
+    mutant("a handshake that takes long is no connection", "src/fetch/watch.c", "        transfer->tls_begun_us = rely_clock_monotonic_us();", "        transfer->tls_begun_us = 0;", "unit_fetch"),
+    mutant("private keys are unknown ones", "src/keys/jwk.c", "skipped->is_private = secret != NULL;", "skipped->is_private = secret == NULL;", TABLE + "test_the_first_false_condition[private-keys]"),
+]
