@@ -33,7 +33,7 @@ E2E = {
     "http": ["http", "http2", "hostile_http2", "connections", "client_paths", "doors", "openapi", "smuggling"],
     "loop": ["http", "http2", "connections", "storms", "tls", "callers"],
     "decide": TOKENS + DOORS + ["routes", "response_headers", "trusting_routes", "groups", "revocations", "explain", "siblings", "fleet", "modes", "guards", "pins"],
-    "registry": [*WRITES, "revocations", "routes", "response_headers", "warnings", "force", "groups", "tenants", "subject_claim", "aliases", "trust_domains"],
+    "registry": [*WRITES, "revocations", "tombstones", "routes", "response_headers", "warnings", "force", "groups", "tenants", "subject_claim", "aliases", "trust_domains"],
     "store": WRITES,
     "model": ["warnings", "force", "shorthands", "rest", "limits", "migration", "openapi", "guards", "tenants"],
     "credentials": ["straight_path", "explain", "told", "modes", "groups", "fleet", "expressions", "shorthands"],

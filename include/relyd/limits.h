@@ -55,7 +55,10 @@
 #define RELY_REQUIRED_VALUES_MAX 64
 #define RELY_ALLOWED_SUBJECTS_MAX 32
 #define RELY_PIN_CLAIMS_MAX 16
-#define RELY_ACCOUNT_UID_CHARS 36 /* a UUID */
+#define RELY_PUSH_SUBJECTS_MAX 8
+#define RELY_TOMBSTONES_AT_ONCE 1000
+#define RELY_TOMBSTONES_MAX 100000 /* in force, of one issuer */
+#define RELY_ACCOUNT_UID_CHARS 36  /* a UUID */
 
 /* claims matching expressions: characters, as they count in the language (expression.h) */
 #define RELY_EXPRESSION_CHARS_MAX 4096

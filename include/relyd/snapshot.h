@@ -58,7 +58,9 @@ struct rely_issuer {
     int64_t max_lifetime_s;         /* 0 = no limit */
     const struct rely_slice *types; /* accepted `typ`, lower case, without "application/" */
     size_t type_count;
-    const struct rely_guards *guards; /* NULL: none */
+    const struct rely_guards *guards;       /* NULL: none */
+    const struct rely_slice *push_subjects; /* whose tokens may report tombstones */
+    size_t push_subject_count;
     bool is_enabled;
     const struct rely_keyset *keyset; /* borrowed: lives at least as long as this edition. NULL: never had keys */
     bool has_uploaded_keys;           /* there is nothing to fetch */

@@ -102,6 +102,7 @@ void rely_admin_explain(struct rely_admin_call *call);
 void rely_admin_join_group(struct rely_admin_call *call);
 void rely_admin_leave_group(struct rely_admin_call *call);
 void rely_admin_create_revocation(struct rely_admin_call *call);
+void rely_admin_take_tombstones(struct rely_admin_call *call);
 
 /* --- objects.c --- */
 

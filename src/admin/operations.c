@@ -41,6 +41,7 @@ const char *rely_need_words(enum rely_need need)
                                         [VIEWER] = "viewer",
                                         [VIEWER_OR_OWNER] = "viewer, or owner of any identity",
                                         [VIEWER_OR_ITS_OWNER] = "viewer, or owner of the identity",
+                                        [CLUSTER] = "a token of the issuer, of one of its `pushSubjects`",
                                         [ADMIN_OR_ITS_OWNER] =
                                             "admin, or owner of the identity while that has no role"};
     return words[need];

@@ -28,7 +28,8 @@ enum rely_need {
     VIEWER,
     VIEWER_OR_OWNER,     /* who owns any identity */
     VIEWER_OR_ITS_OWNER, /* of the identity of the path */
-    ADMIN_OR_ITS_OWNER   /* while that identity has no role */
+    ADMIN_OR_ITS_OWNER,  /* while that identity has no role */
+    CLUSTER              /* by a token of the issuer's own, which the resource judges itself */
 };
 
 enum rely_plane { RELY_PLANE_DATA = 1, RELY_PLANE_HEALTH, RELY_PLANE_CONTROL, RELY_PLANE_COUNT };

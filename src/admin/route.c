@@ -51,6 +51,12 @@ static void answer_unrouted(struct rely_http_request *request, int status, const
         rely_http_refuse_method(request, routed->allow);
 }
 
+/* Without a caller: nobody has to be proven, or the resource looks itself. */
+static bool is_judged_elsewhere(enum rely_need needs)
+{
+    return needs == ANYBODY || needs == CLUSTER;
+}
+
 /* Who is not proven learns nothing, not even which paths there are; but whoever asks whether relyd lives is told. */
 void rely_admin_handle(struct rely_http_request *request, void *context)
 {
@@ -63,7 +69,7 @@ void rely_admin_handle(struct rely_http_request *request, void *context)
         .admin = door->admin, .request = request, .caller = &caller, .now_s = rely_clock_now_s()};
     if (!rely_admin_admit_page(door->admin, request))
         return;
-    if ((status != 200 || row->needs != ANYBODY) && !rely_admin_admit(door, request, &caller))
+    if ((status != 200 || !is_judged_elsewhere(row->needs)) && !rely_admin_admit(door, request, &caller))
         return;
     if (status == 200) {
         call.path = rely_object_path_read(&routed, row->object);

@@ -75,6 +75,8 @@ struct rely_issuer *rely_issuer_of_record(const struct rely_issuer_record *recor
                                                .types = record->types.items,
                                                .type_count = record->types.count,
                                                .guards = read_guards(record, &pool, &guards),
+                                               .push_subjects = record->push_subjects.items,
+                                               .push_subject_count = record->push_subjects.count,
                                                .is_enabled = record->is_enabled,
                                                .source = {.kind = (enum rely_key_source)record->key_source,
                                                           .discovery_url = record->discovery_url,

@@ -145,15 +145,17 @@ static const struct rely_guards *put_guards(struct block *block, void *to, const
 
 struct rely_issuer *rely_issuer_copy(const struct rely_issuer *from)
 {
-    size_t arrays = (from->type_count + from->alias_count) * sizeof(struct rely_slice);
+    size_t arrays = (from->type_count + from->alias_count + from->push_subject_count) * sizeof(struct rely_slice);
     size_t guards_text = measure_guards(from->guards, &arrays);
     const struct rely_issuer_source *source = &from->source;
     size_t text = from->name.len + from->url.len + measure_texts(from->aliases, from->alias_count) + 1 +
-                  from->trust_domain.len + from->subject_claim.len + measure_texts(from->types, from->type_count) +
-                  source->discovery_url.len + source->jwks_uri.len + source->ca_bundle.len + source->bearer_file.len +
-                  source->proxy.len + guards_text;
+                  measure_texts(from->push_subjects, from->push_subject_count) + from->trust_domain.len +
+                  from->subject_claim.len + measure_texts(from->types, from->type_count) + source->discovery_url.len +
+                  source->jwks_uri.len + source->ca_bundle.len + source->bearer_file.len + source->proxy.len +
+                  guards_text;
     struct rely_issuer *issuer = rely_alloc(sizeof *issuer + arrays + text);
     struct rely_slice *types = (struct rely_slice *)(issuer + 1), *aliases = types + from->type_count;
+    struct rely_slice *pushers = aliases + from->alias_count;
     struct block block = {(char *)(issuer + 1) + arrays};
     *issuer = *from;
     issuer->name = put_text(&block, from->name);
@@ -169,7 +171,9 @@ struct rely_issuer *rely_issuer_copy(const struct rely_issuer *from)
     put_texts(&block, aliases, from->aliases, from->alias_count);
     issuer->aliases = aliases;
     issuer->trust_domain = put_marked(&block, from->trust_domain);
-    issuer->guards = put_guards(&block, aliases + from->alias_count, from->guards);
+    put_texts(&block, pushers, from->push_subjects, from->push_subject_count);
+    issuer->push_subjects = pushers;
+    issuer->guards = put_guards(&block, pushers + from->push_subject_count, from->guards);
     return issuer;
 }
 

@@ -58,8 +58,8 @@ MUTANTS = [
         name="health on the control plane goes round the guard",
         row="D",
         file="src/admin/route.c",
-        old="(status != 200 || row->needs != ANYBODY)",
-        new="(status != 200 || (row->needs != ANYBODY && row->needs != VIEWER))",
+        old="return needs == ANYBODY || needs == CLUSTER;",
+        new="return needs == ANYBODY || needs == CLUSTER || needs == VIEWER;",
         caught_by="unit_admin",
     ),
     dict(

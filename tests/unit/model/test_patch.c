@@ -321,7 +321,7 @@ static void leaves_the_rest_alone(void **state)
         "\"guards\":{\"requiredClaims\":[],"
         "\"singleAudience\":false,\"refuseStretched\":false,\"pinServiceAccountUid\":\"off\","
         "\"allowedSubjects\":[]},\"isShared\":false,"
-        "\"pinClaims\":[],\"description\":\"one\",\"enabled\":true,\"issuerGroups\":[],"
+        "\"pinClaims\":[],\"pushSubjects\":[],\"description\":\"one\",\"enabled\":true,\"issuerGroups\":[],"
         "\"createdAt\":\"1970-01-01T00:00:00Z\",\"updatedAt\":\"1970-01-01T00:00:00Z\"}");
     end_reading(&second);
     end_reading(&first);

@@ -25,7 +25,7 @@ static void assert_shown(const struct reading *reading, enum rely_object object,
 #define GUARDS                                                                                                         \
     "\"guards\":{\"requiredClaims\":[],\"singleAudience\":false,\"refuseStretched\":false,\"pinServiceAccountUid\":"   \
     "\"off\","                                                                                                         \
-    "\"allowedSubjects\":[]},\"isShared\":false,\"pinClaims\":[],"
+    "\"allowedSubjects\":[]},\"isShared\":false,\"pinClaims\":[],\"pushSubjects\":[],"
 #define TIMES "\"createdAt\":\"1970-01-01T00:00:00Z\",\"updatedAt\":\"1970-01-01T00:00:00Z\"}"
 
 static void shows_what_was_given(void **state)

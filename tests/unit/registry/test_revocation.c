@@ -4,6 +4,7 @@
 #include "fixture.h"
 #include "relyd/limits.h"
 #include "relyd/text.h"
+#include "relyd/tombstones.h"
 #include <stdlib.h>
 
 static const struct rely_object_path collection = {.object = RELY_OBJECT_REVOCATION};
@@ -234,6 +235,48 @@ static void rows_are_counted_when_there_may_be_so_many(void **state)
     assert_refused(fixture, RELY_ERR_LIMIT, "too_many_revocations");
 }
 
+/* In: count - of one and the same uid. */
+static bool bury_so_many(struct fixture *fixture, size_t count, struct rely_write_result *result, struct rely_err *err)
+{
+    static const struct rely_writer writer = {.actor = {"cluster:cluster", 15}, .now_s = NOW};
+    struct rely_tombstone stones[8];
+    for (size_t i = 0; i < count; i++)
+        stones[i] = (struct rely_tombstone){"podUid", RELY_LIT("u")};
+    const struct rely_burial burial = {RELY_LIT("cluster"), &writer, stones, count};
+    return rely_registry_bury(fixture->registry, &burial, result, err);
+}
+
+/* What is over, of another record, or no tombstone counts for none; and a report that is too long is none at all. */
+static void one_cluster_has_so_many_tombstones(void **state)
+{
+    struct fixture *fixture = *state;
+    struct rely_write_result result = {.is_created = false};
+    struct rely_err err = {0};
+    make_issuer_and_identity(fixture);
+    char *sql = format_body("WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d)"
+                            " INSERT INTO revocation (name, pod_uid, issuer_name, reason, created_at, updated_at)"
+                            " SELECT 'row-' || i, i, 'cluster', 'r', 1, 1 FROM n",
+                            RELY_TOMBSTONES_MAX - 2);
+    assert_int_equal(run_sql(fixture, sql), SQLITE_OK);
+    free(sql);
+    assert_int_equal(
+        run_sql(fixture,
+                "INSERT INTO revocation (name, pod_uid, issuer_name, jti, reason, until_at, created_at, updated_at)"
+                " VALUES ('over', 'u', 'cluster', NULL, 'r', 5, 1, 1),"
+                " ('other', 'u', 'another', NULL, 'r', NULL, 1, 1),"
+                " ('jti', NULL, 'cluster', 'j', 'r', NULL, 1, 1)"),
+        SQLITE_OK);
+    assert_false(bury_so_many(fixture, 3, &result, &err));
+    assert_int_equal(err.code, RELY_ERR_LIMIT);
+    assert_string_equal(result.code, "too_many_revocations");
+    assert_int_equal(result.changes.count, 0);
+    assert_true(bury_so_many(fixture, 2, &result, &err));
+    assert_int_equal(result.changes.count, 2);
+    assert_false(bury_so_many(fixture, 1, &result, &err));
+    rely_write_result_fini(&result);
+    assert_int_equal(count_rows(fixture, "SELECT count(*) FROM change_log WHERE actor = 'cluster:cluster'"), 2);
+}
+
 int run_revocation_tests(void)
 {
     const struct CMUnitTest tests[] = {
@@ -245,6 +288,7 @@ int run_revocation_tests(void)
         A_TEST(what_is_over_is_deleted),
         A_TEST(so_many_go_at_once),
         A_TEST(rows_are_counted_when_there_may_be_so_many),
+        A_TEST(one_cluster_has_so_many_tombstones),
         A_TEST(two_marks_in_a_row_are_damage),
     };
     return cmocka_run_group_tests_name("revocations", tests, NULL, NULL);

@@ -1,0 +1,53 @@
+/*
+ * What a cluster says is deleted, as revocations of its record. Decides how many one record may have. Called by admin/, which
+ * has found out that it is the cluster that says so.
+ */
+#include "inside.h"
+
+#include "relyd/buried.h"
+#include "relyd/tombstones.h"
+
+static void set_stone_member(struct rely_json *body, const char *name, struct rely_slice text)
+{
+    rely_json_set(body, name, rely_json_of_text(text));
+}
+
+static bool bury_one(struct rely_registry *registry, const struct rely_burial *burial,
+                     const struct rely_tombstone *stone, struct rely_write_result *result, struct rely_err *err)
+{
+    struct rely_write_result one = {.is_created = false};
+    RELY_JSON_OWNED struct rely_json *body = rely_json_object();
+    set_stone_member(body, stone->field, stone->uid);
+    set_stone_member(body, "issuerName", burial->issuer_name);
+    set_stone_member(body, "reason", RELY_LIT("deleted, as its cluster says"));
+    const struct rely_write write = {
+        .path = {.object = RELY_OBJECT_REVOCATION}, .body = body, .writer = *burial->writer};
+    bool is_written = rely_registry_create(registry, &write, &one, err);
+    rely_changes_move(&result->changes, &one.changes);
+    memcpy(result->code, one.code, sizeof result->code);
+    rely_write_result_fini(&one);
+    return is_written;
+}
+
+/* Counted by who is there, as it is asked seldom and for up to a thousand at once. */
+static bool has_room_for_stones(struct rely_registry *registry, const struct rely_burial *burial,
+                                struct rely_write_result *result, struct rely_err *err)
+{
+    size_t found = 0;
+    if (!rely_stored_count_tombstones(registry->store, burial->issuer_name, burial->writer->now_s, &found, err))
+        return false;
+    if (found + burial->count <= RELY_TOMBSTONES_MAX)
+        return true;
+    return rely_write_refuse(result, err, RELY_ERR_LIMIT, "too_many_revocations",
+                             "issuer %.*s has %zu tombstones in force, and may have %d", RELY_ARG(burial->issuer_name),
+                             found, RELY_TOMBSTONES_MAX);
+}
+
+bool rely_registry_bury(struct rely_registry *registry, const struct rely_burial *burial,
+                        struct rely_write_result *result, struct rely_err *err)
+{
+    bool is_done = has_room_for_stones(registry, burial, result, err);
+    for (size_t i = 0; is_done && i < burial->count; i++)
+        is_done = bury_one(registry, burial, &burial->stones[i], result, err);
+    return is_done;
+}
