@@ -63,6 +63,7 @@ struct rely_issuer_conditions {
 struct rely_keeper_counts {
     uint64_t fetches_ok, fetches_failed;
     uint64_t failed_by[RELY_CAUSE_COUNT]; /* of these; RELY_CAUSE_NONE: of relyd's own */
+    uint64_t new_keys;                    /* that were put in force and had not been */
     uint64_t held_back;                   /* sets that were not believed at first sight */
     uint64_t unstored;                    /* key sets in force that the registry does not have */
 };

@@ -20,9 +20,9 @@ int64_t rely_key_used_s(const struct rely_key *key);
 /* When it was fetched first; 0: not known, as it was stored before the process began. */
 int64_t rely_key_first_seen_s(const struct rely_key *key);
 
-/* Keys of a new set that no snapshot has yet, and that `before` has as well, have its times; the others are seen first
- * now. In: before - NULL: none. */
-void rely_keyset_carry_times(struct rely_keyset *keyset, const struct rely_keyset *before, int64_t now_s);
+/* Keys of a new set that no snapshot has yet, and that `before` has as well, have its times; the others, of which the
+ * number is returned, are seen first now. In: before - NULL: none. */
+size_t rely_keyset_carry_times(struct rely_keyset *keyset, const struct rely_keyset *before, int64_t now_s);
 
 /* A set without any key. Owner: the caller: rely_keyset_free. */
 struct rely_keyset *rely_keyset_new_empty(void);

@@ -45,10 +45,12 @@ static inline void rely_count(uint64_t *counter, uint64_t more)
     __atomic_store_n(counter, __atomic_load_n(counter, __ATOMIC_RELAXED) + more, __ATOMIC_RELAXED);
 }
 
-/* How long ago an issuer's keys were last fetched. */
+/* How long ago an issuer's keys were last fetched, and which they are. */
 struct rely_key_age {
     struct rely_slice issuer; /* borrowed from the snapshot */
     int64_t age_s;
+    int64_t left_s; /* until they are too old; below 0: they are */
+    uint64_t hash;  /* of 48 bits */
 };
 
 /* A listener's certificate. */
@@ -77,6 +79,10 @@ struct rely_gauges {
     const struct rely_key_age *key_ages;  /* borrowed: of every issuer with fetched keys, or none: too many */
     size_t key_age_count;
     int64_t key_age_max_s;
+    size_t key_left_count;        /* fetched key sets */
+    int64_t key_left_min_s;       /* of all of them */
+    uint64_t key_sets_hash;       /* the same */
+    uint64_t keys_new, keys_held; /* keys that were put in force; sets that were not believed at first sight */
     uint64_t keys_too_old, keys_repeated, keys_unstored; /* key sets */
     uint64_t log_lost;                                   /* lines: rely_log_lost */
     uint64_t refusals_left_out;                          /* rely_log_left_out */

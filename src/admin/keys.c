@@ -3,6 +3,7 @@
  * Decides nothing. Also shows key sets to explain. Called by route.c.
  */
 #include "keys.h"
+#include "relyd/key_times.h"
 #include "relyd/keys.h"
 #include "relyd/keyset.h"
 #include "relyd/snapshot.h"
@@ -98,6 +99,34 @@ const struct rely_issuer *rely_admin_find_issuer(const struct rely_snapshot *sna
     return issuer;
 }
 
+/* Guests are what was fetched last, whatever time those have that hold. */
+static void set_key_times(const struct rely_issuer *issuer, const struct rely_key_status *status,
+                          struct rely_json *answer)
+{
+    const struct rely_json *shown = rely_json_get(answer, "keys");
+    for (size_t i = 0; issuer->keyset != NULL && i < rely_keyset_count(issuer->keyset); i++) {
+        const struct rely_key *key = rely_keyset_at(issuer->keyset, i);
+        struct rely_json *item = rely_json_at(shown, i);
+        rely_admin_set_time(item, "firstSeenAt", rely_key_first_seen_s(key));
+        rely_admin_set_time(item, "lastSeenAt",
+                            rely_key_is_guest(key) ? status->last_success_s : issuer->keys_fetched_s);
+        rely_admin_set_time(item, "lastUsedAt", rely_key_used_s(key));
+    }
+}
+
+static void set_held_keys(struct rely_json *answer, const struct rely_key_status *status)
+{
+    if (status->held_why == NULL)
+        return;
+    struct rely_json *pending = rely_json_object(), *kids = rely_json_array();
+    for (size_t i = 0; i < status->held_kid_count; i++)
+        rely_json_append(kids, rely_json_of_text(status->held_kids[i]));
+    rely_admin_set_time(pending, "since", status->held_since_s);
+    rely_admin_set_text(pending, "why", rely_slice_of(status->held_why));
+    rely_json_set(pending, "kids", kids);
+    rely_json_set(answer, "pending", pending);
+}
+
 static struct rely_json *show_keys(const struct rely_admin *admin, const struct rely_issuer *issuer)
 {
     struct rely_json *answer = rely_json_object();
@@ -107,7 +136,14 @@ static struct rely_json *show_keys(const struct rely_admin *admin, const struct 
     show_key_source(issuer, answer);
     rely_admin_set_time(answer, "fetchedAt", issuer->keys_fetched_s);
     rely_admin_set_keyset(answer, issuer->keyset);
+    struct rely_key_status status = {0};
+    bool is_kept = admin->key_status(admin->service, issuer->id, &status);
+    set_key_times(issuer, &status, answer);
     rely_admin_set_key_status(answer, admin, issuer->id);
+    if (!issuer->has_uploaded_keys && issuer->keyset != NULL)
+        rely_admin_set_time(answer, "hardLimitAt", issuer->keys_until_s);
+    if (is_kept)
+        set_held_keys(answer, &status);
     return answer;
 }
 

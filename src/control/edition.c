@@ -5,6 +5,7 @@
  */
 #include "inside.h"
 
+#include "relyd/key_times.h"
 #include "relyd/signature.h"
 #include "relyd/text.h"
 
@@ -175,6 +176,8 @@ static void carry_issuer(struct rely_growing *growing, const struct rely_issuer_
     struct rely_issuer *issuer = make_issuer(growing, record);
     if (old == NULL || old->keys_generation != issuer->keys_generation || must_prepare_again(growing, old, issuer)) {
         struct rely_keyset *keyset = choose_keyset(growing, record, old, issuer);
+        if (keyset != NULL)
+            rely_keyset_carry_times(keyset, old == NULL ? NULL : old->keyset, rely_control_now_s(growing->control));
         retire_keyset(growing->next, old);
         put_with_keyset(growing, issuer, keyset);
         return;

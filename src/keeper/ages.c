@@ -1,9 +1,11 @@
 /*
- * How old the key sets of a snapshot are, for /metrics: of each issuer while they are few, else the oldest and how many
- * count no more; and how many lost keys to another record. Decides nothing. Called by service.c, on whatever thread is
+ * How old the key sets of a snapshot are, and which, for /metrics: of each issuer while they are few, else the oldest, how
+ * many count no more, and a number of all; and how many lost keys to another record. Decides nothing. Called by service.c, on whatever thread is
  * scraped.
  */
 #include "kept.h"
+
+#include "relyd/key_times.h"
 
 #include <stdlib.h>
 
@@ -22,13 +24,18 @@ static bool read_key_age(const void *item, void *context)
         gauges->keys_repeated++;
     if (issuer->keyset == NULL || issuer->has_uploaded_keys)
         return true;
+    uint64_t hash = rely_keyset_hash(issuer->keyset) >> 16; /* what a number of Prometheus holds exactly */
+    int64_t left_s = issuer->keys_until_s - reading->now_s;
+    gauges->key_sets_hash = (gauges->key_sets_hash + hash) & (UINT64_MAX >> 16);
+    if (gauges->key_left_count++ == 0 || left_s < gauges->key_left_min_s)
+        gauges->key_left_min_s = left_s;
     int64_t age_s = reading->now_s > issuer->keys_fetched_s ? reading->now_s - issuer->keys_fetched_s : 0;
     if (age_s > gauges->key_age_max_s)
         gauges->key_age_max_s = age_s;
     if (reading->now_s > issuer->keys_until_s)
         gauges->keys_too_old++;
     if (reading->items != NULL)
-        reading->items[gauges->key_age_count++] = (struct rely_key_age){issuer->name, age_s};
+        reading->items[gauges->key_age_count++] = (struct rely_key_age){issuer->name, age_s, left_s, hash};
     return true;
 }
 

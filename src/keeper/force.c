@@ -39,7 +39,8 @@ static void put_in_force(struct rely_keeper_issuer *issuer, struct rely_keyset *
     const struct rely_snapshot *newest = rely_keeper_snapshot(issuer->keeper);
     struct rely_snapshot *next = rely_snapshot_next(newest, newest->revision);
     struct rely_issuer copy = *rely_keeper_newest(issuer);
-    rely_keyset_carry_times(keyset, copy.keyset, rely_keeper_now_s(issuer->keeper));
+    size_t new_count = rely_keyset_carry_times(keyset, copy.keyset, rely_keeper_now_s(issuer->keeper));
+    rely_count(&issuer->keeper->counts.new_keys, new_count);
     if (copy.keyset != NULL)
         rely_retired_add(&next->retired, rely_as_owner(copy.keyset), release_keyset);
     copy.keyset = keyset;

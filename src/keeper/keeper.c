@@ -295,6 +295,7 @@ static void note_fetch_outcome(struct rely_keeper_issuer *issuer, const struct r
     rely_count(&keeper->counts.failed_by[err->cause], 1);
     snprintf(issuer->status.last_error, sizeof issuer->status.last_error, "%s", err->message);
     rely_log_event(keeper->ring, RELY_LOG_WARNING, "key_fetch_failed", "%s", err->message);
+    rely_keeper_warn_of_end(issuer);
 }
 
 /* An uploaded key set has nothing to fetch: it changes by a write. */

@@ -128,6 +128,7 @@ struct rely_keeper_issuer {
     struct rely_fetched_before before; /* fetch.c's */
     struct rely_held_keys held;        /* hold.c's, as the next */
     struct rely_bucket held_lines;
+    int64_t warned_until_s; /* warn.c's: that was said of */
     struct rely_key_status status;
     struct rely_course course;                             /* conditions.c's, as the next two */
     struct rely_said_condition said[RELY_CONDITION_COUNT]; /* RELY_CAUSE_NONE: nothing yet */
@@ -263,6 +264,11 @@ void rely_keeper_forget_held(struct rely_keeper_issuer *issuer);
 /* While a set is held back: until the next fetch. */
 int64_t rely_keeper_plan_second_sight(const struct rely_keeper_issuer *issuer);
 void rely_keeper_show_held(const struct rely_keeper_issuer *issuer, struct rely_key_status *out);
+
+/* --- warn.c ------------------------------------------------------------------------------------------- */
+
+/* A fetch has failed: say, once, when the keys in force will soon count no more. */
+void rely_keeper_warn_of_end(struct rely_keeper_issuer *issuer);
 
 /* --- force.c ------------------------------------------------------------------------------------------ */
 

@@ -24,6 +24,7 @@ struct rely_keeper_counts rely_keeper_count(const struct rely_keeper *keeper)
     const struct rely_keeper_counts *counts = &keeper->counts;
     struct rely_keeper_counts read = {.fetches_ok = __atomic_load_n(&counts->fetches_ok, __ATOMIC_RELAXED),
                                       .fetches_failed = __atomic_load_n(&counts->fetches_failed, __ATOMIC_RELAXED),
+                                      .new_keys = __atomic_load_n(&counts->new_keys, __ATOMIC_RELAXED),
                                       .held_back = __atomic_load_n(&counts->held_back, __ATOMIC_RELAXED),
                                       .unstored = __atomic_load_n(&counts->unstored, __ATOMIC_RELAXED)};
     for (int cause = RELY_CAUSE_NONE; cause < RELY_CAUSE_COUNT; cause++)

@@ -44,13 +44,16 @@ void rely_key_copy_times(struct rely_key *to, const struct rely_key *from)
     atomic_store_explicit(&to->times->used_s, rely_key_used_s(from), memory_order_relaxed);
 }
 
-void rely_keyset_carry_times(struct rely_keyset *keyset, const struct rely_keyset *before, int64_t now_s)
+size_t rely_keyset_carry_times(struct rely_keyset *keyset, const struct rely_keyset *before, int64_t now_s)
 {
+    size_t new_count = 0;
     for (size_t i = 0; i < keyset->count; i++) {
         const struct rely_key *known = find_by_material(before, &keyset->keys[i]);
+        new_count += known == NULL;
         if (known != NULL)
             rely_key_copy_times(&keyset->keys[i], known);
         else
             keyset->keys[i].times->first_seen_s = now_s;
     }
+    return new_count;
 }

@@ -132,6 +132,44 @@ static void put_key_age_max(const struct scrape *scrape, const char *name)
     put_number(scrape, name, (uint64_t)scrape->gauges->key_age_max_s);
 }
 
+static void put_key_limits(const struct scrape *scrape, const char *name)
+{
+    for (size_t i = 0; i < scrape->gauges->key_age_count; i++) {
+        const struct rely_key_age *age = &scrape->gauges->key_ages[i];
+        rely_buf_printf(scrape->out, "%s{issuer=\"%.*s\"} %lld\n", name, RELY_ARG(age->issuer), (long long)age->left_s);
+    }
+}
+
+static void put_key_limit_min(const struct scrape *scrape, const char *name)
+{
+    if (scrape->gauges->key_left_count > 0)
+        rely_buf_printf(scrape->out, "%s %lld\n", name, (long long)scrape->gauges->key_left_min_s);
+}
+
+static void put_key_hashes(const struct scrape *scrape, const char *name)
+{
+    for (size_t i = 0; i < scrape->gauges->key_age_count; i++) {
+        const struct rely_key_age *age = &scrape->gauges->key_ages[i];
+        rely_buf_printf(scrape->out, "%s{issuer=\"%.*s\"} %llu\n", name, RELY_ARG(age->issuer),
+                        (unsigned long long)age->hash);
+    }
+}
+
+static void put_key_sets_hash(const struct scrape *scrape, const char *name)
+{
+    put_number(scrape, name, scrape->gauges->key_sets_hash);
+}
+
+static void put_keys_new(const struct scrape *scrape, const char *name)
+{
+    put_number(scrape, name, scrape->gauges->keys_new);
+}
+
+static void put_keys_held(const struct scrape *scrape, const char *name)
+{
+    put_number(scrape, name, scrape->gauges->keys_held);
+}
+
 static void put_keys_too_old(const struct scrape *scrape, const char *name)
 {
     put_number(scrape, name, scrape->gauges->keys_too_old);

@@ -282,6 +282,8 @@ void rely_service_print_metrics(struct rely_service *service, const struct rely_
         .fetches_ok = counts.fetches_ok,
         .fetches_failed = counts.fetches_failed,
         .keys_unstored = counts.unstored,
+        .keys_new = counts.new_keys,
+        .keys_held = counts.held_back,
         .key_tables = rely_key_tables_count(),
         .log_lost = rely_log_lost(service->log),
         .refusals_left_out = rely_log_left_out(service->log),

@@ -137,6 +137,13 @@ def test_a_set_without_a_key_in_use_is_held_back(start, issuer):
         assert relyd.reason(issuer.token(new)) == "ok"
         assert relyd.reason(issuer.token(old)) == "ok"
     relyd.wait_for_words('"keys_held_back"')
+    page = relyd.admin("GET", "/v1/issuers/cluster/keys").json()
+    assert page["pending"] == {"since": page["pending"]["since"], "why": "drops_keys_in_use", "kids": [new.kid]}
+    assert {key["kid"] for key in page["keys"]} == {old.kid, new.kid}
+    assert all(key["firstSeenAt"] <= key["lastSeenAt"] and key["lastUsedAt"] for key in page["keys"])
+    assert page["fetchedAt"] <= page["pending"]["since"] < page["nextFetchAt"] < page["hardLimitAt"]
+    metrics = wire.ask(relyd.health, "GET", "/metrics").body.decode()
+    assert "\nrelyd_key_sets_held_back_total 1\n" in metrics and "\nrelyd_keys_first_seen_total 2\n" in metrics
     issuer.is_down = True
     relyd.restart()
     assert relyd.reason(issuer.token(old)) == "ok"

@@ -27,6 +27,10 @@ static void shows_an_uploaded_set(void **state)
     assert_value(fixture, "skipped.0.kid", "weak");
     assert_value(fixture, "skipped.0.isWeak", "true");
     assert_value_has(fixture, "fetchedAt", "T");
+    assert_value_has(fixture, "keys.0.lastSeenAt", "T");
+    assert_value(fixture, "keys.0.lastUsedAt", "absent");
+    assert_value(fixture, "hardLimitAt", "absent"); /* it has none */
+    assert_value(fixture, "pending", "absent");
     mint_reset();
 }
 
@@ -52,6 +56,22 @@ static void shows_a_set_that_is_not_there_yet(void **state)
     assert_problem(fixture, 404, "not_found");
 }
 
+static void shows_a_set_that_is_held_back(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct rely_slice kids[] = {RELY_LIT("b2"), RELY_LIT("b3")};
+    fixture->key_status = (struct rely_key_status){
+        .held_why = "drops_keys_in_use", .held_since_s = 1700000000, .held_kids = kids, .held_kid_count = 2};
+    send_request(
+        fixture, "POST", "/v1/issuers",
+        "{\"name\":\"cluster\",\"issuer\":\"https://a.example\",\"keys\":{\"jwksUri\":\"https://a.example/k\"}}");
+    send_request(fixture, "GET", "/v1/issuers/cluster/keys", NULL);
+    assert_status(fixture, 200);
+    assert_value(fixture, "pending.since", "2023-11-14T22:13:20Z");
+    assert_value(fixture, "pending.why", "drops_keys_in_use");
+    assert_value(fixture, "pending.kids", "[\"b2\",\"b3\"]");
+}
+
 static void tells_records_of_one_url_apart(void **state)
 {
     struct fixture *fixture = *state;
@@ -72,6 +92,7 @@ int run_keys_tests(void)
     const struct CMUnitTest tests[] = {
         A_TEST(shows_an_uploaded_set),
         A_TEST(shows_a_set_that_is_not_there_yet),
+        A_TEST(shows_a_set_that_is_held_back),
         A_TEST(tells_records_of_one_url_apart),
     };
     return cmocka_run_group_tests_name("keys", tests, NULL, NULL);

@@ -109,6 +109,7 @@ static void test_a_set_without_present_keys_is_seen_twice(void **state)
     assert_int_equal(world_record(world, i)->keys_fetched_s, fetched_s);
     assert_true(world_has_stored(world, i, keys_named("a")));
     assert_int_equal(rely_keeper_count(world->keeper).held_back, 1);
+    assert_int_equal(rely_keeper_count(world->keeper).new_keys, 2);
     world_run_s(world, 299);
     assert_string_equal(names_in_force(world, i), "a b");
     world_run_s(world, 3);

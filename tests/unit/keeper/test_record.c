@@ -550,12 +550,18 @@ static void test_a6_ages_are_told(void **state)
     assert_int_equal(gauges.key_age_count, 2);
     assert_int_equal(gauges.keys_repeated, 1);
     assert_int_equal(gauges.keys_too_old, 0);
+    assert_int_equal(gauges.key_left_count, 2);
+    assert_int_equal(gauges.key_left_min_s, world_record(world, first)->keys_until_s - now_s - 1000);
+    assert_true(series[0].hash != 0 && series[0].hash != series[1].hash && series[0].hash >> 48 == 0);
+    assert_true(gauges.key_sets_hash == (series[0].hash + series[1].hash) % (UINT64_C(1) << 48));
+    assert_true(series[0].left_s + series[0].age_s == 604800);
     assert_int_equal(gauges.key_age_max_s, now_s + 1000 - world_record(world, first)->keys_fetched_s);
     free(series);
     gauges = (struct rely_gauges){0};
     assert_null(rely_key_ages_read(world->snapshot, now_s + 604801, 2, &gauges)); /* too many for series */
     assert_int_equal(gauges.key_age_count, 0);
     assert_int_equal(gauges.keys_too_old, 2);
+    assert_true(gauges.key_left_min_s < 0 && gauges.key_sets_hash != 0);
     world_free(world);
 }
 

@@ -1,6 +1,8 @@
 /* When keys are fetched without anybody asking: before they grow old, after failures, and after the start. */
 #include "tests.h"
 
+#include "kept.h"
+
 #include "relyd/snapshot.h"
 
 #include <stdlib.h>
@@ -174,6 +176,103 @@ static void test_a5_an_outage_does_not_make_keys_younger(void **state)
     world_free(world);
 }
 
+/* Does the set in force decide anything? */
+static bool counts_now(const struct world *world, size_t i)
+{
+    const struct rely_issuer *record = world_record(world, i);
+    return record->keyset != NULL && world_now_s(world) <= record->keys_until_s;
+}
+
+/* A day without an answer, and relyd started anew in the middle: the keys are in force all the while. */
+static void test_an_outage_of_a_day_costs_nothing(void **state)
+{
+    (void)state;
+    struct world *world = world_new();
+    size_t i = world_add(world, RELY_KEYS_DISCOVERY, world_jwks("a"));
+    world_start(world);
+    world_run_s(world, 3600);
+    world->servers[i].is_down = true;
+    for (int minute = 0; minute < 1440; minute++) {
+        world_run_s(world, 60);
+        if (minute == 720)
+            world_restart(world);
+        assert_true(counts_now(world, i));
+        assert_true(world_has_in_force(world, i, world_jwks("a")));
+    }
+    world->servers[i].is_down = false;
+    world_run_s(world, 331);
+    assert_in_range(world_now_s(world) - world_record(world, i)->keys_fetched_s, 0, 331);
+    assert_int_equal(world_count_lines(world, "keys_expire"), 0);
+    world_free(world);
+}
+
+/* Nobody answers until the keys count no more: a day before it is said, once. */
+static void test_the_end_is_said_a_day_before(void **state)
+{
+    (void)state;
+    struct world *world = world_new();
+    size_t i = world_add(world, RELY_KEYS_JWKS_URI, world_jwks("a"));
+    world_start(world);
+    world_run_s(world, 60);
+    int64_t until_s = world_record(world, i)->keys_until_s;
+    const struct rely_keeper_issuer *kept = rely_keeper_find(world->keeper, 1);
+    world->servers[i].is_down = true;
+    world_run_s(world, until_s - 86400 - world_now_s(world));
+    assert_int_equal(kept->warned_until_s, 0);
+    world_run_s(world, 331);
+    assert_int_equal(kept->warned_until_s, until_s);
+    world_run_s(world, 86400 - 331);
+    assert_true(counts_now(world, i));
+    world_run_s(world, 1);
+    assert_false(counts_now(world, i)); /* keys_unavailable */
+    world_run_s(world, 3600);
+    world->servers[i].is_down = false;
+    world_run_s(world, 331);
+    assert_true(counts_now(world, i));
+    assert_int_equal(world_count_lines(world, "keys_expire"), 1);
+    world_free(world);
+}
+
+/* Where a day is more than the keys count for, it is half of their time. */
+static void test_the_end_of_short_lived_keys_is_said(void **state)
+{
+    (void)state;
+    struct world *world = world_new();
+    world->config.key_max_age_s = 7200;
+    size_t i = world_add(world, RELY_KEYS_JWKS_URI, world_jwks("a"));
+    world_start(world);
+    world_run_s(world, 60);
+    const struct rely_keeper_issuer *kept = rely_keeper_find(world->keeper, 1);
+    world->servers[i].is_down = true;
+    world_run_s(world, 3500);
+    assert_true(world_status(world, i).last_error[0] != '\0');
+    assert_int_equal(kept->warned_until_s, 0);
+    world_run_s(world, 500);
+    assert_int_equal(kept->warned_until_s, world_record(world, i)->keys_until_s);
+    world_free(world);
+}
+
+/* A hundred that fail and twenty that never answer hold up nobody else. */
+static void test_silent_issuers_hold_up_nobody(void **state)
+{
+    (void)state;
+    struct world *world = world_new();
+    for (size_t i = 0; i < 200; i++) {
+        world_add(world, RELY_KEYS_JWKS_URI, world_jwks("a"));
+        world->servers[i].is_down = i < 20;
+        world->servers[i].is_held = i >= 20 && i < 24;
+    }
+    world_start(world);
+    world_run_s(world, 86400);
+    for (size_t i = 24; i < 200; i++) {
+        assert_gaps(&world->servers[i], 0, 2592000, 3168000 + 20);
+        assert_in_range(world->servers[i].time_count, 27, 35);
+    }
+    for (size_t i = 0; i < 20; i++)
+        assert_in_range(world->servers[i].time_count, 250, 256); /* as many as are noted */
+    world_free(world);
+}
+
 /* The same keys again: noted in force each minute, in the registry each hundredth of keys.max_age_s. */
 static void test_b12_the_same_keys_again_are_noted_seldom(void **state)
 {
@@ -304,6 +403,10 @@ int run_refresh_tests(void)
         cmocka_unit_test(test_e_failures_back_off_and_are_forgotten),
         cmocka_unit_test(test_d_issuers_do_not_fall_due_together),
         cmocka_unit_test(test_a5_an_outage_does_not_make_keys_younger),
+        cmocka_unit_test(test_an_outage_of_a_day_costs_nothing),
+        cmocka_unit_test(test_the_end_is_said_a_day_before),
+        cmocka_unit_test(test_the_end_of_short_lived_keys_is_said),
+        cmocka_unit_test(test_silent_issuers_hold_up_nobody),
         cmocka_unit_test(test_b12_the_same_keys_again_are_noted_seldom),
         cmocka_unit_test(test_a_status_tells_how_fetches_go),
         cmocka_unit_test(test_a5_whose_keys_are_fetched_first),

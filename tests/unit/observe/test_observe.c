@@ -32,7 +32,7 @@ static void test_metrics(void **state)
     static struct rely_counters two;
     static const uint64_t cuts[2] = {11, 12};
     static const char *const words[2] = {"one", "other"};
-    static const struct rely_key_age ages[2] = {{{"prod", 4}, 90}, {{"test", 4}, 0}};
+    static const struct rely_key_age ages[2] = {{{"prod", 4}, 90, 5000, 123456789012345}, {{"test", 4}, 0, -30, 7}};
     struct rely_gauges gauges = {.revision = 42,
                                  .held_bytes = 13,
                                  .cuts = cuts,
@@ -59,6 +59,11 @@ static void test_metrics(void **state)
                                  .keys_too_old = 14,
                                  .keys_unstored = 15,
                                  .keys_repeated = 16,
+                                 .key_left_count = 2,
+                                 .key_left_min_s = -30,
+                                 .key_sets_hash = 17,
+                                 .keys_new = 18,
+                                 .keys_held = 19,
                                  .start_s = 1700000000};
     rely_count(&one.reviews[RELY_ENDPOINT_CHECK][RELY_EXPIRED], 3);
     rely_count(&two.reviews[RELY_ENDPOINT_CHECK][RELY_EXPIRED], 4);
@@ -106,6 +111,13 @@ static void test_metrics(void **state)
     expect_line(&out, "relyd_key_set_age_seconds{issuer=\"prod\"} 90");
     expect_line(&out, "relyd_key_set_age_seconds{issuer=\"test\"} 0");
     expect_line(&out, "relyd_key_set_age_max_seconds 90");
+    expect_line(&out, "relyd_key_set_limit_seconds{issuer=\"prod\"} 5000");
+    expect_line(&out, "relyd_key_set_limit_seconds{issuer=\"test\"} -30");
+    expect_line(&out, "relyd_key_set_limit_min_seconds -30");
+    expect_line(&out, "relyd_key_set_hash{issuer=\"prod\"} 123456789012345");
+    expect_line(&out, "relyd_key_sets_hash 17");
+    expect_line(&out, "relyd_keys_first_seen_total 18");
+    expect_line(&out, "relyd_key_sets_held_back_total 19");
     expect_line(&out, "relyd_key_sets_too_old 14");
     expect_line(&out, "relyd_key_sets_unstored 15");
     expect_line(&out, "relyd_key_sets_repeated 16");
