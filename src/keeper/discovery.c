@@ -50,7 +50,9 @@ char *rely_keeper_read_discovery(const struct rely_keeper_issuer *issuer, const 
         return NULL;
     }
     struct rely_slice name = rely_json_text(rely_json_get(read, "issuer"));
-    struct rely_slice jwks_uri = rely_json_text(rely_json_get(read, "jwks_uri"));
+    struct rely_slice jwks_uri = record->source.jwks_uri; /* it stands for the document's */
+    if (jwks_uri.ptr == NULL)
+        jwks_uri = rely_json_text(rely_json_get(read, "jwks_uri"));
     if (!check_named_issuer(record, document, name, err))
         return NULL;
     *is_alias = rely_issuer_name_index(record, name) > 0;

@@ -1,5 +1,5 @@
 /*
- * An issuer's `keys`: exactly one of discovery, jwksUri, jwks. Decides that an uploaded set holds no secret; what a
+ * An issuer's `keys`: exactly one of discovery (beside which jwksUri may stand), jwksUri, jwks. Decides that an uploaded set holds no secret; what a
  * usable key is, keys/ knows, and whether another record has it, registry/ asks. Called by issuer.c.
  */
 #include "kind.h"
@@ -42,7 +42,6 @@ static void read_jwks_uri(const struct rely_body *body, const struct rely_json *
 {
     static const struct rely_text_rule rule = {.min = 1, .max = RELY_TEXT_MAX};
     bool may_use_http = body->rules->may_use_http && rely_json_true(rely_json_get(body->json, "allowHttp"));
-    issuer->key_source = RELY_KEYS_JWKS_URI;
     if (rely_field_read_text(value, "keys.jwksUri", &rule, body->problems, &issuer->jwks_uri))
         rely_field_check_url(issuer->jwks_uri, "keys.jwksUri", RELY_URL_FETCHED, may_use_http, body->problems);
 }
@@ -58,6 +57,17 @@ static void read_discovery(const struct rely_body *body, const struct rely_json 
                           "keys.discovery must be true; otherwise give keys.jwksUri or keys.jwks");
 }
 
+/* Both: the document is read and judged, and the keys are elsewhere than it says. */
+static void read_places(const struct rely_body *body, const struct rely_json *value, struct rely_issuer_record *issuer)
+{
+    const struct rely_json *discovery = rely_json_get(value, "discovery"), *uri = rely_json_get(value, "jwksUri");
+    issuer->key_source = RELY_KEYS_JWKS_URI;
+    if (discovery != NULL)
+        read_discovery(body, discovery, issuer);
+    if (uri != NULL)
+        read_jwks_uri(body, uri, issuer);
+}
+
 static bool check_keys_members(const struct rely_body *body, const struct rely_field *sources,
                                const struct rely_json *value)
 {
@@ -70,10 +80,13 @@ static bool check_keys_members(const struct rely_body *body, const struct rely_f
         rely_problems_add(body->problems, field, "unknown_field", "keys has discovery, jwksUri or jwks, nothing else");
         is_good = false;
     }
-    if (!is_good || rely_json_size(value) == 1)
+    bool is_pair = rely_json_size(value) == 2 && rely_json_get(value, "discovery") != NULL &&
+                   rely_json_get(value, "jwksUri") != NULL;
+    if (!is_good || is_pair || rely_json_size(value) == 1)
         return is_good;
     rely_problems_add(body->problems, "keys", rely_json_size(value) == 0 ? "required" : "too_many",
-                      "keys must have exactly one of discovery, jwksUri, jwks; it has %zu", rely_json_size(value));
+                      "keys must have exactly one of discovery, jwksUri, jwks, or the first two; it has %zu",
+                      rely_json_size(value));
     return false;
 }
 
@@ -89,10 +102,8 @@ void rely_issuer_keys_read(const struct rely_body *body, const struct rely_field
         return;
     else if (rely_json_get(value, "jwks") != NULL)
         read_uploaded_set(body, rely_json_get(value, "jwks"), issuer);
-    else if (rely_json_get(value, "jwksUri") != NULL)
-        read_jwks_uri(body, rely_json_get(value, "jwksUri"), issuer);
     else
-        read_discovery(body, rely_json_get(value, "discovery"), issuer);
+        read_places(body, value, issuer);
 }
 
 static struct rely_json *show_source(const struct rely_issuer_record *issuer)
@@ -113,6 +124,8 @@ struct rely_json *rely_issuer_keys_show(const struct rely_field *field, const st
     struct rely_json *keys = rely_json_object();
     snprintf(word, sizeof word, "%.*s", RELY_ARG(rely_word_at(field->words, issuer->key_source)));
     rely_json_set(keys, word, value);
+    if (issuer->key_source == RELY_KEYS_DISCOVERY && issuer->jwks_uri.ptr != NULL)
+        rely_json_set(keys, "jwksUri", rely_json_of_text(issuer->jwks_uri));
     return keys;
 }
 
@@ -131,13 +144,15 @@ static struct rely_json *source_schema(struct rely_slice word)
     return schema;
 }
 
-/* An object that has this member and no other. */
+/* An object that has this member and no other, but for a jwksUri beside discovery. */
 static struct rely_json *one_source_schema(struct rely_slice word)
 {
     char name[16];
     struct rely_json *schema = rely_json_object(), *properties = rely_json_object(), *required = rely_json_array();
     snprintf(name, sizeof name, "%.*s", RELY_ARG(word));
     rely_json_set(properties, name, source_schema(word));
+    if (rely_slice_equal(word, RELY_LIT("discovery")))
+        rely_json_set(properties, "jwksUri", source_schema(RELY_LIT("jwksUri")));
     rely_json_append(required, rely_json_of_text(word));
     rely_json_set(schema, "type", rely_json_of_text(RELY_LIT("object")));
     rely_json_set(schema, "properties", properties);

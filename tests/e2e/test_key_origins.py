@@ -136,3 +136,58 @@ def test_another_setting_counts_at_once(start, issuer):
     write(relyd, keys__max_age_s=3 * HOUR)
     hang_up(relyd, LOADED)
     wire.wait_for(lambda: relyd.reason(token) == "ok", what="the keys")
+
+
+# --- a discovery document that names another address ------------------------------------------------------------------
+
+
+def test_a_url_beside_discovery(start, issuer):
+    """The document is judged, and its jwks_uri is not asked."""
+    relyd = start(keys__miss_wait_ms=2000)
+    issuer.answers["/.well-known/openid-configuration"] = response(issuer.discovery(jwks_uri="https://10.9.9.9/openid/v1/jwks"))
+    keys = {"discovery": True, "jwksUri": f"{issuer.url}/reachable/openid/v1/jwks"}
+    assert list(relyd.put_issuer("prod", **issuer.record(keys=keys))["keys"].items()) == list(keys.items())
+    put_rule(relyd, issuer=issuer.url)
+    assert relyd.reason(issuer.token()) == "ok"
+    assert issuer.requests[:2] == ["/.well-known/openid-configuration", "/reachable/openid/v1/jwks"]
+    assert (keys_of(relyd)["source"], keys_of(relyd)["jwksUri"]) == ("discovery", keys["jwksUri"])
+    relyd.restart()
+    assert relyd.admin("GET", "/v1/issuers/prod").json()["keys"] == keys
+    assert relyd.reason(issuer.token()) == "ok"
+
+
+def test_a_url_beside_discovery_does_not_stand_for_the_document(start, issuer):
+    relyd = start(keys__miss_wait_ms=2000)
+    keys = {"discovery": True, "jwksUri": f"{issuer.url}/openid/v1/jwks"}
+    for document, said in (({"issuer": issuer.url + "/"}, "names issuer"), ({"issuer": None}, "has no issuer")):
+        issuer.answers["/.well-known/openid-configuration"] = response(issuer.discovery(**document))
+        relyd.put_issuer("prod", **issuer.record(keys=keys, description=said))
+        wire.wait_for(lambda: said in keys_of(relyd).get("lastError", ""), what=said)
+    assert issuer.count() == 0
+    issuer.answers["/.well-known/openid-configuration"] = response(issuer.discovery(jwks_uri=None))  # nobody asks for it
+    relyd.put_issuer("prod", **issuer.record(keys=keys))
+    put_rule(relyd, issuer=issuer.url)
+    assert relyd.reason(issuer.token()) == "ok"
+
+
+def test_another_url_beside_discovery_is_another_source(start, issuer):
+    """Keys from where nothing is fetched any more do not stay."""
+    relyd = start(keys__miss_wait_ms=0)
+    relyd.put_issuer("prod", **issuer.record())
+    put_rule(relyd, issuer=issuer.url)
+    wire.wait_for(lambda: relyd.reason(issuer.token()) == "ok", what="the keys")
+    issuer.is_down = True
+    relyd.put_issuer("prod", **issuer.record(keys={"discovery": True, "jwksUri": f"{issuer.url}/elsewhere"}))
+    assert relyd.reason(issuer.token()) == "keys_unavailable"
+
+
+@pytest.mark.parametrize("keys, problem", [
+    ({"discovery": False, "jwksUri": "https://a.example/k"}, ("keys.discovery", "invalid_value")),
+    ({"discovery": True, "jwksUri": "http://a.example/k"}, ("keys.jwksUri", "invalid_url")),
+    ({"discovery": True, "jwksUri": 7}, ("keys.jwksUri", "wrong_type")),
+    ({"discovery": True, "jwks": {"keys": []}}, ("keys", "too_many")),
+    ({"jwksUri": "https://a.example/k", "jwks": {"keys": []}}, ("keys", "too_many")),
+    ({"discovery": True, "jwksUri": "https://a.example/k", "jwks": {"keys": []}}, ("keys", "too_many")),
+])
+def test_what_stands_together(shared, keys, problem):
+    assert problems(shared.admin("PUT", "/v1/issuers/prod-2", {"issuer": "https://a.example", "keys": keys})) == [problem]

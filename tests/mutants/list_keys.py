@@ -377,4 +377,7 @@ MUTANTS = [
          old="lesser(config->key_refresh_min_s, max_age_s / 2)", new="config->key_refresh_min_s", caught_by="unit_keeper"),
     dict(name="another-setting-hastens-nothing", row="12", file="src/keeper/start.c",
          old="if (rely_keeper_now_ms(keeper) + delay_ms < issuer->due_ms)", new="if (rely_keeper_now_ms(keeper) + delay_ms < 0)", caught_by="unit_keeper"),
+    dict(name="the-document-says-where-keys-are", row="12", file="src/keeper/discovery.c",
+         old="    if (jwks_uri.ptr == NULL)\n        jwks_uri =", new="    if (record != NULL)\n        jwks_uri =",
+         caught_by="tests/e2e/test_key_origins.py::test_a_url_beside_discovery"),
 ]
