@@ -59,6 +59,10 @@ struct rely_keyset *rely_keyset_parse(struct rely_slice jwks, struct rely_err *e
 struct rely_keyset *rely_keyset_parse_within(struct rely_slice jwks, const struct rely_keyset_limits *limits,
                                              struct rely_err *err);
 void rely_keyset_free(struct rely_keyset *keyset);
+/* Append to *out the key set that public keys and certificates in PEM are, each key once, with the `kid` that Kubernetes
+ * gives it. Fails: RELY_ERR_INVALID: another block than those, a damaged one, none, or more than the limits allow. */
+RELY_MUST_USE bool rely_keyset_of_pem(struct rely_slice pem, const struct rely_keyset_limits *limits,
+                                      struct rely_buf *out, struct rely_err *err);
 
 /* Has the set a usable key? One of weak keys alone has none: it may stand where nothing stood before, but may neither
  * be uploaded nor take the place of a set that has one. Fails: RELY_ERR_INVALID, with why the first key is skipped, and

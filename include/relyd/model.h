@@ -44,7 +44,13 @@ struct rely_record {
     int64_t created_at, updated_at;
 };
 
-enum rely_key_source { RELY_KEYS_DISCOVERY = 1, RELY_KEYS_JWKS_URI, RELY_KEYS_UPLOADED };
+enum rely_key_source { RELY_KEYS_DISCOVERY = 1, RELY_KEYS_JWKS_URI, RELY_KEYS_UPLOADED, RELY_KEYS_PEM };
+
+/* Nothing is fetched: the record has the keys. */
+static inline bool rely_keys_are_given(int64_t key_source)
+{
+    return key_source == RELY_KEYS_UPLOADED || key_source == RELY_KEYS_PEM;
+}
 
 #define RELY_ALGORITHMS_ALL 0x7fe /* bits 1 to 10: those of enum rely_alg (token.h) */
 

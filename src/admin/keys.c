@@ -63,8 +63,10 @@ void rely_admin_set_key_status(struct rely_json *object, const struct rely_admin
 
 static void show_key_source(const struct rely_issuer *issuer, struct rely_json *object)
 {
-    static const char *const words[] = {
-        [RELY_KEYS_DISCOVERY] = "discovery", [RELY_KEYS_JWKS_URI] = "jwksUri", [RELY_KEYS_UPLOADED] = "jwks"};
+    static const char *const words[] = {[RELY_KEYS_DISCOVERY] = "discovery",
+                                        [RELY_KEYS_JWKS_URI] = "jwksUri",
+                                        [RELY_KEYS_UPLOADED] = "jwks",
+                                        [RELY_KEYS_PEM] = "pem"};
     rely_admin_set_text(object, "source", rely_slice_of(words[issuer->source.kind]));
     if (issuer->source.jwks_uri.ptr != NULL)
         rely_admin_set_text(object, "jwksUri", issuer->source.jwks_uri);

@@ -385,7 +385,7 @@ void rely_keeper_fetch(struct rely_keeper_issuer *issuer)
     bool is_read = read_source(issuer, &fetch->source, &err);
     issuer->is_stale = false; /* the question is the newest */
     fetch->kind = kind_of_fetch(issuer);
-    if (is_read && fetch->source.kind != RELY_KEYS_UPLOADED) {
+    if (is_read && !rely_keys_are_given(fetch->source.kind)) {
         fetch_url(fetch, fetch->source.first_url, fetch->source.kind == RELY_KEYS_DISCOVERY);
         return;
     }

@@ -86,7 +86,7 @@ static void check_has_name(const struct rely_body *body)
                           had_issuer ? "" : ", or trustDomain");
     else if (!has_keys || rely_json_get(rely_json_get(body->json, "keys"), "discovery") != NULL)
         rely_problems_add(body->problems, "keys", has_keys ? "not_allowed" : "required",
-                          "keys cannot be discovered without issuer: give keys.jwksUri or keys.jwks");
+                          "keys cannot be discovered without issuer: give keys.jwksUri, keys.jwks or keys.pem");
     if (!had_issuer && rely_json_get(body->json, "aliases") != NULL &&
         rely_json_size(rely_json_get(body->json, "aliases")) > 0)
         rely_problems_add(body->problems, "aliases", "not_allowed", "aliases goes only with issuer");
@@ -181,7 +181,7 @@ static void check_bearer_file(const struct rely_body *body, const struct rely_is
     else if (!body->rules->has_key_folder && !is_pod_token(issuer->bearer_file))
         rely_problems_add(problems, "bearerTokenFile", "not_allowed",
                           "bearerTokenFile needs keys.folder in the configuration");
-    else if (issuer->key_source == RELY_KEYS_UPLOADED)
+    else if (rely_keys_are_given(issuer->key_source))
         rely_problems_add(problems, "bearerTokenFile", "not_allowed",
                           "bearerTokenFile goes only with keys that are fetched");
     else if (rely_slice_starts(first_url_of(issuer), RELY_LIT("http://")))
@@ -254,7 +254,8 @@ bool rely_issuer_is_whole(const void *record)
         issuer->url.ptr != NULL || (issuer->trust_domain.ptr != NULL && issuer->key_source != RELY_KEYS_DISCOVERY);
     return is_named && (issuer->algorithms & 1) == 0 && rely_subject_claim_is_whole(issuer->subject_claim) &&
            (issuer->key_source != RELY_KEYS_JWKS_URI || issuer->jwks_uri.ptr != NULL) &&
-           (issuer->key_source != RELY_KEYS_UPLOADED || issuer->jwks.ptr != NULL) && is_way_whole(issuer) &&
+           (!rely_keys_are_given(issuer->key_source) || issuer->jwks.ptr != NULL) &&
+           (issuer->key_source != RELY_KEYS_PEM || issuer->keys_pem.ptr != NULL) && is_way_whole(issuer) &&
            rely_issuer_guards_are_whole(issuer);
 }
 
@@ -266,6 +267,8 @@ bool rely_issuer_has_same_source(const struct rely_issuer_record *a, const struc
         return false;
     if (a->key_source == RELY_KEYS_UPLOADED)
         return rely_slice_equal(a->jwks, b->jwks);
+    if (a->key_source == RELY_KEYS_PEM)
+        return rely_slice_same(a->keys_pem, b->keys_pem);
     return rely_slice_same(a->jwks_uri, b->jwks_uri) && rely_slice_same(a->discovery_url, b->discovery_url) &&
            rely_slice_same(a->ca_bundle, b->ca_bundle) && rely_slice_same(a->bearer_file, b->bearer_file) &&
            rely_slice_same(a->proxy, b->proxy) && a->allow_http == b->allow_http &&

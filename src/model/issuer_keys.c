@@ -1,5 +1,5 @@
 /*
- * An issuer's `keys`: exactly one of discovery (beside which jwksUri may stand), jwksUri, jwks. Decides that an uploaded set holds no secret; what a
+ * An issuer's `keys`: exactly one of discovery (beside which jwksUri may stand), jwksUri, jwks, pem. Decides that an uploaded set holds no secret; what a
  * usable key is, keys/ knows, and whether another record has it, registry/ asks. Called by issuer.c.
  */
 #include "kind.h"
@@ -46,6 +46,21 @@ static void read_jwks_uri(const struct rely_body *body, const struct rely_json *
         rely_field_check_url(issuer->jwks_uri, "keys.jwksUri", RELY_URL_FETCHED, may_use_http, body->problems);
 }
 
+/* What is in it, registry/ has keys/ find out. */
+static void read_pem(const struct rely_body *body, const struct rely_json *value, struct rely_issuer_record *issuer)
+{
+    static const struct rely_text_rule rule = {.min = 1, .max = RELY_JWKS_BYTES_MAX};
+    static const char secret[] = "PRIVATE KEY-----";
+    issuer->key_source = RELY_KEYS_PEM;
+    if (!rely_field_read_bytes(value, "keys.pem", &rule, body->problems, &issuer->keys_pem))
+        return;
+    if (memmem(issuer->keys_pem.ptr, issuer->keys_pem.len, secret, sizeof secret - 1) == NULL)
+        return;
+    rely_problems_add(body->problems, "keys.pem", "private_key",
+                      "keys.pem has a private key; give public keys alone, and replace it");
+    issuer->keys_pem = (struct rely_slice){NULL, 0};
+}
+
 static void read_discovery(const struct rely_body *body, const struct rely_json *value,
                            struct rely_issuer_record *issuer)
 {
@@ -54,7 +69,7 @@ static void read_discovery(const struct rely_body *body, const struct rely_json 
         rely_field_wrong_type(value, "keys.discovery", "true", body->problems);
     else if (!rely_json_true(value))
         rely_problems_add(body->problems, "keys.discovery", "invalid_value",
-                          "keys.discovery must be true; otherwise give keys.jwksUri or keys.jwks");
+                          "keys.discovery must be true; otherwise give keys.jwksUri, keys.jwks or keys.pem");
 }
 
 /* Both: the document is read and judged, and the keys are elsewhere than it says. */
@@ -77,7 +92,8 @@ static bool check_keys_members(const struct rely_body *body, const struct rely_f
             continue;
         char field[64];
         snprintf(field, sizeof field, "keys.%.50s", name);
-        rely_problems_add(body->problems, field, "unknown_field", "keys has discovery, jwksUri or jwks, nothing else");
+        rely_problems_add(body->problems, field, "unknown_field",
+                          "keys has discovery, jwksUri, jwks or pem, nothing else");
         is_good = false;
     }
     bool is_pair = rely_json_size(value) == 2 && rely_json_get(value, "discovery") != NULL &&
@@ -85,7 +101,7 @@ static bool check_keys_members(const struct rely_body *body, const struct rely_f
     if (!is_good || is_pair || rely_json_size(value) == 1)
         return is_good;
     rely_problems_add(body->problems, "keys", rely_json_size(value) == 0 ? "required" : "too_many",
-                      "keys must have exactly one of discovery, jwksUri, jwks, or the first two; it has %zu",
+                      "keys must have exactly one of discovery, jwksUri, jwks, pem, or the first two; it has %zu",
                       rely_json_size(value));
     return false;
 }
@@ -102,6 +118,8 @@ void rely_issuer_keys_read(const struct rely_body *body, const struct rely_field
         return;
     else if (rely_json_get(value, "jwks") != NULL)
         read_uploaded_set(body, rely_json_get(value, "jwks"), issuer);
+    else if (rely_json_get(value, "pem") != NULL)
+        read_pem(body, rely_json_get(value, "pem"), issuer);
     else
         read_places(body, value, issuer);
 }
@@ -111,6 +129,8 @@ static struct rely_json *show_source(const struct rely_issuer_record *issuer)
     struct rely_err unused = {0};
     if (issuer->key_source == RELY_KEYS_UPLOADED)
         return rely_json_parse(issuer->jwks, &unused);
+    if (issuer->key_source == RELY_KEYS_PEM)
+        return rely_json_of_text(issuer->keys_pem);
     return issuer->key_source == RELY_KEYS_JWKS_URI ? rely_json_of_text(issuer->jwks_uri) : rely_json_of_bool(true);
 }
 
@@ -136,6 +156,8 @@ static struct rely_json *source_schema(struct rely_slice word)
     struct rely_json *schema;
     if (rely_slice_equal(word, RELY_LIT("jwksUri")))
         return rely_schema_of_text(1, RELY_TEXT_MAX);
+    if (rely_slice_equal(word, RELY_LIT("pem")))
+        return rely_schema_of_text(1, RELY_JWKS_BYTES_MAX);
     schema = rely_json_object();
     if (rely_slice_equal(word, RELY_LIT("discovery")))
         rely_json_set(schema, "const", rely_json_of_bool(true));

@@ -84,7 +84,7 @@ static bool store_fetched_set(struct rely_registry *registry, const struct rely_
     if (found.record.id == 0)
         return rely_err_set(err, RELY_ERR_NOT_FOUND, "the issuer with row %lld is gone", (long long)fetched->issuer_id);
     stored->generation = (uint64_t)issuer->keys_generation;
-    if (issuer->key_source == RELY_KEYS_UPLOADED || found.record.revision != fetched->record_revision)
+    if (rely_keys_are_given(issuer->key_source) || found.record.revision != fetched->record_revision)
         return rely_err_set(err, RELY_ERR_CONFLICT, "the record of issuer %.*s is another one now",
                             RELY_ARG(issuer->name));
     bool is_same = fetched->jwks.ptr == NULL || (rely_slice_same(issuer->jwks, fetched->jwks) &&

@@ -3,6 +3,7 @@
  * within an identity, that an uploaded key set is usable and nobody else's, and when stored keys go. Called by write.c.
  */
 #include "inside.h"
+#include "relyd/keyset.h"
 #include "relyd/text.h"
 
 /* --- issuers ------------------------------------------------------------------------------------------------- */
@@ -32,18 +33,33 @@ static void check_upload(const struct rely_writing *write)
     const struct rely_issuer_record *issuer = &write->after.issuer, *before = write->body.before;
     struct rely_problems *problems = write->body.problems;
     const struct rely_registry_keys asked = {.record = issuer, .jwks = issuer->jwks};
-    bool is_judged = before != NULL && before->key_source == RELY_KEYS_UPLOADED &&
+    bool is_judged = before != NULL && rely_keys_are_given(before->key_source) &&
                      rely_slice_equal(before->jwks, issuer->jwks) && !is_woken(write) && !has_new_name(write);
+    const char *field = issuer->key_source == RELY_KEYS_PEM ? "keys.pem" : "keys.jwks";
     struct rely_err err = {0};
     if (issuer->jwks.len > registry->jwks_max_bytes)
-        rely_problems_add(problems, "keys.jwks", "too_long",
-                          "keys.jwks has %zu bytes; the limit is %zu (keys.max_bytes)", issuer->jwks.len,
-                          registry->jwks_max_bytes);
+        rely_problems_add(problems, field, "too_long", "%s has %zu bytes; the limit is %zu (keys.max_bytes)", field,
+                          issuer->jwks.len, registry->jwks_max_bytes);
     else if (registry->check_jwks != NULL && !registry->check_jwks(registry->check_context, &asked, &err))
-        rely_problems_add(problems, "keys.jwks", "invalid_key_set", "keys.jwks: %.280s", err.message);
+        rely_problems_add(problems, field, "invalid_key_set", "%s: %.280s", field, err.message);
     else if (registry->check_repeats != NULL && issuer->url.ptr != NULL && !is_judged &&
              !registry->check_repeats(registry->check_context, &asked, &err))
-        rely_problems_add(problems, "keys.jwks", "duplicate_key", "keys.jwks: %.280s", err.message);
+        rely_problems_add(problems, field, "duplicate_key", "%s: %.280s", field, err.message);
+}
+
+/* Once, here: whatever reads key sets reads one form of them. The settings' limits are check_upload's. */
+static void convert_pem(struct rely_writing *write)
+{
+    struct rely_issuer_record *issuer = &write->after.issuer;
+    struct rely_keyset_limits limits = rely_keyset_most(true);
+    struct rely_buf jwks = {0};
+    struct rely_err err = {0};
+    limits.max_bytes = write->registry->jwks_max_bytes;
+    if (rely_keyset_of_pem(issuer->keys_pem, &limits, &jwks, &err))
+        issuer->jwks = rely_pool_copy(write->body.pool, rely_buf_slice(&jwks));
+    else
+        rely_problems_add(write->body.problems, "keys.pem", "invalid_key_set", "keys.pem: %.280s", err.message);
+    rely_buf_fini(&jwks);
 }
 
 /* A disabled record holds no key. One that is enabled again, or gets a name, begins without its fetched set when another
@@ -52,7 +68,7 @@ static bool lost_keys_asleep(const struct rely_writing *write)
 {
     const struct rely_registry *registry = write->registry;
     const struct rely_issuer_record *issuer = &write->after.issuer, *before = write->body.before;
-    if (issuer->key_source == RELY_KEYS_UPLOADED || registry->check_repeats == NULL ||
+    if (rely_keys_are_given(issuer->key_source) || registry->check_repeats == NULL ||
         !(is_woken(write) || has_new_name(write)) || before->jwks.ptr == NULL)
         return false;
     const struct rely_registry_keys stored = {.record = issuer, .jwks = before->jwks};
@@ -62,7 +78,7 @@ static bool lost_keys_asleep(const struct rely_writing *write)
 /* What is kept beside the record goes on. */
 static void keep_stored_keys(struct rely_issuer_record *issuer, const struct rely_issuer_record *before)
 {
-    if (issuer->key_source != RELY_KEYS_UPLOADED)
+    if (!rely_keys_are_given(issuer->key_source))
         issuer->jwks = before->jwks;
     issuer->jwks_fetched_at = before->jwks_fetched_at;
     issuer->jwks_source_url = before->jwks_source_url;
@@ -77,7 +93,7 @@ static bool store_keys(struct rely_writing *write, struct rely_err *err)
 {
     struct rely_issuer_record *issuer = &write->after.issuer;
     const struct rely_issuer_record *before = write->body.before;
-    bool is_uploaded = issuer->key_source == RELY_KEYS_UPLOADED;
+    bool is_uploaded = rely_keys_are_given(issuer->key_source);
     if (before != NULL)
         keep_stored_keys(issuer, before);
     if (before == NULL ? !is_uploaded : rely_issuer_has_same_source(before, issuer) && !lost_keys_asleep(write))
@@ -285,6 +301,8 @@ static bool bind_issuer(struct rely_writing *write, struct rely_err *err)
 {
     if (write->body.before == NULL)
         write->after.issuer.preset = write->preset;
+    if (write->after.issuer.keys_pem.ptr != NULL)
+        convert_pem(write);
     if (write->after.issuer.jwks.ptr != NULL)
         check_upload(write);
     return rely_tenants_bind_issuer(write, err);

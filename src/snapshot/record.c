@@ -88,7 +88,7 @@ struct rely_issuer *rely_issuer_of_record(const struct rely_issuer_record *recor
                                                           .may_use_private_addresses = record->allow_private_addresses,
                                                           .may_have_costly_keys = record->allow_costly_keys,
                                                           .max_age_s = record->max_key_age_s},
-                                               .has_uploaded_keys = record->key_source == RELY_KEYS_UPLOADED,
+                                               .has_uploaded_keys = rely_keys_are_given(record->key_source),
                                                .keys_generation = (uint64_t)record->keys_generation,
                                                .revision = record->record.revision});
     rely_pool_fini(&pool);

@@ -34,6 +34,7 @@ static const struct {
     {"issuer", "jwks_uri",
      "(key_source = 1 OR (jwks_uri IS NOT NULL) = (key_source = 2)) AND (jwks_uri IS NULL OR (" IS_URL("jwks_uri") "))",
      ""},
+    {"issuer", "keys_pem", "(keys_pem IS NOT NULL) = (key_source = 4)", ""},
     {"issuer", "discovery_url", "discovery_url IS NULL OR (key_source = 1 AND " IS_URL("discovery_url") ")", ""},
     {"issuer", "ca_bundle", "ca_bundle IS NULL OR instr(ca_bundle, '-----BEGIN CERTIFICATE-----') > 0", ""},
     {"issuer", "bearer_file",

@@ -1,13 +1,16 @@
 """Where an issuer's keys come from, and which of them count: each source with what it takes and what it refuses."""
 
+import datetime
 import json
 
 import pytest
 import tokens
 import wire
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from issuer import response
-from service import ISSUER
+from service import ISSUER, VECTORS
 from test_key_keeping import edit_database
 from test_reload import LOADED, hang_up, write
 
@@ -183,7 +186,7 @@ def test_another_url_beside_discovery_is_another_source(start, issuer):
 
 @pytest.mark.parametrize("keys, problem", [
     ({"discovery": False, "jwksUri": "https://a.example/k"}, ("keys.discovery", "invalid_value")),
-    ({"discovery": True, "jwksUri": "http://a.example/k"}, ("keys.jwksUri", "invalid_url")),
+    ({"discovery": True, "jwksUri": "http://a.example/k"}, ("keys.jwksUri", "not_allowed")),
     ({"discovery": True, "jwksUri": 7}, ("keys.jwksUri", "wrong_type")),
     ({"discovery": True, "jwks": {"keys": []}}, ("keys", "too_many")),
     ({"jwksUri": "https://a.example/k", "jwks": {"keys": []}}, ("keys", "too_many")),
@@ -191,3 +194,115 @@ def test_another_url_beside_discovery_is_another_source(start, issuer):
 ])
 def test_what_stands_together(shared, keys, problem):
     assert problems(shared.admin("PUT", "/v1/issuers/prod-2", {"issuer": "https://a.example", "keys": keys})) == [problem]
+
+
+# --- PEM --------------------------------------------------------------------------------------------------------------
+
+
+def pem_of(key):
+    return key.public_bytes(serialization.Encoding.PEM).decode()
+
+
+def pkcs1_of(key):
+    return key.private.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.PKCS1).decode()
+
+
+def certificate_of(key, last="2001-01-01"):
+    """Signed by the key itself, and long over."""
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "cluster")])
+    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.private.public_key()).serial_number(7)
+    builder = builder.not_valid_before(datetime.datetime(2000, 1, 1)).not_valid_after(datetime.datetime.fromisoformat(last))
+    digest = None if key.alg == "EdDSA" else hashes.SHA256()
+    return builder.sign(key.private, digest).public_bytes(serialization.Encoding.PEM).decode()
+
+
+def put_pem(relyd, pem, **fields):
+    return relyd.admin("PUT", "/v1/issuers/prod", {"issuer": ISSUER, "keys": {"pem": pem}} | fields)
+
+
+FORMS = [(pem_of, "RS256"), (pkcs1_of, "RS256"), (certificate_of, "RS256"), (pem_of, "ES256"), (certificate_of, "ES384"), (pem_of, "ES512"),
+         (pem_of, "EdDSA"), (certificate_of, "EdDSA")]
+
+
+@pytest.mark.parametrize("form, alg", FORMS, ids=[f"{form.__name__}-{alg}" for form, alg in FORMS])
+def test_pem_in_every_form(shared, form, alg):
+    """tokens.Key names itself as Kubernetes does; a token without kid is found, too."""
+    key = tokens.Key(alg)
+    pem = "for the cluster prod:\n" + form(key) + "\n" + pem_of(key)
+    answer = put_pem(shared, pem)
+    assert answer.status in (200, 201), answer
+    assert answer.json()["keys"] == {"pem": pem} == shared.admin("GET", "/v1/issuers/prod").json()["keys"]
+    assert [entry["kid"] for entry in keys_of(shared)["keys"]] == [key.kid] and keys_of(shared)["source"] == "pem"
+    for kid in (key.kid, None):
+        assert shared.reason(key.sign(tokens.claims(ISSUER), kid=kid)) == "ok"
+
+
+def test_the_keys_of_a_real_cluster(relyd):
+    """`sa.pub` of an API server: its tokens name its key as relyd does."""
+    folder = VECTORS / "rs256"
+    (entry,) = json.loads((folder / "jwks.json").read_text())["keys"]
+    assert put_pem(relyd, (folder / "sa-rsa.pub").read_text()).status == 201
+    assert [key["kid"] for key in keys_of(relyd)["keys"]] == [entry["kid"]]
+    answer = relyd.admin("PUT", "/v1/issuers/prod-2", {"issuer": ISSUER + "/2", "keys": {"jwks": {"keys": [entry]}}})
+    assert answer.status == 201 and keys_of(relyd, "prod-2")["keys"][0]["kid"] == entry["kid"]  # as kubectl prints it
+
+
+def test_pem_that_is_refused(relyd):
+    key = tokens.key("prod")
+    secret = key.private.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()).decode()
+    good = pem_of(key)
+    for pem, code, said in (
+        (secret, "private_key", "replace it"),
+        (good + secret, "private_key", "replace it"),
+        (good.replace("PUBLIC KEY", "EC PRIVATE KEY"), "private_key", "replace it"),
+        ("no PEM at all", "invalid_key_set", "has no -----BEGIN PUBLIC KEY-----"),
+        (good[:200], "invalid_key_set", "block 1 is no whole PEM"),
+        (good + good[:200], "invalid_key_set", "block 2 is no whole PEM"),
+        (good.replace("PUBLIC KEY", "CERTIFICATE"), "invalid_key_set", "block 1 is no CERTIFICATE that OpenSSL can read"),
+        (good.replace("PUBLIC KEY", "CERTIFICATE REQUEST"), "invalid_key_set", "block 1 is a CERTIFICATE REQUEST"),
+        (pem_of(tokens.Key("RS256", bits=1024)), "invalid_key_set", "its RSA modulus has 1024 bits"),
+        (good + "x" * 1100000, "invalid_key_set", "keys.max_bytes"),
+        (good * 1001, "invalid_key_set", "more than 1000 keys (keys.max_count)"),
+        (7, "wrong_type", "a string"),
+        ("", "invalid_key_set", "nor a certificate"),
+    ):
+        answer = put_pem(relyd, pem)
+        assert problems(answer) == [("keys.pem", code)], (said, answer)
+        assert said in answer.json()["errors"][0]["message"] and "BEGIN PRIVATE" not in answer.body.decode()
+    assert relyd.admin("GET", "/v1/issuers/prod").status == 404
+
+
+def test_pem_is_a_set_of_the_settings_size(start):
+    relyd = start(keys__max_count=2)
+    three = "".join(pem_of(tokens.Key("ES256")) for _ in range(3))
+    (problem,) = put_pem(relyd, three).json()["errors"]
+    assert (problem["field"], problem["code"]) == ("keys.pem", "invalid_key_set") and "more than 2 (keys.max_count)" in problem["message"]
+
+
+def test_pem_is_a_source_of_its_own(relyd):
+    """Other text is another set; the same key is nobody else's; what cannot be used is skipped."""
+    first, second = tokens.key("prod"), tokens.key("other", "ES256")
+    odd = ec.generate_private_key(ec.SECP256K1()).public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo).decode()
+    put_pem(relyd, pem_of(first) + odd)
+    put_rule(relyd)
+    assert [entry["why"] for entry in keys_of(relyd)["skipped"]] == ['its "crv" is not P-256, P-384 or P-521']
+    assert relyd.reason(first.sign(tokens.claims(ISSUER))) == "ok"
+    body = {"issuer": ISSUER, "keys": {"pem": pem_of(first)}}
+    assert problems(relyd.admin("PUT", "/v1/issuers/prod-2", body)) == [("keys.pem", "duplicate_key")]
+    put_pem(relyd, pem_of(second))
+    assert relyd.reason(first.sign(tokens.claims(ISSUER))) == "key_unknown"
+    relyd.restart()
+    assert relyd.reason(second.sign(tokens.claims(ISSUER))) == "ok"
+    relyd.put_issuer("prod", keys={"jwks": tokens.jwks(first)})
+    assert relyd.reason(first.sign(tokens.claims(ISSUER))) == "ok"
+    assert problems(put_pem(relyd, pem_of(second), bearerTokenFile="token"))[0][0] == "bearerTokenFile"
+
+
+@pytest.mark.parametrize("keys", ["jwks", "pem", "jwksUri"])
+def test_any_text_is_an_issuer(shared, keys):
+    """StringOrURI of 1 to 600 characters, with every source but discovery."""
+    given = {"jwks": tokens.jwks(tokens.Key("ES256")), "pem": pem_of(tokens.Key("ES256")), "jwksUri": "https://a.example/k"}[keys]
+    for number, name in enumerate(("x", "auth.openshift.io", "kubernetes.default.svc", "urn:example:ci", "http://gitlab.example", "\U0001f511" * 600)):
+        answer = shared.admin("PUT", f"/v1/issuers/any-{keys}-{number}", {"issuer": name, "keys": {keys: given}})
+        assert answer.status == 201 or problems(answer) == [(f"keys.{keys}", "duplicate_key")], answer
+    assert problems(shared.admin("PUT", "/v1/issuers/any-x", {"issuer": "x" * 601, "keys": {keys: given}})) == [("issuer", "too_long")]

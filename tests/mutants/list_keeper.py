@@ -13,8 +13,8 @@ MUTANTS = [
         name="an-answer-is-stored-for-any-record",
         row="A4",
         file="src/registry/keysets.c",
-        old="issuer->key_source == RELY_KEYS_UPLOADED || found.record.revision",
-        new="issuer->key_source == RELY_KEYS_UPLOADED && found.record.revision",
+        old="rely_keys_are_given(issuer->key_source) || found.record.revision",
+        new="rely_keys_are_given(issuer->key_source) && found.record.revision",
         caught_by="unit_registry",
     ),
     dict(

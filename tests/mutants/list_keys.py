@@ -380,4 +380,12 @@ MUTANTS = [
     dict(name="the-document-says-where-keys-are", row="12", file="src/keeper/discovery.c",
          old="    if (jwks_uri.ptr == NULL)\n        jwks_uri =", new="    if (record != NULL)\n        jwks_uri =",
          caught_by="tests/e2e/test_key_origins.py::test_a_url_beside_discovery"),
+    dict(name="private-keys-in-pem", row="12", file="src/model/issuer_keys.c",
+         old="memmem(issuer->keys_pem.ptr, issuer->keys_pem.len, secret, sizeof secret - 1) == NULL", new="issuer->keys_pem.len > sizeof secret", caught_by="tests/e2e/test_key_origins.py::test_pem_that_is_refused"),
+    dict(name="pem-blocks-are-not-counted", row="12", file="src/keys/pem.c",
+         old="if (number > max_count)", new="if (number > max_count + 9999)", caught_by="tests/e2e/test_key_origins.py::test_pem_that_is_refused"),
+    dict(name="pem-that-breaks-off-ends", row="12", file="src/keys/pem.c",
+         old="    if (!is_end)", new="    if (!is_end && number > 99)", caught_by="tests/e2e/test_key_origins.py::test_pem_that_is_refused"),
+    dict(name="pem-keys-stand-twice", row="12", file="src/keys/pem.c",
+         old="    if (has_kid(keys, jwk))", new="    if (number > 999 && has_kid(keys, jwk))", caught_by="tests/e2e/test_key_origins.py::test_pem_in_every_form"),
 ]

@@ -116,7 +116,8 @@ static const struct {
     {RELY_OBJECT_ISSUER, PROD, "{\"keys\":null}", "keys ", ""},
     {RELY_OBJECT_ISSUER, PROD, "{\"keys\":{\"jwksUri\":null,\"discovery\":true}}", "keys ", ""},
     {RELY_OBJECT_ISSUER, PROD, "{\"keys\":{\"jwksUri\":\"https://a.example/l\"}}", "keys ", ""},
-    {RELY_OBJECT_ISSUER, PROD, "{\"keys\":{\"discovery\":true}}", "", "keys:too_many "},
+    {RELY_OBJECT_ISSUER, PROD, "{\"keys\":{\"discovery\":true}}", "keys ", ""}, /* with the jwksUri that is there */
+    {RELY_OBJECT_ISSUER, PROD, "{\"keys\":{\"pem\":\"x\"}}", "", "keys:too_many "},
     {RELY_OBJECT_ISSUER, PROD, "{\"keys\":{\"jwksUri\":null}}", "", "keys:required "},
     {RELY_OBJECT_ISSUER, PROD, "{\"keys\":[]}", "", "keys:wrong_type "},
     /* what is fixed may stand as it is, and cannot be taken away */

@@ -79,7 +79,7 @@ static void refuses_bad_keys(void **state)
     const char *const cases[][3] = {
         {"7", "keys", "wrong_type"},
         {"{}", "keys", "required"},
-        {"{\"discovery\":true,\"jwksUri\":\"https://a.example\"}", "keys", "too_many"},
+        {"{\"discovery\":true,\"pem\":\"x\"}", "keys", "too_many"},
         {"{\"discovery\":false}", "keys.discovery", "invalid_value"},
         {"{\"discovery\":1}", "keys.discovery", "wrong_type"},
         {"{\"jwksURI\":\"https://a.example\"}", "keys.jwksURI", "unknown_field"},
