@@ -16,7 +16,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 
-KEYS = ["keys", "conditions", "rotation", "flood", "key_sources", "key_origins", "key_keeping", "key_documents", "siblings", "misbehaving_issuers", "fetching", "fetch_faults", "bearer_files"]
+KEYS = ["keys", "conditions", "refresh", "rotation", "flood", "key_sources", "key_origins", "key_keeping", "key_documents", "siblings", "misbehaving_issuers", "fetching", "fetch_faults", "bearer_files"]
 TOKENS = ["hostile_tokens", "kubernetes_tokens", "straight_path"]
 WRITES = ["rest", "limits", "acknowledged", "migration", "registry_faults", "slow_disk", "crash"]
 DOORS = ["check", "tokenreview", "tokenreview_protobuf", "kubernetes_answers", "kubernetes_clients", "introspection", "told", "client_paths", "doors"]
@@ -29,7 +29,7 @@ E2E = {
     "keeper": [*KEYS, "aliases"],
     "caller": ["callers", "gateway_callers"],
     "endpoints": DOORS + ["batches", "grpc", "grpc_js", "routes", "response_headers", "trusting_routes", "straight_path", "openapi"],
-    "admin": ["callers", "conditions", "rest", "in_cluster", "explain", "limits", "observe", "openapi"],
+    "admin": ["callers", "conditions", "refresh", "rest", "in_cluster", "explain", "limits", "observe", "openapi"],
     "http": ["http", "http2", "hostile_http2", "connections", "client_paths", "doors", "openapi", "smuggling"],
     "loop": ["http", "http2", "connections", "storms", "tls", "callers"],
     "decide": TOKENS + DOORS + ["routes", "response_headers", "trusting_routes", "groups", "revocations", "explain", "siblings", "fleet", "modes", "guards", "pins"],
@@ -43,7 +43,7 @@ E2E = {
     "snapshot": ["aliases", "revocations", "rest", "acknowledged", "siblings", "fleet"],
     "keys": ["key_documents", "key_origins", "siblings", *TOKENS],
     "token": [*TOKENS, "trust_domains"],
-    "fetch": ["fetching", "conditions", "bearer_files", "misbehaving_issuers", "key_sources"],
+    "fetch": ["fetching", "conditions", "refresh", "bearer_files", "misbehaving_issuers", "key_sources"],
     "config": ["command_line", "reload"],
     "yaml": ["command_line", "reload", "presets"],
     "policy": ["presets"],

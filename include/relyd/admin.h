@@ -10,6 +10,7 @@
 #include "relyd/http.h"
 #include "relyd/keeper.h"
 
+struct rely_key_waiter;
 struct rely_presets;
 struct rely_review;
 struct rely_review_request;
@@ -42,6 +43,9 @@ struct rely_admin {
     bool (*key_status)(void *service, int64_t issuer_id, struct rely_key_status *out); /* false: nothing is known */
     /* False: nobody keeps its keys. */
     bool (*conditions)(void *service, int64_t issuer_id, struct rely_issuer_conditions *out);
+    /* Fetch its keys now: rely_keeper_order. */
+    RELY_MUST_USE bool (*order)(void *service, int64_t issuer_id, struct rely_key_waiter *waiter, struct rely_err *err);
+    void (*forget_waiter)(void *service, struct rely_key_waiter *waiter); /* rely_keeper_forget_waiter */
     /* What should be looked at although reviews go on, from number 0. False: there are no more. */
     bool (*find_detail)(void *service, size_t number, struct rely_admin_detail *out);
     /* Review the token of who asks, as any other, on the newest edition; a missing key is asked for. True: the request

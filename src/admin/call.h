@@ -36,6 +36,8 @@ struct rely_admin_wait {
     void (*answer)(struct rely_admin_wait *wait);
     /* What is to be logged of what was done, whether its client is still there or not; NULL: nothing. */
     void (*note)(const struct rely_admin_wait *wait);
+    /* Of one that `answer` has not answered yet (is_going_on): its client has left, and rely_admin_wait_end is due. */
+    void (*left)(struct rely_admin_wait *wait);
     /* Free what is owned beside this struct; NULL: nothing is. */
     void (*fini)(struct rely_admin_wait *wait);
     struct rely_admin *admin;          /* borrowed */
@@ -46,6 +48,7 @@ struct rely_admin_wait {
     struct rely_slice actor; /* who writes; in the pool */
     struct rely_err err;     /* of the work, when it was refused or failed */
     bool is_ok;              /* the work was done */
+    bool is_going_on;        /* set by `answer`: it waits for something else, too, until rely_admin_wait_end */
 };
 
 /* One of this size, zero-filled behind its start. Owner: the caller: rely_admin_ask, or rely_admin_wait_free. */
@@ -58,6 +61,8 @@ bool rely_admin_has_room(const struct rely_admin *admin, struct rely_http_reques
 /* Hand it to the registry's thread, where there is room; it is its own from then on, and the request is answered
  * later. */
 void rely_admin_ask(struct rely_admin_wait *wait);
+/* It has been answered, or its client has left: it is gone. */
+void rely_admin_wait_end(struct rely_admin_wait *wait);
 /* Answer with its fault. In: word, problems - as for rely_admin_answer_fault. */
 void rely_admin_answer_wait_fault(const struct rely_admin_wait *wait, const char *word,
                                   const struct rely_problems *problems);
@@ -97,6 +102,7 @@ void rely_admin_show_object(struct rely_admin_call *call);
 void rely_admin_replace_object(struct rely_admin_call *call);
 void rely_admin_delete_object(struct rely_admin_call *call);
 void rely_admin_show_keys(struct rely_admin_call *call);
+void rely_admin_refresh(struct rely_admin_call *call);
 void rely_admin_show_presets(struct rely_admin_call *call);
 void rely_admin_explain(struct rely_admin_call *call);
 void rely_admin_join_group(struct rely_admin_call *call);
@@ -114,6 +120,11 @@ struct rely_admin_showing {
 };
 /* Read it, and answer then; `wait` is a struct rely_admin_showing's. */
 void rely_admin_read_object(struct rely_admin_call *call, void (*answer)(struct rely_admin_wait *wait));
+/* The same with one that begins a larger struct, of rely_admin_wait_new. */
+void rely_admin_read_into(struct rely_admin_showing *showing, void (*answer)(struct rely_admin_wait *wait));
+
+/* Is the value of a parameter `true`? False: it is neither that nor `false`. */
+bool rely_admin_read_yes(struct rely_slice text, bool *is_yes);
 
 /* An exact true; false, or not there, is none. False: neither. */
 RELY_MUST_USE bool rely_admin_read_yes(struct rely_slice text, bool *is_yes);

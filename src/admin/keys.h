@@ -18,6 +18,9 @@ void rely_admin_set_keyset(struct rely_json *object, const struct rely_keyset *k
 const struct rely_issuer *rely_admin_find_issuer(const struct rely_snapshot *snapshot, const struct rely_json *shown);
 /* An issuer's representation with its status, if that is known. Owner: the caller. */
 struct rely_json *rely_admin_show_issuer(const struct rely_admin *admin, struct rely_json *record, int64_t issuer_id);
+/* What was measured of a condition, or else what its cause says; and, of what is not True, what mends it. */
+void rely_admin_put_condition(struct rely_buf *out, const struct rely_issuer_conditions *conditions,
+                              enum rely_condition condition);
 /* Members lastAttemptAt, lastSuccessAt, nextFetchAt, lastError, as far as they are known. */
 void rely_admin_set_key_status(struct rely_json *object, const struct rely_admin *admin, int64_t issuer_id);
 

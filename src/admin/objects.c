@@ -152,13 +152,17 @@ static void free_showing(struct rely_admin_wait *wait)
     rely_json_free(((struct rely_admin_showing *)wait)->object);
 }
 
-void rely_admin_read_object(struct rely_admin_call *call, void (*answer)(struct rely_admin_wait *wait))
+void rely_admin_read_into(struct rely_admin_showing *showing, void (*answer)(struct rely_admin_wait *wait))
 {
-    struct rely_admin_showing *showing = rely_admin_wait_new(call, sizeof *showing);
     showing->wait.work.run = read_shown_object;
     showing->wait.answer = answer;
     showing->wait.fini = free_showing;
     rely_admin_ask(&showing->wait);
+}
+
+void rely_admin_read_object(struct rely_admin_call *call, void (*answer)(struct rely_admin_wait *wait))
+{
+    rely_admin_read_into(rely_admin_wait_new(call, sizeof(struct rely_admin_showing)), answer);
 }
 
 void rely_admin_show_object(struct rely_admin_call *call)

@@ -4,18 +4,25 @@
  */
 #include "keys.h"
 
-static struct rely_json *show_condition(const struct rely_issuer_conditions *conditions, enum rely_condition condition)
+void rely_admin_put_condition(struct rely_buf *out, const struct rely_issuer_conditions *conditions,
+                              enum rely_condition condition)
 {
     enum rely_cause cause = conditions->items[condition].cause;
     const char *measured = conditions->items[condition].measured, *mends = rely_cause_mends(cause);
+    rely_buf_put(out, RELY_LIT(""));
+    if (measured != NULL || rely_cause_status(cause) == RELY_CONDITION_FALSE)
+        rely_buf_printf(out, "%s", measured == NULL ? rely_cause_sentence(cause) : measured);
+    if (mends[0] != '\0' && !conditions->items[condition].is_advised)
+        rely_buf_printf(out, "%s to mend it, %s", measured == NULL ? "" : ":", mends);
+}
+
+static struct rely_json *show_condition(const struct rely_issuer_conditions *conditions, enum rely_condition condition)
+{
+    enum rely_cause cause = conditions->items[condition].cause;
     enum rely_condition_status status = rely_cause_status(cause);
     struct rely_json *item = rely_json_object();
     struct rely_buf message = {0};
-    rely_buf_put(&message, RELY_LIT(""));
-    if (measured != NULL || status == RELY_CONDITION_FALSE)
-        rely_buf_printf(&message, "%s", measured == NULL ? rely_cause_sentence(cause) : measured);
-    if (mends[0] != '\0' && !conditions->items[condition].is_advised)
-        rely_buf_printf(&message, "%s to mend it, %s", measured == NULL ? "" : ":", mends);
+    rely_admin_put_condition(&message, conditions, condition);
     rely_admin_set_text(item, "type", rely_slice_of(rely_condition_word(condition)));
     rely_admin_set_text(item, "status", rely_slice_of(rely_condition_status_word(status)));
     rely_admin_set_text(item, "reason", rely_slice_of(rely_cause_word(cause)));

@@ -66,10 +66,15 @@ void rely_admin_answer_wait_fault(const struct rely_admin_wait *wait, const char
     rely_admin_answer_fault(wait->admin, wait->request, &wait->err, word, problems);
 }
 
+void rely_admin_wait_end(struct rely_admin_wait *wait)
+{
+    wait->admin->waiting_bytes -= wait->held_bytes;
+    rely_admin_wait_free(wait);
+}
+
 static void finish_wait(struct rely_work *work, const struct rely_err *err)
 {
     struct rely_admin_wait *wait = (struct rely_admin_wait *)work;
-    wait->admin->waiting_bytes -= wait->held_bytes;
     if (err == NULL && wait->is_ok && wait->note != NULL)
         wait->note(wait);
     if (err != NULL)
@@ -78,12 +83,16 @@ static void finish_wait(struct rely_work *work, const struct rely_err *err)
         wait->answer(wait);
     else if (!wait->is_ok)
         rely_admin_answer_wait_fault(wait, NULL, NULL); /* one on our side is said and counted */
-    rely_admin_wait_free(wait);
+    if (!wait->is_going_on)
+        rely_admin_wait_end(wait);
 }
 
 static void forget_client(void *context)
 {
-    ((struct rely_admin_wait *)context)->request = NULL;
+    struct rely_admin_wait *wait = context;
+    wait->request = NULL;
+    if (wait->is_going_on)
+        wait->left(wait);
 }
 
 void rely_admin_ask(struct rely_admin_wait *wait)

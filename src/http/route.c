@@ -38,11 +38,12 @@ static bool decode_path(struct rely_slice path, struct rely_pool *pool, struct r
     return true;
 }
 
-/* Takes one name, up to the next slash, off the front of the rest. */
+/* Takes one name, up to the next slash or the colon before a verb (`:refresh`), off the front of the rest. */
 static bool take_path_name(struct rely_slice *rest, struct rely_slice *name)
 {
-    const char *end = rest->len == 0 ? NULL : memchr(rest->ptr, '/', rest->len);
-    size_t len = end == NULL ? rest->len : (size_t)(end - rest->ptr);
+    size_t len = 0;
+    while (len < rest->len && rest->ptr[len] != '/' && rest->ptr[len] != ':')
+        len++;
     *name = rely_slice(rest->ptr, len);
     *rest = rely_slice(rest->ptr + len, rest->len - len);
     return len > 0;

@@ -30,7 +30,9 @@ struct rely_key_fetch {
     struct source source;              /* owned */
     enum rely_fetch_kind kind;
     bool is_discovery;
-    bool is_alias; /* the document names one */
+    bool is_alias;                    /* the document names one */
+    bool is_refreshing;               /* an administrator wants it */
+    int32_t ms[RELY_CONDITION_COUNT]; /* what each step took */
     char url[URL_MAX + 1];
     char found[RELY_FETCH_FOUND_SIZE]; /* of its first URL: as in rely_fetch_result */
 };
@@ -131,7 +133,7 @@ static void fetch_url(struct rely_key_fetch *fetch, const char *url, bool is_dis
         .bearer_for = rely_slice_of(fetch->source.first_url),
         .proxy = rely_slice_of(fetch->source.proxy),
         .kind = fetch->kind,
-        .must_pass_caches = is_asked_for(fetch) || fetch->issuer->held.why != RELY_HELD_NOT,
+        .must_pass_caches = is_asked_for(fetch) || fetch->is_refreshing || fetch->issuer->held.why != RELY_HELD_NOT,
         .etag = rely_slice_of(choose_etag(fetch)),
         .may_use_http = fetch->source.may_use_http,
         .may_use_private_addresses = fetch->source.may_use_private_addresses,
@@ -173,6 +175,7 @@ static void finish_with_fault(struct rely_key_fetch *fetch, bool is_advised, str
                                  .found = fetch->found};
     if (err->cause != RELY_CAUSE_NONE)
         course.failed_at = find_condition_of(fetch, (enum rely_cause)err->cause);
+    memcpy(course.ms, fetch->ms, sizeof course.ms);
     course.is_unasked = is_first_url(fetch) && is_cause_of_not_asking((enum rely_cause)err->cause);
     rely_err_prefix(err, "keys of issuer %s", fetch->source.issuer_name == NULL ? "?" : fetch->source.issuer_name);
     rely_keeper_finish(fetch->issuer, -1, &course, err);
@@ -180,7 +183,8 @@ static void finish_with_fault(struct rely_key_fetch *fetch, bool is_advised, str
 
 static void finish_well(struct rely_key_fetch *fetch, int64_t fresh_s)
 {
-    const struct rely_course course = {.is_alias = fetch->is_alias, .found = fetch->found};
+    struct rely_course course = {.is_alias = fetch->is_alias, .found = fetch->found};
+    memcpy(course.ms, fetch->ms, sizeof course.ms);
     rely_keeper_finish(fetch->issuer, fresh_s, &course, NULL);
 }
 
@@ -338,18 +342,44 @@ static bool is_answer_good(const struct rely_key_fetch *fetch, const struct rely
     return false;
 }
 
+static void add_time(struct rely_key_fetch *fetch, enum rely_condition step, int64_t us)
+{
+    fetch->ms[step] += (int32_t)((us < 0 ? 0 : us) / 1000);
+}
+
+/* What each step of the first URL took; what comes behind is one step. */
+static void note_times(struct rely_key_fetch *fetch, const struct rely_fetch_times *times)
+{
+    enum rely_condition last = fetch->is_discovery ? RELY_CONDITION_DISCOVERY_READ : RELY_CONDITION_KEYS_READ;
+    if (!is_first_url(fetch)) {
+        add_time(fetch, last, times->ended_us);
+        return;
+    }
+    int64_t resolved_us = times->resolved_us == 0 ? times->ended_us : times->resolved_us;
+    int64_t connected_us = times->connected_us == 0 ? times->ended_us : times->connected_us;
+    int64_t secured_us = times->secured_us == 0 ? connected_us : times->secured_us;
+    add_time(fetch, RELY_CONDITION_NAME_RESOLVED, resolved_us);
+    add_time(fetch, RELY_CONDITION_CONNECTED, connected_us - resolved_us);
+    add_time(fetch, RELY_CONDITION_TLS_TRUSTED, secured_us - connected_us);
+    add_time(fetch, last, times->ended_us - secured_us);
+}
+
 void rely_keeper_take_answer(struct rely_key_fetch *fetch, const struct rely_fetch_result *result)
 {
     struct rely_err err = {0};
     if (is_first_url(fetch))
         memcpy(fetch->found, result->found, sizeof fetch->found);
+    note_times(fetch, &result->times);
     bool is_good = is_answer_good(fetch, result, &err);
     if (is_good && fetch->is_discovery) {
         if (follow_discovery(fetch, result, &err))
             return; /* it goes on */
         is_good = false;
     }
-    if (is_good && accept_jwks(fetch, result, &err))
+    int64_t judged_us = rely_keeper_now_us(fetch->issuer->keeper);
+    is_good = is_good && accept_jwks(fetch, result, &err);
+    add_time(fetch, RELY_CONDITION_KEYS_USABLE, rely_keeper_now_us(fetch->issuer->keeper) - judged_us);
+    if (is_good)
         finish_well(fetch, result->is_unchanged ? fetch->issuer->before.fresh_s : result->max_age_s);
     else
         finish_with_fault(fetch, !result->is_ok && rely_keeper_is_advised(result), &err);
@@ -382,9 +412,11 @@ void rely_keeper_fetch(struct rely_keeper_issuer *issuer)
     rely_keeper_cancel_timer(issuer->keeper, &issuer->timer);
     struct rely_key_fetch *fetch = rely_alloc(sizeof *fetch);
     fetch->issuer = issuer;
+    fetch->is_refreshing = issuer->is_refreshing;
+    issuer->is_refreshing = false;
     bool is_read = read_source(issuer, &fetch->source, &err);
     issuer->is_stale = false; /* the question is the newest */
-    fetch->kind = kind_of_fetch(issuer);
+    fetch->kind = fetch->is_refreshing ? RELY_FETCH_FIRST : kind_of_fetch(issuer);
     if (is_read && !rely_keys_are_given(fetch->source.kind)) {
         fetch_url(fetch, fetch->source.first_url, fetch->source.kind == RELY_KEYS_DISCOVERY);
         return;

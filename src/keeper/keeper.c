@@ -68,6 +68,7 @@ static void forget_issuer(struct rely_keeper_issuer *issuer)
     rely_keeper_forget_fetched(issuer);
     rely_keeper_forget_held(issuer);
     rely_keeper_forget_course(issuer);
+    rely_keeper_tell_waiters(issuer, false);
     free(issuer->names);
     rely_map_remove(&keeper->issuers, &(struct rely_edit){1, &keeper->unused}, hash_issuer_id(issuer->id), issuer);
     free(issuer);
@@ -303,8 +304,10 @@ void rely_keeper_rest(struct rely_keeper_issuer *issuer)
 {
     issuer->is_fetching = issuer->is_owed = issuer->is_stale = issuer->is_ordered = false;
     issuer->status.next_fetch_s = 0;
+    issuer->is_refreshing = false;
     rely_keeper_forget_course(issuer);
     rely_keeper_follow_conditions(issuer);
+    rely_keeper_tell_waiters(issuer, true);
     if (issuer->is_asked)
         tell_all_of_issuer(issuer, issuer->keeper->config->key_miss_cooldown_ms);
     offer_keys_of(issuer); /* of the set before */
@@ -342,6 +345,7 @@ void rely_keeper_finish(struct rely_keeper_issuer *issuer, int64_t fresh_s, cons
         rely_keeper_note_course(issuer, course);
     rely_keeper_follow_conditions(issuer);
     schedule_after_fetch(issuer, fresh_s);
+    rely_keeper_tell_waiters(issuer, err == NULL);
     offer_after_fetch(issuer);
     if (issuer->is_asked || issuer->told_until_ms > now_ms)
         tell_of_issuer(issuer, issuer->begun_us, time_until_askable(issuer, now_ms));

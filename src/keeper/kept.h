@@ -11,6 +11,7 @@
 #include "relyd/fetch.h"
 #include "relyd/fetched.h"
 #include "relyd/keeper.h"
+#include "relyd/key_orders.h"
 #include "relyd/notice.h"
 #include "relyd/observe.h"
 #include "relyd/snapshot.h"
@@ -73,12 +74,13 @@ struct rely_fetched_before {
 /* How far the last fetch has come that was not overtaken. Zero-filled: there was none. */
 struct rely_course {
     bool is_known;
-    bool is_unasked;               /* its first URL is none that may be asked */
-    bool is_alias;                 /* the document names one */
-    bool is_advised;               /* the failure says what mends it */
-    enum rely_cause failed;        /* RELY_CAUSE_NONE: nothing has */
-    enum rely_condition failed_at; /* which of them that makes false */
-    char *found;                   /* owned: "NAME is ADDRESS" of its first URL; NULL: there was none */
+    bool is_unasked;                  /* its first URL is none that may be asked */
+    bool is_alias;                    /* the document names one */
+    bool is_advised;                  /* the failure says what mends it */
+    enum rely_cause failed;           /* RELY_CAUSE_NONE: nothing has */
+    enum rely_condition failed_at;    /* which of them that makes false */
+    int32_t ms[RELY_CONDITION_COUNT]; /* what each took */
+    char *found;                      /* owned: "NAME is ADDRESS" of its first URL; NULL: there was none */
 };
 
 /* What was said last of one condition. */
@@ -114,6 +116,7 @@ struct rely_keeper_issuer {
     bool is_owed;          /* the next fetch is due because a worker asked */
     bool is_removed;       /* forget it when the fetch under way ends */
     bool is_stale;         /* its record changed during a fetch: fetch once more */
+    bool is_refreshing;    /* the next fetch is due because an administrator wants it, whole and past caches */
     bool is_ordered;       /* an administrator believes what the fetch under way, or the next one, brings */
     bool is_offered;       /* a key that it does without is free, and the next fetch is near */
     int failures;          /* in a row */
@@ -130,6 +133,8 @@ struct rely_keeper_issuer {
     struct rely_bucket held_lines;
     int64_t warned_until_s; /* warn.c's: that was said of */
     struct rely_key_status status;
+    struct rely_key_waiter *waiters; /* borrowed: orders.c's, as the next */
+    struct rely_bucket orders;
     struct rely_course course;                             /* conditions.c's, as the next two */
     struct rely_said_condition said[RELY_CONDITION_COUNT]; /* RELY_CAUSE_NONE: nothing yet */
     int64_t added_s;                                       /* when it began to be kept */
@@ -224,6 +229,13 @@ char *rely_keeper_first_url(const struct rely_issuer *issuer);
 void rely_keeper_advise(const struct rely_fetch_result *result, bool is_discovery, struct rely_err *err);
 /* Is there something of that kind? */
 bool rely_keeper_is_advised(const struct rely_fetch_result *result);
+
+/* --- orders.c ----------------------------------------------------------------------------------------- */
+
+/* A fetch is over: whoever waits for it is told. */
+void rely_keeper_tell_waiters(struct rely_keeper_issuer *issuer, bool is_ok);
+/* Relyd stops: nobody is told any more. */
+void rely_keeper_drop_waiters(struct rely_keeper_issuer *issuer);
 
 /* --- discovery.c -------------------------------------------------------------------------------------- */
 

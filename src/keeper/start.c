@@ -135,6 +135,7 @@ static bool stop_keeping(const void *item, void *context)
 {
     struct rely_keeper_issuer *issuer = rely_as_owner(item);
     rely_keeper_cancel_timer(context, &issuer->timer);
+    rely_keeper_drop_waiters(issuer);
     rely_keeper_store_last(issuer);
     return true;
 }

@@ -58,6 +58,17 @@ static bool tell_conditions(void *context, int64_t issuer_id, struct rely_issuer
     return rely_keeper_conditions(((const struct rely_control_thread *)context)->keeper, issuer_id, out);
 }
 
+static bool order_keys(void *context, int64_t issuer_id, struct rely_key_waiter *waiter, struct rely_err *err)
+{
+    return rely_keeper_order(((const struct rely_control_thread *)context)->keeper, issuer_id, waiter, err);
+}
+
+static void forget_key_waiter(void *context, struct rely_key_waiter *waiter)
+{
+    (void)context;
+    rely_keeper_forget_waiter(waiter);
+}
+
 static bool is_control_ready(void *context)
 {
     struct rely_control_thread *thread = context;
@@ -205,6 +216,8 @@ static bool start_control_thread(struct rely_control_thread *thread, struct rely
                                         .snapshot = newest_snapshot,
                                         .key_status = tell_key_status,
                                         .conditions = tell_conditions,
+                                        .order = order_keys,
+                                        .forget_waiter = forget_key_waiter,
                                         .find_detail = find_control_detail,
                                         .review = rely_callers_review,
                                         .caller_rules = &thread->service->reload.caller_rules,

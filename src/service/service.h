@@ -15,6 +15,7 @@
 #include "relyd/endpoints.h"
 #include "relyd/fetch.h"
 #include "relyd/keeper.h"
+#include "relyd/key_orders.h"
 #include "relyd/keys.h"
 #include "relyd/registry.h"
 #include "relyd/service.h"

@@ -25,4 +25,12 @@ MUTANTS = [
     mutant("a name that takes long is a slow server", "src/fetch/fault.c", "    if (times->resolved_us == 0)\n        return RELY_CAUSE_NAME_TIMEOUT;\n", "", "unit_fetch"),
     mutant("a handshake that takes long is no connection", "src/fetch/watch.c", "        transfer->tls_begun_us = rely_clock_monotonic_us();", "        transfer->tls_begun_us = 0;", "unit_fetch"),
     mutant("private keys are unknown ones", "src/keys/jwk.c", "skipped->is_private = secret != NULL;", "skipped->is_private = secret == NULL;", TABLE + "test_the_first_false_condition[private-keys]"),
+    mutant("orders have no bucket", "src/keeper/orders.c", "    rely_bucket_take(&issuer->orders, cooldown_ms, now_ms);\n", "", "unit_keeper"),
+    mutant("an order waits for the back-off", "src/keeper/orders.c", "issuer->status.next_fetch_s == 0 || now_ms + wait_ms < issuer->due_ms", "issuer->status.next_fetch_s == 0", "unit_keeper"),
+    mutant("an order has a fetch of its own", "src/keeper/orders.c", "if (!issuer->is_fetching && !issuer->is_refreshing && !order_fetch(issuer))", "if (!order_fetch(issuer))", "unit_keeper"),
+    mutant("an order is what a cache has", "src/keeper/fetch.c", "is_asked_for(fetch) || fetch->is_refreshing ||", "is_asked_for(fetch) ||", "unit_keeper"),
+    mutant("who waits, waits for ever", "src/keeper/orders.c", "    rely_keeper_start_timer(keeper, &waiter->timer, keeper->config->key_fetch_timeout_ms);\n", "", "unit_keeper"),
+    mutant("what is held back is in force", "src/keeper/orders.c", "    if (issuer->held.why != RELY_HELD_NOT)\n        return RELY_REFRESH_HELD_BACK;\n", "", "unit_keeper"),
+    mutant("believe is not passed on", "src/keeper/orders.c", "    issuer->is_ordered |= waiter->is_believed;\n", "", "unit_keeper"),
+    mutant("who has left is answered", "src/admin/refresh.c", "    wait->admin->forget_waiter(wait->admin->service, &((struct refreshing *)wait)->waiter);\n", "", "tests/e2e/test_refresh.py::test_a_client_who_leaves"),
 ]

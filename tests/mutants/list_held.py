@@ -18,7 +18,7 @@ MUTANTS = [
     mutant("what holds is as young as what does not", "keeper/force", "put_in_force(issuer, keyset, rely_keeper_newest(issuer)->keys_fetched_s);", "put_in_force(issuer, keyset, rely_keeper_now_s(issuer->keeper));"),
     mutant("guests are believed when they are seen with the others", "keeper/force", "|| has_guests(in_force) ||", "|| (has_guests(in_force) && keyset == NULL) ||"),
     mutant("a rotation forgets who is in use", "keeper/force", "rely_keyset_carry_times(keyset, copy.keyset,", "rely_keyset_carry_times(keyset, NULL,"),
-    mutant("a cache may show a set twice", "keeper/fetch", "is_asked_for(fetch) || fetch->issuer->held.why != RELY_HELD_NOT", "is_asked_for(fetch)"),
+    mutant("a cache may show a set twice", "keeper/fetch", "fetch->is_refreshing || fetch->issuer->held.why != RELY_HELD_NOT", "fetch->is_refreshing"),
     mutant("nothing has changed is a sight", "keeper/fetch", "    if (fetch->issuer->held.why != RELY_HELD_NOT)\n        return NULL;", "    if (false)\n        return NULL;"),
     mutant("an order is for ever", "keeper/keeper", "    issuer->is_ordered = false;\n    int64_t now_ms", "    int64_t now_ms"),
     mutant("another record has been seen before", "keeper/keeper", "    rely_keeper_forget_held(issuer);\n    rely_keeper_follow_record(issuer);", "    rely_keeper_follow_record(issuer);"),

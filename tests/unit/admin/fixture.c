@@ -252,6 +252,22 @@ static bool find_conditions(void *service, int64_t issuer_id, struct rely_issuer
     return issuer_id != 0 && out->items[0].cause != RELY_CAUSE_NONE;
 }
 
+static bool order_issuer(void *service, int64_t issuer_id, struct rely_key_waiter *waiter, struct rely_err *err)
+{
+    struct fixture *fixture = service;
+    (void)issuer_id;
+    if (fixture->refuses_orders)
+        return rely_err_set(err, RELY_ERR_LIMIT, "too often");
+    fixture->waiter = waiter;
+    return true;
+}
+
+static void forget_waiter(void *service, struct rely_key_waiter *waiter)
+{
+    assert_ptr_equal(((struct fixture *)service)->waiter, waiter);
+    ((struct fixture *)service)->waiter = NULL;
+}
+
 /* --- set-up -------------------------------------------------------------------------------------------------- */
 
 int make_fixture(void **state)
@@ -271,6 +287,8 @@ int make_fixture(void **state)
                                          .note_fault = note_fault,
                                          .key_status = find_key_status,
                                          .conditions = find_conditions,
+                                         .order = order_issuer,
+                                         .forget_waiter = forget_waiter,
                                          .find_detail = find_detail,
                                          .review = review_caller,
                                          .caller_rules = &fixture->in_force,

@@ -37,6 +37,8 @@ struct fixture {
     struct rely_keyset *keysets[64];
     size_t keyset_count;
     struct rely_key_status key_status;
+    bool refuses_orders;
+    struct rely_key_waiter *waiter;           /* borrowed: who waits for a fetch */
     struct rely_issuer_conditions conditions; /* of every issuer; zero-filled: nobody keeps any */
     bool is_holding;                          /* keep `done` back until release_work */
     struct rely_work *held;                   /* done, and not told; NULL: none */

@@ -1,6 +1,7 @@
 /* What is said of an issuer, and since when: a fetch that fails, keys that grow too old, a record that changes. */
 #include "tests.h"
 
+#include "relyd/key_orders.h"
 #include "relyd/snapshot.h"
 
 static struct rely_issuer_conditions conditions_of(struct world *world, size_t i)
@@ -140,6 +141,174 @@ static void test_failures_are_counted_by_their_cause(void **state)
     world_free(world);
 }
 
+/* --- orders ------------------------------------------------------------------------------------------------ */
+
+/* Who waits, and what he was told. */
+struct orderer {
+    struct rely_key_waiter waiter; /* first */
+    int told;
+    struct rely_refreshed came;
+};
+
+static void note_told(struct rely_key_waiter *waiter, const struct rely_refreshed *came)
+{
+    struct orderer *orderer = (struct orderer *)waiter;
+    orderer->told++;
+    orderer->came = *came;
+}
+
+static void order(struct world *world, size_t i, struct orderer *orderer)
+{
+    struct rely_err err = {0};
+    *orderer = (struct orderer){.waiter = {.done = note_told}};
+    bool is_taken = rely_keeper_order(world->keeper, (int64_t)i + 1, &orderer->waiter, &err);
+    assert_string_equal(err.message, "");
+    assert_true(is_taken);
+}
+
+static void test_an_order_is_fetched_at_once_and_whole(void **state)
+{
+    (void)state;
+    struct orderer first, second;
+    struct world *world = world_new();
+    size_t i = world_add(world, RELY_KEYS_DISCOVERY, world_jwks("a"));
+    world->servers[i].has_etags = world->servers[i].is_bare = true;
+    world->servers[i].latency_ms = 20;
+    world_start(world);
+    world_run_s(world, 10);
+    int asked = world->servers[i].asked_whole;
+    order(world, i, &first);
+    assert_int_equal(first.told, 0); /* never before it returns */
+    world_run_ms(world, 10);
+    order(world, i, &second); /* joins */
+    world_run_ms(world, 100);
+    assert_int_equal(world->servers[i].asked_whole, asked + 1);
+    assert_true(world->servers[i].last.must_pass_caches);
+    assert_int_equal(first.told, 1);
+    assert_int_equal(second.told, 1);
+    assert_int_equal(first.came.outcome, RELY_REFRESH_UNCHANGED);
+    world_rotate(world, i, world_jwks("b"));
+    order(world, i, &first);
+    world_run_ms(world, 100);
+    assert_int_equal(first.came.outcome, RELY_REFRESH_HELD_BACK);
+    order(world, i, &first);
+    first.waiter.is_believed = true; /* too late: it was ordered without */
+    world_run_ms(world, 100);
+    assert_int_equal(first.came.outcome, RELY_REFRESH_HELD_BACK);
+    world_run_s(world, 5);
+    first = (struct orderer){.waiter = {.done = note_told, .is_believed = true}};
+    assert_true(rely_keeper_order(world->keeper, (int64_t)i + 1, &first.waiter, &(struct rely_err){0}));
+    world_run_ms(world, 100);
+    assert_int_equal(first.came.outcome, RELY_REFRESH_ACCEPTED);
+    expect_cause(&first.came.conditions, RELY_CONDITION_KEYS_USABLE, RELY_CAUSE_USABLE);
+    assert_true(world_has_in_force(world, i, world_jwks("b")));
+    world_free(world);
+}
+
+static void test_an_order_goes_round_the_back_off(void **state)
+{
+    (void)state;
+    struct orderer orderer;
+    struct world *world = world_new();
+    size_t i = world_add(world, RELY_KEYS_JWKS_URI, world_jwks("a"));
+    world->servers[i].is_down = true;
+    world_start(world);
+    world_run_s(world, 2000);
+    int asked = world->servers[i].asked;
+    order(world, i, &orderer);
+    world_run_ms(world, 50);
+    assert_int_equal(world->servers[i].asked, asked + 1);
+    assert_int_equal(orderer.came.outcome, RELY_REFRESH_FAILED);
+    expect_cause(&orderer.came.conditions, RELY_CONDITION_KEYS_READ, RELY_CAUSE_SERVER_ERROR);
+    world->servers[i].is_down = false;
+    order(world, i, &orderer);
+    world_run_ms(world, 50);
+    assert_int_equal(orderer.came.outcome, RELY_REFRESH_ACCEPTED);
+    world_free(world);
+}
+
+static void test_orders_are_as_many_as_the_bucket_gives(void **state)
+{
+    (void)state;
+    struct orderer orderer;
+    struct rely_err err = {0};
+    struct world *world = world_new();
+    size_t i = world_add(world, RELY_KEYS_JWKS_URI, world_jwks("a"));
+    world->config.key_miss_cooldown_ms = 20000; /* beyond keys.fetch_timeout_ms */
+    world_start(world);
+    world_run_s(world, 1);
+    int asked = world->servers[i].asked;
+    for (int round = 0; round < 3; round++) {
+        order(world, i, &orderer);
+        world_run_ms(world, 50);
+        assert_int_equal(orderer.told, 1);
+    }
+    orderer = (struct orderer){.waiter = {.done = note_told}};
+    assert_false(rely_keeper_order(world->keeper, (int64_t)i + 1, &orderer.waiter, &err));
+    assert_int_equal(err.code, RELY_ERR_LIMIT);
+    world_run_s(world, 25);
+    assert_int_equal(world->servers[i].asked, asked + 3);
+    order(world, i, &orderer);
+    world_run_ms(world, 50);
+    assert_int_equal(world->servers[i].asked, asked + 4);
+    err = (struct rely_err){0};
+    assert_false(rely_keeper_order(world->keeper, 99, &orderer.waiter, &err));
+    assert_int_equal(err.code, RELY_ERR_NOT_FOUND);
+    world_free(world);
+}
+
+/* Whoever waits gets an answer in time; and when he has left, nobody. */
+static void test_an_order_of_an_issuer_that_hangs(void **state)
+{
+    (void)state;
+    struct orderer late, gone, removed, at_end;
+    struct world *world = world_new();
+    size_t i = world_add(world, RELY_KEYS_JWKS_URI, world_jwks("a"));
+    world->servers[i].is_held = true;
+    world_start(world);
+    world_run_s(world, 1);
+    order(world, i, &late);
+    order(world, i, &gone);
+    rely_keeper_forget_waiter(&gone.waiter);
+    rely_keeper_forget_waiter(&gone.waiter);
+    world_run_ms(world, world->config.key_fetch_timeout_ms + 10);
+    assert_int_equal(late.told, 1);
+    assert_true(late.came.is_late);
+    assert_int_equal(late.came.outcome, RELY_REFRESH_FAILED);
+    order(world, i, &removed);
+    world_remove(world, i);
+    world_release(world, i);
+    world_run_ms(world, 10);
+    assert_int_equal(removed.told, 1);
+    assert_true(removed.came.is_late);
+    assert_int_equal(gone.told, 0);
+    size_t other = world_add(world, RELY_KEYS_JWKS_URI, world_jwks("b"));
+    world->servers[other].is_held = true;
+    world_show(world, other);
+    world_run_s(world, 1);
+    order(world, other, &at_end);
+    world_free(world); /* stops */
+    assert_int_equal(at_end.told, 0);
+    rely_keeper_forget_waiter(&at_end.waiter);
+}
+
+static void test_an_order_where_nothing_is_fetched(void **state)
+{
+    (void)state;
+    struct orderer orderer;
+    struct world *world = world_new();
+    size_t i = world_add(world, RELY_KEYS_UPLOADED, world_jwks("a"));
+    world_start(world);
+    world_run_s(world, 1);
+    order(world, i, &orderer);
+    world_run_ms(world, 10);
+    assert_int_equal(orderer.told, 1);
+    assert_int_equal(orderer.came.outcome, RELY_REFRESH_UNCHANGED);
+    expect_cause(&orderer.came.conditions, RELY_CONDITION_KEYS_READ, RELY_CAUSE_GIVEN);
+    assert_int_equal(world->servers[i].asked, 0);
+    world_free(world);
+}
+
 int run_condition_tests(void)
 {
     const struct CMUnitTest tests[] = {
@@ -148,6 +317,11 @@ int run_condition_tests(void)
         cmocka_unit_test(test_stored_keys_that_are_too_old),
         cmocka_unit_test(test_a_record_that_is_disabled),
         cmocka_unit_test(test_failures_are_counted_by_their_cause),
+        cmocka_unit_test(test_an_order_is_fetched_at_once_and_whole),
+        cmocka_unit_test(test_an_order_goes_round_the_back_off),
+        cmocka_unit_test(test_orders_are_as_many_as_the_bucket_gives),
+        cmocka_unit_test(test_an_order_of_an_issuer_that_hangs),
+        cmocka_unit_test(test_an_order_where_nothing_is_fetched),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
