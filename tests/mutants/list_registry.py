@@ -217,7 +217,7 @@ MUTANTS = [
         row="A10",
         file="src/decide/decide.c",
         old="match->identity->system_name != RELY_SYSTEM_NONE && ",
-        new="false && ",
+        new="match == NULL && ",
         caught_by="unit_decide",
     ),
     dict(
