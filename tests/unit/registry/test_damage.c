@@ -496,7 +496,13 @@ static void refuse_opening_without(struct fixture *fixture, const char *index)
 /* A registry that is too large to be looked at whole at a start: its indexes are counted. */
 static void test_b22_counts_the_indexes_of_a_large_one(void **state)
 {
-    static const char *const indexes[] = {"sqlite_autoindex_issuer_1",
+    static const char *const indexes[] = {"sqlite_autoindex_route_1",
+                                          "sqlite_autoindex_revocation_1",
+                                          "sqlite_autoindex_issuer_group_1",
+                                          "sqlite_autoindex_issuer_group_member_1",
+                                          "sqlite_autoindex_issuer_group_member_2",
+                                          "issuer_group_member_issuer_id",
+                                          "sqlite_autoindex_issuer_1",
                                           "issuer_url",
                                           "sqlite_autoindex_identity_1",
                                           "sqlite_autoindex_identity_2",
@@ -506,6 +512,11 @@ static void test_b22_counts_the_indexes_of_a_large_one(void **state)
                                           "credential_subject_nocase"};
     struct fixture *fixture = *state;
     put_objects(fixture);
+    must_create(fixture, group_path(NULL), "{\"name\":\"prod\",\"issuers\":[\"cluster\"]}");
+    must_create(fixture, (struct rely_object_path){.object = RELY_OBJECT_ROUTE},
+                "{\"name\":\"shop\",\"audiences\":[\"x\"]}");
+    must_create(fixture, (struct rely_object_path){.object = RELY_OBJECT_REVOCATION},
+                "{\"jti\":\"1\",\"reason\":\"leaked\"}");
     assert_int_equal(run_sql(fixture,
                              "CREATE TABLE ballast (x TEXT) STRICT; WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL"
                              " SELECT i + 1 FROM n WHERE i < 70) INSERT INTO ballast SELECT"

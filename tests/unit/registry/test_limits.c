@@ -64,7 +64,7 @@ static void counts_issuers(void **state)
         strcat(doubled, "INSERT INTO filled SELECT * FROM filled; ");
     must_create(fixture, issuer_path(NULL), "{\"name\":\"cluster\",\"issuer\":\"https://issuer.example/a\"}");
     char *fill = format_body("CREATE TEMP TABLE filled AS SELECT * FROM issuer; %s"
-                             "DELETE FROM filled WHERE rowid > %d; UPDATE filled SET id = rowid + 1000,"
+                             "DELETE FROM filled WHERE rowid > %d; UPDATE filled SET id = rowid + 1,"
                              " name = 'filled' || rowid, url = 'https://filled.example/' || rowid;"
                              "INSERT INTO issuer SELECT * FROM filled",
                              doubled, RELY_ISSUERS_MAX - 2);
