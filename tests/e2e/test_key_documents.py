@@ -139,9 +139,9 @@ def test_many_keys(relyd, issuer):
     assert len(json.dumps(large)) > 120000
     upload(relyd, *large)
     assert relyd.reason(sign(issuer.keys[0])) == "ok"
-    other = tokens.key("large")
+    other, first = tokens.key("large"), issuer.keys[0].jwk()
     issuer.keys[0] = other
-    issuer.answers["/openid/v1/jwks"] = response(json.dumps({"keys": many(24, other, {"x5c": ["A" * 4700]})}))
+    issuer.answers["/openid/v1/jwks"] = response(json.dumps({"keys": [first, *many(24, other, {"x5c": ["A" * 4700]})]}))
     wire.wait_for(lambda: relyd.reason(issuer.token()) == "ok", what="the large set")
     relyd.restart()
     issuer.is_down = True
