@@ -95,8 +95,10 @@ class Issuer:
         self.thread.start()
 
     def stop(self):
+        """Whoever comes from now on is refused by the kernel: the thread that accepts holds the socket until it has seen it."""
         self.is_stopped = True
         self.listener.close()
+        self.thread.join()
 
     def accept_all(self):
         self.listener.settimeout(0.2)

@@ -197,7 +197,7 @@ ISSUERS = {
     "algorithm": {"issuer": ISSUER, "algorithms": ["HS256"]},
     "none": {"issuer": ISSUER, "algorithms": ["none"]},
     "no algorithms": {"issuer": ISSUER, "algorithms": []},
-    "two sources": {"issuer": ISSUER, "keys": {"discovery": True, "jwksUri": "https://x.example"}},
+    "two sources": {"issuer": ISSUER, "keys": {"jwks": {"keys": []}, "jwksUri": "https://x.example"}},
     "no keys": {"issuer": ISSUER, "keys": {"jwks": {"keys": []}}},
     "symmetric keys": {"issuer": ISSUER, "keys": {"jwks": {"keys": [{"kty": "oct", "k": "AAAA"}]}}},
     "CA no PEM": {"issuer": ISSUER, "caBundle": "x"},
