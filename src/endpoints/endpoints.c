@@ -94,10 +94,24 @@ static bool admit_query(struct rely_reviewer *reviewer, struct rely_http_request
     return false;
 }
 
+/* With the next step for what is mistaken most: who sets up a gateway or a probe sees little else than this. */
+static const char *describe_unknown_path(struct rely_slice path)
+{
+    if (rely_slice_equal(path, RELY_LIT("/check")))
+        return "no such path on the data plane: a check names its route, as /check/default does";
+    if (rely_slice_starts(path, RELY_LIT("/envoy.")) || rely_slice_starts(path, RELY_LIT("/grpc.")))
+        return "no such path on the data plane: gRPC is over HTTP/2 alone, and its services are "
+               "envoy.service.auth.v3.Authorization and grpc.health.v1.Health";
+    if (rely_slice_equal(path, RELY_LIT("/livez")) || rely_slice_equal(path, RELY_LIT("/readyz")) ||
+        rely_slice_equal(path, RELY_LIT("/metrics")))
+        return "no such path on the data plane: probes and metrics are on health.listen and the control plane";
+    return "no such path on the data plane; see docs/data-plane.md";
+}
+
 static void refuse_unknown_path(struct rely_reviewer *reviewer, struct rely_http_request *request)
 {
     if (!rely_tokenreview_refuse_path(reviewer, request))
-        rely_http_problem(request, 404, "not_found", "no such path on the data plane; see docs/api.md", NULL);
+        rely_http_problem(request, 404, "not_found", describe_unknown_path(request->path), NULL);
 }
 
 static void handle_by_table(const struct rely_data_door *door, struct rely_http_request *request,

@@ -1,12 +1,25 @@
 """The files of conf/gateways as an administrator takes them: other addresses and paths, the lines for TLS where relyd asks who it is, and nothing else."""
 
+import json
 import re
+import subprocess
 
 import gateways
+import tokens
 import wire
 from service import ROOT
 
 FILES = ROOT / "conf/gateways"
+
+
+def follow(text, relyd, key):
+    """Does each `curl -f` of a page or a file's head, in order, at this relyd's socket: issuers have `key` in the place of discovery. The commands as written."""
+    steps = [line.removeprefix("#").strip() for line in text.splitlines() if re.match(r"#?\s+curl -f ", line)]
+    for step in steps:
+        step = step.replace("/run/relyd/admin.sock", relyd.socket).replace('{"discovery": true}', json.dumps({"jwks": tokens.jwks(key)}))
+        done = subprocess.run(["sh", "-c", step], capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, (step, done.stdout, done.stderr)
+    return steps
 
 
 class Place:

@@ -13,8 +13,8 @@ import tokens
 import wire
 import yaml
 from gateway_algorithms import ExtAuthz, joined
-from ready_gateways import FILES
-from service import BINARY, ISSUER, TOKENREVIEWS
+from ready_gateways import FILES, follow
+from service import BINARY, ISSUER, ROOT, TOKENREVIEWS
 from test_callers import Guarded
 from test_gateway_callers import Webhook
 
@@ -323,6 +323,24 @@ def test_nobody_is_there(asked, name):
     assert play(name, ("127.0.0.1", wire.free_port()), [f"Bearer {asked.right}"]).status in (403, 500, 503)
 
 
+# --- the steps before a gateway's first request ---------------------------------------------------------------------
+
+
+def test_the_route_that_the_files_name(start):
+    """docs/gateways.md's commands: without the route the gateways get `unknown_route`, with it the token for its audience passes."""
+    relyd, key = start(), tokens.key("prod-eu-3")
+    page = (ROOT / "docs/gateways.md").read_text()
+
+    def ask(audience):
+        claims = tokens.claims("https://oidc.example.com/prod-eu-3", namespace="ns1", account="app", audience=audience)
+        answer = wire.ask(relyd.data, "GET", "/check/web", headers={"Authorization": f"Bearer {key.sign(claims)}"})
+        return answer.status, answer.header("x-relyd-reason"), answer.header("x-relyd-identity")
+
+    assert ask("https://web.example")[:2] == (403, "unknown_route")
+    assert len(follow(page, relyd, key)) == 4
+    assert ask("https://web.example") == (200, None, "payments-api") and ask("relyd")[:2] == (403, "audience_mismatch")
+
+
 # --- kube-apiserver and Vault ---------------------------------------------------------------------------------------
 
 
@@ -330,13 +348,9 @@ def test_kubectl_with_another_clusters_token(start, tmp_path):
     """The steps as the file has them, done by curl; then what a kube-apiserver asks and makes of the answer."""
     guarded = Guarded(start, tmp_path)
     config = document("kube-apiserver-webhook.yaml")
-    steps = [line.removeprefix("#").strip() for line in text_of("kube-apiserver-webhook.yaml").splitlines() if line.startswith("#     curl ")]
-    assert len(steps) == 5
     key = tokens.key("other cluster")
-    for step in steps:
-        step = step.replace("/run/relyd/admin.sock", guarded.relyd.socket).replace('{"discovery": true}', json.dumps({"jwks": tokens.jwks(key)}))
-        done = subprocess.run(["sh", "-c", step], capture_output=True, text=True, timeout=60)
-        assert done.returncode == 0, (step, done.stdout, done.stderr)
+    steps = follow(text_of("kube-apiserver-webhook.yaml"), guarded.relyd, key)
+    assert len(steps) == 5
     (certificate,) = json.loads(re.search(r'"certificates": (\[.*?\])', steps[-1]).group(1))
     path = re.sub(r"^https://[^/]*", "", config["clusters"][0]["cluster"]["server"])
     own = ["https://kubernetes.default.svc.cluster.local"]
@@ -367,23 +381,24 @@ def run_vault(tmp_path):
 
 
 def test_vault(start, tmp_path):
-    """vault.sh with a vault that writes down what it is told; then what Vault's kubernetes auth asks, and whom it lets in."""
+    """vault.sh's steps by curl, and with a vault that writes down what it is told; then what Vault's kubernetes auth asks, and whom it lets in."""
     (enabled, _), (config_path, config), (role_path, role) = run_vault(tmp_path)
     assert enabled == ["auth", "enable", "-path=relyd", "kubernetes"] and config_path == ["write", "auth/relyd/config"] and role_path[1].startswith("auth/relyd/role/")
     assert set(config) == {"kubernetes_host", "kubernetes_ca_cert", "token_reviewer_jwt", "disable_local_ca_jwt"}
     assert set(role) == {"bound_service_account_names", "bound_service_account_namespaces", "audience", "token_policies", "token_ttl"}
 
     guarded = Guarded(start, tmp_path)
-    guarded.relyd.put("/v1/routes/vault", json.loads(re.search(r'is (\{"user".*?\})', text_of("vault.sh")).group(1)))
+    key, issuer = tokens.key("prod-eu-3"), "https://oidc.example.com/prod-eu-3"
+    assert len(follow(text_of("vault.sh"), guarded.relyd, key)) == 6
     account, namespace = role["bound_service_account_names"], role["bound_service_account_namespaces"]
-    guarded.relyd.put_credential("vault", subject=f"system:serviceaccount:{namespace}:{account}", audiences=[role["audience"]])
     path = re.sub(r"^https://[^/]*", "", config["kubernetes_host"]) + TOKENREVIEWS
 
-    def log_in(account, audience=role["audience"], reviewer="gateway"):
-        claims = tokens.claims(ISSUER, namespace=namespace, account=account, audience=audience)
+    def log_in(account, audience=role["audience"], reviewer="vault"):
+        claims = tokens.claims(issuer, namespace=namespace, account=account, audience=audience)
         body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "metadata": {"creationTimestamp": None},
-                "spec": {"token": guarded.signer.sign(claims), "audiences": [role["audience"]]}, "status": {"user": {}}}
-        answer = guarded.ask("POST", path, body=body, headers={"Authorization": f"Bearer {guarded.token(reviewer)}"})
+                "spec": {"token": key.sign(claims), "audiences": [role["audience"]]}, "status": {"user": {}}}
+        own = key.sign(tokens.claims(issuer, namespace="vault", account=reviewer, audience="relyd"))
+        answer = guarded.ask("POST", path, body=body, headers={"Authorization": f"Bearer {own}"})
         status = answer.json()["status"]
         if not 200 <= answer.status <= 206 or isinstance(status, str) or status.get("error") or not status["authenticated"]:
             return None
@@ -391,7 +406,7 @@ def test_vault(start, tmp_path):
         return status["user"]["username"].split(":")
 
     assert log_in(account) == ["system", "serviceaccount", namespace, account]
-    assert log_in("other") is None and log_in(account, "relyd") is None and log_in(account, reviewer="sees") is None
+    assert log_in("other") is None and log_in(account, "relyd") is None and log_in(account, reviewer="other") is None
 
 
 # --- Envoy's gRPC ----------------------------------------------------------------------------------------------------

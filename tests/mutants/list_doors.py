@@ -30,6 +30,22 @@ MUTANTS = [
         caught_by=DOORS + "test_a1_the_token_alone_decides",
     ),
     dict(
+        name="whatever begins with /check is told to name a route",
+        row="11",
+        file="src/endpoints/endpoints.c",
+        old='    if (rely_slice_equal(path, RELY_LIT("/check")))\n',
+        new='    if (rely_slice_starts(path, RELY_LIT("/check")))\n',
+        caught_by="unit_endpoints",
+    ),
+    dict(
+        name="who asks a data plane for metrics is not told where they are",
+        row="11",
+        file="src/endpoints/endpoints.c",
+        old='        rely_slice_equal(path, RELY_LIT("/metrics")))\n',
+        new='        rely_slice_equal(path, RELY_LIT("/metric")))\n',
+        caught_by="unit_endpoints",
+    ),
+    dict(
         name="health stands on the data plane",
         row="A1",
         file="src/endpoints/endpoints.c",

@@ -20,7 +20,12 @@
 #define INVALID_BODY(field, code, message)                                                                             \
     PROBLEM("400", "Bad Request", "", "invalid_body", message, ",\"errors\":[" AN_ERROR(field, code, message) "]")
 #define NO_JSON(why) PROBLEM("400", "Bad Request", "", "invalid_body", "the body is not a strict JSON object: " why, "")
-#define NOT_FOUND PROBLEM("404", "Not Found", "", "not_found", "no such path on the data plane; see docs/api.md", "")
+#define NOT_FOUND(hint) PROBLEM("404", "Not Found", "", "not_found", "no such path on the data plane" hint, "")
+#define NO_PATH NOT_FOUND("; see docs/data-plane.md")
+#define NO_GRPC                                                                                                        \
+    NOT_FOUND(": gRPC is over HTTP/2 alone, and its services are envoy.service.auth.v3.Authorization and "             \
+              "grpc.health.v1.Health")
+#define NO_PROBE NOT_FOUND(": probes and metrics are on health.listen and the control plane")
 #define OAUTH(status, header, error, sentence)                                                                         \
     status "\ncontent-type: application/json\ncache-control: no-store\n" header "\n{\"error\":\"" error                \
            "\",\"error_description\":\"" sentence "\"}\n"
@@ -185,10 +190,17 @@ static void test_paths_methods_and_queries(void **state)
     static const struct {
         const char *line, *expected;
     } cases[] = {
-        {"GET /", NOT_FOUND},
-        {"GET /check", NOT_FOUND},
-        {"POST /v1/review/", NOT_FOUND},
-        {"POST /v1/issuers", NOT_FOUND},
+        {"GET /", NO_PATH},
+        {"GET /check", NOT_FOUND(": a check names its route, as /check/default does")},
+        {"GET /checks", NO_PATH},
+        {"GET /livez", NO_PROBE},
+        {"GET /readyz", NO_PROBE},
+        {"GET /metrics", NO_PROBE},
+        {"GET /metrics/", NO_PATH},
+        {"POST /envoy.service.auth.v2.Authorization/Check", NO_GRPC},
+        {"POST /grpc.health.v1.Health/Check", NO_GRPC},
+        {"POST /v1/review/", NO_PATH},
+        {"POST /v1/issuers", NO_PATH},
         {"GET /v1/review",
          PROBLEM("405", "Method Not Allowed", "allow: POST\n", "method_not_allowed", "this resource takes POST", "")},
         {"GET /v1/introspect", OAUTH("405", "allow: POST\n", "invalid_request", "this resource takes POST")},
