@@ -3,6 +3,7 @@
  */
 #include <stdio.h>
 
+#include "relyd/condition.h"
 #include "relyd/observe.h"
 
 #include "tests.h"
@@ -195,13 +196,38 @@ static void test_documents(void **state)
     rely_buf_fini(&out);
 }
 
+/* Each cause has a row under its condition, and whatever is False has a sentence and what mends it. */
+static void test_conditions(void **state)
+{
+    (void)state;
+    struct rely_buf out = {0};
+    rely_conditions_print_docs(&out);
+    expect_file(RELYD_SOURCE "/docs/conditions.md", &out);
+    for (int i = 0; i < RELY_CONDITION_COUNT; i++) {
+        char heading[64];
+        snprintf(heading, sizeof heading, "## %s", rely_condition_word((enum rely_condition)i));
+        expect_line(&out, heading);
+    }
+    for (int i = RELY_CAUSE_NONE + 1; i < RELY_CAUSE_COUNT; i++) {
+        enum rely_cause cause = (enum rely_cause)i;
+        bool is_false = rely_cause_status(cause) == RELY_CONDITION_FALSE;
+        if (is_false && (rely_cause_sentence(cause)[0] == '\0' || rely_cause_mends(cause)[0] == '\0'))
+            fail_msg("%s says nothing, or not what mends it", rely_cause_word(cause));
+        for (int k = RELY_CAUSE_NONE + 1; k < i; k++) {
+            enum rely_cause other = (enum rely_cause)k;
+            if (rely_cause_condition(cause) == rely_cause_condition(other) &&
+                strcmp(rely_cause_word(cause), rely_cause_word(other)) == 0)
+                fail_msg("%s has two rows", rely_cause_word(cause));
+        }
+    }
+    rely_buf_fini(&out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_metrics),
-        cmocka_unit_test(test_metrics_of_nothing),
-        cmocka_unit_test(test_names),
-        cmocka_unit_test(test_documents),
+        cmocka_unit_test(test_metrics),   cmocka_unit_test(test_metrics_of_nothing), cmocka_unit_test(test_names),
+        cmocka_unit_test(test_documents), cmocka_unit_test(test_conditions),
     };
     int failed = cmocka_run_group_tests_name("metrics", tests, NULL, NULL);
     return failed + run_log_tests() + run_sample_tests() + run_stream_tests();
