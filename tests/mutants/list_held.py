@@ -23,7 +23,7 @@ MUTANTS = [
     mutant("an order is for ever", "keeper/keeper", "    issuer->is_ordered = false;\n    int64_t now_ms", "    int64_t now_ms"),
     mutant("another record has been seen before", "keeper/keeper", "    rely_keeper_forget_held(issuer);\n    rely_keeper_follow_record(issuer);", "    rely_keeper_follow_record(issuer);"),
     mutant("the end is said at each failure", "keeper/warn", "record->keys_until_s == issuer->warned_until_s)", "record->keys_until_s == 0)"),
-    mutant("the end is said when it has passed", "keeper/warn", "left_s < 0 || left_s > choose_lead_s(record)", "left_s >= 0"),
+    mutant("the end is said when it has passed", "keeper/warn", "left_s < 0 || left_s > choose_lead_s(record)", "left_s >= 0 * choose_lead_s(record)"),
     mutant("the end is said too early", "keeper/warn", "half_s < WARN_BEFORE_S ? half_s : WARN_BEFORE_S", "half_s"),
     mutant("the greatest limit is shown as the least", "keeper/ages", "left_s < gauges->key_left_min_s)", "left_s > gauges->key_left_min_s)"),
     mutant("uploaded keys have an end", "admin/keys", "if (!issuer->has_uploaded_keys && issuer->keyset", "if (issuer->keyset", "unit_admin"),

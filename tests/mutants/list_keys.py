@@ -367,7 +367,7 @@ MUTANTS = [
     dict(name="exponents-are-never-costly", row="12", file="src/keys/material.c",
          old="exponent > RELY_RSA_EXPONENT_CHEAP ?", new="exponent > 0xfffffffeu ?", caught_by="unit_keys"),
     dict(name="costly-keys-stay-in-force", row="12", file="src/control/edition.c",
-         old="old->source.may_have_costly_keys != issuer->source.may_have_costly_keys;", new="false;", caught_by="unit_control"),
+         old="old->source.may_have_costly_keys != issuer->source.may_have_costly_keys;", new="issuer == NULL && old == NULL;", caught_by="unit_control"),
     dict(name="old-records-lose-costly-keys", row="12", file="src/store/old_rows.c",
          old="SET allow_costly_keys = 1 WHERE", new="SET allow_costly_keys = 0 WHERE", caught_by="unit_registry"),
     dict(name="a-records-age-is-ignored", row="12", file="src/keeper/accept.c",
