@@ -113,7 +113,7 @@ static const char *name_curve(const char *group, int *bytes)
     return group;
 }
 
-/* A curve that is spelled out in numbers has no name, and is none of ours. */
+/* A curve that is spelled out in numbers has a name if OpenSSL knows it by them; else it is none of ours. */
 static void set_ec(struct rely_json *jwk, const EVP_PKEY *key)
 {
     char group[40] = "";

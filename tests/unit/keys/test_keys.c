@@ -1,4 +1,4 @@
-/* Runs the tests of keys/: single JWKs, whole sets, choosing candidates, what is computed once. */
+/* Runs the tests of keys/: single JWKs, whole sets, choosing candidates, sets in PEM, what is computed once. */
 #include "tests.h"
 
 #include "relyd/json.h"
@@ -19,5 +19,5 @@ struct rely_keyset *parse_good(const char *jwks)
 int main(void)
 {
     rely_json_init();
-    return run_jwk_tests() + run_set_tests() + run_find_tests() + run_join_tests();
+    return run_jwk_tests() + run_set_tests() + run_find_tests() + run_join_tests() + run_pem_tests();
 }

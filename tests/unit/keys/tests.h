@@ -17,6 +17,7 @@ int run_jwk_tests(void);
 int run_set_tests(void);
 int run_find_tests(void);
 int run_join_tests(void);
+int run_pem_tests(void);
 
 /* Parse a set that must be accepted. */
 struct rely_keyset *parse_good(const char *jwks);
