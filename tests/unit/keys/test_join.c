@@ -157,11 +157,33 @@ static void number_sets(void **state)
     mint_reset();
 }
 
+/* What is shown of a set is its document without those keys; what is skipped for other reasons stays in it. */
+static void print_without_keys_taken_out(void **state)
+{
+    (void)state;
+    const char *jwks = mint_jwks(jwk_named("a"), "{\"kty\":\"oct\"}", jwk_named("b"), NULL);
+    struct rely_keyset *keyset = parse_good(jwks);
+    struct rely_buf before = {0}, after = {0};
+    rely_keyset_print_rest(keyset, rely_slice_of(jwks), &before);
+    assert_true(rely_slice_equal(rely_buf_slice(&before), rely_slice_of(jwks)));
+    assert_int_equal(rely_keyset_taken_out_count(keyset), 0);
+    rely_keyset_take_out(keyset, 0, "another issuer has it");
+    assert_int_equal(rely_keyset_taken_out_count(keyset), 1);
+    rely_keyset_print_rest(keyset, rely_slice_of(jwks), &after);
+    const char *rest = mint_jwks("{\"kty\":\"oct\"}", jwk_named("b"), NULL);
+    assert_true(rely_slice_equal(rely_buf_slice(&after), rely_slice_of(rest)));
+    rely_buf_fini(&before);
+    rely_buf_fini(&after);
+    rely_keyset_free(keyset);
+    mint_reset();
+}
+
 int run_join_tests(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(join_what_holds),          cmocka_unit_test(join_renamed_keys), cmocka_unit_test(keep_tries),
-        cmocka_unit_test(times_go_on_with_the_key), cmocka_unit_test(number_sets),
+        cmocka_unit_test(join_what_holds), cmocka_unit_test(join_renamed_keys),
+        cmocka_unit_test(keep_tries),      cmocka_unit_test(times_go_on_with_the_key),
+        cmocka_unit_test(number_sets),     cmocka_unit_test(print_without_keys_taken_out),
     };
     return cmocka_run_group_tests_name("join", tests, NULL, NULL);
 }
