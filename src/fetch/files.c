@@ -125,7 +125,7 @@ static void abandon_wanted(struct wanted_file *wanted)
 {
     struct rely_err err = {0};
     rely_err_set(&err, RELY_ERR_IO, "relyd is stopping");
-    answer_wanted(wanted, NULL, &err);
+    answer_wanted(wanted, &(struct rely_buf){0}, &err);
 }
 
 /* --- the thread ------------------------------------------------------------------------------------------- */

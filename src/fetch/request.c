@@ -21,11 +21,16 @@ static bool is_bearer(struct rely_slice text)
     return text.len > 0;
 }
 
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
 void rely_transfer_take_bearer(struct transfer *transfer, const struct rely_file *file)
 {
     struct rely_slice text = file->bytes;
     transfer->bearer_fault = file->err;
-    while (text.len > 0 && memchr(" \t\r\n", text.ptr[text.len - 1], 4) != NULL)
+    while (text.len > 0 && is_blank(text.ptr[text.len - 1]))
         text.len--;
     if (text.ptr == NULL)
         rely_err_prefix(&transfer->bearer_fault, "bearerTokenFile");
