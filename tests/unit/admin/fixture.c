@@ -123,6 +123,11 @@ static void carry_member(const union rely_any_record *record, void *context)
     rely_snapshot_carry(((struct fixture *)context)->snapshot, RELY_OBJECT_ISSUER_GROUP_MEMBER, record);
 }
 
+static void carry_revocation(const union rely_any_record *record, void *context)
+{
+    rely_snapshot_carry(((struct fixture *)context)->snapshot, RELY_OBJECT_REVOCATION, record);
+}
+
 static void rebuild_snapshot(struct fixture *fixture)
 {
     struct rely_err err = {0};
@@ -136,6 +141,7 @@ static void rebuild_snapshot(struct fixture *fixture)
     assert_true(rely_registry_each(fixture->registry, RELY_OBJECT_ROUTE, carry_route, fixture, &err));
     assert_true(rely_registry_each(fixture->registry, RELY_OBJECT_ISSUER_GROUP, carry_group, fixture, &err));
     assert_true(rely_registry_each(fixture->registry, RELY_OBJECT_ISSUER_GROUP_MEMBER, carry_member, fixture, &err));
+    assert_true(rely_registry_each(fixture->registry, RELY_OBJECT_REVOCATION, carry_revocation, fixture, &err));
 }
 
 static bool commit_or_lose(struct fixture *fixture, struct rely_work *work, struct rely_err *err)

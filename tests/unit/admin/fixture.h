@@ -99,5 +99,9 @@ int run_compare_tests(void);
 int run_explain_tests(void);
 int run_page_tests(void);
 int run_preset_tests(void);
+int run_pod_tests(void);
+int run_refresh_tests(void);
+int run_revoke_tests(void);
+int run_tombstone_tests(void);
 
 #endif
