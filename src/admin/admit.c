@@ -72,6 +72,15 @@ void rely_admin_note_refused(struct rely_admin *admin, const struct rely_http_re
     say_refused(admin, request, who, sentence);
 }
 
+void rely_admin_refuse_unproven(struct rely_admin *admin, struct rely_http_request *request, enum rely_proven proven,
+                                const char *why)
+{
+    rely_admin_note_refused(admin, request, proven, "", why);
+    rely_http_problem_with(
+        request, 401, "unauthenticated", why,
+        &(struct rely_http_header){RELY_LIT("www-authenticate"), rely_slice_of(rely_caller_challenge(proven))});
+}
+
 /* --- who --------------------------------------------------------------------------------------------------------- */
 
 struct admitted {
@@ -106,10 +115,7 @@ bool rely_admin_admit(const struct rely_admin_door *door, struct rely_http_reque
     enum rely_proven proven = rely_caller_find(&question, caller);
     if (proven == RELY_CALLER_PROVEN || admitted.is_put_off)
         return proven == RELY_CALLER_PROVEN;
-    rely_admin_note_refused(admin, request, proven, "", caller->why.text);
-    rely_http_problem_with(
-        request, 401, "unauthenticated", caller->why.text,
-        &(struct rely_http_header){RELY_LIT("www-authenticate"), rely_slice_of(rely_caller_challenge(proven))});
+    rely_admin_refuse_unproven(admin, request, proven, caller->why.text);
     return false;
 }
 

@@ -81,6 +81,9 @@ bool rely_admin_admit(const struct rely_admin_door *door, struct rely_http_reque
 /* Somebody is refused: counted, and said. In: who - "": he is not proven. */
 void rely_admin_note_refused(struct rely_admin *admin, const struct rely_http_request *request, enum rely_proven why,
                              const char *who, const char *sentence);
+/* Somebody is not proven: noted, and answered with 401. */
+void rely_admin_refuse_unproven(struct rely_admin *admin, struct rely_http_request *request, enum rely_proven proven,
+                                const char *why);
 /* May he do this? False: he has been answered with 403. */
 bool rely_admin_permit(const struct rely_admin_call *call, enum rely_need needs);
 

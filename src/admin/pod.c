@@ -5,7 +5,7 @@
  */
 #include "pod.h"
 
-#include "relyd/compose.h"
+#include "call.h"
 #include "relyd/files.h"
 #include "relyd/json.h"
 #include "relyd/limits.h"
@@ -33,11 +33,6 @@ static bool read_pod_file(const char *path, size_t max_bytes, struct rely_buf *o
     return refuse_pod(problems, err.message);
 }
 
-static void set_pod_text(struct rely_json *body, const char *name, struct rely_slice text)
-{
-    rely_json_set(body, name, rely_json_of_text(text));
-}
-
 /* What its API server writes into tokens. */
 static bool set_issuer(struct rely_json *body, struct rely_problems *problems)
 {
@@ -53,7 +48,7 @@ static bool set_issuer(struct rely_json *body, struct rely_problems *problems)
         text.len--;
     bool is_read = rely_token_read(text, text.len, &pool, &read, &ignored) == RELY_OK && read.iss.ptr != NULL;
     if (is_read)
-        set_pod_text(body, "issuer", read.iss);
+        rely_admin_set_text(body, "issuer", read.iss);
     else
         refuse_pod(problems, TOKEN_FILE " is no token with an iss");
     explicit_bzero(token.ptr, token.cap);
@@ -73,12 +68,12 @@ static bool set_keys(struct rely_json *body, const char *host, struct rely_probl
     rely_buf_printf(&url, "https://%s%.255s%s:%.5s/openid/v1/jwks", is_six ? "[" : "", host, is_six ? "]" : "",
                     port == NULL || port[0] == '\0' ? "443" : port);
     struct rely_json *keys = rely_json_object();
-    set_pod_text(keys, "jwksUri", rely_buf_slice(&url));
+    rely_admin_set_text(keys, "jwksUri", rely_buf_slice(&url));
     rely_json_set(body, "keys", keys);
     if (rely_json_get(body, "caBundle") == NULL)
-        set_pod_text(body, "caBundle", rely_buf_slice(&authority));
+        rely_admin_set_text(body, "caBundle", rely_buf_slice(&authority));
     if (rely_json_get(body, "bearerTokenFile") == NULL)
-        set_pod_text(body, "bearerTokenFile", RELY_LIT(RELY_POD_TOKEN));
+        rely_admin_set_text(body, "bearerTokenFile", RELY_LIT(RELY_POD_TOKEN));
     if (rely_json_get(body, "allowPrivateAddresses") == NULL)
         rely_json_set(body, "allowPrivateAddresses", rely_json_of_bool(true));
     rely_buf_fini(&url);

@@ -16,22 +16,12 @@
 
 static void refuse_cluster(const struct rely_admin_call *call, bool is_proven, const char *why)
 {
-    enum rely_proven proven = is_proven ? RELY_CALLER_WITHOUT_ROLE : RELY_CALLER_BAD_TOKEN;
-    rely_admin_note_refused(call->admin, call->request, proven, "", why);
-    if (is_proven)
-        rely_http_problem(call->request, 403, "not_permitted", why, NULL);
-    else
-        rely_http_problem_with(
-            call->request, 401, "unauthenticated", why,
-            &(struct rely_http_header){RELY_LIT("www-authenticate"), rely_slice_of(rely_caller_challenge(proven))});
-}
-
-static bool has_text(const struct rely_slice *texts, size_t count, struct rely_slice wanted)
-{
-    for (size_t i = 0; i < count; i++)
-        if (rely_slice_equal(texts[i], wanted))
-            return true;
-    return false;
+    if (!is_proven) {
+        rely_admin_refuse_unproven(call->admin, call->request, RELY_CALLER_BAD_TOKEN, why);
+        return;
+    }
+    rely_admin_note_refused(call->admin, call->request, RELY_CALLER_WITHOUT_ROLE, "", why);
+    rely_http_problem(call->request, 403, "not_permitted", why, NULL);
 }
 
 /* What is wrong with a token that verifies; NULL: nothing. */
@@ -41,9 +31,9 @@ static const char *judge_pusher(const struct rely_admin_call *call, const struct
     const struct rely_claims *claims = &review->claims;
     if (!rely_slice_equal(issuer->name, call->path.name))
         return "the token is none of this issuer's";
-    if (!has_text(claims->audiences, claims->audience_count, (*call->admin->caller_rules)->audience))
+    if (!rely_slice_is_among(claims->audiences, claims->audience_count, (*call->admin->caller_rules)->audience))
         return "the token is not for relyd: its audience must be auth.audience";
-    if (!has_text(issuer->push_subjects, issuer->push_subject_count, claims->subject))
+    if (!rely_slice_is_among(issuer->push_subjects, issuer->push_subject_count, claims->subject))
         return "the token's subject is none of the issuer's pushSubjects";
     return NULL;
 }

@@ -7,19 +7,14 @@
 #include "relyd/buried.h"
 #include "relyd/tombstones.h"
 
-static void set_stone_member(struct rely_json *body, const char *name, struct rely_slice text)
-{
-    rely_json_set(body, name, rely_json_of_text(text));
-}
-
 static bool bury_one(struct rely_registry *registry, const struct rely_burial *burial,
                      const struct rely_tombstone *stone, struct rely_write_result *result, struct rely_err *err)
 {
     struct rely_write_result one = {.is_created = false};
     RELY_JSON_OWNED struct rely_json *body = rely_json_object();
-    set_stone_member(body, stone->field, stone->uid);
-    set_stone_member(body, "issuerName", burial->issuer_name);
-    set_stone_member(body, "reason", RELY_LIT("deleted, as its cluster says"));
+    rely_json_set(body, stone->field, rely_json_of_text(stone->uid));
+    rely_json_set(body, "issuerName", rely_json_of_text(burial->issuer_name));
+    rely_json_set(body, "reason", rely_json_of_text(RELY_LIT("deleted, as its cluster says")));
     const struct rely_write write = {
         .path = {.object = RELY_OBJECT_REVOCATION}, .body = body, .writer = *burial->writer};
     bool is_written = rely_registry_create(registry, &write, &one, err);
