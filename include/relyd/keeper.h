@@ -115,9 +115,6 @@ void rely_keeper_note_max_age(struct rely_keeper *keeper);
 /* A token misses a key: fetch unless that was done a moment ago; the workers are told when it is over. is_replaced: the
  * key is there, and another one may have taken its name since the set was fetched. */
 void rely_keeper_ask(struct rely_keeper *keeper, int64_t issuer_id, bool is_replaced);
-/* Fetch now, or once more what is being fetched. is_believed: what that fetch brings is in force whatever it drops.
- * False: no such issuer is kept. */
-bool rely_keeper_refresh(struct rely_keeper *keeper, int64_t issuer_id, bool is_believed);
 /* False: no such issuer is kept. */
 bool rely_keeper_status(struct rely_keeper *keeper, int64_t issuer_id, struct rely_key_status *out);
 /* False: no such issuer is kept. */

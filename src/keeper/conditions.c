@@ -30,9 +30,8 @@ void rely_keeper_note_course(struct rely_keeper_issuer *issuer, const struct rel
 
 static bool is_first_url_http(const struct rely_issuer *record)
 {
-    static const char http[] = "http:";
     char *url = rely_keeper_first_url(record);
-    bool is_http = url != NULL && strncmp(url, http, sizeof http - 1) == 0;
+    bool is_http = rely_slice_starts(rely_slice_of(url), RELY_LIT("http:"));
     free(url);
     return is_http;
 }

@@ -186,18 +186,6 @@ int64_t rely_keeper_plan_second_sight(const struct rely_keeper_issuer *issuer)
     return delay_ms < 0 ? 0 : delay_ms;
 }
 
-/* --- by order ---------------------------------------------------------------------------------------------- */
-
-bool rely_keeper_refresh(struct rely_keeper *keeper, int64_t issuer_id, bool is_believed)
-{
-    struct rely_keeper_issuer *issuer = rely_keeper_find(keeper, issuer_id);
-    if (issuer == NULL || issuer->is_removed)
-        return false;
-    issuer->is_ordered |= is_believed;
-    rely_keeper_fetch(issuer);
-    return true;
-}
-
 /* --- to see ------------------------------------------------------------------------------------------------ */
 
 void rely_keeper_show_held(const struct rely_keeper_issuer *issuer, struct rely_key_status *out)

@@ -4,6 +4,7 @@
 #include "../mint/mint.h"
 #include "kept.h"
 
+#include "relyd/key_orders.h"
 #include "relyd/key_times.h"
 #include "relyd/snapshot.h"
 
@@ -70,11 +71,26 @@ static struct world *begin_bare(size_t *i, const char *names)
     return world;
 }
 
-/* The issuer shows this from now on, and is fetched. */
+static void note_nothing(struct rely_key_waiter *waiter, const struct rely_refreshed *came)
+{
+    (void)waiter;
+    (void)came;
+}
+
+/* False: no such issuer is kept. */
+static bool order_believing(struct world *world, int64_t issuer_id)
+{
+    static struct rely_key_waiter waiter; /* who ordered before waits no more */
+    rely_keeper_forget_waiter(&waiter);
+    waiter = (struct rely_key_waiter){.done = note_nothing, .is_believed = true};
+    return rely_keeper_order(world->keeper, issuer_id, &waiter, &(struct rely_err){0});
+}
+
+/* The issuer shows this from now on, and is fetched as by its timer. */
 static void show_set(struct world *world, size_t i, const char *jwks)
 {
     world_rotate(world, i, jwks);
-    assert_true(rely_keeper_refresh(world->keeper, (int64_t)i + 1, false));
+    rely_keeper_fetch(rely_keeper_find(world->keeper, (int64_t)i + 1));
     world_run_ms(world, 50);
 }
 
@@ -278,16 +294,16 @@ static void test_an_administrator_orders_it(void **state)
     size_t i;
     struct world *world = begin_bare(&i, "a");
     world_rotate(world, i, keys_named("b"));
-    assert_true(rely_keeper_refresh(world->keeper, 1, true));
+    assert_true(order_believing(world, 1));
     world_run_ms(world, 50);
     assert_held(world, i, NULL);
     assert_string_equal(names_in_force(world, i), "b");
     show_keys(world, i, "c"); /* the order was for that fetch alone */
     assert_held(world, i, "drops_keys_in_use");
-    assert_true(rely_keeper_refresh(world->keeper, 1, true));
+    assert_true(order_believing(world, 1));
     world_run_ms(world, 50);
     assert_string_equal(names_in_force(world, i), "c");
-    assert_false(rely_keeper_refresh(world->keeper, 99, true));
+    assert_false(order_believing(world, 99));
     world_free(world);
 }
 
@@ -299,7 +315,7 @@ static void test_an_order_joins_a_fetch_under_way(void **state)
     world->servers[i].is_held = true;
     show_keys(world, i, "b");
     int asked = world->servers[i].asked;
-    assert_true(rely_keeper_refresh(world->keeper, 1, true));
+    assert_true(order_believing(world, 1));
     world_release(world, i);
     assert_int_equal(world->servers[i].asked, asked);
     assert_string_equal(names_in_force(world, i), "b");
@@ -312,7 +328,7 @@ static void test_an_order_ends_with_its_fetch(void **state)
     size_t i;
     struct world *world = begin_bare(&i, "a");
     world->servers[i].is_down = true;
-    assert_true(rely_keeper_refresh(world->keeper, 1, true));
+    assert_true(order_believing(world, 1));
     world_run_ms(world, 50);
     world->servers[i].is_down = false;
     show_keys(world, i, "b");
@@ -425,7 +441,7 @@ static void test_guests_do_not_crowd_out_those_that_hold(void **state)
         jwks[1][k] = mint_jwk(mint_key(mint_print("ed25519#%s", next[k])), "k", "EdDSA");
     }
     world_rotate(world, i, mint_jwks_of(jwks[0], 5));
-    assert_true(rely_keeper_refresh(world->keeper, 1, true));
+    assert_true(order_believing(world, 1));
     world_run_ms(world, 50);
     show_keys(world, i, "g");
     assert_string_equal(names_in_force(world, i), "g k k k k k");
