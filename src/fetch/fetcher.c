@@ -4,12 +4,12 @@
  * service).
  */
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 
 #include "transfer.h"
 
 #include "relyd/clock.h"
+#include "relyd/thread.h"
 #include "turns.h"
 
 /* A fetch may go by those that are not the newest any more: none goes before the fetcher does. */
@@ -193,18 +193,6 @@ static void *run_fetcher(void *context)
 
 /* --- start and stop ------------------------------------------------------------------------------- */
 
-/* A signal belongs to the main thread; SIGPIPE of a server that hangs up must not end the process. */
-static int start_thread_without_signals(struct rely_fetcher *fetcher)
-{
-    sigset_t all;
-    sigset_t before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int failure = pthread_create(&fetcher->thread, NULL, run_fetcher, fetcher);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return failure;
-}
-
 /* The options of transfer.c mean what they say only with OpenSSL, and names must resolve without blocking the thread.
  */
 static bool check_flavour(struct rely_err *err)
@@ -252,7 +240,7 @@ static bool start_threads(struct rely_fetcher *fetcher, struct rely_err *err)
     fetcher->files = rely_files_start(fetcher->kept->rules.folder, err);
     if (fetcher->files == NULL)
         return false;
-    int failure = start_thread_without_signals(fetcher);
+    int failure = rely_thread_start_quietly(&fetcher->thread, run_fetcher, fetcher);
     if (failure == 0)
         return true;
     rely_files_stop(fetcher->files);

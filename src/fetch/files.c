@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -16,6 +15,7 @@
 #include "relyd/condition.h"
 #include "relyd/limits.h"
 #include "relyd/text.h"
+#include "relyd/thread.h"
 
 /* One file that somebody wants. */
 struct wanted_file {
@@ -37,11 +37,12 @@ struct rely_files {
 
 /* --- reading ---------------------------------------------------------------------------------------------- */
 
-static bool read_all(int fd, size_t max_bytes, struct rely_buf *out, struct rely_err *err)
+#define PIECE_BYTES 4096
+
+static bool read_all(int fd, char piece[PIECE_BYTES], size_t max_bytes, struct rely_buf *out, struct rely_err *err)
 {
-    char piece[4096];
     ssize_t got;
-    while ((got = read(fd, piece, sizeof piece)) != 0) {
+    while ((got = read(fd, piece, PIECE_BYTES)) != 0) {
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
@@ -50,7 +51,6 @@ static bool read_all(int fd, size_t max_bytes, struct rely_buf *out, struct rely
             return rely_err_set(err, RELY_ERR_IO, "it is larger than %zu bytes", max_bytes);
         rely_buf_put(out, rely_slice(piece, (size_t)got));
     }
-    explicit_bzero(piece, sizeof piece);
     return out->len > 0 || rely_err_set(err, RELY_ERR_IO, "it is empty");
 }
 
@@ -58,9 +58,12 @@ static bool read_all(int fd, size_t max_bytes, struct rely_buf *out, struct rely
 static bool read_regular(int fd, size_t max_bytes, struct rely_buf *out, struct rely_err *err)
 {
     struct stat about;
+    char piece[PIECE_BYTES];
     if (fstat(fd, &about) != 0 || !S_ISREG(about.st_mode))
         return rely_err_set(err, RELY_ERR_IO, "it is no regular file");
-    return read_all(fd, max_bytes, out, err);
+    bool is_read = read_all(fd, piece, max_bytes, out, err);
+    explicit_bzero(piece, sizeof piece); /* it may have been a token */
+    return is_read;
 }
 
 bool rely_file_read(const char *path, size_t max_bytes, struct rely_buf *out, struct rely_err *err)
@@ -155,17 +158,6 @@ static void *run_files(void *context)
     return NULL;
 }
 
-/* A signal belongs to the main thread. */
-static int start_files_thread(struct rely_files *files)
-{
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int failure = pthread_create(&files->thread, NULL, run_files, files);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return failure;
-}
-
 struct rely_files *rely_files_start(const char *folder, struct rely_err *err)
 {
     struct rely_files *files = rely_alloc(sizeof *files);
@@ -173,7 +165,7 @@ struct rely_files *rely_files_start(const char *folder, struct rely_err *err)
     snprintf(files->folder, sizeof files->folder, "%s", folder);
     pthread_mutex_init(&files->lock, NULL);
     pthread_cond_init(&files->has_work, NULL);
-    int failure = start_files_thread(files);
+    int failure = rely_thread_start_quietly(&files->thread, run_files, files);
     if (failure == 0)
         return files;
     rely_err_set(err, RELY_ERR_INTERNAL, "the files thread cannot be started: %s", strerror(failure));

@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -15,6 +14,7 @@
 #include "output.h"
 
 #include "relyd/clock.h"
+#include "relyd/thread.h"
 #include "ring.h"
 
 #define POLL_MS 25
@@ -169,18 +169,6 @@ static void *run_log(void *context)
 
 /* --- start and stop ------------------------------------------------------------------------------- */
 
-/* Signals are the main thread's business, and SIGPIPE of a closed log must not end the service. */
-static int start_quiet_thread(struct rely_log *log)
-{
-    sigset_t all;
-    sigset_t before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int failure = pthread_create(&log->thread, NULL, run_log, log);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return failure;
-}
-
 static void free_log(struct rely_log *log)
 {
     while (log->rings != NULL) {
@@ -207,7 +195,7 @@ struct rely_log *rely_log_start(const struct rely_log_options *options, struct r
     log->refusals = log->outputs[0].fd == log->outputs[1].fd ? log->allows : &log->outputs[1];
     pthread_mutex_init(&log->lock, NULL);
     log->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    int failure = log->wake_fd < 0 ? errno : start_quiet_thread(log);
+    int failure = log->wake_fd < 0 ? errno : rely_thread_start_quietly(&log->thread, run_log, log);
     if (failure == 0)
         return log;
     rely_err_set(err, RELY_ERR_INTERNAL, "the log thread cannot be started: %s", strerror(failure));
