@@ -15,6 +15,16 @@
 #include <time.h>
 #include <unistd.h>
 
+const struct rely_loop_options server_options = {
+    .max_head_bytes = 1000,
+    .max_body_bytes = 1000,
+    .max_memory_bytes = 1 << 26,
+    .head_timeout_ms = 10000,
+    .body_timeout_ms = 10000,
+    .idle_timeout_ms = 10000,
+    .max_connections = 100,
+};
+
 static void note_gone(void *context)
 {
     struct server *server = context;

@@ -38,6 +38,9 @@ struct server {
     bool has_stopped;
 };
 
+/* Limits that a test reaches, and times that none does. */
+extern const struct rely_loop_options server_options;
+
 void server_start(struct server *server, const struct rely_loop_options *options);
 /* Also without having been stopped by the test. */
 void server_stop(struct server *server, int drain_ms);

@@ -8,16 +8,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-static const struct rely_loop_options options = {
-    .max_head_bytes = 1000,
-    .max_body_bytes = 1000,
-    .max_memory_bytes = 1 << 26,
-    .head_timeout_ms = 10000,
-    .body_timeout_ms = 10000,
-    .idle_timeout_ms = 10000,
-    .max_connections = 100,
-};
-
 #define H "Host: a\r\n"
 
 struct order {
@@ -57,7 +47,7 @@ static void test_it_is_handled_whole(void **state)
          "twice=2 "},
     };
     struct server server = {0};
-    server_start(&server, &options);
+    server_start(&server, &server_options);
     int fd = client_connect(server.port), handled = 0;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         for (int cut = 0; cut < 2; cut++) { /* the last byte for itself */
@@ -86,7 +76,7 @@ static void test_what_stands_behind_it_comes_next(void **state)
 {
     (void)state;
     struct server server = {0};
-    server_start(&server, &options);
+    server_start(&server, &server_options);
     for (int answers = 0; answers < 2; answers++) {
         int fd = client_connect(server.port), handled = atomic_load(&server.handled_count);
         client_send(fd, "POST /again HTTP/1.1\r\n" H "Content-Length: 4\r\n\r\nbody" GET("/second"));
@@ -107,7 +97,7 @@ static void test_one_without_its_body(void **state)
 {
     (void)state;
     struct server server = {0};
-    server_start(&server, &options);
+    server_start(&server, &server_options);
     int fd = client_connect(server.port);
     client_send(fd, "POST /bodyless/again HTTP/1.1\r\n" H "Content-Length: 5000\r\n\r\nbody");
     wait_for(&server.handled_count, 1);
@@ -123,7 +113,7 @@ static void test_it_may_be_deferred_then(void **state)
 {
     (void)state;
     struct server server = {0};
-    server_start(&server, &options);
+    server_start(&server, &server_options);
     int fd = client_connect(server.port);
     client_send(fd, GET("/again/defer") GET("/second"));
     for (int i = 1; i <= 2; i++) {
@@ -140,7 +130,7 @@ static void test_its_client_leaves(void **state)
 {
     (void)state;
     struct server server = {0};
-    server_start(&server, &options);
+    server_start(&server, &server_options);
     for (int i = 1; i <= 3; i++) {
         int fd = client_connect(server.port);
         client_send(fd, i == 2 ? GET("/again") GET("/x") : GET("/again"));
@@ -159,7 +149,7 @@ static void test_what_it_keeps_is_counted(void **state)
 {
     (void)state;
     struct server server = {0};
-    server_start(&server, &options);
+    server_start(&server, &server_options);
     int fd = client_connect(server.port);
     char text[1200];
     snprintf(text, sizeof text, "POST /again HTTP/1.1\r\n" H "Content-Length: 900\r\n\r\n%0900d", 0);
@@ -177,7 +167,7 @@ static void test_the_drain_ends_it(void **state)
 {
     (void)state;
     struct server server = {0};
-    server_start(&server, &options);
+    server_start(&server, &server_options);
     int fd = client_connect(server.port);
     client_send(fd, GET("/again") GET("/second"));
     wait_for(&server.handled_count, 1);

@@ -13,16 +13,6 @@
 #include <time.h>
 #include <unistd.h>
 
-static const struct rely_loop_options options = {
-    .max_head_bytes = 1000,
-    .max_body_bytes = 1000,
-    .max_memory_bytes = 1 << 26,
-    .head_timeout_ms = 10000,
-    .body_timeout_ms = 10000,
-    .idle_timeout_ms = 10000,
-    .max_connections = 100,
-};
-
 #define H "Host: a\r\n"
 
 static void expect_silence(int fd)
@@ -55,7 +45,7 @@ static void test_limits_are_exact(void **state)
     (void)state;
     struct server server = {0};
     char text[4096];
-    server_start(&server, &options);
+    server_start(&server, &server_options);
     for (int more = 0; more <= 1; more++) {
         const char front[] = "GET /x HTTP/1.1\r\n" H "X: ";
         snprintf(text, sizeof text, "%s%0*d\r\n\r\n", front, 1000 - (int)strlen(front) - 4 + more, 0);
@@ -78,7 +68,7 @@ static void test_a_path_may_have_a_limit_of_its_own(void **state)
     struct server server = {.has_large_bodies = true};
     static const char *const paths[] = {"/large", "/x", "/larger"};
     char text[4096];
-    server_start(&server, &options);
+    server_start(&server, &server_options);
     for (int i = 0; i < 6; i++) {
         int more = i % 2, length = (i / 2 == 0 ? 2000 : 1000) + more, status = more == 0 ? 200 : 413;
         snprintf(text, sizeof text, "POST %s HTTP/1.1\r\n" H "Content-Length: %d\r\n\r\n%0*d", paths[i / 2], length,
@@ -98,7 +88,7 @@ static void test_100_is_said_once_and_to_whom_it_is_for(void **state)
 {
     (void)state;
     struct server server = {0};
-    server_start(&server, &options);
+    server_start(&server, &server_options);
     int asking = client_connect(server.port), other = client_connect(server.port), old = client_connect(server.port);
     client_send(other, GET("/x"));
     client_expect(other, 200, NULL);
@@ -124,7 +114,7 @@ static void test_a_body_that_nobody_reads(void **state)
 {
     (void)state;
     struct server server = {0};
-    server_start(&server, &options);
+    server_start(&server, &server_options);
     static const struct {
         const char *head;
         bool is_last;
@@ -176,7 +166,7 @@ static void test_the_date_is_that_of_now(void **state)
     const char *zone = getenv("TZ");
     setenv("TZ", "UTC-9", 1);
     tzset();
-    server_start(&server, &options);
+    server_start(&server, &server_options);
     int fd = client_connect(server.port);
     check_date(fd);
     sleep_ms(2100);
@@ -195,7 +185,7 @@ static void test_what_has_no_body(void **state)
     (void)state;
     struct server server = {0};
     char answer[4096];
-    server_start(&server, &options);
+    server_start(&server, &server_options);
     int fd = client_connect(server.port);
     client_send(fd, GET("/304") GET("/next"));
     assert_int_equal(client_read(fd, answer, sizeof answer, false), 304);
@@ -215,7 +205,7 @@ static void test_who_asks_and_what(void **state)
     char word[64];
     struct sockaddr_in name;
     socklen_t size = sizeof name;
-    server_start(&server, &options);
+    server_start(&server, &server_options);
     int fd = client_connect(server.port);
     assert_int_equal(getsockname(fd, (struct sockaddr *)&name, &size), 0);
     client_send(fd, "GET /x HTTP/1.1\r\n" H "X-Twice: one\r\nx-twice: two\r\n\r\n");
@@ -235,7 +225,7 @@ static void test_what_is_held_is_given_back(void **state)
     struct server server = {0};
     static char answer[5 << 20];
     const uint64_t *held = &server.counters.held_bytes;
-    server_start(&server, &options);
+    server_start(&server, &server_options);
     int broken = client_connect(server.port), greedy = client_connect(server.port), deaf = client_connect(server.port);
     client_send(broken, "GET / HTTP/1.1\r\n");
     await_counter(held, 256);
@@ -270,7 +260,7 @@ static void test_who_takes_no_answer(void **state)
 {
     (void)state;
     struct server server = {0};
-    server_start(&server, &options);
+    server_start(&server, &server_options);
     int deaf = client_connect(server.port);
     client_send(deaf, GET("/big"));
     await_at_least(&server.counters.held_bytes, 1 << 20);
@@ -301,7 +291,7 @@ static void test_who_is_still_sending_can_finish(void **state)
 {
     (void)state;
     struct server server = {0};
-    server_start(&server, &options);
+    server_start(&server, &server_options);
     int large = client_connect(server.port), closing = client_connect(server.port);
     client_send(large, "POST /p HTTP/1.1\r\n" H "Content-Length: 3000000\r\n\r\n");
     fill(large, 3000000);
@@ -326,7 +316,7 @@ static void test_who_goes_on_sending_is_cut_off(void **state)
     (void)state;
     struct server server = {0};
     static char bytes[1 << 16];
-    server_start(&server, &options);
+    server_start(&server, &server_options);
     int fd = client_connect(server.port);
     client_send(fd, GET("/x") "no request\r\n\r\n");
     size_t sent = 0;
@@ -343,7 +333,7 @@ static void test_the_last_of_several_requests_ends_it(void **state)
 {
     (void)state;
     struct server server = {0};
-    server_start(&server, &options);
+    server_start(&server, &server_options);
     int fd = client_connect(server.port);
     client_send(fd, GET("/x") GET("/y") "GET /z HTTP/1.1\r\n" H "Connection: close\r\n\r\n");
     client_expect(fd, 200, "GET /x");

@@ -11,16 +11,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-static const struct rely_loop_options options = {
-    .max_head_bytes = 1000,
-    .max_body_bytes = 1000,
-    .max_memory_bytes = 1 << 26,
-    .head_timeout_ms = 10000,
-    .body_timeout_ms = 10000,
-    .idle_timeout_ms = 10000,
-    .max_connections = 100,
-};
-
 /* A server with the handler, and one client of it. */
 struct h2_stage {
     struct server server;
@@ -70,7 +60,7 @@ static void ask_aside(const struct h2_stage *stage, const char *path)
 static void test_requests_with_and_without_body(void **state)
 {
     (void)state;
-    struct h2_stage *stage = begin_with(&options);
+    struct h2_stage *stage = begin_with(&server_options);
     struct h2_client *client = &stage->client;
     const struct h2_answer *answer = get(client, "/a/%62?x=%31&y");
     assert_int_equal(answer->status, 200);
@@ -108,7 +98,7 @@ static void test_answers_without_a_body(void **state)
         {"GET", "/split", "content-length: 0\n", "", 500, false, true},
         {"GET", "/x", "content-length: ", "", 200, true, true},
     };
-    struct h2_stage *stage = begin_with(&options);
+    struct h2_stage *stage = begin_with(&server_options);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         const struct h2_answer *answer =
             h2_await(&stage->client, h2_ask(&stage->client, rows[i].method, rows[i].path, ""));
@@ -135,7 +125,7 @@ static void test_by_a_unix_socket(void **state)
     struct rely_http_plane plane = h2_plane(&handler);
     struct server server = {.plane = &plane, .fds = {0, rely_loop_bind(address, false, &err), 0}};
     struct h2_client client;
-    server_start(&server, &options);
+    server_start(&server, &server_options);
     h2_begin(&client, client_connect_unix(path), rely_slice("", 0));
     snprintf(peer, sizeof peer, "peer=unix:%u group=1", getuid());
     assert_non_null(strstr(get(&client, "/peer")->body, peer));
@@ -148,7 +138,7 @@ static void test_by_a_unix_socket(void **state)
 static void test_what_a_connection_speaks(void **state)
 {
     (void)state;
-    struct h2_stage *stage = begin_with(&options);
+    struct h2_stage *stage = begin_with(&server_options);
     assert_int_equal(get(&stage->client, "/x")->status, 200);
     int old = client_connect(stage->server.port);
     client_send(old, GET("/x"));
@@ -159,7 +149,7 @@ static void test_what_a_connection_speaks(void **state)
     close(old);
     end_stage(stage);
     struct server server = {0}; /* its plane does not speak HTTP/2 */
-    server_start(&server, &options);
+    server_start(&server, &server_options);
     int fd = client_connect(server.port);
     client_send(fd, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
     client_expect(fd, 505, "unknown_http_version");
@@ -171,7 +161,7 @@ static void test_what_a_connection_speaks(void **state)
 static void test_large_answers(void **state)
 {
     (void)state;
-    struct h2_stage *stage = begin_with(&options);
+    struct h2_stage *stage = begin_with(&server_options);
     struct h2_client *client = &stage->client;
     uint32_t ids[20];
     client->opens_windows = true;
@@ -198,7 +188,7 @@ static void test_large_answers(void **state)
 static void test_waits_hold_nobody(void **state)
 {
     (void)state;
-    struct h2_stage *stage = begin_with(&options);
+    struct h2_stage *stage = begin_with(&server_options);
     struct h2_client *client = &stage->client;
     uint32_t ids[5];
     for (int i = 0; i < 5; i++)
@@ -221,7 +211,7 @@ static void test_waits_hold_nobody(void **state)
 static void test_a_connection_that_breaks_while_several_wait(void **state)
 {
     (void)state;
-    struct h2_stage *stage = begin_with(&options);
+    struct h2_stage *stage = begin_with(&server_options);
     for (int round = 0; round < 2; round++) {
         struct h2_client leaves, frees;
         h2_begin(&leaves, client_connect(stage->server.port), rely_slice("", 0));
@@ -253,7 +243,7 @@ static void test_a_connection_that_breaks_while_several_wait(void **state)
 static void test_an_end_of_input_while_some_wait(void **state)
 {
     (void)state;
-    struct h2_stage *stage = begin_with(&options);
+    struct h2_stage *stage = begin_with(&server_options);
     struct h2_client *client = &stage->client;
     uint32_t waits = h2_ask(client, "GET", "/wait", "");
     uint32_t unfinished = h2_ask_with_body(client, "POST", "/p", "");
@@ -274,7 +264,7 @@ static void test_an_end_of_input_while_some_wait(void **state)
 static void test_an_idle_connection_is_told(void **state)
 {
     (void)state;
-    struct rely_loop_options hasty = options;
+    struct rely_loop_options hasty = server_options;
     hasty.idle_timeout_ms = 100;
     struct h2_stage *stage = begin_with(&hasty);
     uint32_t id = h2_ask(&stage->client, "GET", "/x", "");
@@ -289,7 +279,7 @@ static void test_an_idle_connection_is_told(void **state)
 static void test_slow_requests_are_refused(void **state)
 {
     (void)state;
-    struct rely_loop_options hasty = options;
+    struct rely_loop_options hasty = server_options;
     hasty.body_timeout_ms = 100;
     struct h2_stage *stage = begin_with(&hasty);
     struct h2_client *client = &stage->client;
@@ -306,7 +296,7 @@ static void test_slow_requests_are_refused(void **state)
 static void test_it_leaves_in_order(void **state)
 {
     (void)state;
-    struct h2_stage *stage = begin_with(&options);
+    struct h2_stage *stage = begin_with(&server_options);
     struct h2_client *client = &stage->client;
     uint32_t waits = h2_ask(client, "GET", "/wait", "");
     h2_ask_with_body(client, "POST", "/p", ""); /* it never ends */
