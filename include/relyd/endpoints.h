@@ -25,7 +25,7 @@ struct rely_reviewer_hooks {
     void *service; /* borrowed: first argument of each */
     /* Tell the control thread that keys of this issuer are missing, or have been replaced; it answers with
      * rely_reviewer_keys_answered. */
-    void (*ask_for_keys)(void *service, int64_t issuer_id, bool is_replaced);
+    void (*ask_for_keys)(void *service, int64_t issuer_id);
     /* Tell it that this issuer's key of this serial has verified often enough for a table (rely_signature_wants_table). */
     void (*ask_for_table)(void *service, int64_t issuer_id, uint64_t key_serial);
     /* Tell it that a review waits for this uid to be written down; it answers with rely_reviewer_pin_answered. */

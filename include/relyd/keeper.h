@@ -112,9 +112,9 @@ void rely_keeper_note_issuer(struct rely_keeper *keeper, int64_t issuer_id, bool
 /* Keys may become only so old from now on, which the newest edition shows: whoever would be asked too late is asked
  * sooner. */
 void rely_keeper_note_max_age(struct rely_keeper *keeper);
-/* A token misses a key: fetch unless that was done a moment ago; the workers are told when it is over. is_replaced: the
- * key is there, and another one may have taken its name since the set was fetched. */
-void rely_keeper_ask(struct rely_keeper *keeper, int64_t issuer_id, bool is_replaced);
+/* A token misses a key, or is refused by one whose name another may have taken since the set was fetched: fetch within
+ * the buckets; the workers are told when it is over. */
+void rely_keeper_ask(struct rely_keeper *keeper, int64_t issuer_id);
 /* False: no such issuer is kept. */
 bool rely_keeper_status(struct rely_keeper *keeper, int64_t issuer_id, struct rely_key_status *out);
 /* False: no such issuer is kept. */

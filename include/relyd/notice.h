@@ -11,9 +11,7 @@ struct rely_key_notice {
     /* Monotonic: what the issuer had then is known. Whoever came later has not been answered: a fetch that was under
      * way already may have read the keys before his were among them. */
     int64_t asked_until_us;
-    /* How long it is useless to ask again: for a key that is missing, and for one that is there and refuses a token,
-     * because another may have taken its name. */
-    int64_t miss_ms, replaced_ms;
+    int64_t miss_ms; /* how long it is useless to ask again */
 };
 
 #endif

@@ -13,9 +13,8 @@
  * that are gone go with the last word about them. */
 struct rely_cooldown {
     int64_t issuer_id;
-    bool is_asked;             /* the control thread has been asked and has not answered yet */
-    int64_t until_ms;          /* monotonic: asking before that is useless */
-    int64_t replaced_until_ms; /* for a key that may have been replaced */
+    bool is_asked;    /* the control thread has been asked and has not answered yet */
+    int64_t until_ms; /* monotonic: asking before that is useless */
 };
 
 /* Only the control thread's snapshots need the retired: this map has one edition. */
@@ -52,17 +51,16 @@ static struct rely_cooldown *make_cooldown(struct rely_reviewer *reviewer, int64
     return cooldown;
 }
 
-bool rely_cooldown_ask(struct rely_reviewer *reviewer, int64_t issuer_id, bool is_replaced, int64_t now_ms)
+bool rely_cooldown_ask(struct rely_reviewer *reviewer, int64_t issuer_id, int64_t now_ms)
 {
     struct rely_cooldown *cooldown = make_cooldown(reviewer, issuer_id);
     if (cooldown->is_asked)
         return true;
     /* a fetch that comes within the time that a review may wait is worth asking for */
-    bool is_useless = now_ms < cooldown->until_ms - reviewer->key_wait_ms;
-    if (is_useless || (is_replaced && now_ms < cooldown->replaced_until_ms))
+    if (now_ms < cooldown->until_ms - reviewer->key_wait_ms)
         return false;
     cooldown->is_asked = true;
-    reviewer->hooks.ask_for_keys(reviewer->hooks.service, issuer_id, is_replaced);
+    reviewer->hooks.ask_for_keys(reviewer->hooks.service, issuer_id);
     return true;
 }
 
@@ -74,7 +72,6 @@ void rely_cooldown_set(struct rely_reviewer *reviewer, int64_t issuer_id, const 
     struct rely_edit edit = edit_in_place(&unused);
     cooldown->is_asked = false;
     cooldown->until_ms = now_ms + notice->miss_ms;
-    cooldown->replaced_until_ms = now_ms + notice->replaced_ms;
     if (rely_snapshot_issuer(reviewer->snapshot, issuer_id) != NULL)
         return;
     rely_map_remove(&reviewer->cooldowns, &edit, hash_issuer_of_cooldown(issuer_id), cooldown);

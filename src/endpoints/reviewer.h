@@ -100,7 +100,7 @@ RELY_MUST_USE enum rely_proven rely_reviewer_admit(const struct rely_data_door *
 /* --- cooldown.c ------------------------------------------------------------------------------------ */
 
 /* Ask for the keys of one issuer unless that is known to be useless now; true when an answer will come. */
-bool rely_cooldown_ask(struct rely_reviewer *reviewer, int64_t issuer_id, bool is_replaced, int64_t now_ms);
+bool rely_cooldown_ask(struct rely_reviewer *reviewer, int64_t issuer_id, int64_t now_ms);
 /* The answer has come. */
 void rely_cooldown_set(struct rely_reviewer *reviewer, int64_t issuer_id, const struct rely_key_notice *notice,
                        int64_t now_ms);

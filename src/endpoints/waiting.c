@@ -31,9 +31,8 @@ struct rely_waiting {
     size_t issuer_count;   /* of those whose answer is still to come */
     int64_t credential_id; /* whose uid is to be written down; 0: it waits for none */
     struct rely_waiting_need need;
-    bool is_replaced; /* it waits for a key that may have taken another's name */
-    bool is_due;      /* to be reviewed */
-    bool is_last;     /* it has waited long enough: answered whatever comes out */
+    bool is_due;  /* to be reviewed */
+    bool is_last; /* it has waited long enough: answered whatever comes out */
 };
 
 /* --- the list: oldest first ------------------------------------------------------------------------------- */
@@ -224,13 +223,12 @@ static size_t ask_for_missing_keys(struct rely_reviewer *reviewer, const struct 
                                    int64_t ids[RELY_CANDIDATES_MAX])
 {
     int64_t now_ms = rely_clock_monotonic_ms();
-    bool is_replaced = rely_review_doubts_keys(review);
     size_t count = 0;
     reviewer->misses++;
     for (size_t i = 0; i < review->candidate_count; i++) {
         const struct rely_issuer *issuer = review->candidates[i].issuer;
         if (!issuer->has_uploaded_keys && (issuer->algs >> review->token.alg & 1u) != 0 &&
-            rely_cooldown_ask(reviewer, issuer->id, is_replaced, now_ms))
+            rely_cooldown_ask(reviewer, issuer->id, now_ms))
             ids[count++] = issuer->id;
     }
     return count;
@@ -272,7 +270,6 @@ struct rely_waiting *rely_waiting_begin(struct rely_reviewer *reviewer, struct r
     waiting->request = request;
     waiting->start_us = start_us;
     waiting->came_us = asked->batch == NULL ? start_us : asked->came_us;
-    waiting->is_replaced = rely_review_doubts_keys(review);
     waiting->issuer_count = wants_pin ? 0 : count;
     waiting->credential_id = wants_pin ? review->unpinned->id : 0;
     memcpy(waiting->issuer_ids, ids, count * sizeof ids[0]);
@@ -306,8 +303,7 @@ static bool drop_awaited_issuer(struct rely_waiting *waiting, int64_t issuer_id)
 static bool asks_once_more(const struct rely_waiting *waiting, int64_t issuer_id, const struct rely_key_notice *notice,
                            int64_t now_ms)
 {
-    return waiting->came_us >= notice->asked_until_us &&
-           rely_cooldown_ask(waiting->reviewer, issuer_id, waiting->is_replaced, now_ms);
+    return waiting->came_us >= notice->asked_until_us && rely_cooldown_ask(waiting->reviewer, issuer_id, now_ms);
 }
 
 static void take_notice(struct rely_waiting *waiting, int64_t issuer_id, const struct rely_key_notice *notice,

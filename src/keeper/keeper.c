@@ -89,21 +89,13 @@ static int64_t time_until(int64_t then_ms, int64_t now_ms)
 
 /* --- telling the workers ------------------------------------------------------------------------ */
 
-/* How long the last fetch stays too young for a bad signature to be a reason for the next. */
-static int64_t time_until_old(const struct rely_keeper_issuer *issuer, int64_t now_ms)
-{
-    int64_t cooldown_ms = issuer->keeper->config->key_miss_cooldown_ms;
-    return issuer->fetched_ms == 0 ? 0 : time_until(issuer->fetched_ms + cooldown_ms, now_ms);
-}
-
 /* In: asked_until_us - who came before that has been answered. */
 static void tell_of_issuer(struct rely_keeper_issuer *issuer, int64_t asked_until_us, int64_t wait_ms)
 {
     const struct rely_keeper_hooks *hooks = &issuer->keeper->hooks;
-    int64_t now_ms = rely_keeper_now_ms(issuer->keeper), replaced_ms = time_until_old(issuer, now_ms);
-    const struct rely_key_notice notice = {asked_until_us, wait_ms, replaced_ms};
+    const struct rely_key_notice notice = {asked_until_us, wait_ms};
     hooks->tell(hooks->context, issuer->id, &notice);
-    issuer->told_until_ms = now_ms + (wait_ms > replaced_ms ? wait_ms : replaced_ms);
+    issuer->told_until_ms = rely_keeper_now_ms(issuer->keeper) + wait_ms;
     issuer->is_asked = false;
 }
 
@@ -116,7 +108,7 @@ static void tell_all_of_issuer(struct rely_keeper_issuer *issuer, int64_t wait_m
 static void tell_of_nobody(const struct rely_keeper *keeper, int64_t issuer_id)
 {
     int64_t cooldown_ms = keeper->config->key_miss_cooldown_ms;
-    const struct rely_key_notice notice = {rely_keeper_now_us(keeper), cooldown_ms, cooldown_ms};
+    const struct rely_key_notice notice = {rely_keeper_now_us(keeper), cooldown_ms};
     keeper->hooks.tell(keeper->hooks.context, issuer_id, &notice);
 }
 
@@ -145,7 +137,7 @@ static int64_t owe_fetch(struct rely_keeper_issuer *issuer, int64_t now_ms)
     return time_until(issuer->due_ms, now_ms);
 }
 
-void rely_keeper_ask(struct rely_keeper *keeper, int64_t issuer_id, bool is_replaced)
+void rely_keeper_ask(struct rely_keeper *keeper, int64_t issuer_id)
 {
     struct rely_keeper_issuer *issuer = rely_keeper_find(keeper, issuer_id);
     int64_t now_ms = rely_keeper_now_ms(keeper);
@@ -155,10 +147,6 @@ void rely_keeper_ask(struct rely_keeper *keeper, int64_t issuer_id, bool is_repl
     }
     if (issuer->is_fetching) {
         issuer->is_asked = true;
-        return;
-    }
-    if (is_replaced && time_until_old(issuer, now_ms) > 0) {
-        tell_all_of_issuer(issuer, time_until_askable(issuer, now_ms));
         return;
     }
     int64_t wait_ms = owe_fetch(issuer, now_ms);
@@ -289,7 +277,6 @@ static void note_fetch_outcome(struct rely_keeper_issuer *issuer, const struct r
         issuer->status.last_success_s = issuer->status.last_attempt_s;
         issuer->status.last_error[0] = '\0';
         issuer->failures = 0;
-        issuer->fetched_ms = rely_keeper_begun_ms(issuer);
         return;
     }
     issuer->failures++;
@@ -372,7 +359,6 @@ static void begin_anew(struct rely_keeper_issuer *issuer, bool is_removed)
     issuer->is_removed = is_removed;
     issuer->failures = 0; /* of another source, or of one that has been mended */
     issuer->asker = (struct rely_asker){0};
-    issuer->fetched_ms = 0;
     issuer->is_ordered = false;
     rely_keeper_forget_held(issuer);
     rely_keeper_follow_record(issuer);

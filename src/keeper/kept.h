@@ -120,7 +120,6 @@ struct rely_keeper_issuer {
     bool is_ordered;       /* an administrator believes what the fetch under way, or the next one, brings */
     bool is_offered;       /* a key that it does without is free, and the next fetch is near */
     int failures;          /* in a row */
-    int64_t fetched_ms;    /* when the last fetch that succeeded began; 0: none of this process */
     int64_t begun_us;      /* the fetch under way */
     int64_t whole_ms;      /* when the last fetch that brought the document itself began */
     int64_t whole_due_ms;  /* from then on "nothing has changed" is not enough */

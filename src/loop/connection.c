@@ -31,7 +31,7 @@
 #define WIDE_BYTES (64 * 1024)
 #define WIDE_MAX ((size_t)64)
 /* Whose pieces are shorter has room enough. */
-#define LONG_PIECE_BYTES (8 * 1024)
+#define LONG_PIECE_BYTES 8192
 
 static int fd_of(const struct rely_connection *connection)
 {

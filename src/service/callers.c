@@ -41,7 +41,7 @@ static void ask_for_keys(const struct rely_control_thread *thread, const struct 
 {
     for (size_t i = 0; i < review->candidate_count; i++)
         if (!review->candidates[i].issuer->has_uploaded_keys)
-            rely_keeper_ask(thread->keeper, review->candidates[i].issuer->id, rely_review_doubts_keys(review));
+            rely_keeper_ask(thread->keeper, review->candidates[i].issuer->id);
 }
 
 bool rely_callers_review(void *context, struct rely_http_request *request, const struct rely_review_request *asked,

@@ -15,7 +15,6 @@ struct question {
     struct rely_control_thread *thread;
     int64_t issuer_id;
     uint64_t key_serial; /* for a table */
-    bool is_replaced;    /* for keys: as in rely_keeper_ask */
     struct rely_pin pin;
 };
 
@@ -36,15 +35,13 @@ static void ask_control(const struct rely_worker *worker, const struct question 
 static void pass_question_to_keeper(struct rely_message *message)
 {
     struct question *question = (struct question *)message;
-    rely_keeper_ask(question->thread->keeper, question->issuer_id, question->is_replaced);
+    rely_keeper_ask(question->thread->keeper, question->issuer_id);
     free(question);
 }
 
-static void ask_control_for_keys(void *context, int64_t issuer_id, bool is_replaced)
+static void ask_control_for_keys(void *context, int64_t issuer_id)
 {
-    ask_control(context, &(struct question){.message = {.run = pass_question_to_keeper},
-                                            .issuer_id = issuer_id,
-                                            .is_replaced = is_replaced});
+    ask_control(context, &(struct question){.message = {.run = pass_question_to_keeper}, .issuer_id = issuer_id});
 }
 
 static void pass_question_to_tables(struct rely_message *message)

@@ -321,10 +321,10 @@ static void test_one_fetch_is_for_all_of_its_tokens(void **state)
         rely_clock_monotonic_us(); /* the batch comes 10 us later, its first token is reviewed after 20 */
     ask_many(worker, make_token(0), 5);
     assert_int_equal(asked_for_keys, 1);
-    rely_reviewer_keys_answered(&worker->reviewer, worker->issuer, &(struct rely_key_notice){before_us, 0, 0});
+    rely_reviewer_keys_answered(&worker->reviewer, worker->issuer, &(struct rely_key_notice){before_us, 0});
     assert_int_equal(asked_for_keys, 2);
     assert_int_equal(sent_count, 0);
-    rely_reviewer_keys_answered(&worker->reviewer, worker->issuer, &(struct rely_key_notice){before_us + 15, 0, 0});
+    rely_reviewer_keys_answered(&worker->reviewer, worker->issuer, &(struct rely_key_notice){before_us + 15, 0});
     run_messages();
     assert_int_equal(asked_for_keys, 2);
     assert_int_equal(count_said("\"reason\":\"keys_unavailable\""), 5);

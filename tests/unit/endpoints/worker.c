@@ -167,11 +167,10 @@ void note_answer(struct rely_reviewer *reviewer, struct rely_http_request *reque
     answered_count++;
 }
 
-static void note_question(void *service, int64_t issuer_id, bool is_replaced)
+static void note_question(void *service, int64_t issuer_id)
 {
     (void)service;
     (void)issuer_id;
-    (void)is_replaced;
     asked_for_keys++;
 }
 
@@ -280,13 +279,13 @@ void bring_key(struct worker *worker, int64_t issuer)
 void settle(struct worker *worker, int64_t issuer)
 {
     rely_reviewer_keys_answered(&worker->reviewer, issuer,
-                                &(struct rely_key_notice){rely_clock_monotonic_us() + 1, 1000, 1000});
+                                &(struct rely_key_notice){rely_clock_monotonic_us() + 1, 1000});
 }
 
 /* A fetch is over that had begun before anybody came; the next may be asked for in so many milliseconds. */
-void end_earlier_fetch(struct worker *worker, int64_t miss_ms, int64_t replaced_ms)
+void end_earlier_fetch(struct worker *worker, int64_t miss_ms)
 {
-    rely_reviewer_keys_answered(&worker->reviewer, worker->issuer, &(struct rely_key_notice){1, miss_ms, replaced_ms});
+    rely_reviewer_keys_answered(&worker->reviewer, worker->issuer, &(struct rely_key_notice){1, miss_ms});
 }
 
 uint64_t count_reviews(const struct worker *worker)

@@ -75,6 +75,6 @@ void bring_key(struct worker *worker, int64_t issuer);
 /* A fetch is over. */
 void settle(struct worker *worker, int64_t issuer);
 /* A fetch is over that had begun before anybody came; the next may be asked for in so many milliseconds. */
-void end_earlier_fetch(struct worker *worker, int64_t miss_ms, int64_t replaced_ms);
+void end_earlier_fetch(struct worker *worker, int64_t miss_ms);
 
 #endif

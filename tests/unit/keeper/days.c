@@ -358,7 +358,7 @@ static void come_with_newest_key(struct days *days, size_t i)
     issuer->asked_ms = INT64_MAX;
     if (version_in_force(days, i) == issuer->version)
         return;
-    world_ask(world, i, false);
+    world_ask(world, i);
     world_run_ms(world, ASKED_BOUND_MS);
     if (answers && issuer->flooded_until_ms < world->now_ms - STEP_MS)
         assert_int_equal(version_in_force(days, i), issuer->version);
@@ -372,7 +372,7 @@ static void come_all(struct days *days)
         if (days->world->now_ms >= days->issuers[i].asked_ms)
             come_with_newest_key(days, i);
         if (days->world->now_ms < days->issuers[i].flooded_until_ms)
-            world_ask(days->world, i, draw(days, 2) == 0);
+            world_ask(days->world, i);
     }
 }
 

@@ -403,7 +403,7 @@ static void test_the_second_sight_passes_caches(void **state)
     show_keys(world, i, "b");
     assert_false(world->servers[i].last.must_pass_caches);
     int unchanged = world->servers[i].unchanged;
-    world_ask(world, i, false);
+    world_ask(world, i);
     world_run_s(world, 302);
     assert_true(world->servers[i].last.must_pass_caches);
     assert_int_equal(world->servers[i].unchanged, unchanged);

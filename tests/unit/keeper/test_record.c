@@ -43,7 +43,7 @@ static void test_b6_a_change_ends_the_back_off(void **state)
     size_t i;
     struct world *world = begin_with(RELY_KEYS_JWKS_URI, &i);
     world->servers[i].is_down = true;
-    world_ask(world, i, false);
+    world_ask(world, i);
     world_run_s(world, 1000);
     world_describe(world, i);
     world->servers[i].time_count = 0;
@@ -51,7 +51,7 @@ static void test_b6_a_change_ends_the_back_off(void **state)
     assert_int_equal(world->servers[i].time_count, 2 + 1);
     world_run_s(world, 1000);
     world->servers[i].is_down = false;
-    world_ask(world, i, false);
+    world_ask(world, i);
     assert_true(world->told[i].miss_ms > 0);
     world_describe(world, i);
     assert_int_equal(world->told[i].miss_ms, 0); /* whoever waits need not */
@@ -67,7 +67,7 @@ static void test_a4_an_answer_to_the_question_before_does_not_count(void **state
     size_t i;
     struct world *world = begin_with(RELY_KEYS_JWKS_URI, &i);
     world->servers[i].is_held = true;
-    world_ask(world, i, false);
+    world_ask(world, i);
     world_move(world, i);
     world_rotate(world, i, world_jwks("evil"));
     world_release(world, i);
@@ -91,7 +91,7 @@ static void test_a4_a_write_under_way_takes_away_what_came_meanwhile(void **stat
     size_t i;
     struct world *world = begin_with(RELY_KEYS_JWKS_URI, &i);
     world->servers[i].is_held = true;
-    world_ask(world, i, false);
+    world_ask(world, i);
     world_move_in_registry(world, i);
     world_rotate(world, i, world_jwks("evil"));
     world_release(world, i);
@@ -134,9 +134,9 @@ static void test_a_removal_during_a_fetch(void **state)
     struct world *world = begin_with(RELY_KEYS_DISCOVERY, &i);
     struct rely_key_status status;
     world->servers[i].is_held = true;
-    world_ask(world, i, false);
+    world_ask(world, i);
     world_remove(world, i);
-    world_ask(world, i, false);
+    world_ask(world, i);
     assert_int_equal(world->told[i].count, 1);
     assert_int_equal(world->told[i].miss_ms, 1000);
     world_release(world, i);
@@ -155,7 +155,7 @@ static void assert_refused(const char *document, const char *jwks, const char *e
     struct world *world = begin_with(RELY_KEYS_DISCOVERY, &i);
     world->servers[i].document = document;
     world_rotate(world, i, jwks);
-    world_ask(world, i, false);
+    world_ask(world, i);
     world_run_s(world, 1);
     assert_true(world_has_in_force(world, i, world_jwks("a"))); /* what was in force stays */
     assert_string_equal(world_status(world, i).last_error, error);
@@ -190,7 +190,7 @@ static void test_d_weak_keys_alone_do_not_replace_good_ones(void **state)
     struct world *world = begin_with(RELY_KEYS_JWKS_URI, &i);
     world_rotate(world, i, mint_jwks(mint_jwk(mint_key("rsa1024"), "w", "RS256"), NULL));
     world->servers[i].is_bare = true;
-    world_ask(world, i, false);
+    world_ask(world, i);
     world_run_s(world, 1);
     world->servers[i].is_bare = false;
     assert_true(world_has_in_force(world, i, world_jwks("a")));
@@ -207,7 +207,7 @@ static void test_limits_of_a_set_are_the_settings(void **state)
     world_rotate(
         world, i,
         mint_jwks(mint_jwk(mint_key("ed25519#x"), "x", "EdDSA"), mint_jwk(mint_key("ed25519#y"), "y", "EdDSA"), NULL));
-    world_ask(world, i, false);
+    world_ask(world, i);
     world_run_s(world, 1);
     assert_true(world_has_in_force(world, i, world_jwks("a")));
     assert_int_equal(world->servers[i].last.max_bytes, RELY_DEFAULT_key_max_bytes);
@@ -267,7 +267,7 @@ static void test_a6_a_removed_record_that_is_being_fetched_gives_its_keys_up(voi
     size_t first, second;
     struct world *world = begin_siblings(&first, &second);
     world->servers[first].is_held = true;
-    world_ask(world, first, false);
+    world_ask(world, first);
     world_remove(world, first);
     world_run_s(world, 1);
     assert_true(world_has_in_force(world, second, two_keys("a", "own")));
@@ -295,7 +295,7 @@ static void test_a6_a_sibling_that_is_being_fetched_is_fetched_once_more(void **
     size_t first, second;
     struct world *world = begin_siblings(&first, &second);
     world->servers[second].is_held = true;
-    world_ask(world, second, false);
+    world_ask(world, second);
     world_disable(world, first, true);
     world_release(world, second);
     world_run_s(world, 1);
@@ -312,10 +312,10 @@ static void test_a6_a_set_that_lost_keys_is_fetched_whole(void **state)
     world->servers[second].has_etags = true;
     world_describe(world, second);
     world_run_s(world, 1);
-    world_ask(world, second, false);
+    world_ask(world, second);
     world_run_s(world, 1);
     world_rotate(world, first, world_jwks("b"));
-    world_ask(world, first, false);
+    world_ask(world, first);
     world_run_s(world, 1);
     assert_int_equal(world->servers[second].unchanged, 0);
     assert_true(world_has_in_force(world, second, two_keys("a", "own")));
@@ -346,7 +346,7 @@ static void test_a6_a_rotation_gives_keys_up(void **state)
     size_t first, second;
     struct world *world = begin_siblings(&first, &second);
     world_rotate(world, first, world_jwks("b"));
-    world_ask(world, first, false);
+    world_ask(world, first);
     world_run_ms(world, 100);
     assert_true(world_has_in_force(world, first, world_jwks("b")));
     assert_true(world_has_in_force(world, second, two_keys("a", "own")));
@@ -430,9 +430,9 @@ static void test_a6_keys_that_become_free_during_a_fetch(void **state)
     size_t first, second;
     struct world *world = begin_siblings(&first, &second);
     world->servers[second].is_held = true;
-    world_ask(world, second, false);
+    world_ask(world, second);
     world_rotate(world, first, world_jwks("b"));
-    world_ask(world, first, false);
+    world_ask(world, first);
     world_run_ms(world, 100);
     int asked = world->servers[second].asked;
     world_release(world, second);
@@ -449,12 +449,12 @@ static void test_b6_an_offer_does_not_go_round_the_back_off(void **state)
     size_t first, second;
     struct world *world = begin_siblings(&first, &second);
     world->servers[second].is_down = true;
-    world_ask(world, second, false);
+    world_ask(world, second);
     world_run_s(world, 1200); /* every five minutes by now */
     int asked = world->servers[second].asked;
     for (int i = 0; i < 100; i++) {
         world_rotate(world, first, world_jwks(i % 2 == 0 ? "b" : "a"));
-        world_ask(world, first, false);
+        world_ask(world, first);
         world_run_s(world, 2);
     }
     assert_in_range(world->servers[second].asked, asked, asked + 1);
@@ -474,14 +474,14 @@ static void test_a6_offers_are_bounded(void **state)
     for (int i = 0; i < 400; i++) { /* the second one has it, has it not, and so on */
         world_rotate(world, second, i % 4 < 2 ? with : without);
         world_rotate(world, first, world_jwks(i % 2 == 0 ? "b" : "a"));
-        world_ask(world, first, false);
+        world_ask(world, first);
         if (i % 8 == 0)
-            world_ask(world, second, false);
+            world_ask(world, second);
         world_run_ms(world, 250);
     }
     assert_in_range(world->servers[second].asked - asked, 10, 3 + 100 + 1);
     world_rotate(world, other, world_jwks("another"));
-    world_ask(world, other, false);
+    world_ask(world, other);
     world_run_ms(world, 20);
     assert_true(world_has_in_force(world, other, world_jwks("another")));
     world_free(world);
@@ -498,11 +498,11 @@ static void test_a6_many_that_are_offered_one_key(void **state)
         world_add_sibling(world, first, two_keys("a", mint_print("own%d", i)));
     world_run_s(world, 60);
     world_rotate(world, first, world_jwks("b"));
-    world_ask(world, first, false);
+    world_ask(world, first);
     world_run_ms(world, 20);
     world_rotate(world, other, world_jwks("another"));
     for (int i = 0; i < 100; i++)
-        world_ask(world, other, false);
+        world_ask(world, other);
     world_run_ms(world, 21);
     assert_true(world_has_in_force(world, other, world_jwks("another")));
     world_run_s(world, 1);
@@ -526,8 +526,8 @@ static void test_a6_a_key_is_not_handed_to_and_fro(void **state)
     size_t first, second;
     struct world *world = begin_siblings(&first, &second);
     world->note_served = rotate_after_fetch;
-    world_ask(world, first, false);
-    world_ask(world, second, false);
+    world_ask(world, first);
+    world_ask(world, second);
     world_run_s(world, 10);
     int asked = world->servers[first].asked + world->servers[second].asked;
     world_run_s(world, 2000);

@@ -24,7 +24,7 @@ static struct world *begin_stored(size_t *i)
 static void rotate_within_ms(struct world *world, size_t i, const char *jwks, int64_t ms)
 {
     world_rotate(world, i, jwks);
-    world_ask(world, i, false);
+    world_ask(world, i);
     world_run_ms(world, ms);
     assert_true(world_has_in_force(world, i, jwks));
 }
@@ -108,7 +108,7 @@ static void test_b12_the_same_keys_in_another_document_are_no_news(void **state)
     uint64_t edition = world_record(world, i)->edition;
     world_rotate(world, i,
                  mint_print("{ \"keys\" : %s", world_published(world, i, world_jwks("a")) + strlen("{\"keys\":")));
-    world_ask(world, i, false);
+    world_ask(world, i);
     world_run_s(world, 10);
     assert_int_equal(world->rows[i].log_rows, 1);
     assert_int_equal(world_record(world, i)->edition, edition);
@@ -400,7 +400,7 @@ static void run_letter(struct world *world, size_t i, char letter, int step)
     else
         world_rotate(world, i, world_jwks(mint_print("f%d", step)));
     if (letter == 'f')
-        world_ask(world, i, false);
+        world_ask(world, i);
 }
 
 static void run_order(const char *letters)
@@ -544,7 +544,7 @@ static void test_b12_what_waits_is_stored_at_the_end(void **state)
     rotate_and_ask(world, i, world_jwks("c"));
     assert_int_equal(unstored(world), 1);
     world->servers[i].is_held = true;
-    world_ask(world, i, false); /* and a fetch is under way */
+    world_ask(world, i); /* and a fetch is under way */
     world_restart(world);
     assert_true(world_has_stored(world, i, world_jwks("c")));
     assert_true(world_has_in_force(world, i, world_jwks("c")));

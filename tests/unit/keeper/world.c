@@ -244,8 +244,7 @@ static void world_tell(void *context, int64_t issuer_id, const struct rely_key_n
 {
     struct world *world = context;
     struct world_told *told = &world->told[index_of(world, issuer_id)];
-    *told = (struct world_told){told->count + 1, world->now_ms, notice->asked_until_us / 1000, notice->miss_ms,
-                                notice->replaced_ms};
+    *told = (struct world_told){told->count + 1, world->now_ms, notice->asked_until_us / 1000, notice->miss_ms};
 }
 
 /* --- the world -------------------------------------------------------------------------------------------- */
@@ -686,9 +685,9 @@ void world_release(struct world *world, size_t i)
     world_run_ms(world, 0);
 }
 
-void world_ask(struct world *world, size_t i, bool is_replaced)
+void world_ask(struct world *world, size_t i)
 {
-    rely_keeper_ask(world->keeper, (int64_t)i + 1, is_replaced);
+    rely_keeper_ask(world->keeper, (int64_t)i + 1);
 }
 
 /* --- looking ---------------------------------------------------------------------------------------------- */

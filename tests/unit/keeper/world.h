@@ -66,7 +66,7 @@ struct world_row {
 
 struct world_told {
     int count;
-    int64_t at_ms, asked_until_ms, miss_ms, replaced_ms;
+    int64_t at_ms, asked_until_ms, miss_ms;
 };
 
 struct world_fetch;
@@ -135,7 +135,7 @@ void world_rotate(struct world *world, size_t i, const char *jwks);
 /* Answers that are held come now. */
 void world_release(struct world *world, size_t i);
 /* A token misses a key. */
-void world_ask(struct world *world, size_t i, bool is_replaced);
+void world_ask(struct world *world, size_t i);
 
 /* Writes of an administrator; those of the registry alone are seen by world_show. */
 void world_describe_in_registry(struct world *world, size_t i); /* the same source */
