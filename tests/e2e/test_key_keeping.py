@@ -319,9 +319,7 @@ def test_c4_a_new_key_under_the_old_kid(start, issuer, before, after):
     assert relyd.reason(issuer.token(old)) == ("weak_key" if before == "weak" else "ok")
     assert relyd.reason(issuer.token(tokens.key("issuer"))) == "ok"  # in use: a set that keeps it is believed
     issuer.keys = [new, tokens.key("issuer")]
-    time.sleep(0.3)
     assert relyd.reason(issuer.token(new)) == "ok"
-    time.sleep(0.3)
     assert relyd.reason(issuer.token(old)) == ("bad_signature" if old.alg == new.alg else "algorithm_not_allowed")
 
 
@@ -337,17 +335,17 @@ def test_c4_forged_tokens_cause_no_more_fetches_than_the_bucket_holds(start, iss
     assert 1 <= issuer.count() - before <= 3 + 4
 
 
-def test_c4_a_young_set_is_not_doubted(start, issuer):
+def test_c4_a_young_set_is_doubted_within_the_bucket(start, issuer):
     relyd = start(keys__miss_wait_ms=1000, keys__miss_cooldown_ms=60000)
     register(relyd, issuer)
     wait_for_keys(relyd)
     forger = tokens.Key("RS256", kid=issuer.keys[0].kid)
     for _ in range(10):
         assert relyd.reason(issuer.token(forger)) == "bad_signature"
-    assert issuer.count() == 1
+    assert issuer.count() == 1 + 3
 
 
-def test_c4_nor_is_an_uploaded_one(start, issuer):
+def test_c4_an_uploaded_one_is_not(start, issuer):
     """There is nothing to wait for: the refusal comes at once."""
     relyd = start(keys__miss_wait_ms=10000)
     signer = relyd.put_world()
