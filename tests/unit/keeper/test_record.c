@@ -123,7 +123,7 @@ static void test_an_issuer_that_is_removed_is_forgotten(void **state)
     assert_false(rely_keeper_status(world->keeper, 1, &status));
     world_run_s(world, 86400);
     assert_int_equal(world->servers[i].asked, 1);
-    assert_int_equal(world->timer_count, 0);
+    assert_int_equal(world->timers.count, 0);
     world_free(world);
 }
 
@@ -143,7 +143,7 @@ static void test_a_removal_during_a_fetch(void **state)
     assert_int_equal(world->told[i].count, 2); /* whoever waited for the fetch */
     assert_int_equal(world->told[i].miss_ms, 0);
     assert_false(rely_keeper_status(world->keeper, 1, &status));
-    assert_int_equal(world->timer_count, 0);
+    assert_int_equal(world->timers.count, 0);
     world_free(world);
 }
 

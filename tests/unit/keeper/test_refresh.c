@@ -1,8 +1,10 @@
 /* When keys are fetched without anybody asking: before they grow old, after failures, and after the start. */
 #include "tests.h"
 
+#include "../mint/mint.h"
 #include "kept.h"
 
+#include "relyd/limits.h"
 #include "relyd/snapshot.h"
 
 #include <stdlib.h>
@@ -252,24 +254,106 @@ static void test_the_end_of_short_lived_keys_is_said(void **state)
     world_free(world);
 }
 
-/* A hundred that fail and twenty that never answer hold up nobody else. */
+/* --- a hundred that fail and twenty that never answer hold up nobody else -------------------------------------- */
+
+enum { FAILING = 100, SILENT = 20, FLEET = 1000 };
+
+static bool is_good_one(size_t i)
+{
+    return i >= FAILING + SILENT;
+}
+
+static struct world *make_fleet(const char *jwks)
+{
+    struct world *world = world_new_for(FLEET);
+    for (size_t i = 0; i < FLEET; i++) {
+        world_add(world, RELY_KEYS_JWKS_URI, jwks);
+        world->servers[i].is_bare = true;
+        world->servers[i].is_down = i < FAILING;
+        world->servers[i].is_hanging = i >= FAILING && !is_good_one(i);
+    }
+    world_start(world);
+    return world;
+}
+
+static size_t count_good_ones_with(const struct world *world, const char *jwks)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < world->count; i++)
+        count += is_good_one(i) && world_has_in_force(world, i, jwks);
+    return count;
+}
+
+/* Their keys are there 1.5 s after the start, are asked for once in 72 to 88 % of an hour, and never wait for a place. */
 static void test_silent_issuers_hold_up_nobody(void **state)
 {
     (void)state;
-    struct world *world = world_new();
-    for (size_t i = 0; i < 200; i++) {
+    struct world *world = make_fleet(world_jwks("a"));
+    world_run_ms(world, 1500);
+    assert_int_equal(count_good_ones_with(world, world_jwks("a")), FLEET - FAILING - SILENT);
+    for (size_t i = 0; i < FLEET; i++)
+        world->servers[i].longest_wait_ms = 0;
+    world_run_s(world, 86400);
+    for (size_t i = 0; i < FLEET; i++) {
+        const struct world_server *server = &world->servers[i];
+        if (is_good_one(i)) {
+            assert_gaps(server, 0, 2592000, 3168000 + 20);
+            assert_in_range(server->time_count, 27, 35);
+            assert_int_equal(server->longest_wait_ms, 0);
+        } else {
+            assert_in_range(server->time_count, 250, 256); /* as many as are noted */
+        }
+    }
+    assert_in_range(world->load.most, SILENT, RELY_FETCH_PLACES_FIRST + RELY_FETCH_PLACES_RETRY);
+    world_free(world);
+}
+
+/* All rotate at the same moment, and a token with the new key comes for each: it is in force a second later. Those that
+ * fail are asked for keys as well, and those that are silent have been so for a moment only, so that nobody knows it. */
+static void test_keys_that_are_asked_for_do_not_stand_behind_silent_issuers(void **state)
+{
+    (void)state;
+    const char *old = mint_jwk(mint_key("ed25519#old"), "old", "EdDSA");
+    const char *before = mint_jwks(old, NULL);
+    const char *after = mint_jwks(old, mint_jwk(mint_key("ed25519#new"), "new", "EdDSA"), NULL);
+    struct world *world = make_fleet(before);
+    for (size_t i = FAILING; !is_good_one(i); i++)
+        world->servers[i].is_hanging = false;
+    world_run_s(world, 3 * 3600);
+    assert_int_equal(count_good_ones_with(world, before), FLEET - FAILING - SILENT);
+    for (size_t i = 0; i < FLEET; i++) {
+        world->servers[i].is_hanging = i >= FAILING && !is_good_one(i);
+        world_rotate(world, i, after);
+        world_ask(world, i);
+    }
+    world_run_ms(world, 1000);
+    assert_int_equal(count_good_ones_with(world, after), FLEET - FAILING - SILENT);
+    world_free(world);
+}
+
+/* An issuer that hangs where 500 others are, behind the same name: it takes half of the places of a kind at most, and
+ * those elsewhere have theirs. */
+static void test_an_origin_that_hangs_leaves_places_for_others(void **state)
+{
+    (void)state;
+    enum { TOGETHER = 500 };
+    struct world *world = world_new_for(FLEET);
+    for (size_t i = 0; i < FLEET; i++) {
         world_add(world, RELY_KEYS_JWKS_URI, world_jwks("a"));
-        world->servers[i].is_down = i < 20;
-        world->servers[i].is_held = i >= 20 && i < 24;
+        world->servers[i].is_bare = true;
+        world->servers[i].is_hanging = i < TOGETHER;
+        world->servers[i].origin = i < TOGETHER ? 0 : i;
     }
     world_start(world);
-    world_run_s(world, 86400);
-    for (size_t i = 24; i < 200; i++) {
-        assert_gaps(&world->servers[i], 0, 2592000, 3168000 + 20);
-        assert_in_range(world->servers[i].time_count, 27, 35);
-    }
-    for (size_t i = 0; i < 20; i++)
-        assert_in_range(world->servers[i].time_count, 250, 256); /* as many as are noted */
+    world_run_ms(world, 1500);
+    for (size_t i = TOGETHER; i < FLEET; i++)
+        assert_true(world_has_in_force(world, i, world_jwks("a")));
+    world_run_s(world, 3600);
+    for (size_t i = TOGETHER; i < FLEET; i++)
+        assert_in_range(world->servers[i].time_count, 2, 2);
+    assert_int_equal(world->servers[0].load.most, RELY_FETCH_PLACES_FIRST / 2 + RELY_FETCH_PLACES_RETRY / 2);
+    for (size_t i = 0; i < TOGETHER; i++)
+        assert_true(world->servers[i].asked >= 5); /* nor is one of them forgotten */
     world_free(world);
 }
 
@@ -407,6 +491,8 @@ int run_refresh_tests(void)
         cmocka_unit_test(test_the_end_is_said_a_day_before),
         cmocka_unit_test(test_the_end_of_short_lived_keys_is_said),
         cmocka_unit_test(test_silent_issuers_hold_up_nobody),
+        cmocka_unit_test(test_keys_that_are_asked_for_do_not_stand_behind_silent_issuers),
+        cmocka_unit_test(test_an_origin_that_hangs_leaves_places_for_others),
         cmocka_unit_test(test_b12_the_same_keys_again_are_noted_seldom),
         cmocka_unit_test(test_a_status_tells_how_fetches_go),
         cmocka_unit_test(test_a5_whose_keys_are_fetched_first),

@@ -379,7 +379,7 @@ static void test_a_refusal_because_the_issuer_is_gone(void **state)
     assert_int_equal(unstored(world), 1);
     world_show(world, i);
     assert_int_equal(unstored(world), 0);
-    assert_int_equal(world->timer_count, 0);
+    assert_int_equal(world->timers.count, 0);
     world_free(world);
 }
 

@@ -1,5 +1,5 @@
 /* See world.h. */
-#include "world.h"
+#include "issuers.h"
 
 #include "../mint/mint.h"
 
@@ -14,16 +14,6 @@
 #include <unistd.h>
 
 #define EVENTS_MAX 200000 /* in one go */
-#define HOST "https://issuers.example/"
-
-struct world_fetch {
-    struct world_fetch *next;
-    struct rely_key_fetch *fetch; /* the keeper's */
-    size_t issuer;
-    bool is_discovery;
-    char etag[40];
-    int64_t due_ms; /* INT64_MAX: held */
-};
 
 struct world_store {
     struct world_store *next;
@@ -41,7 +31,7 @@ const char *world_jwks(const char *name)
 
 static size_t index_of(const struct world *world, int64_t id)
 {
-    return id >= 1 && (size_t)id <= world->count ? (size_t)id - 1 : WORLD_ISSUERS_MAX;
+    return id >= 1 && (size_t)id <= world->count ? (size_t)id - 1 : world->issuers_max;
 }
 
 int64_t world_now_s(const struct world *world)
@@ -85,55 +75,14 @@ static uint64_t world_random(void *context)
 
 static void world_cancel_timer(void *context, struct rely_timer *timer)
 {
-    struct world *world = context;
-    if (timer->slot == 0)
-        return;
-    assert_ptr_equal(world->timers[timer->slot - 1], timer);
-    world->timers[timer->slot - 1] = world->timers[--world->timer_count];
-    world->timers[timer->slot - 1]->slot = timer->slot;
-    timer->slot = 0;
+    rely_timers_drop(&((struct world *)context)->timers, timer);
 }
 
 static void world_start_timer(void *context, struct rely_timer *timer, int delay_ms)
 {
     struct world *world = context;
     assert_true(delay_ms >= 0);
-    world_cancel_timer(world, timer);
-    assert_true(world->timer_count < sizeof world->timers / sizeof world->timers[0]);
-    world->timers[world->timer_count++] = timer;
-    timer->slot = world->timer_count;
-    timer->due_ms = (uint64_t)(world->now_ms + delay_ms);
-}
-
-static size_t find_server(struct rely_slice url)
-{
-    char *end, text[300];
-    snprintf(text, sizeof text, "%.*s", RELY_ARG(url));
-    assert_memory_equal(text, HOST, strlen(HOST));
-    return strtoul(text + strlen(HOST), &end, 10);
-}
-
-static void world_begin_fetch(void *context, const struct rely_fetch_request *request, struct rely_key_fetch *fetch)
-{
-    struct world *world = context;
-    struct world_fetch *begun = rely_alloc(sizeof *begun), **last = &world->fetches;
-    assert_true(request->may_use_private_addresses && !request->may_use_http); /* as the records say */
-    begun->issuer = find_server(request->url);
-    begun->fetch = fetch;
-    begun->is_discovery = memmem(request->url.ptr, request->url.len, "/.well-known/", 13) != NULL;
-    snprintf(begun->etag, sizeof begun->etag, "%.*s", (int)request->etag.len,
-             request->etag.len ? request->etag.ptr : "");
-    struct world_server *server = &world->servers[begun->issuer];
-    begun->due_ms = server->is_held ? INT64_MAX : world->now_ms + server->latency_ms;
-    server->asked++;
-    server->asked_whole += !begun->is_discovery && request->etag.ptr == NULL;
-    if ((!begun->is_discovery || server->is_down) && server->time_count < WORLD_TIMES)
-        server->times_ms[server->time_count++] = world->now_ms;
-    server->last = *request;
-    snprintf(server->last_url, sizeof server->last_url, "%.*s", RELY_ARG(request->url));
-    while (*last != NULL)
-        last = &(*last)->next;
-    *last = begun;
+    rely_timers_put(&world->timers, timer, (uint64_t)(world->now_ms + delay_ms));
 }
 
 static const struct rely_snapshot *world_newest(void *context)
@@ -288,9 +237,13 @@ static void make_keeper(struct world *world)
     world->keeper = rely_keeper_new(&world->config, world->ring, &hooks);
 }
 
-struct world *world_new(void)
+struct world *world_new_for(size_t issuers_max)
 {
     struct world *world = rely_alloc(sizeof *world);
+    world->issuers_max = issuers_max;
+    world->rows = rely_alloc(issuers_max * sizeof *world->rows);
+    world->servers = rely_alloc(issuers_max * sizeof *world->servers);
+    world->told = rely_alloc((issuers_max + 1) * sizeof *world->told);
     world->now_ms = 5000000;
     world->random_state = 42;
     world->revision = 1;
@@ -298,6 +251,11 @@ struct world *world_new(void)
     fill_settings(&world->config);
     start_log(world);
     return world;
+}
+
+struct world *world_new(void)
+{
+    return world_new_for(WORLD_ISSUERS_MAX);
 }
 
 static bool free_keyset_of(const void *item, void *context)
@@ -318,16 +276,11 @@ void world_stop(struct world *world)
     if (world->keeper == NULL)
         return;
     rely_keeper_stop(world->keeper);
-    assert_int_equal(world->timer_count, 0);
+    assert_int_equal(world->timers.count, 0);
     world_answer_stores(world);
     rely_keeper_free(world->keeper);
     world->keeper = NULL;
-    while (world->fetches != NULL) {
-        struct world_fetch *begun = world->fetches;
-        world->fetches = begun->next;
-        rely_keeper_drop_fetch(begun->fetch);
-        free(begun);
-    }
+    world_drop_fetches(world);
 }
 
 void world_free(struct world *world)
@@ -339,6 +292,11 @@ void world_free(struct world *world)
     free_edition(world);
     for (size_t i = 0; i < world->count; i++)
         free(world->rows[i].jwks);
+    rely_timers_fini(&world->timers);
+    rely_timers_fini(&world->answers);
+    free(world->rows);
+    free(world->servers);
+    free(world->told);
     free(world);
 }
 
@@ -470,16 +428,16 @@ size_t world_add(struct world *world, enum rely_key_source kind, const char *jwk
 {
     size_t i = world->count++;
     struct world_row *row = &world->rows[i];
-    assert_true(world->count <= WORLD_ISSUERS_MAX);
+    assert_true(world->count <= world->issuers_max);
     *row = (struct world_row){.id = (int64_t)i + 1, .kind = kind, .revision = ++world->revision};
     snprintf(row->name, sizeof row->name, "issuer-%zu", i);
-    snprintf(row->url, sizeof row->url, HOST "%zu", i);
-    snprintf(row->source, sizeof row->source, HOST "%zu/keys", i);
+    snprintf(row->url, sizeof row->url, WORLD_HOST "%zu", i);
+    snprintf(row->source, sizeof row->source, WORLD_HOST "%zu/keys", i);
     if (kind == RELY_KEYS_UPLOADED) {
         row->jwks = rely_strdup_slice(rely_slice_of(jwks));
         row->fetched_s = world_now_s(world);
     }
-    world->servers[i] = (struct world_server){.jwks = jwks, .version = 1, .fresh_s = -1, .latency_ms = 20};
+    world->servers[i] = (struct world_server){.jwks = jwks, .version = 1, .fresh_s = -1, .latency_ms = 20, .origin = i};
     world_show(world, i);
     return i;
 }
@@ -506,7 +464,7 @@ void world_describe_in_registry(struct world *world, size_t i)
 void world_move_in_registry(struct world *world, size_t i)
 {
     world_describe_in_registry(world, i);
-    snprintf(world->rows[i].source, sizeof world->rows[i].source, HOST "%zu/moved/%llu", i,
+    snprintf(world->rows[i].source, sizeof world->rows[i].source, WORLD_HOST "%zu/moved/%llu", i,
              (unsigned long long)world->revision);
     drop_stored_keys(&world->rows[i]);
 }
@@ -579,84 +537,21 @@ void world_restart(struct world *world)
 
 /* --- time ------------------------------------------------------------------------------------------------- */
 
-static void answer_right(const struct world *world, const struct world_fetch *begun, struct rely_fetch_result *result)
-{
-    struct world_server *server = (struct world_server *)&world->servers[begun->issuer];
-    static char etag[40], right[300];
-    snprintf(etag, sizeof etag, "\"%llu\"", server->is_stuck ? 1ULL : (unsigned long long)server->version);
-    result->is_ok = true;
-    result->status = 200;
-    result->max_age_s = server->fresh_s;
-    if (server->has_etags)
-        result->etag = rely_slice_of(etag);
-    if (server->has_etags && strcmp(begun->etag, etag) == 0) {
-        result->is_unchanged = true;
-        result->status = 304;
-        server->unchanged++;
-    } else if (!begun->is_discovery) {
-        result->body = rely_slice_of(world_published(world, begun->issuer, server->jwks));
-    } else {
-        snprintf(right, sizeof right, "{\"issuer\":\"%s\",\"jwks_uri\":\"" HOST "%zu/keys\"}",
-                 world->rows[begun->issuer].url, begun->issuer);
-        result->body = rely_slice_of(server->document == NULL ? right : server->document);
-    }
-}
-
-static void answer_fetch(struct world *world, struct world_fetch **slot)
-{
-    struct world_fetch *begun = *slot;
-    const struct world_server *server = &world->servers[begun->issuer];
-    struct rely_fetch_result result = {.max_age_s = -1};
-    *slot = begun->next;
-    if (server->is_down) {
-        result.fault = RELY_FETCH_BAD_STATUS;
-        result.status = 503;
-        rely_err_set(&result.err, RELY_ERR_IO, "answered 503");
-        rely_err_because(&result.err, RELY_CAUSE_SERVER_ERROR);
-    } else {
-        answer_right(world, begun, &result);
-        if (!begun->is_discovery && world->note_served != NULL)
-            world->note_served(world, begun->issuer);
-    }
-    rely_keeper_take_answer(begun->fetch, &result);
-    free(begun);
-}
-
-static struct world_fetch **find_next_answer(struct world *world)
-{
-    struct world_fetch **found = NULL;
-    for (struct world_fetch **slot = &world->fetches; *slot != NULL; slot = &(*slot)->next)
-        if ((*slot)->due_ms != INT64_MAX && (found == NULL || (*slot)->due_ms < (*found)->due_ms))
-            found = slot;
-    return found;
-}
-
-static struct rely_timer *find_next_timer(const struct world *world)
-{
-    struct rely_timer *found = NULL;
-    for (size_t i = 0; i < world->timer_count; i++)
-        if (found == NULL || world->timers[i]->due_ms < found->due_ms)
-            found = world->timers[i];
-    return found;
-}
-
 /* The next thing that happens until then; false: nothing. */
 static bool go_on_until(struct world *world, int64_t until_ms)
 {
-    struct world_fetch **slot = find_next_answer(world);
-    struct rely_timer *timer = find_next_timer(world);
-    int64_t answer_ms = slot == NULL ? INT64_MAX : (*slot)->due_ms;
-    int64_t timer_ms = timer == NULL ? INT64_MAX : (int64_t)timer->due_ms;
+    int64_t answer_ms = world_next_answer_ms(world);
+    int64_t timer_ms = world->timers.count == 0 ? INT64_MAX : (int64_t)world->timers.heap[0]->due_ms;
     int64_t next_ms = answer_ms < timer_ms ? answer_ms : timer_ms;
     if (next_ms > until_ms)
         return false;
     if (next_ms > world->now_ms)
         world->now_ms = next_ms;
     if (timer_ms == next_ms) {
-        world_cancel_timer(world, timer);
+        struct rely_timer *timer = rely_timers_take(&world->timers, UINT64_MAX);
         timer->run(timer);
     } else {
-        answer_fetch(world, slot);
+        world_answer_next(world);
     }
     return true;
 }
@@ -674,15 +569,6 @@ void world_rotate(struct world *world, size_t i, const char *jwks)
 {
     world->servers[i].jwks = jwks;
     world->servers[i].version++;
-}
-
-void world_release(struct world *world, size_t i)
-{
-    world->servers[i].is_held = false;
-    for (struct world_fetch *begun = world->fetches; begun != NULL; begun = begun->next)
-        if (begun->issuer == i)
-            begun->due_ms = world->now_ms;
-    world_run_ms(world, 0);
 }
 
 void world_ask(struct world *world, size_t i)

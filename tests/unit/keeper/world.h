@@ -16,6 +16,9 @@
 #include "relyd/observe.h"
 #include "relyd/timer.h"
 
+#include "timers.h"
+#include "turns.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -23,9 +26,14 @@
 
 #include <cmocka.h>
 
-#define WORLD_ISSUERS_MAX 256
+#define WORLD_ISSUERS_MAX 256   /* of an ordinary world */
 #define WORLD_WALL_S 1700000000 /* when it begins */
 #define WORLD_TIMES 256
+
+/* Fetches that are under way, those not counted that wait for their turn. */
+struct world_load {
+    size_t running, most;
+};
 
 /* The issuer's side: what it answers, and what it was asked. */
 struct world_server {
@@ -36,13 +44,17 @@ struct world_server {
     bool is_bare;    /* shows `jwks` and nothing else; or it has a standby key that is always there */
     bool is_stuck;   /* its entity-tag never changes */
     bool is_down;    /* answers 503 */
+    bool is_hanging; /* does not answer: each fetch takes its whole time */
     bool is_held;    /* does not answer until world_release */
     int64_t fresh_s; /* max-age; below 0: none */
     int latency_ms;
+    size_t origin; /* whose scheme, host and port it has: that issuer's; its own at first */
     /* what was asked: */
-    int asked;       /* every URL */
-    int asked_whole; /* the key set, without a condition */
-    int unchanged;   /* answers 304 */
+    int asked;               /* every URL */
+    int asked_whole;         /* the key set, without a condition */
+    int unchanged;           /* answers 304 */
+    int64_t longest_wait_ms; /* of a fetch for its turn */
+    struct world_load load;  /* of all who share its origin */
     struct rely_fetch_request last;
     char last_url[300];
     int64_t times_ms[WORLD_TIMES]; /* when its key set (or, down, anything) was asked for; the first ones */
@@ -83,9 +95,11 @@ struct world {
     struct rely_keeper *keeper;
     struct rely_snapshot *snapshot;
     uint64_t revision;
-    struct rely_timer *timers[4 * WORLD_ISSUERS_MAX]; /* running */
-    size_t timer_count;
-    struct world_fetch *fetches;     /* owned: under way, oldest first */
+    struct rely_timers timers;   /* the keeper's */
+    struct turns turns;          /* fetches that wait for a place, and who has one */
+    struct rely_timers answers;  /* that are on their way */
+    struct world_fetch *fetches; /* owned: all that have not ended, newest first */
+    struct world_load load;
     struct world_store *stores;      /* owned: not answered, oldest first */
     bool are_stores_held;            /* they are done, and not answered until world_answer_stores */
     bool is_disk_hanging;            /* they are not even done until then, or until world_do_stores */
@@ -95,9 +109,11 @@ struct world {
     bool is_handing_over;
     enum rely_err_code store_fault; /* what every store ends with; RELY_ERR_NONE: it succeeds */
     size_t count;                   /* issuers, removed ones too */
-    struct world_row rows[WORLD_ISSUERS_MAX];
-    struct world_server servers[WORLD_ISSUERS_MAX];
-    struct world_told told[WORLD_ISSUERS_MAX + 1]; /* the last: of issuers that are not there */
+    size_t issuers_max;
+    struct world_row *rows; /* owned, as the next two: so many; they never move */
+    struct world_server *servers;
+    struct world_told *told; /* and one more: of issuers that are not there */
+    void (*note_asked)(struct world *world, size_t i, bool is_discovery); /* a fetch begins; or NULL */
     void (*note_served)(struct world *world,
                         size_t i); /* a key set is handed over, or said to be right still; or NULL */
     void *owner;                   /* whose world it is */
@@ -105,6 +121,8 @@ struct world {
 
 /* A world without issuers, with the default settings. */
 struct world *world_new(void);
+/* With room for so many. */
+struct world *world_new_for(size_t issuers_max);
 /* Stops the keeper when it runs. */
 void world_free(struct world *world);
 
