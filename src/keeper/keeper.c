@@ -239,7 +239,9 @@ static int64_t plan_refresh(struct rely_keeper_issuer *issuer, int64_t fresh_s)
                                        : rely_accept_max_age_s(rely_keeper_snapshot(issuer->keeper), record);
     int64_t longest_s = lesser(config->key_refresh_max_s, max_age_s);
     int64_t least_s = lesser(config->key_refresh_min_s, max_age_s / 2);
-    int64_t delay_ms = rely_plan_refresh_ms(least_s, longest_s, fresh_s, rely_keeper_random(issuer->keeper));
+    uint64_t random = rely_keeper_random(issuer->keeper);
+    int64_t delay_ms = issuer->is_settled ? rely_plan_refresh_ms(least_s, longest_s, fresh_s, random)
+                                          : rely_plan_first_refresh_ms(least_s, longest_s, fresh_s, random);
     int64_t now_ms = rely_keeper_now_ms(issuer->keeper), soonest_ms = issuer->whole_ms + least_s * 1000;
     if (issuer->whole_ms == rely_keeper_begun_ms(issuer))
         issuer->whole_due_ms = now_ms + delay_ms;
@@ -266,6 +268,7 @@ static void schedule_after_fetch(struct rely_keeper_issuer *issuer, int64_t fres
     else
         rely_keeper_schedule(issuer, issuer->held.why != RELY_HELD_NOT ? rely_keeper_plan_second_sight(issuer)
                                                                        : plan_refresh(issuer, fresh_s));
+    issuer->is_settled = issuer->failures == 0;
 }
 
 static void note_fetch_outcome(struct rely_keeper_issuer *issuer, const struct rely_err *err)
@@ -359,7 +362,7 @@ static void begin_anew(struct rely_keeper_issuer *issuer, bool is_removed)
     issuer->is_removed = is_removed;
     issuer->failures = 0; /* of another source, or of one that has been mended */
     issuer->asker = (struct rely_asker){0};
-    issuer->is_ordered = false;
+    issuer->is_ordered = issuer->is_settled = false;
     rely_keeper_forget_held(issuer);
     rely_keeper_follow_record(issuer);
     rely_keeper_follow_conditions(issuer);

@@ -119,6 +119,7 @@ struct rely_keeper_issuer {
     bool is_refreshing;    /* the next fetch is due because an administrator wants it, whole and past caches */
     bool is_ordered;       /* an administrator believes what the fetch under way, or the next one, brings */
     bool is_offered;       /* a key that it does without is free, and the next fetch is near */
+    bool is_settled;       /* a fetch has gone well since the start, the record's last change and the last failure */
     int failures;          /* in a row */
     int64_t begun_us;      /* the fetch under way */
     int64_t whole_ms;      /* when the last fetch that brought the document itself began */

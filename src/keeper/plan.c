@@ -90,14 +90,24 @@ static int64_t spread(int64_t low, int64_t high, uint64_t random)
     return low + (int64_t)(random % (uint64_t)(high - low + 1));
 }
 
-int64_t rely_plan_refresh_ms(int64_t min_s, int64_t max_s, int64_t fresh_s, uint64_t random)
+static int64_t draw_refresh(int64_t min_s, int64_t max_s, int64_t fresh_s, int64_t least_percent, uint64_t random)
 {
     int64_t life_ms = (fresh_s < 0 || fresh_s > max_s ? max_s : fresh_s) * 1000;
-    int64_t delay_ms = spread(life_ms * 72 / 100, life_ms * 88 / 100, random);
+    int64_t delay_ms = spread(life_ms * least_percent / 100, life_ms * 88 / 100, random);
     int64_t longest_s = min_s > max_s ? min_s : max_s;
     if (delay_ms < min_s * 1000)
         delay_ms = spread(min_s * 1000, min_s * 1100, random);
     return delay_ms > longest_s * 1000 ? longest_s * 1000 : delay_ms;
+}
+
+int64_t rely_plan_refresh_ms(int64_t min_s, int64_t max_s, int64_t fresh_s, uint64_t random)
+{
+    return draw_refresh(min_s, max_s, fresh_s, 72, random);
+}
+
+int64_t rely_plan_first_refresh_ms(int64_t min_s, int64_t max_s, int64_t fresh_s, uint64_t random)
+{
+    return draw_refresh(min_s, max_s, fresh_s, 88 - 80, random); /* 80 percent of the time is the mean from then on */
 }
 
 int64_t rely_plan_backoff_ms(int failures, uint64_t random)

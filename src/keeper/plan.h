@@ -53,6 +53,10 @@ void rely_plan_charge_keys(struct rely_asks *asks, struct rely_asker *asker, siz
  * Returns:  about 80 percent of the time, so that one failed fetch is not yet an old key set; never less than min_s.
  */
 int64_t rely_plan_refresh_ms(int64_t min_s, int64_t max_s, int64_t fresh_s, uint64_t random);
+/* The same for those who may have been fetched together with many others: at the start, when a script has changed their
+ * records, at the end of an outage. Spread over the whole time between two fetches, so that from then on as many are
+ * fetched in one minute as in any other. */
+int64_t rely_plan_first_refresh_ms(int64_t min_s, int64_t max_s, int64_t fresh_s, uint64_t random);
 /* From the failures-th failed fetch in a row (1 is the first) to the next: 2 s, doubled each time, at most 5 minutes.
  */
 int64_t rely_plan_backoff_ms(int failures, uint64_t random);

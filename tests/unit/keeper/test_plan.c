@@ -16,22 +16,28 @@ struct range {
     int64_t low, high;
 };
 
-static struct range try_refresh(int64_t min_s, int64_t max_s, int64_t fresh_s)
+typedef int64_t plan_refresh(int64_t min_s, int64_t max_s, int64_t fresh_s, uint64_t random);
+
+static struct range try_refresh(plan_refresh *plan, int64_t min_s, int64_t max_s, int64_t fresh_s)
 {
     struct range range = {INT64_MAX, INT64_MIN};
     for (uint64_t i = 0; i < 200000; i++) {
-        int64_t delay_ms = rely_plan_refresh_ms(min_s, max_s, fresh_s, i * 0x9e3779b97f4a7c15ULL >> 7);
+        int64_t delay_ms = plan(min_s, max_s, fresh_s, i * 0x9e3779b97f4a7c15ULL >> 7);
         range.low = delay_ms < range.low ? delay_ms : range.low;
         range.high = delay_ms > range.high ? delay_ms : range.high;
     }
     return range;
 }
 
-static void assert_refresh(int64_t min_s, int64_t max_s, int64_t fresh_s, int64_t low_ms, int64_t high_ms)
+static void assert_range(struct range range, int64_t low_ms, int64_t high_ms)
 {
-    struct range range = try_refresh(min_s, max_s, fresh_s);
     assert_in_range(range.low, low_ms, low_ms + (high_ms - low_ms) / 50);
     assert_in_range(range.high, high_ms - (high_ms - low_ms) / 50, high_ms);
+}
+
+static void assert_refresh(int64_t min_s, int64_t max_s, int64_t fresh_s, int64_t low_ms, int64_t high_ms)
+{
+    assert_range(try_refresh(rely_plan_refresh_ms, min_s, max_s, fresh_s), low_ms, high_ms);
 }
 
 /* Fault D: a minute was undercut by seventeen seconds. */
@@ -45,6 +51,20 @@ static void test_d_refresh_never_undercuts_its_minimum(void **state)
     assert_refresh(60, 3600, 315360000, 2592000, 3168000);
     assert_refresh(3600, 3600, 10, 3600000, 3600000);
     assert_refresh(86400, 60, 10, 86400000, 86400000); /* the minimum wins */
+}
+
+/* Those who began together: over the whole of the 80 % that lie between two fetches, and within the same bounds. */
+static void test_the_first_refresh_is_at_any_time(void **state)
+{
+    (void)state;
+    assert_range(try_refresh(rely_plan_first_refresh_ms, 60, 3600, -1), 288000, 3168000);
+    assert_range(try_refresh(rely_plan_first_refresh_ms, 60, 3600, 1000), 80000, 880000);
+    assert_range(try_refresh(rely_plan_first_refresh_ms, 60, 3600, 60), 60000, 66000);
+    assert_range(try_refresh(rely_plan_first_refresh_ms, 3600, 3600, 10), 3600000, 3600000);
+    int first_half = 0;
+    for (uint64_t i = 0; i < 10000; i++)
+        first_half += rely_plan_first_refresh_ms(60, 3600, -1, i * 0x9e3779b97f4a7c15ULL >> 7) < 288000 + 1440000;
+    assert_in_range(first_half, 4900, 5100);
 }
 
 static void test_e_failures_back_off(void **state)
@@ -136,6 +156,7 @@ int run_plan_tests(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_d_refresh_never_undercuts_its_minimum),
+        cmocka_unit_test(test_the_first_refresh_is_at_any_time),
         cmocka_unit_test(test_e_failures_back_off),
         cmocka_unit_test(test_c19_a_bucket_gives_three_and_then_one_each_second),
         cmocka_unit_test(test_b6_what_is_owed_is_given_in_order),
