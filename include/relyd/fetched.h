@@ -6,6 +6,7 @@
 
 #include "relyd/base.h"
 
+struct rely_json;
 struct rely_registry;
 
 /* A key set that was fetched. All borrowed. */
@@ -15,7 +16,8 @@ struct rely_fetched_keys {
     struct rely_slice jwks;       /* the document as received; ptr NULL: the stored one was fetched again */
     struct rely_slice source_url; /* that was asked */
     int64_t at_s;
-    uint64_t merged_count; /* changes before this one that were in force and were not stored */
+    uint64_t merged_count;  /* changes before this one that were in force and were not stored */
+    struct rely_slice seen; /* rely_keyset_print_seen's lines of the set in force; ptr NULL: nobody knows */
 };
 
 /* What storing it has made. */
@@ -34,5 +36,11 @@ struct rely_stored_keys {
  */
 RELY_MUST_USE bool rely_registry_put_keyset(struct rely_registry *registry, const struct rely_fetched_keys *fetched,
                                             struct rely_stored_keys *stored, struct rely_err *err);
+
+/* What has become of the keys of the issuer of this name, the oldest first, RELY_KEY_HISTORY_MAX at most: objects with
+ * `at` in seconds, `operation`, `actor` or `sourceUrl`, `added`, `removed` and `mergedChanges`. Owner of *entries: the
+ * caller. Fails: RELY_ERR_IO, RELY_ERR_DAMAGED; an issuer that is not there has none. */
+RELY_MUST_USE bool rely_registry_read_history(struct rely_registry *registry, struct rely_slice name,
+                                              struct rely_json **entries, struct rely_err *err);
 
 #endif

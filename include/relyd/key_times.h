@@ -24,6 +24,11 @@ int64_t rely_key_first_seen_s(const struct rely_key *key);
  * number is returned, are seen first now. In: before - NULL: none. */
 size_t rely_keyset_carry_times(struct rely_keyset *keyset, const struct rely_keyset *before, int64_t now_s);
 
+/* Append to *out a line for each key but guests: who it is, and when it was seen first, where that is known. */
+void rely_keyset_print_seen(const struct rely_keyset *keyset, struct rely_buf *out);
+/* Keys of a new set that no snapshot has yet were first seen when these lines say so. */
+void rely_keyset_recall_seen(struct rely_keyset *keyset, struct rely_slice lines);
+
 /* A set without any key. Owner: the caller: rely_keyset_free. */
 struct rely_keyset *rely_keyset_new_empty(void);
 /**

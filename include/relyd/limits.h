@@ -71,9 +71,12 @@
 #define RELY_ITEMS_SOUGHT_MAX 256 /* of a list in a token: by so many of its items rules are looked up */
 
 /* keys */
-#define RELY_MATERIAL_BYTES 32      /* of a public key: SHA-256 */
-#define RELY_JWKS_BYTES_MAX 8388608 /* whatever keys.max_bytes says */
-#define RELY_JWKS_KEYS_MAX 1000     /* whatever keys.max_count says */
+#define RELY_MATERIAL_BYTES 32         /* of a public key: SHA-256 */
+#define RELY_JWKS_BYTES_MAX 8388608    /* whatever keys.max_bytes says */
+#define RELY_JWKS_KEYS_MAX 1000        /* whatever keys.max_count says */
+#define RELY_KEYS_SEEN_BYTES_MAX 32768 /* a line for each: see key_times.h */
+#define RELY_KEY_HISTORY_MAX 32        /* changes of an issuer's keys that are remembered */
+#define RELY_KEY_HISTORY_BYTES_MAX 65536
 #define RELY_DISCOVERY_BYTES_MAX 65536
 #define RELY_KEY_TRIES_MAX 8        /* keys of one record tried for one token */
 #define RELY_CANDIDATES_MAX 32      /* records of one `iss` that may have signed one token */

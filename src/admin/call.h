@@ -120,9 +120,13 @@ struct rely_admin_showing {
     struct rely_admin_wait wait; /* first */
     struct rely_json *object;    /* owned: as the REST interface shows it */
     char etag[32];
+    bool wants_history;        /* of an issuer's keys, too */
+    struct rely_json *history; /* owned: rely_registry_read_history; or NULL */
 };
 /* Read it, and answer then; `wait` is a struct rely_admin_showing's. */
 void rely_admin_read_object(struct rely_admin_call *call, void (*answer)(struct rely_admin_wait *wait));
+/* The same of an issuer, with the history of its keys. */
+void rely_admin_read_keys(struct rely_admin_call *call, void (*answer)(struct rely_admin_wait *wait));
 /* The same with one that begins a larger struct, of rely_admin_wait_new. */
 void rely_admin_read_into(struct rely_admin_showing *showing, void (*answer)(struct rely_admin_wait *wait));
 

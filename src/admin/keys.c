@@ -129,6 +129,18 @@ static void set_held_keys(struct rely_json *answer, const struct rely_key_status
     rely_json_set(answer, "pending", pending);
 }
 
+/* Changes from the oldest on; their times as all others are shown. */
+static void set_history(struct rely_json *answer, const struct rely_json *entries)
+{
+    struct rely_json *history = rely_json_array();
+    for (size_t i = 0; i < rely_json_size(entries); i++) {
+        struct rely_json *entry = rely_json_at(entries, i);
+        rely_admin_set_time(entry, "at", rely_json_integer(rely_json_get(entry, "at")));
+        rely_json_append(history, rely_json_share(entry));
+    }
+    rely_json_set(answer, "history", history);
+}
+
 static struct rely_json *show_keys(const struct rely_admin *admin, const struct rely_issuer *issuer)
 {
     struct rely_json *answer = rely_json_object();
@@ -151,7 +163,8 @@ static struct rely_json *show_keys(const struct rely_admin *admin, const struct 
 
 static void answer_keys(struct rely_admin_wait *wait)
 {
-    const struct rely_json *shown = ((struct rely_admin_showing *)wait)->object;
+    const struct rely_admin_showing *showing = (const struct rely_admin_showing *)wait;
+    const struct rely_json *shown = showing->object;
     if (!wait->is_ok) {
         rely_admin_answer_wait_fault(wait, NULL, NULL);
         return;
@@ -163,10 +176,11 @@ static void answer_keys(struct rely_admin_wait *wait)
         return;
     }
     RELY_JSON_OWNED struct rely_json *answer = show_keys(wait->admin, issuer);
+    set_history(answer, showing->history);
     rely_admin_answer_json(wait->request, 200, answer, NULL);
 }
 
 void rely_admin_show_keys(struct rely_admin_call *call)
 {
-    rely_admin_read_object(call, answer_keys);
+    rely_admin_read_keys(call, answer_keys);
 }

@@ -5,6 +5,7 @@
 #include "keys.h"
 #include "path.h"
 #include "pod.h"
+#include "relyd/fetched.h"
 #include "relyd/limits.h"
 #include "relyd/snapshot.h"
 #include <stdio.h>
@@ -123,7 +124,9 @@ static void read_shown_object(struct rely_work *work, struct rely_registry *regi
 {
     struct rely_admin_showing *showing = (struct rely_admin_showing *)work;
     struct rely_admin_wait *wait = &showing->wait;
-    wait->is_ok = rely_registry_read(registry, &wait->path, &showing->object, showing->etag, &wait->err);
+    wait->is_ok = rely_registry_read(registry, &wait->path, &showing->object, showing->etag, &wait->err) &&
+                  (!showing->wants_history ||
+                   rely_registry_read_history(registry, wait->path.name, &showing->history, &wait->err));
 }
 
 /* One that has gone meanwhile has no status. */
@@ -149,7 +152,9 @@ static void answer_object(struct rely_admin_wait *wait)
 
 static void free_showing(struct rely_admin_wait *wait)
 {
-    rely_json_free(((struct rely_admin_showing *)wait)->object);
+    struct rely_admin_showing *showing = (struct rely_admin_showing *)wait;
+    rely_json_free(showing->object);
+    rely_json_free(showing->history);
 }
 
 void rely_admin_read_into(struct rely_admin_showing *showing, void (*answer)(struct rely_admin_wait *wait))
@@ -158,6 +163,13 @@ void rely_admin_read_into(struct rely_admin_showing *showing, void (*answer)(str
     showing->wait.answer = answer;
     showing->wait.fini = free_showing;
     rely_admin_ask(&showing->wait);
+}
+
+void rely_admin_read_keys(struct rely_admin_call *call, void (*answer)(struct rely_admin_wait *wait))
+{
+    struct rely_admin_showing *showing = rely_admin_wait_new(call, sizeof *showing);
+    showing->wants_history = true;
+    rely_admin_read_into(showing, answer);
 }
 
 void rely_admin_read_object(struct rely_admin_call *call, void (*answer)(struct rely_admin_wait *wait))

@@ -50,6 +50,8 @@ struct rely_prepared rely_prepare_stored(const struct rely_issuer_record *record
     const struct rely_keyset_limits limits = rely_keyset_most(record->allow_costly_keys);
     if (record->jwks.ptr != NULL && !rely_slice_equal(record->jwks, RELY_LIT("{\"keys\":[]}"))) /* all another's */
         prepared.keyset = rely_signature_accept(record->jwks, &limits, &prepared.err);
+    if (prepared.keyset != NULL)
+        rely_keyset_recall_seen(prepared.keyset, record->keys_seen);
     return prepared;
 }
 
@@ -185,6 +187,8 @@ static void carry_issuer(struct rely_growing *growing, const struct rely_issuer_
     keep_times(growing, old, issuer);
     if (must_judge_cost_again(old, issuer)) {
         struct rely_keyset *keyset = judge_cost_again(record, old);
+        if (keyset != NULL)
+            rely_keyset_carry_times(keyset, old->keyset, rely_control_now_s(growing->control));
         retire_keyset(growing->next, old);
         put_with_keyset(growing, issuer, keyset);
         return;

@@ -6,6 +6,7 @@
  */
 #include "kept.h"
 
+#include "relyd/key_times.h"
 #include "relyd/text.h"
 
 #include <stdio.h>
@@ -65,23 +66,35 @@ void rely_keeper_drop_unstored(struct rely_keeper_issuer *issuer)
     rely_keeper_cancel_timer(issuer->keeper, &issuer->store_timer);
 }
 
+/* What is pending is what is in force, but for guests. */
+static void print_seen(const struct rely_keeper_issuer *issuer, struct rely_buf *out)
+{
+    const struct rely_issuer *record = rely_keeper_record(issuer);
+    if (issuer->unstored.jwks != NULL && record != NULL && record->keyset != NULL)
+        rely_keyset_print_seen(record->keyset, out);
+}
+
 /* The answer may come before this returns. */
 static void store_pending(struct rely_keeper_issuer *issuer)
 {
     const struct rely_unstored *unstored = &issuer->unstored;
+    struct rely_buf seen = {0};
     RELY_ASSERT(unstored->is_pending);
+    print_seen(issuer, &seen);
     const struct rely_fetched_keys fetched = {.issuer_id = issuer->id,
                                               .record_revision = unstored->record_revision,
                                               .jwks = {unstored->jwks, unstored->jwks_len},
                                               .source_url = rely_slice_of(unstored->source_url),
                                               .at_s = unstored->at_s,
-                                              .merged_count = unstored->merged_count};
+                                              .merged_count = unstored->merged_count,
+                                              .seen = rely_buf_slice(&seen)};
     issuer->storing = (struct rely_storing){.is_underway = true,
                                             .record_revision = unstored->record_revision,
                                             .change_count = count_changes(unstored),
                                             .at_s = unstored->at_s};
     issuer->keeper->storing_count++;
     issuer->keeper->hooks.store(issuer->keeper->hooks.context, &fetched);
+    rely_buf_fini(&seen);
 }
 
 /* One loop for all: an answer that comes before `store` returns only makes place for the next round. */

@@ -5,6 +5,7 @@
  */
 #include "key.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 struct rely_key_times *rely_key_times_new(void)
@@ -52,8 +53,69 @@ size_t rely_keyset_carry_times(struct rely_keyset *keyset, const struct rely_key
         new_count += known == NULL;
         if (known != NULL)
             rely_key_copy_times(&keyset->keys[i], known);
-        else
+        else if (keyset->keys[i].times->first_seen_s == 0)
             keyset->keys[i].times->first_seen_s = now_s;
     }
     return new_count;
+}
+
+/* --- over a restart ------------------------------------------------------------------------------------------- */
+
+/* Of a key's material so much tells those of one issuer apart: it is a time to look at, and nothing is decided by it. */
+#define SEEN_BYTES 8
+#define SEEN_DIGITS (2 * SEEN_BYTES)
+
+static void print_material(const struct rely_key *key, char out[SEEN_DIGITS + 1])
+{
+    for (size_t i = 0; i < SEEN_BYTES; i++)
+        snprintf(out + 2 * i, 3, "%02x", key->material[i]);
+}
+
+void rely_keyset_print_seen(const struct rely_keyset *keyset, struct rely_buf *out)
+{
+    char name[SEEN_DIGITS + 1];
+    for (size_t i = 0; i < keyset->count; i++) {
+        const struct rely_key *key = &keyset->keys[i];
+        if (key->is_guest || key->times->first_seen_s <= 0)
+            continue;
+        print_material(key, name);
+        rely_buf_printf(out, "%s %lld\n", name, (long long)key->times->first_seen_s);
+    }
+}
+
+/* 0: the line is none of ours. */
+static int64_t read_seconds(struct rely_slice digits)
+{
+    int64_t seconds = 0;
+    if (digits.len == 0 || digits.len > 12)
+        return 0;
+    for (size_t i = 0; i < digits.len; i++) {
+        if (digits.ptr[i] < '0' || digits.ptr[i] > '9')
+            return 0;
+        seconds = seconds * 10 + (digits.ptr[i] - '0');
+    }
+    return seconds;
+}
+
+static int64_t find_seen(struct rely_slice lines, const char *name)
+{
+    const char *next = lines.ptr, *end = lines.ptr + lines.len, *line_end;
+    for (; next < end; next = line_end + 1) {
+        line_end = memchr(next, '\n', (size_t)(end - next));
+        if (line_end == NULL)
+            return 0;
+        size_t len = (size_t)(line_end - next);
+        if (len > SEEN_DIGITS + 1 && memcmp(next, name, SEEN_DIGITS) == 0 && next[SEEN_DIGITS] == ' ')
+            return read_seconds(rely_slice(next + SEEN_DIGITS + 1, len - SEEN_DIGITS - 1));
+    }
+    return 0;
+}
+
+void rely_keyset_recall_seen(struct rely_keyset *keyset, struct rely_slice lines)
+{
+    char name[SEEN_DIGITS + 1];
+    for (size_t i = 0; lines.ptr != NULL && i < keyset->count; i++) {
+        print_material(&keyset->keys[i], name);
+        keyset->keys[i].times->first_seen_s = find_seen(lines, name);
+    }
 }

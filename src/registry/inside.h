@@ -64,6 +64,17 @@ struct rely_leaving {
     struct rely_changes *changes;
 };
 
+/* An issuer's keys become others. All borrowed; ptr NULL: absent. */
+struct rely_key_change {
+    int64_t at_s;
+    const char *operation;         /* as GET .../keys shows it */
+    struct rely_slice actor;       /* who gave or dropped them */
+    struct rely_slice source_url;  /* where they were fetched */
+    struct rely_slice jwks_before; /* the document that they take the place of */
+    struct rely_slice seen;        /* as in struct rely_fetched_keys */
+    uint64_t merged_count;
+};
+
 /* The row of the parent that a path names, 0 for a kind that has none. RELY_ERR_NOT_FOUND when it is not there. */
 RELY_MUST_USE bool rely_registry_find_parent(struct rely_registry *registry, const struct rely_object_path *path,
                                              int64_t *parent_id, struct rely_err *err);
@@ -91,6 +102,11 @@ bool rely_rules_want_as_before(const struct rely_writing *write);
 bool rely_rules_change_record(const struct rely_writing *write);
 /* Behind the record's own row: those that go with it. */
 RELY_MUST_USE bool rely_rules_store(struct rely_writing *write, struct rely_err *err);
+
+/* --- history.c ---------------------------------------------------------------------------------------------- */
+
+/* Note the change beside the record, which has its new document already; the texts are the pool's. */
+void rely_history_note(const struct rely_key_change *change, struct rely_issuer_record *issuer, struct rely_pool *pool);
 
 /* --- identities.c: false with the fault ---------------------------------------------------------------- */
 

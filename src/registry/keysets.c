@@ -59,11 +59,22 @@ static bool store_time(struct rely_registry *registry, const struct rely_fetched
     return rely_stored_touch_keys(registry->store, fetched->issuer_id, fetched->at_s, err);
 }
 
+static void note_history(const struct rely_fetched_keys *fetched, struct rely_slice jwks_before,
+                         struct rely_issuer_record *issuer, struct rely_pool *pool)
+{
+    const struct rely_key_change change = {.at_s = fetched->at_s,
+                                           .operation = "keys",
+                                           .source_url = fetched->source_url,
+                                           .jwks_before = jwks_before,
+                                           .seen = fetched->seen,
+                                           .merged_count = fetched->merged_count};
+    rely_history_note(&change, issuer, pool);
+}
+
 /* In: issuer - the record as it is stored; becomes what is to be stored. */
 static bool store_news(struct rely_registry *registry, const struct rely_fetched_keys *fetched,
                        struct rely_issuer_record *issuer, struct rely_stored_keys *stored, struct rely_err *err)
 {
-    issuer->jwks = fetched->jwks;
     issuer->jwks_source_url = fetched->source_url;
     issuer->jwks_fetched_at = fetched->at_s;
     issuer->keys_generation++;
@@ -89,6 +100,11 @@ static bool store_fetched_set(struct rely_registry *registry, const struct rely_
                             RELY_ARG(issuer->name));
     bool is_same = fetched->jwks.ptr == NULL || (rely_slice_same(issuer->jwks, fetched->jwks) &&
                                                  rely_slice_same(issuer->jwks_source_url, fetched->source_url));
+    struct rely_slice jwks_before = issuer->jwks;
+    if (!is_same) {
+        issuer->jwks = fetched->jwks;
+        note_history(fetched, jwks_before, issuer, pool);
+    }
     bool is_written =
         is_same ? store_time(registry, fetched, issuer, err) : store_news(registry, fetched, issuer, stored, err);
     /* As a write's: what is in force is what a restart would find. */

@@ -83,6 +83,18 @@ static void keep_stored_keys(struct rely_issuer_record *issuer, const struct rel
     issuer->jwks_fetched_at = before->jwks_fetched_at;
     issuer->jwks_source_url = before->jwks_source_url;
     issuer->keys_generation = before->keys_generation;
+    issuer->keys_seen = before->keys_seen;
+    issuer->keys_history = before->keys_history;
+}
+
+static void note_record_history(const struct rely_writing *write, struct rely_issuer_record *issuer)
+{
+    const struct rely_issuer_record *before = write->body.before;
+    const struct rely_key_change change = {.at_s = write->writer->now_s,
+                                           .operation = before == NULL ? "create" : "replace",
+                                           .actor = write->writer->actor,
+                                           .jwks_before = before == NULL ? (struct rely_slice){0} : before->jwks};
+    rely_history_note(&change, issuer, write->body.pool);
 }
 
 /*
@@ -103,6 +115,7 @@ static bool store_keys(struct rely_writing *write, struct rely_err *err)
     issuer->jwks_fetched_at = is_uploaded ? write->writer->now_s : 0;
     issuer->jwks_source_url = (struct rely_slice){NULL, 0};
     issuer->keys_generation++;
+    note_record_history(write, issuer);
     return rely_stored_put_keys(write->registry->store, issuer, err);
 }
 

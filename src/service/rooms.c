@@ -67,7 +67,7 @@ struct storing {
     struct rely_work work; /* first */
     struct rely_control_thread *thread;
     struct rely_fetched_keys fetched;
-    char *jwks, *source_url; /* owned: the texts of fetched */
+    char *jwks, *source_url, *seen; /* owned: the texts of fetched */
     struct rely_stored_keys stored;
     struct rely_err err;
     bool is_stored;
@@ -87,6 +87,7 @@ static void tell_stored(struct rely_work *work, const struct rely_err *err)
                             err == NULL ? &storing->err : err);
     free(storing->jwks);
     free(storing->source_url);
+    free(storing->seen);
     free(storing);
 }
 
@@ -99,9 +100,11 @@ static void store_for_keeper(void *context, const struct rely_fetched_keys *fetc
                          .thread = thread,
                          .fetched = *fetched,
                          .jwks = fetched->jwks.ptr == NULL ? NULL : rely_strdup_slice(fetched->jwks),
-                         .source_url = rely_strdup_slice(fetched->source_url)};
+                         .source_url = rely_strdup_slice(fetched->source_url),
+                         .seen = fetched->seen.ptr == NULL ? NULL : rely_strdup_slice(fetched->seen)};
     storing->fetched.jwks.ptr = storing->jwks;
     storing->fetched.source_url.ptr = storing->source_url;
+    storing->fetched.seen.ptr = storing->seen;
     rely_registry_thread_ask(&thread->registry, &storing->work);
 }
 

@@ -46,11 +46,11 @@ static bool put_key_set(struct rely_store *store, const struct rely_issuer_recor
 
 bool rely_stored_put_keys(struct rely_store *store, const struct rely_issuer_record *issuer, struct rely_err *err)
 {
-    RELY_STMT_LENT struct rely_stmt *stmt =
-        rely_sql_prepare(&store->sql, "UPDATE issuer SET keys_generation = ?2 WHERE id = ?1", err);
+    RELY_STMT_LENT struct rely_stmt *stmt = rely_sql_prepare(
+        &store->sql, "UPDATE issuer SET keys_generation = ?2, keys_seen = ?3, keys_history = ?4 WHERE id = ?1", err);
     if (stmt == NULL)
         return false;
-    rely_sql_bind(stmt, "ii", issuer->record.id, issuer->keys_generation);
+    rely_sql_bind(stmt, "iitt", issuer->record.id, issuer->keys_generation, issuer->keys_seen, issuer->keys_history);
     return rely_sql_run(stmt, err) && put_key_set(store, issuer, err);
 }
 

@@ -309,3 +309,39 @@ def test_stop_in_the_middle_of_a_fetch(start, issuer):
     begin = time.monotonic()
     relyd.stop()
     assert time.monotonic() - begin < 7
+
+
+def history_of(relyd):
+    return [(entry["operation"], entry["added"], entry["removed"]) for entry in keys_of(relyd)["history"]]
+
+
+def test_what_has_become_of_the_keys(start, issuer):
+    """Which came and went, when and from where; and since when each is there: a restart forgets neither."""
+    relyd = start(keys__miss_wait_ms=5000, keys__miss_cooldown_ms=100)
+    first, second, third = issuer.keys[0], tokens.key("rotated-0"), tokens.key("rotated-1")
+    register(relyd, issuer)
+    wait_for_keys(relyd)
+    time.sleep(1.1)  # so that the second key is younger
+    issuer.keys = [first, second]
+    assert relyd.reason(issuer.token(second)) == "ok"
+    expected = [("keys", [first.kid], []), ("keys", [second.kid], [])]
+    wire.wait_for(lambda: history_of(relyd) == expected, what="the second change to be stored")
+    page = keys_of(relyd)
+    seen = {key["kid"]: key["firstSeenAt"] for key in page["keys"]}
+    assert seen[first.kid] < seen[second.kid]
+    assert [entry["at"] for entry in page["history"]] == [seen[first.kid], seen[second.kid]]
+    assert {entry["sourceUrl"] for entry in page["history"]} == {issuer.url + "/openid/v1/jwks"}
+    issuer.is_down = True
+    relyd.restart()
+    page_after = keys_of(relyd)
+    assert page_after["history"] == page["history"]
+    assert {key["kid"]: key["firstSeenAt"] for key in page_after["keys"]} == seen
+    given = {"keys": {"jwks": {"keys": [third.jwk()]}}}
+    assert relyd.admin("PUT", "/v1/issuers/cluster", issuer.record(**given)).status == 200
+    page = keys_of(relyd)
+    assert history_of(relyd) == [*expected, ("replace", [third.kid], [first.kid, second.kid])]
+    assert page["history"][2]["actor"] and "sourceUrl" not in page["history"][2]
+    (key,) = page["keys"]
+    assert key["firstSeenAt"] == page["history"][2]["at"]
+    relyd.restart()
+    assert keys_of(relyd)["keys"][0]["firstSeenAt"] == key["firstSeenAt"]

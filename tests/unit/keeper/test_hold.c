@@ -212,6 +212,40 @@ static void test_a_rotation_does_not_forget_who_is_in_use(void **state)
     world_free(world);
 }
 
+/* A key is as old as it was the first time that it was seen, also as a guest: not as its row, nor as the process. */
+static void test_a_restart_does_not_forget_when_a_key_came(void **state)
+{
+    (void)state;
+    size_t i;
+    struct world *world = begin_bare(&i, "a s");
+    int64_t first_s = rely_key_first_seen_s(key_in_force(world, i, "a"));
+    world_run_s(world, 7200);
+    show_keys(world, i, "b");
+    assert_held(world, i, "drops_keys_in_use");
+    int64_t second_s = rely_key_first_seen_s(key_in_force(world, i, "b"));
+    assert_in_range(second_s - first_s, 7100, 7300);
+    world_restart(world);
+    assert_int_equal(rely_key_first_seen_s(key_in_force(world, i, "a")), first_s);
+    show_keys(world, i, "a b s");
+    second_s = rely_key_first_seen_s(key_in_force(world, i, "b"));
+    world_run_s(world, 60);
+    world_restart(world);
+    assert_int_equal(rely_key_first_seen_s(key_in_force(world, i, "a")), first_s);
+    assert_int_equal(rely_key_first_seen_s(key_in_force(world, i, "b")), second_s);
+    show_keys(world, i, "b c");
+    assert_int_equal(rely_key_first_seen_s(key_in_force(world, i, "b")), second_s);
+    /* What waits for a disk is not younger for it. */
+    world->store_fault = RELY_ERR_IO;
+    show_keys(world, i, "c d");
+    int64_t third_s = rely_key_first_seen_s(key_in_force(world, i, "d"));
+    world_run_s(world, 600);
+    world->store_fault = RELY_ERR_NONE;
+    world_run_s(world, 400);
+    world_restart(world);
+    assert_int_equal(rely_key_first_seen_s(key_in_force(world, i, "d")), third_s);
+    world_free(world);
+}
+
 static void test_an_empty_set_is_seen_twice(void **state)
 {
     (void)state;
@@ -475,6 +509,7 @@ int run_hold_tests(void)
         cmocka_unit_test(test_many_sights_within_five_minutes_are_one),
         cmocka_unit_test(test_which_keys_are_in_use),
         cmocka_unit_test(test_a_rotation_does_not_forget_who_is_in_use),
+        cmocka_unit_test(test_a_restart_does_not_forget_when_a_key_came),
         cmocka_unit_test(test_an_empty_set_is_seen_twice),
         cmocka_unit_test(test_only_an_empty_list_is_an_empty_set),
         cmocka_unit_test(test_another_set_is_another_first_sight),

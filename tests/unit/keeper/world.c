@@ -5,6 +5,7 @@
 
 #include "relyd/accept.h"
 #include "relyd/edition.h"
+#include "relyd/key_times.h"
 #include "relyd/signature.h"
 #include "relyd/text.h"
 
@@ -119,6 +120,7 @@ static bool store_row(struct world *world, const struct rely_fetched_keys *fetch
     }
     free(row->jwks);
     row->jwks = rely_strdup_slice(fetched->jwks);
+    snprintf(row->seen, sizeof row->seen, "%.*s", RELY_ARG(fetched->seen));
     row->log_rows++;
     row->merged += fetched->merged_count;
     stored->generation = ++row->generation;
@@ -149,6 +151,7 @@ static void world_store_keys(void *context, const struct rely_fetched_keys *fetc
     store->fetched = *fetched;
     copy_text(&store->fetched.jwks);
     copy_text(&store->fetched.source_url);
+    copy_text(&store->fetched.seen);
     if (world->handed_over_count < WORLD_TIMES)
         world->handed_over[world->handed_over_count++] = index_of(world, fetched->issuer_id);
     for (; *last != NULL; count++)
@@ -180,6 +183,7 @@ bool world_answer_store(struct world *world)
                             &store->err);
     free((char *)store->fetched.jwks.ptr);
     free((char *)store->fetched.source_url.ptr);
+    free((char *)store->fetched.seen.ptr);
     free(store);
     return true;
 }
@@ -368,7 +372,12 @@ static void fill_record(const struct world_row *row, struct rely_issuer *out)
 
 static struct rely_keyset *prepare_stored(const struct world_row *row)
 {
-    return row->jwks == NULL ? NULL : rely_signature_accept(rely_slice_of(row->jwks), NULL, &(struct rely_err){0});
+    if (row->jwks == NULL)
+        return NULL;
+    struct rely_keyset *keyset = rely_signature_accept(rely_slice_of(row->jwks), NULL, &(struct rely_err){0});
+    if (keyset != NULL)
+        rely_keyset_recall_seen(keyset, rely_slice_of(row->seen));
+    return keyset;
 }
 
 static void release_keys(void *keyset)

@@ -69,7 +69,8 @@ struct world_row {
     bool is_disabled;
     int64_t max_age_s; /* the record's own; 0: none */
     uint64_t revision, generation;
-    char *jwks; /* owned: the stored set; NULL: none */
+    char *jwks;     /* owned: the stored set; NULL: none */
+    char seen[200]; /* of its keys */
     int64_t fetched_s;
     int log_rows;    /* that its sets have made */
     uint64_t merged; /* changes that those rows stand for beside their own */

@@ -157,6 +157,48 @@ static void number_sets(void **state)
     mint_reset();
 }
 
+/* What is stored of it for the next process; whatever else is in the lines is nobody's. */
+static void times_go_on_over_a_restart(void **state)
+{
+    (void)state;
+    struct rely_keyset *first = parse_named("a", "b"), *again = parse_named("b", "c");
+    struct rely_buf lines = {0}, bad = {0};
+    rely_keyset_print_seen(first, &lines);
+    assert_int_equal(lines.len, 0); /* nothing is known */
+    rely_keyset_carry_times(first, NULL, 1000);
+    rely_keyset_print_seen(first, &lines);
+    assert_int_equal(lines.len, 2 * strlen("0123456789abcdef 1000\n"));
+    rely_keyset_recall_seen(again, rely_buf_slice(&lines));
+    assert_int_equal(rely_key_first_seen_s(rely_keyset_at(again, 0)), 1000);
+    assert_int_equal(rely_key_first_seen_s(rely_keyset_at(again, 1)), 0);
+    rely_keyset_carry_times(again, NULL, 2000);
+    assert_int_equal(rely_key_first_seen_s(rely_keyset_at(again, 0)), 1000);
+    assert_int_equal(rely_key_first_seen_s(rely_keyset_at(again, 1)), 2000);
+    rely_keyset_recall_seen(again, (struct rely_slice){NULL, 0});
+    assert_int_equal(rely_key_first_seen_s(rely_keyset_at(again, 0)), 1000);
+    const char *const ends[] = {"", " ", " \n", " 1x\n", " -1\n", " 1234567890123\n", "=1000\n", " 1000"};
+    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
+        bad.len = 0;
+        rely_buf_put(&bad, RELY_LIT("\nx\n"));
+        rely_buf_put(&bad, rely_slice(lines.ptr + strlen("0123456789abcdef 1000\n"), 16)); /* b */
+        rely_buf_put(&bad, rely_slice_of(ends[i]));
+        rely_keyset_recall_seen(again, rely_buf_slice(&bad));
+        assert_int_equal(rely_key_first_seen_s(rely_keyset_at(again, 0)), 0);
+    }
+    struct rely_keyset *joined = parse_named("d", NULL);
+    rely_keyset_carry_times(joined, NULL, 3000);
+    rely_keyset_join(joined, first);
+    lines.len = 0;
+    rely_keyset_print_seen(joined, &lines); /* d is a guest: it is not in the set that is stored */
+    assert_int_equal(lines.len, 2 * strlen("0123456789abcdef 1000\n"));
+    rely_buf_fini(&lines);
+    rely_buf_fini(&bad);
+    rely_keyset_free(first);
+    rely_keyset_free(again);
+    rely_keyset_free(joined);
+    mint_reset();
+}
+
 /* What is shown of a set is its document without those keys; what is skipped for other reasons stays in it. */
 static void print_without_keys_taken_out(void **state)
 {
@@ -181,9 +223,13 @@ static void print_without_keys_taken_out(void **state)
 int run_join_tests(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(join_what_holds), cmocka_unit_test(join_renamed_keys),
-        cmocka_unit_test(keep_tries),      cmocka_unit_test(times_go_on_with_the_key),
-        cmocka_unit_test(number_sets),     cmocka_unit_test(print_without_keys_taken_out),
+        cmocka_unit_test(join_what_holds),
+        cmocka_unit_test(join_renamed_keys),
+        cmocka_unit_test(keep_tries),
+        cmocka_unit_test(times_go_on_with_the_key),
+        cmocka_unit_test(number_sets),
+        cmocka_unit_test(print_without_keys_taken_out),
+        cmocka_unit_test(times_go_on_over_a_restart),
     };
     return cmocka_run_group_tests_name("join", tests, NULL, NULL);
 }

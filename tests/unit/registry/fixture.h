@@ -106,6 +106,7 @@ int run_subject_tests(void);
 int run_limit_tests(void);
 int run_schema_tests(void);
 int run_change_tests(void);
+int run_history_tests(void);
 int run_row_tests(void);
 int run_batch_tests(void);
 int run_sql_tests(void);

@@ -177,7 +177,8 @@ static int64_t put_keys(struct fixture *fixture, int64_t issuer_id, int revision
 {
     struct rely_stored_keys stored;
     const struct rely_fetched_keys fetched = {
-        issuer_id, (uint64_t)revision, rely_slice_of(jwks), RELY_LIT("https://issuer.example/k"), 1700000100, 0};
+        issuer_id, (uint64_t)revision, rely_slice_of(jwks), RELY_LIT("https://issuer.example/k"), 1700000100,
+        0,         {NULL, 0}};
     fixture->err = (struct rely_err){0};
     if (!rely_registry_put_keyset(fixture->registry, &fetched, &stored, &fixture->err))
         return -1;
@@ -332,7 +333,8 @@ static void test_a5_the_same_keys_from_elsewhere_are_stored(void **state)
     make_issuer_and_identity(fixture);
     assert_int_equal(put_keys(fixture, 1, 1, "{\"keys\":[{\"kid\":\"a\"}]}"), 3);
     const struct rely_fetched_keys moved = {
-        1, 1, RELY_LIT("{\"keys\":[{\"kid\":\"a\"}]}"), RELY_LIT("https://issuer.example/other"), 1700000200, 1};
+        1, 1,        RELY_LIT("{\"keys\":[{\"kid\":\"a\"}]}"), RELY_LIT("https://issuer.example/other"), 1700000200,
+        1, {NULL, 0}};
     assert_true(rely_registry_put_keyset(fixture->registry, &moved, &stored, &fixture->err));
     assert_int_equal(stored.revision, 4);
     assert_int_equal(stored.generation, 2);
@@ -353,7 +355,8 @@ static void test_b12_logs_few_bytes_of_a_key_set(void **state)
     for (int i = 0; i < 200; i++)
         rely_buf_printf(&jwks, "%s{\"kid\":\"%0200d\"}", i == 0 ? "" : ",", i);
     rely_buf_put(&jwks, RELY_LIT("]}"));
-    const struct rely_fetched_keys fetched = {1, 1, rely_buf_slice(&jwks), RELY_LIT("https://issuer.example/k"), 5, 7};
+    const struct rely_fetched_keys fetched = {
+        1, 1, rely_buf_slice(&jwks), RELY_LIT("https://issuer.example/k"), 5, 7, {NULL, 0}};
     assert_true(rely_registry_put_keyset(fixture->registry, &fetched, &stored, &fixture->err));
     assert_int_equal(count_rows(fixture, "SELECT length(after) < 4096 FROM change_log WHERE revision = 3"), 1);
     assert_int_equal(count_rows(fixture, "SELECT json_extract(after, '$.keyCount') FROM change_log WHERE revision = 3"),
