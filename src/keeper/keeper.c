@@ -35,31 +35,6 @@ struct rely_keeper_issuer *rely_keeper_add(struct rely_keeper *keeper, int64_t i
     return issuer;
 }
 
-static struct rely_kept_names *copy_names(const struct rely_issuer *record)
-{
-    size_t count = rely_issuer_name_count(record), text = 0;
-    for (size_t i = 0; i < count; i++)
-        text += rely_issuer_name_at(record, i).len;
-    struct rely_kept_names *names = rely_alloc(sizeof *names + count * sizeof names->items[0] + text);
-    char *next = (char *)(names->items + count);
-    for (size_t i = 0; i < count; i++) {
-        struct rely_slice name = rely_issuer_name_at(record, i);
-        if (name.ptr == NULL)
-            continue;
-        memcpy(next, name.ptr, name.len);
-        names->items[names->count++] = rely_slice(next, name.len);
-        next += name.len;
-    }
-    return names;
-}
-
-struct rely_kept_names *rely_keeper_follow_names(struct rely_keeper_issuer *issuer, const struct rely_issuer *record)
-{
-    struct rely_kept_names *before = issuer->names;
-    issuer->names = record == NULL ? NULL : copy_names(record);
-    return before;
-}
-
 static void forget_issuer(struct rely_keeper_issuer *issuer)
 {
     struct rely_keeper *keeper = issuer->keeper;
@@ -158,66 +133,6 @@ void rely_keeper_ask(struct rely_keeper *keeper, int64_t issuer_id)
         rely_keeper_fetch(issuer);
 }
 
-/* --- keys that become free -------------------------------------------------------------------------------- */
-
-static bool has_free_keys(const struct rely_keeper_issuer *issuer, const struct rely_issuer *record)
-{
-    return record != NULL && !record->has_uploaded_keys &&
-           rely_repeats_are_free(rely_keeper_snapshot(issuer->keeper), record, rely_keeper_now_s(issuer->keeper));
-}
-
-/* An administrator has freed them: at once. */
-static void offer_at_once(struct rely_keeper_issuer *issuer)
-{
-    if (issuer->is_fetching)
-        issuer->is_stale = true;
-    else
-        rely_keeper_schedule(issuer, 0);
-}
-
-/* Another record's fetch has: within the buckets, however often its issuer changes its keys. One that does not answer is
- * not asked sooner for that, and what is under way will be judged by the newest edition. */
-static void offer_in_turn(struct rely_keeper_issuer *issuer)
-{
-    struct rely_keeper *keeper = issuer->keeper;
-    int64_t now_ms = rely_keeper_now_ms(keeper);
-    if (issuer->is_fetching || issuer->is_offered || issuer->failures > 0)
-        return;
-    issuer->is_offered = true;
-    int64_t wait_ms = rely_plan_offer(&keeper->asks, &issuer->asker, keeper->config->key_miss_cooldown_ms, now_ms);
-    if (now_ms + wait_ms < issuer->due_ms)
-        rely_keeper_schedule(issuer, wait_ms);
-}
-
-/* Those records of this iss that did without a key which nobody has now fetch once more. */
-static void offer_keys(struct rely_keeper *keeper, struct rely_slice name,
-                       void (*offer)(struct rely_keeper_issuer *issuer))
-{
-    const struct rely_issuer_set *set = rely_snapshot_issuer_set(rely_keeper_snapshot(keeper), name);
-    for (size_t i = 0; set != NULL && i < set->count; i++) {
-        struct rely_keeper_issuer *sibling = rely_keeper_find(keeper, set->members[i]->id);
-        if (sibling != NULL && has_free_keys(sibling, set->members[i]))
-            offer(sibling);
-    }
-}
-
-static void offer_keys_of(struct rely_keeper_issuer *issuer)
-{
-    for (size_t i = 0; issuer->names != NULL && i < issuer->names->count; i++)
-        offer_keys(issuer->keeper, issuer->names->items[i], offer_in_turn);
-}
-
-/* A fetch has ended. Has the record lost keys: by a rotation, by their age, or by another source, which is asked first
- * so that it may have them again? */
-static void offer_after_fetch(struct rely_keeper_issuer *issuer)
-{
-    const struct rely_issuer *record = rely_keeper_record(issuer);
-    if (record == NULL)
-        return;
-    if (issuer->has_news || rely_keeper_now_s(issuer->keeper) > record->keys_until_s)
-        offer_keys_of(issuer);
-}
-
 /* --- the end of a fetch ------------------------------------------------------------------------------- */
 
 static int64_t lesser(int64_t a, int64_t b)
@@ -300,7 +215,7 @@ void rely_keeper_rest(struct rely_keeper_issuer *issuer)
     rely_keeper_tell_waiters(issuer, true);
     if (issuer->is_asked)
         tell_all_of_issuer(issuer, issuer->keeper->config->key_miss_cooldown_ms);
-    offer_keys_of(issuer); /* of the set before */
+    rely_keeper_offer_keys_of(issuer); /* of the set before */
 }
 
 /* Overtaken by a change of the record: no failure of the issuer's. Whoever waits goes on waiting. */
@@ -336,24 +251,12 @@ void rely_keeper_finish(struct rely_keeper_issuer *issuer, int64_t fresh_s, cons
     rely_keeper_follow_conditions(issuer);
     schedule_after_fetch(issuer, fresh_s);
     rely_keeper_tell_waiters(issuer, err == NULL);
-    offer_after_fetch(issuer);
+    rely_keeper_offer_after_fetch(issuer);
     if (issuer->is_asked || issuer->told_until_ms > now_ms)
         tell_of_issuer(issuer, issuer->begun_us, time_until_askable(issuer, now_ms));
 }
 
 /* --- the record ------------------------------------------------------------------------------------------ */
-
-/* Of the names under which it had keys in force until now those stay under which they are free. */
-static void keep_free_names(struct rely_kept_names *names, const struct rely_issuer *record)
-{
-    size_t kept = 0;
-    for (size_t i = 0; names != NULL && i < names->count; i++)
-        if (record == NULL || !record->is_enabled ||
-            rely_issuer_name_index(record, names->items[i]) == rely_issuer_name_count(record))
-            names->items[kept++] = names->items[i];
-    if (names != NULL)
-        names->count = kept;
-}
 
 /* The record is another one, or gone: what is known of its fetches is of the one before. */
 static void begin_anew(struct rely_keeper_issuer *issuer, bool is_removed)
@@ -384,12 +287,10 @@ void rely_keeper_note_issuer(struct rely_keeper *keeper, int64_t issuer_id, bool
         return;
     if (issuer == NULL)
         issuer = rely_keeper_add(keeper, issuer_id);
-    struct rely_kept_names *before = rely_keeper_follow_names(issuer, record);
-    keep_free_names(before, record);
+    struct rely_kept_names *freed = rely_keeper_follow_names(issuer, record);
     begin_anew(issuer, is_removed); /* the record may be another one afterwards, and the issuer is gone when it is */
-    for (size_t i = 0; before != NULL && i < before->count; i++)
-        offer_keys(keeper, before->items[i], offer_at_once);
-    free(before);
+    rely_keeper_offer_freed(keeper, freed);
+    free(freed);
 }
 
 bool rely_keeper_status(struct rely_keeper *keeper, int64_t issuer_id, struct rely_key_status *out)

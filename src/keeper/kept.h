@@ -1,7 +1,7 @@
 /*
- * The inside of the keeper: keeper.c says when an issuer's keys are fetched, fetch.c how, hold.c whether they are
- * believed, force.c what becomes of them, storing.c when they are stored, conditions.c what is said of it, start.c begins
- * and ends, plan.c reckons.
+ * The inside of the keeper: keeper.c says when an issuer's keys are fetched, offers.c whose else are then, fetch.c how,
+ * hold.c whether they are believed, force.c what becomes of them, storing.c when they are stored, conditions.c what is
+ * said of it, start.c begins and ends, plan.c reckons.
  */
 #ifndef RELYD_KEEPER_KEPT_H
 #define RELYD_KEEPER_KEPT_H
@@ -211,8 +211,6 @@ static inline const struct rely_issuer *rely_keeper_newest(const struct rely_kee
 /* NULL when no such issuer is kept. */
 struct rely_keeper_issuer *rely_keeper_find(struct rely_keeper *keeper, int64_t issuer_id);
 struct rely_keeper_issuer *rely_keeper_add(struct rely_keeper *keeper, int64_t issuer_id);
-/* NULL: it is gone. Returns the names before; owned by the caller: free(), NULL for none. */
-struct rely_kept_names *rely_keeper_follow_names(struct rely_keeper_issuer *issuer, const struct rely_issuer *record);
 void rely_keeper_schedule(struct rely_keeper_issuer *issuer, int64_t delay_ms);
 /* There is nothing to fetch: the key set was uploaded. */
 void rely_keeper_rest(struct rely_keeper_issuer *issuer);
@@ -220,6 +218,18 @@ void rely_keeper_rest(struct rely_keeper_issuer *issuer);
  * copied. */
 void rely_keeper_finish(struct rely_keeper_issuer *issuer, int64_t fresh_s, const struct rely_course *course,
                         const struct rely_err *err);
+
+/* --- offers.c ----------------------------------------------------------------------------------------- */
+
+/* The record is this one now; NULL: it is gone. Returns the names under which what it had in force may be free; owned by
+ * the caller: free(), NULL for none. */
+struct rely_kept_names *rely_keeper_follow_names(struct rely_keeper_issuer *issuer, const struct rely_issuer *record);
+/* An administrator has freed keys under these names: those who did without them fetch at once. */
+void rely_keeper_offer_freed(struct rely_keeper *keeper, const struct rely_kept_names *names);
+/* The record has let keys go: those who did without them fetch in their turn. */
+void rely_keeper_offer_keys_of(struct rely_keeper_issuer *issuer);
+/* The same where a fetch that has ended is why. */
+void rely_keeper_offer_after_fetch(struct rely_keeper_issuer *issuer);
 
 /* --- accept.c, advice.c ------------------------------------------------------------------------------- */
 

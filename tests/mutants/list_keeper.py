@@ -484,7 +484,7 @@ MUTANTS = [
     dict(
         name="a-rotation-offers-no-keys",
         row="A6",
-        file="src/keeper/keeper.c",
+        file="src/keeper/offers.c",
         old='if (issuer->has_news || rely_keeper',
         new='if (rely_keeper',
         caught_by="unit_keeper",
@@ -492,9 +492,9 @@ MUTANTS = [
     dict(
         name="keys-that-are-too-old-are-not-offered",
         row="A6",
-        file="src/keeper/keeper.c",
-        old='rely_keeper_now_s(issuer->keeper) > record->keys_until_s)\n        offer_keys',
-        new='false)\n        offer_keys',
+        file="src/keeper/offers.c",
+        old='rely_keeper_now_s(issuer->keeper) > record->keys_until_s)\n        rely_keeper_offer',
+        new='false)\n        rely_keeper_offer',
         caught_by="unit_keeper",
     ),
     dict(
@@ -509,14 +509,14 @@ MUTANTS = [
         name="an-upload-offers-no-keys",
         row="A6",
         file="src/keeper/keeper.c",
-        old='    offer_keys_of(issuer); /* of the set before */\n',
+        old='    rely_keeper_offer_keys_of(issuer); /* of the set before */\n',
         new='',
         caught_by="unit_keeper",
     ),
     dict(
         name="another-source-offers-its-keys-before-it-is-asked",
         row="A6",
-        file="src/keeper/keeper.c",
+        file="src/keeper/offers.c",
         old='(record == NULL || !record->is_enabled ||',
         new='(record == NULL || !record->is_enabled || record->keyset == NULL ||',
         caught_by="unit_keeper",
@@ -524,7 +524,7 @@ MUTANTS = [
     dict(
         name="an-offer-goes-round-the-back-off",
         row="B6",
-        file="src/keeper/keeper.c",
+        file="src/keeper/offers.c",
         old='if (issuer->is_fetching || issuer->is_offered || issuer->failures > 0)',
         new='if (issuer->is_fetching || issuer->is_offered)',
         caught_by="unit_keeper",
@@ -620,7 +620,7 @@ MUTANTS = [
     dict(
         name="a-removed-record-keeps-its-keys",
         row="A6",
-        file="src/keeper/keeper.c",
+        file="src/keeper/offers.c",
         old="        if (record == NULL || !record->is_enabled ||\n"
         "            rely_issuer_name_index(record, names->items[i]) == rely_issuer_name_count(record))",
         new="        if (record != NULL && (!record->is_enabled ||\n"
