@@ -219,8 +219,12 @@ static void start_log(struct world *world)
 {
     struct rely_err err = {0};
     world->log_fd = memfd_create("log", MFD_CLOEXEC);
-    const struct rely_log_options options = {
-        .fd = world->log_fd, .allows_fd = world->log_fd, .level = RELY_LOG_INFO, .refusals_per_s = 1000};
+    const struct rely_log_options options = {.fd = world->log_fd,
+                                             .allows_fd = world->log_fd,
+                                             /* what a fleet has to say in a week would fill the memory */
+                                             .level = world->issuers_max > WORLD_ISSUERS_MAX ? RELY_LOG_ERROR
+                                                                                             : RELY_LOG_INFO,
+                                             .refusals_per_s = 1000};
     world->log = rely_log_start(&options, &err);
     assert_non_null(world->log);
     world->ring = rely_log_ring_new(world->log);
