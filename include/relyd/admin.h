@@ -10,6 +10,7 @@
 #include "relyd/http.h"
 #include "relyd/keeper.h"
 
+struct rely_burying;
 struct rely_key_waiter;
 struct rely_presets;
 struct rely_review;
@@ -35,6 +36,7 @@ struct rely_admin {
     size_t max_body_bytes;              /* 0: RELY_ADMIN_BODY_BYTES_MAX */
     const struct rely_presets *presets; /* borrowed */
     size_t waiting_bytes;               /* what calls hold that wait for the registry: admin's own, at first 0 */
+    struct rely_burying *buryings;      /* clusters' reports that wait for it: admin's own, at first NULL */
     /* A read or write of the registry, on its thread; `done` runs later, on this one. */
     void (*ask)(void *service, struct rely_work *work);
     /* A request is answered with 5xx: said and counted. */

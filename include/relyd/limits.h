@@ -26,6 +26,7 @@
 /* the registry's database */
 #define RELY_ISSUERS_MAX 100000
 #define RELY_REVOCATIONS_MAX 1000000
+#define RELY_REVOCATIONS_KEPT 100000 /* of those, for administrators: clusters' reports do not fill them */
 #define RELY_ISSUER_GROUPS_MAX 10000
 #define RELY_ISSUERS_PER_GROUP_MAX 10000
 #define RELY_GROUPS_PER_ISSUER_MAX 16
@@ -57,6 +58,7 @@
 #define RELY_PIN_CLAIMS_MAX 16
 #define RELY_PUSH_SUBJECTS_MAX 8
 #define RELY_TOMBSTONES_AT_ONCE 1000
+#define RELY_TOMBSTONES_A_TURN 64  /* then it is the turn of others at the registry */
 #define RELY_TOMBSTONES_MAX 100000 /* in force, of one issuer */
 #define RELY_ACCOUNT_UID_CHARS 36  /* a UUID */
 

@@ -38,6 +38,9 @@ struct rely_admin_wait {
     void (*note)(const struct rely_admin_wait *wait);
     /* Of one that `answer` has not answered yet (is_going_on): its client has left, and rely_admin_wait_end is due. */
     void (*left)(struct rely_admin_wait *wait);
+    /* Of work that is done in parts, so that nobody stands behind the whole: it was done, and is live. Is there another part,
+     * which is asked for behind whoever has asked meanwhile? Also when its client has left. NULL: there is none. */
+    bool (*has_more)(struct rely_admin_wait *wait);
     /* Free what is owned beside this struct; NULL: nothing is. */
     void (*fini)(struct rely_admin_wait *wait);
     struct rely_admin *admin;          /* borrowed */

@@ -64,10 +64,11 @@ static bool admit_cluster(const struct rely_admin_call *call)
 
 /* --- what ---------------------------------------------------------------------------------------------------------- */
 
-struct burying {
-    struct rely_admin_wait wait;   /* first */
-    struct rely_tombstone *stones; /* in the pool */
-    size_t count, known;
+struct rely_burying {
+    struct rely_admin_wait wait;        /* first */
+    struct rely_burying *next, **place; /* of those that wait for the registry; place NULL: it does not */
+    struct rely_tombstone *stones;      /* in the pool */
+    size_t count, known, written;
     struct rely_writer writer;
     struct rely_write_result result;
 };
@@ -95,7 +96,7 @@ static bool is_known_stone(const struct rely_admin_call *call, enum rely_revoked
     return false;
 }
 
-static bool is_stone_there(const struct burying *burying, const char *field, struct rely_slice uid)
+static bool is_stone_there(const struct rely_burying *burying, const char *field, struct rely_slice uid)
 {
     for (size_t i = 0; i < burying->count; i++)
         if (burying->stones[i].field == field && rely_slice_equal(burying->stones[i].uid, uid))
@@ -110,7 +111,7 @@ static void refuse_stone(struct rely_problems *problems, size_t index, const cha
     rely_problems_add(problems, field, "invalid_value", "%s must be %s", field, rule);
 }
 
-static void read_stone(const struct rely_admin_call *call, const struct rely_json *item, struct burying *burying,
+static void read_stone(const struct rely_admin_call *call, const struct rely_json *item, struct rely_burying *burying,
                        struct rely_problems *problems, size_t index)
 {
     struct rely_slice kind = rely_json_text(rely_json_get(item, "kind")),
@@ -133,7 +134,7 @@ static void read_stone(const struct rely_admin_call *call, const struct rely_jso
             (struct rely_tombstone){kinds_of_stones[which].field, rely_pool_copy(&burying->wait.pool, uid)};
 }
 
-static void read_stones(const struct rely_admin_call *call, const struct rely_json *body, struct burying *burying,
+static void read_stones(const struct rely_admin_call *call, const struct rely_json *body, struct rely_burying *burying,
                         struct rely_problems *problems)
 {
     const struct rely_json *list = rely_json_get(body, "uids");
@@ -151,53 +152,134 @@ static void read_stones(const struct rely_admin_call *call, const struct rely_js
 
 /* --- on the registry's thread, and behind it ----------------------------------------------------------------------- */
 
+/* The next of them. */
+static size_t count_turn(const struct rely_burying *burying)
+{
+    size_t left = burying->count - burying->written;
+    return left < RELY_TOMBSTONES_A_TURN ? left : RELY_TOMBSTONES_A_TURN;
+}
+
 static void bury(struct rely_work *work, struct rely_registry *registry)
 {
-    struct burying *burying = (struct burying *)work;
-    const struct rely_burial burial = {burying->wait.path.name, &burying->writer, burying->stones, burying->count};
+    struct rely_burying *burying = (struct rely_burying *)work;
+    size_t count = count_turn(burying);
+    const struct rely_burial burial = {.issuer_name = burying->wait.path.name,
+                                       .writer = &burying->writer,
+                                       .stones = burying->stones + burying->written,
+                                       .count = count,
+                                       .more = burying->count - burying->written - count,
+                                       .is_counted = burying->written > 0};
     burying->wait.is_ok = rely_registry_bury(registry, &burial, &burying->result, &burying->wait.err);
     rely_changes_move(&work->changes, &burying->result.changes);
 }
 
-static void answer_buried(struct rely_admin_wait *wait)
+static bool has_more_stones(struct rely_admin_wait *wait)
 {
-    const struct burying *burying = (const struct burying *)wait;
-    if (!wait->is_ok) {
-        rely_admin_answer_wait_fault(wait, burying->result.code, NULL);
-        return;
-    }
+    struct rely_burying *burying = (struct rely_burying *)wait;
+    burying->written += count_turn(burying);
+    return burying->written < burying->count;
+}
+
+static void say_buried(const struct rely_burying *burying)
+{
     RELY_JSON_OWNED struct rely_json *answer = rely_json_object();
     rely_json_set(answer, "accepted", rely_json_of_integer((int64_t)burying->count));
     rely_json_set(answer, "known", rely_json_of_integer((int64_t)burying->known));
-    rely_admin_answer_json(wait->request, 200, answer, NULL);
+    rely_admin_answer_json(burying->wait.request, 200, answer, NULL);
+}
+
+static void answer_buried(struct rely_admin_wait *wait)
+{
+    const struct rely_burying *burying = (const struct rely_burying *)wait;
+    if (wait->is_ok)
+        say_buried(burying);
+    else
+        rely_admin_answer_wait_fault(wait, burying->result.code, NULL);
 }
 
 static void free_burying(struct rely_admin_wait *wait)
 {
-    rely_write_result_fini(&((struct burying *)wait)->result);
+    struct rely_burying *burying = (struct rely_burying *)wait;
+    if (burying->place != NULL)
+        *burying->place = burying->next;
+    if (burying->place != NULL && burying->next != NULL)
+        burying->next->place = burying->place;
+    rely_write_result_fini(&burying->result);
+}
+
+/* --- how much of it at once ---------------------------------------------------------------------------------------- */
+
+/* Administrators must be able to revoke, however much clusters delete. */
+static bool has_room_for_others(const struct rely_admin_call *call, size_t count)
+{
+    const struct rely_snapshot *snapshot = call->admin->snapshot(call->admin->service);
+    for (size_t by = 0; by < RELY_REVOKED_COUNT; by++)
+        count += snapshot->revocation_counts[by];
+    return count <= RELY_REVOCATIONS_MAX - RELY_REVOCATIONS_KEPT;
+}
+
+static bool is_cluster_heard(const struct rely_admin *admin, struct rely_slice name)
+{
+    const struct rely_burying *burying = admin->buryings;
+    while (burying != NULL && !rely_slice_equal(burying->wait.path.name, name))
+        burying = burying->next;
+    return burying != NULL;
+}
+
+/* False: it has been answered. */
+static bool may_be_written(const struct rely_burying *burying, const struct rely_admin_call *call)
+{
+    if (burying->count == 0) { /* who says the same again costs the registry nothing */
+        say_buried(burying);
+        return false;
+    }
+    if (is_cluster_heard(call->admin, call->path.name)) {
+        rely_http_problem(call->request, 503, "busy",
+                          "another report of this cluster is being written: send one after the other", NULL);
+        return false;
+    }
+    if (has_room_for_others(call, burying->count))
+        return true;
+    rely_http_problem(call->request, 409, "too_many_revocations",
+                      "there are nearly as many revocations as there may be: the rest is for administrators", NULL);
+    return false;
+}
+
+/* One cluster has one place at the registry, whatever it says by how many connections. */
+static void hand_over_stones(struct rely_burying *burying, const struct rely_admin_call *call, size_t bytes)
+{
+    struct rely_admin *admin = call->admin;
+    struct rely_admin_wait *wait = &burying->wait;
+    burying->place = &admin->buryings;
+    burying->next = admin->buryings;
+    if (burying->next != NULL)
+        burying->next->place = &burying->next;
+    admin->buryings = burying;
+    wait->actor = rely_pool_printf(&wait->pool, "cluster:%.*s", RELY_ARG(call->path.name));
+    burying->writer = (struct rely_writer){.actor = wait->actor, .now_s = call->now_s};
+    wait->work.is_write = true;
+    wait->work.run = bury;
+    wait->has_more = has_more_stones;
+    wait->answer = answer_buried;
+    rely_admin_wait_hold(wait, bytes);
+    rely_admin_ask(wait);
 }
 
 /* In: body - borrowed. */
 static void bury_of_body(const struct rely_admin_call *call, const struct rely_json *body, size_t bytes)
 {
     struct rely_problems *problems = rely_pool_alloc(call->request->scratch, sizeof *problems);
-    struct burying *burying = rely_admin_wait_new(call, sizeof *burying);
-    struct rely_admin_wait *wait = &burying->wait;
+    struct rely_burying *burying = rely_admin_wait_new(call, sizeof *burying);
     problems->count = 0;
-    wait->fini = free_burying;
+    burying->wait.fini = free_burying;
     read_stones(call, body, burying, problems);
-    if (problems->count > 0) {
+    if (problems->count > 0)
         rely_http_problem(call->request, 400, "invalid_body", problems->items[0].message, problems);
-        rely_admin_wait_free(wait);
+    if (problems->count > 0 || !may_be_written(burying, call)) {
+        rely_admin_wait_free(&burying->wait);
         return;
     }
-    wait->actor = rely_pool_printf(&wait->pool, "cluster:%.*s", RELY_ARG(call->path.name));
-    burying->writer = (struct rely_writer){.actor = wait->actor, .now_s = call->now_s};
-    wait->work.is_write = true;
-    wait->work.run = bury;
-    wait->answer = answer_buried;
-    rely_admin_wait_hold(wait, bytes);
-    rely_admin_ask(wait);
+    hand_over_stones(burying, call, bytes);
 }
 
 void rely_admin_take_tombstones(struct rely_admin_call *call)

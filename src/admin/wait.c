@@ -75,6 +75,10 @@ void rely_admin_wait_end(struct rely_admin_wait *wait)
 static void finish_wait(struct rely_work *work, const struct rely_err *err)
 {
     struct rely_admin_wait *wait = (struct rely_admin_wait *)work;
+    if (err == NULL && wait->is_ok && wait->has_more != NULL && wait->has_more(wait)) {
+        wait->admin->ask(wait->admin->service, &wait->work);
+        return; /* it may be gone by now */
+    }
     if (err == NULL && wait->is_ok && wait->note != NULL)
         wait->note(wait);
     if (err != NULL)

@@ -20,7 +20,13 @@
 static void ask_for_admin(void *context, struct rely_work *work)
 {
     struct rely_control_thread *thread = context;
-    rely_registry_thread_ask(&thread->registry, work);
+    struct rely_err err = {0};
+    if (!thread->is_keeper_stopped) {
+        rely_registry_thread_ask(&thread->registry, work);
+        return;
+    }
+    rely_err_set(&err, RELY_ERR_AWAY, "relyd stops: ask its successor"); /* the rest of what was done in parts */
+    work->done(work, &err);
 }
 
 static void note_fault_for_admin(void *context, const char *code, const char *message)

@@ -11,6 +11,10 @@
 
 #define RELY_KINDS_MAX 16
 #define RELY_QUESTIONS_MAX 40
+/* Of a row of revocation: it is by the uid of something that may be deleted. The index and who counts by it must say the
+ * same. */
+#define RELY_IS_TOMBSTONE                                                                                              \
+    "(account_uid IS NOT NULL OR pod_uid IS NOT NULL OR secret_uid IS NOT NULL OR node_uid IS NOT NULL)"
 
 struct rely_store {
     struct rely_sql sql; /* owned */

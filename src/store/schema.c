@@ -113,6 +113,10 @@ static const struct rely_schema_item other_items[] = {
      "CREATE UNIQUE INDEX issuer_trust_domain ON issuer (trust_domain) WHERE trust_domain IS NOT NULL"},
     {"index", "issuer_aliases", "CREATE INDEX issuer_aliases ON issuer (aliases) WHERE aliases <> ''"},
     {"index", "issuer_shared", "CREATE INDEX issuer_shared ON issuer (is_shared) WHERE is_shared = 1"},
+    /* Clusters report at any time, and how many they have is asked each time. */
+    {"index", "revocation_tombstone",
+     "CREATE INDEX revocation_tombstone ON revocation (issuer_name, until_at)"
+     " WHERE issuer_name IS NOT NULL AND " RELY_IS_TOMBSTONE},
     {"trigger", "credential_quota",
      "CREATE TRIGGER credential_quota BEFORE INSERT ON credential"
      " WHEN (SELECT count(*) FROM credential WHERE identity_id = NEW.identity_id)"

@@ -8,11 +8,11 @@
 bool rely_stored_count_tombstones(struct rely_store *store, struct rely_slice issuer_name, int64_t now_s, size_t *count,
                                   struct rely_err *err)
 {
-    RELY_STMT_LENT struct rely_stmt *stmt = rely_sql_prepare(
-        &store->sql,
-        "SELECT count(*) FROM revocation WHERE issuer_name = ?1 AND (until_at IS NULL OR until_at > ?2)"
-        " AND (account_uid IS NOT NULL OR pod_uid IS NOT NULL OR secret_uid IS NOT NULL OR node_uid IS NOT NULL)",
-        err);
+    RELY_STMT_LENT struct rely_stmt *stmt =
+        rely_sql_prepare(&store->sql,
+                         "SELECT count(*) FROM revocation INDEXED BY revocation_tombstone"
+                         " WHERE issuer_name = ?1 AND (until_at IS NULL OR until_at > ?2) AND " RELY_IS_TOMBSTONE,
+                         err);
     if (stmt == NULL)
         return false;
     rely_sql_bind(stmt, "ti", issuer_name, now_s);

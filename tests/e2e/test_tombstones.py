@@ -1,8 +1,12 @@
 """What a cluster says is deleted: `POST /v1/issuers/{name}/tombstones`, by a token of its own."""
 
+import contextlib
+import http.client
+import threading
 import time
 
 import pytest
+import scale
 import tokens
 import wire
 
@@ -186,6 +190,54 @@ def test_a_thousand_at_once(world):
     assert answer.json() == {"accepted": 1000, "known": 0}
     assert world.relyd.reason(world.workload(pod={"name": "p", "uid": "pod-999"})) == "revoked"
     assert world.relyd.restart() and world.relyd.reason(world.workload(pod={"name": "p", "uid": "pod-0"})) == "revoked"
+
+
+def test_a_flood_of_reports(world):
+    """Of one cluster one report is written at a time, in parts: whoever else writes has his turn between them."""
+    answers, is_over, token = [], threading.Event(), world.pusher()
+
+    def flood(number):
+        count = 0
+        while not is_over.is_set():
+            count += 1
+            answers.append(world.push(*[("pod", f"{number}-{count}-{i}") for i in range(500)], token=token))
+
+    strangers = [threading.Thread(target=flood, args=(number,)) for number in range(8)]
+    for stranger in strangers:
+        stranger.start()
+    try:
+        wire.wait_for(lambda: len(answers) > 20, 60, "the flood")
+        for number in range(5):
+            begun = time.monotonic()
+            world.relyd.put_identity("between", description=f"{number}")
+            assert time.monotonic() - begun < 3 * scale.PATIENCE
+    finally:
+        is_over.set()
+        for stranger in strangers:
+            stranger.join()
+    assert {(answer.status, answer.json().get("code")) for answer in answers} == {(200, None), (503, "busy")}
+    accepted = sum(answer.json().get("accepted", 0) for answer in answers)
+    assert accepted > 0 and accepted % 500 == 0
+
+
+def test_a_stop_in_the_middle_of_a_report(start):
+    """What is written stays, and the rest is not begun."""
+    world = World(start(shutdown__drain_ms=0))
+    answers = []
+
+    def push():
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            answers.append(world.push(*[("pod", f"pod-{i}") for i in range(1000)]))
+
+    pushing = threading.Thread(target=push)
+    pushing.start()
+    wire.wait_for(world.revocations, what="the first part")
+    world.relyd.stop()
+    pushing.join()
+    assert [answer.status for answer in answers] in ([], [200], [503])
+    world.relyd.start()
+    written = len(world.revocations())
+    assert 0 < written <= 1000 and (written == 1000 or written % 64 == 0)
 
 
 def test_push_subjects_are_a_list_of_eight(relyd):

@@ -6,6 +6,9 @@
 
 #include "relyd/clock.h"
 #include "relyd/limits.h"
+#include "relyd/revocation.h"
+#include "relyd/snapshot.h"
+#include "relyd/work.h"
 
 #define CLUSTER_ISS "https://cluster.example"
 #define PUSHER "system:serviceaccount:relyd:key-push"
@@ -26,11 +29,16 @@ static void register_clusters(struct fixture *fixture)
     assert_status(fixture, 201);
 }
 
-static const char *make_push_token(const char *key, const char *sub, const char *aud, int64_t lives_s)
+static const char *make_token_of(const char *iss, const char *key, const char *sub, const char *aud, int64_t lives_s)
 {
     return mint_token(mint_key(key), "ES256", "{\"alg\":\"ES256\",\"kid\":\"k1\"}",
-                      mint_print("{\"iss\":\"" CLUSTER_ISS "\",\"sub\":\"%s\",\"aud\":\"%s\",\"exp\":%lld}", sub, aud,
+                      mint_print("{\"iss\":\"%s\",\"sub\":\"%s\",\"aud\":\"%s\",\"exp\":%lld}", iss, sub, aud,
                                  (long long)(rely_clock_now_s() + lives_s)));
+}
+
+static const char *make_push_token(const char *key, const char *sub, const char *aud, int64_t lives_s)
+{
+    return make_token_of(CLUSTER_ISS, key, sub, aud, lives_s);
 }
 
 static void push_as(struct fixture *fixture, const char *token, const char *name, const char *body)
@@ -216,6 +224,71 @@ static void takes_no_more_than_its_limits(void **state)
     mint_reset();
 }
 
+/* Whoever says the same again, from however many connections, takes nobody's turn at the registry. */
+static void what_is_known_costs_no_turn(void **state)
+{
+    struct fixture *fixture = *state;
+    register_clusters(fixture);
+    push_stones(fixture, print_pods(RELY_TOMBSTONES_A_TURN));
+    int writes = fixture->writes, reads = fixture->reads;
+    push_stones(fixture, print_pods(RELY_TOMBSTONES_A_TURN));
+    assert_buried(fixture, "0", mint_print("%d", RELY_TOMBSTONES_A_TURN));
+    assert_int_equal(fixture->writes, writes);
+    assert_int_equal(fixture->reads, reads);
+    mint_reset();
+}
+
+/* A long report is written in parts, each behind whoever has asked meanwhile. */
+static void others_have_their_turn(void **state)
+{
+    struct fixture *fixture = *state;
+    register_clusters(fixture);
+    int writes = fixture->writes;
+    push_stones(fixture, print_pods(3 * RELY_TOMBSTONES_A_TURN + 1));
+    assert_buried(fixture, mint_print("%d", 3 * RELY_TOMBSTONES_A_TURN + 1), "0");
+    assert_int_equal(fixture->writes, writes + 4);
+    mint_reset();
+}
+
+/* A cluster has one report under way, whatever its connections; another one has its own. */
+static void one_report_of_a_cluster_at_a_time(void **state)
+{
+    struct fixture *fixture = *state;
+    register_clusters(fixture);
+    fixture->is_queueing = true;
+    push_stones(fixture, A_POD);
+    struct rely_work *pushed = fixture->queued;
+    push_stones(fixture, "{\"uids\":[{\"kind\":\"pod\",\"uid\":\"b\"}]}");
+    assert_problem(fixture, 503, "busy");
+    assert_ptr_equal(fixture->queued, pushed);
+    fixture->is_queueing = false;
+    push_as(fixture, make_token_of("https://other.example", "p256", PUSHER, "relyd", 600), "other", A_POD);
+    assert_buried(fixture, "1", "0");
+    fixture->status = 0;
+    fixture->body.len = 0;
+    fixture->queued = pushed;
+    run_queued(fixture);
+    assert_buried(fixture, "1", "0");
+    push_stones(fixture, "{\"uids\":[{\"kind\":\"pod\",\"uid\":\"b\"}]}");
+    assert_buried(fixture, "1", "0");
+    mint_reset();
+}
+
+/* However many clusters report, administrators can still revoke. */
+static void administrators_keep_room(void **state)
+{
+    struct fixture *fixture = *state;
+    register_clusters(fixture);
+    size_t *count = &fixture->snapshot->revocation_counts[RELY_REVOKED_JTI];
+    *count = RELY_REVOCATIONS_MAX - RELY_REVOCATIONS_KEPT;
+    push_stones(fixture, A_POD);
+    assert_problem(fixture, 409, "too_many_revocations");
+    *count = RELY_REVOCATIONS_MAX - RELY_REVOCATIONS_KEPT - 1;
+    push_stones(fixture, A_POD);
+    assert_buried(fixture, "1", "0");
+    mint_reset();
+}
+
 static void tells_when_nothing_can_be_written(void **state)
 {
     struct fixture *fixture = *state;
@@ -261,6 +334,10 @@ int run_tombstone_tests(void)
         A_TEST(refuses_whose_token_may_not),
         A_TEST(refuses_bodies_whole),
         A_TEST(takes_no_more_than_its_limits),
+        A_TEST(what_is_known_costs_no_turn),
+        A_TEST(others_have_their_turn),
+        A_TEST(one_report_of_a_cluster_at_a_time),
+        A_TEST(administrators_keep_room),
         A_TEST(tells_when_nothing_can_be_written),
         A_TEST(tells_when_its_record_has_gone),
     };

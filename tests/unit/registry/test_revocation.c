@@ -242,7 +242,8 @@ static bool bury_so_many(struct fixture *fixture, size_t count, struct rely_writ
     struct rely_tombstone stones[8];
     for (size_t i = 0; i < count; i++)
         stones[i] = (struct rely_tombstone){"podUid", RELY_LIT("u")};
-    const struct rely_burial burial = {RELY_LIT("cluster"), &writer, stones, count};
+    const struct rely_burial burial = {
+        .issuer_name = RELY_LIT("cluster"), .writer = &writer, .stones = stones, .count = count};
     return rely_registry_bury(fixture->registry, &burial, result, err);
 }
 
