@@ -143,7 +143,8 @@ void rely_review_new(const struct rely_snapshot *snapshot, const struct rely_rev
 static inline bool rely_review_doubts_keys(const struct rely_review *review)
 {
     enum rely_reason reason = review->decision.reason;
-    return reason == RELY_BAD_SIGNATURE || reason == RELY_WEAK_KEY || reason == RELY_ALGORITHM_NOT_ALLOWED;
+    return reason == RELY_BAD_SIGNATURE || reason == RELY_WEAK_KEY || reason == RELY_ALGORITHM_NOT_ALLOWED ||
+           (reason == RELY_ALGORITHM_UNAVAILABLE && !rely_alg_is_ml_dsa(review->token.alg));
 }
 
 /* Might a newer key set of its issuer change this refusal? */

@@ -17,6 +17,7 @@ struct rely_keyset;
 struct rely_keyset_skipped {
     struct rely_slice kid; /* borrowed from the key set; ptr NULL: it had none */
     bool is_weak;          /* too small, too large, a broken exponent, or ROCA: a token naming it is `weak_key` */
+    bool is_unavailable;   /* ML-DSA that this process cannot verify: a token naming it is `algorithm_unavailable` */
     bool is_private;       /* it has private members */
     bool is_taken_out;     /* by rely_keyset_take_out */
     uint8_t material[RELY_MATERIAL_BYTES]; /* rely_key_material of what could have been used; else zeros */

@@ -52,7 +52,8 @@ static inline bool rely_keys_are_given(int64_t key_source)
     return key_source == RELY_KEYS_UPLOADED || key_source == RELY_KEYS_PEM;
 }
 
-#define RELY_ALGORITHMS_ALL 0x7fe /* bits 1 to 10: those of enum rely_alg (token.h) */
+#define RELY_ALGORITHMS_ALL 0x3ffe    /* bits 1 to 13: those of enum rely_alg (token.h) */
+#define RELY_ALGORITHMS_DEFAULT 0x7fe /* without ML-DSA, which a record has to name */
 
 /* Bits of `roles`. */
 enum rely_role {

@@ -21,6 +21,9 @@ enum rely_alg {
     RELY_ALG_ES384,
     RELY_ALG_ES512,
     RELY_ALG_EDDSA,
+    RELY_ALG_ML_DSA_44, /* RFC 9964; these three only where libcrypto has them: ml_dsa.h */
+    RELY_ALG_ML_DSA_65,
+    RELY_ALG_ML_DSA_87,
     RELY_ALG_COUNT
 };
 
@@ -30,6 +33,11 @@ typedef uint32_t rely_alg_set; /* bits 1u << enum rely_alg */
 /* Exact, case-sensitive (RFC 7515 s4.1.1). "Ed25519" (RFC 9864) is RELY_ALG_EDDSA, whose name is "EdDSA". */
 enum rely_alg rely_alg_of(struct rely_slice name);
 const char *rely_alg_name(enum rely_alg alg);
+
+static inline bool rely_alg_is_ml_dsa(enum rely_alg alg)
+{
+    return alg >= RELY_ALG_ML_DSA_44 && alg <= RELY_ALG_ML_DSA_87;
+}
 
 /* The payload before its signature has been checked. The word below does not compile but in files that define
  * RELY_READS_UNVERIFIED, which only token/ and signature/ may (tests/house/test_fences.py). */

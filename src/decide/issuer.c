@@ -6,6 +6,7 @@
  */
 #include "steps.h"
 
+#include "relyd/ml_dsa.h"
 #include "relyd/text.h"
 
 #include <strings.h>
@@ -155,6 +156,8 @@ static enum rely_reason choose_among(struct rely_review_work *work, const struct
         return rely_refuse(&review->decision.detail, RELY_ALGORITHM_NOT_ALLOWED,
                            "none of the %zu records with this iss allows alg %s", set->count,
                            rely_quote(review->token.alg_name, text));
+    if (rely_alg_is_unavailable(review->token.alg))
+        return rely_refuse_unavailable(&review->token, &review->decision.detail);
     bool is_named = review->token.kid.ptr != NULL;
     consider_records(work, is_named ? next_named : next_fitting, &passed);
     if (is_named && review->candidate_count == 0 && refuse_passed(work, &passed) == RELY_OK)

@@ -7,6 +7,7 @@
 
 #include "relyd/keys.h"
 #include "relyd/map.h"
+#include "relyd/ml_dsa.h"
 #include "relyd/text.h"
 
 /* Nobody has seen these keys at their issuer for so long that they may have been withdrawn long ago. */
@@ -18,6 +19,13 @@ static enum rely_reason refuse_old_keys(const struct rely_issuer *issuer, int64_
                        (long long)(issuer->keys_until_s - issuer->keys_fetched_s));
 }
 
+enum rely_reason rely_refuse_unavailable(const struct rely_unverified *token, struct rely_detail *detail)
+{
+    return rely_refuse(detail, RELY_ALGORITHM_UNAVAILABLE,
+                       "%s cannot be verified here: crypto.ml_dsa is off, or OpenSSL has none",
+                       rely_alg_name(token->alg));
+}
+
 static enum rely_reason find_candidate_keys(struct rely_candidate *candidate, const struct rely_unverified *token,
                                             int64_t now_s, struct rely_detail *detail)
 {
@@ -26,6 +34,8 @@ static enum rely_reason find_candidate_keys(struct rely_candidate *candidate, co
     candidate->key_count = candidate->try_count = candidate->base_count = 0;
     candidate->cost = candidate->failures = 0;
     candidate->is_left_out = false;
+    if (rely_alg_is_unavailable(token->alg))
+        return rely_refuse_unavailable(token, detail);
     if ((issuer->algs & 1u << token->alg & RELY_ALGS_ALL) == 0)
         return rely_refuse(detail, RELY_ALGORITHM_NOT_ALLOWED, "issuer %.*s does not allow alg %s",
                            RELY_ARG(issuer->name), rely_quote(token->alg_name, text));

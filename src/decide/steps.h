@@ -51,13 +51,16 @@ struct rely_review_work {
 /* The records that have this `iss`, are enabled and accept this `typ`; several are narrowed by `kid`, or without one by
  * `alg`.
  * Reasons: RELY_MISSING_CLAIM, RELY_UNKNOWN_ISSUER, RELY_ISSUER_DISABLED, RELY_TOKEN_TYPE_NOT_ACCEPTED,
- * RELY_ALGORITHM_NOT_ALLOWED, RELY_KEYS_UNAVAILABLE, RELY_KEY_UNKNOWN (no record of several has the kid),
- * RELY_AMBIGUOUS_ISSUER (too many to try). */
+ * RELY_ALGORITHM_NOT_ALLOWED, RELY_ALGORITHM_UNAVAILABLE, RELY_KEYS_UNAVAILABLE, RELY_KEY_UNKNOWN (no record of several
+ * has the kid), RELY_AMBIGUOUS_ISSUER (too many to try). */
 enum rely_reason rely_step_issuer(struct rely_review_work *work);
 /* The keys of those records that may have signed, as far as one token may cost.
- * Reasons: RELY_ALGORITHM_NOT_ALLOWED, RELY_KEYS_UNAVAILABLE, RELY_KEY_UNKNOWN, RELY_WEAK_KEY, RELY_AMBIGUOUS_ISSUER.
- */
+ * Reasons: RELY_ALGORITHM_NOT_ALLOWED, RELY_ALGORITHM_UNAVAILABLE, RELY_KEYS_UNAVAILABLE, RELY_KEY_UNKNOWN,
+ * RELY_WEAK_KEY, RELY_AMBIGUOUS_ISSUER. */
 enum rely_reason rely_step_keys(struct rely_review_work *work);
+/* Of a token whose algorithm this process cannot verify: whatever records and their keys say, and no fetch would help.
+ * Always RELY_ALGORITHM_UNAVAILABLE. */
+enum rely_reason rely_refuse_unavailable(const struct rely_unverified *token, struct rely_detail *detail);
 /* Whose key signed. Reasons: RELY_BAD_SIGNATURE, RELY_AMBIGUOUS_ISSUER, RELY_OVERLOADED, RELY_INTERNAL_ERROR. */
 enum rely_reason rely_step_signature(struct rely_review_work *work);
 

@@ -141,7 +141,9 @@ const char *rely_json_jwk_secret(const struct rely_json *jwk)
     for (size_t i = 0; i < sizeof(secrets) / sizeof(secrets[0]); i++)
         if (rely_json_get_given(jwk, secrets[i]) != NULL)
             return secrets[i];
-    return NULL;
+    /* RFC 9964 s3: the seed. No other kty has a member of this name. */
+    bool is_akp = rely_slice_equal(rely_json_text(rely_json_get(jwk, "kty")), RELY_LIT("AKP"));
+    return is_akp && rely_json_get_given(jwk, "priv") != NULL ? "priv" : NULL;
 }
 
 size_t rely_json_size(const struct rely_json *array_or_object)

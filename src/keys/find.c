@@ -53,7 +53,7 @@ static const struct rely_keyset_skipped *find_skipped(const struct rely_keyset *
     const struct rely_by_kid *list = &keyset->skipped_by_kid;
     for (size_t at = rely_by_kid_find(list, kid); rely_by_kid_is_at(list, at, kid); at++) {
         const struct rely_keyset_skipped *skipped = &keyset->skipped[list->places[at].index];
-        if (found == NULL || skipped->is_weak)
+        if (found == NULL || skipped->is_weak || (skipped->is_unavailable && !found->is_weak))
             found = skipped;
     }
     return found;
@@ -70,6 +70,13 @@ bool rely_keyset_has_kid(const struct rely_keyset *keyset, struct rely_slice kid
     return has_usable_kid(keyset, kid) || find_skipped(keyset, kid) != NULL;
 }
 
+static enum rely_reason reason_of_skipped(const struct rely_keyset_skipped *skipped)
+{
+    if (skipped->is_weak)
+        return RELY_WEAK_KEY;
+    return skipped->is_unavailable ? RELY_ALGORITHM_UNAVAILABLE : RELY_KEY_UNKNOWN;
+}
+
 /* No key was found: say which of the ways that came about. */
 static enum rely_reason refuse_keys(const struct rely_keyset *keyset, const struct rely_unverified *token,
                                     struct rely_detail *detail)
@@ -84,8 +91,8 @@ static enum rely_reason refuse_keys(const struct rely_keyset *keyset, const stru
     const struct rely_keyset_skipped *skipped = find_skipped(keyset, token->kid);
     if (skipped == NULL)
         return rely_refuse(detail, RELY_KEY_UNKNOWN, "the issuer's key set has no key with kid %.100s", kid);
-    return rely_refuse(detail, skipped->is_weak ? RELY_WEAK_KEY : RELY_KEY_UNKNOWN,
-                       "the key with kid %.100s is not used: %s", kid, skipped->why);
+    return rely_refuse(detail, reason_of_skipped(skipped), "the key with kid %.100s is not used: %s", kid,
+                       skipped->why);
 }
 
 /* Up to RELY_KEY_TRIES_MAX keys that fit, in the document's order; how many fit in all. A key without a kid has no

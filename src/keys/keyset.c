@@ -3,6 +3,7 @@
  * refused: an issuer whose new document is useless keeps its last good keys. Called by the control thread.
  */
 #include "key.h"
+#include "ml_dsa.h"
 
 #include "relyd/compose.h"
 
@@ -47,6 +48,9 @@ static uint32_t measure_cost(const struct rely_key *key)
         return 40;
     if ((key->algs & 1u << RELY_ALG_EDDSA) != 0)
         return 8;
+    for (enum rely_alg alg = RELY_ALG_ML_DSA_44; alg < RELY_ALG_COUNT; alg++)
+        if ((key->algs & 1u << alg) != 0)
+            return rely_ml_dsa_of(alg)->cost;
     uint32_t kilobits = (uint32_t)((key->signature_bytes + 127) / 128);
     uint32_t multiplications = key->multiplications < 17 ? 17 : key->multiplications;
     return kilobits * kilobits * multiplications / (4 * 17);

@@ -3,7 +3,9 @@
  * e = 1, 512 bits, 64 kbit and the point at infinity). Knows nothing of kid, use or alg. Called by jwk.c.
  */
 #include "key.h"
+#include "ml_dsa.h"
 
+#include "relyd/ml_dsa.h"
 #include "relyd/text.h"
 
 #include <openssl/bn.h>
@@ -301,6 +303,34 @@ static bool read_okp(const struct rely_json *jwk, struct rely_key *key, struct r
     return digest_material(key, bytes_slice(&x), (struct rely_slice){0}, skipped);
 }
 
+/* --- AKP ---------------------------------------------------------------------------------------- */
+
+/* RFC 9964 s3: `alg` is required, and says which key it is. */
+static bool read_akp(const struct rely_json *jwk, struct rely_key *key, struct rely_keyset_skipped *skipped)
+{
+    enum rely_alg alg = rely_alg_of(rely_json_text(rely_json_get_given(jwk, "alg")));
+    const struct rely_ml_dsa *set = rely_ml_dsa_of(alg);
+    skipped->is_unavailable = set == NULL || rely_alg_is_unavailable(alg);
+    if (set == NULL)
+        return rely_key_skip(skipped, "its \"alg\" is not ML-DSA-44, ML-DSA-65 or ML-DSA-87 (RFC 9964)");
+    BYTES_OWNED pub = {NULL, 0};
+    if (!decode_member(jwk, "pub", &pub, skipped))
+        return false;
+    if (pub.len != set->key_bytes)
+        return rely_key_skip(skipped, "its \"pub\" has %zu bytes, not the %zu of %s", pub.len, set->key_bytes,
+                             rely_alg_name(alg));
+    if (skipped->is_unavailable)
+        return rely_key_skip(skipped, "%s is not available: crypto.ml_dsa is off, or OpenSSL has none",
+                             rely_alg_name(alg));
+    key->pkey = rely_ml_dsa_pkey(set, bytes_slice(&pub));
+    key->algs = 1u << alg;
+    key->signature_bytes = set->signature_bytes;
+    snprintf(key->kind, sizeof(key->kind), "AKP %s", rely_alg_name(alg));
+    if (key->pkey == NULL)
+        return rely_key_skip(skipped, "OpenSSL refuses its public key");
+    return digest_material(key, bytes_slice(&pub), (struct rely_slice){0}, skipped);
+}
+
 bool rely_material_read(const struct rely_json *jwk, struct rely_key *key, struct rely_keyset_skipped *skipped)
 {
     struct rely_slice kty = rely_json_text(rely_json_get(jwk, "kty"));
@@ -310,5 +340,7 @@ bool rely_material_read(const struct rely_json *jwk, struct rely_key *key, struc
         return read_ec(jwk, key, skipped);
     if (rely_slice_equal(kty, RELY_LIT("OKP")))
         return read_okp(jwk, key, skipped);
-    return rely_key_skip(skipped, "its \"kty\" is not RSA, EC or OKP");
+    if (rely_slice_equal(kty, RELY_LIT("AKP")))
+        return read_akp(jwk, key, skipped);
+    return rely_key_skip(skipped, "its \"kty\" is not RSA, EC, OKP or AKP");
 }

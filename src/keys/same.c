@@ -42,7 +42,7 @@ bool rely_keyset_has_same_keys(const struct rely_keyset *a, const struct rely_ke
 /* In place: a set is parsed in the order of its document. */
 static bool is_same_skipped(const struct rely_keyset_skipped *a, const struct rely_keyset_skipped *b)
 {
-    return a->is_weak == b->is_weak && rely_slice_same(a->kid, b->kid) &&
+    return a->is_weak == b->is_weak && a->is_unavailable == b->is_unavailable && rely_slice_same(a->kid, b->kid) &&
            memcmp(a->material, b->material, sizeof a->material) == 0;
 }
 

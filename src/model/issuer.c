@@ -31,8 +31,8 @@ void rely_issuer_read_own(const struct rely_body *body, const struct rely_field 
     else if (field->type == RELY_FIELD_BITS)
         ((struct rely_issuer_record *)record)->algorithms =
             rely_bits_read(body, field, find_algorithm, (size_t)rely_field_count_words(field) + 1,
-                           "must be one of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA "
-                           "(or Ed25519); none and HMAC never are");
+                           "must be one of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA, "
+                           "ML-DSA-44, ML-DSA-65, ML-DSA-87 (or Ed25519, for EdDSA); none and HMAC never are");
     else
         rely_issuer_keys_read(body, field, record);
 }

@@ -6,6 +6,7 @@
 
 #include "relyd/bind.h"
 #include "relyd/clock.h"
+#include "relyd/ml_dsa.h"
 #include "relyd/signature.h"
 #include "relyd/snapshot.h"
 
@@ -454,6 +455,7 @@ bool rely_service_run(const struct rely_service_options *asked, struct rely_err 
                                                       .recheck_one_in = (uint32_t)config->recheck_one_in};
     sigset_t signals;
     rely_signature_setup(&arithmetic);
+    bool has_ml_dsa = rely_ml_dsa_setup(config->may_use_ml_dsa);
     block_signals(&signals);
     pthread_mutex_init(&service.report_lock, NULL);
     pthread_cond_init(&service.report_signal, NULL);
@@ -464,6 +466,9 @@ bool rely_service_run(const struct rely_service_options *asked, struct rely_err 
     rely_config_list_listeners(config, &service.listeners);
     set_up_threads(&service);
     rely_service_say_notes(&service, config);
+    if (config->may_use_ml_dsa && !has_ml_dsa)
+        rely_log_event(service.ring, RELY_LOG_WARNING, "ml_dsa_unavailable",
+                       "crypto.ml_dsa is set, and OpenSSL has no ML-DSA by name: its tokens are refused");
     bool is_ok = rely_reload_init(&service, asked, err) && rely_limits_share_descriptors(&service, err) &&
                  rely_certificates_open(&service, err);
     rely_sockets_read_passed(&service.left);

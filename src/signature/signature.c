@@ -10,8 +10,8 @@
 
 #include <openssl/err.h>
 
-/* EdDSA signs the message itself; OpenSSL offers it in one call only. */
-static int verify_eddsa(const struct rely_unverified *token, const struct rely_verifier *verifier)
+/* EdDSA and ML-DSA sign the message itself; OpenSSL offers them in one call only. */
+static int verify_at_once(const struct rely_unverified *token, const struct rely_verifier *verifier)
 {
     EVP_MD_CTX *ctx = EVP_MD_CTX_new();
     if (ctx == NULL)
@@ -118,7 +118,7 @@ enum rely_reason rely_signature_verify(const struct rely_unverified *token, cons
         return rely_refuse(detail, RELY_BAD_SIGNATURE, "the signature has %zu bytes, not the %zu of %s under %s",
                            token->signature.len, verifier->signature_bytes, rely_alg_name(token->alg),
                            rely_key_kind(key));
-    int answer = token->alg == RELY_ALG_EDDSA ? verify_eddsa(token, verifier) : verify_digest(token, key);
+    int answer = rely_alg_digest(token->alg) == NULL ? verify_at_once(token, verifier) : verify_digest(token, key);
     if (answer == 1) {
         rely_verifier_count_success(verifier);
         *out = (struct rely_verified){token->payload.view_, key};

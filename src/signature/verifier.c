@@ -29,7 +29,10 @@ const char *rely_alg_digest(enum rely_alg alg)
     case RELY_ALG_ES512:
         return "SHA512";
     case RELY_ALG_UNKNOWN:
-    case RELY_ALG_EDDSA: /* hashes by itself (RFC 8032 s5.1) */
+    case RELY_ALG_EDDSA:     /* hashes by itself (RFC 8032 s5.1) */
+    case RELY_ALG_ML_DSA_44: /* and so do these (FIPS 204) */
+    case RELY_ALG_ML_DSA_65:
+    case RELY_ALG_ML_DSA_87:
     case RELY_ALG_COUNT:
         break;
     }
@@ -104,7 +107,7 @@ struct rely_verifier *rely_verifier_new(const struct rely_key *key)
     verifier->prepared_alg = first_alg(verifier->algs);
     if (verifier->prepared_alg <= RELY_ALG_RS512 && !rely_signature_is_evp_only())
         is_ready = prepare_numbers(verifier);
-    else if (verifier->prepared_alg != RELY_ALG_EDDSA)
+    else if (rely_alg_digest(verifier->prepared_alg) != NULL)
         is_ready = (verifier->prepared = prepare_context(verifier->pkey, verifier->prepared_alg)) != NULL;
     if (is_ready)
         return verifier;

@@ -32,11 +32,11 @@ struct rely_verifier {
 struct rely_verifier *rely_verifier_new(const struct rely_key *key);
 void rely_verifier_free(struct rely_verifier *verifier);
 
-/* A context ready to verify with alg, one of the verifier's but EdDSA. Owner: the caller, EVP_PKEY_CTX_free. NULL:
+/* A context ready to verify with alg, one of the verifier's that has a digest. Owner: the caller, EVP_PKEY_CTX_free. NULL:
  * OpenSSL failed. Thread: any. */
 EVP_PKEY_CTX *rely_verifier_context(const struct rely_verifier *verifier, enum rely_alg alg);
 
-/* Which digest: "SHA256", or NULL for EdDSA. */
+/* Which digest: "SHA256", or NULL: EdDSA and ML-DSA hash by themselves. */
 const char *rely_alg_digest(enum rely_alg alg);
 
 /* attach.c: a verifier and its table go. */

@@ -10,20 +10,25 @@
 #include "relyd/limits.h"
 #include "relyd/text.h"
 
-static const char algorithm_names[RELY_ALG_COUNT][8] = {
-    [RELY_ALG_UNKNOWN] = "unknown", [RELY_ALG_RS256] = "RS256", [RELY_ALG_RS384] = "RS384", [RELY_ALG_RS512] = "RS512",
-    [RELY_ALG_PS256] = "PS256",     [RELY_ALG_PS384] = "PS384", [RELY_ALG_PS512] = "PS512", [RELY_ALG_ES256] = "ES256",
-    [RELY_ALG_ES384] = "ES384",     [RELY_ALG_ES512] = "ES512", [RELY_ALG_EDDSA] = "EdDSA",
+static const char algorithm_names[RELY_ALG_COUNT][10] = {
+    [RELY_ALG_UNKNOWN] = "unknown",     [RELY_ALG_RS256] = "RS256",         [RELY_ALG_RS384] = "RS384",
+    [RELY_ALG_RS512] = "RS512",         [RELY_ALG_PS256] = "PS256",         [RELY_ALG_PS384] = "PS384",
+    [RELY_ALG_PS512] = "PS512",         [RELY_ALG_ES256] = "ES256",         [RELY_ALG_ES384] = "ES384",
+    [RELY_ALG_ES512] = "ES512",         [RELY_ALG_EDDSA] = "EdDSA",         [RELY_ALG_ML_DSA_44] = "ML-DSA-44",
+    [RELY_ALG_ML_DSA_65] = "ML-DSA-65", [RELY_ALG_ML_DSA_87] = "ML-DSA-87",
 };
 
 enum rely_alg rely_alg_of(struct rely_slice name)
 {
     if (rely_slice_equal(name, RELY_LIT("Ed25519"))) /* RFC 9864 s2.2: what EdDSA is with the one curve relyd takes */
         return RELY_ALG_EDDSA;
-    if (name.len != 5) /* so have all others that relyd knows */
+    /* All others that relyd knows have 5 bytes, and ML-DSA's 9. */
+    bool is_long = name.len == 9;
+    if (name.len != 5 && !is_long)
         return RELY_ALG_UNKNOWN;
-    for (int alg = RELY_ALG_UNKNOWN + 1; alg < RELY_ALG_COUNT; alg++)
-        if (memcmp(algorithm_names[alg], name.ptr, 5) == 0)
+    for (int alg = is_long ? RELY_ALG_ML_DSA_44 : RELY_ALG_RS256; alg < (is_long ? RELY_ALG_COUNT : RELY_ALG_ML_DSA_44);
+         alg++)
+        if (memcmp(algorithm_names[alg], name.ptr, name.len) == 0)
             return (enum rely_alg)alg;
     return RELY_ALG_UNKNOWN;
 }

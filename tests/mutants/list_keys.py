@@ -308,8 +308,8 @@ MUTANTS = [
         name='kids-of-skipped-keys-are-the-same',
         row='B12',
         file='src/keys/same.c',
-        old='a->is_weak == b->is_weak && rely_slice_same(a->kid, b->kid) &&',
-        new='a->is_weak == b->is_weak &&',
+        old='a->is_unavailable == b->is_unavailable && rely_slice_same(a->kid, b->kid) &&',
+        new='a->is_unavailable == b->is_unavailable &&',
         caught_by='unit_keys',
     ),
     dict(

@@ -69,6 +69,27 @@ static void an_issuer_allows_only_its_algorithms(void **state)
     assert_int_equal(judge(world, world->token), RELY_ALGORITHM_NOT_ALLOWED);
 }
 
+/* ML-DSA, which nobody has turned on here: whatever the record and its keys say, and no fetch would help. */
+static void an_algorithm_can_be_unavailable(void **state)
+{
+    struct world *world = *state;
+    static const char akp[] = "{\"kid\":\"pq\",\"kty\":\"AKP\",\"alg\":\"SLH-DSA-SHA2-128s\",\"pub\":\"AAAA\"}";
+    static const char *const kids[] = {"a", "pq", "nobody"};
+    for (size_t i = 0; i < 3; i++) {
+        const char *token = mint_token_around(mint_print("{\"alg\":\"ML-DSA-65\",\"kid\":\"%s\"}", kids[i]), PAYLOAD,
+                                              mint_repeat(0, 3309));
+        assert_int_equal(judge(world, token), RELY_ALGORITHM_UNAVAILABLE);
+        assert_false(rely_review_wants_keys(scene_review(&world->scene, token, NOW)));
+    }
+    /* A key of another kind may have taken the name of such a one. */
+    scene_add_issuer(&world->scene, "two", "https://two.example",
+                     mint_jwks(akp, mint_jwk(mint_key("p256#b"), "b", "ES256"), NULL));
+    const char *named = mint_token(mint_key("p256"), "ES256", "{\"alg\":\"ES256\",\"kid\":\"pq\"}",
+                                   "{\"iss\":\"https://two.example\",\"sub\":\"app\",\"exp\":1800003600}");
+    assert_int_equal(judge(world, named), RELY_ALGORITHM_UNAVAILABLE);
+    assert_true(rely_review_wants_keys(scene_review(&world->scene, named, NOW)));
+}
+
 static void an_issuer_accepts_only_its_types(void **state)
 {
     struct world *world = *state;
@@ -340,6 +361,7 @@ int run_decision_tests(void)
     const struct CMUnitTest tests[] = {
         WORLD_TEST(an_issuer_can_be_disabled),
         WORLD_TEST(an_issuer_allows_only_its_algorithms),
+        WORLD_TEST(an_algorithm_can_be_unavailable),
         WORLD_TEST(an_issuer_accepts_only_its_types),
         WORLD_TEST(without_a_key_set_nothing_is_believed),
         WORLD_TEST(records_that_share_an_iss_are_told_apart_by_kid),

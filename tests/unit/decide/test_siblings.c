@@ -165,6 +165,8 @@ static void test_a7_each_reason_among_siblings_has_its_word(void **state)
     check_refused(scene, sign("p256", "HS256", NULL), RELY_ALGORITHM_NOT_ALLOWED, 0);
     check_refused(scene, sign("rsa2048", "RS256", "a"), RELY_ALGORITHM_NOT_ALLOWED, 0);
     check_refused(scene, sign("rsa2048", "RS256", NULL), RELY_KEY_UNKNOWN, 0);
+    const char *unavailable = mint_token_around("{\"alg\":\"ML-DSA-44\",\"kid\":\"c\"}", PAYLOAD, mint_repeat(0, 2420));
+    check_refused(scene, unavailable, RELY_ALGORITHM_UNAVAILABLE, 0);
     scene_change_issuer(scene, victim, is_enabled, false);
     check_refused(scene, sign("p256", "ES256", "a"), RELY_ISSUER_DISABLED, 0);
     check_refused(scene, sign("p256", "ES256", NULL), RELY_KEYS_UNAVAILABLE, 0);

@@ -169,7 +169,7 @@ static void skip_other_kinds_of_keys(void **state)
     static const struct {
         const char *pem, *why;
     } cases[] = {{ed448, "its \"crv\" is not Ed25519"},
-                 {x25519, "its \"kty\" is not RSA, EC or OKP"},
+                 {x25519, "its \"kty\" is not RSA, EC, OKP or AKP"},
                  {koblitz, "its \"crv\" is not P-256, P-384 or P-521"},
                  {infinity, "its \"x\" is missing"},
                  {nameless, "its \"crv\" is not P-256, P-384 or P-521"}};

@@ -78,8 +78,9 @@ static void refuse_useless_sets(void **state)
     (void)state;
     check_refused(mint_jwks("{\"kty\":\"oct\",\"k\":\"AAAA\"}", NULL),
                   "the key set has no usable key; the first one is skipped because it has the private member \"k\"");
-    check_refused(mint_jwks("{\"kty\":\"oct\"}", NULL),
-                  "the key set has no usable key; the first one is skipped because its \"kty\" is not RSA, EC or OKP");
+    check_refused(
+        mint_jwks("{\"kty\":\"oct\"}", NULL),
+        "the key set has no usable key; the first one is skipped because its \"kty\" is not RSA, EC, OKP or AKP");
     check_refused(mint_jwks(mint_jwk_with(mint_key("p256"), "a", NULL, "\"use\":\"enc\""), NULL),
                   "the key set has no usable key");
     mint_reset();

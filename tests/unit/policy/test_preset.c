@@ -114,7 +114,7 @@ static const struct {
     {"leewaySeconds: 30", "algorithms: [RS256, HS256]",
      AT "10:23: issuer.algorithms[1]: algorithms[1] must be one of RS256, RS384, RS512, PS256, PS384, PS512, ES256, "
         "ES384, "
-        "ES512, EdDSA (or Ed25519); none and HMAC never are\n"},
+        "ES512, EdDSA, ML-DSA-44, ML-DSA-65, ML-DSA-87 (or Ed25519, for EdDSA); none and HMAC never are\n"},
     /* subjects */
     {"  - name: any\n", "  - name: team\n", AT "17:11: subjects[1].name: there is another of this name\n"},
     {"{name: job, kind: text}", "{name: team, kind: text}",

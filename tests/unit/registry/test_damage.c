@@ -342,7 +342,7 @@ static void test_b11_stops_writing_at_a_damaged_row(void **state)
         "UPDATE issuer SET key_source = 3",
         "UPDATE issuer SET algorithms = 0",
         "UPDATE issuer SET algorithms = 3",
-        "UPDATE issuer SET algorithms = 4096",
+        "UPDATE issuer SET algorithms = 16384",
         "UPDATE issuer SET leeway_s = 99999",
         "UPDATE issuer SET max_lifetime_s = -1",
         "UPDATE issuer SET is_enabled = 2",

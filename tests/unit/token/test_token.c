@@ -112,8 +112,8 @@ static void test_empty_signature_is_read(void **state)
 static void test_algorithms(void **state)
 {
     (void)state;
-    static const char *const known[] = {"RS256", "RS384", "RS512", "PS256", "PS384",
-                                        "PS512", "ES256", "ES384", "ES512", "EdDSA"};
+    static const char *const known[] = {"RS256", "RS384", "RS512", "PS256",     "PS384",     "PS512",    "ES256",
+                                        "ES384", "ES512", "EdDSA", "ML-DSA-44", "ML-DSA-65", "ML-DSA-87"};
     rely_alg_set all = 0;
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
         enum rely_alg alg = rely_alg_of(rely_slice_of(known[i]));
@@ -125,11 +125,13 @@ static void test_algorithms(void **state)
     assert_int_equal(rely_alg_of(TEXT("Ed25519")), RELY_ALG_EDDSA);
     assert_string_equal(rely_alg_name(rely_alg_of(TEXT("Ed25519"))), "EdDSA");
     static const struct rely_slice others[] = {
-        TEXT(""),        TEXT("none"),     TEXT("None"),      TEXT("NONE"),   TEXT("nOnE"),   TEXT("HS256"),
-        TEXT("HS384"),   TEXT("HS512"),    TEXT("rs256"),     TEXT("Rs256"),  TEXT("RS256 "), TEXT(" RS256"),
-        TEXT("RS1"),     TEXT("ES256K"),   TEXT("RS2561"),    TEXT("EDDSA"),  TEXT("eddsa"),  TEXT("RS256\0"),
-        TEXT("unkno"),   TEXT("unknown"),  TEXT("RSA-OAEP"),  TEXT("dir"),    TEXT("Ed448"),  TEXT("ED25519"),
-        TEXT("ed25519"), TEXT("Ed25519 "), TEXT("Ed25519\0"), TEXT("Ed2551"),
+        TEXT(""),           TEXT("none"),      TEXT("None"),      TEXT("NONE"),          TEXT("nOnE"),
+        TEXT("HS256"),      TEXT("HS384"),     TEXT("HS512"),     TEXT("rs256"),         TEXT("Rs256"),
+        TEXT("RS256 "),     TEXT(" RS256"),    TEXT("RS1"),       TEXT("ES256K"),        TEXT("RS2561"),
+        TEXT("EDDSA"),      TEXT("eddsa"),     TEXT("RS256\0"),   TEXT("unkno"),         TEXT("unknown"),
+        TEXT("RSA-OAEP"),   TEXT("dir"),       TEXT("Ed448"),     TEXT("ED25519"),       TEXT("ed25519"),
+        TEXT("Ed25519 "),   TEXT("Ed25519\0"), TEXT("Ed2551"),    TEXT("ML-DSA-66"),     TEXT("ml-dsa-65"),
+        TEXT("ML-DSA-655"), TEXT("ML-DS"),     TEXT("RS2560000"), TEXT("RS256\0\0\0\0"),
     };
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
         if (rely_alg_of(others[i]) != RELY_ALG_UNKNOWN)
