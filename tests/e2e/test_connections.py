@@ -446,7 +446,7 @@ def test_b19_no_request_is_lost_by_a_stop(tmp_path):
     answered = 0
     for number in range(count(100, 5)):
         clients = [Asking(relyd, token) for _ in range(8)]
-        time.sleep(0.15)
+        wire.wait_for(lambda: all(client.answered for client in clients), what="each to be under way")
         relyd.stop()
         for client in clients:
             client.join(30)

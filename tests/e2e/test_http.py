@@ -165,7 +165,7 @@ def test_slow_and_idle_clients_are_cut_off(start):
                 except OSError:
                     pass
         open_ones = [connection for connection in open_ones if is_open(connection)]
-        time.sleep(0.1)
+        time.sleep(0.1)  # how fast the bodies come
     assert not open_ones
     for said in ("a request's head takes longer than http.head_timeout_ms", "a request's body takes longer than http.body_timeout_ms"):
         relyd.wait_for_words(said)

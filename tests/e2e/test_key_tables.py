@@ -120,7 +120,7 @@ def test_strangers_and_repeated_tokens_earn_nothing(relyd):
     for _ in range(2 * EARNED):
         assert relyd.reason(stranger.sign(tokens.claims(url_of("ES256")), kid=keys["ES256"].kid)) == "bad_signature"
         assert relyd.reason(good) == "ok"  # from the cache of one of two workers
-    time.sleep(0.3)
+    time.sleep(0.3)  # one too many would be there by now
     assert tables(relyd) == 0
 
 
@@ -147,7 +147,7 @@ def test_keys_change_while_tables_are_made(start):
             new = tokens.Key(alg)
             put_key(relyd, alg, new)
             keys[alg] = new
-        time.sleep(0.4)
+        time.sleep(0.4)  # in which tables are earned, begun and made
     is_over.set()
     for thread in threads:
         thread.join()

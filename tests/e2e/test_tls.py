@@ -448,7 +448,7 @@ def test_a_slow_handshake_is_cut_off(start, tmp_path):
     text = wire.ask(secured.relyd.health, "GET", "/metrics").body.decode()
     assert 'relyd_connections_cut_total{limit="handshake_time"} 2\n' in text
     with contextlib.closing(secured.connect()) as line:  # whoever has shaken hands may be idle for longer
-        time.sleep(0.8)
+        time.sleep(0.8)  # longer than http.head_timeout_ms
         line.sendall(GET)
         assert line.recv(65536).startswith(b"HTTP/1.1 401 ")
 
