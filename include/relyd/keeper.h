@@ -13,6 +13,7 @@
 #include "relyd/base.h"
 #include "relyd/condition.h"
 
+struct rely_clock_skew;
 struct rely_config;
 struct rely_fetch_request;
 struct rely_fetch_result;
@@ -135,5 +136,8 @@ void rely_keeper_note_stored(struct rely_keeper *keeper, int64_t issuer_id, cons
  * to free, after the gauges were printed. Thread: any. */
 struct rely_key_age *rely_key_ages_read(const struct rely_snapshot *snapshot, int64_t now_s, size_t series_max,
                                         struct rely_gauges *gauges);
+/* The same of the clocks of issuers. */
+struct rely_clock_skew *rely_clock_skews_read(const struct rely_snapshot *snapshot, int64_t now_s, size_t series_max,
+                                              struct rely_gauges *gauges);
 
 #endif

@@ -53,6 +53,12 @@ struct rely_key_age {
     uint64_t hash;  /* of 48 bits */
 };
 
+/* How far an issuer's clock is ahead. */
+struct rely_clock_skew {
+    struct rely_slice issuer; /* borrowed from the snapshot */
+    int64_t ahead_s;
+};
+
 /* A listener's certificate. */
 struct rely_certificate_gauge {
     const char *address; /* borrowed */
@@ -79,8 +85,12 @@ struct rely_gauges {
     const struct rely_key_age *key_ages;  /* borrowed: of every issuer with fetched keys, or none: too many */
     size_t key_age_count;
     int64_t key_age_max_s;
-    size_t key_left_count;        /* fetched key sets */
-    int64_t key_left_min_s;       /* of all of them */
+    size_t key_left_count;                     /* fetched key sets */
+    int64_t key_left_min_s;                    /* of all of them */
+    const struct rely_clock_skew *clock_skews; /* borrowed: of issuers that were measured, or none: too many */
+    size_t clock_skew_count;
+    size_t clock_count;           /* of however many that were measured */
+    int64_t clock_skew_max_s;     /* of all of them */
     uint64_t key_sets_hash;       /* the same */
     uint64_t keys_new, keys_held; /* keys that were put in force; sets that were not believed at first sight */
     uint64_t keys_too_old, keys_repeated, keys_unstored; /* key sets */

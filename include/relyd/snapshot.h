@@ -70,6 +70,7 @@ struct rely_issuer {
     uint64_t keys_generation; /* of the stored key set; grows with every one that is stored or dropped */
     uint64_t revision;        /* of the record: what is fetched is for the record as it was when it was asked for */
     uint64_t edition; /* that brought this record and key set: what was verified under another is not believed */
+    struct rely_traffic *traffic; /* borrowed, as the key set; written by any thread. NULL: nobody looks */
 };
 
 /* The names by which tokens find a record (rely_unverified.issuer) are numbered: 0 is the URL, the aliases are behind it,

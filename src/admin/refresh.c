@@ -16,7 +16,7 @@ struct refreshing {
 };
 
 /* Of the steps, each of which is a condition. */
-static const char *const step_words[RELY_CONDITION_READY] = {
+static const char *const step_words[RELY_CONDITION_TOKENS_SEEN] = {
     [RELY_CONDITION_NAME_RESOLVED] = "resolve", [RELY_CONDITION_CONNECTED] = "connect",
     [RELY_CONDITION_TLS_TRUSTED] = "tls",       [RELY_CONDITION_DISCOVERY_READ] = "discovery",
     [RELY_CONDITION_ISSUER_MATCHES] = "issuer", [RELY_CONDITION_KEYS_READ] = "keys",
@@ -66,7 +66,7 @@ static struct rely_json *show_refreshed(const struct refreshing *refreshing, con
         rely_admin_set_text(answer, "detail",
                             RELY_LIT("the fetch was not over in time, or its record has changed: status.conditions "
                                      "tells what comes of it"));
-    for (int i = 0; !came->is_late && i < RELY_CONDITION_READY; i++)
+    for (int i = 0; !came->is_late && i < RELY_CONDITION_TOKENS_SEEN; i++)
         rely_json_append(steps, show_step(came, (enum rely_condition)i));
     rely_json_set(answer, "steps", steps);
     rely_json_set(answer, "kids", show_kids(issuer == NULL ? NULL : issuer->keyset));

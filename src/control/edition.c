@@ -8,12 +8,19 @@
 #include "relyd/key_times.h"
 #include "relyd/signature.h"
 #include "relyd/text.h"
+#include "relyd/traffic.h"
 
 #include <stdlib.h>
 
 static void free_keyset(void *keyset)
 {
     rely_keyset_free(keyset);
+}
+
+static void retire_traffic(struct rely_snapshot *next, const struct rely_issuer *issuer)
+{
+    if (issuer != NULL && issuer->traffic != NULL)
+        rely_retired_add(&next->retired, issuer->traffic, rely_traffic_free);
 }
 
 static void retire_keyset(struct rely_snapshot *next, const struct rely_issuer *issuer)
@@ -149,7 +156,9 @@ static void put_with_keyset(const struct rely_growing *growing, struct rely_issu
 
 static struct rely_issuer *make_issuer(const struct rely_growing *growing, const struct rely_issuer_record *record)
 {
+    const struct rely_issuer *old = rely_snapshot_issuer(growing->next, record->record.id);
     struct rely_issuer *issuer = rely_issuer_of_record(record, growing->control->config->may_use_http);
+    issuer->traffic = old == NULL ? rely_traffic_new() : old->traffic;
     set_stored_times(growing, record, issuer);
     return issuer;
 }
@@ -217,8 +226,10 @@ static void carry_record(struct rely_growing *growing, enum rely_object object, 
 
 static void remove_object(struct rely_snapshot *next, enum rely_object object, int64_t id)
 {
-    if (object == RELY_OBJECT_ISSUER)
+    if (object == RELY_OBJECT_ISSUER) {
         retire_keyset(next, rely_snapshot_issuer(next, id));
+        retire_traffic(next, rely_snapshot_issuer(next, id));
+    }
     rely_snapshot_remove(next, object, id);
 }
 
@@ -245,6 +256,7 @@ static bool free_issuer_keyset(const void *item, void *context)
     const struct rely_issuer *issuer = item;
     (void)context;
     rely_keyset_free(rely_as_owner(issuer->keyset));
+    rely_traffic_free(issuer->traffic);
     return true;
 }
 

@@ -6,6 +6,7 @@
 #include "relyd/cache.h"
 #include "relyd/key_times.h"
 #include "relyd/keys.h"
+#include "relyd/traffic.h"
 
 #include "fingerprint.h"
 #include "steps.h"
@@ -315,8 +316,27 @@ static bool is_worth_remembering(const struct rely_review *review)
     return review->key != NULL && review->last_step >= RELY_STEP_ROUTE;
 }
 
+/* Of a token that may be new: what one that is seen again was issued at says nothing of a clock. */
+static void note_clock(const struct rely_review *review)
+{
+    const struct rely_claims *claims = &review->claims;
+    if (review->decision.reason == RELY_OK && claims->has_issued_at)
+        rely_traffic_note_issued(review->issuer->traffic, (int64_t)claims->issued_at - review->now_s, review->now_s);
+}
+
+static void note_traffic(const struct rely_review *review)
+{
+    if (review->issuer == NULL)
+        return;
+    if (review->decision.reason == RELY_OK)
+        rely_traffic_note_allowed(review->issuer->traffic, review->now_s);
+    else
+        rely_traffic_note_refused(review->issuer->traffic, review->decision.reason, review->key != NULL, review->now_s);
+}
+
 static void note_use(const struct rely_review *review)
 {
+    note_traffic(review);
     if (is_worth_remembering(review))
         rely_key_note_use(review->key, review->now_s);
 }
@@ -337,6 +357,7 @@ bool rely_cache_review(struct rely_cache *cache, const struct rely_snapshot *sna
     if (cache == NULL || request->token.len == 0 || request->token.len > snapshot->token_max_bytes) {
         rely_review_run(snapshot, request, now_s, review);
         note_use(review);
+        note_clock(review);
         return false;
     }
     struct cache_name name = name_token(cache, request->token);
@@ -350,6 +371,7 @@ bool rely_cache_review(struct rely_cache *cache, const struct rely_snapshot *sna
     struct rely_verified verified;
     rely_review_new(snapshot, request, now_s, review, &verified);
     note_use(review);
+    note_clock(review);
     if (is_worth_remembering(review) && was_seen_before(cache, &name))
         admit_token(cache, &(struct admitting){snapshot, review, &verified, request->pool}, &name);
     return false;

@@ -1,11 +1,12 @@
 /*
  * How old the key sets of a snapshot are, and which, for /metrics: of each issuer while they are few, else the oldest, how
- * many count no more, and a number of all; and how many lost keys to another record. Decides nothing. Called by service.c, on whatever thread is
+ * many count no more, and a number of all; how many lost keys to another record; and how far clocks are ahead. Decides nothing. Called by service.c, on whatever thread is
  * scraped.
  */
 #include "kept.h"
 
 #include "relyd/key_times.h"
+#include "relyd/traffic.h"
 
 #include <stdlib.h>
 
@@ -48,5 +49,38 @@ struct rely_key_age *rely_key_ages_read(const struct rely_snapshot *snapshot, in
         reading.items = rely_alloc(count * sizeof *reading.items);
     rely_map_each(&snapshot->issuers_by_id, read_key_age, &reading);
     gauges->key_ages = reading.items;
+    return reading.items;
+}
+
+struct skew_reading {
+    struct rely_gauges *gauges;
+    struct rely_clock_skew *items; /* owned; NULL: no series of their own */
+    int64_t now_s;
+};
+
+static bool read_clock_skew(const void *item, void *context)
+{
+    const struct rely_issuer *issuer = item;
+    struct skew_reading *reading = context;
+    struct rely_gauges *gauges = reading->gauges;
+    const struct rely_traffic_seen seen = rely_traffic_read(issuer->traffic, reading->now_s);
+    if (!seen.has_skew)
+        return true;
+    if (gauges->clock_count++ == 0 || seen.ahead_s > gauges->clock_skew_max_s)
+        gauges->clock_skew_max_s = seen.ahead_s;
+    if (reading->items != NULL)
+        reading->items[gauges->clock_skew_count++] = (struct rely_clock_skew){issuer->name, seen.ahead_s};
+    return true;
+}
+
+struct rely_clock_skew *rely_clock_skews_read(const struct rely_snapshot *snapshot, int64_t now_s, size_t series_max,
+                                              struct rely_gauges *gauges)
+{
+    size_t count = snapshot->issuers_by_id.count;
+    struct skew_reading reading = {.gauges = gauges, .now_s = now_s};
+    if (count > 0 && count <= series_max)
+        reading.items = rely_alloc(count * sizeof *reading.items);
+    rely_map_each(&snapshot->issuers_by_id, read_clock_skew, &reading);
+    gauges->clock_skews = reading.items;
     return reading.items;
 }

@@ -6,9 +6,16 @@
 #include "kept.h"
 
 #include "relyd/keys.h"
+#include "relyd/reason.h"
 #include "relyd/text.h"
+#include "relyd/traffic.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+
+/* What whole seconds, and clocks that are set, make no difference of. */
+#define CLOCK_DIFFERS_S 2
+#define CLOCK_AHEAD_S 5
 
 void rely_keeper_forget_course(struct rely_keeper_issuer *issuer)
 {
@@ -49,6 +56,7 @@ static bool is_condition_needed(const struct rely_issuer *record, enum rely_cond
         return record->source.kind == RELY_KEYS_DISCOVERY;
     case RELY_CONDITION_KEYS_READ:
     case RELY_CONDITION_KEYS_USABLE:
+    case RELY_CONDITION_TOKENS_SEEN:
     case RELY_CONDITION_READY:
     case RELY_CONDITION_COUNT:
         break;
@@ -95,6 +103,26 @@ static enum rely_cause judge_readiness(const struct rely_issuer *record, enum re
     if (!record->is_enabled)
         return RELY_CAUSE_DISABLED;
     return in_force == RELY_CAUSE_USABLE ? RELY_CAUSE_IS_READY : RELY_CAUSE_NOT_READY;
+}
+
+/* More than two clocks that are set can differ by; or enough for refusals to be near. */
+static bool is_clock_ahead(const struct rely_issuer *record, const struct rely_traffic_seen *seen)
+{
+    bool is_far = seen->ahead_s >= CLOCK_AHEAD_S;
+    return seen->has_skew && (is_far || (seen->ahead_s >= CLOCK_DIFFERS_S && 2 * seen->ahead_s > record->leeway_s));
+}
+
+/* While none can be checked nothing is to be expected. */
+static enum rely_cause judge_traffic(const struct rely_issuer *record, enum rely_cause in_force,
+                                     const struct rely_traffic_seen *seen)
+{
+    if (judge_readiness(record, in_force) != RELY_CAUSE_IS_READY)
+        return RELY_CAUSE_NOT_REACHED;
+    if (is_clock_ahead(record, seen))
+        return RELY_CAUSE_CLOCK_SKEW;
+    if (seen->allowed_s != 0)
+        return RELY_CAUSE_SEEN;
+    return seen->refused_s != 0 ? RELY_CAUSE_ONLY_REFUSED : RELY_CAUSE_NONE_YET;
 }
 
 /* Of one that the fetch must pass. */
@@ -145,11 +173,41 @@ static void say_condition(struct rely_keeper_issuer *issuer, const struct rely_i
     int64_t now_s = rely_keeper_now_s(issuer->keeper);
     if (said->cause == cause)
         return;
-    bool depends_on_age = condition >= RELY_CONDITION_KEYS_USABLE && rely_cause_status(cause) == RELY_CONDITION_FALSE;
+    bool depends_on_age = condition >= RELY_CONDITION_KEYS_USABLE && condition != RELY_CONDITION_TOKENS_SEEN &&
+                          rely_cause_status(cause) == RELY_CONDITION_FALSE;
     int64_t since_s = said->cause == RELY_CAUSE_NONE ? issuer->added_s : now_s;
     if (said->cause != RELY_CAUSE_NONE && depends_on_age)
         since_s = time_of_change(issuer, record, said->since_s, now_s);
     *said = (struct rely_said_condition){cause, since_s};
+}
+
+/* What is found when somebody looks has been so since a token came. */
+static int64_t time_of_traffic(enum rely_cause cause, const struct rely_traffic_seen *seen)
+{
+    if (cause == RELY_CAUSE_SEEN)
+        return seen->allowed_s;
+    return cause == RELY_CAUSE_ONLY_REFUSED ? seen->refused_s : 0;
+}
+
+static void say_traffic(struct rely_keeper_issuer *issuer, const struct rely_issuer *record, enum rely_cause in_force)
+{
+    const struct rely_traffic_seen seen = rely_traffic_read(record->traffic, rely_keeper_now_s(issuer->keeper));
+    enum rely_cause cause = judge_traffic(record, in_force, &seen);
+    struct rely_said_condition *said = &issuer->said[RELY_CONDITION_TOKENS_SEEN], before = *said;
+    say_condition(issuer, record, RELY_CONDITION_TOKENS_SEEN, cause);
+    bool is_first = before.cause == RELY_CAUSE_NONE_YET || before.cause == RELY_CAUSE_ONLY_REFUSED;
+    if (before.cause != cause && is_first && time_of_traffic(cause, &seen) > before.since_s)
+        said->since_s = time_of_traffic(cause, &seen);
+    issuer->traffic_said[0] = '\0';
+    if (cause == RELY_CAUSE_CLOCK_SKEW)
+        snprintf(issuer->traffic_said, sizeof issuer->traffic_said,
+                 "`iat` of its tokens is up to %lld s ahead; the record's leewaySeconds is %d", (long long)seen.ahead_s,
+                 (int)record->leeway_s);
+    else if (cause == RELY_CAUSE_ONLY_REFUSED)
+        snprintf(issuer->traffic_said, sizeof issuer->traffic_said, "none was let in; %s%s",
+                 seen.refused == RELY_OK ? "a key of the set in force has signed none of them"
+                                         : "the last one that a key of the set has signed was refused as ",
+                 seen.refused == RELY_OK ? "" : rely_reason_word(seen.refused));
 }
 
 void rely_keeper_follow_conditions(struct rely_keeper_issuer *issuer)
@@ -161,6 +219,7 @@ void rely_keeper_follow_conditions(struct rely_keeper_issuer *issuer)
     for (int i = 0; i < RELY_CONDITION_KEYS_USABLE; i++)
         say_condition(issuer, record, (enum rely_condition)i, judge_step(issuer, record, (enum rely_condition)i));
     say_condition(issuer, record, RELY_CONDITION_KEYS_USABLE, judge_use(issuer, record, in_force));
+    say_traffic(issuer, record, in_force);
     say_condition(issuer, record, RELY_CONDITION_READY, judge_readiness(record, in_force));
 }
 
@@ -172,6 +231,8 @@ static const char *find_measured(const struct rely_keeper_issuer *issuer, enum r
     enum rely_cause cause = issuer->said[condition].cause;
     if (cause == RELY_CAUSE_RESOLVED)
         return course->found;
+    if (condition == RELY_CONDITION_TOKENS_SEEN)
+        return issuer->traffic_said[0] != '\0' ? issuer->traffic_said : NULL;
     if (cause == RELY_CAUSE_KEYS_OF_ANOTHER_ISSUER && issuer->repeats[0] != '\0')
         return issuer->repeats;
     bool is_failure = cause == course->failed && condition == course->failed_at && cause != RELY_CAUSE_NONE;

@@ -7,6 +7,7 @@
 
 #include "relyd/edition.h"
 #include "relyd/key_times.h"
+#include "relyd/keys.h"
 #include "relyd/text.h"
 
 #include <stdio.h>
@@ -14,6 +15,10 @@
 
 /* How exact the age of a key set in force is. */
 #define RENEW_EVERY_S 60
+
+/* New keys that a line of the log names; each takes what a quoted text does. */
+#define NEW_KEYS_NAMED 3
+#define NEW_KEYS_SIZE 384
 
 static void release_keyset(void *keyset)
 {
@@ -84,10 +89,29 @@ static void renew_keys(struct rely_keeper_issuer *issuer, const struct rely_fetc
         rely_keeper_store(issuer, &again);
 }
 
+/* The first names of keys that were put in force just now, for a line of the log. */
+static void name_new_keys(const struct rely_keyset *keyset, int64_t now_s, char out[NEW_KEYS_SIZE])
+{
+    char quoted[RELY_QUOTED_SIZE];
+    size_t count = 0, len = 0;
+    out[0] = '\0';
+    for (size_t i = 0; i < rely_keyset_count(keyset); i++) {
+        const struct rely_key *key = rely_keyset_at(keyset, i);
+        if (rely_key_first_seen_s(key) != now_s)
+            continue;
+        if (count++ < NEW_KEYS_NAMED)
+            len += (size_t)snprintf(out + len, NEW_KEYS_SIZE - len, "%s%.90s", count == 1 ? ", with new keys: " : ", ",
+                                    rely_key_kid(key).ptr == NULL ? "one without kid"
+                                                                  : rely_quote(rely_key_kid(key), quoted));
+    }
+    if (count > NEW_KEYS_NAMED)
+        snprintf(out + len, NEW_KEYS_SIZE - len, " and %zu more", count - NEW_KEYS_NAMED);
+}
+
 /* As many lines as rows; the next one says how many were left out. */
 static void say_accepted(struct rely_keeper_issuer *issuer, const struct rely_fetched_keys *fetched)
 {
-    char left_out[80] = "";
+    char left_out[80] = "", new_keys[NEW_KEYS_SIZE];
     int64_t now_ms = rely_keeper_now_ms(issuer->keeper);
     if (rely_plan_row_wait_ms(&issuer->log_lines, now_ms) > 0) {
         issuer->lines_left_out++;
@@ -98,8 +122,9 @@ static void say_accepted(struct rely_keeper_issuer *issuer, const struct rely_fe
         snprintf(left_out, sizeof left_out, ", and %llu others were since the last line",
                  (unsigned long long)issuer->lines_left_out);
     issuer->lines_left_out = 0;
-    rely_log_event(issuer->keeper->ring, RELY_LOG_INFO, "keys_accepted", "a new key set from %.*s is in force%s",
-                   RELY_ARG(fetched->source_url), left_out);
+    name_new_keys(rely_keeper_newest(issuer)->keyset, rely_keeper_now_s(issuer->keeper), new_keys);
+    rely_log_event(issuer->keeper->ring, RELY_LOG_INFO, "keys_accepted", "a new key set from %.*s is in force%s%s",
+                   RELY_ARG(fetched->source_url), new_keys, left_out);
 }
 
 /* Was it never believed as it is? */

@@ -137,6 +137,7 @@ struct rely_keeper_issuer {
     struct rely_bucket orders;
     struct rely_course course;                             /* conditions.c's, as the next two */
     struct rely_said_condition said[RELY_CONDITION_COUNT]; /* RELY_CAUSE_NONE: nothing yet */
+    char traffic_said[160];                                /* what was measured of its tokens; empty: nothing */
     int64_t added_s;                                       /* when it began to be kept */
     char repeats[RELY_REPEATS_SIZE]; /* which keys of the last set other records have; empty: none */
     /* storing.c's: */

@@ -160,6 +160,21 @@ static void put_key_sets_hash(const struct scrape *scrape, const char *name)
     put_number(scrape, name, scrape->gauges->key_sets_hash);
 }
 
+static void put_clock_skews(const struct scrape *scrape, const char *name)
+{
+    for (size_t i = 0; i < scrape->gauges->clock_skew_count; i++) {
+        const struct rely_clock_skew *skew = &scrape->gauges->clock_skews[i];
+        rely_buf_printf(scrape->out, "%s{issuer=\"%.*s\"} %lld\n", name, RELY_ARG(skew->issuer),
+                        (long long)skew->ahead_s);
+    }
+}
+
+static void put_clock_skew_max(const struct scrape *scrape, const char *name)
+{
+    if (scrape->gauges->clock_count > 0)
+        rely_buf_printf(scrape->out, "%s %lld\n", name, (long long)scrape->gauges->clock_skew_max_s);
+}
+
 static void put_keys_new(const struct scrape *scrape, const char *name)
 {
     put_number(scrape, name, scrape->gauges->keys_new);

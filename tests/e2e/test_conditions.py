@@ -7,6 +7,7 @@ import json
 import re
 import socket
 import threading
+import time
 
 import pytest
 import tokens
@@ -16,8 +17,8 @@ from service import ROOT, Relyd
 from test_misbehaving_issuers import CONTEXTS, JWKS, redirect
 
 LONG_LABEL = "a" * 64 + ".example"  # no name: the resolver refuses it without asking anybody
-ORDER = ["NameResolved", "Connected", "TlsTrusted", "DiscoveryRead", "IssuerMatches", "KeysRead", "KeysUsable", "Ready"]
-NEEDED_BY = {"discovery": ORDER, "jwksUri": [name for name in ORDER if name not in ("DiscoveryRead", "IssuerMatches")], "jwks": ["KeysRead", "KeysUsable", "Ready"]}
+ORDER = ["NameResolved", "Connected", "TlsTrusted", "DiscoveryRead", "IssuerMatches", "KeysRead", "KeysUsable", "TokensSeen", "Ready"]
+NEEDED_BY = {"discovery": ORDER, "jwksUri": [name for name in ORDER if name not in ("DiscoveryRead", "IssuerMatches")], "jwks": ["KeysRead", "KeysUsable", "TokensSeen", "Ready"]}
 
 
 class Case:
@@ -147,7 +148,7 @@ DISCOVERY_CASES = {
     "algorithms": (lambda c: c.fields.update(algorithms=["EdDSA"]), "KeysUsable", "algorithms_excluded", "add the algorithm"),
     "disabled": (lambda c: c.fields.update(enabled=False), "Ready", "disabled", "set `enabled` to true"),
 }
-EDGES = {"name_timeout", "proxy_refused", "file_missing", "file_unreadable", "keys_of_another_issuer", "too_old", "not_ready"}  # each has a test of its own
+EDGES = {"name_timeout", "proxy_refused", "file_missing", "file_unreadable", "keys_of_another_issuer", "too_old", "not_ready", "none_yet", "only_refused", "clock_skew"}  # each has a test of its own
 
 
 def conditions(relyd, name):
@@ -163,7 +164,7 @@ def settled(relyd, name):
 
     def over():
         found = conditions(relyd, name)
-        return found if all(item["reason"] != "not_asked_yet" for item in found) or first_false(found[:-1]) else None
+        return found if all(item["reason"] != "not_asked_yet" for item in found) or first_false(found[:-2]) else None
 
     return wire.wait_for(over, 30, f"the first fetch of {name}")
 
@@ -197,7 +198,7 @@ def test_the_first_false_condition(crowd, name):
     if condition != "Ready":
         assert after == {item: ("Unknown", "not_reached") for item in after}
         assert (found[-1]["status"], found[-1]["reason"]) == ("False", "not_ready")
-    before = {item["status"] for item in found[:at]}
+    before = {item["status"] for item in found[:at] if item["type"] != "TokensSeen"}
     assert before <= {"True"}
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", false["since"])
 
@@ -228,9 +229,41 @@ def test_failures_are_counted_by_reason(crowd):
 def test_a_good_one(relyd, issuer):
     relyd.put_issuer("cluster", **issuer.record())
     found = settled(relyd, "cluster")
-    assert [item["reason"] for item in found] == ["resolved", "connected", "trusted", "read", "same", "read", "usable", "ready"]
-    assert {item["status"] for item in found} == {"True"}
-    assert [item["message"] for item in found] == ["127.0.0.1"] + [""] * 7
+    assert [item["reason"] for item in found] == ["resolved", "connected", "trusted", "read", "same", "read", "usable", "none_yet", "ready"]
+    assert {item["status"] for item in found if item["type"] != "TokensSeen"} == {"True"}
+    assert [item["message"] for item in found if item["type"] != "TokensSeen"] == ["127.0.0.1"] + [""] * 7
+
+
+def tokens_seen(relyd, name="cluster"):
+    (found,) = [item for item in conditions(relyd, name) if item["type"] == "TokensSeen"]
+    assert conditions(relyd, name)[-1]["status"] == "True"  # whatever it is, Ready is so all the same
+    return found["status"], found["reason"], found["message"]
+
+
+def test_what_becomes_of_its_tokens(relyd, issuer):
+    relyd.put_issuer("cluster", **issuer.record(), leewaySeconds=60)
+    settled(relyd, "cluster")
+    status, reason, message = tokens_seen(relyd)
+    assert (status, reason) == ("False", "none_yet") and "compare their `iss` with `issuer`" in message
+    forged = tokens.Key("RS256", kid=issuer.keys[0].kid).sign(tokens.claims(issuer.url))
+    assert relyd.reason(forged) == "bad_signature"
+    status, reason, message = tokens_seen(relyd)
+    assert (status, reason) == ("False", "only_refused") and "has signed none of them" in message and "POST /v1/explain" in message
+    assert relyd.reason(issuer.token()) == "no_matching_credential"
+    assert "was refused as no_matching_credential" in tokens_seen(relyd)[2]
+    relyd.put_identity()
+    relyd.put_credential(issuer=issuer.url)
+    now = int(time.time())
+    assert relyd.reason(issuer.keys[0].sign(tokens.claims(issuer.url, iat=now - 600))) == "ok"
+    assert tokens_seen(relyd) == ("True", "seen", "")
+    assert relyd.reason(issuer.keys[0].sign(tokens.claims(issuer.url, iat=now + 500))) == "issued_in_future"
+    assert tokens_seen(relyd)[1] == "seen"  # nobody's token that is refused says what time it is
+    assert relyd.reason(issuer.keys[0].sign(tokens.claims(issuer.url, iat=int(time.time()) + 30))) == "ok"
+    status, reason, message = tokens_seen(relyd)
+    assert (status, reason) == ("False", "clock_skew") and "s ahead; the record's leewaySeconds is 60" in message
+    text = relyd.admin("GET", "/metrics").body.decode()
+    one, most = re.search(r'^relyd_issuer_clock_skew_seconds{issuer="cluster"} (\d+)$', text, re.M), re.search(r"^relyd_issuer_clock_skew_max_seconds (\d+)$", text, re.M)
+    assert 28 <= int(one[1]) == int(most[1]) <= 31
 
 
 def test_an_alias_and_a_name(relyd, issuer):
@@ -272,7 +305,7 @@ def test_a_token_that_cannot_be_sent(start, issuer, tmp_path, text, reason):
         (tmp_path / "cluster.token").write_text(text)
     relyd = start(keys__folder=str(tmp_path))
     relyd.put_issuer("cluster", **issuer.record(bearerTokenFile="cluster.token"))
-    found = wire.wait_for(lambda: conditions(relyd, "cluster") if first_false(conditions(relyd, "cluster")[:-1]) else None, what="the failure")
+    found = wire.wait_for(lambda: conditions(relyd, "cluster") if first_false(conditions(relyd, "cluster")[:-2]) else None, what="the failure")
     false = first_false(found)
     assert (false["type"], false["reason"]) == ("KeysRead", reason) and "file cluster.token in keys.folder" in false["message"]
     assert {item["reason"] for item in found[:5]} == {"not_asked_yet"} and issuer.requests == []
@@ -293,7 +326,7 @@ def test_keys_of_another_issuer(relyd, issuer):
     false = first_false(settled(relyd, "second"))
     assert (false["type"], false["reason"]) == ("KeysUsable", "keys_of_another_issuer")
     assert "1 key of issuer second is not used: issuer first with the same iss has it already" in false["message"]
-    assert first_false(conditions(relyd, "first")) is None
+    assert first_false(conditions(relyd, "first"))["reason"] == "none_yet"
 
 
 def test_what_is_in_force_stays_ready(start, issuer):
@@ -305,7 +338,7 @@ def test_what_is_in_force_stays_ready(start, issuer):
     relyd.put_identity()
     relyd.put_credential(issuer=issuer.url)
     relyd.reason(tokens.key("strange").sign(tokens.claims(issuer.url)))
-    false = wire.wait_for(lambda: first_false(conditions(relyd, "cluster")), what="the failure")
+    false = wire.wait_for(lambda: first_false(conditions(relyd, "cluster")[:-2]), what="the failure")
     assert (false["type"], false["reason"]) == ("Connected", "connection_refused")
     after = conditions(relyd, "cluster")
     assert after[-1] == before[-1] and after[0] == before[0]  # since the same time
@@ -313,7 +346,7 @@ def test_what_is_in_force_stays_ready(start, issuer):
     relyd.restart()
     assert conditions(relyd, "cluster")[-1]["reason"] == "ready"
     assert relyd.reason(issuer.token()) == "ok"
-    false = wire.wait_for(lambda: first_false(conditions(relyd, "cluster")), 90, what="the failure")
+    false = wire.wait_for(lambda: first_false(conditions(relyd, "cluster")[:-2]), 90, what="the failure")
     assert (false["reason"], conditions(relyd, "cluster")[-1]["status"]) == ("connection_refused", "True")
 
 

@@ -65,7 +65,7 @@ def test_what_fails_is_said(relyd, issuer):
     assert "answered 404, not 200: to mend it, correct the path" in found["steps"][5]["detail"]
     del issuer.answers[JWKS]
     assert refresh(relyd)["outcome"] == "accepted"
-    assert first_false(conditions(relyd, "cluster")) is None
+    assert first_false(conditions(relyd, "cluster"))["reason"] == "none_yet"
 
 
 def test_nothing_to_fetch(relyd):

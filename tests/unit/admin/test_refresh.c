@@ -45,6 +45,7 @@ static void set_causes(struct rely_issuer_conditions *conditions)
         [RELY_CONDITION_ISSUER_MATCHES] = RELY_CAUSE_NOT_REACHED,
         [RELY_CONDITION_KEYS_READ] = RELY_CAUSE_NOT_REACHED,
         [RELY_CONDITION_KEYS_USABLE] = RELY_CAUSE_NOT_REACHED,
+        [RELY_CONDITION_TOKENS_SEEN] = RELY_CAUSE_NONE_YET,
         [RELY_CONDITION_READY] = RELY_CAUSE_NOT_ASKED,
     };
     for (int i = 0; i < RELY_CONDITION_COUNT; i++) {
@@ -206,9 +207,11 @@ static void shows_conditions_in_its_status(void **state)
     assert_value(fixture, "status.conditions.2.status", "False");
     assert_value_has(fixture, "status.conditions.2.message", "its authority is unknown: to mend it, put the PEM");
     assert_value(fixture, "status.conditions.3.message", "404: mend its path");
-    assert_value(fixture, "status.conditions.7.type", "Ready");
-    assert_value(fixture, "status.conditions.7.status", "Unknown");
-    assert_value(fixture, "status.conditions.8", "absent");
+    assert_value(fixture, "status.conditions.7.type", "TokensSeen");
+    assert_value(fixture, "status.conditions.7.reason", "none_yet");
+    assert_value(fixture, "status.conditions.8.type", "Ready");
+    assert_value(fixture, "status.conditions.8.status", "Unknown");
+    assert_value(fixture, "status.conditions.9", "absent");
     assert_value_has(fixture, "createdAt", "T");
     mint_reset();
 }

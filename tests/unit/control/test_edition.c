@@ -5,6 +5,7 @@
 #include "../mint/mint.h"
 
 #include "relyd/signature.h"
+#include "relyd/traffic.h"
 
 #define URL "https://issuer.example/a"
 #define FETCHED(members) "{\"issuer\":\"" URL "\",\"keys\":{\"jwksUri\":\"https://issuer.example/keys\"}" members "}"
@@ -67,6 +68,22 @@ static void test_keys_go_on_when_the_record_changes(void **state)
     commit(fixture);
     assert_null(find_issuer(fixture, URL)->keyset);
     assert_int_equal(find_issuer(fixture, URL)->keys_until_s, 0);
+}
+
+/* What was seen of its tokens goes on with the record, whatever becomes of its keys, and is nobody else's. */
+static void test_what_is_seen_of_tokens_goes_on(void **state)
+{
+    struct fixture *fixture = *state;
+    put_issuer(fixture, "aaa", uploaded("one", ""));
+    commit(fixture);
+    rely_traffic_note_allowed(find_issuer(fixture, URL)->traffic, 7);
+    put_issuer(fixture, "aaa", FETCHED(""));
+    commit(fixture);
+    assert_int_equal(rely_traffic_read(find_issuer(fixture, URL)->traffic, 8).allowed_s, 7);
+    delete_issuer(fixture, "aaa");
+    put_issuer(fixture, "aaa", FETCHED(""));
+    commit(fixture);
+    assert_int_equal(rely_traffic_read(find_issuer(fixture, URL)->traffic, 8).allowed_s, 0);
 }
 
 static void test_a_removed_record_is_gone(void **state)
@@ -172,7 +189,8 @@ static void load_again(struct fixture *fixture)
         end_worker(fixture, i);
     struct rely_snapshot *before = (struct rely_snapshot *)newest(fixture);
     assert_true(rely_control_load(fixture->control, fixture->registry, &err));
-    rely_snapshot_free_all(before); /* it had no keys */
+    rely_edition_free_keysets(before);
+    rely_snapshot_free_all(before);
     for (size_t i = 0; i < WORKERS; i++) {
         fixture->reading[i] = newest(fixture);
         fixture->editions[i] = 0;
@@ -388,6 +406,7 @@ int run_edition_tests(void)
     const struct CMUnitTest tests[] = {
         A_TEST(test_uploaded_keys_are_in_force_with_their_record),
         A_TEST(test_keys_go_on_when_the_record_changes),
+        A_TEST(test_what_is_seen_of_tokens_goes_on),
         A_TEST(test_a_removed_record_is_gone),
         A_TEST(test_a6_a_key_is_uploaded_once),
         A_TEST(test_a6_in_the_open_batch_a_key_is_held_by_others_that_count),

@@ -10,6 +10,7 @@ int main(void)
     failed += run_decision_tests();
     failed += run_snapshot_tests();
     failed += run_cache_tests();
+    failed += run_traffic_tests();
     failed += run_fingerprint_tests();
     failed += run_sibling_tests();
     failed += run_budget_tests();

@@ -58,6 +58,7 @@ int run_vector_tests(void);
 int run_decision_tests(void);
 int run_snapshot_tests(void);
 int run_cache_tests(void);
+int run_traffic_tests(void);
 int run_fingerprint_tests(void);
 int run_sibling_tests(void);
 int run_budget_tests(void);

@@ -3,6 +3,7 @@
 
 #include "relyd/key_orders.h"
 #include "relyd/snapshot.h"
+#include "relyd/traffic.h"
 
 static struct rely_issuer_conditions conditions_of(struct world *world, size_t i)
 {
@@ -34,10 +35,11 @@ static void test_since_the_first_fetch(void **state)
     int64_t start_s = world_now_s(world);
     world_run_s(world, 5);
     struct rely_issuer_conditions found = conditions_of(world, i);
-    for (int condition = 0; condition < RELY_CONDITION_READY; condition++) {
+    for (int condition = 0; condition < RELY_CONDITION_TOKENS_SEEN; condition++) {
         expect_cause(&found, (enum rely_condition)condition, RELY_CAUSE_NOT_ASKED);
         assert_int_equal(since(&found, (enum rely_condition)condition), start_s);
     }
+    expect_cause(&found, RELY_CONDITION_TOKENS_SEEN, RELY_CAUSE_NOT_REACHED);
     expect_cause(&found, RELY_CONDITION_READY, RELY_CAUSE_NOT_READY);
     world->servers[i].is_held = false;
     world_release(world, i);
@@ -45,7 +47,10 @@ static void test_since_the_first_fetch(void **state)
     int64_t read_s = world_now_s(world);
     world_run_s(world, 100000); /* fetched often meanwhile */
     found = conditions_of(world, i);
+    expect_cause(&found, RELY_CONDITION_TOKENS_SEEN, RELY_CAUSE_NONE_YET);
     for (int condition = 0; condition < RELY_CONDITION_COUNT; condition++) {
+        if (condition == RELY_CONDITION_TOKENS_SEEN)
+            continue;
         assert_int_equal(rely_cause_status(found.items[condition].cause), RELY_CONDITION_TRUE);
         assert_in_range(since(&found, (enum rely_condition)condition), read_s - 2, read_s);
     }
@@ -125,6 +130,87 @@ static void test_a_record_that_is_disabled(void **state)
     assert_false(rely_keeper_conditions(world->keeper, (int64_t)i + 1, &found));
     assert_false(rely_keeper_conditions(world->keeper, 99, &found));
     world_free(world);
+}
+
+static const char *measured_of_tokens(const struct rely_issuer_conditions *found)
+{
+    const char *measured = found->items[RELY_CONDITION_TOKENS_SEEN].measured;
+    return measured == NULL ? "" : measured;
+}
+
+/* Whatever becomes of tokens, Ready says whether they are checked. */
+static void test_what_is_seen_of_tokens(void **state)
+{
+    (void)state;
+    struct world *world = world_new();
+    size_t i = world_add(world, RELY_KEYS_JWKS_URI, world_jwks("a"));
+    struct rely_traffic *traffic = world->rows[i].traffic;
+    world_start(world);
+    world_run_s(world, 1);
+    struct rely_issuer_conditions found = conditions_of(world, i);
+    expect_cause(&found, RELY_CONDITION_TOKENS_SEEN, RELY_CAUSE_NONE_YET);
+    assert_string_equal(measured_of_tokens(&found), "");
+    world_run_s(world, 50);
+    int64_t refused_s = world_now_s(world);
+    rely_traffic_note_refused(traffic, RELY_BAD_SIGNATURE, false, refused_s);
+    world_run_s(world, 50);
+    found = conditions_of(world, i);
+    expect_cause(&found, RELY_CONDITION_TOKENS_SEEN, RELY_CAUSE_ONLY_REFUSED);
+    assert_int_equal(since(&found, RELY_CONDITION_TOKENS_SEEN), refused_s);
+    assert_string_equal(measured_of_tokens(&found),
+                        "none was let in; a key of the set in force has signed none of them");
+    rely_traffic_note_refused(traffic, RELY_EXPIRED, true, world_now_s(world));
+    found = conditions_of(world, i);
+    assert_string_equal(measured_of_tokens(&found),
+                        "none was let in; the last one that a key of the set has signed was refused as expired");
+    rely_traffic_note_allowed(traffic, world_now_s(world));
+    int64_t allowed_s = world_now_s(world);
+    world_run_s(world, 50);
+    found = conditions_of(world, i);
+    expect_cause(&found, RELY_CONDITION_TOKENS_SEEN, RELY_CAUSE_SEEN);
+    assert_int_equal(since(&found, RELY_CONDITION_TOKENS_SEEN), allowed_s);
+    assert_string_equal(measured_of_tokens(&found), "");
+    rely_traffic_note_issued(traffic, 5, world_now_s(world));
+    int64_t ahead_s = world_now_s(world);
+    found = conditions_of(world, i);
+    expect_cause(&found, RELY_CONDITION_TOKENS_SEEN, RELY_CAUSE_CLOCK_SKEW);
+    assert_int_equal(since(&found, RELY_CONDITION_TOKENS_SEEN), ahead_s);
+    assert_string_equal(measured_of_tokens(&found),
+                        "`iat` of its tokens is up to 5 s ahead; the record's leewaySeconds is 0");
+    expect_cause(&found, RELY_CONDITION_READY, RELY_CAUSE_IS_READY);
+    world_run_s(world, 10800); /* nothing more is heard of it */
+    found = conditions_of(world, i);
+    expect_cause(&found, RELY_CONDITION_TOKENS_SEEN, RELY_CAUSE_SEEN);
+    assert_in_range(since(&found, RELY_CONDITION_TOKENS_SEEN), ahead_s + 3600, world_now_s(world));
+    world_disable(world, i, true);
+    found = conditions_of(world, i);
+    expect_cause(&found, RELY_CONDITION_TOKENS_SEEN, RELY_CAUSE_NOT_REACHED);
+    world_free(world);
+}
+
+/* Rounded seconds are no skew; near the leeway less is one than far from it. */
+static void test_which_clocks_are_ahead(void **state)
+{
+    static const struct {
+        int leeway_s, ahead_s;
+        enum rely_cause cause;
+    } cases[] = {{0, 1, RELY_CAUSE_SEEN},    {0, 2, RELY_CAUSE_CLOCK_SKEW}, {3, 2, RELY_CAUSE_CLOCK_SKEW},
+                 {4, 2, RELY_CAUSE_SEEN},    {60, 4, RELY_CAUSE_SEEN},      {60, 5, RELY_CAUSE_CLOCK_SKEW},
+                 {60, -900, RELY_CAUSE_SEEN}};
+    (void)state;
+    for (size_t k = 0; k < sizeof cases / sizeof cases[0]; k++) {
+        struct world *world = world_new();
+        size_t i = world_add(world, RELY_KEYS_JWKS_URI, world_jwks("a"));
+        world->rows[i].leeway_s = cases[k].leeway_s;
+        world_show(world, i);
+        world_start(world);
+        world_run_s(world, 1);
+        rely_traffic_note_allowed(world->rows[i].traffic, world_now_s(world));
+        rely_traffic_note_issued(world->rows[i].traffic, cases[k].ahead_s, world_now_s(world));
+        struct rely_issuer_conditions found = conditions_of(world, i);
+        expect_cause(&found, RELY_CONDITION_TOKENS_SEEN, cases[k].cause);
+        world_free(world);
+    }
 }
 
 static void test_failures_are_counted_by_their_cause(void **state)
@@ -315,6 +401,8 @@ int run_condition_tests(void)
         cmocka_unit_test(test_since_the_first_fetch),
         cmocka_unit_test(test_an_outage_until_keys_are_too_old),
         cmocka_unit_test(test_stored_keys_that_are_too_old),
+        cmocka_unit_test(test_what_is_seen_of_tokens),
+        cmocka_unit_test(test_which_clocks_are_ahead),
         cmocka_unit_test(test_a_record_that_is_disabled),
         cmocka_unit_test(test_failures_are_counted_by_their_cause),
         cmocka_unit_test(test_an_order_is_fetched_at_once_and_whole),

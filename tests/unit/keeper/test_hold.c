@@ -246,6 +246,24 @@ static void test_a_restart_does_not_forget_when_a_key_came(void **state)
     world_free(world);
 }
 
+/* The log names what is new, and not all of many. */
+static void test_new_keys_are_named(void **state)
+{
+    (void)state;
+    size_t i;
+    struct world *world = begin_bare(&i, "a s");
+    static const char *const sets[] = {"a b s", "a b", "a b c d e f g"};
+    for (size_t k = 0; k < 3; k++) {
+        world_run_s(world, 7200);
+        show_keys(world, i, sets[k]);
+    }
+    static const char *const ends[] = {", with new keys: \\\"a\\\", \\\"s\\\"\"", ", with new keys: \\\"b\\\"\"", "\"",
+                                       ", with new keys: \\\"c\\\", \\\"d\\\", \\\"e\\\" and 2 more\""};
+    for (size_t k = 0; k < 4; k++)
+        assert_int_equal(world_count_in_log(world, mint_print("is in force%s", ends[k])), 1);
+    world_free(world);
+}
+
 static void test_an_empty_set_is_seen_twice(void **state)
 {
     (void)state;
@@ -510,6 +528,7 @@ int run_hold_tests(void)
         cmocka_unit_test(test_which_keys_are_in_use),
         cmocka_unit_test(test_a_rotation_does_not_forget_who_is_in_use),
         cmocka_unit_test(test_a_restart_does_not_forget_when_a_key_came),
+        cmocka_unit_test(test_new_keys_are_named),
         cmocka_unit_test(test_an_empty_set_is_seen_twice),
         cmocka_unit_test(test_only_an_empty_list_is_an_empty_set),
         cmocka_unit_test(test_another_set_is_another_first_sight),

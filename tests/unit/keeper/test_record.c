@@ -4,6 +4,7 @@
 #include "../mint/mint.h"
 
 #include "relyd/snapshot.h"
+#include "relyd/traffic.h"
 
 #include <stdlib.h>
 
@@ -565,6 +566,33 @@ static void test_a6_ages_are_told(void **state)
     world_free(world);
 }
 
+/* And of clocks, whatever their issuers' keys come from. */
+static void test_clocks_are_told(void **state)
+{
+    (void)state;
+    size_t first, second;
+    struct world *world = begin_siblings(&first, &second);
+    size_t third = world_add(world, RELY_KEYS_UPLOADED, world_jwks("u"));
+    int64_t now_s = world_now_s(world);
+    struct rely_gauges gauges = {0};
+    free(rely_clock_skews_read(world->snapshot, now_s, 3, &gauges));
+    assert_int_equal(gauges.clock_skew_count + gauges.clock_count, 0);
+    rely_traffic_note_issued(world->rows[first].traffic, -20, now_s);
+    rely_traffic_note_issued(world->rows[third].traffic, -10, now_s);
+    struct rely_clock_skew *series = rely_clock_skews_read(world->snapshot, now_s, 3, &gauges);
+    assert_int_equal(gauges.clock_skew_count, 2);
+    assert_int_equal(gauges.clock_count, 2);
+    assert_int_equal(gauges.clock_skew_max_s, -10);
+    assert_int_equal(series[0].ahead_s + series[1].ahead_s, -30);
+    assert_ptr_equal(gauges.clock_skews, series);
+    free(series);
+    gauges = (struct rely_gauges){0};
+    assert_null(rely_clock_skews_read(world->snapshot, now_s, 2, &gauges)); /* too many for series */
+    assert_int_equal(gauges.clock_skew_count, 0);
+    assert_int_equal(gauges.clock_skew_max_s, -10);
+    world_free(world);
+}
+
 int run_record_tests(void)
 {
     const struct CMUnitTest tests[] = {
@@ -595,6 +623,7 @@ int run_record_tests(void)
         cmocka_unit_test(test_a6_many_that_are_offered_one_key),
         cmocka_unit_test(test_a6_a_key_is_not_handed_to_and_fro),
         cmocka_unit_test(test_a6_ages_are_told),
+        cmocka_unit_test(test_clocks_are_told),
     };
     return cmocka_run_group_tests_name("keeper: records", tests, NULL, NULL);
 }

@@ -8,6 +8,7 @@
 #include "relyd/key_times.h"
 #include "relyd/signature.h"
 #include "relyd/text.h"
+#include "relyd/traffic.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -299,8 +300,10 @@ void world_free(struct world *world)
         rely_log_stop(world->log);
     close(world->log_fd);
     free_edition(world);
-    for (size_t i = 0; i < world->count; i++)
+    for (size_t i = 0; i < world->count; i++) {
         free(world->rows[i].jwks);
+        rely_traffic_free(world->rows[i].traffic);
+    }
     rely_timers_fini(&world->timers);
     rely_timers_fini(&world->answers);
     free(world->rows);
@@ -322,15 +325,21 @@ static char *end_log(struct world *world)
     return text;
 }
 
-int world_count_lines(struct world *world, const char *event)
+int world_count_in_log(struct world *world, const char *wanted)
 {
-    char wanted[100], *text = end_log(world);
+    char *text = end_log(world);
     int count = 0;
-    snprintf(wanted, sizeof wanted, "\"event\":\"%s\"", event);
     for (const char *at = text; (at = strstr(at, wanted)) != NULL; at++)
         count++;
     free(text);
     return count;
+}
+
+int world_count_lines(struct world *world, const char *event)
+{
+    char wanted[100];
+    snprintf(wanted, sizeof wanted, "\"event\":\"%s\"", event);
+    return world_count_in_log(world, wanted);
 }
 
 long world_count_left_out(struct world *world)
@@ -369,6 +378,8 @@ static void fill_record(const struct world_row *row, struct rely_issuer *out)
         .source = {.kind = row->kind, .may_use_private_addresses = true, .max_age_s = row->max_age_s},
         .keys_fetched_s = row->fetched_s,
         .keys_generation = row->generation,
+        .leeway_s = row->leeway_s,
+        .traffic = row->traffic,
         .revision = row->revision};
     if (row->kind == RELY_KEYS_JWKS_URI)
         out->source.jwks_uri = rely_slice_of(row->source);
@@ -444,6 +455,7 @@ size_t world_add(struct world *world, enum rely_key_source kind, const char *jwk
     struct world_row *row = &world->rows[i];
     assert_true(world->count <= world->issuers_max);
     *row = (struct world_row){.id = (int64_t)i + 1, .kind = kind, .revision = ++world->revision};
+    row->traffic = rely_traffic_new();
     snprintf(row->name, sizeof row->name, "issuer-%zu", i);
     snprintf(row->url, sizeof row->url, WORLD_HOST "%zu", i);
     snprintf(row->source, sizeof row->source, WORLD_HOST "%zu/keys", i);

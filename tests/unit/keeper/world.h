@@ -69,8 +69,10 @@ struct world_row {
     bool is_disabled;
     int64_t max_age_s; /* the record's own; 0: none */
     uint64_t revision, generation;
-    char *jwks;     /* owned: the stored set; NULL: none */
-    char seen[200]; /* of its keys */
+    char *jwks; /* owned: the stored set; NULL: none */
+    int32_t leeway_s;
+    struct rely_traffic *traffic; /* owned */
+    char seen[200];               /* of its keys */
     int64_t fetched_s;
     int log_rows;    /* that its sets have made */
     uint64_t merged; /* changes that those rows stand for beside their own */
@@ -181,6 +183,7 @@ bool world_has_in_force(const struct world *world, size_t i, const char *jwks);
 bool world_has_stored(const struct world *world, size_t i, const char *jwks);
 struct rely_key_status world_status(const struct world *world, size_t i);
 /* How many lines of this event have been logged; ends the log, and the keeper when it runs. */
+int world_count_in_log(struct world *world, const char *wanted);
 int world_count_lines(struct world *world, const char *event);
 /* Of a repeated line's like that were not written: the sum of what the lines say. Ends the world, too. */
 long world_count_left_out(struct world *world);

@@ -34,6 +34,7 @@ static void test_metrics(void **state)
     static const uint64_t cuts[2] = {11, 12};
     static const char *const words[2] = {"one", "other"};
     static const struct rely_key_age ages[2] = {{{"prod", 4}, 90, 5000, 123456789012345}, {{"test", 4}, 0, -30, 7}};
+    static const struct rely_clock_skew skews[2] = {{{"prod", 4}, 12}, {{"test", 4}, -3}};
     struct rely_gauges gauges = {.revision = 42,
                                  .held_bytes = 13,
                                  .cuts = cuts,
@@ -62,6 +63,10 @@ static void test_metrics(void **state)
                                  .keys_repeated = 16,
                                  .key_left_count = 2,
                                  .key_left_min_s = -30,
+                                 .clock_skews = skews,
+                                 .clock_skew_count = 2,
+                                 .clock_count = 2,
+                                 .clock_skew_max_s = 12,
                                  .key_sets_hash = 17,
                                  .keys_new = 18,
                                  .keys_held = 19,
@@ -117,6 +122,9 @@ static void test_metrics(void **state)
     expect_line(&out, "relyd_key_set_limit_min_seconds -30");
     expect_line(&out, "relyd_key_set_hash{issuer=\"prod\"} 123456789012345");
     expect_line(&out, "relyd_key_sets_hash 17");
+    expect_line(&out, "relyd_issuer_clock_skew_seconds{issuer=\"prod\"} 12");
+    expect_line(&out, "relyd_issuer_clock_skew_seconds{issuer=\"test\"} -3");
+    expect_line(&out, "relyd_issuer_clock_skew_max_seconds 12");
     expect_line(&out, "relyd_keys_first_seen_total 18");
     expect_line(&out, "relyd_key_sets_held_back_total 19");
     expect_line(&out, "relyd_key_sets_too_old 14");
