@@ -50,4 +50,7 @@ bool rely_keyset_has_key(const struct rely_keyset *keyset, const struct rely_key
  * stranger would gain by. */
 uint64_t rely_keyset_hash(const struct rely_keyset *keyset);
 
+/* How often a SPIFFE bundle asks to be fetched, at least 1 s; -1: it does not say, or the set is no bundle. */
+int64_t rely_keyset_refresh_hint_s(const struct rely_keyset *keyset);
+
 #endif

@@ -5,6 +5,7 @@
  */
 #include "kept.h"
 
+#include "relyd/key_times.h"
 #include "relyd/signature.h"
 #include "relyd/text.h"
 
@@ -35,6 +36,7 @@ struct rely_key_fetch {
     int32_t ms[RELY_CONDITION_COUNT]; /* what each step took */
     char url[URL_MAX + 1];
     char found[RELY_FETCH_FOUND_SIZE]; /* of its first URL: as in rely_fetch_result */
+    int64_t fresh_s;                   /* of its answer: as max_age_s there, or what a SPIFFE bundle asks for */
 };
 
 static void free_source(struct source *source)
@@ -267,8 +269,16 @@ static void remember_key_set(struct rely_key_fetch *fetch, const struct rely_fet
     struct rely_fetched_before *before = remember_for_record(fetch);
     replace_text(&before->jwks_url, rely_slice_of(fetch->url));
     replace_text(&before->jwks_etag, result->etag);
-    before->fresh_s = result->max_age_s;
+    before->fresh_s = fetch->fresh_s;
     fetch->issuer->whole_ms = rely_keeper_begun_ms(fetch->issuer);
+}
+
+/* A bundle's own word goes before that of whoever delivers it (SPIFFE Trust Domain and Bundle s4.1.2). */
+static void note_hint(struct rely_key_fetch *fetch, const struct rely_keyset *keyset)
+{
+    int64_t hint_s = rely_keyset_refresh_hint_s(keyset);
+    if (hint_s >= 0)
+        fetch->fresh_s = hint_s;
 }
 
 /* Accept a key set for the record that asked, when it is usable. */
@@ -289,6 +299,7 @@ static bool accept_jwks(struct rely_key_fetch *fetch, const struct rely_fetch_re
             return false;
         fetch->issuer->judged_keys = rely_keyset_count(keyset) + rely_keyset_skipped_count(keyset);
         leave_out_repeated_keys(fetch, keyset, &fetched.jwks, &rest);
+        note_hint(fetch, keyset);
     }
     if (keyset != NULL && !rely_keeper_believes(fetch->issuer, keyset)) {
         rely_keeper_hold_back(fetch->issuer, &fetched, keyset);
@@ -377,10 +388,11 @@ void rely_keeper_take_answer(struct rely_key_fetch *fetch, const struct rely_fet
         is_good = false;
     }
     int64_t judged_us = rely_keeper_now_us(fetch->issuer->keeper);
+    fetch->fresh_s = result->is_unchanged ? fetch->issuer->before.fresh_s : result->max_age_s;
     is_good = is_good && accept_jwks(fetch, result, &err);
     add_time(fetch, RELY_CONDITION_KEYS_USABLE, rely_keeper_now_us(fetch->issuer->keeper) - judged_us);
     if (is_good)
-        finish_well(fetch, result->is_unchanged ? fetch->issuer->before.fresh_s : result->max_age_s);
+        finish_well(fetch, fetch->fresh_s);
     else
         finish_with_fault(fetch, !result->is_ok && rely_keeper_is_advised(result), &err);
     rely_keeper_drop_fetch(fetch);

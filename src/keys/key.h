@@ -61,6 +61,7 @@ struct rely_keyset {
     size_t skipped_count;
     size_t taken_out_count; /* of those skipped */
     struct rely_by_kid keys_by_kid, skipped_by_kid;
+    int64_t refresh_hint_s; /* a SPIFFE bundle's; 0: none */
 };
 
 /* Make: add each, in order, then sort. A kid without ptr is left out. */

@@ -149,6 +149,14 @@ void rely_keyset_index(struct rely_keyset *keyset)
     sort_by_kid(keyset);
 }
 
+/* Of a SPIFFE bundle. What is no number of seconds is no hint, and no fault: the keys are what matters. */
+static int64_t read_hint(const struct rely_json *document)
+{
+    const struct rely_json *hint = rely_json_get_given(document, "spiffe_refresh_hint");
+    int64_t hint_s = rely_json_type(hint) == RELY_JSON_INTEGER ? rely_json_integer(hint) : -1;
+    return hint_s < 0 ? 0 : hint_s == 0 ? 1 : hint_s;
+}
+
 static struct rely_keyset *read_keys(const struct rely_json *keys, bool may_be_costly)
 {
     size_t count = rely_json_size(keys);
@@ -192,6 +200,7 @@ struct rely_keyset *rely_keyset_parse_within(struct rely_slice jwks, const struc
     if (keys == NULL)
         return NULL;
     struct rely_keyset *keyset = read_keys(keys, limits->may_be_costly);
+    keyset->refresh_hint_s = read_hint(document);
     if (may_stand(keyset, err))
         return keyset;
     rely_keyset_free(keyset);
@@ -246,6 +255,11 @@ bool rely_keyset_equip(struct rely_keyset *keyset, struct rely_verifier *(*make)
             skip_usable(keyset, i, "OpenSSL cannot prepare it");
     }
     return may_stand(keyset, err);
+}
+
+int64_t rely_keyset_refresh_hint_s(const struct rely_keyset *keyset)
+{
+    return keyset->refresh_hint_s == 0 ? -1 : keyset->refresh_hint_s;
 }
 
 size_t rely_keyset_taken_out_count(const struct rely_keyset *keyset)

@@ -731,4 +731,20 @@ MUTANTS = [
         new="issuer->is_settled = false;",
         caught_by="unit_keeper",
     ),
+    dict(
+        name='a hint of no seconds is none',
+        row='SPIFFE',
+        file='src/keys/keyset.c',
+        old='hint_s == 0 ? 1 : hint_s',
+        new='hint_s == 1 ? 1 : hint_s',
+        caught_by='unit_keeper',
+    ),
+    dict(
+        name="a bundle's hint counts only where Cache-Control says nothing",
+        row='SPIFFE',
+        file='src/keeper/fetch.c',
+        old='    if (hint_s >= 0)\n',
+        new='    if (hint_s >= 0 && fetch->fresh_s < 0)\n',
+        caught_by='unit_keeper',
+    ),
 ]

@@ -535,6 +535,36 @@ static void test_uploaded_keys_are_not_fetched(void **state)
     world_free(world);
 }
 
+/* A SPIFFE bundle says itself how often it is asked for, whatever delivers it says; within
+ * keys.refresh_min_s, 60 s here, and keys.refresh_max_s, an hour. */
+static void test_a_bundle_says_how_often(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *hint;
+        int64_t fresh_s, low_ms, high_ms;
+    } rows[] = {{"600", -1, 432000, 528020},     {"600", 60, 432000, 528020},
+                {"600", 3000, 432000, 528020},   {"10", -1, 60000, 66020},
+                {"0", -1, 60000, 66020},         {"9000000000000000000", 60, 2592000, 3168020},
+                {"-600", 600, 432000, 528020},   {"null", 600, 432000, 528020},
+                {"\"60\"", 600, 432000, 528020}, {"60.5", 600, 432000, 528020}};
+    for (size_t row = 0; row < sizeof rows / sizeof rows[0]; row++) {
+        struct world *world = world_new();
+        const char *jwks =
+            mint_print("{\"spiffe_sequence\":1,\"spiffe_refresh_hint\":%s,\"keys\":[%s]}", rows[row].hint,
+                       mint_jwk_with(mint_key("p256"), "a", NULL, "\"use\":\"jwt-svid\""));
+        size_t i = world_add(world, RELY_KEYS_JWKS_URI, jwks);
+        struct world_server *server = &world->servers[i];
+        server->is_bare = true;
+        server->fresh_s = rows[row].fresh_s;
+        world_start(world);
+        world_run_s(world, 4 * 3600);
+        assert_gaps(server, 1, rows[row].low_ms, rows[row].high_ms);
+        world_free(world);
+        mint_reset();
+    }
+}
+
 int run_refresh_tests(void)
 {
     const struct CMUnitTest tests[] = {
@@ -559,6 +589,7 @@ int run_refresh_tests(void)
         cmocka_unit_test(test_a5_whose_keys_are_fetched_first),
         cmocka_unit_test(test_a5_a_set_from_a_far_future_does_not_count),
         cmocka_unit_test(test_uploaded_keys_are_not_fetched),
+        cmocka_unit_test(test_a_bundle_says_how_often),
     };
     return cmocka_run_group_tests_name("keeper: refresh", tests, NULL, NULL);
 }
