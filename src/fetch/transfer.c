@@ -274,6 +274,12 @@ static bool may_send_bearer(const struct transfer *transfer, struct rely_err *er
         *err = transfer->bearer_fault;
         return false;
     }
+    if (strcmp(transfer->bearer_file, RELY_POD_TOKEN) == 0 && !rely_transfer_is_for_pod(transfer))
+        return rely_err_set(err, RELY_ERR_INVALID,
+                            "the token of relyd's own pod (" RELY_POD_TOKEN ") is sent to the API server at "
+                            "KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT alone, and through no `proxy` of a "
+                            "record") ||
+               rely_err_because(err, RELY_CAUSE_JWKS_URI_REFUSED);
     return strncmp(transfer->origin, "https:", 6) == 0 ||
            rely_err_set(err, RELY_ERR_INVALID, "a token (bearerTokenFile) is sent by https only") ||
            rely_err_because(err, RELY_CAUSE_JWKS_URI_REFUSED);

@@ -67,6 +67,8 @@ struct transfer *rely_transfer_new(const struct rely_fetch_request *request, con
                                    atomic_size_t *common);
 /* What its file of a token came to. */
 void rely_transfer_take_bearer(struct transfer *transfer, const struct rely_file *file);
+/* Does it go to the API server of relyd's own pod, by no way that its record has chosen? */
+bool rely_transfer_is_for_pod(const struct transfer *transfer);
 /* What only a running transfer needs: libcurl's handle. */
 void rely_transfer_close(struct transfer *transfer);
 void rely_transfer_free(struct transfer *transfer);

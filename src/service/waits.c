@@ -6,6 +6,7 @@
 #include "service.h"
 
 #include "relyd/snapshot.h"
+#include "relyd/text.h"
 
 #include <stdlib.h>
 
@@ -19,6 +20,7 @@ struct rely_wait_for_caller {
     struct rely_http_request *request;       /* borrowed until it is handled again, or gone */
     int64_t issuer_ids[RELY_CANDIDATES_MAX]; /* whose keys it waits for; 0: none */
     int64_t credential_id;                   /* whose uid; 0: none */
+    uint64_t iss_hash;                       /* of its token's iss */
 };
 
 static void forget_wait(void *context)
@@ -62,12 +64,26 @@ static void link_wait(struct rely_wait_for_caller *wait, struct rely_control_thr
     thread->wait_count++;
 }
 
+/* The tokens of one iss leave as many places to the others as they have, as on the data plane: one that says nothing holds
+ * up no administrator of another. */
+static bool is_place_left(const struct rely_control_thread *thread, uint64_t iss_hash)
+{
+    size_t held = 0;
+    for (const struct rely_wait_for_caller *wait = thread->waits; wait != NULL; wait = wait->next)
+        held += wait->iss_hash == iss_hash;
+    return held < WAITS_MAX - thread->wait_count;
+}
+
 bool rely_waits_begin(struct rely_control_thread *thread, struct rely_http_request *request,
                       const struct rely_review *review)
 {
     int most_ms = (int)thread->service->config->key_miss_wait_ms;
-    struct rely_wait_for_caller wanted = {.thread = thread, .request = request, .timer.run = end_wait}, *wait;
-    if (request->is_again || most_ms == 0 || thread->wait_count == WAITS_MAX || !note_wanted(&wanted, review))
+    struct rely_wait_for_caller wanted = {.thread = thread,
+                                          .request = request,
+                                          .timer.run = end_wait,
+                                          .iss_hash = rely_hash(review->name, 0)},
+                                *wait;
+    if (request->is_again || most_ms == 0 || !note_wanted(&wanted, review) || !is_place_left(thread, wanted.iss_hash))
         return false;
     wait = rely_alloc(sizeof *wait);
     *wait = wanted;

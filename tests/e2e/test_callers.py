@@ -19,7 +19,7 @@ import pytest
 import tokens
 import wire
 from authorities import Authority, write_server
-from issuer import DISCOVERY
+from issuer import DISCOVERY, Issuer
 from service import BINARY, ISSUER, ROOT, TOKENREVIEWS
 
 IDENTITIES = {
@@ -174,6 +174,33 @@ def test_a_callers_key_that_does_not_come_is_waited_for_once(start, tmp_path, is
             assert 0.25 <= time.monotonic() - begun < 10, door
     finally:
         release.set()
+
+
+def test_an_issuer_that_says_nothing_leaves_administrators_their_places(start, tmp_path, issuer):
+    """Made-up keys of one issuer on the control plane: an administrator of another, whose key is new, waits for it all the same."""
+    silent, release = Issuer(), threading.Event()
+    silent.answer = lambda path, connection: release.wait(60)
+    rotating = Rotating(start, tmp_path, issuer)
+    rotating.guarded.relyd.put_issuer("silent", **silent.record())
+    answered = []
+
+    def knock(number):
+        token = tokens.key("stranger", "ES256").sign(tokens.claims(silent.url), kid=f"made-up-{number}")
+        answered.append(rotating.guarded.ask("GET", "/v1/issuers", None, rotating.guarded.control, None, {"Authorization": f"Bearer {token}"}))
+
+    strangers = [threading.Thread(target=knock, args=(number,)) for number in range(40)]
+    try:
+        for stranger in strangers:
+            stranger.start()
+        wire.wait_for(lambda: len(answered) >= 8, what="the first that find no place")
+        rotating.rotate()
+        assert rotating.ask("control").status == 201
+    finally:
+        release.set()
+        for stranger in strangers:
+            stranger.join()
+        silent.stop()
+    assert {answer.status for answer in answered} == {401}
 
 
 def test_who_leaves_while_his_key_is_fetched(start, tmp_path, issuer):

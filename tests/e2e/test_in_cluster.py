@@ -1,17 +1,20 @@
 """The issuer of relyd's own cluster, out of what Kubernetes gives its pod: `POST /v1/issuers?inCluster=true`."""
 
 import os
+import socket
 
 import pytest
 import service
 import tokens
 import wire
+from issuer import Issuer
 from service import Relyd
 from test_bearer_files import sent
 from test_fetching import wait_for
 
 JWKS = "/openid/v1/jwks"
 ISSUER = "https://kubernetes.default.svc.cluster.local"
+ONLY_THERE = "is sent to the API server at KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT alone"
 
 
 class Pod:
@@ -97,6 +100,30 @@ def test_pods_that_have_not_what_it_takes(pod, name):
     assert (problem["field"], problem["code"]) == ("inCluster", "not_allowed") and problem["message"].endswith(words)
     assert "geheim" not in str(answer.json())
     assert pod.relyd.admin("GET", "/v1/issuers/own").status == 404
+
+
+def test_the_pods_token_goes_to_its_api_server_alone(pod):
+    """Whoever may write records chooses the server, its authority and the way; the token is not his."""
+    elsewhere = Issuer()
+    try:
+        pod.relyd.put_issuer("elsewhere", elsewhere.url, **{"keys": {"jwksUri": elsewhere.url + JWKS}, "caBundle": elsewhere.ca,
+                                                            "bearerTokenFile": "@pod", "allowPrivateAddresses": True})
+        assert ONLY_THERE in wait_for(pod.relyd, "lastError", "elsewhere")
+        pod.relyd.put_issuer("discovered", **elsewhere.record(issuer=elsewhere.url + "/d", bearerTokenFile="@pod"))
+        assert ONLY_THERE in wait_for(pod.relyd, "lastError", "discovered")
+        assert elsewhere.requests == []
+    finally:
+        elsewhere.stop()
+
+
+def test_the_pods_token_goes_through_no_proxy_of_a_record(pod, issuer):
+    with socket.create_server(("127.0.0.1", 0)) as proxy:
+        assert pod.create({"proxy": "http://127.0.0.1:%d" % proxy.getsockname()[1]}).status == 201
+        assert ONLY_THERE in wait_for(pod.relyd, "lastError", "own")
+        proxy.settimeout(0.2)
+        with pytest.raises(TimeoutError):
+            proxy.accept()
+    assert issuer.requests == []
 
 
 def test_outside_of_a_pod(relyd, monkeypatch):

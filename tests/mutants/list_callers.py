@@ -107,6 +107,7 @@ MUTANTS = [
     mutant("who-waits-is-counted-as-refused", "src/endpoints/admit.c", "    if (proven != RELY_CALLER_PROVEN && !*is_put_off)", "    if (proven != RELY_CALLER_PROVEN)", "unit_endpoints"),
     mutant("who-waits-is-refused-too", "src/endpoints/endpoints.c", "    if (is_put_off)\n        return;\n", "    if (is_put_off && request->is_again)\n        return;\n", "tests/e2e/test_callers.py::test_a_callers_own_key_is_fetched"),
     mutant("an-administrator-waits-as-often-as-he-likes", "src/service/waits.c", "    if (request->is_again || most_ms == 0 ", "    if (most_ms == 0 ", "tests/e2e/test_callers.py::test_a_callers_key_that_does_not_come_is_waited_for_once"),
+    mutant("a-silent-issuer-has-every-place", "src/service/waits.c", "held += wait->iss_hash == iss_hash;", "held += wait->iss_hash == iss_hash && wait->thread == NULL;", "tests/e2e/test_callers.py::test_an_issuer_that_says_nothing_leaves_administrators_their_places"),
     mutant("an-administrators-request-outlives-him", "src/service/waits.c", "    rely_http_put_off(request, forget_wait, wait);", "    rely_http_put_off(request, NULL, wait);", "tests/e2e/test_callers.py::test_who_leaves_while_his_key_is_fetched"),
     mutant("what-was-put-off-is-a-request-once-more", "src/http/answer.c", "    if (connection->is_put_off)\n", "    if (connection->is_put_off && connection->is_last)\n", "unit_http"),
     mutant("what-was-put-off-is-not-kept", "src/http/connection.c", "connection->is_put_off ? 0 : connection->next;", "connection->is_put_off ? connection->next : 0;", "unit_http"),
