@@ -167,6 +167,7 @@ void rely_keeper_hold_back(struct rely_keeper_issuer *issuer, const struct rely_
                                            .since_ms = rely_keeper_now_ms(issuer->keeper),
                                            .since_s = fetched->at_s,
                                            .kids = copy_kids(keyset)};
+    issuer->judged_keys += rely_keyset_count(present); /* they get verifiers beside the others: that takes as long */
     rely_count(&issuer->keeper->counts.held_back, 1);
     say_held(issuer, fetched->source_url);
     keyset = join_present(keyset, present);

@@ -9,6 +9,7 @@ MUTANTS = [
     mutant("every set is believed", "keeper/hold", "!drops_keys_in_use(present, keyset, rely_keeper_now_s(issuer->keeper)) ||", "drops_keys_in_use(present, keyset, rely_keeper_now_s(issuer->keeper)) || true ||"),
     mutant("a second look is a second sight", "keeper/hold", "held->since_ms >= HOLD_MS", "held->since_ms >= 0"),
     mutant("any set is the one that was seen", "keeper/hold", "held->hash == rely_keyset_hash(keyset) &&", "rely_keyset_hash(keyset) != 0 &&"),
+    mutant("those that hold are prepared for nothing", "keeper/hold", "issuer->judged_keys += rely_keyset_count(present);", "issuer->judged_keys += 0;"),
     mutant("guests are in use", "keeper/hold", "if (rely_key_is_guest(key) || (knows_used", "if ((knows_used"),
     mutant("a key that was used once is in use", "keeper/hold", "now_s - used_s < IN_USE_S", "now_s - used_s < 1000 * IN_USE_S"),
     mutant("a key that nobody uses is in use", "keeper/hold", "!was_used_lately(key, now_s)))", "!was_used_lately(key, now_s) && now_s < 0))"),

@@ -506,6 +506,26 @@ static void test_guests_do_not_crowd_out_those_that_hold(void **state)
     world_free(world);
 }
 
+/* Two hundred keys hold while each ask brings another one that is alone: preparing those again is paid for, too. */
+static void test_those_that_hold_are_paid_for(void **state)
+{
+    (void)state;
+    size_t i;
+    struct world *world = begin_bare(&i, "a");
+    const char *jwks[200];
+    for (int k = 0; k < 200; k++)
+        jwks[k] = mint_jwk(mint_key("ed25519#a"), mint_print("k%d", k), "EdDSA");
+    world_rotate(world, i, mint_jwks_of(jwks, 200));
+    assert_true(order_believing(world, 1));
+    world_run_s(world, 60);
+    world_rotate(world, i, keys_named("b"));
+    world_ask(world, i);
+    world_run_ms(world, 20);
+    assert_held(world, i, "drops_keys_in_use");
+    assert_int_equal(world->told[i].miss_ms, (201 - 16) * 16 - 1000 - 20);
+    world_free(world);
+}
+
 /* An issuer that shows another set each time gets as many lines as changes have rows. */
 static void test_lines_of_held_sets_are_bounded(void **state)
 {
@@ -542,6 +562,7 @@ int run_hold_tests(void)
         cmocka_unit_test(test_the_second_sight_passes_caches),
         cmocka_unit_test(test_a_change_of_the_record_forgets_the_first_sight),
         cmocka_unit_test(test_guests_do_not_crowd_out_those_that_hold),
+        cmocka_unit_test(test_those_that_hold_are_paid_for),
         cmocka_unit_test(test_lines_of_held_sets_are_bounded),
     };
     return cmocka_run_group_tests_name("keeper: hold", tests, NULL, NULL);
