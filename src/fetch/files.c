@@ -10,12 +10,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "relyd/condition.h"
 #include "relyd/limits.h"
 #include "relyd/text.h"
 #include "relyd/thread.h"
+
+/* How long a stop waits for a read. */
+#define STOP_S 2
 
 /* One file that somebody wants. */
 struct wanted_file {
@@ -33,6 +37,8 @@ struct rely_files {
     pthread_cond_t has_work;
     struct wanted_file *oldest, *newest; /* owned */
     bool is_stopping;
+    bool is_telling; /* the thread tells what it has read */
+    bool is_left;    /* it hangs in a read, and is told of by nobody any more: this stays until the process ends */
 };
 
 /* --- reading ---------------------------------------------------------------------------------------------- */
@@ -112,13 +118,33 @@ static void answer_wanted(struct wanted_file *wanted, const struct rely_buf *tex
     free(wanted);
 }
 
-static void serve_wanted(const struct rely_files *files, struct wanted_file *wanted)
+/* False: who wanted it is gone. */
+static bool begin_telling(struct rely_files *files)
+{
+    pthread_mutex_lock(&files->lock);
+    bool may_tell = files->is_telling = !files->is_left;
+    pthread_mutex_unlock(&files->lock);
+    return may_tell;
+}
+
+static void end_telling(struct rely_files *files)
+{
+    pthread_mutex_lock(&files->lock);
+    files->is_telling = false;
+    pthread_mutex_unlock(&files->lock);
+}
+
+static void serve_wanted(struct rely_files *files, struct wanted_file *wanted)
 {
     struct rely_buf text = {0};
     struct rely_err err = {0};
     bool is_read = read_wanted(files, wanted, &text, &err);
     RELY_ASSERT(is_read == (err.code == RELY_ERR_NONE));
-    answer_wanted(wanted, &text, &err);
+    if (begin_telling(files)) {
+        answer_wanted(wanted, &text, &err);
+        end_telling(files);
+    } else
+        free(wanted);
     if (text.ptr != NULL)
         explicit_bzero(text.ptr, text.cap); /* it may be a token */
     rely_buf_fini(&text);
@@ -173,22 +199,42 @@ struct rely_files *rely_files_start(const char *folder, struct rely_err *err)
     return NULL;
 }
 
+/* A folder that hangs, as network mounts do, holds up no stop. */
+static void await_thread(struct rely_files *files)
+{
+    struct timespec end;
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    end.tv_sec += STOP_S;
+    if (pthread_clockjoin_np(files->thread, NULL, CLOCK_MONOTONIC, &end) == 0)
+        return;
+    pthread_mutex_lock(&files->lock);
+    files->is_left = !files->is_telling;
+    pthread_mutex_unlock(&files->lock);
+    if (files->is_left)
+        pthread_detach(files->thread);
+    else
+        pthread_join(files->thread, NULL);
+}
+
 void rely_files_stop(struct rely_files *files)
 {
     pthread_mutex_lock(&files->lock);
+    struct wanted_file *next, *wanted = files->oldest;
+    files->oldest = files->newest = NULL;
     files->is_stopping = true;
     pthread_cond_signal(&files->has_work);
     pthread_mutex_unlock(&files->lock);
-    pthread_join(files->thread, NULL);
-    while (files->oldest != NULL) {
-        struct wanted_file *wanted = files->oldest;
-        files->oldest = wanted->next;
+    await_thread(files);
+    for (; wanted != NULL; wanted = next) {
+        next = wanted->next;
         abandon_wanted(wanted);
     }
 }
 
 void rely_files_free(struct rely_files *files)
 {
+    if (files->is_left)
+        return;
     pthread_mutex_destroy(&files->lock);
     pthread_cond_destroy(&files->has_work);
     free(files);

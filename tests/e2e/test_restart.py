@@ -245,6 +245,23 @@ def waits_in(relyd, thread, place):
     return place in pathlib.Path(f"/proc/{relyd.process.pid}/task/{thread}/wchan").read_text()
 
 
+def test_a_folder_of_keys_that_hangs_holds_up_no_stop(start):
+    """As a network mount does: the thread that reads files comes back from nothing."""
+    relyd = start()
+    files = find_thread(relyd, "relyd-files")
+    ptrace(PTRACE_SEIZE, files)
+    ptrace(PTRACE_INTERRUPT, files)
+    os.waitpid(files, WAIT_ALL)
+    try:
+        relyd.process.send_signal(signal.SIGTERM)
+        relyd.wait_for_words('"stopped"')
+    finally:
+        ctypes.CDLL(None).ptrace(PTRACE_DETACH, files, None, None)  # where it is there still
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(files, WAIT_ALL | os.WNOHANG)
+    relyd.stop()
+
+
 @pytest.mark.threads
 def test_an_upload_in_the_middle_of_a_hand_over(start):
     """The registry's thread waits for the control thread's word, and the hand-over for the registry's: each is woken."""
