@@ -170,16 +170,25 @@ static void nothing_is_waited_for_in_vain(void **state)
     assert_int_equal(asked[0].delay_ms, 0);
 }
 
+/* Of one iss as many as they leave to others. */
 static void so_many_wait(void **state)
 {
     (void)state;
-    struct rely_review review = missing(&issuers[0], NULL);
-    for (size_t i = 0; i < ROOM; i++)
+    struct rely_review review = missing(&issuers[0], NULL), other = missing(&issuers[1], NULL);
+    review.name = RELY_LIT("https://one.example");
+    other.name = RELY_LIT("https://other.example");
+    for (size_t i = 0; i < ROOM / 2; i++)
         assert_true(begin(&review));
+    assert_false(begin(&review));
+    assert_true(begin(&other));
     assert_false(begin(&review));
     asked[5].gone(asked[5].context); /* its client has left */
     assert_true(begin(&review));
+    assert_false(begin(&review));
     assert_int_equal(asked[5].handled, 0);
+    for (size_t i = 1; i < ROOM / 4; i++)
+        assert_true(begin(&other));
+    assert_false(begin(&other));
 }
 
 int main(void)
