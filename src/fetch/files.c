@@ -10,16 +10,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "relyd/clock.h"
 #include "relyd/condition.h"
 #include "relyd/limits.h"
 #include "relyd/text.h"
 #include "relyd/thread.h"
 
 /* How long a stop waits for a read. */
-#define STOP_S 2
+#define STOP_MS 2000
 
 /* One file that somebody wants. */
 struct wanted_file {
@@ -34,9 +34,9 @@ struct rely_files {
     char folder[RELY_FOLDER_SIZE];
     pthread_t thread;
     pthread_mutex_t lock; /* guards the rest */
-    pthread_cond_t has_work;
+    pthread_cond_t is_changed;
     struct wanted_file *oldest, *newest; /* owned */
-    bool is_stopping;
+    bool is_stopping, has_ended;
     bool is_telling; /* the thread tells what it has read */
     bool is_left;    /* it hangs in a read, and is told of by nobody any more: this stays until the process ends */
 };
@@ -164,7 +164,7 @@ static struct wanted_file *await_wanted(struct rely_files *files)
 {
     pthread_mutex_lock(&files->lock);
     while (files->oldest == NULL && !files->is_stopping)
-        pthread_cond_wait(&files->has_work, &files->lock);
+        pthread_cond_wait(&files->is_changed, &files->lock);
     struct wanted_file *wanted = files->is_stopping ? NULL : files->oldest;
     if (wanted != NULL)
         files->oldest = wanted->next;
@@ -181,6 +181,10 @@ static void *run_files(void *context)
     pthread_setname_np(pthread_self(), "relyd-files");
     while ((wanted = await_wanted(files)) != NULL)
         serve_wanted(files, wanted);
+    pthread_mutex_lock(&files->lock);
+    files->has_ended = true;
+    pthread_cond_signal(&files->is_changed);
+    pthread_mutex_unlock(&files->lock);
     return NULL;
 }
 
@@ -190,7 +194,7 @@ struct rely_files *rely_files_start(const char *folder, struct rely_err *err)
     RELY_ASSERT(strlen(folder) < sizeof files->folder);
     snprintf(files->folder, sizeof files->folder, "%s", folder);
     pthread_mutex_init(&files->lock, NULL);
-    pthread_cond_init(&files->has_work, NULL);
+    pthread_cond_init(&files->is_changed, NULL);
     int failure = rely_thread_start_quietly(&files->thread, run_files, files);
     if (failure == 0)
         return files;
@@ -202,13 +206,11 @@ struct rely_files *rely_files_start(const char *folder, struct rely_err *err)
 /* A folder that hangs, as network mounts do, holds up no stop. */
 static void await_thread(struct rely_files *files)
 {
-    struct timespec end;
-    clock_gettime(CLOCK_MONOTONIC, &end);
-    end.tv_sec += STOP_S;
-    if (pthread_clockjoin_np(files->thread, NULL, CLOCK_MONOTONIC, &end) == 0)
-        return;
+    int64_t until_ms = rely_clock_monotonic_ms() + STOP_MS, left_ms;
     pthread_mutex_lock(&files->lock);
-    files->is_left = !files->is_telling;
+    while (!files->has_ended && (left_ms = until_ms - rely_clock_monotonic_ms()) > 0)
+        rely_clock_wait(&files->is_changed, &files->lock, (int)left_ms);
+    files->is_left = !files->has_ended && !files->is_telling;
     pthread_mutex_unlock(&files->lock);
     if (files->is_left)
         pthread_detach(files->thread);
@@ -222,7 +224,7 @@ void rely_files_stop(struct rely_files *files)
     struct wanted_file *next, *wanted = files->oldest;
     files->oldest = files->newest = NULL;
     files->is_stopping = true;
-    pthread_cond_signal(&files->has_work);
+    pthread_cond_signal(&files->is_changed);
     pthread_mutex_unlock(&files->lock);
     await_thread(files);
     for (; wanted != NULL; wanted = next) {
@@ -236,7 +238,7 @@ void rely_files_free(struct rely_files *files)
     if (files->is_left)
         return;
     pthread_mutex_destroy(&files->lock);
-    pthread_cond_destroy(&files->has_work);
+    pthread_cond_destroy(&files->is_changed);
     free(files);
 }
 
@@ -254,7 +256,7 @@ void rely_files_read(struct rely_files *files, struct rely_slice name, size_t ma
     if (is_taken) {
         *(files->newest == NULL ? &files->oldest : &files->newest->next) = wanted;
         files->newest = wanted;
-        pthread_cond_signal(&files->has_work);
+        pthread_cond_signal(&files->is_changed);
     }
     pthread_mutex_unlock(&files->lock);
     if (!is_taken)
