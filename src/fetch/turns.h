@@ -18,7 +18,9 @@ struct transfer_list {
 void rely_transfers_append(struct transfer_list *list, struct transfer *transfer);
 void rely_transfers_remove(struct transfer_list *list, struct transfer *transfer);
 
-#define FETCH_ORIGIN_BUCKETS 256
+/* A line is found behind some 24 others, if every issuer that there may be waits for its first keys. */
+#define FETCH_ORIGIN_BUCKETS 4096
+_Static_assert(RELY_ISSUERS_MAX / FETCH_ORIGIN_BUCKETS <= 24, "lines of fetches stand too close");
 
 /* The lines of one kind whose next transfer may begin as soon as the kind has a place, in a ring; and how many run. */
 struct kind_turns {
