@@ -38,19 +38,18 @@ void rely_grpc_respond(struct rely_http_request *request, struct rely_slice mess
                                                             .trailer_count = 1});
 }
 
-/* In: sentence - printable ASCII without `%`, static. */
+/* Trailers alone, in the place of the head: no frame of data stands before them. In: sentence - printable ASCII without
+ * `%`, static. */
 static void fail_call(struct rely_http_request *request, enum rely_grpc_code code, const char *sentence)
 {
-    const struct rely_http_header trailers[] = {
+    const struct rely_http_header headers[] = {
         {RELY_LIT("grpc-status"), rely_pool_printf(request->scratch, "%d", (int)code)},
-        {RELY_LIT("grpc-message"), rely_slice_of(sentence)}};
-    const struct rely_http_header encodings = {RELY_LIT("grpc-accept-encoding"), RELY_LIT("identity")};
+        {RELY_LIT("grpc-message"), rely_slice_of(sentence)},
+        {RELY_LIT("grpc-accept-encoding"), RELY_LIT("identity")}};
     rely_http_respond(request, &(struct rely_http_response){.status = 200,
                                                             .content_type = RELY_LIT("application/grpc"),
-                                                            .headers = &encodings,
-                                                            .header_count = code == RELY_GRPC_UNIMPLEMENTED ? 1 : 0,
-                                                            .trailers = trailers,
-                                                            .trailer_count = 2});
+                                                            .headers = headers,
+                                                            .header_count = code == RELY_GRPC_UNIMPLEMENTED ? 3 : 2});
 }
 
 /* --- health ------------------------------------------------------------------------------------------------------ */

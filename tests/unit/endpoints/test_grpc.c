@@ -13,10 +13,10 @@
 #define GRPC "content-type: application/grpc"
 #define ANSWERED "200\ncontent-type: application/grpc\n> grpc-status: 0\n\n"
 #define FAILED(code, sentence)                                                                                         \
-    "200\ncontent-type: application/grpc\n> grpc-status: " code "\n> grpc-message: " sentence "\n\n"
+    "200\ncontent-type: application/grpc\ngrpc-status: " code "\ngrpc-message: " sentence "\n\n"
 #define UNIMPLEMENTED(sentence)                                                                                        \
-    "200\ncontent-type: application/grpc\ngrpc-accept-encoding: identity\n> grpc-status: 12\n> "                       \
-    "grpc-message: " sentence "\n\n"
+    "200\ncontent-type: application/grpc\ngrpc-status: 12\ngrpc-message: " sentence                                    \
+    "\ngrpc-accept-encoding: identity\n\n"
 
 static bool is_draining;
 bool __wrap_rely_loop_is_draining(const struct rely_loop *loop);
