@@ -186,6 +186,6 @@ def test_who_has_ended_his_side_costs_nothing_while_he_waits(start):
             wire.wait_for(lambda: count_connections(relyd) >= 3, 5, "both connections, beside the probe's")
         before, begin = cpu_seconds(relyd), time.monotonic()
         time.sleep(1.5)  # for as long as nothing is to be done
-        assert cpu_seconds(relyd) - before < 0.5 * (time.monotonic() - begin)
+        assert cpu_seconds(relyd) - before < 0.03 * (time.monotonic() - begin), "on a busy machine, too, whoever is woken for ever takes more"
     assert wire.statuses(waits.result()) == [201]
     wire.wait_for(lambda: count_connections(relyd) == 1, 5, "the end of who has left")

@@ -88,7 +88,7 @@ MUTANTS = [
     in_connection("the-rest-is-read-while-a-request-waits-its-turn", "B4", "    rely_connection_want_input(&connection->base, !has_more);\n", "", "fuzz_connection"),
     in_connection("what-is-behind-a-body-that-nobody-reads-is-a-request", "B15", "    connection->is_last = connection->is_last || has_body;\n", "", "tests/e2e/test_doors.py"),
     in_connection("a-check-waits-for-its-body", "B15", "    connection->is_chunked = false;\n    connection->length = 0;\n}", "}", "tests/e2e/test_doors.py::test_b15_a_check_does_not_wait_for_its_body"),
-    in_connection("closed-at-once-behind-an-unread-body", "B15", "    connection->has_unread = has_body;\n", "    connection->has_unread = false;\n", "tests/e2e/test_doors.py"),
+    in_connection("closed-at-once-behind-an-unread-body", "B15", "    connection->has_unread = has_body;\n", "    connection->has_unread = false;\n", "unit_http"),
     in_connection("heads-of-any-length", "B4", "if (progress == RELY_HTTP_UNFINISHED && bytes.len > max_bytes)", "if (progress == RELY_HTTP_UNFINISHED && bytes.len == SIZE_MAX)"),
     in_connection("a-head-that-is-whole-may-be-longer", "B4", "bytes.len < max_bytes ? bytes.len : max_bytes);", "bytes.len);"),
     in_connection("bodies-of-any-length", "D", "    if (head->length > max_bytes) {", "    if (head->length == UINT64_MAX) {"),

@@ -268,7 +268,7 @@ static void test_who_takes_no_answer(void **state)
     sleep_ms(20);
     double before = cpu_seconds();
     sleep_ms(300);
-    assert_true(cpu_seconds() - before < 0.15);
+    assert_true(cpu_seconds() - before < 0.03); /* on a busy machine, too, whoever is woken for ever takes more */
     client_reset(deaf);
     await_counter(&server.counters.connections, 0);
     await_counter(&server.counters.held_bytes, 0);
@@ -292,11 +292,17 @@ static void test_who_is_still_sending_can_finish(void **state)
     (void)state;
     struct server server = {0};
     server_start(&server, &server_options);
-    int large = client_connect(server.port), closing = client_connect(server.port);
+    int large = client_connect(server.port), unread = client_connect(server.port),
+        closing = client_connect(server.port);
     client_send(large, "POST /p HTTP/1.1\r\n" H "Content-Length: 3000000\r\n\r\n");
     fill(large, 3000000);
     client_expect(large, 413, NULL);
     assert_true(client_is_closed(large));
+    client_send(unread, "POST /bodyless HTTP/1.1\r\n" H "Content-Length: 3000000\r\n\r\n");
+    wait_for(&server.handled_count, 1); /* before the first byte of its body is there */
+    fill(unread, 3000000);
+    client_expect(unread, 200, NULL);
+    assert_true(client_is_closed(unread));
     client_send(closing, "GET /x HTTP/1.1\r\n" H "Connection: close\r\n\r\n" GET("/y"));
     for (int i = 0; i < 3; i++) {
         sleep_ms(20);
@@ -305,9 +311,10 @@ static void test_who_is_still_sending_can_finish(void **state)
     client_expect(closing, 200, "GET /x");
     assert_true(client_is_closed(closing));
     close(large);
+    close(unread);
     close(closing);
     server_stop(&server, 0);
-    assert_int_equal(atomic_load(&server.handled_count), 1);
+    assert_int_equal(atomic_load(&server.handled_count), 2);
 }
 
 /* But not for ever. */
