@@ -20,6 +20,7 @@ enum rely_fetch_kind {
     RELY_FETCH_WANTED,  /* somebody waits for it, and the last fetch of it went well */
     RELY_FETCH_FIRST,   /* never fetched, or its source has changed */
     RELY_FETCH_RETRY,   /* the last fetch of it failed, whoever waits */
+    RELY_FETCH_LIVE,    /* a cluster's word on a token */
     RELY_FETCH_DOUBTED, /* somebody waits for it, and lately waited in vain. The last: begins when no other may */
     RELY_FETCH_KIND_COUNT
 };
@@ -40,6 +41,8 @@ struct rely_fetch_request {
     /* The etag of an earlier result of this URL whose body is still at hand: If-None-Match. Absent, or no entity-tag of
      * at most RELY_FETCH_ETAG_BYTES_MAX: the body is asked for in any case. */
     struct rely_slice etag;
+    /* JSON, which is sent by POST, and wiped afterwards; then 201 is as good as 200. Absent: GET. */
+    struct rely_slice posted;
     size_t max_bytes;
     int timeout_ms;         /* whole transfer */
     int connect_timeout_ms; /* of each hop: name, TCP and TLS. 0: RELY_FETCH_CONNECT_MS; never beyond timeout_ms */
@@ -64,7 +67,7 @@ struct rely_fetch_times {
 
 /* What came of it. Borrowed during the callback. */
 struct rely_fetch_result {
-    bool is_ok;        /* 200 with the whole body, or is_unchanged; anything else is a fault in err */
+    bool is_ok;        /* 200 (or 201: posted) with the whole body, or is_unchanged; anything else is a fault in err */
     bool is_unchanged; /* 304: the body that came with the request's etag is still right; there is none here */
     /* Without Content-Length or chunks the body ends with the connection, and somebody on the path may have cut it: its
      * parser must notice. JSON does: no front part of an object is an object. */

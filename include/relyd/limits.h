@@ -57,6 +57,8 @@
 #define RELY_ALLOWED_SUBJECTS_MAX 32
 #define RELY_PIN_CLAIMS_MAX 16
 #define RELY_PUSH_SUBJECTS_MAX 8
+#define RELY_LIVENESS_RATE_MAX 1000 /* questions in a second to an issuer's cluster */
+#define RELY_LIVENESS_RATE_DEFAULT 50
 #define RELY_TOMBSTONES_AT_ONCE 1000
 #define RELY_TOMBSTONES_A_TURN 64  /* then it is the turn of others at the registry */
 #define RELY_TOMBSTONES_MAX 100000 /* in force, of one issuer */
@@ -101,10 +103,11 @@
 #define RELY_FETCH_PLACES_WANTED 192
 #define RELY_FETCH_PLACES_FIRST 64
 #define RELY_FETCH_PLACES_RETRY 64
-#define RELY_FETCH_PLACES_DOUBTED 64
+#define RELY_FETCH_PLACES_LIVE 32
+#define RELY_FETCH_PLACES_DOUBTED 32
 #define RELY_FETCH_PLACES                                                                                              \
     (RELY_FETCH_PLACES_REFRESH + RELY_FETCH_PLACES_WANTED + RELY_FETCH_PLACES_FIRST + RELY_FETCH_PLACES_RETRY +        \
-     RELY_FETCH_PLACES_DOUBTED)
+     RELY_FETCH_PLACES_LIVE + RELY_FETCH_PLACES_DOUBTED)
 #define RELY_FETCH_PLACES_MIN 16 /* where descriptors are few: at least one of each kind */
 /* Of one place: the two ends that a resolver's thread is heard by and its own sockets, or two attempts to connect. */
 #define RELY_FETCH_DESCRIPTORS 4

@@ -72,8 +72,11 @@ static void copy_bearer_file(struct transfer *transfer, const struct rely_fetch_
     free(url);
 }
 
-static void free_bearer(struct transfer *transfer)
+static void free_secrets(struct transfer *transfer)
 {
+    if (transfer->posted != NULL)
+        explicit_bzero(transfer->posted, transfer->posted_len);
+    free(transfer->posted);
     if (transfer->bearer != NULL)
         explicit_bzero(transfer->bearer, strlen(transfer->bearer));
     free(transfer->bearer);
@@ -110,6 +113,9 @@ struct transfer *rely_transfer_new(const struct rely_fetch_request *request, con
     }
     if (rely_etag_is_good(request->etag))
         transfer->etag = rely_strdup_slice(request->etag);
+    transfer->posted_len = request->posted.len;
+    if (request->posted.ptr != NULL)
+        transfer->posted = rely_strdup_slice(request->posted);
     transfer->result = (struct rely_fetch_result){.fault = RELY_FETCH_FAILED, .max_age_s = -1};
     transfer->kind = request->kind;
     transfer->must_pass_caches = request->must_pass_caches;
@@ -132,6 +138,6 @@ void rely_transfer_free(struct transfer *transfer)
     free(transfer->origin);
     free(transfer->etag);
     free(transfer->ca_bundle);
-    free_bearer(transfer);
+    free_secrets(transfer);
     free(transfer);
 }

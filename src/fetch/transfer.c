@@ -209,6 +209,19 @@ static void add_bearer(struct transfer *transfer)
     rely_buf_fini(&line);
 }
 
+/* Without Expect: 100-continue, for which a server may have no answer. */
+static void set_posted(struct options *options, struct transfer *transfer)
+{
+    if (transfer->posted == NULL)
+        return;
+    add_header(transfer, "Content-Type: application/json");
+    add_header(transfer, "Accept: application/json");
+    add_header(transfer, "Expect:");
+    set_number(options, CURLOPT_POST, 1);
+    set_number(options, CURLOPT_POSTFIELDSIZE, (long)transfer->posted_len);
+    set_pointer(options, CURLOPT_POSTFIELDS, transfer->posted);
+}
+
 static void set_headers(struct options *options, struct transfer *transfer)
 {
     char line[RELY_FETCH_ETAG_BYTES_MAX + 32];
@@ -219,6 +232,7 @@ static void set_headers(struct options *options, struct transfer *transfer)
         add_header(transfer, line);
     if (transfer->bearer != NULL)
         add_bearer(transfer);
+    set_posted(options, transfer);
     if (transfer->headers != NULL)
         set_pointer(options, CURLOPT_HTTPHEADER, transfer->headers);
 }
@@ -368,7 +382,7 @@ static bool check_status(struct transfer *transfer, struct rely_err *err)
     transfer->result.is_unchanged = transfer->result.status == 304 && transfer->etag != NULL;
     if (transfer->result.is_unchanged)
         return true;
-    if (transfer->result.status == 200)
+    if (transfer->result.status == 200 || (transfer->result.status == 201 && transfer->posted != NULL))
         return rely_answer_check(transfer->easy, err);
     transfer->result.fault = RELY_FETCH_BAD_STATUS;
     rely_err_set(err, RELY_ERR_IO, "answered %ld, not 200", transfer->result.status);

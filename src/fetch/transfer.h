@@ -29,6 +29,8 @@ struct transfer {
     char proxy[RELY_PROXY_SIZE]; /* "": none */
     bool is_own_proxy;           /* the record's, not the administrator's for all */
     char *etag;                  /* owned: of the request, good; NULL: none */
+    char *posted;                /* owned: what is sent; NULL: GET */
+    size_t posted_len;
     enum rely_fetch_kind kind;
     bool may_use_http, may_use_private_addresses, must_pass_caches;
     size_t max_bytes;

@@ -54,11 +54,10 @@ static size_t at_least_one(size_t places)
 size_t rely_turns_places(const struct turns *turns, enum rely_fetch_kind kind)
 {
     /* Descriptors and memory are what they cost. A silent issuer holds one for the whole of its time. */
-    static const size_t places[RELY_FETCH_KIND_COUNT] = {[RELY_FETCH_REFRESH] = RELY_FETCH_PLACES_REFRESH,
-                                                         [RELY_FETCH_WANTED] = RELY_FETCH_PLACES_WANTED,
-                                                         [RELY_FETCH_FIRST] = RELY_FETCH_PLACES_FIRST,
-                                                         [RELY_FETCH_RETRY] = RELY_FETCH_PLACES_RETRY,
-                                                         [RELY_FETCH_DOUBTED] = RELY_FETCH_PLACES_DOUBTED};
+    static const size_t places[RELY_FETCH_KIND_COUNT] = {
+        [RELY_FETCH_REFRESH] = RELY_FETCH_PLACES_REFRESH, [RELY_FETCH_WANTED] = RELY_FETCH_PLACES_WANTED,
+        [RELY_FETCH_FIRST] = RELY_FETCH_PLACES_FIRST,     [RELY_FETCH_RETRY] = RELY_FETCH_PLACES_RETRY,
+        [RELY_FETCH_LIVE] = RELY_FETCH_PLACES_LIVE,       [RELY_FETCH_DOUBTED] = RELY_FETCH_PLACES_DOUBTED};
     RELY_ASSERT((unsigned)kind < RELY_FETCH_KIND_COUNT);
     size_t all = turns->places == 0 ? RELY_FETCH_PLACES : turns->places;
     return at_least_one(places[kind] * all / RELY_FETCH_PLACES);

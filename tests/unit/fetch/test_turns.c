@@ -91,7 +91,7 @@ static void test_b18_fewer_places(void **state)
     (void)state;
     static const size_t all[] = {RELY_FETCH_PLACES_MIN, 208, RELY_FETCH_PLACES};
     static const size_t places[][RELY_FETCH_KIND_COUNT] = {
-        {1, 7, 2, 2, 2}, {16, 96, 32, 32, 32}, {32, 192, 64, 64, 64}};
+        {1, 7, 2, 2, 1, 1}, {16, 96, 32, 32, 16, 16}, {32, 192, 64, 64, 32, 32}};
     for (size_t i = 0; i < 3; i++) {
         struct turns turns = {.places = all[i]};
         struct transfer_list running = {0};
