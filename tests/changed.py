@@ -24,7 +24,7 @@ DOORS = ["check", "tokenreview", "tokenreview_protobuf", "kubernetes_answers", "
 # A folder of src/, and the black-box tests that see most of it: tests/e2e/test_NAME.py.
 E2E = {
     "main.c": ["command_line", "install"],
-    "service": ["revocations", "restart", "reload", "command_line", "observe", "connections", "slow_disk", "storms"],
+    "service": ["revocations", "restart", "reload", "command_line", "observe", "connections", "slow_disk", "storms", "liveness"],
     "control": WRITES,
     "keeper": [*KEYS, "aliases"],
     "caller": ["callers", "gateway_callers"],
@@ -32,7 +32,7 @@ E2E = {
     "admin": ["callers", "conditions", "refresh", "rest", "in_cluster", "explain", "limits", "observe", "openapi"],
     "http": ["http", "http2", "hostile_http2", "connections", "client_paths", "doors", "openapi", "smuggling"],
     "loop": ["http", "http2", "connections", "storms", "tls", "callers"],
-    "decide": TOKENS + DOORS + ["routes", "response_headers", "trusting_routes", "groups", "revocations", "explain", "siblings", "fleet", "modes", "guards", "pins"],
+    "decide": TOKENS + DOORS + ["routes", "response_headers", "trusting_routes", "groups", "revocations", "explain", "siblings", "fleet", "modes", "guards", "pins", "liveness"],
     "registry": [*WRITES, "revocations", "tombstones", "routes", "response_headers", "warnings", "force", "groups", "tenants", "subject_claim", "aliases", "trust_domains"],
     "store": WRITES,
     "model": ["warnings", "force", "shorthands", "rest", "limits", "migration", "openapi", "guards", "tenants"],
@@ -43,7 +43,7 @@ E2E = {
     "snapshot": ["aliases", "revocations", "rest", "acknowledged", "siblings", "fleet"],
     "keys": ["key_documents", "key_origins", "ml_dsa", "siblings", *TOKENS],
     "token": [*TOKENS, "trust_domains"],
-    "fetch": ["fetching", "conditions", "refresh", "bearer_files", "misbehaving_issuers", "key_sources"],
+    "fetch": ["fetching", "conditions", "refresh", "bearer_files", "misbehaving_issuers", "key_sources", "liveness"],
     "config": ["command_line", "reload"],
     "yaml": ["command_line", "reload", "presets"],
     "policy": ["presets"],

@@ -32,11 +32,12 @@ struct rely_admin_detail {
 
 /* The service's side: all called on the control thread. */
 struct rely_admin {
-    void *service;                      /* borrowed: first argument of the hooks */
-    size_t max_body_bytes;              /* 0: RELY_ADMIN_BODY_BYTES_MAX */
-    const struct rely_presets *presets; /* borrowed */
-    size_t waiting_bytes;               /* what calls hold that wait for the registry: admin's own, at first 0 */
-    struct rely_burying *buryings;      /* clusters' reports that wait for it: admin's own, at first NULL */
+    void *service;                       /* borrowed: first argument of the hooks */
+    size_t max_body_bytes;               /* 0: RELY_ADMIN_BODY_BYTES_MAX */
+    const struct rely_presets *presets;  /* borrowed */
+    const struct rely_live_memory *live; /* borrowed: what clusters have said; NULL: nothing */
+    size_t waiting_bytes;                /* what calls hold that wait for the registry: admin's own, at first 0 */
+    struct rely_burying *buryings;       /* clusters' reports that wait for it: admin's own, at first NULL */
     /* A read or write of the registry, on its thread; `done` runs later, on this one. */
     void (*ask)(void *service, struct rely_work *work);
     /* A request is answered with 5xx: said and counted. */

@@ -7,6 +7,7 @@
 #include "relyd/claims.h"
 #include "relyd/credentials.h"
 #include "relyd/limits.h"
+#include "relyd/liveness.h"
 #include "relyd/token.h"
 
 struct rely_claim_value;
@@ -39,7 +40,8 @@ struct rely_review_request {
     /* Where many records may have published the key: which of them are named for fetching. The next ones for the next
      * number, so that whoever counts names all of them. */
     uint64_t turn;
-    struct rely_pool *pool; /* for what the review refers to: it must outlive it */
+    const struct rely_live_memory *live; /* what clusters have said; NULL: nothing */
+    struct rely_pool *pool;              /* for what the review refers to: it must outlive it */
 };
 
 /* The steps of a review, in their order. */
@@ -95,8 +97,9 @@ struct rely_review {
     /* On an allow in the form of headers, where the route has some: what the token says, one for each of them; those of
      * other sources are empty. In the pool, and its texts in the token's payload or the cache. */
     const struct rely_claim_value *header_claims;
-    bool is_guarded; /* its issuer's guards let it pass, from RELY_STEP_CLAIMS */
-    bool is_spared;  /* none hits the token itself, from RELY_STEP_REVOCATIONS */
+    struct rely_live_look live; /* where its issuer's record wants to know, from RELY_STEP_DECISION */
+    bool is_guarded;            /* its issuer's guards let it pass, from RELY_STEP_CLAIMS */
+    bool is_spared;             /* none hits the token itself, from RELY_STEP_REVOCATIONS */
     size_t candidate_count;
     size_t tries;          /* signatures verified, in vain or not, from RELY_STEP_SIGNATURE */
     bool is_fetch_useless; /* no newer key set would change this refusal */
@@ -159,6 +162,18 @@ static inline bool rely_review_wants_keys(const struct rely_review *review)
 static inline bool rely_review_wants_pin(const struct rely_review *review)
 {
     return review->decision.reason == RELY_PIN_PENDING;
+}
+
+/* Would it pass, if only its cluster said that what it is bound to is still there? */
+static inline bool rely_review_wants_life(const struct rely_review *review)
+{
+    return review->decision.reason == RELY_LIVENESS_UNAVAILABLE && review->live.life == RELY_LIFE_UNKNOWN;
+}
+
+/* Is it refused for now alone, and worth waiting for one of these? */
+static inline bool rely_review_wants_more(const struct rely_review *review)
+{
+    return rely_review_wants_keys(review) || rely_review_wants_pin(review) || rely_review_wants_life(review);
 }
 
 /* What is to be written down. In: review - one that wants it. */

@@ -30,6 +30,8 @@ struct rely_reviewer_hooks {
     void (*ask_for_table)(void *service, int64_t issuer_id, uint64_t key_serial);
     /* Tell it that a review waits for this uid to be written down; it answers with rely_reviewer_pin_answered. */
     void (*ask_for_pin)(void *service, const struct rely_pin *pin);
+    /* Tell it that a cluster is to be asked; it answers with rely_reviewer_life_answered. */
+    void (*ask_for_life)(void *service, const struct rely_live_question *question);
 };
 
 #define RELY_PINS_ASKED 64       /* uids that a worker has asked for lately */
@@ -68,6 +70,7 @@ struct rely_reviewer {
     struct rely_counters *counters;       /* borrowed */
     struct rely_log_ring *ring;           /* borrowed */
     struct rely_cache *cache;             /* borrowed; NULL: none */
+    struct rely_live_memory *live;        /* owned: what clusters have said */
     struct rely_reviewer_hooks hooks;
     const rely_caller_rules_in_force *caller_rules; /* borrowed */
     int key_wait_ms;                                /* keys.miss_wait_ms */
@@ -118,5 +121,8 @@ void rely_reviewer_keys_answered(struct rely_reviewer *reviewer, int64_t issuer_
                                  const struct rely_key_notice *notice);
 /* The uid that was asked for is written down, or cannot be: the same for those that wait for this credential. */
 void rely_reviewer_pin_answered(struct rely_reviewer *reviewer, int64_t credential_id, bool is_written);
+/* A cluster has answered, or cannot be asked: the same for those that wait for it. In: asked_ms - when it was asked. */
+void rely_reviewer_life_answered(struct rely_reviewer *reviewer, const struct rely_bound *bound,
+                                 enum rely_live_word word, int64_t asked_ms);
 
 #endif

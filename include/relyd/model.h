@@ -71,6 +71,8 @@ enum rely_user { RELY_USER_IDENTITY = 1, RELY_USER_KUBERNETES };
 
 /* The uid of a service account: may one that was made anew go on? */
 enum rely_pin_rule { RELY_PIN_OFF = 1, RELY_PIN_FIRST_USE };
+/* Of an issuer: its cluster cannot be asked about liveness. */
+enum rely_silence { RELY_SILENCE_DENIES = 1, RELY_SILENCE_ALLOWS };
 
 /* Of what is tried out before it counts. */
 enum rely_mode { RELY_MODE_ENFORCE = 1, RELY_MODE_SHADOW };

@@ -163,7 +163,8 @@ struct rely_log_decision {
     struct rely_slice issuer; /* the record's name, or the unverified `iss` when the issuer is unknown */
     struct rely_slice alias;  /* the token's `iss` where it is an alias of that record */
     struct rely_slice subject, token_id, identity, credential;
-    struct rely_slice shadow; /* `identity/credential` of one in shadow that would have let it in */
+    struct rely_slice shadow;   /* `identity/credential` of one in shadow that would have let it in */
+    struct rely_slice liveness; /* `assumed` */
     struct rely_slice peer;
     struct rely_slice decision_id;
     uint32_t duration_us;

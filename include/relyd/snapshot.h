@@ -43,6 +43,14 @@ struct rely_issuer_source {
     int64_t max_age_s; /* of fetched keys; 0: the setting's */
 };
 
+/* Whether and how its cluster is asked if what a token is bound to is still there. */
+struct rely_issuer_liveness {
+    struct rely_slice url; /* the API server, https; ptr NULL: it is not asked */
+    struct rely_slice ca_bundle, bearer_file;
+    bool may_be_assumed; /* where it cannot be asked */
+    uint32_t rate;       /* questions in a second */
+};
+
 /* A registered issuer. Every pointer is owned by this object's one block of memory, but for keyset. */
 struct rely_issuer {
     int64_t id; /* row, never reused */
@@ -65,6 +73,7 @@ struct rely_issuer {
     const struct rely_keyset *keyset; /* borrowed: lives at least as long as this edition. NULL: never had keys */
     bool has_uploaded_keys;           /* there is nothing to fetch */
     struct rely_issuer_source source;
+    struct rely_issuer_liveness liveness;
     int64_t keys_fetched_s;   /* or uploaded; 0: never. Behind the truth by a minute at most */
     int64_t keys_until_s;     /* afterwards the key set is too old to be believed. 0: never believed */
     uint64_t keys_generation; /* of the stored key set; grows with every one that is stored or dropped */

@@ -123,7 +123,9 @@ static void run_review(const struct explaining *explaining, struct rely_explanat
                                              .neighbours = &explaining->neighbours,
                                              .sees_all = explaining->sees_all,
                                              .asker = explaining->asker};
-    rely_review_new(explanation->snapshot, &question->review, question->at_s, &reviewed->review, &reviewed->verified);
+    struct rely_review_request asked = question->review;
+    asked.live = wait->admin->live; /* nobody is asked for this */
+    rely_review_new(explanation->snapshot, &asked, question->at_s, &reviewed->review, &reviewed->verified);
 }
 
 static void send_explanation(const struct explaining *explaining, struct rely_explanation *explanation)

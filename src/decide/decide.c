@@ -219,6 +219,8 @@ static enum rely_reason run_decision_step(struct rely_review_work *work)
                            RELY_ARG(matches->items[0].identity->name), RELY_ARG(matches->items[1].identity->name));
     find_header_claims(work);
     reason = rely_route_answers_as_cluster(work) ? check_account(review) : check_names(work);
+    if (reason == RELY_OK)
+        reason = rely_judge_liveness(work); /* before a uid is written down that is gone */
     return reason != RELY_OK ? reason : rely_judge_pins(review);
 }
 
@@ -278,7 +280,8 @@ static void seal_decision(struct rely_review *review, enum rely_reason reason)
                     review->matches.items[0].audiences != 0;
     bool has_live_keys = is_whole && review->now_s <= review->issuer->keys_until_s;
     int64_t until_s = has_live_keys ? (int64_t)review->claims.expires + review->issuer->leeway_s : 0;
-    if (reason == RELY_OK && !(has_live_keys && are_matches_in_force(review, &until_s)))
+    if (reason == RELY_OK &&
+        !(has_live_keys && are_matches_in_force(review, &until_s) && rely_liveness_lets_pass(review)))
         reason = rely_refuse(&review->decision.detail, RELY_INTERNAL_ERROR, "a step left the review unfinished");
     review->decision.reason = reason;
     if (reason == RELY_OK)

@@ -81,6 +81,13 @@ bool rely_match_wants_pin(const struct rely_review *review, const struct rely_ma
 /* Must any? Sets the review's unpinned. Reasons: RELY_PIN_PENDING. */
 enum rely_reason rely_judge_pins(struct rely_review *review);
 
+/* --- liveness.c: what the token's cluster says ------------------------------------------------------------------- */
+
+/* Sets the review's live. Reasons: RELY_TOKEN_NOT_LIVE, RELY_LIVENESS_UNAVAILABLE. */
+enum rely_reason rely_judge_liveness(struct rely_review_work *work);
+/* Of a judged one. */
+bool rely_liveness_lets_pass(const struct rely_review *review);
+
 /* --- route.c: what the route takes ------------------------------------------------------------------------------- */
 
 /* Sets the review's route. Reasons: RELY_UNKNOWN_ROUTE. */

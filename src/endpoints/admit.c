@@ -21,13 +21,16 @@ static void review_caller(void *context, const struct rely_review_request *asked
     struct admitting *admitting = context;
     struct rely_reviewer *reviewer = admitting->reviewer;
     rely_reviewer_review(reviewer, asked, asked->pool, review);
-    if (!rely_review_wants_keys(review) && !rely_review_wants_pin(review))
+    if (!rely_review_wants_more(review))
         return;
+    const struct rely_asked caller = {.review = {.token = asked->token}, .reply = NULL};
     if (admitting->request->is_again)
-        rely_waiting_ask_only(reviewer, review);
+        rely_waiting_ask_only(reviewer, review, asked->token);
     else
-        admitting->is_put_off = rely_waiting_begin(reviewer, admitting->request, &(struct rely_asked){.reply = NULL},
-                                                   review, rely_clock_monotonic_us()) != NULL;
+        admitting->is_put_off =
+            rely_waiting_begin(reviewer, admitting->request, &caller, review, rely_clock_monotonic_us()) != NULL;
+    if (!admitting->is_put_off)
+        rely_life_give_up(reviewer, asked, asked->pool, review);
 }
 
 static enum rely_proven find_caller(struct rely_reviewer *reviewer, struct rely_http_request *request,

@@ -218,11 +218,11 @@ static void drop_copy(struct rely_batch *batch, struct batch_item *item)
     item->token = (struct rely_slice){NULL, 0};
 }
 
-/* It may wait for keys, or for its uid, beside the others. */
+/* It may wait for keys, its uid or its cluster beside the others. */
 static bool begins_to_wait(struct rely_batch *batch, struct batch_item *item, const struct rely_review *review,
                            int64_t start_us)
 {
-    if (!rely_review_wants_keys(review) && !rely_review_wants_pin(review))
+    if (!rely_review_wants_more(review))
         return false;
     keep_batch(batch, batch->asked.index);
     batch->asked.review.token = item->token;
@@ -242,6 +242,7 @@ static void review_next_item(struct rely_batch *batch, int64_t start_us)
     rely_reviewer_review(reviewer, &batch->asked.review, &reviewer->later, &review);
     if (begins_to_wait(batch, item, &review, start_us))
         return;
+    rely_life_give_up(reviewer, &batch->asked.review, &reviewer->later, &review);
     rely_reviewer_finish(reviewer, batch->request, &batch->asked, &review, start_us);
     drop_copy(batch, item);
 }

@@ -50,6 +50,8 @@ static void put_allowed_members(struct rely_buf *out, const struct rely_review *
         rely_buf_put(out, RELY_LIT(",\"isTruncated\":true"));
     if (alias.ptr != NULL)
         rely_answer_put_next_member(out, "iss", alias);
+    if (rely_review_liveness(review).ptr != NULL)
+        rely_answer_put_next_member(out, "liveness", rely_review_liveness(review));
 }
 
 void rely_review_put(struct rely_buf *out, const struct rely_answer *answer)

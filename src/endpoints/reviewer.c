@@ -18,6 +18,7 @@ void rely_reviewer_init(struct rely_reviewer *reviewer)
     uint64_t random;
     rely_random(&random, sizeof random);
     snprintf(reviewer->decision_id, sizeof reviewer->decision_id, "%016llx%016x", (unsigned long long)random, 0);
+    reviewer->live = rely_live_memory_new(rely_clock_monotonic_ms);
     rely_pool_init(&reviewer->later);
     rely_waiting_init(reviewer);
     rely_batches_init(reviewer);
@@ -33,6 +34,7 @@ void rely_reviewer_fini(struct rely_reviewer *reviewer)
     rely_batches_fini(reviewer);
     rely_waiting_fini(reviewer);
     rely_cooldowns_fini(reviewer);
+    rely_live_memory_free(reviewer->live);
     rely_pool_fini(&reviewer->later);
     rely_buf_fini(&reviewer->out);
 }
@@ -76,6 +78,12 @@ struct rely_slice rely_review_alias(const struct rely_review *review)
     return is_alias ? iss : (struct rely_slice){NULL, 0};
 }
 
+struct rely_slice rely_review_liveness(const struct rely_review *review)
+{
+    bool is_assumed = review->decision.reason == RELY_OK && review->live.life == RELY_LIFE_ASSUMED;
+    return is_assumed ? RELY_LIT("assumed") : (struct rely_slice){NULL, 0};
+}
+
 static void log_review(struct rely_reviewer *reviewer, const struct rely_http_request *request,
                        const struct rely_answer *answer, uint32_t duration_us)
 {
@@ -95,6 +103,7 @@ static void log_review(struct rely_reviewer *reviewer, const struct rely_http_re
                                         .identity = match != NULL ? match->identity->name : (struct rely_slice){0},
                                         .credential = match != NULL ? match->credential->name : (struct rely_slice){0},
                                         .shadow = print_shadow(review, shadow),
+                                        .liveness = rely_review_liveness(review),
                                         .peer = rely_slice_of(peer),
                                         .decision_id = rely_slice_of(answer->decision_id),
                                         .duration_us = duration_us,
@@ -163,11 +172,14 @@ void rely_reviewer_review(struct rely_reviewer *reviewer, const struct rely_revi
     struct rely_review_request bounded = *request;
     bounded.budget = &reviewer->tries;
     bounded.turn = reviewer->misses;
+    bounded.live = reviewer->live;
     bounded.pool = pool;
     bool is_hit = rely_cache_review(reviewer->cache, reviewer->snapshot, &bounded, rely_clock_coarse_s(), review);
     rely_count(is_hit ? &reviewer->counters->cache_hits : &reviewer->counters->cache_misses, 1);
     if (!is_hit && review->key != NULL && rely_signature_wants_table(review->key))
         reviewer->hooks.ask_for_table(reviewer->hooks.service, review->issuer->id, rely_signature_serial(review->key));
+    if (review->live.is_old)
+        rely_life_ask(reviewer, review, request->token);
 }
 
 void rely_reviewer_ask(struct rely_reviewer *reviewer, struct rely_http_request *request,
@@ -176,7 +188,8 @@ void rely_reviewer_ask(struct rely_reviewer *reviewer, struct rely_http_request 
     struct rely_review review;
     int64_t start_us = rely_clock_monotonic_us();
     rely_reviewer_review(reviewer, &asked->review, request->scratch, &review);
-    bool may_wait = rely_review_wants_keys(&review) || rely_review_wants_pin(&review);
-    if (!may_wait || rely_waiting_begin(reviewer, request, asked, &review, start_us) == NULL)
-        rely_reviewer_finish(reviewer, request, asked, &review, start_us);
+    if (rely_review_wants_more(&review) && rely_waiting_begin(reviewer, request, asked, &review, start_us) != NULL)
+        return;
+    rely_life_give_up(reviewer, &asked->review, request->scratch, &review);
+    rely_reviewer_finish(reviewer, request, asked, &review, start_us);
 }

@@ -39,6 +39,9 @@ struct rely_slice rely_review_iss(const struct rely_review *review);
 /* The token's `iss` where it is an alias of the record; absent: it is the record's own `issuer`, or there is none. */
 struct rely_slice rely_review_alias(const struct rely_review *review);
 
+/* `assumed`: it is allowed although its cluster could not be asked; else absent. */
+struct rely_slice rely_review_liveness(const struct rely_review *review);
+
 /* Refuse before any review: counted, logged and answered like one. */
 void rely_reviewer_refuse(struct rely_reviewer *reviewer, struct rely_http_request *request,
                           const struct rely_asked *asked, enum rely_reason reason, const char *detail);
@@ -67,7 +70,7 @@ bool rely_waiting_review(struct rely_waiting *waiting);
 /* It is answered no more. */
 void rely_waiting_forget(struct rely_waiting *waiting);
 /* The same for who has no time to wait. */
-void rely_waiting_ask_only(struct rely_reviewer *reviewer, const struct rely_review *review);
+void rely_waiting_ask_only(struct rely_reviewer *reviewer, const struct rely_review *review, struct rely_slice token);
 void rely_waiting_init(struct rely_reviewer *reviewer);
 /* Requests that still wait are forgotten. */
 void rely_waiting_fini(struct rely_reviewer *reviewer);
@@ -112,6 +115,15 @@ void rely_cooldowns_fini(struct rely_reviewer *reviewer);
 void rely_pin_ask(struct rely_reviewer *reviewer, const struct rely_review *review, int64_t now_ms);
 /* It is written down: should somebody take it away again, it is asked for at once. */
 void rely_pin_forget(struct rely_reviewer *reviewer, int64_t credential_id);
+
+/* --- life.c ------------------------------------------------------------------------------------ */
+
+/* Have the cluster asked of which a review with `live` speaks, unless that was done a moment ago. */
+void rely_life_ask(struct rely_reviewer *reviewer, const struct rely_review *review, struct rely_slice token);
+/* It has not said anything in time, or nobody can wait: what wants to know is reviewed once more, as its record has it for
+ * that. In: review - any. */
+void rely_life_give_up(struct rely_reviewer *reviewer, const struct rely_review_request *request,
+                       struct rely_pool *pool, struct rely_review *review);
 
 /* --- the protocols: of each, who answers its requests, and who words what never becomes one ------------ */
 

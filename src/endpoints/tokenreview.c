@@ -150,11 +150,12 @@ static void put_allow(struct rely_reviewer *reviewer, const struct rely_answer *
     rely_buf_putc(out, '}');
 }
 
-/* Without `error` kube-apiserver caches the refusal: right for a final one, wrong for one that a fetched key or a uid
- * that is being written down may mend. */
+/* Without `error` kube-apiserver caches the refusal: right for a final one, wrong for one that a fetched key, a uid
+ * that is being written down or the next word of a cluster may mend. */
 static bool is_for_now(const struct rely_review *review)
 {
-    return rely_review_wants_keys(review) || rely_review_wants_pin(review);
+    return rely_review_wants_keys(review) || rely_review_wants_pin(review) ||
+           review->decision.reason == RELY_LIVENESS_UNAVAILABLE;
 }
 
 static void put_deny(struct rely_reviewer *reviewer, struct rely_pool *pool, const struct rely_answer *answer)

@@ -28,8 +28,9 @@ struct rely_waiting {
     int64_t start_us;                  /* when it was asked */
     int64_t came_us;                   /* by then whoever asked had the token; of a batch, when that came */
     int64_t issuer_ids[RELY_CANDIDATES_MAX];
-    size_t issuer_count;   /* of those whose answer is still to come */
-    int64_t credential_id; /* whose uid is to be written down; 0: it waits for none */
+    size_t issuer_count;     /* of those whose answer is still to come */
+    int64_t credential_id;   /* whose uid is to be written down; 0: it waits for none */
+    struct rely_bound bound; /* of which a cluster is asked; issuer 0: none */
     struct rely_waiting_need need;
     bool is_due;  /* to be reviewed */
     bool is_last; /* it has waited long enough: answered whatever comes out */
@@ -87,8 +88,24 @@ static bool waits_for_pin(struct rely_waiting *waiting, const struct rely_review
     if (!rely_review_wants_pin(review) || waiting->is_last || review->unpinned->id == answered_id)
         return false;
     waiting->issuer_count = 0;
+    waiting->bound.issuer_id = 0;
     waiting->credential_id = review->unpinned->id;
     rely_pin_ask(waiting->reviewer, review, rely_clock_monotonic_ms());
+    return true;
+}
+
+/* The same of its cluster's word; whoever has waited long enough is reviewed without. */
+static bool waits_for_life(struct rely_waiting *waiting, struct rely_review *review)
+{
+    struct rely_reviewer *reviewer = waiting->reviewer;
+    if (!rely_review_wants_life(review) || waiting->is_last) {
+        rely_life_give_up(reviewer, &waiting->asked.review, &reviewer->later, review);
+        return false;
+    }
+    waiting->issuer_count = 0;
+    waiting->credential_id = 0;
+    waiting->bound = review->live.bound;
+    rely_life_ask(reviewer, review, waiting->asked.review.token);
     return true;
 }
 
@@ -120,7 +137,7 @@ bool rely_waiting_review(struct rely_waiting *waiting)
     rely_reviewer_review(reviewer, &waiting->asked.review, &reviewer->later, &review);
     if (rely_review_wants_keys(&review) && waiting->issuer_count > 0 && !waiting->is_last)
         return false;
-    if (waits_for_pin(waiting, &review, answered_id))
+    if (waits_for_life(waiting, &review) || waits_for_pin(waiting, &review, answered_id))
         return false;
     unlink_waiting(waiting);
     rely_reviewer_finish(reviewer, waiting->request, &waiting->asked, &review, waiting->start_us);
@@ -234,23 +251,23 @@ static size_t ask_for_missing_keys(struct rely_reviewer *reviewer, const struct 
     return count;
 }
 
-void rely_waiting_ask_only(struct rely_reviewer *reviewer, const struct rely_review *review)
+/* What it waits for by now. Returns: how many issuers' answers will come; or a pin's, or a cluster's. */
+static size_t ask_for_what_is_missing(struct rely_reviewer *reviewer, const struct rely_review *review,
+                                      struct rely_slice token, int64_t ids[RELY_CANDIDATES_MAX])
 {
-    int64_t unused[RELY_CANDIDATES_MAX];
-    if (rely_review_wants_pin(review))
-        rely_pin_ask(reviewer, review, rely_clock_monotonic_ms());
+    if (rely_review_wants_keys(review))
+        return ask_for_missing_keys(reviewer, review, ids);
+    if (rely_review_wants_life(review))
+        rely_life_ask(reviewer, review, token);
     else
-        ask_for_missing_keys(reviewer, review, unused);
+        rely_pin_ask(reviewer, review, rely_clock_monotonic_ms());
+    return 1;
 }
 
-/* What it waits for by now. Returns: how many issuers' answers will come; or a pin's. */
-static size_t ask_for_what_is_missing(struct rely_reviewer *reviewer, const struct rely_review *review,
-                                      int64_t ids[RELY_CANDIDATES_MAX])
+void rely_waiting_ask_only(struct rely_reviewer *reviewer, const struct rely_review *review, struct rely_slice token)
 {
-    if (!rely_review_wants_pin(review))
-        return ask_for_missing_keys(reviewer, review, ids);
-    rely_pin_ask(reviewer, review, rely_clock_monotonic_ms());
-    return 1;
+    int64_t unused[RELY_CANDIDATES_MAX];
+    ask_for_what_is_missing(reviewer, review, token, unused);
 }
 
 struct rely_waiting *rely_waiting_begin(struct rely_reviewer *reviewer, struct rely_http_request *request,
@@ -258,10 +275,10 @@ struct rely_waiting *rely_waiting_begin(struct rely_reviewer *reviewer, struct r
                                         int64_t start_us)
 {
     int64_t ids[RELY_CANDIDATES_MAX] = {0};
-    bool wants_pin = rely_review_wants_pin(review);
+    bool wants_keys = rely_review_wants_keys(review);
     const struct rely_unverified known = {.issuer = review->name};
-    const struct rely_unverified *token = wants_pin ? &known : &review->token; /* which a cache leaves empty */
-    size_t count = ask_for_what_is_missing(reviewer, review, ids);
+    const struct rely_unverified *token = wants_keys ? &review->token : &known; /* which a cache leaves empty */
+    size_t count = ask_for_what_is_missing(reviewer, review, asked->review.token, ids);
     const struct rely_waiting_need need = measure_waiting(asked, token);
     if (count == 0 || reviewer->key_wait_ms == 0 || !rely_share_has_room(&reviewer->waiting, token->issuer, &need))
         return NULL;
@@ -270,8 +287,9 @@ struct rely_waiting *rely_waiting_begin(struct rely_reviewer *reviewer, struct r
     waiting->request = request;
     waiting->start_us = start_us;
     waiting->came_us = asked->batch == NULL ? start_us : asked->came_us;
-    waiting->issuer_count = wants_pin ? 0 : count;
-    waiting->credential_id = wants_pin ? review->unpinned->id : 0;
+    waiting->issuer_count = wants_keys ? count : 0;
+    waiting->credential_id = rely_review_wants_pin(review) ? review->unpinned->id : 0;
+    waiting->bound = rely_review_wants_life(review) ? review->live.bound : (struct rely_bound){.issuer_id = 0};
     memcpy(waiting->issuer_ids, ids, count * sizeof ids[0]);
     link_waiting(waiting);
     waiting->timer.run = answer_after_timeout;
@@ -280,7 +298,7 @@ struct rely_waiting *rely_waiting_begin(struct rely_reviewer *reviewer, struct r
         rely_http_put_off(request, forget_gone_request, waiting);
     else if (asked->batch == NULL)
         rely_http_defer(request, forget_gone_request, waiting);
-    if (!wants_pin)
+    if (wants_keys)
         rely_count(&reviewer->counters->key_waits, 1);
     return waiting;
 }
@@ -333,6 +351,16 @@ void rely_reviewer_pin_answered(struct rely_reviewer *reviewer, int64_t credenti
         rely_pin_forget(reviewer, credential_id);
     for (struct rely_waiting *waiting = reviewer->waiting.oldest; waiting != NULL; waiting = waiting->next)
         if (waiting->credential_id == credential_id)
+            make_due(waiting);
+    review_some(reviewer);
+}
+
+void rely_reviewer_life_answered(struct rely_reviewer *reviewer, const struct rely_bound *bound,
+                                 enum rely_live_word word, int64_t asked_ms)
+{
+    rely_live_note(reviewer->live, bound, word, asked_ms);
+    for (struct rely_waiting *waiting = reviewer->waiting.oldest; waiting != NULL; waiting = waiting->next)
+        if (rely_bound_equal(&waiting->bound, bound))
             make_due(waiting);
     review_some(reviewer);
 }

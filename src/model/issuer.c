@@ -24,10 +24,22 @@ static bool is_guards(const struct rely_field *field)
     return strcmp(field->json, "guards") == 0;
 }
 
+static bool is_liveness(const struct rely_field *field)
+{
+    return strcmp(field->json, "liveness") == 0;
+}
+
+bool rely_issuer_shows(const struct rely_field *field, const void *record)
+{
+    return !is_liveness(field) || ((const struct rely_issuer_record *)record)->liveness_url.ptr != NULL;
+}
+
 void rely_issuer_read_own(const struct rely_body *body, const struct rely_field *field, void *record)
 {
     if (is_guards(field))
         rely_issuer_guards_read(body, field, record);
+    else if (is_liveness(field))
+        rely_issuer_liveness_read(body, field, record);
     else if (field->type == RELY_FIELD_BITS)
         ((struct rely_issuer_record *)record)->algorithms =
             rely_bits_read(body, field, find_algorithm, (size_t)rely_field_count_words(field) + 1,
@@ -42,6 +54,8 @@ struct rely_json *rely_issuer_show_own(const struct rely_field *field, const voi
     const struct rely_issuer_record *issuer = record;
     if (is_guards(field))
         return rely_issuer_guards_show(issuer);
+    if (is_liveness(field))
+        return rely_issuer_liveness_show(issuer);
     return field->type == RELY_FIELD_BITS ? rely_bits_show(field, issuer->algorithms)
                                           : rely_issuer_keys_show(field, issuer);
 }
@@ -51,6 +65,8 @@ struct rely_json *rely_issuer_schema_own(const struct rely_field *field)
     char words[128];
     if (is_guards(field))
         return rely_issuer_guards_schema();
+    if (is_liveness(field))
+        return rely_issuer_liveness_schema();
     if (field->type != RELY_FIELD_BITS)
         return rely_issuer_keys_schema(field);
     snprintf(words, sizeof words, "%s|" ED25519, field->words);
@@ -143,17 +159,17 @@ static void check_discovery_url(const struct rely_body *body, const struct rely_
                           "discoveryUrl goes only with keys {\"discovery\": true}");
 }
 
-static void check_ca_bundle(const struct rely_body *body, struct rely_slice text)
+void rely_issuer_check_authority(const struct rely_body *body, const char *path, struct rely_slice text)
 {
     static const char begin[] = "-----BEGIN CERTIFICATE-----", secret[] = "PRIVATE KEY-----";
     if (text.ptr == NULL)
         return;
     if (memmem(text.ptr, text.len, begin, sizeof begin - 1) == NULL)
-        rely_problems_add(body->problems, "caBundle", "invalid_value",
-                          "caBundle must be PEM: it has no -----BEGIN CERTIFICATE-----");
+        rely_problems_add(body->problems, path, "invalid_value",
+                          "%s must be PEM: it has no -----BEGIN CERTIFICATE-----", path);
     else if (memmem(text.ptr, text.len, secret, sizeof secret - 1) != NULL)
-        rely_problems_add(body->problems, "caBundle", "private_key",
-                          "caBundle has a private key; give the certificates alone");
+        rely_problems_add(body->problems, path, "private_key", "%s has a private key; give the certificates alone",
+                          path);
 }
 
 /* Where the token would go: rely_keeper_first_url. */
@@ -169,19 +185,31 @@ static bool is_pod_token(struct rely_slice name)
     return rely_slice_equal(name, RELY_LIT(RELY_POD_TOKEN));
 }
 
+bool rely_issuer_is_token_file(struct rely_slice name)
+{
+    return is_pod_token(name) || rely_text_is_file_name(name);
+}
+
+bool rely_issuer_check_token_file(const struct rely_body *body, const char *path, struct rely_slice name)
+{
+    bool has_folder = body->rules->has_key_folder || is_pod_token(name);
+    if (!rely_issuer_is_token_file(name))
+        rely_problems_add(body->problems, path, "invalid_value",
+                          "%s is the name of a file below keys.folder: of A-Z, a-z, 0-9, ., _ and -, "
+                          "without folder and without a dot in front; or " RELY_POD_TOKEN,
+                          path);
+    else if (!has_folder)
+        rely_problems_add(body->problems, path, "not_allowed", "%s needs keys.folder in the configuration", path);
+    return rely_issuer_is_token_file(name) && has_folder;
+}
+
 static void check_bearer_file(const struct rely_body *body, const struct rely_issuer_record *issuer)
 {
     struct rely_problems *problems = body->problems;
-    if (issuer->bearer_file.ptr == NULL || issuer->key_source == 0)
+    if (issuer->bearer_file.ptr == NULL || issuer->key_source == 0 ||
+        !rely_issuer_check_token_file(body, "bearerTokenFile", issuer->bearer_file))
         return;
-    if (!is_pod_token(issuer->bearer_file) && !rely_text_is_file_name(issuer->bearer_file))
-        rely_problems_add(problems, "bearerTokenFile", "invalid_value",
-                          "bearerTokenFile is the name of a file below keys.folder: of A-Z, a-z, 0-9, ., _ and -, "
-                          "without folder and without a dot in front; or " RELY_POD_TOKEN);
-    else if (!body->rules->has_key_folder && !is_pod_token(issuer->bearer_file))
-        rely_problems_add(problems, "bearerTokenFile", "not_allowed",
-                          "bearerTokenFile needs keys.folder in the configuration");
-    else if (rely_keys_are_given(issuer->key_source))
+    if (rely_keys_are_given(issuer->key_source))
         rely_problems_add(problems, "bearerTokenFile", "not_allowed",
                           "bearerTokenFile goes only with keys that are fetched");
     else if (rely_slice_starts(first_url_of(issuer), RELY_LIT("http://")))
@@ -229,7 +257,7 @@ void rely_issuer_check(const struct rely_body *body, void *record)
     check_not_document(body, issuer->url);
     check_aliases(body, issuer);
     check_discovery_url(body, issuer);
-    check_ca_bundle(body, issuer->ca_bundle);
+    rely_issuer_check_authority(body, "caBundle", issuer->ca_bundle);
     check_bearer_file(body, issuer);
     check_proxy(body, issuer->proxy);
     check_subject_claim(body, issuer->subject_claim);
@@ -242,8 +270,7 @@ static bool is_way_whole(const struct rely_issuer_record *issuer)
 {
     char proxy[RELY_PROXY_SIZE];
     struct rely_err ignored = {0};
-    return (issuer->bearer_file.ptr == NULL || is_pod_token(issuer->bearer_file) ||
-            rely_text_is_file_name(issuer->bearer_file)) &&
+    return (issuer->bearer_file.ptr == NULL || rely_issuer_is_token_file(issuer->bearer_file)) &&
            (issuer->proxy.ptr == NULL || rely_proxy_parse(issuer->proxy, proxy, &ignored));
 }
 
@@ -256,7 +283,7 @@ bool rely_issuer_is_whole(const void *record)
            (issuer->key_source != RELY_KEYS_JWKS_URI || issuer->jwks_uri.ptr != NULL) &&
            (!rely_keys_are_given(issuer->key_source) || issuer->jwks.ptr != NULL) &&
            (issuer->key_source != RELY_KEYS_PEM || issuer->keys_pem.ptr != NULL) && is_way_whole(issuer) &&
-           rely_issuer_guards_are_whole(issuer);
+           rely_issuer_guards_are_whole(issuer) && rely_issuer_liveness_is_whole(issuer);
 }
 
 /* Whom to trust, and what the way may be, is part of the source: keys that came through what has been taken away are

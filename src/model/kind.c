@@ -123,6 +123,7 @@ static const struct rely_kind kinds[] = {
         .show_own = rely_issuer_show_own,
         .schema_own = rely_issuer_schema_own,
         .is_whole = rely_issuer_is_whole,
+        .shows = rely_issuer_shows,
     },
     {
         .object = RELY_OBJECT_ISSUER_GROUP,

@@ -63,6 +63,17 @@ struct rely_json *rely_issuer_guards_schema(void);
 /* What no table says of tenantSubject and pinClaims. */
 void rely_issuer_guards_check(const struct rely_body *body, const struct rely_issuer_record *issuer);
 bool rely_issuer_guards_are_whole(const struct rely_issuer_record *issuer);
+bool rely_issuer_shows(const struct rely_field *field, const void *record);
+/* `liveness` alone, in issuer_liveness.c. */
+void rely_issuer_liveness_read(const struct rely_body *body, const struct rely_field *field,
+                               struct rely_issuer_record *issuer);
+struct rely_json *rely_issuer_liveness_show(const struct rely_issuer_record *issuer);
+struct rely_json *rely_issuer_liveness_schema(void);
+bool rely_issuer_liveness_is_whole(const struct rely_issuer_record *issuer);
+/* PEM of certificates alone? And a file that a token may be read from, by its name, and by the configuration, too? */
+void rely_issuer_check_authority(const struct rely_body *body, const char *path, struct rely_slice text);
+bool rely_issuer_is_token_file(struct rely_slice name);
+bool rely_issuer_check_token_file(const struct rely_body *body, const char *path, struct rely_slice name);
 void rely_identity_check(const struct rely_body *body, void *record);
 void rely_identity_read_own(const struct rely_body *body, const struct rely_field *field, void *record);
 struct rely_json *rely_identity_show_own(const struct rely_field *field, const void *record);

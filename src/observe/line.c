@@ -36,6 +36,7 @@ static void put_decision(const struct record *record, const struct rely_slice te
     put_member(out, "identity", texts[FIELD_IDENTITY]);
     put_member(out, "credential", texts[FIELD_CREDENTIAL]);
     put_member(out, "shadow", texts[FIELD_SHADOW]);
+    put_member(out, "liveness", texts[FIELD_LIVENESS]);
     put_member(out, "peer", texts[FIELD_PEER]);
     put_member(out, "decisionId", texts[FIELD_DECISION_ID]);
     rely_buf_printf(out, ",\"durationUs\":%u", record->duration_us);

@@ -308,6 +308,7 @@ void rely_log_decide(struct rely_log_ring *ring, const struct rely_log_decision 
         [FIELD_IDENTITY] = decision->identity,
         [FIELD_CREDENTIAL] = decision->credential,
         [FIELD_SHADOW] = decision->shadow,
+        [FIELD_LIVENESS] = decision->liveness,
         [FIELD_PEER] = decision->peer,
         [FIELD_DECISION_ID] = decision->decision_id,
     };

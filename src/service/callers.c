@@ -44,6 +44,30 @@ static void ask_for_keys(const struct rely_control_thread *thread, const struct 
             rely_keeper_ask(thread->keeper, review->candidates[i].issuer->id);
 }
 
+/* Behind the answer, or while it waits. */
+static void ask_for_life(struct rely_control_thread *thread, const struct rely_review *review, struct rely_slice token)
+{
+    if (rely_live_may_ask(thread->live, &review->live.bound))
+        rely_lives_ask(rely_lives_copy(thread, &(struct rely_live_question){.bound = review->live.bound,
+                                                                            .revision = review->issuer->revision,
+                                                                            .token = token,
+                                                                            .claims = &review->claims}));
+}
+
+static void review_caller_once(struct rely_control_thread *thread, const struct rely_review_request *asked,
+                               struct rely_review *review)
+{
+    rely_cache_review(thread->caller_cache, rely_control_snapshot(thread->control), asked, rely_clock_now_s(), review);
+}
+
+/* Who cannot wait, or has waited, is reviewed as the record has it for a cluster that says nothing. */
+static void go_without_life(struct rely_control_thread *thread, const struct rely_review_request *asked,
+                            struct rely_review *review)
+{
+    rely_live_note(thread->live, &review->live.bound, RELY_LIVE_NOTHING, rely_clock_monotonic_ms());
+    review_caller_once(thread, asked, review);
+}
+
 bool rely_callers_review(void *context, struct rely_http_request *request, const struct rely_review_request *asked,
                          struct rely_review *review)
 {
@@ -51,8 +75,8 @@ bool rely_callers_review(void *context, struct rely_http_request *request, const
     struct rely_review_request bounded = *asked;
     bounded.budget = &thread->caller_tries;
     bounded.turn = thread->caller_turns;
-    rely_cache_review(thread->caller_cache, rely_control_snapshot(thread->control), &bounded, rely_clock_now_s(),
-                      review);
+    bounded.live = thread->live;
+    review_caller_once(thread, &bounded, review);
     bool is_put_off = rely_waits_begin(thread, request, review);
     if (rely_review_wants_pin(review)) {
         const struct rely_pin pin = rely_review_pin(review);
@@ -62,5 +86,9 @@ bool rely_callers_review(void *context, struct rely_http_request *request, const
         thread->caller_turns++;
         ask_for_keys(thread, review);
     }
+    if (rely_review_wants_life(review) || review->live.is_old)
+        ask_for_life(thread, review, asked->token);
+    if (rely_review_wants_life(review) && !is_put_off)
+        go_without_life(thread, &bounded, review);
     return is_put_off;
 }

@@ -5,6 +5,7 @@
 #include "service.h"
 
 #include "relyd/bind.h"
+#include "relyd/clock.h"
 #include "relyd/preset.h"
 
 #include <stdlib.h>
@@ -208,6 +209,7 @@ static bool start_control_thread(struct rely_control_thread *thread, struct rely
     if (thread->loop == NULL)
         return false;
     thread->caller_cache = rely_cache_new(CALLER_CACHE_ENTRIES);
+    thread->live = rely_live_memory_new(rely_clock_monotonic_ms);
     thread->caller_tries.limit = (uint32_t)thread->service->config->key_kidless_failures_per_s;
     thread->control = rely_rooms_new_control(thread);
     thread->keeper = rely_rooms_new_keeper(thread);
@@ -219,6 +221,7 @@ static bool start_control_thread(struct rely_control_thread *thread, struct rely
                                         .ask = ask_for_admin,
                                         .note_fault = note_fault_for_admin,
                                         .presets = thread->presets,
+                                        .live = thread->live,
                                         .snapshot = newest_snapshot,
                                         .key_status = tell_key_status,
                                         .conditions = tell_conditions,
@@ -269,6 +272,7 @@ void *rely_control_thread_main(void *context)
     }
     rely_control_free(thread->control);
     rely_cache_free(thread->caller_cache);
+    rely_live_memory_free(thread->live);
     rely_presets_free(thread->presets);
     rely_registry_thread_fini(&thread->registry);
     return NULL;

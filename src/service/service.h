@@ -21,6 +21,8 @@
 #include "relyd/service.h"
 #include "relyd/work.h"
 
+#include "lives.h"
+
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/stat.h>
@@ -132,6 +134,8 @@ struct rely_control_thread {
     size_t wait_count;
     struct rely_sweeper sweeper;
     size_t pins_on_their_way;
+    struct rely_live_memory *live; /* owned: what clusters have said */
+    struct rely_lives lives;
 };
 
 /* What is read again while relyd serves. */
@@ -337,6 +341,7 @@ bool rely_waits_begin(struct rely_control_thread *thread, struct rely_http_reque
 /* The fetch is over; the uid is written down, or cannot be. */
 void rely_waits_note_keys(const struct rely_control_thread *thread, int64_t issuer_id);
 void rely_waits_note_pin(const struct rely_control_thread *thread, int64_t credential_id);
+void rely_waits_note_life(const struct rely_control_thread *thread, const struct rely_bound *bound);
 
 /* --- reload.c: on the main thread --------------------------------------------------------------------- */
 

@@ -21,6 +21,7 @@ struct rely_wait_for_caller {
     int64_t issuer_ids[RELY_CANDIDATES_MAX]; /* whose keys it waits for; 0: none */
     int64_t credential_id;                   /* whose uid; 0: none */
     uint64_t iss_hash;                       /* of its token's iss */
+    struct rely_bound bound;                 /* of which a cluster is asked; issuer 0: none */
 };
 
 static void forget_wait(void *context)
@@ -48,10 +49,12 @@ static bool note_wanted(struct rely_wait_for_caller *wait, const struct rely_rev
     size_t count = 0;
     if (rely_review_wants_pin(review))
         wait->credential_id = review->unpinned->id;
+    if (rely_review_wants_life(review))
+        wait->bound = review->live.bound;
     for (size_t i = 0; rely_review_wants_keys(review) && i < review->candidate_count; i++)
         if (!review->candidates[i].issuer->has_uploaded_keys)
             wait->issuer_ids[count++] = review->candidates[i].issuer->id;
-    return count > 0 || wait->credential_id != 0;
+    return count > 0 || wait->credential_id != 0 || wait->bound.issuer_id != 0;
 }
 
 static void link_wait(struct rely_wait_for_caller *wait, struct rely_control_thread *thread)
@@ -111,5 +114,12 @@ void rely_waits_note_pin(const struct rely_control_thread *thread, int64_t crede
 {
     for (struct rely_wait_for_caller *wait = thread->waits; wait != NULL; wait = wait->next)
         if (wait->credential_id == credential_id)
+            hasten(wait);
+}
+
+void rely_waits_note_life(const struct rely_control_thread *thread, const struct rely_bound *bound)
+{
+    for (struct rely_wait_for_caller *wait = thread->waits; wait != NULL; wait = wait->next)
+        if (rely_bound_equal(&wait->bound, bound))
             hasten(wait);
 }

@@ -70,6 +70,12 @@ static void ask_control_for_pin(void *context, const struct rely_pin *pin)
     ask_control(context, &(struct question){.message = {.run = pass_question_to_pins}, .pin = *pin});
 }
 
+static void ask_control_for_life(void *context, const struct rely_live_question *question)
+{
+    const struct rely_worker *worker = context;
+    rely_lives_post(rely_lives_copy(&worker->service->control_thread, question));
+}
+
 static void set_up_reviewer(struct rely_worker *worker, struct rely_log_ring *ring)
 {
     const struct rely_config *config = worker->service->config;
@@ -79,7 +85,7 @@ static void set_up_reviewer(struct rely_worker *worker, struct rely_log_ring *ri
         .counters = &worker->counters->requests,
         .ring = ring,
         .cache = rely_cache_new((size_t)config->cache_entries),
-        .hooks = {worker, ask_control_for_keys, ask_control_for_table, ask_control_for_pin},
+        .hooks = {worker, ask_control_for_keys, ask_control_for_table, ask_control_for_pin, ask_control_for_life},
         .caller_rules = &worker->service->reload.caller_rules,
         .key_wait_ms = (int)config->key_miss_wait_ms,
         .tries = {.limit = (uint32_t)config->key_kidless_failures_per_s},

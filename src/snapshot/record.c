@@ -56,6 +56,15 @@ static struct rely_slice read_subject_claim(struct rely_slice name, struct rely_
     return rely_slice_equal(claim, RELY_SUBJECT_CLAIM) ? (struct rely_slice){NULL, 0} : claim;
 }
 
+static struct rely_issuer_liveness read_liveness(const struct rely_issuer_record *record)
+{
+    return (struct rely_issuer_liveness){.url = record->liveness_url,
+                                         .ca_bundle = record->liveness_ca,
+                                         .bearer_file = record->liveness_file,
+                                         .may_be_assumed = record->liveness_silence == RELY_SILENCE_ALLOWS,
+                                         .rate = (uint32_t)record->liveness_rate};
+}
+
 struct rely_issuer *rely_issuer_of_record(const struct rely_issuer_record *record, bool may_use_http)
 {
     struct rely_pool pool;
@@ -88,6 +97,7 @@ struct rely_issuer *rely_issuer_of_record(const struct rely_issuer_record *recor
                                                           .may_use_private_addresses = record->allow_private_addresses,
                                                           .may_have_costly_keys = record->allow_costly_keys,
                                                           .max_age_s = record->max_key_age_s},
+                                               .liveness = read_liveness(record),
                                                .has_uploaded_keys = rely_keys_are_given(record->key_source),
                                                .keys_generation = (uint64_t)record->keys_generation,
                                                .revision = record->record.revision});

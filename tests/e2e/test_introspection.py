@@ -149,7 +149,13 @@ def of_records(relyd, signer):
                      guards={"singleAudience": True, "pinServiceAccountUid": "first-use"})
     relyd.put_credential("first", issuer="https://guarded.example", subject="system:serviceaccount:team-a:first")
     relyd.put("/v1/routes/once", {"audiences": ["relyd"]})
+    live = tokens.key("live")
+    relyd.put_issuer("live", "https://live.example", keys={"jwks": tokens.jwks(live)}, liveness={"url": "https://127.0.0.1:1", "bearerTokenFile": "@pod"})
+    for number, subject in enumerate(("someone", "system:serviceaccount:team-a:live")):
+        relyd.put_credential(f"live-{number}", issuer="https://live.example", subject=subject)
     return {
+        "token_not_live": live.sign(tokens.claims("https://live.example", sub="someone", **{"kubernetes.io": None})),
+        "liveness_unavailable": live.sign(tokens.claims("https://live.example", account="live")),
         "issuer_disabled": tokens.key("off").sign(tokens.claims("https://off.example")),
         "keys_unavailable": signer.sign(tokens.claims("https://127.0.0.1:1")),
         "ambiguous_issuer": many[-1].sign(tokens.claims("https://many.example"), kid=None),

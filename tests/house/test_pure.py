@@ -26,7 +26,7 @@ EXCEPTIONS = (
     ("src/signature/", r"rely_alloc|free", "a key's verifier, the thread's scratch and the cache's secret are made once"),
     ("src/signature/", r"pthread_(once|once_t|key_t|key_create|setspecific|getspecific)", "a thread's scratch, and the tables of the curves, are made once"),
     ("src/(signature|decide)/", r"rely_random", "drawn once, at start: what decides which verifications are repeated, and the cache's secret"),
-    ("src/decide/(cache|fingerprint|slots).c", rf"rely_alloc|free|{OPENSSL}", "a worker's cache, and the key of its fingerprints, are made before its first request"),
+    ("src/decide/(cache|fingerprint|slots|liveness).c", rf"rely_alloc|free|{OPENSSL}", "a worker's cache and memory, and the key of its fingerprints, are made before its first request"),
     ("src/signature/signature.c", r"rely_alarm", "two arithmetics that disagree end the process: one of them would believe a forgery"),
 )
 

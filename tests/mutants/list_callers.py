@@ -102,7 +102,7 @@ MUTANTS = [
     on_data("a-refused-caller-of-a-review-is-not-in-the-log", "src/endpoints/endpoints.c",
             "    rely_reviewer_note_refused(reviewer, request, protocol->endpoint, RELY_CALLER_NOT_PERMITTED, caller->why.text);\n",
             "    (void)rely_reviewer_note_refused;\n", "test_every_refused_caller_is_in_the_log"),
-    on_data("a-callers-own-key-is-not-fetched", "src/endpoints/admit.c", "    if (!rely_review_wants_keys(review) && !rely_review_wants_pin(review))\n        return;", "    if (!rely_review_wants_keys(review) || review->candidate_count > 0)\n        return;", "test_a_callers_own_key_is_fetched"),
+    on_data("a-callers-own-key-is-not-fetched", "src/endpoints/admit.c", "    if (!rely_review_wants_more(review))\n        return;", "    if (!rely_review_wants_more(review) || review->candidate_count > 0)\n        return;", "test_a_callers_own_key_is_fetched"),
     mutant("a-caller-waits-as-often-as-he-likes", "src/endpoints/admit.c", "    if (admitting->request->is_again)\n", "    if (admitting->request == NULL)\n", "unit_endpoints"),
     mutant("who-waits-is-counted-as-refused", "src/endpoints/admit.c", "    if (proven != RELY_CALLER_PROVEN && !*is_put_off)", "    if (proven != RELY_CALLER_PROVEN)", "unit_endpoints"),
     mutant("who-waits-is-refused-too", "src/endpoints/endpoints.c", "    if (is_put_off)\n        return;\n", "    if (is_put_off && request->is_again)\n        return;\n", "tests/e2e/test_callers.py::test_a_callers_own_key_is_fetched"),

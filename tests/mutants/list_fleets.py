@@ -58,7 +58,7 @@ MUTANTS = [
     mutant("a route has no room while it is waited", "src/endpoints/waiting.c", "review->identity.len + review->route.len + review->audience_count", "review->identity.len + review->audience_count", "unit_endpoints"),
     mutant("a pin is not asked for beside another's", "src/endpoints/pins.c", "    if (asked->credential_id == pin.credential_id && now_ms < asked->until_ms)", "    if (asked->credential_id != 0 && now_ms < asked->until_ms)", "unit_endpoints"),
     mutant("a pin is forgotten with another's", "src/endpoints/pins.c", "    if (asked->credential_id == credential_id)\n", "    if (asked->credential_id == credential_id || asked->credential_id != 0)\n", "unit_endpoints"),
-    mutant("who waits for a pin waits for keys, too", "src/endpoints/waiting.c", "    waiting->issuer_count = 0;\n    waiting->credential_id", "    waiting->credential_id", "unit_endpoints"),
+    mutant("who waits for a pin waits for keys, too", "src/endpoints/waiting.c", "    waiting->issuer_count = 0;\n    waiting->bound.issuer_id = 0;\n", "    waiting->bound.issuer_id = 0;\n", "unit_endpoints"),
     mutant("who has waited long enough waits for a pin", "src/endpoints/waiting.c", "if (!rely_review_wants_pin(review) || waiting->is_last ||", "if (!rely_review_wants_pin(review) ||", "unit_endpoints"),
     mutant("keys that could not sign are asked for", "src/endpoints/waiting.c", "if (!issuer->has_uploaded_keys && (issuer->algs >> review->token.alg & 1u) != 0 &&", "if (!issuer->has_uploaded_keys &&", "unit_endpoints"),
     mutant("pins on their way are counted up alone", "src/service/pins.c", "    thread->pins_on_their_way--;\n", "", "unit_service_asks"),

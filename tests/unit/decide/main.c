@@ -25,5 +25,6 @@ int main(void)
     failed += run_name_tests();
     failed += run_seal_tests();
     failed += run_account_tests();
+    failed += run_liveness_tests();
     return failed;
 }

@@ -73,5 +73,6 @@ int run_subject_claim_tests(void);
 int run_name_tests(void);
 int run_seal_tests(void);
 int run_account_tests(void);
+int run_liveness_tests(void);
 
 #endif

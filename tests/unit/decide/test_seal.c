@@ -25,6 +25,7 @@ enum forgotten {
     GUARDS,
     REVOCATIONS,
     PINS,
+    LIVENESS,
     ANY_MATCH,
     ITS_AUDIENCES,
     WHETHER_IT_IS_ENABLED,
@@ -39,6 +40,8 @@ enum rely_reason __real_rely_step_revocations(struct rely_review_work *work);
 enum rely_reason __wrap_rely_step_revocations(struct rely_review_work *work);
 enum rely_reason __real_rely_judge_pins(struct rely_review *review);
 enum rely_reason __wrap_rely_judge_pins(struct rely_review *review);
+enum rely_reason __real_rely_judge_liveness(struct rely_review_work *work);
+enum rely_reason __wrap_rely_judge_liveness(struct rely_review_work *work);
 enum rely_reason __real_rely_credentials_match(const struct rely_snapshot *snapshot,
                                                const struct rely_match_query *query, struct rely_matches *out,
                                                struct rely_detail *detail);
@@ -61,6 +64,11 @@ enum rely_reason __wrap_rely_judge_pins(struct rely_review *review)
     return forgotten == PINS ? RELY_OK : __real_rely_judge_pins(review);
 }
 
+enum rely_reason __wrap_rely_judge_liveness(struct rely_review_work *work)
+{
+    return forgotten == LIVENESS ? RELY_OK : __real_rely_judge_liveness(work);
+}
+
 enum rely_reason __wrap_rely_credentials_match(const struct rely_snapshot *snapshot,
                                                const struct rely_match_query *query, struct rely_matches *out,
                                                struct rely_detail *detail)
@@ -80,6 +88,7 @@ enum rely_reason __wrap_rely_credentials_match(const struct rely_snapshot *snaps
 }
 
 static const struct rely_guards guards = {.pins_uid = true};
+static const struct rely_issuer_liveness wanted = {.url = {"https://c.example", 17}}, unwanted = {.url = {NULL, 0}};
 
 static void nobody_is_let_in_by_what_is_forgotten(void **state)
 {
@@ -97,6 +106,7 @@ static void nobody_is_let_in_by_what_is_forgotten(void **state)
     for (enum forgotten i = NOTHING; i <= WHETHER_IT_IS_IN_SHADOW; i++) {
         scene_begin_edition(&scene);
         scene_change_issuer(&scene, issuer, guards, &guards);
+        scene_change_issuer(&scene, issuer, liveness, i == LIVENESS ? wanted : unwanted);
         scene_edit_credential(&scene, rule)->account_uid = i == PINS ? NULL : UID;
         forgotten = i;
         const struct rely_review *review = scene_review(&scene, token, NOW);

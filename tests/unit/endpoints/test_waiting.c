@@ -554,6 +554,119 @@ static void test_whose_key_comes_at_the_end_waits_for_no_uid(void **state)
     assert_int_equal(worker->reviewer.waiting.count, 0);
 }
 
+/* --- what clusters say ------------------------------------------------------------------------------------------- */
+
+static void want_life(struct worker *worker, bool may_be_assumed)
+{
+    const struct rely_issuer_liveness liveness = {.url = RELY_LIT("https://cluster.example"),
+                                                  .may_be_assumed = may_be_assumed};
+    scene_change_issuer(&worker->scene, worker->issuer, liveness, liveness);
+}
+
+static void say(struct worker *worker, enum rely_live_word word)
+{
+    rely_reviewer_life_answered(&worker->reviewer, &last_bound, word, rely_clock_monotonic_ms());
+}
+
+static void test_who_waits_for_a_cluster(void **state)
+{
+    struct worker *worker = *state;
+    add_account(worker, "one");
+    add_account(worker, "two");
+    bring_key(worker, worker->issuer);
+    want_life(worker, false);
+    for (int i = 0; i < 3; i++)
+        ask(worker, make_token_of_account("one"));
+    assert_int_equal(asked_for_life, 1);
+    const struct rely_bound one = last_bound;
+    ask(worker, make_token_of_account("two"));
+    assert_int_equal(asked_for_life, 2);
+    assert_int_equal(worker->reviewer.waiting.count, 4);
+    rely_reviewer_life_answered(&worker->reviewer, &one, RELY_LIVE_YES, rely_clock_monotonic_ms());
+    assert_int_equal(answered[RELY_OK], 3);
+    say(worker, RELY_LIVE_NO);
+    assert_int_equal(answered[RELY_TOKEN_NOT_LIVE], 1);
+    ask(worker, make_token_of_account("two"));
+    assert_int_equal(answered[RELY_TOKEN_NOT_LIVE], 2);
+    assert_int_equal(worker->reviewer.waiting.count, 0);
+    assert_int_equal(asked_for_keys + asked_for_pins + worker->counters.key_waits, 0);
+}
+
+static void test_who_waits_for_a_cluster_in_vain(void **state)
+{
+    struct worker *worker = *state;
+    add_account(worker, "one");
+    add_account(worker, "two");
+    bring_key(worker, worker->issuer);
+    want_life(worker, false);
+    ask(worker, make_token_of_account("one"));
+    say(worker, RELY_LIVE_NOTHING);
+    assert_int_equal(answered[RELY_LIVENESS_UNAVAILABLE], 1);
+    ask(worker, make_token_of_account("two"));
+    run_timers_of(150);
+    assert_int_equal(answered[RELY_LIVENESS_UNAVAILABLE], 2);
+    want_life(worker, true);
+    ask(worker, make_token_of_account("two")); /* it has not said anything a moment ago */
+    assert_int_equal(answered[RELY_OK], 1);
+    assert_int_equal(asked_for_life, 2);
+    assert_int_equal(worker->reviewer.waiting.count, 0);
+}
+
+static void test_whose_time_is_over_is_let_in_where_the_record_says_so(void **state)
+{
+    struct worker *worker = *state;
+    add_account(worker, "one");
+    add_account(worker, "two");
+    bring_key(worker, worker->issuer);
+    want_life(worker, true);
+    ask(worker, make_token_of_account("one"));
+    assert_int_equal(answered_count, 0);
+    run_timers_of(150);
+    assert_int_equal(answered[RELY_OK], 1);
+    worker->reviewer.key_wait_ms = 0;
+    ask(worker, make_token_of_account("two"));
+    assert_int_equal(answered[RELY_OK], 2);
+    assert_int_equal(asked_for_life, 2);
+}
+
+static void test_who_waits_for_a_key_a_cluster_and_a_uid(void **state)
+{
+    struct worker *worker = *state;
+    int64_t one = add_account(worker, "one");
+    pin_first_uses(worker);
+    want_life(worker, false);
+    ask(worker, make_token_of_account("one"));
+    bring_key(worker, worker->issuer);
+    settle(worker, worker->issuer);
+    assert_int_equal(asked_for_life, 1);
+    assert_int_equal(asked_for_pins, 0); /* what is gone is not written down */
+    say(worker, RELY_LIVE_YES);
+    assert_int_equal(asked_for_pins, 1);
+    assert_int_equal(worker->reviewer.waiting.count, 1);
+    write_down(worker, one);
+    assert_int_equal(answered[RELY_OK], 1);
+}
+
+static void test_an_old_yes_is_asked_for_behind_the_answer(void **state)
+{
+    struct worker *worker = *state;
+    add_account(worker, "one");
+    bring_key(worker, worker->issuer);
+    want_life(worker, false);
+    ask(worker, make_token_of_account("one"));
+    rely_reviewer_life_answered(&worker->reviewer, &last_bound, RELY_LIVE_YES,
+                                rely_clock_monotonic_ms() - RELY_LIVE_SOFT_MS - 1);
+    assert_int_equal(answered[RELY_OK], 1);
+    assert_int_equal(asked_for_life, 1); /* a moment ago */
+    rely_live_memory_free(worker->reviewer.live);
+    worker->reviewer.live = rely_live_memory_new(rely_clock_monotonic_ms);
+    rely_reviewer_life_answered(&worker->reviewer, &last_bound, RELY_LIVE_YES,
+                                rely_clock_monotonic_ms() - RELY_LIVE_SOFT_MS - 1);
+    ask(worker, make_token_of_account("one"));
+    assert_int_equal(answered[RELY_OK], 2);
+    assert_int_equal(asked_for_life, 2);
+}
+
 int run_waiting_tests(void)
 {
     const struct CMUnitTest tests[] = {
@@ -578,6 +691,11 @@ int run_waiting_tests(void)
         WORKER_TEST(test_who_waits_for_a_uid_in_vain),
         WORKER_TEST(test_who_waits_for_a_key_and_then_for_a_uid),
         WORKER_TEST(test_who_waits_for_a_uid_waits_for_no_key),
+        WORKER_TEST(test_who_waits_for_a_cluster),
+        WORKER_TEST(test_who_waits_for_a_cluster_in_vain),
+        WORKER_TEST(test_whose_time_is_over_is_let_in_where_the_record_says_so),
+        WORKER_TEST(test_who_waits_for_a_key_a_cluster_and_a_uid),
+        WORKER_TEST(test_an_old_yes_is_asked_for_behind_the_answer),
         WORKER_TEST(test_whose_key_comes_at_the_end_waits_for_no_uid),
         WORKER_TEST(test_a_callers_key_is_waited_for),
         WORKER_TEST(test_a_callers_key_that_does_not_come),

@@ -184,6 +184,17 @@ static void ignore_table(void *service, int64_t issuer_id, uint64_t key_serial)
 size_t asked_for_pins;
 struct rely_pin last_pin;
 
+size_t asked_for_life;
+struct rely_bound last_bound;
+
+static void note_life(void *service, const struct rely_live_question *question)
+{
+    (void)service;
+    assert_true(question->token.len > 0 && question->claims->audience_count > 0);
+    last_bound = question->bound;
+    asked_for_life++;
+}
+
 static void note_pin(void *service, const struct rely_pin *pin)
 {
     (void)service;
@@ -198,7 +209,7 @@ int set_up_worker(void **state)
     memset(worker, 0, sizeof *worker);
     memset(answered, 0, sizeof answered);
     answered_count = asked_for_keys = running_count = 0;
-    asked_for_pins = held_bytes = 0;
+    asked_for_pins = asked_for_life = held_bytes = 0;
     clock_step_us = sent_status = 0;
     stopped_us = 0;
     sent_count = 0;
@@ -215,7 +226,7 @@ int set_up_worker(void **state)
     worker->reviewer = (struct rely_reviewer){.snapshot = worker->scene.snapshot,
                                               .counters = &worker->counters,
                                               .ring = rely_log_ring_new(worker->log),
-                                              .hooks = {worker, note_question, ignore_table, note_pin},
+                                              .hooks = {worker, note_question, ignore_table, note_pin, note_life},
                                               .key_wait_ms = 150,
                                               .batch_bytes_max = (size_t)64 * 1024 * 1024,
                                               .tries = {.limit = 100}};

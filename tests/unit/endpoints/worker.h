@@ -57,6 +57,8 @@ extern int sent_status;                           /* of what was answered last *
 extern size_t sent_count;                         /* answers */
 extern struct rely_buf sent_body;
 extern size_t answered[RELY_REASON_COUNT], answered_count, asked_for_keys, asked_for_pins;
+extern size_t asked_for_life;
+extern struct rely_bound last_bound; /* of which a cluster was asked */
 extern struct rely_pin last_pin;
 uint64_t count_reviews(const struct worker *worker);
 /* `reply` of whoever asks. */

@@ -319,7 +319,7 @@ static void suggests_the_field_that_was_meant(void **state)
         {"allo", "\"allo\" is no field of an issuer"}, /* two begin so */
         {"jwksUri", "\"jwksUri\" is no field of an issuer; it stands within keys"},
         {"discovery", "\"discovery\" is no field of an issuer; it stands within keys"},
-        {"url", "\"url\" is no field of an issuer"},
+        {"url", "\"url\" is no field of an issuer; it stands within liveness"},
         {"enaxyed", "\"enaxyed\" is no field of an issuer; did you mean enabled?"},
         {"enaxyzed", "\"enaxyzed\" is no field of an issuer"}, /* three letters are no slip */
     };

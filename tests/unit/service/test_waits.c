@@ -149,6 +149,21 @@ static void a_uid_wakes_who_waits_for_it(void **state)
     assert_int_equal(asked[0].delay_ms, 0);
 }
 
+static void a_cluster_wakes_who_waits_for_it(void **state)
+{
+    (void)state;
+    const struct rely_bound one = {1, {2, 3}}, other = {1, {2, 4}};
+    struct rely_review wanting = {.decision.reason = RELY_LIVENESS_UNAVAILABLE, .live = {.bound = one}};
+    struct rely_review silent = {.decision.reason = RELY_LIVENESS_UNAVAILABLE,
+                                 .live = {.life = RELY_LIFE_UNAVAILABLE, .bound = one}};
+    assert_true(begin(&wanting));
+    assert_false(begin(&silent));
+    rely_waits_note_life(&thread, &other);
+    assert_int_equal(asked[0].delay_ms, WAIT_MS);
+    rely_waits_note_life(&thread, &one);
+    assert_int_equal(asked[0].delay_ms, 0);
+}
+
 static void nothing_is_waited_for_in_vain(void **state)
 {
     (void)state;
@@ -196,6 +211,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_key_wakes_who_waits_for_it, set_up_waits, tear_down_waits),
         cmocka_unit_test_setup_teardown(a_uid_wakes_who_waits_for_it, set_up_waits, tear_down_waits),
+        cmocka_unit_test_setup_teardown(a_cluster_wakes_who_waits_for_it, set_up_waits, tear_down_waits),
         cmocka_unit_test_setup_teardown(nothing_is_waited_for_in_vain, set_up_waits, tear_down_waits),
         cmocka_unit_test_setup_teardown(so_many_wait, set_up_waits, tear_down_waits),
     };
