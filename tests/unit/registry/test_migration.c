@@ -91,8 +91,9 @@ static char *collect_rows(struct fixture *fixture)
     "WITH RECURSIVE part (type, name, line, rest) AS (SELECT type, name, NULL, sql || char(10) FROM sqlite_schema"     \
     " WHERE sql IS NOT NULL UNION ALL SELECT type, name, substr(rest, 1, instr(rest, char(10)) - 1),"                  \
     " substr(rest, instr(rest, char(10)) + 1) FROM part WHERE rest <> '')"                                             \
-    " SELECT type, name, replace(replace(replace(replace(rtrim(line, ','), ' DEFAULT 0', ''), ' DEFAULT 1', ''),"      \
-    " ' DEFAULT ''''', ''), ' DEFAULT ''sub''', '') FROM part"                                                         \
+    " SELECT type, name, replace(replace(replace(replace(replace(rtrim(line, ','), ' DEFAULT 0', ''), ' DEFAULT 1', "  \
+    "''),"                                                                                                             \
+    " ' DEFAULT ''''', ''), ' DEFAULT ''sub''', ''), ' DEFAULT 50', '') FROM part"                                     \
     " WHERE line IS NOT NULL ORDER BY 1, 2, 3"
 
 static void test_c6_c9_carries_an_old_registry_over(void **state)
