@@ -20,8 +20,9 @@
     "algorithms, types, leeway_s, allow_costly_keys, subject_claim, required_claims, is_single_audience, "             \
     "refuses_stretched, pin_uid, "                                                                                     \
     "allowed_subjects,"                                                                                                \
-    " is_shared, pin_claims, push_subjects, liveness_silence, liveness_rate, created_at, updated_at) VALUES ('" name "', " url ", '', " allow_http      \
-    ", 0, 1, " source ", " jwks_uri ", 2, 'x'||char(10), 0, 0, 'sub', '', 0, 0, 1, '', 0, '', '', 1, 50, 0, 0)"
+    " is_shared, pin_claims, push_subjects, liveness_silence, liveness_rate, created_at, updated_at) VALUES ('" name   \
+    "', " url ", '', " allow_http ", 0, 1, " source ", " jwks_uri                                                      \
+    ", 2, 'x'||char(10), 0, 0, 'sub', '', 0, 0, 1, '', 0, '', '', 1, 50, 0, 0)"
 
 struct sql_case {
     const char *sql;
