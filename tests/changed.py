@@ -16,7 +16,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 
-KEYS = ["keys", "conditions", "refresh", "rotation", "flood", "key_sources", "key_origins", "key_keeping", "key_documents", "siblings", "misbehaving_issuers", "fetching", "fetch_faults", "bearer_files"]
+KEYS = ["keys", "conditions", "refresh", "rotation", "flood", "key_sources", "key_origins", "key_keeping", "key_documents", "siblings", "misbehaving_issuers", "fetching", "fetch_faults", "bearer_files", "key_files"]
 TOKENS = ["hostile_tokens", "kubernetes_tokens", "straight_path"]
 WRITES = ["rest", "limits", "acknowledged", "migration", "registry_faults", "slow_disk", "crash"]
 DOORS = ["check", "tokenreview", "tokenreview_protobuf", "kubernetes_answers", "kubernetes_clients", "introspection", "told", "client_paths", "doors"]
@@ -43,7 +43,7 @@ E2E = {
     "snapshot": ["aliases", "revocations", "rest", "acknowledged", "siblings", "fleet"],
     "keys": ["key_documents", "key_origins", "ml_dsa", "siblings", *TOKENS],
     "token": [*TOKENS, "trust_domains"],
-    "fetch": ["fetching", "conditions", "refresh", "bearer_files", "misbehaving_issuers", "key_sources", "liveness"],
+    "fetch": ["fetching", "conditions", "refresh", "bearer_files", "key_files", "misbehaving_issuers", "key_sources", "liveness"],
     "config": ["command_line", "reload"],
     "yaml": ["command_line", "reload", "presets"],
     "policy": ["presets"],

@@ -34,6 +34,9 @@ struct rely_fetch_request {
     struct rely_slice bearer_file;
     struct rely_slice bearer_for; /* a URL */
     struct rely_slice proxy;      /* as rules->proxy, which it stands for. Absent: that one */
+    /* A file of rules->folder that is read in place of the URL, which only names it then: rely_files_read_keys. Of the
+     * rest `etag` and max_bytes count. Absent: none. */
+    struct rely_slice file;
     enum rely_fetch_kind kind;
     bool may_use_http;
     bool may_use_private_addresses; /* loopback, link-local, private and other special ranges */

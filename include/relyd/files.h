@@ -6,13 +6,26 @@
 #define RELYD_FILES_H
 
 #include "relyd/base.h"
+#include "relyd/limits.h"
 
 struct rely_files;
+
+#define RELY_FILE_TAG_SIZE 128
 
 /* What came of it. Borrowed during the callback. */
 struct rely_file {
     struct rely_slice bytes; /* ptr NULL: it could not be read, and err says why */
     struct rely_err err;     /* names the file, and nothing of what is in it */
+    /* Of a key set: which file it was, and when it was written; in quotes, as an entity-tag. */
+    char tag[RELY_FILE_TAG_SIZE];
+    bool is_unchanged; /* it has the tag that was asked with, and was not read: there are no bytes, and err is none */
+};
+
+/* A key set that somebody wants. */
+struct rely_wanted_keys {
+    struct rely_slice name; /* rely_text_is_file_name */
+    size_t max_bytes;
+    struct rely_slice tag; /* of what is at hand; absent: it is read in any case */
 };
 
 /* Read a file at once. False: no regular file, empty or longer, and err says so without its name. Thread: one that may
@@ -41,5 +54,17 @@ void rely_files_free(struct rely_files *files);
  */
 void rely_files_read(struct rely_files *files, struct rely_slice name, size_t max_bytes,
                      void (*done)(const struct rely_file *file, void *context), void *context);
+
+/**
+ * The same of a key set, which must stay in the folder: a link that leads out of it is a fault, and so is what is written
+ * while it is read. At most RELY_KEY_FILES_HELD of them are read and not given back, whoever is slow: after each callback,
+ * a fault's too, comes rely_files_release.
+ *
+ * In:       wanted - copied.
+ */
+void rely_files_read_keys(struct rely_files *files, const struct rely_wanted_keys *wanted,
+                          void (*done)(const struct rely_file *file, void *context), void *context);
+/* Thread: any. */
+void rely_files_release(struct rely_files *files);
 
 #endif

@@ -131,6 +131,7 @@
 #define RELY_POD_FOLDER "/var/run/secrets/kubernetes.io/serviceaccount"
 #define RELY_POD_TOKEN "@pod"
 #define RELY_FILE_NAME_MAX 120   /* below keys.folder */
+#define RELY_KEY_FILES_HELD 8    /* read and not judged yet; each may have keys.max_bytes */
 #define RELY_FOLDER_SIZE 1025    /* keys.folder, with its NUL */
 #define RELY_FETCH_RANGES_MAX 64 /* fetch.deny_ranges, fetch.allow_ranges: each */
 

@@ -44,7 +44,7 @@ struct rely_record {
     int64_t created_at, updated_at;
 };
 
-enum rely_key_source { RELY_KEYS_DISCOVERY = 1, RELY_KEYS_JWKS_URI, RELY_KEYS_UPLOADED, RELY_KEYS_PEM };
+enum rely_key_source { RELY_KEYS_DISCOVERY = 1, RELY_KEYS_JWKS_URI, RELY_KEYS_UPLOADED, RELY_KEYS_PEM, RELY_KEYS_FILE };
 
 /* Nothing is fetched: the record has the keys. */
 static inline bool rely_keys_are_given(int64_t key_source)

@@ -36,6 +36,7 @@ struct rely_issuer_source {
     struct rely_slice jwks_uri;
     struct rely_slice ca_bundle;   /* PEM; absent: the system's */
     struct rely_slice bearer_file; /* in keys.folder; absent: none */
+    struct rely_slice key_file;    /* the same: of RELY_KEYS_FILE */
     struct rely_slice proxy;       /* absent: keys.proxy */
     bool may_use_http;             /* record and configuration both say so */
     bool may_use_private_addresses;

@@ -66,10 +66,13 @@ static void show_key_source(const struct rely_issuer *issuer, struct rely_json *
     static const char *const words[] = {[RELY_KEYS_DISCOVERY] = "discovery",
                                         [RELY_KEYS_JWKS_URI] = "jwksUri",
                                         [RELY_KEYS_UPLOADED] = "jwks",
-                                        [RELY_KEYS_PEM] = "pem"};
+                                        [RELY_KEYS_PEM] = "pem",
+                                        [RELY_KEYS_FILE] = "file"};
     rely_admin_set_text(object, "source", rely_slice_of(words[issuer->source.kind]));
     if (issuer->source.jwks_uri.ptr != NULL)
         rely_admin_set_text(object, "jwksUri", issuer->source.jwks_uri);
+    if (issuer->source.key_file.ptr != NULL)
+        rely_admin_set_text(object, "file", issuer->source.key_file);
     if (issuer->source.discovery_url.ptr != NULL)
         rely_admin_set_text(object, "discoveryUrl", issuer->source.discovery_url);
     rely_json_set(object, "generation", rely_json_of_integer((int64_t)issuer->keys_generation));

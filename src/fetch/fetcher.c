@@ -26,7 +26,7 @@ struct rely_fetcher {
     pthread_mutex_t lock; /* guards kept, turns and is_stopping */
     struct turns turns;   /* owned: requests that have not begun, and who has a place */
     bool is_stopping;
-    struct rely_files *files;     /* owned: reads tokens */
+    struct rely_files *files;     /* owned: reads tokens and key sets */
     struct transfer_list running; /* owned by the fetch thread */
     atomic_size_t common;         /* what bodies take beyond their share, of RELY_FETCH_COMMON_BYTES */
 };
@@ -63,9 +63,13 @@ static void let_go_of_place(struct rely_fetcher *fetcher, struct transfer *trans
 {
     if (atomic_fetch_sub(&transfer->holders, 1) > 1)
         return;
-    pthread_mutex_lock(&fetcher->lock);
-    rely_turns_leave(&fetcher->turns, transfer);
-    pthread_mutex_unlock(&fetcher->lock);
+    if (transfer->is_file) {
+        rely_files_release(fetcher->files);
+    } else {
+        pthread_mutex_lock(&fetcher->lock);
+        rely_turns_leave(&fetcher->turns, transfer);
+        pthread_mutex_unlock(&fetcher->lock);
+    }
     rely_transfer_free(transfer);
 }
 
@@ -331,6 +335,23 @@ static void take_bearer_and_queue(const struct rely_file *file, void *context)
     queue_transfer(context);
 }
 
+/* On the files thread. How many are read and not looked at is limited there. */
+static void finish_file(const struct rely_file *file, void *context)
+{
+    struct transfer *transfer = context;
+    rely_transfer_take_keys(transfer, file);
+    atomic_init(&transfer->holders, 1);
+    transfer->result.place = (struct rely_fetch_place *)(void *)transfer;
+    transfer->done(&transfer->result, transfer->context);
+    let_go_of_place(transfer->fetcher, transfer);
+}
+
+static void read_key_file(struct rely_fetcher *fetcher, const struct rely_fetch_request *request, struct transfer *transfer)
+{
+    const struct rely_wanted_keys keys = {request->file, transfer->max_bytes, rely_slice_of(transfer->etag)};
+    rely_files_read_keys(fetcher->files, &keys, finish_file, transfer);
+}
+
 void rely_fetch_start(struct rely_fetcher *fetcher, const struct rely_fetch_request *request,
                       void (*done)(const struct rely_fetch_result *result, void *context), void *context)
 {
@@ -340,7 +361,9 @@ void rely_fetch_start(struct rely_fetcher *fetcher, const struct rely_fetch_requ
     transfer->fetcher = fetcher;
     transfer->done = done;
     transfer->context = context;
-    if (transfer->bearer_file == NULL)
+    if (transfer->is_file)
+        read_key_file(fetcher, request, transfer);
+    else if (transfer->bearer_file == NULL)
         queue_transfer(transfer);
     else
         rely_files_read(fetcher->files, rely_slice_of(transfer->bearer_file), RELY_FETCH_BEARER_BYTES_MAX,

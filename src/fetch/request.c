@@ -7,6 +7,8 @@
 
 #include "transfer.h"
 
+#include "relyd/clock.h"
+
 /* --- the token --------------------------------------------------------------------------------------- */
 
 /* RFC 6750 s2.1: b64token. */
@@ -83,6 +85,25 @@ static void free_secrets(struct transfer *transfer)
     free(transfer->bearer_file);
 }
 
+/* --- a file ------------------------------------------------------------------------------------------ */
+
+void rely_transfer_take_keys(struct transfer *transfer, const struct rely_file *file)
+{
+    struct rely_fetch_result *result = &transfer->result;
+    result->times.ended_us = rely_clock_monotonic_us() - transfer->begun_us;
+    result->err = file->err;
+    if (file->err.code != RELY_ERR_NONE)
+        return;
+    result->is_ok = true;
+    result->fault = RELY_FETCH_NO_FAULT;
+    result->is_unchanged = file->is_unchanged;
+    if (!file->is_unchanged)
+        rely_buf_put(&transfer->body, file->bytes);
+    result->body = rely_buf_slice(&transfer->body);
+    memcpy(transfer->answer_etag, file->tag, sizeof file->tag);
+    result->etag = rely_slice_of(transfer->answer_etag);
+}
+
 /* --- from a request ---------------------------------------------------------------------------------- */
 
 static void choose_proxy(struct transfer *transfer, const struct rely_fetch_request *request)
@@ -107,6 +128,8 @@ struct transfer *rely_transfer_new(const struct rely_fetch_request *request, con
     transfer->url = rely_strdup_slice(has_nul ? RELY_LIT("") : request->url);
     transfer->origin = rely_url_origin(transfer->url);
     copy_bearer_file(transfer, request);
+    transfer->is_file = request->file.ptr != NULL;
+    transfer->begun_us = rely_clock_monotonic_us();
     if (request->ca_bundle.ptr != NULL) {
         transfer->ca_bundle = rely_strdup_slice(request->ca_bundle);
         transfer->ca_bundle_len = request->ca_bundle.len;

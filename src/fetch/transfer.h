@@ -28,6 +28,7 @@ struct transfer {
     struct rely_err bearer_fault;
     char proxy[RELY_PROXY_SIZE]; /* "": none */
     bool is_own_proxy;           /* the record's, not the administrator's for all */
+    bool is_file;                /* it is read, and has no place among those that are fetched */
     char *etag;                  /* owned: of the request, good; NULL: none */
     char *posted;                /* owned: what is sent; NULL: GET */
     size_t posted_len;
@@ -71,6 +72,8 @@ struct transfer *rely_transfer_new(const struct rely_fetch_request *request, con
 void rely_transfer_take_bearer(struct transfer *transfer, const struct rely_file *file);
 /* Does it go to the API server of relyd's own pod, by no way that its record has chosen? */
 bool rely_transfer_is_for_pod(const struct transfer *transfer);
+/* What the file came to that is read in place of its URL. */
+void rely_transfer_take_keys(struct transfer *transfer, const struct rely_file *file);
 /* What only a running transfer needs: libcurl's handle. */
 void rely_transfer_close(struct transfer *transfer);
 void rely_transfer_free(struct transfer *transfer);

@@ -43,14 +43,19 @@ static bool is_first_url_http(const struct rely_issuer *record)
     return is_http;
 }
 
+static bool is_from_network(const struct rely_issuer *record)
+{
+    return !record->has_uploaded_keys && record->source.kind != RELY_KEYS_FILE;
+}
+
 static bool is_condition_needed(const struct rely_issuer *record, enum rely_condition condition)
 {
     switch (condition) {
     case RELY_CONDITION_NAME_RESOLVED:
     case RELY_CONDITION_CONNECTED:
-        return !record->has_uploaded_keys;
+        return is_from_network(record);
     case RELY_CONDITION_TLS_TRUSTED:
-        return !record->has_uploaded_keys && !is_first_url_http(record);
+        return is_from_network(record) && !is_first_url_http(record);
     case RELY_CONDITION_DISCOVERY_READ:
     case RELY_CONDITION_ISSUER_MATCHES:
         return record->source.kind == RELY_KEYS_DISCOVERY;

@@ -21,7 +21,7 @@
 struct source {
     uint64_t revision; /* of the record that asks */
     enum rely_key_source kind;
-    char *issuer_name, *first_url, *ca_bundle, *bearer_file, *proxy; /* owned */
+    char *issuer_name, *first_url, *ca_bundle, *bearer_file, *proxy, *key_file; /* owned */
     bool may_use_http, may_use_private_addresses;
 };
 
@@ -46,6 +46,7 @@ static void free_source(struct source *source)
     free(source->ca_bundle);
     free(source->bearer_file);
     free(source->proxy);
+    free(source->key_file);
 }
 
 /* NULL: absent. */
@@ -65,6 +66,7 @@ static void copy_source(const struct rely_issuer *issuer, struct source *out)
     out->ca_bundle = copy_source_text(source->ca_bundle);
     out->bearer_file = copy_source_text(source->bearer_file);
     out->proxy = copy_source_text(source->proxy);
+    out->key_file = copy_source_text(source->key_file);
     out->first_url = rely_keeper_first_url(issuer);
 }
 
@@ -99,12 +101,19 @@ static bool is_asked_for(const struct rely_key_fetch *fetch)
     return fetch->kind == RELY_FETCH_WANTED || fetch->kind == RELY_FETCH_DOUBTED;
 }
 
+static bool is_file(const struct rely_key_fetch *fetch)
+{
+    return fetch->source.kind == RELY_KEYS_FILE;
+}
+
 /* What a missing key causes is cheap where nothing has changed. The ordinary fetches ask for the whole in any case, and
- * so does whatever comes when one is due: an issuer whose entity-tags do not change with its keys is found out so. */
+ * so does whatever comes when one is due: an issuer whose entity-tags do not change with its keys is found out so. A look
+ * at a file is cheap by itself. */
 static const char *choose_etag(const struct rely_key_fetch *fetch)
 {
     const struct rely_fetched_before *before = &fetch->issuer->before;
-    if (!is_asked_for(fetch) || before->record_revision != fetch->source.revision)
+    bool may_be_short = is_asked_for(fetch) || (is_file(fetch) && !fetch->is_refreshing);
+    if (!may_be_short || before->record_revision != fetch->source.revision)
         return NULL;
     if (rely_keeper_begun_ms(fetch->issuer) >= fetch->issuer->whole_due_ms)
         return NULL;
@@ -134,6 +143,7 @@ static void fetch_url(struct rely_key_fetch *fetch, const char *url, bool is_dis
         .bearer_file = rely_slice_of(fetch->source.bearer_file),
         .bearer_for = rely_slice_of(fetch->source.first_url),
         .proxy = rely_slice_of(fetch->source.proxy),
+        .file = rely_slice_of(fetch->source.key_file),
         .kind = fetch->kind,
         .must_pass_caches = is_asked_for(fetch) || fetch->is_refreshing || fetch->issuer->held.why != RELY_HELD_NOT,
         .etag = rely_slice_of(choose_etag(fetch)),
@@ -362,7 +372,7 @@ static void add_time(struct rely_key_fetch *fetch, enum rely_condition step, int
 static void note_times(struct rely_key_fetch *fetch, const struct rely_fetch_times *times)
 {
     enum rely_condition last = fetch->is_discovery ? RELY_CONDITION_DISCOVERY_READ : RELY_CONDITION_KEYS_READ;
-    if (!is_first_url(fetch)) {
+    if (!is_first_url(fetch) || is_file(fetch)) {
         add_time(fetch, last, times->ended_us);
         return;
     }
@@ -378,6 +388,8 @@ static void note_times(struct rely_key_fetch *fetch, const struct rely_fetch_tim
 void rely_keeper_take_answer(struct rely_key_fetch *fetch, const struct rely_fetch_result *result)
 {
     struct rely_err err = {0};
+    struct rely_fetch_result read = *result; /* as a key set */
+    struct rely_buf jwks = {0};
     if (is_first_url(fetch))
         memcpy(fetch->found, result->found, sizeof fetch->found);
     note_times(fetch, &result->times);
@@ -389,7 +401,10 @@ void rely_keeper_take_answer(struct rely_key_fetch *fetch, const struct rely_fet
     }
     int64_t judged_us = rely_keeper_now_us(fetch->issuer->keeper);
     fetch->fresh_s = result->is_unchanged ? fetch->issuer->before.fresh_s : result->max_age_s;
-    is_good = is_good && accept_jwks(fetch, result, &err);
+    if (is_file(fetch) && is_good && !result->is_unchanged)
+        is_good = rely_keeper_convert_file(fetch->issuer, &read.body, &jwks, &err);
+    is_good = is_good && accept_jwks(fetch, &read, &err);
+    rely_buf_fini(&jwks);
     add_time(fetch, RELY_CONDITION_KEYS_USABLE, rely_keeper_now_us(fetch->issuer->keeper) - judged_us);
     if (is_good)
         finish_well(fetch, fetch->fresh_s);
@@ -412,6 +427,17 @@ static enum rely_fetch_kind kind_of_fetch(const struct rely_keeper_issuer *issue
     return rely_plan_is_doubted(&issuer->asker, rely_keeper_begun_ms(issuer)) ? RELY_FETCH_DOUBTED : RELY_FETCH_WANTED;
 }
 
+static void begin_fetch(struct rely_key_fetch *fetch)
+{
+    char name[RELY_FILE_NAME_MAX + sizeof "file:"];
+    if (is_file(fetch)) {
+        snprintf(name, sizeof name, "file:%s", fetch->source.key_file);
+        fetch_url(fetch, name, false);
+    } else {
+        fetch_url(fetch, fetch->source.first_url, fetch->source.kind == RELY_KEYS_DISCOVERY);
+    }
+}
+
 void rely_keeper_fetch(struct rely_keeper_issuer *issuer)
 {
     struct rely_err err = {0};
@@ -430,7 +456,7 @@ void rely_keeper_fetch(struct rely_keeper_issuer *issuer)
     issuer->is_stale = false; /* the question is the newest */
     fetch->kind = fetch->is_refreshing ? RELY_FETCH_FIRST : kind_of_fetch(issuer);
     if (is_read && !rely_keys_are_given(fetch->source.kind)) {
-        fetch_url(fetch, fetch->source.first_url, fetch->source.kind == RELY_KEYS_DISCOVERY);
+        begin_fetch(fetch);
         return;
     }
     if (is_read)

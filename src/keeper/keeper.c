@@ -160,7 +160,7 @@ static int64_t plan_refresh(struct rely_keeper_issuer *issuer, int64_t fresh_s)
     int64_t now_ms = rely_keeper_now_ms(issuer->keeper), soonest_ms = issuer->whole_ms + least_s * 1000;
     if (issuer->whole_ms == rely_keeper_begun_ms(issuer))
         issuer->whole_due_ms = now_ms + delay_ms;
-    else if (soonest_ms < issuer->whole_due_ms)
+    else if (soonest_ms < issuer->whole_due_ms && !rely_keeper_reads_file(issuer))
         issuer->whole_due_ms = soonest_ms;
     int64_t left_ms = time_until(issuer->whole_due_ms, now_ms);
     return left_ms < delay_ms ? left_ms : delay_ms;
@@ -178,11 +178,13 @@ static int64_t plan_retry(const struct rely_keeper_issuer *issuer)
 
 static void schedule_after_fetch(struct rely_keeper_issuer *issuer, int64_t fresh_s)
 {
+    int64_t delay_ms;
     if (issuer->failures > 0)
-        rely_keeper_schedule(issuer, plan_retry(issuer));
+        delay_ms = plan_retry(issuer);
     else
-        rely_keeper_schedule(issuer, issuer->held.why != RELY_HELD_NOT ? rely_keeper_plan_second_sight(issuer)
-                                                                       : plan_refresh(issuer, fresh_s));
+        delay_ms =
+            issuer->held.why != RELY_HELD_NOT ? rely_keeper_plan_second_sight(issuer) : plan_refresh(issuer, fresh_s);
+    rely_keeper_schedule(issuer, rely_keeper_plan_look(issuer, delay_ms));
     issuer->is_settled = issuer->failures == 0;
 }
 
@@ -199,8 +201,10 @@ static void note_fetch_outcome(struct rely_keeper_issuer *issuer, const struct r
     }
     issuer->failures++;
     rely_count(&keeper->counts.failed_by[err->cause], 1);
+    bool is_known = rely_keeper_reads_file(issuer) && strcmp(issuer->status.last_error, err->message) == 0;
     snprintf(issuer->status.last_error, sizeof issuer->status.last_error, "%s", err->message);
-    rely_log_event(keeper->ring, RELY_LOG_WARNING, "key_fetch_failed", "%s", err->message);
+    if (!is_known) /* a file is looked at every few seconds */
+        rely_log_event(keeper->ring, RELY_LOG_WARNING, "key_fetch_failed", "%s", err->message);
     rely_keeper_warn_of_end(issuer);
 }
 

@@ -1,7 +1,7 @@
 /*
  * The inside of the keeper: keeper.c says when an issuer's keys are fetched, offers.c whose else are then, fetch.c how,
  * hold.c whether they are believed, force.c what becomes of them, storing.c when they are stored, conditions.c what is
- * said of it, start.c begins and ends, plan.c reckons.
+ * said of it, file.c what is different of files, start.c begins and ends, plan.c reckons.
  */
 #ifndef RELYD_KEEPER_KEPT_H
 #define RELYD_KEEPER_KEPT_H
@@ -273,6 +273,17 @@ void rely_keeper_forget_course(struct rely_keeper_issuer *issuer);
 /* Fetch discovery document and key set; ends in rely_keeper_finish. */
 void rely_keeper_fetch(struct rely_keeper_issuer *issuer);
 void rely_keeper_forget_fetched(struct rely_keeper_issuer *issuer);
+
+/* --- file.c ------------------------------------------------------------------------------------------- */
+
+/* Are its keys in a file? */
+bool rely_keeper_reads_file(const struct rely_keeper_issuer *issuer);
+/* From one look at a file to the next. In: delay_ms - when it would be fetched if it were none. */
+int64_t rely_keeper_plan_look(const struct rely_keeper_issuer *issuer, int64_t delay_ms);
+/* What stands in a file as a key set: a PEM text becomes one, and *body it; anything else stays as it is. Out: jwks -
+ * whose bytes *body borrows then. False with a fault. */
+RELY_MUST_USE bool rely_keeper_convert_file(const struct rely_keeper_issuer *issuer, struct rely_slice *body,
+                                            struct rely_buf *jwks, struct rely_err *err);
 
 /* --- hold.c ------------------------------------------------------------------------------------------- */
 

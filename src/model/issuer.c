@@ -102,7 +102,7 @@ static void check_has_name(const struct rely_body *body)
                           had_issuer ? "" : ", or trustDomain");
     else if (!has_keys || rely_json_get(rely_json_get(body->json, "keys"), "discovery") != NULL)
         rely_problems_add(body->problems, "keys", has_keys ? "not_allowed" : "required",
-                          "keys cannot be discovered without issuer: give keys.jwksUri, keys.jwks or keys.pem");
+                          "keys cannot be discovered without issuer: give " RELY_OTHER_KEYS);
     if (!had_issuer && rely_json_get(body->json, "aliases") != NULL &&
         rely_json_size(rely_json_get(body->json, "aliases")) > 0)
         rely_problems_add(body->problems, "aliases", "not_allowed", "aliases goes only with issuer");
@@ -209,9 +209,9 @@ static void check_bearer_file(const struct rely_body *body, const struct rely_is
     if (issuer->bearer_file.ptr == NULL || issuer->key_source == 0 ||
         !rely_issuer_check_token_file(body, "bearerTokenFile", issuer->bearer_file))
         return;
-    if (rely_keys_are_given(issuer->key_source))
+    if (rely_keys_are_given(issuer->key_source) || issuer->key_source == RELY_KEYS_FILE)
         rely_problems_add(problems, "bearerTokenFile", "not_allowed",
-                          "bearerTokenFile goes only with keys that are fetched");
+                          "bearerTokenFile goes only with keys that are fetched from a URL");
     else if (rely_slice_starts(first_url_of(issuer), RELY_LIT("http://")))
         rely_problems_add(problems, "bearerTokenFile", "not_allowed", "bearerTokenFile is sent by https only");
 }
@@ -282,8 +282,9 @@ bool rely_issuer_is_whole(const void *record)
     return is_named && (issuer->algorithms & 1) == 0 && rely_subject_claim_is_whole(issuer->subject_claim) &&
            (issuer->key_source != RELY_KEYS_JWKS_URI || issuer->jwks_uri.ptr != NULL) &&
            (!rely_keys_are_given(issuer->key_source) || issuer->jwks.ptr != NULL) &&
-           (issuer->key_source != RELY_KEYS_PEM || issuer->keys_pem.ptr != NULL) && is_way_whole(issuer) &&
-           rely_issuer_guards_are_whole(issuer) && rely_issuer_liveness_is_whole(issuer);
+           (issuer->key_source != RELY_KEYS_PEM || issuer->keys_pem.ptr != NULL) &&
+           (issuer->key_source != RELY_KEYS_FILE || rely_text_is_file_name(issuer->keys_file)) &&
+           is_way_whole(issuer) && rely_issuer_guards_are_whole(issuer) && rely_issuer_liveness_is_whole(issuer);
 }
 
 /* Whom to trust, and what the way may be, is part of the source: keys that came through what has been taken away are
@@ -296,6 +297,8 @@ bool rely_issuer_has_same_source(const struct rely_issuer_record *a, const struc
         return rely_slice_equal(a->jwks, b->jwks);
     if (a->key_source == RELY_KEYS_PEM)
         return rely_slice_same(a->keys_pem, b->keys_pem);
+    if (a->key_source == RELY_KEYS_FILE)
+        return rely_slice_same(a->keys_file, b->keys_file);
     return rely_slice_same(a->jwks_uri, b->jwks_uri) && rely_slice_same(a->discovery_url, b->discovery_url) &&
            rely_slice_same(a->ca_bundle, b->ca_bundle) && rely_slice_same(a->bearer_file, b->bearer_file) &&
            rely_slice_same(a->proxy, b->proxy) && a->allow_http == b->allow_http &&

@@ -1,9 +1,11 @@
 /*
- * An issuer's `keys`: exactly one of discovery (beside which jwksUri may stand), jwksUri, jwks, pem. Decides that an uploaded set holds no secret; what a
- * usable key is, keys/ knows, and whether another record has it, registry/ asks. Called by issuer.c.
+ * An issuer's `keys`: exactly one of discovery (beside which jwksUri may stand), jwksUri, jwks, pem, file. Decides that
+ * an uploaded set holds no secret; what a usable key is, keys/ knows, and whether another record has it, registry/ asks.
+ * Called by issuer.c.
  */
 #include "kind.h"
 #include "relyd/compose.h"
+#include "relyd/text.h"
 #include <stdio.h>
 
 /* An uploaded private key would be shown to every reader of the registry: refuse it, and do not repeat it. */
@@ -69,7 +71,23 @@ static void read_discovery(const struct rely_body *body, const struct rely_json 
         rely_field_wrong_type(value, "keys.discovery", "true", body->problems);
     else if (!rely_json_true(value))
         rely_problems_add(body->problems, "keys.discovery", "invalid_value",
-                          "keys.discovery must be true; otherwise give keys.jwksUri, keys.jwks or keys.pem");
+                          "keys.discovery must be true; otherwise give " RELY_OTHER_KEYS);
+}
+
+/* What is in it, the keeper finds out: it may come later, and changes. */
+static void read_file(const struct rely_body *body, const struct rely_json *value, struct rely_issuer_record *issuer)
+{
+    static const struct rely_text_rule rule = {.min = 1, .max = RELY_FILE_NAME_MAX};
+    issuer->key_source = RELY_KEYS_FILE;
+    if (!rely_field_read_text(value, "keys.file", &rule, body->problems, &issuer->keys_file))
+        return;
+    if (!rely_text_is_file_name(issuer->keys_file))
+        rely_problems_add(body->problems, "keys.file", "invalid_value",
+                          "keys.file is the name of a file below keys.folder: of A-Z, a-z, 0-9, ., _ and -, without "
+                          "folder and without a dot in front");
+    else if (!body->rules->has_key_folder)
+        rely_problems_add(body->problems, "keys.file", "not_allowed",
+                          "keys.file needs keys.folder in the configuration");
 }
 
 /* Both: the document is read and judged, and the keys are elsewhere than it says. */
@@ -93,7 +111,7 @@ static bool check_keys_members(const struct rely_body *body, const struct rely_f
         char field[64];
         snprintf(field, sizeof field, "keys.%.50s", name);
         rely_problems_add(body->problems, field, "unknown_field",
-                          "keys has discovery, jwksUri, jwks or pem, nothing else");
+                          "keys has discovery, jwksUri, jwks, pem or file, nothing else");
         is_good = false;
     }
     bool is_pair = rely_json_size(value) == 2 && rely_json_get(value, "discovery") != NULL &&
@@ -101,7 +119,7 @@ static bool check_keys_members(const struct rely_body *body, const struct rely_f
     if (!is_good || is_pair || rely_json_size(value) == 1)
         return is_good;
     rely_problems_add(body->problems, "keys", rely_json_size(value) == 0 ? "required" : "too_many",
-                      "keys must have exactly one of discovery, jwksUri, jwks, pem, or the first two; it has %zu",
+                      "keys must have exactly one of discovery, jwksUri, jwks, pem, file, or the first two; it has %zu",
                       rely_json_size(value));
     return false;
 }
@@ -120,6 +138,8 @@ void rely_issuer_keys_read(const struct rely_body *body, const struct rely_field
         read_uploaded_set(body, rely_json_get(value, "jwks"), issuer);
     else if (rely_json_get(value, "pem") != NULL)
         read_pem(body, rely_json_get(value, "pem"), issuer);
+    else if (rely_json_get(value, "file") != NULL)
+        read_file(body, rely_json_get(value, "file"), issuer);
     else
         read_places(body, value, issuer);
 }
@@ -131,6 +151,8 @@ static struct rely_json *show_source(const struct rely_issuer_record *issuer)
         return rely_json_parse(issuer->jwks, &unused);
     if (issuer->key_source == RELY_KEYS_PEM)
         return rely_json_of_text(issuer->keys_pem);
+    if (issuer->key_source == RELY_KEYS_FILE)
+        return rely_json_of_text(issuer->keys_file);
     return issuer->key_source == RELY_KEYS_JWKS_URI ? rely_json_of_text(issuer->jwks_uri) : rely_json_of_bool(true);
 }
 
@@ -158,6 +180,8 @@ static struct rely_json *source_schema(struct rely_slice word)
         return rely_schema_of_text(1, RELY_TEXT_MAX);
     if (rely_slice_equal(word, RELY_LIT("pem")))
         return rely_schema_of_text(1, RELY_JWKS_BYTES_MAX);
+    if (rely_slice_equal(word, RELY_LIT("file")))
+        return rely_schema_of_text(1, RELY_FILE_NAME_MAX);
     schema = rely_json_object();
     if (rely_slice_equal(word, RELY_LIT("discovery")))
         rely_json_set(schema, "const", rely_json_of_bool(true));

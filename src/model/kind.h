@@ -50,6 +50,8 @@ void rely_issuer_read_own(const struct rely_body *body, const struct rely_field 
 struct rely_json *rely_issuer_show_own(const struct rely_field *field, const void *record);
 struct rely_json *rely_issuer_schema_own(const struct rely_field *field);
 bool rely_issuer_is_whole(const void *record);
+/* Of `keys` what is not discovered, for people. */
+#define RELY_OTHER_KEYS "keys.jwksUri, keys.jwks, keys.pem or keys.file"
 /* `keys` alone. Out: key_source - 0 when it is wrong. */
 void rely_issuer_keys_read(const struct rely_body *body, const struct rely_field *field,
                            struct rely_issuer_record *issuer);

@@ -340,6 +340,17 @@ static void take_max_age(struct rely_message *message)
     free(message);
 }
 
+static void look_at_files(struct rely_message *message)
+{
+    rely_keeper_look_at_files(((struct notice *)message)->thread->keeper);
+    free(message);
+}
+
+void rely_control_thread_post_look(struct rely_control_thread *thread)
+{
+    post_notice(thread, look_at_files, 0);
+}
+
 void rely_control_thread_post_max_age(struct rely_control_thread *thread, int64_t max_age_s)
 {
     post_notice(thread, take_max_age, max_age_s);

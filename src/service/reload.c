@@ -217,6 +217,7 @@ void rely_reload_look(struct rely_service *service)
 bool rely_reload_all(struct rely_service *service)
 {
     bool has_certificates = rely_certificates_reload(service);
+    rely_control_thread_post_look(&service->control_thread);
     if (service->reload.path == NULL)
         return has_certificates;
     read_again(service, true);

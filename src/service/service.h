@@ -231,6 +231,8 @@ void rely_worker_post_open(struct rely_worker *worker);
 void *rely_control_thread_main(void *context);
 /* The workers' loops are there: open the control plane and begin to keep keys; reported as one more start. */
 void rely_control_thread_post_start(struct rely_control_thread *thread);
+/* Key sets in files are looked at now. */
+void rely_control_thread_post_look(struct rely_control_thread *thread);
 /* keys.max_age_s is another one. */
 void rely_control_thread_post_max_age(struct rely_control_thread *thread, int64_t max_age_s);
 /* The workers' loops have ended: whatever waits for them is settled, and nothing is posted to them any more; reported.

@@ -92,6 +92,7 @@ struct rely_issuer *rely_issuer_of_record(const struct rely_issuer_record *recor
                                                           .jwks_uri = record->jwks_uri,
                                                           .ca_bundle = record->ca_bundle,
                                                           .bearer_file = record->bearer_file,
+                                                          .key_file = record->keys_file,
                                                           .proxy = record->proxy,
                                                           .may_use_http = may_use_http && record->allow_http,
                                                           .may_use_private_addresses = record->allow_private_addresses,

@@ -152,8 +152,9 @@ struct rely_issuer *rely_issuer_copy(const struct rely_issuer *from)
     size_t text = from->name.len + from->url.len + measure_texts(from->aliases, from->alias_count) + 1 +
                   measure_texts(from->push_subjects, from->push_subject_count) + from->trust_domain.len +
                   from->subject_claim.len + measure_texts(from->types, from->type_count) + source->discovery_url.len +
-                  source->jwks_uri.len + source->ca_bundle.len + source->bearer_file.len + source->proxy.len +
-                  liveness->url.len + liveness->ca_bundle.len + liveness->bearer_file.len + guards_text;
+                  source->jwks_uri.len + source->ca_bundle.len + source->bearer_file.len + source->key_file.len +
+                  source->proxy.len + liveness->url.len + liveness->ca_bundle.len + liveness->bearer_file.len +
+                  guards_text;
     struct rely_issuer *issuer = rely_alloc(sizeof *issuer + arrays + text);
     struct rely_slice *types = (struct rely_slice *)(issuer + 1), *aliases = types + from->type_count;
     struct rely_slice *pushers = aliases + from->alias_count;
@@ -166,6 +167,7 @@ struct rely_issuer *rely_issuer_copy(const struct rely_issuer *from)
     issuer->source.jwks_uri = put_text(&block, source->jwks_uri);
     issuer->source.ca_bundle = put_text(&block, source->ca_bundle);
     issuer->source.bearer_file = put_text(&block, source->bearer_file);
+    issuer->source.key_file = put_text(&block, source->key_file);
     issuer->source.proxy = put_text(&block, source->proxy);
     issuer->liveness.url = put_text(&block, liveness->url);
     issuer->liveness.ca_bundle = put_text(&block, liveness->ca_bundle);

@@ -35,6 +35,10 @@ static const struct {
      "(key_source = 1 OR (jwks_uri IS NOT NULL) = (key_source = 2)) AND (jwks_uri IS NULL OR (" IS_URL("jwks_uri") "))",
      ""},
     {"issuer", "keys_pem", "(keys_pem IS NOT NULL) = (key_source = 4)", ""},
+    {"issuer", "keys_file",
+     "(keys_file IS NOT NULL) = (key_source = 5) AND (keys_file IS NULL OR (keys_file NOT GLOB '*[^A-Za-z0-9._-]*' AND "
+     "keys_file NOT GLOB '.*'))",
+     ""},
     {"issuer", "discovery_url", "discovery_url IS NULL OR (key_source = 1 AND " IS_URL("discovery_url") ")", ""},
     {"issuer", "ca_bundle", "ca_bundle IS NULL OR instr(ca_bundle, '-----BEGIN CERTIFICATE-----') > 0", ""},
     {"issuer", "bearer_file",

@@ -11,6 +11,7 @@
 #include "tests.h"
 #include "transfer.h"
 
+#include "relyd/condition.h"
 #include "relyd/files.h"
 #include "relyd/text.h"
 
@@ -87,6 +88,153 @@ static void files_are_read(void **state)
     remove_one(folder, "five");
     remove_one(folder, "empty");
     remove_one(folder, "pipe");
+    assert_int_equal(rmdir(folder), 0);
+}
+
+/* --- key sets ------------------------------------------------------------------------------------------------ */
+
+struct keys_answer {
+    int calls;
+    bool is_unchanged;
+    char bytes[64], error[512], tag[RELY_FILE_TAG_SIZE];
+    enum rely_cause cause;
+};
+
+static void keep_keys(const struct rely_file *file, void *context)
+{
+    struct keys_answer *answer = context;
+    pthread_mutex_lock(&lock);
+    answer->calls++;
+    answer->is_unchanged = file->is_unchanged;
+    answer->cause = (enum rely_cause)file->err.cause;
+    snprintf(answer->bytes, sizeof answer->bytes, "%.*s", RELY_ARG(file->bytes));
+    snprintf(answer->error, sizeof answer->error, "%s", file->err.message);
+    memcpy(answer->tag, file->tag, sizeof answer->tag);
+    pthread_cond_signal(&came);
+    pthread_mutex_unlock(&lock);
+}
+
+static void await_keys(const struct keys_answer *answer)
+{
+    pthread_mutex_lock(&lock);
+    while (answer->calls == 0)
+        pthread_cond_wait(&came, &lock);
+    pthread_mutex_unlock(&lock);
+}
+
+static struct keys_answer read_keys(struct rely_files *files, const char *name, size_t max_bytes, const char *tag)
+{
+    struct keys_answer answer = {0};
+    const struct rely_wanted_keys wanted = {rely_slice_of(name), max_bytes, rely_slice_of(tag)};
+    rely_files_read_keys(files, &wanted, keep_keys, &answer);
+    await_keys(&answer);
+    rely_files_release(files);
+    assert_int_equal(answer.calls, 1);
+    return answer;
+}
+
+static void expect_fault(struct rely_files *files, const char *name, enum rely_cause cause, const char *error)
+{
+    struct keys_answer answer = read_keys(files, name, 5, NULL);
+    assert_string_equal(answer.error, error);
+    assert_int_equal(answer.cause, cause);
+    assert_string_equal(answer.bytes, "");
+}
+
+static void key_sets_are_read(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/relyd-files-XXXXXX", path[128], other[128];
+    struct rely_err err = {0};
+    assert_non_null(mkdtemp(folder));
+    struct rely_files *files = rely_files_start(folder, &err);
+    write_text(folder, "five", "abcde");
+    write_text(folder, "six", "abcdef");
+    struct keys_answer first = read_keys(files, "five", 5, NULL);
+    assert_string_equal(first.bytes, "abcde");
+    assert_false(first.is_unchanged);
+    struct keys_answer second = read_keys(files, "five", 5, first.tag);
+    assert_true(second.is_unchanged);
+    assert_string_equal(second.bytes, "");
+    assert_string_equal(second.tag, first.tag);
+    snprintf(path, sizeof path, "%s/five", folder);
+    assert_int_equal(remove(path), 0);
+    write_text(folder, "five", "edcba");
+    second = read_keys(files, "five", 5, first.tag);
+    assert_string_equal(second.bytes, "edcba");
+    assert_string_not_equal(second.tag, first.tag);
+    expect_fault(files, "six", RELY_CAUSE_TOO_LARGE,
+                 "file six in keys.folder: it is larger than 5 bytes (keys.max_bytes)");
+    expect_fault(files, "none", RELY_CAUSE_FILE_MISSING,
+                 "file none in keys.folder: it cannot be opened: No such file or directory");
+    expect_fault(files, RELY_POD_TOKEN, RELY_CAUSE_FILE_UNREADABLE, "file  in keys.folder: that is no name of a file");
+    snprintf(other, sizeof other, "%s/inside", folder);
+    assert_int_equal(symlink("five", other), 0);
+    assert_string_equal(read_keys(files, "inside", 5, NULL).bytes, "edcba");
+    snprintf(path, sizeof path, "%s/outside", folder);
+    assert_int_equal(symlink("/etc/hostname", path), 0);
+    expect_fault(files, "outside", RELY_CAUSE_FILE_UNREADABLE,
+                 "file outside in keys.folder: it is a link that leads out of the folder");
+    rely_files_stop(files);
+    expect_fault(files, "five", RELY_CAUSE_FILE_UNREADABLE, "file five in keys.folder: relyd is stopping");
+    rely_files_free(files);
+    static const char *const names[] = {"five", "six", "inside", "outside"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        remove_one(folder, names[i]);
+    assert_int_equal(rmdir(folder), 0);
+}
+
+/* A folder whose name another one begins with. */
+static void a_folder_beside_is_outside(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/relyd-files-XXXXXX", beside[64], link[128];
+    struct rely_err err = {0};
+    assert_non_null(mkdtemp(folder));
+    snprintf(beside, sizeof beside, "%s.old", folder);
+    assert_int_equal(mkdir(beside, 0700), 0);
+    write_text(beside, "set", "abcde");
+    snprintf(beside, sizeof beside, "%s.old/set", folder);
+    snprintf(link, sizeof link, "%s/set", folder);
+    assert_int_equal(symlink(beside, link), 0);
+    struct rely_files *files = rely_files_start(folder, &err);
+    expect_fault(files, "set", RELY_CAUSE_FILE_UNREADABLE,
+                 "file set in keys.folder: it is a link that leads out of the folder");
+    rely_files_stop(files);
+    rely_files_free(files);
+    assert_int_equal(remove(beside), 0);
+    remove_one(folder, "set");
+    *strrchr(beside, '/') = '\0';
+    assert_int_equal(rmdir(beside), 0);
+    assert_int_equal(rmdir(folder), 0);
+}
+
+/* Whoever is slow to look at them: the next one is read when one was given back. */
+static void few_are_held(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/relyd-files-XXXXXX";
+    struct rely_err err = {0};
+    struct keys_answer answers[RELY_KEY_FILES_HELD + 2] = {{.calls = 0}};
+    assert_non_null(mkdtemp(folder));
+    write_text(folder, "set", "abcde");
+    struct rely_files *files = rely_files_start(folder, &err);
+    const struct rely_wanted_keys wanted = {RELY_LIT("set"), 5, {NULL, 0}};
+    for (size_t i = 0; i < RELY_KEY_FILES_HELD + 2; i++)
+        rely_files_read_keys(files, &wanted, keep_keys, &answers[i]);
+    for (size_t i = 0; i < RELY_KEY_FILES_HELD; i++)
+        await_keys(&answers[i]);
+    rely_files_release(files);
+    await_keys(&answers[RELY_KEY_FILES_HELD]);
+    pthread_mutex_lock(&lock);
+    assert_int_equal(answers[RELY_KEY_FILES_HELD + 1].calls, 0);
+    pthread_mutex_unlock(&lock);
+    rely_files_stop(files);
+    assert_string_equal(answers[RELY_KEY_FILES_HELD + 1].error, "file set in keys.folder: relyd is stopping");
+    for (size_t i = 0; i < RELY_KEY_FILES_HELD + 1; i++)
+        rely_files_release(files);
+    rely_files_free(files);
+    remove_one(folder, "set");
     assert_int_equal(rmdir(folder), 0);
 }
 
@@ -195,7 +343,8 @@ int run_file_tests(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(files_are_read),     cmocka_unit_test(files_need_a_folder),
         cmocka_unit_test(files_have_names),   cmocka_unit_test(tokens_go_to_their_origin),
-        cmocka_unit_test(proxies_of_records),
+        cmocka_unit_test(proxies_of_records), cmocka_unit_test(key_sets_are_read),
+        cmocka_unit_test(few_are_held),       cmocka_unit_test(a_folder_beside_is_outside),
     };
     return cmocka_run_group_tests_name("files", tests, NULL, NULL);
 }

@@ -43,9 +43,13 @@ static struct world_load *load_of(struct world *world, const struct world_fetch 
     return &world->servers[server_of(world, begun)->origin].load;
 }
 
+/* Of a file its name says which it is. */
 static size_t find_server(const char *url)
 {
+    static const char file[] = "file:keys-";
     char *end;
+    if (strncmp(url, file, sizeof file - 1) == 0)
+        return strtoul(url + sizeof file - 1, &end, 10);
     assert_memory_equal(url, WORLD_HOST, strlen(WORLD_HOST));
     return strtoul(url + strlen(WORLD_HOST), &end, 10);
 }
@@ -103,6 +107,7 @@ void world_begin_fetch(void *context, const struct rely_fetch_request *request, 
     snprintf(begun->url, sizeof begun->url, "%.*s", RELY_ARG(request->url));
     snprintf(begun->etag, sizeof begun->etag, "%.*s", (int)request->etag.len,
              request->etag.len ? request->etag.ptr : "");
+    assert_int_equal(request->file.ptr != NULL, strncmp(begun->url, "file:", 5) == 0);
     begun->issuer = find_server(begun->url);
     begun->is_discovery = strstr(begun->url, "/.well-known/") != NULL;
     snprintf(begun->origin, sizeof begun->origin, "%zu", server_of(world, begun)->origin);

@@ -15,6 +15,7 @@ int main(void)
     failed += run_record_tests();
     failed += run_hold_tests();
     failed += run_condition_tests();
+    failed += run_file_tests();
     mint_reset();
     return failed;
 }

@@ -11,5 +11,6 @@ int run_store_tests(void);
 int run_record_tests(void);
 int run_hold_tests(void);
 int run_condition_tests(void);
+int run_file_tests(void);
 
 #endif

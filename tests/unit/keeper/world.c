@@ -383,6 +383,8 @@ static void fill_record(const struct world_row *row, struct rely_issuer *out)
         .revision = row->revision};
     if (row->kind == RELY_KEYS_JWKS_URI)
         out->source.jwks_uri = rely_slice_of(row->source);
+    if (row->kind == RELY_KEYS_FILE)
+        out->source.key_file = rely_slice_of(row->source);
 }
 
 static struct rely_keyset *prepare_stored(const struct world_row *row)
@@ -458,7 +460,7 @@ size_t world_add(struct world *world, enum rely_key_source kind, const char *jwk
     row->traffic = rely_traffic_new();
     snprintf(row->name, sizeof row->name, "issuer-%zu", i);
     snprintf(row->url, sizeof row->url, WORLD_HOST "%zu", i);
-    snprintf(row->source, sizeof row->source, WORLD_HOST "%zu/keys", i);
+    snprintf(row->source, sizeof row->source, kind == RELY_KEYS_FILE ? "keys-%zu" : WORLD_HOST "%zu/keys", i);
     if (kind == RELY_KEYS_UPLOADED) {
         row->jwks = rely_strdup_slice(rely_slice_of(jwks));
         row->fetched_s = world_now_s(world);

@@ -334,7 +334,7 @@ static void enforces_the_limits_of_the_schema(void **state)
 /* The table's sentence, and of a limit in bytes the number. */
 static void assert_described(const struct rely_field *field, const struct rely_json *property)
 {
-    char sentence[400], limit[48] = "";
+    char sentence[800], limit[48] = "";
     if ((field->flags & RELY_FIELD_BYTES) != 0)
         snprintf(limit, sizeof limit, " At most %lld bytes in UTF-8.", (long long)field->most);
     snprintf(sentence, sizeof sentence, "%s%s", field->sentence, limit);
