@@ -346,7 +346,8 @@ static void finish_file(const struct rely_file *file, void *context)
     let_go_of_place(transfer->fetcher, transfer);
 }
 
-static void read_key_file(struct rely_fetcher *fetcher, const struct rely_fetch_request *request, struct transfer *transfer)
+static void read_key_file(struct rely_fetcher *fetcher, const struct rely_fetch_request *request,
+                          struct transfer *transfer)
 {
     const struct rely_wanted_keys keys = {request->file, transfer->max_bytes, rely_slice_of(transfer->etag)};
     rely_files_read_keys(fetcher->files, &keys, finish_file, transfer);
