@@ -113,8 +113,6 @@ void rely_keeper_note_issuer(struct rely_keeper *keeper, int64_t issuer_id, bool
 /* Keys may become only so old from now on, which the newest edition shows: whoever would be asked too late is asked
  * sooner. */
 void rely_keeper_note_max_age(struct rely_keeper *keeper);
-/* Look at every key set in a file now. */
-void rely_keeper_look_at_files(struct rely_keeper *keeper);
 /* A token misses a key, or is refused by one whose name another may have taken since the set was fetched: fetch within
  * the buckets; the workers are told when it is over. */
 void rely_keeper_ask(struct rely_keeper *keeper, int64_t issuer_id);

@@ -43,5 +43,7 @@ RELY_MUST_USE bool rely_keeper_order(struct rely_keeper *keeper, int64_t issuer_
                                      struct rely_err *err);
 /* Whoever waits does so no longer. Also when it is over. */
 void rely_keeper_forget_waiter(struct rely_key_waiter *waiter);
+/* Look at every key set in a file now. */
+void rely_keeper_look_at_files(struct rely_keeper *keeper);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include "../mint/mint.h"
 
+#include "relyd/key_orders.h"
 #include "relyd/snapshot.h"
 
 #define DAY_S 86400
