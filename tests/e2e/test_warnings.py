@@ -192,7 +192,8 @@ def left_out(answer):
 def test_what_a_replacement_leaves_out(relyd):
     """Who renews keys or adds an audience has not meant to open a door: told, with strict refused, and not told of what is said."""
     guards = {"requiredClaims": [], "singleAudience": True, "refuseStretched": False, "pinServiceAccountUid": "off", "allowedSubjects": []}
-    narrow = {"algorithms": ["RS256"], "maxTokenLifetimeSeconds": 3600, "guards": guards, "isShared": True, "tenantSubject": "a:{tenant}:", "pinClaims": ["sub"], "enabled": False}
+    narrow = {"algorithms": ["RS256"], "maxTokenLifetimeSeconds": 3600, "guards": guards, "isShared": True, "tenantSubject": "a:{tenant}:", "pinClaims": ["sub"],
+              "pushSubjects": ["system:serviceaccount:relyd:reporter"], "enabled": False}
     bare = {"issuer": "https://left.example", "keys": {"jwks": tokens.jwks(tokens.key("left"))}}
     uid = "11111111-aaaa-4bbb-8ccc-000000000001"
     rule = {"issuerName": "left", "subject": "a:b:c", "audiences": ["relyd"]}
