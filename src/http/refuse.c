@@ -3,6 +3,9 @@
  * request, too many of them, or too slow. Called by connection.c.
  */
 #include "connection.h"
+#include "h2.h"
+
+#include "relyd/peer.h"
 
 static const struct rely_http_refusal refusals[RELY_HTTP_REFUSAL_COUNT] = {
     [RELY_HTTP_HEAD_MALFORMED] = {RELY_HTTP_HEAD_MALFORMED, 400, "malformed_request",
@@ -34,10 +37,21 @@ void rely_http_word_refusal(struct rely_http_request *request, const struct rely
         rely_http_problem(request, refusal.status, refusal.code, refusal.detail, NULL);
 }
 
+/* By its first bytes: the record of a ClientHello (RFC 8446 s5.1), or HTTP/2's preface (RFC 9113 s3.4). */
+static void note_other_protocol(struct rely_http_connection *connection, struct rely_slice input)
+{
+    if (connection->base.ssl == NULL && rely_slice_starts(input, RELY_LIT("\x16\x03")))
+        rely_connection_note_other_protocol(&connection->base, RELY_SPEAKS_TLS);
+    else if (rely_slice_starts(input, RELY_LIT(RELY_H2_PREFACE)))
+        rely_connection_note_other_protocol(&connection->base, RELY_SPEAKS_HTTP2);
+}
+
 void rely_http_refuse(struct rely_http_connection *connection, struct rely_slice input,
                       const struct rely_http_fault *fault)
 {
     struct rely_slice method, target;
+    if (!connection->has_had_request)
+        note_other_protocol(connection, input);
     rely_http_peek_line(input, &method, &target);
     rely_http_shared_of(connection)->head.field_count = 0;
     rely_http_fill_request(connection, method, target);

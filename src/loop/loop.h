@@ -11,6 +11,7 @@
 #include "timers.h"
 
 #include "relyd/connection.h"
+#include "relyd/peer.h"
 #include "relyd/pool.h"
 
 /* Connections in one stage, the longest first. */
@@ -72,7 +73,7 @@ struct rely_loop {
     uint64_t unsaid[RELY_CUT_COUNT];  /* how often since */
     struct said {
         uint64_t at_ms, unsaid; /* as above */
-    } handshakes_said[RELY_HANDSHAKES_COUNT];
+    } handshakes_said[RELY_HANDSHAKES_COUNT], other_protocols_said[RELY_OTHER_PROTOCOLS];
     struct rely_timer accept_timer; /* accept again after the process ran out of descriptors */
     struct rely_timer drain_timer;  /* cut off what is left */
     struct rely_timer idle_timer;   /* of a drain: close who does not ask any more */

@@ -147,9 +147,13 @@ def test_a_health_listener_never_has_it(start, tmp_path):
 
 def test_a_listener_without_it(start):
     address = ("127.0.0.1", wire.free_port())
-    start(listeners=[{"address": "%s:%d" % address, "http2": False}])
-    assert wire.statuses(wire.exchange(address, http2.PREFACE)) in ([400], [505])
+    relyd = start(listeners=[{"address": "%s:%d" % address, "http2": False}], workers=1)
+    for _ in range(5):
+        assert wire.statuses(wire.exchange(address, http2.PREFACE)) in ([400], [505])
     assert wire.ask(address, "GET", "/check/default").status == 401
+    relyd.wait_for_words("other_protocol")
+    (line,) = [line for line in relyd.events() if line["event"] == "other_protocol"]  # once a minute
+    assert re.fullmatch(r"127\.0\.0\.1:\d+ speaks HTTP/2 to a listener that does not: .*http2: false \(1 since the last such line\)", line["message"])
 
 
 def test_upgrade_is_not_asked_for(shared):

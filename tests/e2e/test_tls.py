@@ -414,6 +414,19 @@ def test_failed_handshakes_are_told_apart(start, tmp_path, authority, what):
     assert sentence in line["message"] and line["message"].endswith(f"({word}, 1 since the last such line)")
 
 
+def test_tls_at_a_listener_of_clear_text(start):
+    """It gets no answer that it can read: the log says what it has done."""
+    relyd = start(workers=1)
+    with contextlib.closing(wire.connect(relyd.data)) as line, pytest.raises(OSError):
+        ssl.create_default_context().wrap_socket(line, server_hostname="relyd.example")
+    relyd.wait_for_words("other_protocol")
+    (line,) = [line for line in relyd.events() if line["event"] == "other_protocol"]
+    assert line["level"] == "warning"
+    assert re.fullmatch(r"127\.0\.0\.1:\d+ speaks TLS to a listener of clear text: .*\(tls\) \(1 since the last such line\)", line["message"])
+    assert wire.exchange(relyd.data, b"\x16\x02 no record of today\r\n\r\n").startswith(b"HTTP/1.1 400 ")
+    assert relyd.log().count('"other_protocol"') == 1
+
+
 def test_many_failed_handshakes_are_few_lines(start, tmp_path):
     secured = Secured(start, tmp_path, workers=1)
     for _ in range(300):

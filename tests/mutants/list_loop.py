@@ -231,4 +231,28 @@ MUTANTS = [
         new='    if (value.len == 0) /*',
         caught_by='unit_http',
     ),
+    dict(
+        name="tls-at-clear-text-is-told-to-nobody",
+        row="D",
+        file="src/http/refuse.c",
+        old='rely_slice_starts(input, RELY_LIT("\\x16\\x03"))',
+        new='rely_slice_starts(input, RELY_LIT("\\x16\\x04"))',
+        caught_by="tests/e2e/test_tls.py::test_tls_at_a_listener_of_clear_text",
+    ),
+    dict(
+        name="http-2-where-it-is-off-is-told-to-nobody",
+        row="D",
+        file="src/http/refuse.c",
+        old="rely_connection_note_other_protocol(&connection->base, RELY_SPEAKS_HTTP2);",
+        new="rely_connection_note_other_protocol(&connection->base, RELY_SPEAKS_TLS);",
+        caught_by="tests/e2e/test_http2.py::test_a_listener_without_it",
+    ),
+    dict(
+        name="other-protocols-are-told-each-time",
+        row="B4",
+        file="src/loop/other_protocol.c",
+        old="(said->at_ms != 0 && now_ms < said->at_ms + SAY_AGAIN_MS))",
+        new="(said->at_ms != 0 && now_ms < said->at_ms))",
+        caught_by="tests/e2e/test_http2.py::test_a_listener_without_it",
+    ),
 ]
