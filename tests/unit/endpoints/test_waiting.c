@@ -582,8 +582,10 @@ static void test_who_waits_for_a_cluster(void **state)
     ask(worker, make_token_of_account("two"));
     assert_int_equal(asked_for_life, 2);
     assert_int_equal(worker->reviewer.waiting.count, 4);
+    uint64_t before = count_reviews(worker);
     rely_reviewer_life_answered(&worker->reviewer, &one, RELY_LIVE_YES, rely_clock_monotonic_ms());
     assert_int_equal(answered[RELY_OK], 3);
+    assert_int_equal(count_reviews(worker) - before, 3); /* the fourth is not looked at */
     say(worker, RELY_LIVE_NO);
     assert_int_equal(answered[RELY_TOKEN_NOT_LIVE], 1);
     ask(worker, make_token_of_account("two"));
