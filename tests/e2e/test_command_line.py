@@ -54,7 +54,7 @@ def test_page_of_tokens_has_what_was_nowhere():
 
 def test_defaults_stand_in_the_table_of_settings_alone():
     """fault D: limits.h had defaults that nobody used."""
-    assert not re.findall(r"\w*DEFAULT\w*", (ROOT / "include/relyd/limits.h").read_text().replace("RELY_LEEWAY_DEFAULT_S", "").replace("RELY_LIST_DEFAULT", ""))
+    assert not re.findall(r"\w*DEFAULT\w*", (ROOT / "include/relyd/limits.h").read_text().replace("RELY_LEEWAY_DEFAULT_S", "").replace("RELY_LIVENESS_RATE_DEFAULT", "").replace("RELY_LIST_DEFAULT", ""))
 
 
 def test_example_configuration_is_up_to_date(tmp_path):

@@ -125,6 +125,7 @@ def of_the_token(signer):
         "token_type_not_accepted": signer.sign(claims, typ="logout+jwt"),
         "unknown_issuer": signer.sign(tokens.claims("https://nobody.example")),
         "key_unknown": strange.sign(claims),
+        "algorithm_unavailable": signer.sign_as_is({"alg": "ML-DSA-65", "kid": signer.kid}, claims),
         "algorithm_not_allowed": tokens.hmac_token(b"x", {"alg": "HS256"}, claims),
         "weak_key": tokens.Key(bits=1024).sign(claims, kid="weak"),
         "bad_signature": strange.sign(claims, kid=signer.kid),

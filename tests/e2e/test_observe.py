@@ -309,7 +309,7 @@ def test_d_lines_for_which_there_is_no_room_are_counted(start, tmp_path):
         os.close(writer)
 
 
-VOLATILE = re.compile(r"process_|relyd_connections$|relyd_http_held_bytes|relyd_key_set_(age|limit)_|.*_bucket\{|.*_sum$")
+VOLATILE = re.compile(r"process_|relyd_connections$|relyd_http_held_bytes|relyd_key_set_(age|limit)_|relyd_issuer_clock_skew_|.*_bucket\{|.*_sum$")
 
 
 def what_changes(relyd, act):
