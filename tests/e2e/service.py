@@ -117,6 +117,13 @@ class Relyd:
         self.process.wait()
         self.process = None
 
+    def halt(self):
+        """Until SIGCONT. Each of its threads stops when the kernel comes to it, which takes a moment on a busy machine."""
+        self.process.send_signal(signal.SIGSTOP)
+        threads = pathlib.Path(f"/proc/{self.process.pid}/task")
+        wire.wait_for(lambda: all((thread / "stat").read_text().rpartition(")")[2].split()[0] == "T" for thread in threads.iterdir()),
+                      what="all threads to be halted")
+
     def restart(self):
         self.stop()
         return self.start()

@@ -399,19 +399,12 @@ def test_no_other_protocol(gateway, world, protocols):
 # --- when there is no decision --------------------------------------------------------------------------------------
 
 
-def halt(process):
-    """Every thread of it: on a busy machine one may go on while another has the signal."""
-    process.send_signal(signal.SIGSTOP)
-    tasks = pathlib.Path(f"/proc/{process.pid}/task")
-    wire.wait_for(lambda: all(" T " in (task / "stat").read_text() for task in tasks.iterdir()), what="a halt")
-
-
 @pytest.mark.parametrize("kind", KINDS)
 def test_relyd_down_slow_and_back(kind):
     """401, which says that the token is wrong: there is no other word for it in Apache."""
     with a_world(workers=1) as world, application.running() as behind, world.gateway(kind, behind) as place:
         assert ask(place, world.right).status == 200
-        halt(world.relyd.process)
+        world.relyd.halt()
         try:
             start = time.monotonic()
             assert_refused(ask(place, world.right))
