@@ -15,11 +15,7 @@ void rely_connection_print_peer(const struct rely_connection *connection, char o
 /* Of a unix socket: was the peer in this group when it connected, by its primary group or another? */
 bool rely_connection_peer_is_in(const struct rely_connection *connection, uint32_t group);
 
-enum rely_other_protocol {
-    RELY_SPEAKS_TLS,
-    RELY_SPEAKS_HTTP2,
-    RELY_OTHER_PROTOCOLS
-};
+enum rely_other_protocol { RELY_SPEAKS_TLS, RELY_SPEAKS_HTTP2, RELY_OTHER_PROTOCOLS };
 
 /* It speaks what is not spoken here: logged, once a minute. */
 void rely_connection_note_other_protocol(struct rely_connection *connection, enum rely_other_protocol protocol);

@@ -316,7 +316,7 @@ static void test_a_full_room_holds_up_no_other(void **state)
     int waiting = client_connect(server.port);
     double before = cpu_seconds();
     sleep_ms(300);
-    assert_true(cpu_seconds() - before < 0.15);
+    assert_true(cpu_seconds() - before < 0.03); /* also on a busy machine */
     int64_t start = now_ms();
     for (int i = 0; i < 20; i++) {
         int other = client_connect(port);
