@@ -60,9 +60,9 @@ void rely_files_read(struct rely_files *files, struct rely_slice name, size_t ma
  * while it is read. At most RELY_KEY_FILES_HELD of them are read and not given back, whoever is slow: after each callback,
  * a fault's too, comes rely_files_release.
  *
- * In:       wanted - copied.
+ * In:       keys - copied.
  */
-void rely_files_read_keys(struct rely_files *files, const struct rely_wanted_keys *wanted,
+void rely_files_read_keys(struct rely_files *files, const struct rely_wanted_keys *keys,
                           void (*done)(const struct rely_file *file, void *context), void *context);
 /* Thread: any. */
 void rely_files_release(struct rely_files *files);

@@ -28,9 +28,9 @@ int64_t rely_keeper_plan_look(const struct rely_keeper_issuer *issuer, int64_t d
 
 static bool is_pem(struct rely_slice text)
 {
-    static const char begin[] = "-----BEGIN ";
+    static const char begin[] = "-----BEGIN ", blank[] = {' ', '\t', '\r', '\n'};
     size_t blanks = 0;
-    while (blanks < text.len && memchr(" \t\r\n", text.ptr[blanks], 4) != NULL)
+    while (blanks < text.len && memchr(blank, text.ptr[blanks], sizeof blank) != NULL)
         blanks++;
     return blanks < text.len && text.ptr[blanks] != '{' && memmem(text.ptr, text.len, begin, sizeof begin - 1) != NULL;
 }

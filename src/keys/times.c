@@ -62,7 +62,7 @@ size_t rely_keyset_carry_times(struct rely_keyset *keyset, const struct rely_key
 /* --- over a restart ------------------------------------------------------------------------------------------- */
 
 /* Of a key's material so much tells those of one issuer apart: it is a time to look at, and nothing is decided by it. */
-#define SEEN_BYTES 8
+#define SEEN_BYTES ((size_t)8)
 #define SEEN_DIGITS (2 * SEEN_BYTES)
 
 static void print_material(const struct rely_key *key, char out[SEEN_DIGITS + 1])
