@@ -132,12 +132,15 @@ void rely_keeper_drop_fetch(struct rely_key_fetch *fetch);
 void rely_keeper_note_stored(struct rely_keeper *keeper, int64_t issuer_id, const struct rely_stored_keys *stored,
                              const struct rely_err *err);
 
-/* Fill in the ages of fetched key sets, with series of their own for up to so many issuers. The series are the caller's
- * to free, after the gauges were printed. Thread: any. */
-struct rely_key_age *rely_key_ages_read(const struct rely_snapshot *snapshot, int64_t now_s, size_t series_max,
-                                        struct rely_gauges *gauges);
-/* The same of the clocks of issuers. */
-struct rely_clock_skew *rely_clock_skews_read(const struct rely_snapshot *snapshot, int64_t now_s, size_t series_max,
-                                              struct rely_gauges *gauges);
+/* Owner: the caller: free(), each. NULL: there are too many issuers, or none. */
+struct rely_issuer_series {
+    struct rely_key_age *key_ages;
+    struct rely_clock_skew *clock_skews;
+};
+
+/* Fill in the ages of fetched key sets and how far clocks are ahead, with series of their own for up to so many issuers,
+ * which the gauges borrow. Thread: any. */
+struct rely_issuer_series rely_issuers_measure(const struct rely_snapshot *snapshot, int64_t now_s, size_t series_max,
+                                               struct rely_gauges *gauges);
 
 #endif

@@ -10,21 +10,19 @@
 
 #include <stdlib.h>
 
-struct age_reading {
+struct reading {
     struct rely_gauges *gauges;
-    struct rely_key_age *items; /* owned; NULL: no series of their own */
+    struct rely_issuer_series series;
     int64_t now_s;
 };
 
-static bool read_key_age(const void *item, void *context)
+static void read_key_age(const struct rely_issuer *issuer, struct reading *reading)
 {
-    const struct rely_issuer *issuer = item;
-    struct age_reading *reading = context;
     struct rely_gauges *gauges = reading->gauges;
     if (issuer->keyset != NULL && rely_keyset_taken_out_count(issuer->keyset) > 0)
         gauges->keys_repeated++;
     if (issuer->keyset == NULL || issuer->has_uploaded_keys)
-        return true;
+        return;
     uint64_t hash = rely_keyset_hash(issuer->keyset) >> 16; /* what a number of Prometheus holds exactly */
     int64_t left_s = issuer->keys_until_s - reading->now_s;
     gauges->key_sets_hash = (gauges->key_sets_hash + hash) & (UINT64_MAX >> 16);
@@ -35,52 +33,40 @@ static bool read_key_age(const void *item, void *context)
         gauges->key_age_max_s = age_s;
     if (reading->now_s > issuer->keys_until_s)
         gauges->keys_too_old++;
-    if (reading->items != NULL)
-        reading->items[gauges->key_age_count++] = (struct rely_key_age){issuer->name, age_s, left_s, hash};
-    return true;
+    if (reading->series.key_ages != NULL)
+        reading->series.key_ages[gauges->key_age_count++] = (struct rely_key_age){issuer->name, age_s, left_s, hash};
 }
 
-struct rely_key_age *rely_key_ages_read(const struct rely_snapshot *snapshot, int64_t now_s, size_t series_max,
-                                        struct rely_gauges *gauges)
+static void read_clock_skew(const struct rely_issuer *issuer, struct reading *reading)
 {
-    size_t count = snapshot->issuers_by_id.count;
-    struct age_reading reading = {.gauges = gauges, .now_s = now_s};
-    if (count > 0 && count <= series_max)
-        reading.items = rely_alloc(count * sizeof *reading.items);
-    rely_map_each(&snapshot->issuers_by_id, read_key_age, &reading);
-    gauges->key_ages = reading.items;
-    return reading.items;
-}
-
-struct skew_reading {
-    struct rely_gauges *gauges;
-    struct rely_clock_skew *items; /* owned; NULL: no series of their own */
-    int64_t now_s;
-};
-
-static bool read_clock_skew(const void *item, void *context)
-{
-    const struct rely_issuer *issuer = item;
-    struct skew_reading *reading = context;
     struct rely_gauges *gauges = reading->gauges;
     const struct rely_traffic_seen seen = rely_traffic_read(issuer->traffic, reading->now_s);
     if (!seen.has_skew)
-        return true;
+        return;
     if (gauges->clock_count++ == 0 || seen.ahead_s > gauges->clock_skew_max_s)
         gauges->clock_skew_max_s = seen.ahead_s;
-    if (reading->items != NULL)
-        reading->items[gauges->clock_skew_count++] = (struct rely_clock_skew){issuer->name, seen.ahead_s};
+    if (reading->series.clock_skews != NULL)
+        reading->series.clock_skews[gauges->clock_skew_count++] = (struct rely_clock_skew){issuer->name, seen.ahead_s};
+}
+
+static bool read_issuer(const void *item, void *context)
+{
+    read_key_age(item, context);
+    read_clock_skew(item, context);
     return true;
 }
 
-struct rely_clock_skew *rely_clock_skews_read(const struct rely_snapshot *snapshot, int64_t now_s, size_t series_max,
-                                              struct rely_gauges *gauges)
+struct rely_issuer_series rely_issuers_measure(const struct rely_snapshot *snapshot, int64_t now_s, size_t series_max,
+                                               struct rely_gauges *gauges)
 {
     size_t count = snapshot->issuers_by_id.count;
-    struct skew_reading reading = {.gauges = gauges, .now_s = now_s};
-    if (count > 0 && count <= series_max)
-        reading.items = rely_alloc(count * sizeof *reading.items);
-    rely_map_each(&snapshot->issuers_by_id, read_clock_skew, &reading);
-    gauges->clock_skews = reading.items;
-    return reading.items;
+    struct reading reading = {.gauges = gauges, .now_s = now_s};
+    if (count > 0 && count <= series_max) {
+        reading.series.key_ages = rely_alloc(count * sizeof *reading.series.key_ages);
+        reading.series.clock_skews = rely_alloc(count * sizeof *reading.series.clock_skews);
+    }
+    rely_map_each(&snapshot->issuers_by_id, read_issuer, &reading);
+    gauges->key_ages = reading.series.key_ages;
+    gauges->clock_skews = reading.series.clock_skews;
+    return reading.series;
 }

@@ -57,12 +57,8 @@ static bool look_now(const void *item, void *context)
 {
     struct rely_keeper_issuer *issuer = rely_as_owner(item);
     (void)context;
-    if (!rely_keeper_reads_file(issuer))
-        return true;
-    if (issuer->is_fetching)
-        issuer->is_stale = true;
-    else
-        rely_keeper_schedule(issuer, 0);
+    if (rely_keeper_reads_file(issuer))
+        rely_keeper_hasten(issuer);
     return true;
 }
 

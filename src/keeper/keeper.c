@@ -57,6 +57,14 @@ void rely_keeper_schedule(struct rely_keeper_issuer *issuer, int64_t delay_ms)
     rely_keeper_start_timer(keeper, &issuer->timer, delay_ms);
 }
 
+void rely_keeper_hasten(struct rely_keeper_issuer *issuer)
+{
+    if (issuer->is_fetching)
+        issuer->is_stale = true;
+    else
+        rely_keeper_schedule(issuer, 0);
+}
+
 static int64_t time_until(int64_t then_ms, int64_t now_ms)
 {
     return then_ms > now_ms ? then_ms - now_ms : 0;
@@ -275,12 +283,10 @@ static void begin_anew(struct rely_keeper_issuer *issuer, bool is_removed)
     rely_keeper_follow_conditions(issuer);
     if (issuer->told_until_ms > now_ms || (is_removed && issuer->told_until_ms != 0))
         tell_of_issuer(issuer, is_removed ? rely_keeper_now_us(issuer->keeper) : 0, 0); /* nobody waits in vain */
-    if (issuer->is_fetching)
-        issuer->is_stale = true;
-    else if (is_removed)
+    if (is_removed && !issuer->is_fetching)
         finish_overtaken(issuer);
     else
-        rely_keeper_schedule(issuer, 0);
+        rely_keeper_hasten(issuer);
 }
 
 void rely_keeper_note_issuer(struct rely_keeper *keeper, int64_t issuer_id, bool is_removed)

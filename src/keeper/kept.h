@@ -213,6 +213,8 @@ static inline const struct rely_issuer *rely_keeper_newest(const struct rely_kee
 struct rely_keeper_issuer *rely_keeper_find(struct rely_keeper *keeper, int64_t issuer_id);
 struct rely_keeper_issuer *rely_keeper_add(struct rely_keeper *keeper, int64_t issuer_id);
 void rely_keeper_schedule(struct rely_keeper_issuer *issuer, int64_t delay_ms);
+/* Fetch now, or once more behind the fetch under way. */
+void rely_keeper_hasten(struct rely_keeper_issuer *issuer);
 /* There is nothing to fetch: the key set was uploaded. */
 void rely_keeper_rest(struct rely_keeper_issuer *issuer);
 /* The fetch is over: fresh_s as max_age_s in rely_fetch_result; err is NULL when a key set was accepted. In: course -

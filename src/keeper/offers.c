@@ -54,15 +54,6 @@ static bool has_free_keys(const struct rely_keeper_issuer *issuer, const struct 
            rely_repeats_are_free(rely_keeper_snapshot(issuer->keeper), record, rely_keeper_now_s(issuer->keeper));
 }
 
-/* An administrator has freed them: at once. */
-static void offer_at_once(struct rely_keeper_issuer *issuer)
-{
-    if (issuer->is_fetching)
-        issuer->is_stale = true;
-    else
-        rely_keeper_schedule(issuer, 0);
-}
-
 /* Another record's fetch has: within the buckets, however often its issuer changes its keys. One that does not answer is
  * not asked sooner for that, and what is under way will be judged by the newest edition. */
 static void offer_in_turn(struct rely_keeper_issuer *issuer)
@@ -92,7 +83,7 @@ static void offer_keys(struct rely_keeper *keeper, struct rely_slice name,
 void rely_keeper_offer_freed(struct rely_keeper *keeper, const struct rely_kept_names *names)
 {
     for (size_t i = 0; names != NULL && i < names->count; i++)
-        offer_keys(keeper, names->items[i], offer_at_once);
+        offer_keys(keeper, names->items[i], rely_keeper_hasten);
 }
 
 void rely_keeper_offer_keys_of(struct rely_keeper_issuer *issuer)

@@ -83,6 +83,8 @@ bool rely_jwk_read(const struct rely_json *jwk, struct rely_key *key, struct rel
 /* The kty's members to key->pkey, kind, signature_bytes, material, multiplications, and algs (all that the family and
  * curve allow). */
 bool rely_material_read(const struct rely_json *jwk, struct rely_key *key, struct rely_keyset_skipped *skipped);
+/* A public key by OpenSSL's name of its type. NULL: it is refused. Owner: the caller. */
+EVP_PKEY *rely_material_pkey(const char *type, OSSL_PARAM *params);
 
 /* Is the modulus one of those that CVE-2017-15361 (ROCA) lets others factor? In: n - big-endian, at least one byte. */
 bool rely_rsa_is_roca(struct rely_slice n);

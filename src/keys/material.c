@@ -65,7 +65,7 @@ static bool decode_member(const struct rely_json *jwk, const char *name, struct 
     return true;
 }
 
-static EVP_PKEY *make_pkey(const char *type, OSSL_PARAM *params)
+EVP_PKEY *rely_material_pkey(const char *type, OSSL_PARAM *params)
 {
     EVP_PKEY *pkey = NULL;
     EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, type, NULL);
@@ -163,7 +163,7 @@ static EVP_PKEY *build_rsa(struct rely_slice n, struct rely_slice e)
         OSSL_PARAM_BLD_push_BN(builder, OSSL_PKEY_PARAM_RSA_E, exponent) == 1) {
         OSSL_PARAM *params = OSSL_PARAM_BLD_to_param(builder);
         if (params != NULL)
-            pkey = make_pkey("RSA", params);
+            pkey = rely_material_pkey("RSA", params);
         OSSL_PARAM_free(params);
     }
     OSSL_PARAM_BLD_free(builder);
@@ -226,7 +226,7 @@ static EVP_PKEY *build_ec(const struct curve *curve, const struct bytes *x, cons
         OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, point, 1 + 2 * curve->bytes),
         OSSL_PARAM_construct_end(),
     };
-    return make_pkey("EC", params);
+    return rely_material_pkey("EC", params);
 }
 
 static bool read_ec(const struct rely_json *jwk, struct rely_key *key, struct rely_keyset_skipped *skipped)

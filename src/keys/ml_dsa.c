@@ -4,6 +4,7 @@
  * of the algorithm itself is here. Called at the start, by material.c and by decide/.
  */
 #include "ml_dsa.h"
+#include "key.h"
 
 #include "relyd/ml_dsa.h"
 
@@ -65,16 +66,9 @@ EVP_PKEY *rely_ml_dsa_pkey(const struct rely_ml_dsa *set, struct rely_slice publ
 {
     const char *name = offered[set->alg - RELY_ALG_ML_DSA_44];
     RELY_ASSERT(name != NULL && public_key.len == set->key_bytes);
-    EVP_PKEY *pkey = NULL;
     OSSL_PARAM params[] = {
         OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, rely_as_owner(public_key.ptr), public_key.len),
         OSSL_PARAM_construct_end(),
     };
-    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, name, NULL);
-    if (ctx == NULL || EVP_PKEY_fromdata_init(ctx) != 1 ||
-        EVP_PKEY_fromdata(ctx, &pkey, EVP_PKEY_PUBLIC_KEY, params) != 1)
-        pkey = NULL;
-    EVP_PKEY_CTX_free(ctx);
-    ERR_clear_error();
-    return pkey;
+    return rely_material_pkey(name, params);
 }

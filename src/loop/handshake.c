@@ -95,18 +95,15 @@ void rely_handshake_note(struct rely_connection *connection, enum rely_handshake
     char peer[RELY_ADDRESS_TEXT_SIZE];
     RELY_ASSERT(end < RELY_HANDSHAKES_COUNT);
     struct rely_loop *loop = connection->loop;
-    struct said *said = &loop->handshakes_said[end];
-    uint64_t now_ms = rely_timers_now();
     rely_count(&loop->options.counters->handshakes[end], 1);
     if (end == RELY_HANDSHAKES_DONE)
         return;
-    said->unsaid++;
-    if (loop->options.ring == NULL || (said->at_ms != 0 && now_ms < said->at_ms + SAY_AGAIN_MS))
+    uint64_t count = rely_loop_may_say(loop, &loop->handshakes_said[end], SAY_AGAIN_MS);
+    if (count == 0)
         return;
     rely_connection_print_peer(connection, peer);
     rely_log_event(loop->options.ring, RELY_LOG_WARNING, "handshake_failed",
                    "no TLS with %s: %s%s%s%s (%s, %llu since the last such line)", peer, describe(end),
                    detail == NULL ? "" : " (", detail == NULL ? "" : detail, detail == NULL ? "" : ")",
-                   rely_handshake_words[end], (unsigned long long)said->unsaid);
-    *said = (struct said){.at_ms = now_ms};
+                   rely_handshake_words[end], (unsigned long long)count);
 }

@@ -14,6 +14,15 @@
 #define IDLE_GRACE_MS 1000
 #define CLOSE_IDLE_AGAIN_MS 20
 
+uint64_t rely_loop_may_say(const struct rely_loop *loop, struct said *said, uint64_t again_ms)
+{
+    uint64_t now_ms = rely_timers_now(), count = ++said->unsaid;
+    if (loop->options.ring == NULL || (said->at_ms != 0 && now_ms < said->at_ms + again_ms))
+        return 0;
+    *said = (struct said){.at_ms = now_ms};
+    return count;
+}
+
 static void ignore_wake(h2o_multithread_receiver_t *receiver, h2o_linklist_t *messages)
 {
     (void)receiver;

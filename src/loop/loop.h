@@ -49,6 +49,12 @@ struct rely_listener {
     bool is_shared; /* with another process */
 };
 
+/* Of what is said once in a while. Zero-filled: never yet. */
+struct said {
+    uint64_t at_ms;  /* when it was said; 0: never */
+    uint64_t unsaid; /* how often it has been so since */
+};
+
 struct rely_loop {
     h2o_evloop_t *events;            /* owned */
     h2o_multithread_queue_t *queue;  /* owned */
@@ -64,16 +70,13 @@ struct rely_loop {
     struct rely_room room;   /* of the listeners that have none of their own */
     struct rely_room *rooms; /* borrowed: all of them */
     uint64_t order;
-    size_t held_bytes;                /* by all connections, and handlers */
-    size_t handlers_bytes;            /* of these */
-    size_t wide_count;                /* of connections that are */
-    struct rely_timer watch_timer;    /* look for those whose time is up */
-    bool is_look_near;                /* it runs for those whose time is short */
-    uint64_t said_ms[RELY_CUT_COUNT]; /* when a limit was last said to be reached; 0: never */
-    uint64_t unsaid[RELY_CUT_COUNT];  /* how often since */
-    struct said {
-        uint64_t at_ms, unsaid; /* as above */
-    } handshakes_said[RELY_HANDSHAKES_COUNT], other_protocols_said[RELY_OTHER_PROTOCOLS];
+    size_t held_bytes;             /* by all connections, and handlers */
+    size_t handlers_bytes;         /* of these */
+    size_t wide_count;             /* of connections that are */
+    struct rely_timer watch_timer; /* look for those whose time is up */
+    bool is_look_near;             /* it runs for those whose time is short */
+    struct said cuts_said[RELY_CUT_COUNT], handshakes_said[RELY_HANDSHAKES_COUNT],
+        other_protocols_said[RELY_OTHER_PROTOCOLS];
     struct rely_timer accept_timer; /* accept again after the process ran out of descriptors */
     struct rely_timer drain_timer;  /* cut off what is left */
     struct rely_timer idle_timer;   /* of a drain: close who does not ask any more */
@@ -83,6 +86,9 @@ struct rely_loop {
     atomic_int stop_ms;                   /* -1: no order to stop is waiting */
     _Atomic(struct rely_message *) inbox; /* newest first */
 };
+
+/* loop.c: it has been so once more. Returns how often since it was last said, where it is to be said now; else 0. */
+uint64_t rely_loop_may_say(const struct rely_loop *loop, struct said *said, uint64_t again_ms);
 
 /* message.c: run, or drop, those that have been posted; false: there was none. And nobody is inside post any more. */
 bool rely_messages_run(struct rely_loop *loop);

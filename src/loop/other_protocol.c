@@ -21,13 +21,10 @@ void rely_connection_note_other_protocol(struct rely_connection *connection, enu
 {
     char peer[RELY_ADDRESS_TEXT_SIZE];
     struct rely_loop *loop = connection->loop;
-    struct said *said = &loop->other_protocols_said[protocol];
-    uint64_t now_ms = rely_timers_now();
-    said->unsaid++;
-    if (loop->options.ring == NULL || (said->at_ms != 0 && now_ms < said->at_ms + SAY_AGAIN_MS))
+    uint64_t count = rely_loop_may_say(loop, &loop->other_protocols_said[protocol], SAY_AGAIN_MS);
+    if (count == 0)
         return;
     rely_connection_print_peer(connection, peer);
     rely_log_event(loop->options.ring, RELY_LOG_WARNING, "other_protocol", "%s %s (%llu since the last such line)",
-                   peer, advice[protocol], (unsigned long long)said->unsaid);
-    *said = (struct said){.at_ms = now_ms};
+                   peer, advice[protocol], (unsigned long long)count);
 }

@@ -161,14 +161,10 @@ static const char *describe_cut(enum rely_cut cut)
 
 static void say_limit(struct rely_loop *loop, enum rely_cut cut, const char *sentence)
 {
-    uint64_t now_ms = rely_timers_now();
-    loop->unsaid[cut]++;
-    if (loop->options.ring == NULL || (loop->said_ms[cut] != 0 && now_ms < loop->said_ms[cut] + SAY_AGAIN_MS))
-        return;
-    rely_log_event(loop->options.ring, RELY_LOG_WARNING, "limit_reached", "%s (%llu since the last such line)",
-                   sentence, (unsigned long long)loop->unsaid[cut]);
-    loop->said_ms[cut] = now_ms;
-    loop->unsaid[cut] = 0;
+    uint64_t count = rely_loop_may_say(loop, &loop->cuts_said[cut], SAY_AGAIN_MS);
+    if (count > 0)
+        rely_log_event(loop->options.ring, RELY_LOG_WARNING, "limit_reached", "%s (%llu since the last such line)",
+                       sentence, (unsigned long long)count);
 }
 
 void rely_connection_count_cut(struct rely_connection *connection, enum rely_cut cut)

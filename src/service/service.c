@@ -308,12 +308,11 @@ void rely_service_print_metrics(struct rely_service *service, const struct rely_
         all[i] = &service->counters[i].requests;
         add_loop_counters(&gauges, &sums, &service->counters[i].loop);
     }
-    size_t series_max = (size_t)service->config->metrics_issuers;
-    struct rely_key_age *ages = rely_key_ages_read(snapshot, rely_clock_now_s(), series_max, &gauges);
-    struct rely_clock_skew *skews = rely_clock_skews_read(snapshot, rely_clock_now_s(), series_max, &gauges);
+    const struct rely_issuer_series series =
+        rely_issuers_measure(snapshot, rely_clock_now_s(), (size_t)service->config->metrics_issuers, &gauges);
     rely_metrics_print(all, service->worker_count + 1, &gauges, out);
-    free(ages);
-    free(skews);
+    free(series.key_ages);
+    free(series.clock_skews);
     free(all);
 }
 

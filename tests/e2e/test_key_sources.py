@@ -103,7 +103,7 @@ def test_a4_withdrawn_source_never_decides(start, issuer, writers, moment, step)
 
         wire.wait_for(is_settled, what="the new source's keys")
     writers.end()
-    documents = stored_documents(relyd)
+    documents = wire.wait_for(lambda: len(stored_documents(relyd)) >= 60 and stored_documents(relyd), what="the last one's row, behind its edition")
     assert {name: old.kid in document for name, document in documents.items()} == {f"moved-{n}": False for n in range(60)}
     relyd.kill()
     relyd.start()

@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import json
+import time
 import uuid
 
 import pytest
@@ -60,7 +61,7 @@ def settle(world, token, reason, count=8):
 
 @pytest.mark.threads
 def test_it_is_asked_and_says_yes(world):
-    token = world.token(pod="pod-1", aud=["relyd", "vault"])
+    token, begin = world.token(pod="pod-1", aud=["relyd", "vault"]), time.monotonic()
     answer = world.relyd.review(token)
     assert (answer["reason"], "liveness" in answer) == ("ok", False)
     question, head = world.cluster.questions[0], world.cluster.heads[0]
@@ -69,7 +70,7 @@ def test_it_is_asked_and_says_yes(world):
     assert world.relyd.check(token).status == 200
     assert world.relyd.tokenreview(token)["authenticated"] is True
     settle(world, token, "ok")
-    assert world.cluster.asked() in (1, 2)  # every worker was told; a slow machine sees the word get old
+    assert world.cluster.asked() <= 1 + int((time.monotonic() - begin) / 5)  # every worker was told; it is asked for again when it is old
     assert SECRET not in world.relyd.log() and token not in world.relyd.log()
 
 

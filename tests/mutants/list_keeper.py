@@ -165,8 +165,8 @@ MUTANTS = [
         name="a-changed-record-is-not-fetched",
         row="E",
         file="src/keeper/keeper.c",
-        old="    else if (is_removed)\n        finish_overtaken(issuer);\n    else\n        rely_keeper_schedule(issuer, 0);\n",
-        new="    else if (is_removed)\n        finish_overtaken(issuer);\n",
+        old="        finish_overtaken(issuer);\n    else\n        rely_keeper_hasten(issuer);\n",
+        new="        finish_overtaken(issuer);\n    else if (issuer->is_fetching)\n        rely_keeper_hasten(issuer);\n",
         caught_by="unit_keeper",
     ),
     dict(

@@ -247,12 +247,4 @@ MUTANTS = [
         new="rely_connection_note_other_protocol(&connection->base, RELY_SPEAKS_TLS);",
         caught_by="tests/e2e/test_http2.py::test_a_listener_without_it",
     ),
-    dict(
-        name="other-protocols-are-told-each-time",
-        row="B4",
-        file="src/loop/other_protocol.c",
-        old="(said->at_ms != 0 && now_ms < said->at_ms + SAY_AGAIN_MS))",
-        new="(said->at_ms != 0 && now_ms < said->at_ms))",
-        caught_by="tests/e2e/test_http2.py::test_a_listener_without_it",
-    ),
 ]

@@ -538,6 +538,12 @@ static void test_a6_a_key_is_not_handed_to_and_fro(void **state)
     world_free(world);
 }
 
+static void free_series(const struct rely_issuer_series *series)
+{
+    free(series->key_ages);
+    free(series->clock_skews);
+}
+
 /* What /metrics tells of key sets. */
 static void test_a6_ages_are_told(void **state)
 {
@@ -547,19 +553,21 @@ static void test_a6_ages_are_told(void **state)
     struct rely_gauges gauges = {0};
     world_add(world, RELY_KEYS_UPLOADED, world_jwks("u"));
     int64_t now_s = world_now_s(world);
-    struct rely_key_age *series = rely_key_ages_read(world->snapshot, now_s + 1000, 3, &gauges);
+    struct rely_issuer_series series = rely_issuers_measure(world->snapshot, now_s + 1000, 3, &gauges);
     assert_int_equal(gauges.key_age_count, 2);
     assert_int_equal(gauges.keys_repeated, 1);
     assert_int_equal(gauges.keys_too_old, 0);
     assert_int_equal(gauges.key_left_count, 2);
     assert_int_equal(gauges.key_left_min_s, world_record(world, first)->keys_until_s - now_s - 1000);
-    assert_true(series[0].hash != 0 && series[0].hash != series[1].hash && series[0].hash >> 48 == 0);
-    assert_true(gauges.key_sets_hash == (series[0].hash + series[1].hash) % (UINT64_C(1) << 48));
-    assert_true(series[0].left_s + series[0].age_s == 604800);
+    assert_true(series.key_ages[0].hash != 0 && series.key_ages[0].hash != series.key_ages[1].hash &&
+                series.key_ages[0].hash >> 48 == 0);
+    assert_true(gauges.key_sets_hash == (series.key_ages[0].hash + series.key_ages[1].hash) % (UINT64_C(1) << 48));
+    assert_true(series.key_ages[0].left_s + series.key_ages[0].age_s == 604800);
     assert_int_equal(gauges.key_age_max_s, now_s + 1000 - world_record(world, first)->keys_fetched_s);
-    free(series);
+    assert_ptr_equal(gauges.key_ages, series.key_ages);
+    free_series(&series);
     gauges = (struct rely_gauges){0};
-    assert_null(rely_key_ages_read(world->snapshot, now_s + 604801, 2, &gauges)); /* too many for series */
+    assert_null(rely_issuers_measure(world->snapshot, now_s + 604801, 2, &gauges).key_ages); /* too many for series */
     assert_int_equal(gauges.key_age_count, 0);
     assert_int_equal(gauges.keys_too_old, 2);
     assert_true(gauges.key_left_min_s < 0 && gauges.key_sets_hash != 0);
@@ -575,19 +583,21 @@ static void test_clocks_are_told(void **state)
     size_t third = world_add(world, RELY_KEYS_UPLOADED, world_jwks("u"));
     int64_t now_s = world_now_s(world);
     struct rely_gauges gauges = {0};
-    free(rely_clock_skews_read(world->snapshot, now_s, 3, &gauges));
+    struct rely_issuer_series series = rely_issuers_measure(world->snapshot, now_s, 3, &gauges);
+    free_series(&series);
     assert_int_equal(gauges.clock_skew_count + gauges.clock_count, 0);
     rely_traffic_note_issued(world->rows[first].traffic, -20, now_s);
     rely_traffic_note_issued(world->rows[third].traffic, -10, now_s);
-    struct rely_clock_skew *series = rely_clock_skews_read(world->snapshot, now_s, 3, &gauges);
+    gauges = (struct rely_gauges){0};
+    series = rely_issuers_measure(world->snapshot, now_s, 3, &gauges);
     assert_int_equal(gauges.clock_skew_count, 2);
     assert_int_equal(gauges.clock_count, 2);
     assert_int_equal(gauges.clock_skew_max_s, -10);
-    assert_int_equal(series[0].ahead_s + series[1].ahead_s, -30);
-    assert_ptr_equal(gauges.clock_skews, series);
-    free(series);
+    assert_int_equal(series.clock_skews[0].ahead_s + series.clock_skews[1].ahead_s, -30);
+    assert_ptr_equal(gauges.clock_skews, series.clock_skews);
+    free_series(&series);
     gauges = (struct rely_gauges){0};
-    assert_null(rely_clock_skews_read(world->snapshot, now_s, 2, &gauges)); /* too many for series */
+    assert_null(rely_issuers_measure(world->snapshot, now_s, 2, &gauges).clock_skews); /* too many for series */
     assert_int_equal(gauges.clock_skew_count, 0);
     assert_int_equal(gauges.clock_skew_max_s, -10);
     world_free(world);
