@@ -67,6 +67,9 @@ struct rely_live_look rely_live_find(const struct rely_live_memory *memory, cons
 /* In: asked_ms - when the question was on its way: from then on a yes counts. */
 void rely_live_note(struct rely_live_memory *memory, const struct rely_bound *bound, enum rely_live_word word,
                     int64_t asked_ms);
+/* Is what a cluster has said known already, and not old? Then it need not be asked. Out: *word, and when it was asked. */
+RELY_MUST_USE bool rely_live_knows(const struct rely_live_memory *memory, const struct rely_bound *bound,
+                                   enum rely_live_word *word, int64_t *asked_ms);
 /* Is it time to ask? Then it is noted that somebody does. */
 RELY_MUST_USE bool rely_live_may_ask(struct rely_live_memory *memory, const struct rely_bound *bound);
 

@@ -137,6 +137,19 @@ void rely_live_note(struct rely_live_memory *memory, const struct rely_bound *bo
         place->silent_until_ms = now_ms + RELY_LIVE_AGAIN_MS;
 }
 
+bool rely_live_knows(const struct rely_live_memory *memory, const struct rely_bound *bound, enum rely_live_word *word,
+                     int64_t *asked_ms)
+{
+    const struct live_place *place = find_live_place(memory, bound);
+    struct rely_live_look look = rely_live_find(memory, bound);
+    bool is_over = look.life == RELY_LIFE_OVER;
+    if (!is_over && (look.life != RELY_LIFE_CONFIRMED || look.is_old))
+        return false;
+    *word = is_over ? RELY_LIVE_NO : RELY_LIVE_YES;
+    *asked_ms = place->yes_ms;
+    return true;
+}
+
 bool rely_live_may_ask(struct rely_live_memory *memory, const struct rely_bound *bound)
 {
     int64_t now_ms = memory->now_ms();

@@ -247,6 +247,10 @@ void rely_lives_ask(struct rely_live_asking *asking)
     struct rely_lives *lives = &asking->thread->lives;
     const struct rely_issuer *issuer = find_whom_to_ask(asking);
     asking->asked_ms = rely_clock_monotonic_ms();
+    if (rely_live_knows(asking->thread->live, &asking->bound, &asking->word, &asking->asked_ms)) {
+        end_asking(asking); /* it was on its way to who asks */
+        return;
+    }
     if (is_under_way(lives, &asking->bound)) {
         free_asking(asking);
         return;

@@ -29,6 +29,8 @@ MUTANTS = [
     memory("a token at its end asks", "    if (ends_too_soon(review)) {", "    if (ends_too_soon(review) && review->now_s == 0) {"),
     memory("pods are one", "of->pod_uid,        of->secret_uid, ", "of->secret_uid,     of->secret_uid, "),
     memory("another record's word counts", "rely_slice((const char *)&issuer->revision, sizeof issuer->revision), seed);", "rely_slice((const char *)&issuer->id, sizeof issuer->id), seed);"),
+    memory("an old yes is known well enough", "(look.life != RELY_LIFE_CONFIRMED || look.is_old))", "(look.life != RELY_LIFE_CONFIRMED || place == NULL))"),
+    memory("a no that is known is a yes", "*word = is_over ? RELY_LIVE_NO : RELY_LIVE_YES;", "*word = is_over ? RELY_LIVE_YES : RELY_LIVE_YES;"),
     memory("the dead give way first", "a->is_dead != b->is_dead ? !a->is_dead :", "a->is_dead != b->is_dead ? a->is_dead :"),
     mutant("the seal does not ask for liveness", "src/decide/decide.c", " && rely_liveness_lets_pass(review))", ")", "unit_decide"),
     mutant("a uid is written down before its cluster is asked", "src/decide/decide.c", "    if (reason == RELY_OK)\n        reason = rely_judge_liveness(work); /* before a uid is written down that is gone */\n    return reason != RELY_OK ? reason : rely_judge_pins(review);",

@@ -231,6 +231,31 @@ static void it_is_asked_once_in_a_while(void **state)
     assert_true(rely_live_may_ask(world->live, &bound));
 }
 
+/* By the control thread, whose questions are for all workers: what one has been told the other need not ask. */
+static void what_is_known_is_not_asked_again(void **state)
+{
+    struct live_world *world = *state;
+    const struct rely_bound bound = {world->issuer, {1, 2}}, other = {world->issuer, {3, 4}};
+    enum rely_live_word word = RELY_LIVE_NOTHING;
+    int64_t asked_ms = 0;
+    assert_false(rely_live_knows(NULL, &bound, &word, &asked_ms));
+    assert_false(rely_live_knows(world->live, &bound, &word, &asked_ms));
+    rely_live_note(world->live, &bound, RELY_LIVE_NOTHING, BEGIN);
+    assert_false(rely_live_knows(world->live, &bound, &word, &asked_ms));
+    rely_live_note(world->live, &bound, RELY_LIVE_YES, BEGIN - 10);
+    clock_ms = BEGIN - 10 + RELY_LIVE_SOFT_MS;
+    assert_true(rely_live_knows(world->live, &bound, &word, &asked_ms));
+    assert_int_equal(word, RELY_LIVE_YES);
+    assert_int_equal(asked_ms, BEGIN - 10);
+    assert_false(rely_live_knows(world->live, &other, &word, &asked_ms));
+    clock_ms++;
+    assert_false(rely_live_knows(world->live, &bound, &word, &asked_ms)); /* it is worth being asked again */
+    rely_live_note(world->live, &bound, RELY_LIVE_NO, clock_ms);
+    clock_ms += 1000000;
+    assert_true(rely_live_knows(world->live, &bound, &word, &asked_ms));
+    assert_int_equal(word, RELY_LIVE_NO);
+}
+
 static void the_memory_is_bounded_and_keeps_the_dead(void **state)
 {
     struct live_world *world = *state;
@@ -258,6 +283,7 @@ int run_liveness_tests(void)
         LIVE_TEST(what_ends_is_not_asked_about),
         LIVE_TEST(what_is_bound_to_something_else_is_another),
         LIVE_TEST(it_is_asked_once_in_a_while),
+        LIVE_TEST(what_is_known_is_not_asked_again),
         LIVE_TEST(the_memory_is_bounded_and_keeps_the_dead),
     };
     return cmocka_run_group_tests_name("liveness", tests, NULL, NULL);
